@@ -1,0 +1,48 @@
+"""Where a request carries its token, and what a refusal looks like: said once, for every route."""
+
+import logging
+import re
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.errors import Unauthenticated
+from api.tokens import Claims, InvalidToken, Verifier
+
+log = logging.getLogger(__name__)
+
+# RFC 9110 §11.4: the scheme in any case, one or more spaces. Nothing may stand after the token.
+_BEARER = re.compile(r"bearer +([\w.-]+)", re.ASCII | re.IGNORECASE)
+
+
+class Authenticated:
+    """Lets a request through with `scope["state"]["claims"]`, or answers 401 before reading it."""
+
+    def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
+        self._app = app
+        self._verifier = verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Verifies the token before the body is read."""
+        try:
+            claims = bearer(Headers(scope=scope), self._verifier)
+        except Unauthenticated as refusal:
+            await refusal.response()(scope, receive, send)
+            return
+        scope.setdefault("state", {})["claims"] = claims
+        await self._app(scope, receive, send)
+
+
+def bearer(headers: Headers, verifier: Verifier) -> Claims:
+    """The claims of the request's token. Raises Unauthenticated without a good one."""
+    sent = headers.getlist("authorization")
+    if not sent or (len(sent) == 1 and not re.match("bearer", sent[0], re.IGNORECASE)):
+        raise Unauthenticated(token_sent=False)
+    match = _BEARER.fullmatch(sent[0])
+    if len(sent) > 1 or match is None:
+        raise Unauthenticated(token_sent=True)
+    try:
+        return verifier.verify(match[1])
+    except InvalidToken as reason:
+        log.info("token refused: %s", reason)
+        raise Unauthenticated(token_sent=True) from None

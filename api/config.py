@@ -1,0 +1,153 @@
+"""The environment, read once: typed, checked, secrets kept out of every `repr`.
+
+The process's environment comes first, then `.env` in the working directory. Each field says in
+its description what is expected, and in its example how that looks: a bad value is answered with
+the two, and never with the value.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DAY = 86_400
+
+
+class ConfigError(Exception):
+    """A line for each variable that makes no sense: its name, what was expected, an example."""
+
+
+def _web_origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    return url.rstrip("/")
+
+
+def _postgres_url(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in {"postgres", "postgresql"}:
+        raise ValueError
+    return url
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value().encode()) < 32:
+        raise ValueError
+    return secret
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+WebUrl = Annotated[str, AfterValidator(_web_origin)]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    @classmethod
+    def read(cls, *env_files: Path) -> Self:
+        """From the environment, then from these files, the later ones first.
+
+        Raises ConfigError when a variable is missing or makes no sense.
+        """
+        try:
+            return cls(_env_file=env_files or (Path(".env"),))
+        except ValidationError as error:
+            raise ConfigError("\n".join(_lines(cls, error))) from None
+
+
+def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
+    lines = []
+    for name in dict.fromkeys(str(fault["loc"][0]) for fault in error.errors()):
+        field = cls.model_fields[name]
+        example = (field.examples or [""])[0]
+        lines.append(f"{name.upper()}: expected {field.description}, for example {example}")
+    return lines
+
+
+class DatabaseConfig(_Environment):
+    """Where the tasks are kept."""
+
+    database_url: PostgresUrl = Field(
+        description="the URL of a PostgreSQL database (`make dev` brings one when there is none)",
+        examples=["postgresql://user:password@host/database?sslmode=require"],
+    )
+    database_url_unpooled: PostgresUrl | None = Field(
+        None,
+        description="the same database's URL without its transaction pooler, for migrations",
+        examples=["postgresql://user:password@host/database?sslmode=require"],
+    )
+
+    @property
+    def migrations_url(self) -> str:
+        """Where migrations connect: past a transaction pooler, if there is one."""
+        return (self.database_url_unpooled or self.database_url).get_secret_value()
+
+
+class TokenConfig(_Environment):
+    """Whose access tokens are taken."""
+
+    better_auth_secret: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(
+        description="32 bytes or more, the same that the frontend has",
+        examples=['the output of: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'],
+    )
+    next_public_better_auth_url: WebUrl = Field(
+        description="the frontend's address, as browsers reach it",
+        examples=["http://localhost:3000"],
+    )
+    jwt_issuer: str = Field(
+        "",
+        description="the `iss` that tokens must have, or the word off",
+        examples=["https://tasks.example.com"],
+    )
+    jwt_audience: str = Field(
+        "",
+        description="the `aud` that tokens must have, or the word off",
+        examples=["https://tasks.example.com"],
+    )
+    access_token_max_age: int = Field(
+        DAY,
+        ge=1,
+        le=31 * DAY,
+        description="seconds that an access token may live, 1 to 2678400",
+        examples=["86400"],
+    )
+    raw_secret_tokens: bool = Field(
+        True,
+        description="1 to take tokens signed with the bare secret as well, 0 to refuse them",
+        examples=["0"],
+    )
+
+    @property
+    def issuer(self) -> str | None:
+        """What `iss` must be; None when the check is off."""
+        return self._expected(self.jwt_issuer)
+
+    @property
+    def audience(self) -> str | None:
+        """What `aud` must be; None when the check is off."""
+        return self._expected(self.jwt_audience)
+
+    def _expected(self, value: str) -> str | None:
+        return None if value == "off" else value or self.next_public_better_auth_url
+
+
+class Config(TokenConfig, DatabaseConfig):
+    """All that the API needs to serve."""
+
+    allowed_origins: Annotated[tuple[WebUrl, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (),
+        description="origins besides the frontend's whose pages may call, separated by commas",
+        examples=["https://admin.example.com,https://example.org"],
+    )
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Every origin whose pages may call: scheme, host and port, no path (RFC 6454 §6.1)."""
+        urls = (self.next_public_better_auth_url, *self.allowed_origins)
+        return tuple("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls)

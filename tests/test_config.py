@@ -1,0 +1,104 @@
+"""Settings: defaults, and one line for each that makes no sense, never with a secret's value."""
+
+from pathlib import Path
+
+import pytest
+
+from api.config import Config, ConfigError
+
+GOOD = {
+    "BETTER_AUTH_SECRET": "x" * 32,
+    "NEXT_PUBLIC_BETTER_AUTH_URL": "http://localhost:3000/",
+    "DATABASE_URL": "postgresql://u:hunter2@localhost/db",
+}
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    for name in Config.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("env")
+def test_three_variables_are_enough() -> None:
+    config = Config.read()
+    assert config.issuer == config.audience == "http://localhost:3000"
+    assert (config.access_token_max_age, config.raw_secret_tokens) == (86_400, True)
+    assert config.origins == ("http://localhost:3000",)
+    assert config.migrations_url == GOOD["DATABASE_URL"]
+
+
+def test_the_others_are_taken(env: pytest.MonkeyPatch) -> None:
+    env.setenv("JWT_ISSUER", "https://issuer.example/")
+    env.setenv("JWT_AUDIENCE", "off")
+    env.setenv("RAW_SECRET_TOKENS", "0")
+    env.setenv("ALLOWED_ORIGINS", "https://a.example/app, https://b.example:8443")
+    env.setenv("DATABASE_URL_UNPOOLED", "postgres://u@direct/db")
+    config = Config.read()
+    assert (config.issuer, config.audience) == ("https://issuer.example/", None)
+    assert not config.raw_secret_tokens
+    assert config.origins[1:] == ("https://a.example", "https://b.example:8443")
+    assert config.migrations_url == "postgres://u@direct/db"
+
+
+def test_empty_is_as_good_as_unset(env: pytest.MonkeyPatch) -> None:
+    env.setenv("JWT_ISSUER", "")
+    env.setenv("ACCESS_TOKEN_MAX_AGE", "")
+    assert Config.read().issuer == "http://localhost:3000"
+
+
+def test_the_environment_comes_before_the_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("JWT_ISSUER=https://file\nACCESS_TOKEN_MAX_AGE=60\n")
+    env.setenv("JWT_ISSUER", "https://environment")
+    config = Config.read()
+    assert (config.issuer, config.access_token_max_age) == ("https://environment", 60)
+
+
+def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
+    env.setenv("BETTER_AUTH_SECRET", f" {'x' * 30} ")
+    assert Config.read().better_auth_secret.get_secret_value() == f" {'x' * 30} "
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BETTER_AUTH_SECRET", None),
+        ("BETTER_AUTH_SECRET", "short-and-secret"),
+        ("BETTER_AUTH_SECRET", "é" * 15),
+        ("NEXT_PUBLIC_BETTER_AUTH_URL", None),
+        ("NEXT_PUBLIC_BETTER_AUTH_URL", "localhost:3000"),
+        ("NEXT_PUBLIC_BETTER_AUTH_URL", "http://"),
+        ("DATABASE_URL", None),
+        ("DATABASE_URL", "mysql://u:hunter2@localhost/db"),
+        ("DATABASE_URL_UNPOOLED", "u:hunter2@localhost"),
+        ("ACCESS_TOKEN_MAX_AGE", "0"),
+        ("ACCESS_TOKEN_MAX_AGE", "a day"),
+        ("RAW_SECRET_TOKENS", "perhaps"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "https://a.example,*"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_with_an_example(
+    env: pytest.MonkeyPatch, name: str, value: str | None
+) -> None:
+    env.delenv(name, raising=False)
+    if value is not None:
+        env.setenv(name, value)
+    with pytest.raises(ConfigError) as told:
+        Config.read()
+    [line] = str(told.value).splitlines()
+    assert line.startswith(f"{name}: expected ")
+    assert ", for example " in line
+    assert "hunter2" not in line
+    assert "short-and-secret" not in line
+
+
+@pytest.mark.usefixtures("env")
+def test_no_secret_shows_when_a_config_is_printed() -> None:
+    printed = repr(Config.read())
+    assert GOOD["BETTER_AUTH_SECRET"] not in printed
+    assert "hunter2" not in printed
