@@ -1,0 +1,61 @@
+"""Alembic's way in, for `python -m api migrate` and for `alembic revision --autogenerate`."""
+
+import asyncio
+from typing import Any, Literal
+
+import asyncpg
+from alembic import context
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import AutoString
+
+from api.config import DatabaseConfig
+from api.database import CONNECT_TIMEOUT, connectable
+from api.models import SCHEMA, metadata
+
+LOCK = 4_208_150_211
+"""Any number that nobody else locks: one process migrates, the others wait and find it done."""
+
+
+def _only_ours(name: str | None, kind: str, _: Any) -> bool:
+    """Leaves Better Auth's tables alone: they are not in the models, and not Alembic's to drop."""
+    return name == SCHEMA if kind == "schema" else True
+
+
+def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
+    """SQLModel's name for text is only SQLAlchemy's, and a migration should outlive it."""
+    return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table_schema=SCHEMA,
+        include_schemas=True,
+        include_name=_only_ours,
+        render_item=_render,
+    )
+    with context.begin_transaction():
+        connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        # Asked first: IF NOT EXISTS still demands the right to create one.
+        if connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": SCHEMA}) is None:
+            connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        context.run_migrations()
+
+
+async def _run() -> None:
+    url = context.config.attributes.get("url") or DatabaseConfig.read().migrations_url
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        # asyncpg reads the URL itself: SQLAlchemy stumbles over what Neon writes into one.
+        async_creator=lambda: asyncpg.connect(connectable(url), timeout=CONNECT_TIMEOUT),
+        poolclass=NullPool,
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(_migrate)
+        await connection.commit()
+
+
+asyncio.run(_run())

@@ -1,0 +1,145 @@
+"""The tables, and what may stand in each column."""
+
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    desc,
+    false,
+    func,
+)
+from sqlmodel import Field, SQLModel
+
+SCHEMA = "tasks"
+"""The API's own PostgreSQL schema: `public` is Better Auth's."""
+
+TASKS_PER_OWNER = 10_000
+NIL = UUID(int=0)
+"""Never anybody's id: what a malformed id asks for, so that it costs what any other does."""
+
+
+class Status(StrEnum):
+    """Where a task stands; the trash hides whether it was completed."""
+
+    OPEN = "OPEN"
+    COMPLETED = "COMPLETED"
+    TRASHED = "TRASHED"
+
+
+def _without_controls(allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if any(unicodedata.category(c) == "Cc" and c not in allowed for c in value):
+            raise PydanticCustomError("control_character", "must not hold control characters")
+        return value
+
+    return AfterValidator(check)
+
+
+ONE_LINE = _without_controls("")
+PARAGRAPHS = _without_controls("\n\r\t")
+EMPTY_FOR_NULL = BeforeValidator(lambda value: "" if value is None else value)
+
+
+class TaskFields(SQLModel):
+    """What a client may write. A new field of one's own goes here (docs/your-noun.md)."""
+
+    title: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), ONE_LINE
+    ]
+    description: Annotated[
+        str, EMPTY_FOR_NULL, StringConstraints(max_length=10_000), PARAGRAPHS
+    ] = Field("", sa_column_kwargs={"server_default": ""})
+    completed: bool = Field(False, sa_column_kwargs={"server_default": false()})
+
+
+class _Table(SQLModel):
+    metadata = MetaData(
+        schema=SCHEMA,
+        naming_convention={
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "pk": "pk_%(table_name)s",
+        },
+    )
+
+
+def _moment(*, nullable: bool = False) -> Any:
+    default = {} if nullable else {"server_default": func.now()}
+    return Field(None, sa_type=DateTime(timezone=True), nullable=nullable, sa_column_kwargs=default)
+
+
+class Task(TaskFields, _Table, table=True):
+    """A task. The owner is the first half of the key: its scope, and what one shards by."""
+
+    __tablename__ = "tasks"
+
+    owner_id: str = Field(primary_key=True, sa_type=Text)
+    id: UUID = Field(primary_key=True)
+    status: str = Field(
+        sa_column=Column(
+            Text,
+            Computed(
+                "CASE WHEN trashed_at IS NOT NULL THEN 'TRASHED'"
+                " WHEN completed THEN 'COMPLETED' ELSE 'OPEN' END",
+                persisted=True,
+            ),
+            nullable=False,
+        )
+    )
+    version: int = Field(1, sa_column_kwargs={"server_default": "1"})
+    created_at: datetime = _moment()
+    updated_at: datetime = _moment()
+    completed_at: datetime | None = _moment(nullable=True)
+    trashed_at: datetime | None = _moment(nullable=True)
+    input_digest: bytes = Field(sa_type=LargeBinary)
+    """Of what it was created from, so that the same create sent twice is known as the same."""
+
+    __table_args__ = (
+        CheckConstraint("owner_id <> ''", name="owner"),
+        CheckConstraint(f"id <> '{NIL}'", name="id"),
+        CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title"),
+        CheckConstraint("char_length(description) <= 10000", name="description"),
+        CheckConstraint("completed = (completed_at IS NOT NULL)", name="completed"),
+        Index("tasks_newest_first", "owner_id", desc("created_at"), desc("id")),
+    )
+
+
+class Tombstone(_Table, table=True):
+    """What is left of a task that was deleted for good: a create sent again does not revive it."""
+
+    __tablename__ = "tombstones"
+
+    owner_id: str = Field(primary_key=True, sa_type=Text)
+    id: UUID = Field(primary_key=True)
+    deleted_at: datetime = _moment()
+
+
+class Owner(_Table, table=True):
+    """How many tasks an owner has, so that the limit holds under racing writes."""
+
+    __tablename__ = "owners"
+
+    owner_id: str = Field(primary_key=True, sa_type=Text)
+    task_count: int
+
+    __table_args__ = (
+        CheckConstraint(f"task_count BETWEEN 0 AND {TASKS_PER_OWNER}", name="task_count"),
+    )
+
+
+metadata = _Table.metadata
+tasks = metadata.tables[f"{SCHEMA}.tasks"]
+tombstones = metadata.tables[f"{SCHEMA}.tombstones"]
+owners = metadata.tables[f"{SCHEMA}.owners"]

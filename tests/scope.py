@@ -1,0 +1,80 @@
+"""Reads captured SQL as PostgreSQL itself does, and says where it is not held to one owner.
+
+Shares nothing with the check in `api.database`, which reads statements before they are SQL.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pglast import ast, parse_sql
+from pglast.enums import A_Expr_Kind, BoolExprType
+from pglast.visitors import Visitor
+
+OWNED = {"tasks", "tombstones", "owners"}
+
+
+def unscoped(sql: str) -> list[str]:
+    """Each use of an owned table that does not hold `owner_id` to `$1`."""
+    finder = _Finder()
+    finder(parse_sql(sql))
+    return finder.faults
+
+
+class _Finder(Visitor):  # type: ignore[misc]  # pglast goes unread, see pyproject.toml
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+
+    def visit_SelectStmt(self, _: object, node: Any) -> None:  # noqa: N802
+        self._check(node.fromClause or (), node.whereClause)
+
+    def visit_UpdateStmt(self, _: object, node: Any) -> None:  # noqa: N802
+        self._check((node.relation, *(node.fromClause or ())), node.whereClause)
+
+    def visit_DeleteStmt(self, _: object, node: Any) -> None:  # noqa: N802
+        self._check((node.relation, *(node.usingClause or ())), node.whereClause)
+
+    def visit_InsertStmt(self, _: object, node: Any) -> None:  # noqa: N802
+        if not list(_tables([node.relation])):
+            return
+        place = [column.name for column in node.cols or ()].index("owner_id")
+        query = node.selectStmt
+        rows = query.valuesLists or [[target.val for target in query.targetList]]
+        if not all(_is_caller(row[place]) for row in rows):
+            self.faults.append(f"INSERT INTO {node.relation.relname}")
+
+    def _check(self, sources: Iterable[Any], where: Any) -> None:
+        held = set(_held(where))
+        for table in _tables(sources):
+            name = table.alias.aliasname if table.alias else table.relname
+            if name not in held:
+                self.faults.append(name)
+
+
+def _tables(sources: Iterable[Any]) -> Iterator[Any]:
+    for source in sources:
+        if isinstance(source, ast.JoinExpr):
+            yield from _tables((source.larg, source.rarg))
+        elif isinstance(source, ast.RangeVar) and source.relname in OWNED:
+            yield source
+
+
+def _held(where: Any) -> Iterator[str]:
+    """Names of the tables whose `owner_id` this condition equates with `$1`."""
+    if isinstance(where, ast.BoolExpr) and where.boolop == BoolExprType.AND_EXPR:
+        for part in where.args:
+            yield from _held(part)
+    elif (
+        isinstance(where, ast.A_Expr)
+        and where.kind == A_Expr_Kind.AEXPR_OP
+        and where.name[0].sval == "="
+        and isinstance(where.lexpr, ast.ColumnRef)
+        and where.lexpr.fields[-1].sval == "owner_id"
+        and _is_caller(where.rexpr)
+    ):
+        yield where.lexpr.fields[-2].sval
+
+
+def _is_caller(value: Any) -> bool:
+    bare = value.arg if isinstance(value, ast.TypeCast) else value
+    return isinstance(bare, ast.ParamRef) and bare.number == 1
