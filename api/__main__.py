@@ -1,0 +1,5 @@
+"""`python -m api`: see `cli`."""
+
+from api.cli import main
+
+main()

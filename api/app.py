@@ -1,0 +1,105 @@
+"""The whole API as one ASGI app, put together from a `Config`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.auth import Authenticated
+from api.config import Config
+from api.context import Context
+from api.database import Database
+from api.endpoint import GraphQLEndpoint
+from api.errors import Unavailable
+from api.keys import shared_secret
+from api.schema import schema
+from api.tasks import Tasks
+from api.tokens import Claims, Verifier
+
+
+def create_app(config: Config) -> FastAPI:
+    """Connects to nothing until it is started, and then to the database alone."""
+    database = Database(config.database_url.get_secret_value())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await database.open()
+        yield
+        await database.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.draining = False
+
+    @app.get("/health/live")
+    async def live() -> Response:
+        """The process runs."""
+        return JSONResponse({"status": "live"})
+
+    @app.get("/health/ready")
+    async def ready() -> Response:
+        """Requests will be answered: the database is there, and this process is to stay."""
+        if app.state.draining:
+            return Unavailable().response()
+        try:
+            await database.ping()
+        except Unavailable as outage:
+            return outage.response()
+        return JSONResponse({"status": "ready"})
+
+    def context(claims: Claims) -> Context:
+        return Context(claims=claims, tasks=Tasks(database.of(claims.user_id)))
+
+    ring = shared_secret(config.better_auth_secret.get_secret_value(), raw=config.raw_secret_tokens)
+    verifier = Verifier(
+        ring,
+        issuer=config.issuer,
+        audience=config.audience,
+        max_age=config.access_token_max_age,
+    )
+    graphql = Authenticated(GraphQLEndpoint(schema, context), verifier)
+    graphiql = f"{config.next_public_better_auth_url}/graphiql"
+    app.router.routes.append(Route("/graphql", _BrowsersTo(graphiql, graphql)))
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=config.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After", "WWW-Authenticate"],
+        max_age=86_400,
+    )
+    return app
+
+
+class _BrowsersTo:
+    """Sends a person who opens the address in a browser to GraphiQL, and lets programs through."""
+
+    def __init__(self, url: str, app: ASGIApp) -> None:
+        self._url = url
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            # Without its query string: whoever made that link must not fill in what is run there.
+            redirect = RedirectResponse(self._url, 303, {"Vary": "Accept"})
+            await redirect(scope, receive, send)
+        else:
+            await self._app(scope, receive, _uncached(send))
+
+
+def _uncached(send: Send) -> Send:
+    """What this API says is for one person, and now: nobody may keep it."""
+
+    async def send_uncached(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] += [
+                (b"cache-control", b"no-store"),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        await send(message)
+
+    return send_uncached

@@ -1,0 +1,196 @@
+"""`python -m api serve | migrate | token | schema`."""
+
+import argparse
+import contextlib
+import fcntl
+import logging
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import jwt
+import uvicorn
+from fastapi import FastAPI
+
+from api import migrations
+from api.app import create_app
+from api.config import Config, ConfigError, DatabaseConfig, TokenConfig
+from api.keys import ACCESS_TOKEN, derive
+from api.schema import schema
+
+log = logging.getLogger(__name__)
+
+GRACE = 30
+"""Seconds that requests under way may still take after SIGTERM."""
+DEV_LOCK, DEV_ENV = Path(".data/lock"), Path(".data/dev.env")
+"""Held by a running `make dev`, and what that really uses, ports that moved included."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command. Exits 2 when it or the environment makes no sense, 1 when it fails."""
+    chosen = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s:  %(name)s: %(message)s", level=logging.INFO)
+    command: Callable[[argparse.Namespace], None] = chosen.command
+    try:
+        command(chosen)
+    except ConfigError as error:
+        _stop(str(error), 2)
+    except migrations.Failed as error:
+        _stop(str(error), 1)
+
+
+def application() -> FastAPI:
+    """The app that the environment describes, for a server that imports it by name."""
+    return create_app(Config.read())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m api",
+        description="The tasks API. Reads its settings from the environment and from .env; the "
+        "README lists them.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve",
+        help="serve the API",
+        description="Brings the database up to date, then serves until SIGTERM or Ctrl-C, on "
+        f"which requests under way have {GRACE} seconds to end.",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", default=8000, type=int, help="port to listen on (%(default)s)")
+    serve.add_argument("--no-migrate", action="store_true", help="leave the database as it is")
+    serve.add_argument("--reload", action="store_true", help="start again when the code changes")
+    serve.set_defaults(command=_serve)
+
+    migrate = commands.add_parser(
+        "migrate",
+        help="bring the database up to date",
+        description="Applies the migrations that are pending and ends. Several at once are safe.",
+    )
+    migrate.set_defaults(command=_migrate)
+
+    token = commands.add_parser(
+        "token",
+        help="print an access token",
+        description="Prints a token that the API takes under these settings, to call it with "
+        "curl. While `make dev` runs, for that API.",
+    )
+    token.add_argument("--user", required=True, metavar="ID", help="whose token: its user_id")
+    token.add_argument("--email", metavar="E", help="the token's email (none)")
+    token.add_argument(
+        "--expires-in",
+        default="24h",
+        type=_span,
+        metavar="SPAN",
+        help="how long it lives, such as 90s, 15m, 24h or 1d (%(default)s)",
+    )
+    token.set_defaults(command=_token)
+
+    sdl = commands.add_parser(
+        "schema",
+        help="print the GraphQL schema",
+        description="Prints what schema.graphql holds. Needs no settings.",
+    )
+    sdl.set_defaults(command=_schema)
+    return parser
+
+
+def _span(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
+    if match is None or int(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no span: write 90s, 15m, 24h or 1d")
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+def _serve(chosen: argparse.Namespace) -> None:
+    config = Config.read()
+    for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
+        if expected is None:
+            log.warning("%s is off: tokens are taken whatever they say there", name)
+    if not chosen.no_migrate:
+        migrations.upgrade(config.migrations_url)
+    if chosen.reload:
+        uvicorn.run(
+            "api.cli:application",
+            factory=True,
+            host=chosen.host,
+            port=chosen.port,
+            reload=True,
+            reload_dirs=[str(Path(__file__).parent)],
+            proxy_headers=False,
+        )
+        return
+    app = create_app(config)
+    settings = uvicorn.Config(
+        app,
+        host=chosen.host,
+        port=chosen.port,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    _Server(settings, app).run()
+
+
+class _Server(uvicorn.Server):
+    """Says that it is not ready as soon as it is told to stop, while it still answers."""
+
+    def __init__(self, settings: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(settings)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.state.draining = True
+        super().handle_exit(sig, frame)
+
+
+def _migrate(_: argparse.Namespace) -> None:
+    migrations.upgrade(DatabaseConfig.read().migrations_url)
+
+
+def _token(chosen: argparse.Namespace) -> None:
+    running = [DEV_ENV] if _dev_runs() else []
+    config = TokenConfig.read(Path(".env"), *running)
+    if chosen.expires_in > config.access_token_max_age:
+        longest = f"{config.access_token_max_age}s, which is ACCESS_TOKEN_MAX_AGE"
+        _stop(f"--expires-in: expected at most {longest}", 2)
+    now = int(time.time())
+    claims: dict[str, object] = {
+        "user_id": chosen.user,
+        "sub": chosen.user,
+        "sid": secrets.token_urlsafe(24),
+        "iss": config.issuer or config.next_public_better_auth_url,
+        "aud": config.audience or config.next_public_better_auth_url,
+        "iat": now,
+        "exp": now + chosen.expires_in,
+    }
+    if chosen.email:
+        claims["email"] = chosen.email
+    secret = config.better_auth_secret.get_secret_value().encode()
+    print(jwt.encode(claims, derive(secret, ACCESS_TOKEN), "HS256"))
+
+
+def _dev_runs() -> bool:
+    with contextlib.suppress(FileNotFoundError), DEV_LOCK.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _schema(_: argparse.Namespace) -> None:
+    print(schema.as_str())
+
+
+def _stop(line: str, status: int) -> NoReturn:
+    print(line, file=sys.stderr)
+    raise SystemExit(status)

@@ -1,0 +1,224 @@
+"""GraphQL over HTTP: a verified request in, its answer out.
+
+Follows the GraphQL-over-HTTP specification (https://graphql.github.io/graphql-over-http/draft/):
+an operation that ran is answered 200, whatever its fields say; one that could not run is 400 under
+`application/graphql-response+json`, and 200 under the older `application/json`.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import orjson
+from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry import Schema
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from api.context import Context
+from api.errors import BadRequest, Bug, Code, OperationTooLarge, Problem, Unavailable
+from api.tokens import Claims
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1024 * 1024
+"""Bytes."""
+BODY_TIMEOUT = 30.0
+"""Seconds for all of a body to arrive."""
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+JSON = "application/json"
+_QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Of a GraphQL request."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+
+
+class GraphQLEndpoint:
+    """An ASGI app behind `auth`: runs operations in the context made for the caller's claims."""
+
+    def __init__(self, schema: Schema, context: Callable[[Claims], Context]) -> None:
+        self._schema = schema
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; what goes wrong is an answer too."""
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except Problem as problem:
+            response = problem.response()
+        except ClientDisconnect:
+            return
+        except Exception as bug:  # noqa: BLE001 - whatever it is, the client learns an id alone
+            response = _bug(bug).response()
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        media_type = _negotiated(request.headers.get("accept", "*/*"))
+        operations = set(OperationType)
+        if request.method == "POST":
+            parameters = _parameters(await _body(request))
+        elif request.method == "GET":
+            operations = {OperationType.QUERY}
+            parameters = _parameters(_from_query_string(request))
+        else:
+            raise BadRequest("Send a POST, or a GET to query.", 405, {"Allow": "GET, POST"})
+        try:
+            result = await self._schema.execute(
+                parameters.query,
+                variable_values=parameters.variables,
+                operation_name=parameters.operation_name,
+                context_value=self._context(request.state.claims),
+                allowed_operation_types=operations,
+            )
+        except MissingQueryError:
+            raise BadRequest("The `query` is empty.") from None
+        except CannotGetOperationTypeError:
+            raise BadRequest("The document has no operation of that name.") from None
+        except InvalidOperationTypeError:
+            raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"}) from None
+        return _response(result, media_type)
+
+
+def _response(result: ExecutionResult, media_type: str) -> Response:
+    errors = result.errors or []
+    # Only an operation that began has errors with a path, and only then may `data` be there.
+    began = result.data is not None or any(error.path for error in errors)
+    body: dict[str, object] = {"errors": [_told(error) for error in errors]} if errors else {}
+    if began:
+        body["data"] = result.data
+    status, headers = (200 if began or media_type == JSON else 400), None
+    for error in errors:
+        if isinstance(error.original_error, Unavailable):
+            status, headers = error.original_error.status, error.original_error.headers
+    return Response(_encoded(body), status, headers, media_type)
+
+
+def _told(error: GraphQLError) -> dict[str, Any]:
+    """An error as the client may see it: ours word for word, a bug as an id and no more."""
+    message, extensions = _explained(error)
+    return {**error.formatted, "message": message, "extensions": extensions}
+
+
+def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
+    cause = error.original_error
+    if isinstance(cause, Problem):
+        return cause.message, cause.extensions
+    if isinstance(error, GraphQLSyntaxError):
+        return error.message, {"code": Code.GRAPHQL_PARSE_FAILED}
+    variables = [
+        node.variable.name.value
+        for node in error.nodes or ()
+        if isinstance(node, VariableDefinitionNode)
+    ]
+    if isinstance(cause, GraphQLError) and not error.path and variables:
+        fields = dict.fromkeys(variables, error.message)
+        return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
+    if isinstance(cause, GraphQLError) and error.path and cause.nodes:
+        # An argument that could not be coerced while running points at the document. What a leaf
+        # could not serialize is a GraphQLError as well, but points nowhere: that is a bug.
+        fields = {str(error.path[-1]): error.message}
+        return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
+    if cause is None and not error.path:
+        return error.message, {"code": Code.GRAPHQL_VALIDATION_FAILED}
+    bug = _bug(cause or error)
+    return bug.message, bug.extensions
+
+
+def _bug(error: Exception) -> Bug:
+    request_id = secrets.token_hex(8)
+    log.error("bug %s", request_id, exc_info=error)
+    return Bug(request_id)
+
+
+def _encoded(body: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # a lone surrogate, echoed: orjson has no way to write one
+        return json.dumps(body).encode()
+
+
+def _negotiated(accept: str) -> str:
+    """The media type to answer in (RFC 9110 §12.5.1); BadRequest 406 when neither will do."""
+    quality = dict.fromkeys((GRAPHQL_RESPONSE, JSON), 0.0)
+    for media_range in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in media_range.split(";"))
+        weights = [part[2:] for part in parameters if part.startswith("q=")]
+        weight = float(weights[0]) if weights and _QVALUE.fullmatch(weights[0]) else 1.0
+        if name in quality:
+            quality[name] = weight
+        elif name in {"*/*", "application/*"}:
+            quality[JSON] = quality[JSON] or weight
+    best = max(quality, key=quality.__getitem__)
+    if not quality[best]:
+        raise BadRequest(f"Accept {GRAPHQL_RESPONSE} or {JSON}.", 406)
+    return best
+
+
+async def _body(request: Request) -> dict[str, object]:
+    media_type, *parameters = request.headers.get("content-type", "").lower().split(";")
+    charsets = [p.strip() for p in parameters if p.strip().startswith("charset=")]
+    if media_type.strip() != JSON or charsets not in ([], ["charset=utf-8"]):
+        raise BadRequest(f"Send a body of type {JSON}, in UTF-8.", 415)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise OperationTooLarge(f"The body is over {MAX_BODY} bytes.")
+    except TimeoutError:
+        raise BadRequest("The body did not arrive in time.", 408) from None
+    return _object(body.decode(errors="surrogateescape"), "The body")
+
+
+def _from_query_string(request: Request) -> dict[str, object]:
+    given: dict[str, object] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if text := given.pop(name, None):
+            given[name] = _object(str(text), f"`{name}`")
+    return given
+
+
+def _object(text: str, what: str) -> dict[str, object]:
+    try:
+        value = json.loads(text, parse_constant=_not_json)
+    except (ValueError, RecursionError):
+        raise BadRequest(f"{what} is not JSON.") from None
+    if not isinstance(value, dict):
+        raise BadRequest(f"{what} is not a JSON object.")
+    return value
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _parameters(given: Mapping[str, object]) -> Parameters:
+    query, variables = given.get("query"), given.get("variables")
+    operation_name, extensions = given.get("operationName"), given.get("extensions")
+    if not isinstance(query, str):
+        raise BadRequest("`query` must be a string.")
+    if not isinstance(variables, dict | None):
+        raise BadRequest("`variables` must be an object.")
+    if not isinstance(operation_name, str | None):
+        raise BadRequest("`operationName` must be a string.")
+    if not isinstance(extensions, dict | None):
+        raise BadRequest("`extensions` must be an object.")
+    return Parameters(query, variables, operation_name)

@@ -1,0 +1,146 @@
+"""What every test may have: a caller with a user of its own, and the real parts behind it."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import asyncpg
+import httpx
+import jwt
+import pytest
+
+from api import migrations
+from api.keys import ACCESS_TOKEN, derive
+from dev.postgres import Postgres
+from tests import scope, stack
+
+T = TypeVar("T")
+
+SECRET = secrets.token_urlsafe(32)
+SITE = "http://localhost:3000"
+KEY = derive(SECRET.encode(), ACCESS_TOKEN)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests of a worker. At its end, every statement that the API ran on it,
+    whatever sent it, must have been held to one owner.
+    """
+    with stack.postgres() as server:
+        migrations.upgrade(server.url)
+        yield server
+        ran = stack.statements(server, "bearer-tasks-api")
+    unscoped = {sql: faults for sql in set(ran) if (faults := scope.unscoped(sql))}
+    assert not unscoped
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Postgres) -> dict[str, str]:
+    """The environment of an API that trusts `mint`."""
+    return stack.environment(
+        BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE, DATABASE_URL=postgres.url
+    )
+
+
+@pytest.fixture(scope="session")
+def api(
+    settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[stack.Server]:
+    server = stack.api(tmp_path_factory.mktemp("api"), settings)
+    yield server
+    server.stop()
+
+
+def mint(user: str, **claims: object) -> str:
+    """A good token but for these claims; None leaves one out."""
+    now = int(time.time())
+    good: dict[str, object] = {
+        "user_id": user,
+        "sub": user,
+        "email": f"{user}@example.com",
+        "sid": secrets.token_hex(8),
+        "iss": SITE,
+        "aud": SITE,
+        "iat": now,
+        "exp": now + 3600,
+    }
+    chosen = {name: value for name, value in (good | claims).items() if value is not None}
+    return jwt.encode(chosen, KEY, "HS256")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A client of the API with one person's token."""
+
+    url: str
+    user: str
+    token: str
+
+    def post(self, query: str, variables: dict[str, Any] | None = None) -> httpx.Response:
+        """The whole answer to a GraphQL operation."""
+        return httpx.post(
+            f"{self.url}/graphql",
+            # Not `json=`: httpx cannot write a lone surrogate, and an attacker can.
+            content=json.dumps({"query": query, "variables": variables}),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            timeout=30,
+        )
+
+    def __call__(self, query: str, **variables: Any) -> Any:
+        """The data of an operation that must succeed."""
+        body = self.post(query, variables).json()
+        assert "errors" not in body, body
+        return body["data"]
+
+    def error(self, query: str, **variables: Any) -> Any:
+        """The one error of an operation that must fail."""
+        [error] = self.post(query, variables).json()["errors"]
+        return error
+
+    def create(self, title: str = "a task", **fields: Any) -> Any:
+        """A new task, with every field."""
+        query = (
+            f"mutation ($i: CreateTaskInput!) {{ createTask(input: $i) {{ task {{ {TASK} }} }} }}"
+        )
+        return self(query, i={"title": title, **fields})["createTask"]["task"]
+
+
+TASK = "id title description completed completedAt version createdAt updatedAt trashedAt"
+
+
+@pytest.fixture
+def new_caller(api: stack.Server) -> Callable[[], Caller]:
+    """Makes people who have never been here."""
+
+    def make() -> Caller:
+        user = secrets.token_hex(8)
+        return Caller(api.url, user, mint(user))
+
+    return make
+
+
+@pytest.fixture
+def ada(new_caller: Callable[[], Caller]) -> Caller:
+    return new_caller()
+
+
+@pytest.fixture
+def bob(new_caller: Callable[[], Caller]) -> Caller:
+    return new_caller()
+
+
+def run(postgres: Postgres, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """Does something in the database behind the API's back."""
+
+    async def connected() -> T:
+        connection = await asyncpg.connect(postgres.url)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(connected())

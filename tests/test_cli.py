@@ -1,0 +1,91 @@
+"""`python -m api`, as one types it."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.postgres import ROOT
+from tests import stack
+from tests.conftest import SECRET, SITE, Caller
+
+
+def run(env: dict[str, str], cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "api", *arguments]
+    return subprocess.run(
+        command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", [(), ("serve",), ("migrate",), ("token",), ("schema",)])
+def test_help_is_complete(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = run(stack.environment(), tmp_path, *command, "--help")
+    assert done.returncode == 0
+    undescribed = re.findall(r"^  (--\S+(?: \S+)?)$(?!\n {10,}\S)", done.stdout, re.MULTILINE)
+    assert not undescribed
+
+
+def test_the_schema_needs_no_environment_and_is_what_the_file_holds(tmp_path: Path) -> None:
+    done = run(stack.environment(), tmp_path, "schema")
+    assert done.stdout == (ROOT / "schema.graphql").read_text(), "stale: run `make schema`"
+
+
+def test_a_token_is_one_that_the_api_takes(
+    settings: dict[str, str], api: stack.Server, tmp_path: Path
+) -> None:
+    done = run(settings, tmp_path, "token", "--user", "ada", "--email", "ada@example.com")
+    caller = Caller(api.url, "ada", done.stdout.strip())
+    assert caller("{ viewer { id email } }")["viewer"] == {"id": "ada", "email": "ada@example.com"}
+    again = run(settings, tmp_path, "token", "--user", "ada")
+    assert again.stdout != done.stdout, "each has a sid of its own"
+
+
+@pytest.mark.parametrize("span", ["0s", "25h", "1w", "", "-1s", "24"])
+def test_a_token_of_no_good_span_is_refused(
+    settings: dict[str, str], tmp_path: Path, span: str
+) -> None:
+    done = run(settings, tmp_path, "token", "--user", "ada", "--expires-in", span)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--expires-in" in done.stderr
+
+
+def test_without_a_database_url_it_refuses_to_serve(tmp_path: Path) -> None:
+    env = stack.environment(BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE)
+    done = run(env, tmp_path, "serve")
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("DATABASE_URL: expected")
+    assert "make dev" in line
+
+
+def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path: Path) -> None:
+    env = stack.environment(DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/db")
+    done = run(env, tmp_path, "migrate")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("DATABASE_URL: cannot bring")
+    assert "hunter2" not in done.stderr
+
+
+def test_migrate_twice_and_at_once_is_once(tmp_path: Path) -> None:
+    with stack.postgres() as server:
+        env = stack.environment(DATABASE_URL=server.url)
+        command = [sys.executable, "-m", "api", "migrate"]
+        running = [subprocess.Popen(command, env=env, cwd=tmp_path) for _ in range(4)]
+        assert [process.wait(60) for process in running] == [0, 0, 0, 0]
+        assert run(env, tmp_path, "migrate").returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_told(
+    settings: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    server = stack.api(tmp_path, settings)
+    assert httpx.get(f"{server.url}/health/live").status_code == 200
+    server.child.process.send_signal(number)
+    assert server.child.process.wait(10) in {0, -number, 128 + number}
+    server.stop()
+    assert "Finished server process" in "\n".join(server.lines)

@@ -1,0 +1,192 @@
+"""GraphQL over HTTP: what is a request, and what each kind of answer looks like."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import stack
+from tests.conftest import SITE, Caller, mint
+
+VIEWER = '{"query":"{ viewer { id } }"}'
+GRAPHQL = "application/graphql-response+json"
+
+
+def send(api: stack.Server, method: str = "POST", **kwargs: Any) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {mint('ada')}", "Content-Type": "application/json"}
+    kwargs["headers"] = headers | kwargs.get("headers", {})
+    return httpx.request(method, f"{api.url}/graphql", **kwargs)
+
+
+def error(response: httpx.Response) -> Any:
+    body = response.json()
+    assert "data" not in body
+    [error] = body["errors"]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("application/json", "application/json"),
+        (GRAPHQL, GRAPHQL),
+        (f"{GRAPHQL}, application/json;q=0.9", GRAPHQL),
+        (f"{GRAPHQL};q=0.1, application/json", "application/json"),
+        (f"{GRAPHQL};q=0, */*", "application/json"),
+        (f"application/json, {GRAPHQL}", GRAPHQL),
+        ("text/csv, */*;q=0.1", "application/json"),
+    ],
+)
+def test_the_answer_comes_in_a_type_that_was_asked_for(
+    api: stack.Server, accept: str | None, answered: str
+) -> None:
+    response = send(api, content=VIEWER, headers={"Accept": accept} if accept else {})
+    assert response.headers["content-type"] == answered
+    assert response.json() == {"data": {"viewer": {"id": "ada"}}}
+
+
+@pytest.mark.parametrize("accept", ["text/csv", f"{GRAPHQL};q=0", "image/*"])
+def test_no_type_that_was_asked_for(api: stack.Server, accept: str) -> None:
+    response = send(api, content=VIEWER, headers={"Accept": accept})
+    assert (response.status_code, error(response)["extensions"]["code"]) == (406, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "code"),
+    [
+        ("{", {}, "GRAPHQL_PARSE_FAILED"),
+        ("{a" * 5000, {}, "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", {}, "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { x }", {}, "GRAPHQL_VALIDATION_FAILED"),
+        ("query ($id: ID!) { task(id: $id) { id } }", {}, "BAD_USER_INPUT"),
+        ("query ($id: ID!) { task(id: $id) { id } }", {"id": 1.5}, "BAD_USER_INPUT"),
+        ("query ($n: Int) { tasks(first: $n) { totalCount } }", {"n": 2**31}, "BAD_USER_INPUT"),
+        ("query ($n: Int) { tasks(first: $n) { totalCount } }", {"n": "\ud800"}, "BAD_USER_INPUT"),
+    ],
+)
+def test_what_cannot_run_is_400_and_for_older_clients_200(
+    api: stack.Server, query: str, variables: dict[str, Any], code: str
+) -> None:
+    for accept, status in ((GRAPHQL, 400), ("application/json", 200)):
+        content = json.dumps({"query": query, "variables": variables})
+        response = send(api, content=content, headers={"Accept": accept})
+        assert response.status_code == status
+        assert error(response)["extensions"]["code"] == code
+
+
+def test_a_variable_of_the_wrong_type_is_named(ada: Caller) -> None:
+    query = "mutation ($i: CreateTaskInput!) { createTask(input: $i) { task { id } } }"
+    assert list(ada.error(query, i={"title": 7})["extensions"]["fields"]) == ["i"]
+    query = 'mutation ($t: String = "x") { createTask(input: {title: $t}) { task { id } } }'
+    failed = ada.error(query, t=None)
+    assert failed["extensions"]["code"] == "BAD_USER_INPUT"
+    assert list(failed["extensions"]["fields"]) == ["createTask"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '"query"',
+        "{}",
+        '{"query": null}',
+        '{"query": ""}',
+        '{"query": 7}',
+        '{"query": "{ viewer { id } }", "variables": []}',
+        '{"query": "{ viewer { id } }", "variables": "x"}',
+        '{"query": "{ viewer { id } }", "operationName": 7}',
+        '{"query": "{ viewer { id } }", "operationName": "other"}',
+        '{"query": "{ viewer { id } }", "extensions": []}',
+        '{"query": "{ viewer { id } }", "variables": {"x": NaN}}',
+        "[" * 100_000,
+        b'{"query": "\xff"',
+    ],
+)
+def test_a_body_that_is_no_graphql_request(api: stack.Server, content: str | bytes) -> None:
+    response = send(api, content=content)
+    assert (response.status_code, error(response)["extensions"]["code"]) == (400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/graphql",
+        "application/json; charset=latin-1",
+        "multipart/form-data",
+        "",
+    ],
+)
+def test_a_body_of_another_type(api: stack.Server, content_type: str) -> None:
+    response = send(api, content=VIEWER, headers={"Content-Type": content_type})
+    assert (response.status_code, error(response)["extensions"]["code"]) == (415, "BAD_REQUEST")
+
+
+def test_charset_may_be_said_if_it_is_utf_8(api: stack.Server) -> None:
+    response = send(
+        api, content=VIEWER, headers={"Content-Type": "application/json; charset=UTF-8"}
+    )
+    assert response.status_code == 200
+
+
+def test_a_mebibyte_and_no_more(api: stack.Server) -> None:
+    fits = VIEWER + " " * (1024 * 1024 - len(VIEWER))
+    assert send(api, content=fits).status_code == 200
+    response = send(api, content=fits + " ")
+    assert response.status_code == 413
+    assert error(response)["extensions"]["code"] == "OPERATION_TOO_LARGE"
+
+
+def test_a_get_may_query(api: stack.Server) -> None:
+    params = {
+        "query": "query A { viewer { id } } query B($n: Int) { tasks(first: $n) { totalCount } }",
+        "operationName": "B",
+        "variables": '{"n": 1}',
+    }
+    assert send(api, "GET", params=params).json() == {"data": {"tasks": {"totalCount": 0}}}
+    bad = send(api, "GET", params=params | {"variables": "{"})
+    assert (bad.status_code, error(bad)["extensions"]["code"]) == (400, "BAD_REQUEST")
+
+
+def test_a_get_may_not_write(api: stack.Server) -> None:
+    query = 'mutation { createTask(input: {title: "x"}) { task { id } } }'
+    response = send(api, "GET", params={"query": query})
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods(api: stack.Server, method: str) -> None:
+    response = send(api, method)
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
+
+
+def test_a_browser_is_sent_to_graphiql_without_what_the_link_said(api: stack.Server) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    response = httpx.get(f"{api.url}/graphql", params={"query": "{ x }"}, headers=browser)
+    assert (response.status_code, response.headers["location"]) == (303, f"{SITE}/graphiql")
+    assert "Accept" in response.headers["vary"]
+
+
+def test_of_several_mutations_one_may_fail_alone(ada: Caller) -> None:
+    body = ada.post(
+        """mutation {
+          a: createTask(input: {title: "a"}) { task { title } }
+          b: createTask(input: {title: ""}) { task { title } }
+          c: createTask(input: {title: "c"}) { task { title } }
+        }"""
+    ).json()
+    assert body["data"] == {"a": {"task": {"title": "a"}}, "b": None, "c": {"task": {"title": "c"}}}
+    assert [failed["path"] for failed in body["errors"]] == [["b"]]
+
+
+def test_answers_are_for_nobody_to_keep(api: stack.Server) -> None:
+    for response in (send(api, content=VIEWER), send(api, content="{")):
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["x-content-type-options"] == "nosniff"

@@ -1,0 +1,116 @@
+"""Nobody meets anybody else's tasks: not read, not written, not even learned of."""
+
+from uuid import uuid4
+
+import pytest
+from graphql import GraphQLObjectType
+
+from api import tasks
+from api.database import Owned, Statement
+from api.schema import schema
+from tests.conftest import TASK, Caller
+from tests.test_pages import PAGE
+from tests.test_tasks import MANY, UPDATE
+
+# Each operation that takes an id, with what it takes besides.
+BY_ID = {
+    "task": (f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}", {}),
+    "updateTask": (UPDATE, {"patch": {"title": "stolen"}}),
+    **{
+        name: (query.replace("[ID!]!", "ID!").replace("$ids)", "[$id])"), {})
+        for name, query in MANY.items()
+    },
+}
+BY_ID = {name: (query.replace("$ids:", "$id:"), rest) for name, (query, rest) in BY_ID.items()}
+
+
+def attempt(thief: Caller, operation: str, id: str) -> bytes:
+    query, rest = BY_ID[operation]
+    return thief.post(query, {"id": id, **rest}).content
+
+
+def test_every_operation_that_takes_an_id_is_tried_here() -> None:
+    takes_id = set()
+    for root in (schema._schema.query_type, schema._schema.mutation_type):  # noqa: SLF001
+        assert isinstance(root, GraphQLObjectType)
+        takes_id |= {
+            name for name, field in root.fields.items() if {"id", "ids"} & field.args.keys()
+        }
+    assert takes_id == BY_ID.keys()
+
+
+@pytest.mark.parametrize("operation", BY_ID)
+def test_someone_elses_id_is_answered_like_one_that_never_was(
+    ada: Caller, bob: Caller, operation: str
+) -> None:
+    hers = ada.create("hers")
+    if operation == "restoreTasks":
+        ada(MANY["trashTasks"], ids=[hers["id"]])
+    before = ada.post(
+        f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}", {"id": hers["id"]}
+    ).content
+
+    stolen = attempt(bob, operation, hers["id"])
+    spellings = [str(uuid4()), "x", "", "../../etc", hers["id"].upper(), "0" * 8, "é", "\ud800"]
+    assert {attempt(bob, operation, id) for id in spellings} == {stolen}
+    assert b'"NOT_FOUND"' in stolen
+    assert hers["id"].encode() not in stolen
+
+    after = ada.post(
+        f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}", {"id": hers["id"]}
+    ).content
+    assert after == before, "and hers is as it was"
+
+
+def test_expecting_a_version_tells_nothing_either(ada: Caller, bob: Caller) -> None:
+    hers = ada.create("hers")
+    for version in (1, 2):
+        error = bob.error(UPDATE, id=hers["id"], patch={"title": "x"}, version=version)
+        assert error["extensions"]["code"] == "NOT_FOUND"
+
+
+def test_lists_and_counts_are_ones_own(ada: Caller, bob: Caller) -> None:
+    ada.create("hers")
+    bob.create("his")
+    assert [node["title"] for node in bob(PAGE)["tasks"]["nodes"]] == ["his"]
+    assert bob(PAGE)["tasks"]["totalCount"] == 1
+    viewer = bob("{ viewer { id email taskCount } }")["viewer"]
+    assert viewer == {"id": bob.user, "email": f"{bob.user}@example.com", "taskCount": 1}
+
+
+def test_choosing_someone_elses_id_for_a_task_of_ones_own_tells_nothing(
+    ada: Caller, bob: Caller
+) -> None:
+    hers = ada.create("hers")
+    mine = bob.create("his", id=hers["id"])
+    assert (mine["id"], mine["title"], mine["version"]) == (hers["id"], "his", 1)
+    ada(MANY["deleteTasks"], ids=[hers["id"]])
+    assert bob(BY_ID["task"][0], id=hers["id"])["task"] == mine
+
+
+def test_no_argument_and_no_input_carries_an_owner() -> None:
+    names = {
+        name
+        for kind in schema._schema.type_map.values()  # noqa: SLF001
+        for field_name, field in getattr(kind, "fields", {}).items()
+        for name in (field_name, *getattr(field, "args", {}))
+        if not kind.name.startswith("__")
+    }
+    assert not {name for name in names if "owner" in name.lower() or "user" in name.lower()}
+
+
+def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
+    """Wall 1: neither `Tasks` nor `Owned` has a method that could be told another owner."""
+    for kind in (tasks.Tasks, Owned):
+        for name, member in vars(kind).items():
+            if callable(member) and not name.startswith("__"):
+                assert "owner" not in member.__code__.co_varnames[: member.__code__.co_argcount], (
+                    name
+                )
+
+
+def test_every_statement_has_the_owner_first() -> None:
+    """Wall 2, as built: `tests.conftest` reads what really ran."""
+    built = [value for value in vars(tasks).values() if isinstance(value, Statement)]
+    assert len(built) >= 8
+    assert all("owner_id = $1" in statement.sql for statement in built)

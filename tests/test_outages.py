@@ -1,0 +1,75 @@
+"""What goes wrong on our side: an outage is 503 and signs nobody out, a bug is an id in the log."""
+
+import secrets
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from tests import stack
+from tests.conftest import SECRET, SITE, Caller, mint, run
+
+LIST = "{ tasks { nodes { id } } }"
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
+
+
+def test_without_its_database_the_api_answers_503_and_recovers_by_itself(tmp_path: Path) -> None:
+    with stack.postgres() as server:
+        env = stack.environment(
+            BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE, DATABASE_URL=server.url
+        )
+        api = stack.api(tmp_path, env)
+        ada = Caller(api.url, "ada", mint("ada"))
+        try:
+            created = ada.create("before")
+            server.stop()
+            for query in (LIST, 'mutation { createTask(input: {title: "x"}) { task { id } } }'):
+                response = ada.post(query)
+                assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+                [error] = response.json()["errors"]
+                assert error["extensions"] == {"code": "UNAVAILABLE"}
+            assert httpx.get(f"{api.url}/health/ready").status_code == 503
+            assert httpx.get(f"{api.url}/health/live").status_code == 200
+            assert httpx.post(f"{api.url}/graphql").status_code == 401, "a token is still asked for"
+            with server:
+                assert ada(LIST)["tasks"]["nodes"] == [{"id": created["id"]}]
+                assert httpx.get(f"{api.url}/health/ready").status_code == 200
+        finally:
+            api.stop()
+
+
+def test_an_api_whose_database_is_away_starts_and_waits(tmp_path: Path) -> None:
+    env = stack.environment(
+        BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE, DATABASE_URL=NOWHERE
+    )
+    api = stack.api(tmp_path, env, "--no-migrate")
+    try:
+        assert httpx.get(f"{api.url}/health/ready").status_code == 503
+        assert Caller(api.url, "ada", mint("ada")).post(LIST).status_code == 503
+    finally:
+        api.stop()
+
+
+def test_a_bug_is_told_by_an_id_that_the_log_has(tmp_path: Path) -> None:
+    with stack.postgres() as server:
+        env = stack.environment(
+            BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE, DATABASE_URL=server.url
+        )
+        api = stack.api(tmp_path, env)
+        ada = Caller(api.url, "ada", mint("ada"))
+        try:
+            canary = f"gone_{secrets.token_hex(4)}"
+
+            async def sabotage(connection: asyncpg.Connection) -> None:
+                await connection.execute(f"ALTER TABLE tasks.tasks RENAME title TO {canary}")
+
+            run(server, sabotage)
+            response = ada.post(LIST)
+            [error] = response.json()["errors"]
+        finally:
+            api.stop()
+    assert response.status_code == 200
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert "title" not in response.text
+    assert any(f"bug {error['extensions']['requestId']}" in line for line in api.lines)
+    assert any("UndefinedColumnError" in line for line in api.lines)

@@ -1,0 +1,167 @@
+"""Lists: their order, their filter, and pages that stay right while tasks come and go."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from tests.conftest import Caller
+from tests.test_tasks import MANY, UPDATE
+
+PAGE = """query ($first: Int, $after: String, $filter: TaskFilter) {
+  tasks(first: $first, after: $after, filter: $filter) {
+    totalCount
+    nodes { id title }
+    edges { cursor node { id } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}"""
+
+
+def page(caller: Caller, **variables: Any) -> Any:
+    return caller(PAGE, **variables)["tasks"]
+
+
+def titles(caller: Caller, **variables: Any) -> list[str]:
+    return [node["title"] for node in page(caller, **variables)["nodes"]]
+
+
+def walk(caller: Caller, first: int) -> list[str]:
+    ids: list[str] = []
+    after = None
+    while True:
+        found = page(caller, first=first, after=after)
+        ids += [node["id"] for node in found["nodes"]]
+        if not found["pageInfo"]["hasNextPage"]:
+            return ids
+        after = found["pageInfo"]["endCursor"]
+
+
+def test_newest_first(ada: Caller) -> None:
+    for title in ("one", "two", "three"):
+        ada.create(title)
+    assert titles(ada) == ["three", "two", "one"]
+
+
+def test_a_page_says_where_it_lies(ada: Caller) -> None:
+    ids = [ada.create()["id"] for _ in range(3)][::-1]
+    first = page(ada, first=2)
+    assert [edge["node"]["id"] for edge in first["edges"]] == ids[:2]
+    assert first["totalCount"] == 3
+    assert first["pageInfo"] == {
+        "hasNextPage": True,
+        "hasPreviousPage": False,
+        "startCursor": first["edges"][0]["cursor"],
+        "endCursor": first["edges"][1]["cursor"],
+    }
+    last = page(ada, first=2, after=first["pageInfo"]["endCursor"])
+    assert [node["id"] for node in last["nodes"]] == ids[2:]
+    assert (last["pageInfo"]["hasNextPage"], last["pageInfo"]["hasPreviousPage"]) == (False, True)
+
+
+def test_an_empty_list_is_a_page_too(ada: Caller) -> None:
+    info = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
+    assert page(ada) == {"totalCount": 0, "nodes": [], "edges": [], "pageInfo": info}
+
+
+def test_a_list_walks_the_same_in_steps_of_any_size(ada: Caller) -> None:
+    ids = [ada.create()["id"] for _ in range(7)][::-1]
+    assert all(walk(ada, step) == ids for step in (1, 2, 3, 7, 100))
+
+
+def test_fifty_is_what_a_page_holds_unless_one_says(ada: Caller) -> None:
+    for _ in range(51):
+        ada.create()
+    assert len(page(ada)["nodes"]) == 50
+    assert len(page(ada, first=None)["nodes"]) == 50
+
+
+def test_status_filters_the_list_and_its_count(ada: Caller) -> None:
+    ada.create("open")
+    ada.create("done", completed=True)
+    gone = ada.create("gone")
+    ada(MANY["trashTasks"], ids=[gone["id"]])
+    for status, expected in {
+        None: ["done", "open"],
+        ("OPEN",): ["open"],
+        ("COMPLETED",): ["done"],
+        ("TRASHED",): ["gone"],
+        ("TRASHED", "OPEN", "OPEN"): ["gone", "open"],
+    }.items():
+        chosen = {"status": list(status) if status else None}
+        assert titles(ada, filter=chosen) == expected
+        count = "query ($f: TaskFilter) { viewer { taskCount(filter: $f) } }"
+        assert ada(count, f=chosen)["viewer"]["taskCount"] == len(expected)
+        assert page(ada, filter=chosen)["totalCount"] == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"first": 0}, "first"),
+        ({"first": -1}, "first"),
+        ({"first": 101}, "first"),
+        ({"after": ""}, "after"),
+        ({"after": "nonsense"}, "after"),
+        ({"after": "é" * 40}, "after"),
+        ({"after": "A" * 5000}, "after"),
+        ({"filter": {"status": []}}, "filter.status"),
+    ],
+)
+def test_what_makes_no_page_is_named(ada: Caller, variables: dict[str, Any], named: str) -> None:
+    extensions = ada.error(PAGE, **variables)["extensions"]
+    assert (extensions["code"], list(extensions["fields"])) == ("BAD_USER_INPUT", [named])
+
+
+def test_a_cursor_changed_in_any_place_is_refused(ada: Caller) -> None:
+    ada.create()
+    cursor = page(ada)["pageInfo"]["endCursor"]
+    changed = [
+        cursor[:i] + ("A" if cursor[i] != "A" else "B") + cursor[i + 1 :]
+        for i in range(len(cursor))
+    ]
+    for bad in [*changed, cursor[:-1], cursor + "A", cursor + "=", " " + cursor]:
+        assert ada.error(PAGE, after=bad)["extensions"]["code"] == "BAD_USER_INPUT", bad
+
+
+def test_a_cursor_belongs_to_its_filter_and_its_owner(ada: Caller, bob: Caller) -> None:
+    ada.create()
+    bob.create()
+    cursor = page(ada)["pageInfo"]["endCursor"]
+    page(ada, after=cursor, filter={"status": ["COMPLETED", "OPEN"]})  # the same list, in words
+    error = ada.error(PAGE, after=cursor, filter={"status": ["OPEN"]})
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert bob.error(PAGE, after=cursor)["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+def test_pages_neither_skip_nor_repeat_what_was_there_throughout(ada: Caller) -> None:
+    """While others insert, delete and edit, a walk sees each task that stays exactly once."""
+    ids = [ada.create()["id"] for _ in range(60)]
+    go, stay = ids[::3], ids[1::3] + ids[2::3]
+    stopped = threading.Event()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        for id in go:
+            if stopped.is_set():
+                return
+            ada.create()
+            ada(UPDATE, id=stay[written % len(stay)], patch={"title": "edited"}, version=None)
+            ada(MANY["deleteTasks"], ids=[id])
+            written += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        walks = 0
+        while writer.is_alive():
+            seen = walk(ada, 3)
+            assert len(seen) == len(set(seen))
+            assert set(stay) <= set(seen)
+            walks += 1
+    finally:
+        stopped.set()
+        writer.join()
+    assert walks
+    assert written == len(go), "there were writes between the pages"

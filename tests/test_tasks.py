@@ -1,0 +1,285 @@
+"""What one person can do with their own tasks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from api.models import TASKS_PER_OWNER
+from dev.postgres import Postgres
+from tests.conftest import TASK, Caller, run
+
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
+def update(caller: Caller, task: Any, patch: Any, version: int | None = None) -> Any:
+    return caller(UPDATE, id=task["id"], patch=patch, version=version)["updateTask"]["task"]
+
+
+def read(caller: Caller, task: Any) -> Any:
+    query = f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"
+    return caller(query, id=task["id"])["task"]
+
+
+def many(caller: Caller, operation: str, ids: list[str]) -> Any:
+    return caller(MANY[operation], ids=ids)[operation]
+
+
+UPDATE = f"""mutation ($id: ID!, $patch: TaskPatch!, $version: Int) {{
+  updateTask(id: $id, patch: $patch, expectedVersion: $version) {{ task {{ {TASK} }} }}
+}}"""
+MANY = {
+    name: f"mutation ($ids: [ID!]!) {{ {name}(ids: $ids) {{ {answer} }} }}"
+    for name, answer in {
+        "trashTasks": f"tasks {{ {TASK} }}",
+        "restoreTasks": f"tasks {{ {TASK} }}",
+        "deleteTasks": "deletedIds",
+    }.items()
+}
+CREATE = "mutation ($i: CreateTaskInput!) { createTask(input: $i) { task { id version } } }"
+
+
+def test_a_new_task_has_what_was_given_and_nothing_else(ada: Caller) -> None:
+    task = ada.create("  Call the bank ", description="About\nthe card")
+    assert task == {
+        "id": task["id"],
+        "title": "Call the bank",
+        "description": "About\nthe card",
+        "completed": False,
+        "completedAt": None,
+        "version": 1,
+        "createdAt": task["createdAt"],
+        "updatedAt": task["createdAt"],
+        "trashedAt": None,
+    }
+    assert task["createdAt"].endswith("Z")
+    assert task["id"][14] == "7", "a UUID that carries its time"
+    assert read(ada, task) == task
+
+
+def test_a_task_may_be_born_completed(ada: Caller) -> None:
+    task = ada.create(completed=True)
+    assert task["completed"]
+    assert task["completedAt"] == task["createdAt"]
+
+
+def test_null_in_a_new_task_is_as_good_as_nothing(ada: Caller) -> None:
+    task = ada.create(id=None, description=None, completed=None)
+    assert (task["description"], task["completed"]) == ("", False)
+
+
+def test_the_same_create_sent_twice_is_one_task(ada: Caller) -> None:
+    given = {"id": str(uuid4()), "title": "once", "description": "only"}
+    first = ada.create(**given)
+    edited = update(ada, first, {"title": "since edited"})
+    assert ada.create(**given) == edited, "the task as it is now"
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 1
+
+
+def test_the_same_create_from_twenty_connections_at_once_is_one_task(ada: Caller) -> None:
+    given = {"id": str(uuid4()), "title": "once"}
+    with ThreadPoolExecutor(20) as pool:
+        tasks = list(pool.map(lambda _: ada.create(**given), range(20)))
+    assert all(task == tasks[0] for task in tasks)
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 1
+
+
+def test_an_id_taken_by_another_input_is_a_conflict(ada: Caller) -> None:
+    task = ada.create("first", id=str(uuid4()))
+    update(ada, task, {"title": "second"})
+    error = ada.error(CREATE, i={"id": task["id"], "title": "second"})
+    assert error["extensions"] == {"code": "CONFLICT", "currentVersion": 2}
+
+
+def test_a_create_sent_again_does_not_revive_what_was_deleted(ada: Caller) -> None:
+    given = {"id": str(uuid4()), "title": "gone"}
+    task = ada.create(**given)
+    many(ada, "deleteTasks", [task["id"]])
+    error = ada.error(CREATE, i=given)
+    assert error["extensions"] == {"code": "CONFLICT", "currentVersion": None}
+
+
+def test_two_people_may_choose_the_same_id(ada: Caller, bob: Caller) -> None:
+    id = str(uuid4())
+    assert ada.create("hers", id=id)["title"] == "hers"
+    assert bob.create("his", id=id)["title"] == "his"
+    assert read(ada, {"id": id})["title"] == "hers"
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"title": ""}, "title"),
+        ({"title": " \t "}, "title"),
+        ({"title": "x" * 201}, "title"),
+        ({"title": "two\nlines"}, "title"),
+        ({"title": "nul\0"}, "title"),
+        ({"title": "half \ud83d"}, "title"),
+        ({"title": "x", "description": "x" * 10_001}, "description"),
+        ({"title": "x", "description": "bell\a"}, "description"),
+        ({"title": "x", "id": "not-a-uuid"}, "id"),
+        ({"title": "x", "id": str(uuid4()).upper()}, "id"),
+        ({"title": "x", "id": "{" + str(uuid4()) + "}"}, "id"),
+        ({"title": "x", "id": NIL}, "id"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(
+    ada: Caller, fields: dict[str, str], named: str
+) -> None:
+    extensions = ada.error(CREATE, i=fields)["extensions"]
+    assert extensions["code"] == "BAD_USER_INPUT"
+    assert list(extensions["fields"]) == [named]
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
+
+
+def test_every_bad_field_is_named_at_once(ada: Caller) -> None:
+    error = ada.error(CREATE, i={"title": "", "description": "\0"})
+    assert sorted(error["extensions"]["fields"]) == ["description", "title"]
+    error = ada.error(UPDATE, id=ada.create()["id"], patch={"title": None, "completed": None})
+    assert sorted(error["extensions"]["fields"]) == ["completed", "title"]
+
+
+def test_the_longest_of_everything_is_taken(ada: Caller) -> None:
+    task = ada.create("é😀" * 100, description="😀\r\n\t" * 2_500)
+    assert (len(task["title"]), len(task["description"])) == (200, 10_000)
+
+
+def test_a_patch_writes_what_it_names_and_leaves_the_rest(ada: Caller) -> None:
+    task = ada.create("before", description="kept")
+    after = update(ada, task, {"title": " after "})
+    assert (after["title"], after["description"], after["version"]) == ("after", "kept", 2)
+    assert after["updatedAt"] > task["updatedAt"]
+    assert after["createdAt"] == task["createdAt"]
+    assert update(ada, task, {"description": None})["description"] == ""
+
+
+def test_completing_dates_a_task_once_until_it_is_opened_again(ada: Caller) -> None:
+    task = ada.create()
+    done = update(ada, task, {"completed": True})
+    assert done["completedAt"] == done["updatedAt"]
+    assert update(ada, task, {"completed": True})["completedAt"] == done["completedAt"]
+    assert update(ada, task, {"title": "still done"})["completedAt"] == done["completedAt"]
+    assert update(ada, task, {"completed": False})["completedAt"] is None
+
+
+def test_an_empty_patch_writes_nothing(ada: Caller) -> None:
+    task = ada.create()
+    assert update(ada, task, {}) == task
+    error = ada.error(UPDATE, id=task["id"], patch={}, version=7)
+    assert error["extensions"] == {"code": "CONFLICT", "currentVersion": 1}
+
+
+def test_an_update_of_another_version_is_a_conflict(ada: Caller) -> None:
+    task = ada.create()
+    assert update(ada, task, {"title": "second"}, version=1)["version"] == 2
+    error = ada.error(UPDATE, id=task["id"], patch={"title": "late"}, version=1)
+    assert error["extensions"] == {"code": "CONFLICT", "currentVersion": 2}
+    assert read(ada, task)["title"] == "second"
+
+
+def test_of_twenty_writers_of_one_version_one_wins(ada: Caller) -> None:
+    task = ada.create()
+    variables = {"id": task["id"], "patch": {"title": "mine"}, "version": 1}
+    with ThreadPoolExecutor(20) as pool:
+        answers = [r.json() for r in pool.map(lambda _: ada.post(UPDATE, variables), range(20))]
+    assert sum("errors" not in answer for answer in answers) == 1
+    assert read(ada, task)["version"] == 2
+
+
+def test_trash_and_back(ada: Caller) -> None:
+    one, two = ada.create("one"), ada.create("two", completed=True)
+    ids = [two["id"], one["id"], two["id"]]
+    trashed = many(ada, "trashTasks", ids)["tasks"]
+    assert [task["title"] for task in trashed] == ["two", "one"], "in the order of the ids"
+    assert all(task["trashedAt"] and task["version"] == 2 for task in trashed)
+    assert many(ada, "trashTasks", ids)["tasks"] == trashed, "again changes nothing"
+    assert read(ada, one)["trashedAt"], "still there to be read"
+
+    restored = many(ada, "restoreTasks", ids)["tasks"]
+    assert all(task["trashedAt"] is None and task["version"] == 3 for task in restored)
+    assert restored[0]["completed"], "as it was before"
+    assert many(ada, "restoreTasks", ids)["tasks"] == restored
+
+
+def test_trashing_some_that_are_trashed_already_leaves_those_alone(ada: Caller) -> None:
+    one, two = ada.create(), ada.create()
+    many(ada, "trashTasks", [one["id"]])
+    both = many(ada, "trashTasks", [one["id"], two["id"]])["tasks"]
+    assert [task["version"] for task in both] == [2, 2]
+
+
+def test_what_is_deleted_is_gone_for_good(ada: Caller) -> None:
+    one, two = ada.create(), ada.create()
+    many(ada, "trashTasks", [one["id"]])
+    ids = [one["id"], two["id"]]
+    assert many(ada, "deleteTasks", ids) == {"deletedIds": ids}
+    assert ada.error(MANY["deleteTasks"], ids=ids)["extensions"]["code"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("operation", MANY)
+def test_of_a_list_with_one_that_is_not_there_nothing_is_written(
+    ada: Caller, operation: str
+) -> None:
+    task = ada.create()
+    if operation == "restoreTasks":
+        [task] = many(ada, "trashTasks", [task["id"]])["tasks"]
+    error = ada.error(MANY[operation], ids=[task["id"], str(uuid4())])
+    assert error["extensions"]["code"] == "NOT_FOUND"
+    assert read(ada, task) == task
+
+
+@pytest.mark.parametrize("operation", MANY)
+def test_a_list_holds_a_hundred_ids_and_may_be_empty(ada: Caller, operation: str) -> None:
+    ids = [str(uuid4()) for _ in range(100)]
+    error = ada.error(MANY[operation], ids=[*ids, *ids])
+    assert error["extensions"]["code"] == "NOT_FOUND", "duplicates do not count"
+    error = ada.error(MANY[operation], ids=[*ids, str(uuid4())])
+    assert list(error["extensions"]["fields"]) == ["ids"]
+    assert next(iter(many(ada, operation, []).values())) == []
+
+
+def test_lists_that_overlap_in_another_order_do_not_lock_each_other_out(ada: Caller) -> None:
+    ids = [ada.create()["id"] for _ in range(20)]
+    moves = [(name, order) for name in ("trashTasks", "restoreTasks") for order in (ids, ids[::-1])]
+
+    def move(turn: int) -> Any:
+        operation, order = moves[turn % len(moves)]
+        return ada.post(MANY[operation], {"ids": order}).json()
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(move, range(60)))
+    assert [answer for answer in answers if "errors" in answer] == []
+
+
+def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, postgres: Postgres) -> None:
+    async def fill(connection: asyncpg.Connection) -> None:
+        await connection.execute(
+            "INSERT INTO tasks.tasks (owner_id, id, title, input_digest)"
+            " SELECT $1, gen_random_uuid(), 'filler', '' FROM generate_series(1, $2::int)",
+            ada.user,
+            TASKS_PER_OWNER - 1,
+        )
+        await connection.execute(
+            "INSERT INTO tasks.owners (owner_id, task_count) VALUES ($1, $2)",
+            ada.user,
+            TASKS_PER_OWNER - 1,
+        )
+
+    run(postgres, fill)
+    with ThreadPoolExecutor(10) as pool:
+        answers = [
+            r.json() for r in pool.map(lambda _: ada.post(CREATE, {"i": {"title": "x"}}), range(10))
+        ]
+    made = [
+        answer["data"]["createTask"]["task"]["id"] for answer in answers if "errors" not in answer
+    ]
+    assert len(made) == 1, "the last place goes to one of those who race for it"
+    error = ada.error(CREATE, i={"title": "x"})
+    assert (error["extensions"]["code"], list(error["extensions"]["fields"])) == (
+        "BAD_USER_INPUT",
+        ["input"],
+    )
+    many(ada, "deleteTasks", made)
+    assert ada.create()["version"] == 1, "there is room again"
