@@ -1,0 +1,37 @@
+"use client";
+
+import { useState } from "react";
+import { authClient } from "@/lib/auth-client";
+
+export function SignOut() {
+  const [state, setState] = useState<"idle" | "pending" | "failed">("idle");
+
+  async function signOut() {
+    setState("pending");
+    try {
+      const { error } = await authClient.signOut();
+      if (error) return setState("failed");
+    } catch {
+      return setState("failed");
+    }
+    sessionStorage.clear();
+    // A new document: nothing of this person's stays in memory, the token and the lists included.
+    window.location.assign("/sign-in");
+  }
+
+  return (
+    <>
+      <span className="text-danger" role="status">
+        {state === "failed" && "Not signed out. Try again."}
+      </span>
+      <button
+        className="button-quiet -mr-3 px-3 whitespace-nowrap"
+        disabled={state === "pending"}
+        onClick={signOut}
+        type="button"
+      >
+        Sign out
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,37 @@
+"use client";
+
+import { type ReactNode, useEffect, useId, useRef } from "react";
+
+type Props = { title: string; onClose: () => void; children: ReactNode };
+
+/**
+ * The browser's own modal dialog: focus is kept in and given back, Escape closes, the rest is inert.
+ * Open while it is rendered.
+ */
+export function Dialog({ title, onClose, children }: Props) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const titleId = useId();
+
+  useEffect(() => {
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+
+  return (
+    <dialog
+      aria-labelledby={titleId}
+      className="m-auto w-[min(32rem,calc(100vw-2rem))] animate-rise rounded-2xl border border-line bg-surface p-6 text-ink shadow-lift"
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      ref={ref}
+    >
+      <h2 className="text-lg font-semibold tracking-tight" id={titleId}>
+        {title}
+      </h2>
+      {children}
+    </dialog>
+  );
+}

@@ -1,0 +1,84 @@
+"use client";
+
+import { GraphiQL, type GraphiQLProps } from "graphiql";
+import "graphiql/setup-workers/webpack";
+import "graphiql/style.css";
+import { useState } from "react";
+import { goToSignIn, useSession } from "@/components/graphql/graphql";
+import { type AccessToken, SessionOverError } from "@/lib/access-token";
+
+const TIMEOUT_MS = 60_000;
+
+const FIRST_QUERY = `# Runs as you, with your access token.
+# Ctrl+Enter runs, Ctrl+Space completes.
+query Newest {
+  viewer {
+    email
+    taskCount
+  }
+  tasks(first: 5) {
+    nodes {
+      id
+      title
+      completed
+    }
+  }
+}
+`;
+
+/** For as long as the page is open: another person on this computer finds none of what was written. */
+function memoryStorage(): NonNullable<GraphiQLProps["storage"]> {
+  const items = new Map<string, string>();
+  return {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => items.set(key, value),
+    removeItem: (key) => items.delete(key),
+    clear: () => items.clear(),
+    get length() {
+      return items.size;
+    },
+  };
+}
+
+function post(apiUrl: string, token: string, body: unknown): Promise<Response> {
+  return fetch(`${apiUrl}/graphql`, {
+    method: "POST",
+    credentials: "omit",
+    headers: {
+      Accept: "application/graphql-response+json, application/json",
+      Authorization: `Bearer ${token}`,
+      "Content-Type": "application/json",
+    },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+}
+
+function fetcherFor(apiUrl: string, accessToken: AccessToken): GraphiQLProps["fetcher"] {
+  return async ({ query, variables, operationName }) => {
+    const body = { query, variables, operationName };
+    try {
+      const response = await post(apiUrl, await accessToken.get(), body);
+      const answer =
+        response.status === 401 ? await post(apiUrl, await accessToken.renew(), body) : response;
+      return await answer.json();
+    } catch (error) {
+      if (error instanceof SessionOverError) goToSignIn("session-over");
+      throw error;
+    }
+  };
+}
+
+export default function Editor() {
+  const { apiUrl, accessToken } = useSession();
+  const [fetcher] = useState(() => fetcherFor(apiUrl, accessToken));
+  const [storage] = useState(memoryStorage);
+  return (
+    <GraphiQL
+      defaultQuery={FIRST_QUERY}
+      fetcher={fetcher}
+      isHeadersEditorEnabled={false}
+      storage={storage}
+    />
+  );
+}

@@ -1,0 +1,51 @@
+"use client";
+
+import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { Provider } from "urql";
+import { AccessToken } from "@/lib/access-token";
+import { createClient, type SignedOutReason } from "@/lib/graphql";
+import { signInPath } from "@/lib/next-path";
+
+export type Identity = {
+  /** Where browsers reach the GraphQL API. */
+  apiUrl: string;
+  /** The user id of the session that the page was rendered for. */
+  owner: string;
+};
+
+type Session = Identity & { accessToken: AccessToken };
+
+const SessionContext = createContext<Session | null>(null);
+
+/** To sign-in and back here, as a new document: nothing of this session stays in memory. */
+export function goToSignIn(reason: SignedOutReason): void {
+  const { pathname, search } = window.location;
+  window.location.assign(signInPath(pathname + search, reason === "refused"));
+}
+
+export function useSession(): Session {
+  const session = useContext(SessionContext);
+  if (!session) throw new Error("useSession is used outside GraphQL");
+  return session;
+}
+
+/** Gives what is below it the signed-in person's access token and a GraphQL client that carries it. */
+export function GraphQL({ apiUrl, owner, children }: Identity & { children: ReactNode }) {
+  const [session] = useState(() => ({ apiUrl, owner, accessToken: new AccessToken(owner) }));
+  const [client] = useState(() => createClient(apiUrl, session.accessToken, goToSignIn));
+
+  useEffect(() => {
+    // Back to a page that the browser kept alive: someone else may have signed in since.
+    const reload = (event: PageTransitionEvent) => {
+      if (event.persisted) window.location.reload();
+    };
+    window.addEventListener("pageshow", reload);
+    return () => window.removeEventListener("pageshow", reload);
+  }, []);
+
+  return (
+    <SessionContext value={session}>
+      <Provider value={client}>{children}</Provider>
+    </SessionContext>
+  );
+}

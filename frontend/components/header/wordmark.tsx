@@ -1,0 +1,23 @@
+import Link from "next/link";
+
+/** The name, which leads home. */
+export function Wordmark() {
+  return (
+    <Link
+      className="inline-flex items-center gap-2.5 rounded-md font-semibold tracking-tight"
+      href="/"
+    >
+      <svg aria-hidden="true" className="size-7" viewBox="0 0 32 32">
+        <rect className="fill-accent" height="32" rx="9" width="32" />
+        <path
+          className="fill-none stroke-on-accent"
+          d="M9 16.5l5 5 9-11"
+          strokeLinecap="round"
+          strokeLinejoin="round"
+          strokeWidth="3.2"
+        />
+      </svg>
+      Bearer Tasks
+    </Link>
+  );
+}

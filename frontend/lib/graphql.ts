@@ -1,0 +1,107 @@
+import { authExchange } from "@urql/exchange-auth";
+import { Client, type CombinedError, fetchExchange, mapExchange } from "urql";
+import { type AccessToken, SessionOverError } from "./access-token";
+
+const TIMEOUT_MS = 15_000;
+
+export type SignedOutReason = "session-over" | "refused";
+
+/** What a client can be told, and `UNREACHABLE`, which is this side's own finding. */
+export type FailureCode =
+  | "UNAUTHENTICATED"
+  | "NOT_FOUND"
+  | "BAD_USER_INPUT"
+  | "CONFLICT"
+  | "UNAVAILABLE"
+  | "RATE_LIMITED"
+  | "UNREACHABLE"
+  | "UNEXPECTED";
+
+const CODES: ReadonlySet<string> = new Set<FailureCode>([
+  "UNAUTHENTICATED",
+  "NOT_FOUND",
+  "BAD_USER_INPUT",
+  "CONFLICT",
+  "UNAVAILABLE",
+  "RATE_LIMITED",
+]);
+
+const isCode = (code: unknown): code is FailureCode => typeof code === "string" && CODES.has(code);
+
+function isUnauthenticated(error: CombinedError): boolean {
+  return error.response?.status === 401 || failureCode(error) === "UNAUTHENTICATED";
+}
+
+export function failureCode(error: CombinedError): FailureCode {
+  if (error.networkError && !error.response) return "UNREACHABLE";
+  const code = error.graphQLErrors[0]?.extensions.code;
+  if (isCode(code)) return code;
+  return error.response?.status === 503 ? "UNAVAILABLE" : "UNEXPECTED";
+}
+
+/** The failure in words for the person who met it. */
+export function explain(error: CombinedError): string {
+  switch (failureCode(error)) {
+    case "UNREACHABLE":
+      return "No answer from the server. Check your connection and try again.";
+    case "UNAVAILABLE":
+      return "The server is not ready right now. Try again in a moment.";
+    case "RATE_LIMITED":
+      return "That was a lot at once. Wait a moment and try again.";
+    case "NOT_FOUND":
+      return "This task no longer exists.";
+    case "CONFLICT":
+      return "This task was changed elsewhere.";
+    case "BAD_USER_INPUT":
+      return error.graphQLErrors[0]?.message ?? "The server did not accept this.";
+    case "UNAUTHENTICATED":
+      return "You are signed out.";
+    case "UNEXPECTED":
+      return "Something went wrong on the server. Try again.";
+  }
+}
+
+/**
+ * A client for one person. Keeps nothing of what it fetched: what the list shows, the list holds.
+ *
+ * @param onSignedOut called when the session is over, or the API refuses a token that is fresh.
+ */
+export function createClient(
+  apiUrl: string,
+  accessToken: AccessToken,
+  onSignedOut: (reason: SignedOutReason) => void,
+): Client {
+  return new Client({
+    url: `${apiUrl}/graphql`,
+    preferGetMethod: false,
+    fetchOptions: { credentials: "omit" },
+    fetch: (input, init) => {
+      const timeout = AbortSignal.timeout(TIMEOUT_MS);
+      return fetch(input, {
+        ...init,
+        signal: init?.signal ? AbortSignal.any([init.signal, timeout]) : timeout,
+      });
+    },
+    exchanges: [
+      mapExchange({
+        onError: (error) => {
+          if (error.networkError instanceof SessionOverError) onSignedOut("session-over");
+          else if (isUnauthenticated(error)) onSignedOut("refused");
+        },
+      }),
+      authExchange(async ({ appendHeaders }) => ({
+        addAuthToOperation: (operation) =>
+          accessToken.current
+            ? appendHeaders(operation, { Authorization: `Bearer ${accessToken.current}` })
+            : operation,
+        willAuthError: () => accessToken.isDue,
+        // Only 401. Over a 503 a new token would change nothing.
+        didAuthError: isUnauthenticated,
+        refreshAuth: async () => {
+          await accessToken.renew();
+        },
+      })),
+      fetchExchange,
+    ],
+  });
+}

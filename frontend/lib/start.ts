@@ -1,0 +1,26 @@
+import { writeClientAddresses } from "./client-address";
+import { ConfigError, config } from "./config";
+import { migrate } from "./migration";
+
+function stop(reason: string): never {
+  console.error(`frontend: ${reason}`);
+  process.exit(1);
+}
+
+/** A refused connection to `localhost` is an AggregateError, with a code and no message. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message || ("code" in error ? String(error.code) : error.name);
+}
+
+/** Checks the configuration and brings the tables up to date; a server without them must not serve. */
+export async function start(): Promise<void> {
+  try {
+    const current = config();
+    writeClientAddresses(current.trustedProxies);
+    await migrate(current);
+  } catch (error) {
+    if (error instanceof ConfigError) stop(error.message);
+    stop(`DATABASE_URL: Better Auth's tables could not be brought up to date (${reasonOf(error)})`);
+  }
+}

@@ -1,0 +1,18 @@
+import type { NextConfig } from "next";
+
+export default {
+  output: "standalone",
+  poweredByHeader: false,
+  reactStrictMode: true,
+  // The repository has no package.json above this folder; without this Next looks for one.
+  turbopack: { root: import.meta.dirname },
+  headers: async () => [
+    {
+      source: "/:path*",
+      headers: [
+        { key: "X-Content-Type-Options", value: "nosniff" },
+        { key: "Referrer-Policy", value: "same-origin" },
+      ],
+    },
+  ],
+} satisfies NextConfig;

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { ConfigError, type Environment, readConfig } from "../lib/config";
+
+const VALID = {
+  BETTER_AUTH_SECRET: "0123456789abcdef0123456789abcdef",
+  NEXT_PUBLIC_BETTER_AUTH_URL: "https://tasks.example",
+  DATABASE_URL: "postgresql://postgres@/postgres?host=/run/postgresql",
+} satisfies Environment;
+
+const read = (changes: Environment = {}) => readConfig({ ...VALID, ...changes });
+
+function problem(changes: Environment): string {
+  try {
+    read(changes);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "accepted";
+}
+
+describe("configuration", () => {
+  test("three variables are enough", () => {
+    expect(read()).toMatchObject({
+      baseUrl: "https://tasks.example",
+      apiUrl: "http://localhost:8000",
+      issuer: "https://tasks.example",
+      audience: "https://tasks.example",
+      accessTokenMaxAge: 86_400,
+      unpooledDatabaseUrl: VALID.DATABASE_URL,
+    });
+  });
+
+  test.each(Object.keys(VALID))(
+    "without %s it says which, what and how, in one line",
+    (variable) => {
+      for (const value of [undefined, ""]) {
+        expect(problem({ [variable]: value })).toMatch(
+          new RegExp(`^${variable}: expected .+, for example .+$`),
+        );
+      }
+    },
+  );
+
+  test("a secret counts in bytes, is never trimmed and never shown", () => {
+    expect(problem({ BETTER_AUTH_SECRET: "x".repeat(31) })).toContain("32 bytes");
+    expect(problem({ BETTER_AUTH_SECRET: "hunter2" })).not.toContain("hunter2");
+    expect(read({ BETTER_AUTH_SECRET: "é".repeat(16) }).secret).toBe("é".repeat(16));
+    expect(read({ BETTER_AUTH_SECRET: ` ${"x".repeat(30)}\n` }).secret).toBe(
+      ` ${"x".repeat(30)}\n`,
+    );
+  });
+
+  test.each([
+    "tasks.example",
+    "ftp://tasks.example",
+    "https://tasks.example/app",
+    "https://tasks.example/?x",
+    "https://tasks.example/#x",
+    "https://ada@tasks.example",
+  ])("%s is no origin", (url) => {
+    expect(problem({ NEXT_PUBLIC_BETTER_AUTH_URL: url })).toContain("NEXT_PUBLIC_BETTER_AUTH_URL");
+    expect(problem({ API_URL: url })).toContain("API_URL");
+  });
+
+  test("an origin's trailing slash does not matter", () => {
+    expect(read({ NEXT_PUBLIC_BETTER_AUTH_URL: "https://tasks.example/" }).issuer).toBe(
+      "https://tasks.example",
+    );
+  });
+
+  test.each(["off", "", undefined])("issuer and audience %j are the app's own URL", (value) => {
+    const { issuer, audience } = read({ JWT_ISSUER: value, JWT_AUDIENCE: value });
+    expect([issuer, audience]).toEqual(["https://tasks.example", "https://tasks.example"]);
+  });
+
+  test("issuer and audience can be named", () => {
+    const { issuer, audience } = read({ JWT_ISSUER: "issuer", JWT_AUDIENCE: "audience" });
+    expect([issuer, audience]).toEqual(["issuer", "audience"]);
+  });
+
+  test.each(["0", "-5", "1.5", "24h", " 60", "1e3"])("a token cannot live %j seconds", (value) => {
+    expect(problem({ ACCESS_TOKEN_MAX_AGE: value })).toContain("ACCESS_TOKEN_MAX_AGE");
+  });
+
+  test.each(["mysql://host/db", "host=localhost", "/run/postgresql"])(
+    "%s is no URL of PostgreSQL",
+    (url) => {
+      expect(problem({ DATABASE_URL: url })).toContain("DATABASE_URL");
+    },
+  );
+
+  test("migrations connect past a pooler when its bypass is named", () => {
+    const unpooled = "postgres://ada@db.example/tasks";
+    expect(read({ DATABASE_URL_UNPOOLED: unpooled }).unpooledDatabaseUrl).toBe(unpooled);
+  });
+});

@@ -1,0 +1,42 @@
+import { describe, expect, test } from "vitest";
+import { nextPath, signInPath } from "../lib/next-path";
+
+describe("where sign-in leads", () => {
+  test.each(["/tasks", "/tasks?view=trash", "/graphiql", "/tasks?q=a%20b#top"])(
+    "%s is a path of this app",
+    (path) => expect(nextPath(path)).toBe(path),
+  );
+
+  test.each([
+    "https://evil.example/",
+    "//evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/\t/evil.example",
+    "/\n/evil.example",
+    "/.//evil.example",
+    "/x/..//evil.example",
+    "javascript:alert(1)",
+    " /tasks",
+    "tasks",
+    "",
+  ])("%j leaves the app, or is no path: the list", (value) => {
+    expect(nextPath(value)).toBe("/tasks");
+  });
+
+  test.each([undefined, null, ["/graphiql", "/tasks"], 1])("%j is no path: the list", (value) => {
+    expect(nextPath(value)).toBe("/tasks");
+  });
+
+  test.each(["/sign-in", "/sign-in?next=/graphiql", "/sign-up", "/api/auth/token", "/x/../api"])(
+    "%s would lead nowhere: the list",
+    (path) => expect(nextPath(path)).toBe("/tasks"),
+  );
+
+  test("the way back is one parameter, whatever it holds", () => {
+    const path = signInPath("/tasks?view=trash&x=1");
+    expect(new URL(path, "http://localhost").searchParams.get("next")).toBe(
+      "/tasks?view=trash&x=1",
+    );
+  });
+});
