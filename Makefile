@@ -7,9 +7,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: dev test check format schema setup
+.PHONY: dev test check format schema setup python
 
-dev:
+dev: python
 	@exec $(PYTHON) -m dev
 
 test: check
@@ -47,9 +47,11 @@ frontend/node_modules/.done: frontend/package-lock.json .venv/.done
 	@cd frontend && $(NPM) ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
-.tools/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
+.tools/bin/uv: | python
 	@$(PYTHON) -m venv .tools \
 		|| { echo "Python came without its venv module. On Debian: apt install python3-venv"; exit 1; }
 	@.tools/bin/pip install --quiet uv==0.13.8
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }

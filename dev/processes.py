@@ -52,9 +52,13 @@ class Child:
         )
         self.farewell = farewell
 
+    def ask_to_stop(self) -> None:
+        """Without waiting until it has."""
+        self._signal(self.farewell)
+
     def stop(self, grace: float = 6.0) -> int:
         """Asks it to end, and after `grace` seconds ends it with all that it started."""
-        self._signal(self.farewell)
+        self.ask_to_stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(grace)
         self._signal(signal.SIGKILL)
