@@ -19,11 +19,16 @@ class ConfigError(Exception):
     """A line for each variable that makes no sense: its name, what was expected, an example."""
 
 
-def _web_origin(url: str) -> str:
+def _origin(url: str) -> str:
+    """Scheme, host and port, as a browser sends them (RFC 6454 §6.1)."""
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise ValueError
-    return url.rstrip("/")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    host = parts.netloc.lower()
+    return f"{parts.scheme}://{host.removesuffix(f':{usual}') if parts.port == usual else host}"
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
@@ -42,7 +47,7 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-WebUrl = Annotated[str, AfterValidator(_web_origin)]
+Origin = Annotated[str, AfterValidator(_origin)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 
 
@@ -96,8 +101,8 @@ class TokenConfig(_Environment):
         description="32 bytes or more, the same that the frontend has",
         examples=['the output of: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'],
     )
-    next_public_better_auth_url: WebUrl = Field(
-        description="the frontend's address, as browsers reach it",
+    next_public_better_auth_url: Origin = Field(
+        description="the frontend's origin, as browsers reach it, without a path",
         examples=["http://localhost:3000"],
     )
     jwt_issuer: str = Field(
@@ -140,7 +145,7 @@ class TokenConfig(_Environment):
 class Config(TokenConfig, DatabaseConfig):
     """All that the API needs to serve."""
 
-    allowed_origins: Annotated[tuple[WebUrl, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (),
         description="origins besides the frontend's whose pages may call, separated by commas",
         examples=["https://admin.example.com,https://example.org"],
@@ -148,6 +153,5 @@ class Config(TokenConfig, DatabaseConfig):
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Every origin whose pages may call: scheme, host and port, no path (RFC 6454 §6.1)."""
-        urls = (self.next_public_better_auth_url, *self.allowed_origins)
-        return tuple("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls)
+        """Every origin whose pages may call."""
+        return (self.next_public_better_auth_url, *self.allowed_origins)

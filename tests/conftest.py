@@ -55,6 +55,13 @@ def api(
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
+    """The whole product, shared: each test signs up people of its own."""
+    with stack.site(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
 def mint(user: str, **claims: object) -> str:
     """A good token but for these claims; None leaves one out."""
     now = int(time.time())

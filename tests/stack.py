@@ -3,17 +3,24 @@
 import json
 import os
 import re
+import secrets
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import httpx
 
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 
 START_TIMEOUT = 60.0
+FRONTEND = ROOT / "frontend"
+NODE = ROOT / ".tools/node/bin/node"
 
 
 @contextmanager
@@ -87,7 +94,72 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 
-def api(cwd: Path, env: Mapping[str, str], *arguments: str) -> Server:
-    """`python -m api serve` on a free port."""
-    command = [sys.executable, "-m", "api", "serve", "--port", "0", *arguments]
+def api(cwd: Path, env: Mapping[str, str], *arguments: str, port: int = 0) -> Server:
+    """`python -m api serve`, on a free port unless one is given."""
+    command = [sys.executable, "-m", "api", "serve", "--port", str(port), *arguments]
     return Server([*command], cwd, env, r"running on (http://\S+)")
+
+
+def web(env: Mapping[str, str]) -> Server:
+    """The web app as it goes to production, at `NEXT_PUBLIC_BETTER_AUTH_URL`; `make test` built it.
+
+    Ready when it answers, which it does once Better Auth's tables are there.
+    """
+    built = FRONTEND / ".next/standalone/server.js"
+    assert built.exists(), "the web app is not built: `make test` does it first"
+    url = env["NEXT_PUBLIC_BETTER_AUTH_URL"]
+    listening = {"HOSTNAME": "127.0.0.1", "PORT": url.rpartition(":")[2]}
+    server = Server([NODE, built], FRONTEND, {**env, **listening}, r"(Ready) in")
+    server.url = url
+    answer = httpx.get(f"{url}/api/health", timeout=START_TIMEOUT)
+    assert answer.status_code == 200, "\n".join(server.lines)
+    return server
+
+
+def free_port() -> int:
+    """One that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Site:
+    """The whole product: a web app, its API and their database."""
+
+    env: dict[str, str]
+    database: Postgres
+    api: Server
+    web: Server
+
+    @property
+    def url(self) -> str:
+        """Where browsers go."""
+        return self.web.url
+
+
+@contextmanager
+def site(folder: Path, **variables: str) -> Iterator[Site]:
+    """All of it, on free ports, with these variables besides."""
+    api_port = free_port()
+    with postgres() as database:
+        env = environment(
+            BETTER_AUTH_SECRET=secrets.token_urlsafe(32),
+            NEXT_PUBLIC_BETTER_AUTH_URL=f"http://localhost:{free_port()}",
+            API_URL=f"http://localhost:{api_port}",
+            DATABASE_URL=database.url,
+            TRUSTED_PROXIES="127.0.0.1",
+            **variables,
+        )
+        backend = api(folder, env, port=api_port)
+        try:
+            frontend = web(env)
+        except BaseException:
+            backend.stop()
+            raise
+        running = Site(env, database, backend, frontend)
+        try:
+            yield running
+        finally:
+            running.web.stop()
+            running.api.stop()

@@ -36,7 +36,7 @@ def test_the_others_are_taken(env: pytest.MonkeyPatch) -> None:
     env.setenv("JWT_ISSUER", "https://issuer.example/")
     env.setenv("JWT_AUDIENCE", "off")
     env.setenv("RAW_SECRET_TOKENS", "0")
-    env.setenv("ALLOWED_ORIGINS", "https://a.example/app, https://b.example:8443")
+    env.setenv("ALLOWED_ORIGINS", "https://a.example:443/, HTTPS://B.example:8443")
     env.setenv("DATABASE_URL_UNPOOLED", "postgres://u@direct/db")
     config = Config.read()
     assert (config.issuer, config.audience) == ("https://issuer.example/", None)
@@ -78,6 +78,8 @@ def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
         ("ACCESS_TOKEN_MAX_AGE", "0"),
         ("ACCESS_TOKEN_MAX_AGE", "a day"),
         ("RAW_SECRET_TOKENS", "perhaps"),
+        ("NEXT_PUBLIC_BETTER_AUTH_URL", "https://tasks.example.com/app"),
+        ("NEXT_PUBLIC_BETTER_AUTH_URL", "https://ada:hunter2@tasks.example.com"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "https://a.example,*"),
     ],

@@ -1,0 +1,252 @@
+"""The token as a real Better Auth issues it, and what else it signs, at the API's door."""
+
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from api.keys import ACCESS_TOKEN, derive
+from tests import stack
+
+VIEWER = {"query": "{ viewer { id email } }"}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who signed up, with a cookie jar."""
+
+    site: stack.Site
+    client: httpx.Client
+    id: str
+    email: str
+
+    def token(self) -> str:
+        """A fresh access token."""
+        return str(self.client.get("/api/auth/token").raise_for_status().json()["token"])
+
+    def ask(self, token: str) -> httpx.Response:
+        """The API's answer to this token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.post(f"{self.site.api.url}/graphql", json=VIEWER, headers=headers)
+
+
+class Browsers:
+    """Makes clients that behave like browsers, and closes them."""
+
+    def __init__(self, opened: ExitStack) -> None:
+        self._opened = opened
+
+    def stranger(self, site: stack.Site) -> httpx.Client:
+        """From an address of its own: sign-ups are limited by address."""
+        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+        headers = {"Origin": site.url, "X-Forwarded-For": address}
+        client = httpx.Client(base_url=site.url, headers=headers, timeout=30)
+        return self._opened.enter_context(client)
+
+    def sign_up(self, site: stack.Site) -> Person:
+        """Somebody who has never been here."""
+        browser = self.stranger(site)
+        email = f"{secrets.token_hex(6)}@example.com"
+        given = {"email": email, "name": "Ada", "password": "correct horse"}
+        answer = browser.post("/api/auth/sign-up/email", json=given).raise_for_status()
+        return Person(site, browser, answer.json()["user"]["id"], email)
+
+
+@pytest.fixture
+def browsers() -> Iterator[Browsers]:
+    with ExitStack() as opened:
+        yield Browsers(opened)
+
+
+@pytest.fixture
+def ada(site: stack.Site, browsers: Browsers) -> Person:
+    return browsers.sign_up(site)
+
+
+def test_each_claim_of_an_issued_token(ada: Person) -> None:
+    token = ada.token()
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+    key = derive(ada.site.env["BETTER_AUTH_SECRET"].encode(), ACCESS_TOKEN)
+    claims = jwt.decode(token, key, ["HS256"], audience=ada.site.url, issuer=ada.site.url)
+    session = ada.client.get("/api/auth/get-session").json()["session"]
+    assert claims == {
+        "user_id": ada.id,
+        "sub": ada.id,
+        "email": ada.email,
+        "sid": session["id"],
+        "iss": ada.site.url,
+        "aud": ada.site.url,
+        "iat": claims["iat"],
+        "exp": claims["iat"] + 24 * 60 * 60,
+    }
+    assert abs(claims["iat"] - time.time()) < 30
+    assert session["token"] not in token
+
+
+def test_the_api_takes_it_and_knows_who_calls(ada: Person) -> None:
+    assert ada.ask(ada.token()).json() == {"data": {"viewer": {"id": ada.id, "email": ada.email}}}
+
+
+def test_a_session_lasts_seven_days(ada: Person) -> None:
+    session = ada.client.get("/api/auth/get-session").json()["session"]
+    lasts = _moment(session["expiresAt"]) - _moment(session["createdAt"])
+    assert abs(lasts - 7 * 86_400) < 60
+
+
+def _moment(text: str) -> float:
+    return time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+
+
+def test_no_session_no_token(ada: Person, browsers: Browsers) -> None:
+    ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
+    assert ada.client.get("/api/auth/token").status_code == 401
+    assert browsers.stranger(ada.site).get("/api/auth/token").status_code == 401
+
+
+def test_a_session_cookie_is_no_access_token(ada: Person) -> None:
+    [cookie] = [c for c in ada.client.cookies.jar if "session_token" in c.name]
+    session = ada.client.get("/api/auth/get-session").json()["session"]
+    for value in (cookie.value or "", session["token"], session["id"]):
+        answer = ada.ask(value.replace("%", ""))
+        assert answer.status_code == 401
+    sent = {"Cookie": f"{cookie.name}={cookie.value}"}
+    answer = httpx.post(f"{ada.site.api.url}/graphql", json=VIEWER, headers=sent)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+SEND_EMAIL = """
+import { createEmailVerificationToken } from "better-auth/api";
+const [secret, email, updateTo] = process.argv.slice(2);
+console.log(await createEmailVerificationToken(secret, email, updateTo));
+"""
+
+
+def email_token(site: stack.Site, *arguments: str) -> str:
+    """As Better Auth itself would send one."""
+    command = [
+        str(stack.NODE),
+        "--input-type=module",
+        "-",
+        site.env["BETTER_AUTH_SECRET"],
+        *arguments,
+    ]
+    done = subprocess.run(
+        command,
+        input=SEND_EMAIL,
+        cwd=stack.FRONTEND,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_an_email_token_is_no_access_token(ada: Person) -> None:
+    token = email_token(ada.site, ada.email)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["email"] == ada.email, "really one of Better Auth's"
+    jwt.decode(token, ada.site.env["BETTER_AUTH_SECRET"], ["HS256"])
+    assert ada.ask(token).status_code == 401
+    assert ada.ask(email_token(ada.site, ada.email, "eve@example.com")).status_code == 401
+
+
+def test_an_access_token_verifies_no_email(ada: Person, browsers: Browsers) -> None:
+    good = email_token(ada.site, ada.email)
+    stranger = browsers.stranger(ada.site)
+    for token in (ada.token(), ada.token() + "x"):
+        answer = stranger.get("/api/auth/verify-email", params={"token": token})
+        assert answer.status_code in {401, 302}
+        assert "set-cookie" not in answer.headers
+    assert not ada.client.get("/api/auth/get-session").json()["user"]["emailVerified"]
+    answer = stranger.get("/api/auth/verify-email", params={"token": good})
+    assert answer.status_code == 200, "the door that was tried does open"
+
+
+def test_every_answer_about_sessions_is_for_nobody_to_keep(ada: Person, browsers: Browsers) -> None:
+    for path in ("token", "get-session", "nowhere", "error"):
+        for browser in (ada.client, browsers.stranger(ada.site)):
+            assert browser.get(f"/api/auth/{path}").headers["cache-control"] == "no-store"
+
+
+def test_a_page_elsewhere_can_neither_sign_out_nor_read(ada: Person) -> None:
+    evil = {"Origin": "https://evil.example"}
+    assert ada.client.post("/api/auth/sign-out", json={}, headers=evil).status_code == 403
+    answer = ada.client.get("/api/auth/token", headers=evil)
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_issuer_audience_and_life_are_the_same_on_both_sides(
+    tmp_path: Path, browsers: Browsers
+) -> None:
+    chosen = {
+        "JWT_ISSUER": "https://id.example",
+        "JWT_AUDIENCE": "tasks",
+        "ACCESS_TOKEN_MAX_AGE": "60",
+    }
+    with stack.site(tmp_path, **chosen) as site:
+        person = browsers.sign_up(site)
+        token = person.token()
+        claims = jwt.decode(token, options={"verify_signature": False})
+        assert (claims["iss"], claims["aud"]) == ("https://id.example", "tasks")
+        assert claims["exp"] - claims["iat"] == 60
+        assert person.ask(token).status_code == 200
+
+
+def test_a_client_cannot_choose_the_address_it_is_limited_by(tmp_path: Path) -> None:
+    with stack.site(tmp_path) as site:
+        site.web.stop()
+        direct = {name: value for name, value in site.env.items() if name != "TRUSTED_PROXIES"}
+        site.web = stack.web(direct)
+        statuses = []
+        for attempt in range(4):
+            forged = dict.fromkeys(
+                ("X-Forwarded-For", "X-Client-Address", "X-Real-IP", "Forwarded"),
+                f"203.0.113.{attempt}",
+            )
+            answer = httpx.post(
+                f"{site.url}/api/auth/sign-in/email",
+                json={"email": "ada@example.com", "password": "wrong horse"},
+                headers={"Origin": site.url, **forged},
+            )
+            statuses.append(answer.status_code)
+        assert statuses == [401, 401, 401, 429]
+
+
+def test_without_its_database_the_web_app_signs_nobody_out(
+    tmp_path: Path, browsers: Browsers
+) -> None:
+    with stack.site(tmp_path) as site:
+        person = browsers.sign_up(site)
+        site.database.stop()
+        for path in ("token", "get-session"):
+            answer = person.client.get(f"/api/auth/{path}")
+            assert answer.status_code == 503
+            assert "set-cookie" not in answer.headers
+            assert int(answer.headers["retry-after"]) > 0
+        assert person.client.get("/api/health").status_code == 503
+        with site.database:
+            assert person.ask(person.token()).status_code == 200
+
+
+def test_neither_passwords_nor_tokens_are_logged(tmp_path: Path, browsers: Browsers) -> None:
+    with stack.site(tmp_path) as site:
+        person = browsers.sign_up(site)
+        token = person.token()
+        person.ask(token)
+        [cookie] = [c.value for c in person.client.cookies.jar if "session_token" in c.name]
+        person.client.post(
+            "/api/auth/sign-in/email", json={"email": "x", "password": "hunter2 x 4"}
+        )
+    printed = json.dumps(site.web.lines + site.api.lines)
+    hidden: list[Any] = [token.split(".")[1], cookie, "correct horse", "hunter2 x 4"]
+    hidden.append(site.env["BETTER_AUTH_SECRET"])
+    assert not [value for value in hidden if value and value in printed]
