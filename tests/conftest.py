@@ -5,6 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -150,4 +151,6 @@ def run(postgres: Postgres, work: Callable[[asyncpg.Connection], Awaitable[T]]) 
         finally:
             await connection.close()
 
-    return asyncio.run(connected())
+    # In a thread of its own: Playwright keeps an event loop running in this one.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, connected()).result()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from api.keys import ACCESS_TOKEN, derive, shared_secret
 from api.tokens import Claims, InvalidToken, Verifier
 
-SECRET = "a secret that is thirty-two bytes long"  # noqa: S105
+SECRET = "a secret that is thirty-two bytes long"
 ISSUER = "https://tasks.example.com"
 NOW = 1_800_000_000
 DAY = 86_400

@@ -15,9 +15,13 @@ type Held = { token: string; askedAt: number; renewAfter: number };
 const TIMEOUT_MS = 10_000;
 const LONGEST_MARGIN_MS = 60_000;
 
-/** Milliseconds after which a token that lives `life` milliseconds is renewed. */
+/**
+ * Milliseconds after which a token that lives `life` milliseconds is renewed.
+ *
+ * `iat` is cut to a whole second, so that a token may be up to one older than it says.
+ */
 function renewAfter(life: number): number {
-  return life - Math.min(LONGEST_MARGIN_MS, life / 4);
+  return life - 1000 - Math.min(LONGEST_MARGIN_MS, life / 4);
 }
 
 /**

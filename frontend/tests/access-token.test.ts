@@ -52,9 +52,9 @@ describe("an access token", () => {
   });
 
   test.each([
-    { life: DAY, kept: DAY - 61, due: DAY - 60 },
-    { life: 5, kept: 3.7, due: 3.75 },
-    { life: 240, kept: 179, due: 180 },
+    { life: DAY, kept: DAY - 62, due: DAY - 61 },
+    { life: 5, kept: 2.7, due: 2.75 },
+    { life: 240, kept: 178, due: 179 },
   ])("that lives $life s is kept for $kept s and due after $due s", async ({ life, kept, due }) => {
     fetchToken.mockImplementation(async () => answer({ life }));
     const accessToken = new AccessToken(OWNER);

@@ -4,6 +4,7 @@ import Link from "next/link";
 import { type FormEvent, useId, useState } from "react";
 import { Wordmark } from "@/components/header/wordmark";
 import { authClient } from "@/lib/auth-client";
+import { useHydrated } from "@/lib/use-hydrated";
 import { explain, type Problem, UNREACHABLE } from "./problem";
 
 type Props = {
@@ -51,6 +52,7 @@ async function submit(intent: Props["intent"], email: string, password: string) 
 export function Credentials({ intent, next, notice }: Props) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [isPending, setPending] = useState(false);
+  const isHydrated = useHydrated();
   const id = useId();
   const words = WORDS[intent];
   const isSignUp = intent === "sign-up";
@@ -83,45 +85,48 @@ export function Credentials({ intent, next, notice }: Props) {
           {notice}
         </p>
       )}
-      <form className="mt-6 grid gap-4" method="post" onSubmit={onSubmit}>
-        <div className="grid gap-1.5">
-          <label className="text-sm font-medium" htmlFor={`${id}-email`}>
-            Email
-          </label>
-          <input
-            {...describe("email")}
-            autoComplete={isSignUp ? "email" : "username"}
-            className="field"
-            id={`${id}-email`}
-            maxLength={255}
-            name="email"
-            required={true}
-            type="email"
-          />
-        </div>
-        <div className="grid gap-1.5">
-          <label className="text-sm font-medium" htmlFor={`${id}-password`}>
-            Password
-          </label>
-          <input
-            {...describe("password")}
-            autoComplete={isSignUp ? "new-password" : "current-password"}
-            className="field"
-            id={`${id}-password`}
-            maxLength={128}
-            minLength={isSignUp ? 8 : undefined}
-            name="password"
-            required={true}
-            type="password"
-          />
-          {isSignUp && <p className="text-sm text-muted">At least 8 characters.</p>}
-        </div>
-        <p className="text-sm text-danger empty:hidden" id={`${id}-problem`} role="alert">
-          {problem?.message}
-        </p>
-        <button className="button button-primary" disabled={isPending} type="submit">
-          {isPending ? words.pending : words.submit}
-        </button>
+      <form className="mt-6" method="post" onSubmit={onSubmit}>
+        {/* Opens once this page listens: sent before that, the form would go nowhere. */}
+        <fieldset className="grid gap-4" disabled={!isHydrated}>
+          <div className="grid gap-1.5">
+            <label className="text-sm font-medium" htmlFor={`${id}-email`}>
+              Email
+            </label>
+            <input
+              {...describe("email")}
+              autoComplete={isSignUp ? "email" : "username"}
+              className="field"
+              id={`${id}-email`}
+              maxLength={255}
+              name="email"
+              required={true}
+              type="email"
+            />
+          </div>
+          <div className="grid gap-1.5">
+            <label className="text-sm font-medium" htmlFor={`${id}-password`}>
+              Password
+            </label>
+            <input
+              {...describe("password")}
+              autoComplete={isSignUp ? "new-password" : "current-password"}
+              className="field"
+              id={`${id}-password`}
+              maxLength={128}
+              minLength={isSignUp ? 8 : undefined}
+              name="password"
+              required={true}
+              type="password"
+            />
+            {isSignUp && <p className="text-sm text-muted">At least 8 characters.</p>}
+          </div>
+          <p className="text-sm text-danger empty:hidden" id={`${id}-problem`} role="alert">
+            {problem?.message}
+          </p>
+          <button className="button button-primary" disabled={isPending} type="submit">
+            {isPending ? words.pending : words.submit}
+          </button>
+        </fieldset>
       </form>
       <p className="mt-6 text-sm text-muted">
         {words.other}{" "}

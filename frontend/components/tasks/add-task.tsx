@@ -8,7 +8,8 @@ import { readDraft, writeDraft } from "./draft";
 /** The line to write a task on. */
 export function AddTask({ add }: { add: (title: string) => void }) {
   const { owner } = useSession();
-  const [title, setTitle] = useState("");
+  // Not known, and not to be typed over, until the browser has looked for a draft.
+  const [title, setTitle] = useState<string | null>(null);
   const id = useId();
 
   useEffect(() => setTitle(readDraft(owner)), [owner]);
@@ -20,7 +21,7 @@ export function AddTask({ add }: { add: (title: string) => void }) {
 
   function onSubmit(event: FormEvent) {
     event.preventDefault();
-    const trimmed = title.trim();
+    const trimmed = title?.trim();
     if (!trimmed) return;
     setTitle("");
     add(trimmed);
@@ -36,11 +37,12 @@ export function AddTask({ add }: { add: (title: string) => void }) {
         className="field min-h-13 rounded-xl pr-14 pl-4 shadow-lift"
         enterKeyHint="done"
         id={id}
+        disabled={title === null}
         maxLength={200}
         name="title"
         onChange={(event) => write(event.target.value)}
         placeholder="What needs doing?"
-        value={title}
+        value={title ?? ""}
       />
       <button
         aria-label="Add task"

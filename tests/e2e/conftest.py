@@ -1,0 +1,128 @@
+"""A real Chromium, and people in it: each in a context, from an address, with an own account."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Route, expect, sync_playwright
+
+from dev.postgres import ROOT
+from tests import stack
+
+AXE = (ROOT / "frontend/node_modules/axe-core/axe.min.js").read_text
+PASSWORD = "correct horse"
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    command = [str(stack.NODE), "scripts/chromium.mjs"]
+    found = subprocess.run(command, cwd=stack.FRONTEND, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    # Chromium's own sandbox does not start for root; it opens nothing here but our pages.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found.stdout.strip(), args=arguments)
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Somebody at a browser, with what they do in it."""
+
+    def __init__(self, context: BrowserContext, site: stack.Site) -> None:
+        self.site = site
+        self.email = f"{secrets.token_hex(6)}@example.com"
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.context = context
+        context.on("request", lambda request: self.requests.append(request.url))
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("console", self._listen)
+        self.page = context.new_page()
+
+    def _listen(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def goes_to(self, path: str) -> None:
+        """By the address bar."""
+        self.page.goto(f"{self.site.url}{path}")
+
+    def is_at(self, path: str) -> None:
+        """Or comes there soon."""
+        expect(self.page).to_have_url(f"{self.site.url}{path}")
+
+    def signs_up(self) -> None:
+        """And is at the tasks then."""
+        self.goes_to("/sign-up")
+        self.submits("Create account")
+        self.is_at("/tasks")
+
+    def signs_out(self) -> None:
+        """And is at sign-in then."""
+        self.page.get_by_role("button", name="Sign out").click()
+        self.is_at("/sign-in")
+
+    def submits(self, button: str, password: str = PASSWORD) -> None:
+        """The form with one's e-mail and password."""
+        self.page.get_by_label("Email").fill(self.email)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name=button).click()
+
+    def adds(self, title: str) -> None:
+        """And waits until the server has it."""
+        field = self.page.get_by_label("New task")
+        field.fill(title)
+        field.press("Enter")
+        expect(self.task(title)).to_have_attribute("aria-busy", "false")
+
+    def task(self, title: str) -> Locator:
+        """Its row in the list."""
+        return self.page.get_by_role("listitem", name=title, exact=True)
+
+    def clicks(self, name: str, role: Any = "button") -> None:
+        """What has exactly this name."""
+        self.page.get_by_role(role, name=name, exact=True).click()
+
+    def violations(self) -> list[str]:
+        """What axe finds wrong with the page as it is now."""
+        self.page.evaluate(AXE())
+        found = self.page.evaluate("axe.run()")["violations"]
+        return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found]
+
+
+Newcomer = Callable[..., Person]
+
+
+@pytest.fixture
+def newcomer(chromium: Browser) -> Iterator[Newcomer]:
+    """Opens a context for one more person. Nobody's console may have complained at the end."""
+    people: list[Person] = []
+
+    def arrive(site: stack.Site, **options: Any) -> Person:
+        context = chromium.new_context(**({"viewport": WIDE} | options))
+        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+
+        def from_own_address(route: Route) -> None:
+            route.continue_(headers={**route.request.headers, "x-forwarded-for": address})
+
+        # Sign-ins are limited by address, and everybody here shares one machine.
+        context.route(f"{site.url}/api/auth/**", from_own_address)
+        people.append(Person(context, site))
+        return people[-1]
+
+    yield arrive
+    for person in people:
+        person.context.close()
+    assert [complaint for person in people for complaint in person.complaints] == []
+
+
+@pytest.fixture
+def ada(site: stack.Site, newcomer: Newcomer) -> Person:
+    person = newcomer(site)
+    person.signs_up()
+    return person

@@ -1,0 +1,337 @@
+"""The product as people meet it: a real browser, the web app as built for production, its API."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+import jwt
+import pytest
+from playwright.sync_api import expect
+
+from tests import stack
+from tests.conftest import run
+from tests.e2e.conftest import NARROW, WIDE, Newcomer, Person
+
+
+def test_two_people_keep_tasks_and_never_meet(site: stack.Site, newcomer: Newcomer) -> None:
+    ada, bob = newcomer(site), newcomer(site)
+    ada.signs_up()
+    bob.signs_up()
+
+    ada.adds("Call the bank")
+    ada.adds("Water the plants")
+    ada.page.get_by_role("checkbox", name="Completed: Water the plants").check()
+    ada.clicks("Rename: Call the bank")
+    ada.page.get_by_label("Title").fill("Write to the bank")
+    ada.page.get_by_label("Title").press("Enter")
+    expect(ada.task("Write to the bank")).to_be_visible()
+
+    ada.clicks("Move to trash: Write to the bank")
+    expect(ada.task("Write to the bank")).to_have_count(0)
+    ada.clicks("Undo")
+    expect(ada.task("Write to the bank")).to_be_visible()
+
+    expect(bob.page.get_by_text("Nothing left to do")).to_be_visible()
+    bob.page.reload()
+    expect(bob.page.get_by_text("Nothing left to do")).to_be_visible()
+
+    ada.signs_out()
+    ada.goes_to("/tasks")
+    ada.is_at("/sign-in?next=%2Ftasks")
+    ada.submits("Sign in")
+    ada.is_at("/tasks")
+    expect(ada.task("Write to the bank")).to_be_visible()
+    ada.clicks("Completed", "link")
+    expect(ada.task("Water the plants")).to_be_visible()
+    assert reached_by_id(ada, bob) == ["NOT_FOUND", "NOT_FOUND"]
+
+
+def reached_by_id(owner: Person, thief: Person) -> list[str]:
+    """What the API tells a person who has another's ids."""
+    told = []
+    mine = f"Bearer {owner.page.evaluate(TOKEN)}"
+    query = {"query": "{ tasks(filter: {status: [OPEN, COMPLETED]}) { nodes { id } } }"}
+    url = f"{owner.site.api.url}/graphql"
+    answer = httpx.post(url, json=query, headers={"Authorization": mine}).json()
+    for node in answer["data"]["tasks"]["nodes"]:
+        stolen = {"query": "query ($id: ID!) { task(id: $id) { title } }", "variables": node}
+        theirs = {"Authorization": f"Bearer {thief.page.evaluate(TOKEN)}"}
+        [error] = httpx.post(url, json=stolen, headers=theirs).json()["errors"]
+        told.append(error["extensions"]["code"])
+    return told
+
+
+TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
+
+
+def test_details_are_edited_and_kept(ada: Person) -> None:
+    ada.adds("Plan the trip")
+    ada.clicks("Edit details: Plan the trip")
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_label("Description").fill("Trains,\nthen the boat")
+    dialog.get_by_label("Title").fill("Plan the journey")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    ada.page.reload()
+    expect(ada.task("Plan the journey")).to_contain_text("then the boat")
+
+
+def test_an_edit_over_anothers_edit_shows_both(ada: Person) -> None:
+    ada.adds("Shared")
+    ada.clicks("Edit details: Shared")
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_label("Description").fill("typed here")
+    elsewhere = ada.context.new_page()
+    elsewhere.goto(f"{ada.site.url}/tasks")
+    elsewhere.get_by_role("button", name="Rename: Shared").click()
+    elsewhere.get_by_label("Title").fill("Changed over there")
+    elsewhere.get_by_label("Title").press("Enter")
+    expect(elsewhere.get_by_role("listitem", name="Changed over there")).to_be_visible()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_contain_text("changed elsewhere")
+    expect(dialog).to_contain_text("Changed over there")
+    expect(dialog.get_by_label("Description")).to_have_value("typed here")
+    dialog.get_by_role("button", name="Save mine").click()
+    expect(dialog).to_have_count(0)
+    expect(ada.task("Shared")).to_contain_text("typed here")
+
+
+def test_the_trash_gives_back_or_forgets(ada: Person) -> None:
+    for title in ("Keep me", "Forget me"):
+        ada.adds(title)
+        ada.clicks(f"Move to trash: {title}")
+    ada.clicks("Trash", "link")
+    ada.is_at("/tasks?view=trash")
+    ada.clicks("Restore: Keep me")
+    expect(ada.task("Keep me")).to_have_count(0)
+    ada.clicks("Delete for good: Forget me")
+    ada.page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
+    expect(ada.page.get_by_text("The trash is empty")).to_be_visible()
+    ada.clicks("Open", "link")
+    expect(ada.task("Keep me")).to_be_visible()
+
+
+def test_a_long_list_loads_page_by_page(ada: Person) -> None:
+    token = ada.page.evaluate(TOKEN)
+    create = "mutation ($t: String!) { createTask(input: {title: $t}) { task { id } } }"
+    for number in range(60):
+        httpx.post(
+            f"{ada.site.api.url}/graphql",
+            json={"query": create, "variables": {"t": f"Task {number}"}},
+            headers={"Authorization": f"Bearer {token}"},
+        ).raise_for_status()
+    ada.page.reload()
+    rows = ada.page.get_by_role("list", name="Tasks").get_by_role("listitem")
+    expect(rows).to_have_count(50)
+    ada.clicks("Load more")
+    expect(rows).to_have_count(60)
+    assert len(set(rows.evaluate_all("rows => rows.map(row => row.ariaLabel)"))) == 60
+
+
+def test_tokens_that_live_for_seconds_are_renewed_unnoticed(
+    tmp_path: Path, newcomer: Newcomer
+) -> None:
+    with stack.site(tmp_path, ACCESS_TOKEN_MAX_AGE="3") as site:
+        ada = newcomer(site)
+        ada.signs_up()
+        seen = {ada.page.evaluate(TOKEN)}
+        first = jwt.decode(seen.pop(), options={"verify_signature": False})["exp"]
+        number = 0
+        while ada.page.evaluate("Date.now() / 1000") < first + 4:
+            number += 1
+            ada.adds(f"Task {number}")
+        asked = [url for url in ada.requests if url.endswith("/api/auth/token")]
+        assert 2 < len(asked) < number + 3, "renewed when it is due, and not each time"
+        ada.is_at("/tasks")
+
+
+def test_one_token_serves_requests_that_start_together(ada: Person) -> None:
+    ada.requests.clear()
+    ada.goes_to("/tasks")
+    expect(ada.page.get_by_text("Nothing left to do")).to_be_visible()
+    ada.clicks("All", "link")
+    ada.clicks("Completed", "link")
+    expect(ada.page.get_by_text("Nothing completed yet")).to_be_visible()
+    assert sum(url.endswith("/api/auth/token") for url in ada.requests) == 1
+
+
+def test_when_the_session_is_over_one_signs_in_and_is_back(ada: Person) -> None:
+    """A laptop that slept until its token was old, and meanwhile was signed out from elsewhere."""
+    ada.page.clock.install()
+    ada.adds("Before")
+    end = """DELETE FROM session WHERE "userId" = (SELECT id FROM "user" WHERE email = $1)"""
+    run(ada.site.database, lambda connection: connection.execute(end, ada.email))
+    ada.clicks("Trash", "link")
+    expect(ada.page.get_by_text("The trash is empty")).to_be_visible()
+    ada.page.clock.fast_forward("24:00:00")
+    ada.clicks("All", "link")
+    ada.is_at("/sign-in?next=%2Ftasks%3Fview%3Dall")
+    ada.submits("Sign in")
+    ada.is_at("/tasks?view=all")
+    expect(ada.task("Before")).to_be_visible()
+    ada.complaints = [text for text in ada.complaints if "status of 401" not in text]
+
+
+def test_an_outage_keeps_what_was_typed_and_signs_nobody_out(
+    tmp_path: Path, newcomer: Newcomer
+) -> None:
+    with stack.site(tmp_path) as site:
+        ada = newcomer(site)
+        ada.signs_up()
+        ada.adds("Before")
+        site.api.stop()
+        ada.page.get_by_label("New task").fill("Typed in the dark")
+        ada.page.get_by_label("New task").press("Enter")
+        expect(ada.task("Typed in the dark")).to_contain_text("Not saved.")
+        ada.is_at("/tasks")
+        site.api = stack.api(tmp_path, site.env, port=int(site.env["API_URL"].rpartition(":")[2]))
+        ada.task("Typed in the dark").get_by_role("button", name="Try again").click()
+        expect(ada.task("Typed in the dark")).to_have_attribute("aria-busy", "false")
+        ada.page.reload()
+        expect(ada.task("Typed in the dark")).to_have_count(1)
+        ada.complaints = [text for text in ada.complaints if "ERR_CONNECTION_REFUSED" not in text]
+
+
+def test_the_next_person_at_the_same_browser_sees_nothing_of_the_first(
+    site: stack.Site, newcomer: Newcomer
+) -> None:
+    ada = newcomer(site)
+    ada.signs_up()
+    ada.adds("Hers alone")
+    ada.page.get_by_label("New task").fill("half a thought")
+    ada.signs_out()
+    bob = ada
+    bob.email = f"bob-{ada.email}"
+    bob.goes_to("/sign-up")
+    bob.submits("Create account")
+    bob.is_at("/tasks")
+    expect(bob.page.get_by_text("Nothing left to do")).to_be_visible()
+    expect(bob.page.get_by_label("New task")).to_have_value("")
+    bob.page.go_back()
+    bob.page.go_forward()
+    expect(bob.page.get_by_text("Hers alone")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("next_path", "lands"),
+    [
+        ("/tasks?view=trash", "/tasks?view=trash"),
+        ("https://evil.example/", "/tasks"),
+        ("//evil.example", "/tasks"),
+        ("/\\evil.example", "/tasks"),
+        ("javascript:alert(1)", "/tasks"),
+    ],
+)
+def test_a_way_back_never_leads_elsewhere(ada: Person, next_path: str, lands: str) -> None:
+    ada.signs_out()
+    ada.goes_to(f"/sign-in?{urlencode({'next': next_path})}")
+    ada.submits("Sign in")
+    ada.is_at(lands)
+
+
+def test_a_wrong_password_and_a_taken_address_are_told_in_words(ada: Person) -> None:
+    ada.signs_out()
+    ada.submits("Sign in", password="wrong horse")
+    expect(ada.page.get_by_role("alert").filter(has_text="password")).to_be_visible()
+    ada.goes_to("/sign-up")
+    ada.submits("Create account")
+    expect(ada.page.get_by_role("alert").filter(has_text="account")).to_be_visible()
+    ada.complaints = [text for text in ada.complaints if "status of 4" not in text]
+
+
+def test_the_token_stays_in_memory(ada: Person) -> None:
+    ada.adds("Something")
+    token = ada.page.evaluate(TOKEN)
+    kept = ada.page.evaluate(
+        "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+    )
+    assert token.split(".")[1] not in kept
+    assert token.split(".")[1] not in ada.page.content()
+    assert not [url for url in ada.requests if token.split(".")[1] in url]
+
+
+def test_pages_carry_a_strict_policy(ada: Person) -> None:
+    for path in ("/", "/sign-in", "/tasks", "/nowhere"):
+        headers = httpx.get(f"{ada.site.url}{path}").headers
+        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+        assert policy["frame-ancestors"] == policy["object-src"] == policy["base-uri"] == "'none'"
+        assert "'nonce-" in policy["script-src"]
+        assert "unsafe" not in policy["script-src"] + policy["style-src"]
+        assert headers["x-content-type-options"] == "nosniff"
+    nonces = {httpx.get(f"{ada.site.url}/sign-in").headers["content-security-policy"] for _ in "ab"}
+    assert len(nonces) == 2
+
+
+def test_graphiql_asks_as_the_signed_in_person_and_only_when_told(ada: Person) -> None:
+    ada.adds("Seen from GraphiQL")
+    ada.requests.clear()
+    ada.goes_to("/graphiql?query=mutation%20%7B%20evil%20%7D")
+    run_button = ada.page.get_by_role("button", name="Execute query")
+    expect(run_button).to_be_visible(timeout=30_000)
+    expect(ada.page.locator(".graphiql-query-editor .view-lines")).to_be_visible()
+    assert "evil" not in ada.page.locator(".graphiql-query-editor").inner_text()
+    assert not [url for url in ada.requests if url.endswith("/graphql")], "nothing ran on load"
+    run_button.click()
+    expect(ada.page.locator(".result-window")).to_contain_text("Seen from GraphiQL")
+    own = (ada.site.url, ada.site.env["API_URL"], "blob:", "data:")
+    assert [url for url in ada.requests if not url.startswith(own)] == []
+
+
+def test_graphiql_is_for_those_who_are_signed_in(site: stack.Site, newcomer: Newcomer) -> None:
+    stranger = newcomer(site)
+    stranger.goes_to("/graphiql")
+    stranger.is_at("/sign-in?next=%2Fgraphiql")
+
+
+def test_the_apis_address_leads_a_browser_to_graphiql(ada: Person) -> None:
+    ada.page.goto(f"{ada.site.env['API_URL']}/graphql?query={{x}}")
+    ada.is_at("/graphiql")
+    expect(ada.page.get_by_role("button", name="Execute query")).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_every_page_can_be_used_by_everybody(
+    site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int], tmp_path: Path
+) -> None:
+    """Axe finds nothing, nothing is cut off, and the pictures for the README are taken."""
+    ada = newcomer(site, color_scheme=scheme, viewport=size, reduced_motion="reduce")
+    pictures = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    name = f"{'wide' if size == WIDE else 'narrow'}-{scheme}.png"
+
+    def looks(page: str) -> None:
+        assert ada.violations() == [], page
+        assert ada.page.evaluate("document.documentElement.scrollWidth") <= size["width"], page
+        ada.page.screenshot(path=pictures / f"{page}-{name}", animations="disabled")
+
+    for path in ("/sign-in", "/sign-up"):
+        ada.goes_to(path)
+        looks(path[1:])
+    ada.signs_up()
+    expect(ada.page.get_by_text("Nothing left to do")).to_be_visible()
+    looks("empty")
+    for title in ("Return the library books", "Water the plants", "Book the train to Lisbon"):
+        ada.adds(title)
+    ada.adds("Write to the bank about the card")
+    ada.clicks("Edit details: Write to the bank about the card")
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_label("Description").fill("The new one has not come.")
+    looks("details")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    ada.page.get_by_role("checkbox", name="Completed: Water the plants").check()
+    ada.page.mouse.move(0, 0)
+    looks("tasks")
+    ada.clicks("Move to trash: Return the library books")
+    looks("undo")
+    ada.clicks("Trash", "link")
+    expect(ada.task("Return the library books")).to_be_visible()
+    looks("trash")
+
+
+def test_a_wrong_laptop_clock_does_no_harm(ada: Person) -> None:
+    ada.page.clock.set_fixed_time("2031-01-01T00:00:00Z")
+    ada.page.reload()
+    ada.adds("From the future")
+    ada.is_at("/tasks")
