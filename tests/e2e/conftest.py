@@ -57,10 +57,11 @@ class Person:
         expect(self.page).to_have_url(f"{self.site.url}{path}")
 
     def signs_up(self) -> None:
-        """And is at the tasks then."""
+        """And is at the tasks then, of which there are none."""
         self.goes_to("/sign-up")
         self.submits("Create account")
         self.is_at("/tasks")
+        expect(self.page.get_by_text("Nothing left to do")).to_be_visible()
 
     def signs_out(self) -> None:
         """And is at sign-in then."""

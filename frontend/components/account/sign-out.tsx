@@ -2,8 +2,10 @@
 
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
+import { useHydrated } from "@/lib/use-hydrated";
 
 export function SignOut() {
+  const isHydrated = useHydrated();
   const [state, setState] = useState<"idle" | "pending" | "failed">("idle");
 
   async function signOut() {
@@ -26,7 +28,7 @@ export function SignOut() {
       </span>
       <button
         className="button-quiet -mr-3 px-3 whitespace-nowrap"
-        disabled={state === "pending"}
+        disabled={!isHydrated || state === "pending"}
         onClick={signOut}
         type="button"
       >
