@@ -22,6 +22,8 @@ check: setup
 	ruff format --check
 	mypy
 	lint-imports
+	hadolint api/Dockerfile frontend/Dockerfile
+	check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	cd frontend && $(NPM) run --silent check
 
 format: setup

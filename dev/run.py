@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import signal
 import socket
@@ -32,15 +33,19 @@ START_TIMEOUT = 180.0
 """Seconds for a server to answer; Next compiles its first page in them."""
 
 
+# Next says 127.0.0.1, where sign-in refuses: to a browser that is another origin than localhost.
+_NEXTS_ADDRESS = re.compile(r"- (Local|Network):")
+
+
 class StartError(Exception):
     """Why it does not run, in a line for whoever started it."""
 
 
 def main() -> int:
     """Runs until it is told to stop, or something that it runs ends. Returns the exit status."""
-    stop = threading.Event()
+    stop = _Stop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.ask)
     try:
         with contextlib.ExitStack() as running:
             _run(stop, running)
@@ -51,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def _run(stop: threading.Event, running: contextlib.ExitStack) -> None:
+def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
     began = time.monotonic()
     settings = _settings()
     if not settings.get("DATABASE_URL"):
@@ -152,7 +157,7 @@ class _Server:
     def _show(self, pipe: int) -> None:
         with os.fdopen(pipe, errors="replace") as output:
             for line in output:
-                if line.strip():
+                if line.strip() and not _NEXTS_ADDRESS.search(line):
                     _say(f"{self.name} | {line.rstrip()}")
 
     def stop(self) -> None:
@@ -161,10 +166,29 @@ class _Server:
         self._reader.join(1)
 
 
-def _answers(url: str, servers: Sequence[_Server], stop: threading.Event) -> bool:
+class _Stop:
+    """Whether a signal asked for the end.
+
+    Not a `threading.Event`: signals come twice (Ctrl-C reaches make as well, which passes it on),
+    and a handler that interrupts itself would wait for ever for the lock inside one.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, *_: object) -> None:
+        self.asked = True
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it was asked for by the end of these seconds."""
+        time.sleep(seconds)
+        return self.asked
+
+
+def _answers(url: str, servers: Sequence[_Server], stop: "_Stop") -> bool:
     """Waits until it does; False when told to stop meanwhile. Raises StartError."""
     deadline = time.monotonic() + START_TIMEOUT
-    while not stop.is_set():
+    while not stop.asked:
         try:
             with urllib.request.urlopen(url, timeout=START_TIMEOUT):  # noqa: S310 - our own http
                 return True

@@ -1,0 +1,207 @@
+"""`make dev` by somebody who has just cloned this: one URL, one curl, and nothing left behind."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from dev.postgres import ROOT
+from dev.run import NAMES
+
+COLD, WARM = 300.0, 90.0
+"""Seconds after which it will not come any more."""
+
+
+def clone(to: Path) -> Path:
+    """What a clone would hold if everything here were committed."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, to / name)
+    return to
+
+
+def newcomers_environment(home: Path) -> dict[str, str]:
+    """Of this machine, with nothing of the product's, of this checkout or of the make around us."""
+    ours = {*NAMES, "HOME", "PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    env = {name: value for name, value in os.environ.items() if name not in ours}
+    folders = [part for part in env["PATH"].split(os.pathsep) if not part.startswith(str(ROOT))]
+    return env | {"HOME": str(home), "PATH": os.pathsep.join(folders)}
+
+
+class Dev:
+    """A `make dev` in a terminal of its own."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.env = newcomers_environment(home)
+        self.folder = folder
+        self.make = subprocess.Popen(
+            ["make", "dev"],
+            cwd=folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.printed = ""
+        self._runs = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.make.stdout
+        with self.make.stdout:
+            for line in self.make.stdout:
+                self.printed += line
+                if line.lstrip().startswith("-d '"):  # the last line of the curl
+                    self._runs.set()
+        self._runs.set()
+
+    def until_it_runs(self, limit: float) -> None:
+        """Or fails with what it printed instead."""
+        assert self._runs.wait(limit), self.printed
+        assert "Ctrl-C stops it" in self.printed, self.printed
+
+    @property
+    def url(self) -> str:
+        """The one that it prints alone on a line."""
+        [url] = re.findall(r"^ +(http://\S+)$", self.printed, re.MULTILINE)
+        return str(url)
+
+    def curl(self) -> str:
+        """What the command that it prints answers, pasted into a shell."""
+        command = self.printed[self.printed.index("    curl ") :]
+        done = subprocess.run(
+            ["sh", "-c", command], capture_output=True, text=True, check=True, timeout=30
+        )
+        return done.stdout
+
+    def ask(self, query: str) -> object:
+        """The API's answer, with the token of the printed command."""
+        url, token = re.findall(r"curl (\S+)|Bearer (\S+)'", self.printed)[-2:]
+        headers = {"Authorization": f"Bearer {token[1]}"}
+        answer = httpx.post(url[0], json={"query": query}, headers=headers, timeout=30)
+        return answer.raise_for_status().json()["data"]
+
+    def ends(self) -> None:
+        """And nothing that it started is left."""
+        self.make.wait(30)
+        self._reader.join(10)
+        assert not self._reader.is_alive(), "somebody still holds the terminal"
+        # Next's own farewell (telemetry, which is off) lives on for a second or two.
+        deadline = time.monotonic() + 10
+        while left := processes_of(self.folder):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.1)
+
+
+def processes_of(folder: Path) -> dict[int, str]:
+    """Whatever runs in, from or on this folder."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if str(folder) in command or str(folder) in str((process / "cwd").readlink()):
+                found[int(process.name)] = command
+        except OSError:
+            continue
+    return found
+
+
+@contextmanager
+def taken(*ports: int) -> Iterator[None]:
+    """By somebody else, for now."""
+    with ExitStack() as held:
+        for port in ports:
+            somebody = held.enter_context(socket.socket())
+            somebody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                somebody.bind(("0.0.0.0", port))  # noqa: S104 - what others do to us
+                somebody.listen()
+            except OSError:
+                continue  # taken, then, by somebody else indeed
+        yield
+
+
+def test_from_a_fresh_clone_to_a_page_and_back_to_nothing(tmp_path: Path) -> None:
+    folder, home = clone(tmp_path / "a fresh clone"), tmp_path / "home"
+    home.mkdir()
+    tmp_path.chmod(0o755)
+
+    with taken(3000, 8000):
+        dev = Dev(folder, home)
+        dev.until_it_runs(COLD)
+        assert not dev.url.endswith(":3000")
+        assert json.loads(dev.curl()) == {"data": {"viewer": {"id": "curl", "taskCount": 0}}}
+        assert "Bearer Tasks" in httpx.get(f"{dev.url}/sign-in", timeout=60).text
+        signs_up_and_reaches_the_api(dev)
+
+        written = folder / ".env"
+        assert stat.S_IMODE(written.stat().st_mode) == 0o600
+        secret = written.read_text()
+        assert re.fullmatch(r"BETTER_AUTH_SECRET=[\w-]{43}\n", secret)
+
+        second = subprocess.run(
+            ["make", "dev"], cwd=folder, env=dev.env, capture_output=True, text=True, check=False
+        )
+        assert second.returncode != 0
+        assert f"running here already: {dev.url}" in second.stderr
+        dev.ask('mutation { createTask(input: {title: "kept"}) { task { id } } }')
+        os.killpg(dev.make.pid, signal.SIGINT)  # as Ctrl-C: to all in the terminal's foreground
+        dev.ends()
+
+    again = Dev(folder, home)
+    again.until_it_runs(WARM)
+    assert again.ask("{ tasks { nodes { title } } }") == {"tasks": {"nodes": [{"title": "kept"}]}}
+    assert written.read_text() == secret
+    for pid in processes_of(folder):  # the power goes
+        os.kill(pid, signal.SIGKILL)
+    again.ends()
+
+    for number in (signal.SIGHUP, signal.SIGTERM):  # a closed terminal, a service manager
+        after = Dev(folder, home)
+        after.until_it_runs(WARM)
+        assert after.ask("{ viewer { taskCount } }") == {"viewer": {"taskCount": 1}}
+        os.killpg(after.make.pid, number)
+        after.ends()
+    assert "Installing" not in after.printed
+
+
+def signs_up_and_reaches_the_api(dev: Dev) -> None:
+    """Better Auth has its tables, and both sides believe in the same addresses."""
+    with httpx.Client(base_url=dev.url, headers={"Origin": dev.url}, timeout=60) as browser:
+        person = {"email": "ada@example.com", "name": "Ada", "password": "correct horse"}
+        browser.post("/api/auth/sign-up/email", json=person).raise_for_status()
+        token = browser.get("/api/auth/token").raise_for_status().json()["token"]
+    [api] = re.findall(r"curl (\S+)", dev.printed)[-1:]
+    answer = httpx.post(
+        api,
+        json={"query": "{ viewer { email } }"},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    assert answer.json() == {"data": {"viewer": {"email": "ada@example.com"}}}
+    command = [".venv/bin/python", "-m", "api", "token", "--user", "typed"]
+    typed = subprocess.run(
+        command, cwd=dev.folder, env=dev.env, capture_output=True, text=True, check=True
+    )
+    answer = httpx.post(
+        api,
+        json={"query": "{ viewer { id } }"},
+        headers={"Authorization": f"Bearer {typed.stdout.strip()}"},
+        timeout=30,
+    )
+    assert answer.json() == {"data": {"viewer": {"id": "typed"}}}

@@ -1,0 +1,100 @@
+"""The embedded PostgreSQL: in any folder, after any end, and for nobody else."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import pytest
+
+from dev.postgres import ROOT, Postgres, PostgresError
+from tests.conftest import run
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that a server of another user can reach: pytest's own are closed to all."""
+    (ROOT / ".data").mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix="test-", dir=ROOT / ".data") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder) / "postgres"
+
+
+async def count(connection: asyncpg.Connection) -> int:
+    await connection.execute("CREATE TABLE IF NOT EXISTS seen (n int)")
+    await connection.execute("INSERT INTO seen VALUES (1)")
+    return int(await connection.fetchval("SELECT count(*) FROM seen"))
+
+
+def test_data_survives_a_restart(home: Path) -> None:
+    for expected in (1, 2):
+        with Postgres(home) as server:
+            assert run(server, count) == expected
+
+
+def test_text_is_unicode_and_only_a_socket_is_open(home: Path) -> None:
+    async def ask(connection: asyncpg.Connection) -> list[object]:
+        asked = "SELECT lower('É'), length('😀'), current_setting('listen_addresses')"
+        [row] = await connection.fetch(asked)
+        return list(row)
+
+    with Postgres(home) as server:
+        assert run(server, ask) == ["é", 1, ""]
+        sockets = Path(server.url.partition("host=")[2].replace("%2F", "/"))
+        assert sockets.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["with a space", "x" * 120, "comma,quote'"])
+def test_a_folder_may_have_any_name(home: Path, name: str) -> None:
+    with Postgres(home.parent / name / "postgres") as server:
+        assert run(server, count) == 1
+
+
+def test_what_a_killed_run_left_is_no_obstacle(home: Path) -> None:
+    """The number in its pid file is somebody else's by now: PostgreSQL alone would not start."""
+    with Postgres(home) as server:
+        run(server, count)
+    stale = home / "data/postmaster.pid"
+    stale.write_text(f"{os.getpid()}\n{home}/data\n")
+    with Postgres(home) as server:
+        assert run(server, count) == 2
+
+
+START = """
+import sys; from pathlib import Path; from dev.postgres import Postgres
+server = Postgres(Path(sys.argv[1])).__enter__()
+print(server._child.process.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a child of its parent's death"
+)
+def test_it_dies_with_the_one_who_started_it(home: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", START, str(home)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout
+        pid = int(parent.stdout.readline())
+        watched = os.pidfd_open(pid)
+        parent.send_signal(signal.SIGKILL)
+    ended, _, _ = select.select([watched], [], [], 10)
+    os.close(watched)
+    assert ended
+    with Postgres(home) as server:
+        assert run(server, count) == 1
+
+
+def test_a_start_that_fails_says_why(home: Path) -> None:
+    with pytest.raises(PostgresError, match="no_such_setting"):
+        Postgres(home, {"no_such_setting": "1"}).__enter__()
