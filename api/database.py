@@ -1,44 +1,18 @@
-"""PostgreSQL: the pool, and the wall that keeps every statement inside one owner's rows.
+"""PostgreSQL: a bounded pool, and one owner's way into it.
 
-Two things hold the wall. A statement is built once, when its module is imported, and refused there
-and then unless it holds `owner_id` to the caller in every place where it names an owned table.
-And whoever runs it cannot say who the caller is: `Owned` was bound to the request's claims, and
-puts them in as `$1` itself.
+Whoever runs a statement cannot say who the caller is: `Owned` was bound to the request's claims,
+and puts them in as `$1` itself. That the statement is held to `$1` is for `statements` to see to.
 """
 
-import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
-from sqlalchemy import (
-    Alias,
-    ColumnElement,
-    CompoundSelect,
-    Delete,
-    FromClause,
-    Insert,
-    Join,
-    Select,
-    Table,
-    Text,
-    TextClause,
-    Update,
-    bindparam,
-)
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList
-from sqlalchemy.sql.operators import and_, eq
 
 from api.errors import Unavailable
-
-_DIALECT: Final = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
-
-OWNER: Final = bindparam("owner_id", type_=Text)
-"""The caller, in a statement. Nobody passes a value for it: `Owned` does."""
+from api.statements import Statement
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection, from the pool or from PostgreSQL."""
@@ -49,6 +23,7 @@ AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that dies while the pool takes it back
     asyncpg.PostgresConnectionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -58,86 +33,6 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 """What asyncpg raises when the database cannot be used just now, whatever was asked of it."""
-
-
-Built = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
-
-
-class UnscopedStatement(Exception):
-    """A statement that reaches beyond its owner: a bug, found when its module is imported."""
-
-
-class Statement:
-    """SQL for asyncpg, compiled once. `$1` is the owner; the other values go by name."""
-
-    def __init__(self, expression: Built) -> None:
-        for fault in _unscoped(expression):
-            raise UnscopedStatement(f"{fault} is not held to its owner")
-        compiled = expression.compile(dialect=_DIALECT)
-        numbered = list(compiled.positiontup or ())
-        self.names = [name for name in numbered if name != OWNER.key]
-        places = [OWNER.key, *self.names]
-        self.sql = re.sub(
-            r"\$(\d+)", lambda m: f"${places.index(numbered[int(m[1]) - 1]) + 1}", str(compiled)
-        )
-        self.constants = {
-            name: value for name, value in compiled.params.items() if value is not None
-        }
-
-
-def _unscoped(expression: Built) -> Iterator[str]:
-    """Names each place in the statement that is not held to its owner."""
-    for element in visitors.iterate(expression):
-        match element:
-            case TextClause():
-                yield "text that nobody can read the owner from"
-            case Insert(table=table) if _is_owned(table) and not _inserts_owner(element):
-                yield f"INSERT INTO {table}"
-            case Update(table=table) | Delete(table=table) if _is_owned(table):
-                if table not in _held(element.whereclause):
-                    yield f"a write of {table}"
-            case Select():
-                held = _held(element.whereclause)
-                for source in _leaves(element.get_final_froms()):
-                    if _is_owned(source) and source not in held:
-                        yield f"SELECT FROM {source}"
-
-
-def _is_owned(source: FromClause) -> bool:
-    table = source.element if isinstance(source, Alias) else source
-    return isinstance(table, Table) and OWNER.key in table.c
-
-
-def _leaves(sources: Sequence[FromClause]) -> Iterator[FromClause]:
-    for source in sources:
-        if isinstance(source, Join):
-            yield from _leaves([source.left, source.right])
-        else:
-            yield source
-
-
-def _held(where: ColumnElement[Any] | None) -> list[FromClause]:
-    """The tables whose `owner_id` must equal the caller for this condition to be true."""
-    match where:
-        case BooleanClauseList(operator=operator) if operator is and_:
-            return [table for clause in where.clauses for table in _held(clause)]
-        case BinaryExpression(operator=operator, left=left, right=BindParameter(key=OWNER.key)):
-            if operator is eq and getattr(left, "name", None) == OWNER.key:
-                return [left.table]
-    return []
-
-
-def _inserts_owner(insert: Insert) -> bool:
-    # SQLAlchemy has no public way to read back what an INSERT was given.
-    given: dict[str, object]
-    if insert.select is not None:
-        names = insert._select_names or []  # noqa: SLF001
-        given = dict(zip(names, insert.select.selected_columns, strict=True))
-    else:
-        values: Mapping[Any, object] = insert._values or {}  # noqa: SLF001
-        given = {getattr(column, "name", column): value for column, value in values.items()}
-    value = given.get(OWNER.key)
-    return isinstance(value, BindParameter) and value.key == OWNER.key
 
 
 class Owned:

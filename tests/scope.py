@@ -10,7 +10,7 @@ from pglast import ast, parse_sql
 from pglast.enums import A_Expr_Kind, BoolExprType
 from pglast.visitors import Visitor
 
-OWNED = {"tasks", "tombstones", "owners"}
+OWNED = {"tasks", "task_ids", "owners"}
 
 
 def unscoped(sql: str) -> list[str]:

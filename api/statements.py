@@ -1,0 +1,187 @@
+"""The wall around every statement: SQL that is held to its owner, or is not made at all.
+
+A statement is built once, when its module is imported, and refused there and then unless every use
+of an owned table in it compares `owner_id` to the caller. It may be made of the parts listed here
+alone: what this cannot read, it cannot vouch for.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from sqlalchemy import (
+    CTE,
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    Case,
+    ClauseElement,
+    ClauseList,
+    Column,
+    ColumnClause,
+    ColumnElement,
+    CompoundSelect,
+    Delete,
+    Exists,
+    Insert,
+    Label,
+    ScalarSelect,
+    Select,
+    Table,
+    Text,
+    Tuple,
+    UnaryExpression,
+    Update,
+    bindparam,
+)
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.dialects.postgresql.dml import OnConflictDoNothing, OnConflictDoUpdate
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import CollectionAggregate, Grouping, Null
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import and_, custom_op, eq
+from sqlalchemy.sql.selectable import ForUpdateArg
+
+from api.models import metadata
+
+OWNER: Final = bindparam("owner_id", type_=Text)
+"""The caller, in a statement. Nobody passes a value for it: `database.Owned` does."""
+
+Built = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
+
+_DIALECT: Final = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
+_TABLES: Final = frozenset(metadata.tables.values())
+_QUERIES: Final = (Select, CompoundSelect, CTE, Insert, Update, Delete)
+_PARTS: Final = (
+    *_QUERIES,
+    *(BinaryExpression, BindParameter, BooleanClauseList, Case, ClauseList, CollectionAggregate),
+    *(Column, Exists, ForUpdateArg, Grouping, Label, Null, ScalarSelect, Tuple, UnaryExpression),
+    *(OnConflictDoNothing, OnConflictDoUpdate),
+)
+_FUNCTIONS: Final = frozenset({"cardinality", "coalesce", "count", "now"})
+
+
+class UnscopedStatement(Exception):
+    """A statement that reaches beyond its owner: a bug, found when its module is imported."""
+
+
+class Statement:
+    """SQL for asyncpg, compiled once. `$1` is the owner; the other values go by name.
+
+    Raises UnscopedStatement.
+    """
+
+    def __init__(self, expression: Built) -> None:
+        for fault in _faults(expression):
+            raise UnscopedStatement(fault)
+        compiled = expression.compile(dialect=_DIALECT)
+        numbered = list(compiled.positiontup or ())
+        if OWNER.key not in numbered:
+            raise UnscopedStatement("the owner is nowhere in it")
+        self.names = [name for name in numbered if name != OWNER.key]
+        places = [OWNER.key, *self.names]
+        self.sql = re.sub(
+            r"\$(\d+)", lambda m: f"${places.index(numbered[int(m[1]) - 1]) + 1}", str(compiled)
+        )
+        self.constants = {
+            name: value for name, value in compiled.params.items() if value is not None
+        }
+
+
+def _faults(expression: Built) -> Iterator[str]:
+    for part in visitors.iterate(expression):
+        if not _is_known(part):
+            yield f"{type(part).__name__} is no part of a statement here"
+        match part:
+            case Select():
+                yield from _read_faults(part)
+            case Insert():
+                yield from _insert_faults(part)
+            case Update() | Delete():
+                yield from _write_faults(part)
+
+
+def _read_faults(select: Select[Any]) -> Iterator[str]:
+    held = _held(select.whereclause)
+    for source in select.get_final_froms():
+        if not isinstance(source, Table | CTE):
+            yield f"SELECT FROM {type(source).__name__} cannot be read"
+        elif isinstance(source, Table) and source not in held:
+            yield f"SELECT FROM {source} is not held to its owner"
+
+
+def _write_faults(write: Update | Delete) -> Iterator[str]:
+    held = _held(write.whereclause)
+    for table in {write.table, *_tables_beside(write)}:
+        if table not in held:
+            yield f"a write by {table} is not held to its owner"
+    if isinstance(write, Update) and OWNER.key in _names(_values(write)):
+        yield "a write that gives a row away"
+
+
+def _is_known(part: object) -> bool:
+    """Whether this part can be read, and holds no SQL that was written as text."""
+    if isinstance(part, Table):
+        return part in _TABLES
+    if isinstance(part, FunctionElement):
+        return part.name in _FUNCTIONS
+    if type(part) is ColumnClause:  # a column that a CTE made, and not `literal_column`
+        return not part.is_literal and isinstance(part.table, CTE)
+    if isinstance(part, BinaryExpression | UnaryExpression) and isinstance(
+        part.operator, custom_op
+    ):
+        return False
+    text = ("_prefixes", "_suffixes", "_hints", "_statement_hints")
+    return isinstance(part, _PARTS) and not any(getattr(part, name, ()) for name in text)
+
+
+def _held(where: ColumnElement[Any] | None) -> list[object]:
+    """The tables whose `owner_id` must equal the caller for this condition to be true."""
+    match where:
+        case BooleanClauseList(operator=operator) if operator is and_:
+            return [table for clause in where.clauses for table in _held(clause)]
+        case BinaryExpression(
+            operator=operator, left=Column() as left, right=BindParameter() as right
+        ):
+            if operator is eq and left.name == right.key == OWNER.key:
+                return [left.table]
+    return []
+
+
+def _tables_beside(write: ClauseElement) -> Iterator[object]:
+    """What a write reads columns of, outside of its subqueries; CTEs are read by themselves."""
+    for part in write.get_children():
+        if isinstance(part, Column):
+            if not isinstance(part.table, CTE):
+                yield part.table
+        elif not isinstance(part, _QUERIES):
+            yield from _tables_beside(part)
+
+
+def _insert_faults(insert: Insert) -> Iterator[str]:
+    given: Mapping[str, object] = {}
+    if insert.select is None:
+        given = {_name(column): value for column, value in _values(insert).items()}
+    elif isinstance(insert.select, Select):
+        names = insert._select_names or []  # noqa: SLF001 - no public way to read it back
+        given = dict(zip(names, insert.select.selected_columns, strict=True))
+    owner = given.get(OWNER.key)
+    if not isinstance(owner, BindParameter) or owner.key != OWNER.key:
+        yield f"INSERT INTO {insert.table} is not for its owner"
+    conflict = insert._post_values_clause  # noqa: SLF001
+    if not isinstance(conflict, OnConflictDoUpdate):
+        return
+    if OWNER.key in _names(conflict.update_values_to_set):
+        yield "an upsert that gives a row away"
+
+
+def _values(write: Insert | Update) -> Mapping[Any, object]:
+    return write._values or {}  # noqa: SLF001
+
+
+def _names(columns: Iterable[Any]) -> set[str]:
+    return {_name(column) for column in columns}
+
+
+def _name(column: Any) -> str:
+    return str(getattr(column, "name", column))
