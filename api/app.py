@@ -31,7 +31,13 @@ def create_app(config: Config) -> FastAPI:
         yield
         await database.close()
 
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # it would lead wherever the Host header says
+    )
     app.state.draining = False
 
     @app.get("/health/live")

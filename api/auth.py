@@ -12,6 +12,7 @@ from api.tokens import Claims, InvalidToken, Verifier
 log = logging.getLogger(__name__)
 
 # RFC 9110 §11.4: the scheme in any case, one or more spaces. Nothing may stand after the token.
+_SCHEME = re.compile(r"bearer(\s|$)", re.ASCII | re.IGNORECASE)
 _BEARER = re.compile(r"bearer +([\w.-]+)", re.ASCII | re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ class Authenticated:
 def bearer(headers: Headers, verifier: Verifier) -> Claims:
     """The claims of the request's token. Raises Unauthenticated without a good one."""
     sent = headers.getlist("authorization")
-    if not sent or (len(sent) == 1 and not re.match("bearer", sent[0], re.IGNORECASE)):
+    if not sent or (len(sent) == 1 and not _SCHEME.match(sent[0])):
         raise Unauthenticated(token_sent=False)
     match = _BEARER.fullmatch(sent[0])
     if len(sent) > 1 or match is None:

@@ -103,10 +103,11 @@ def _response(result: ExecutionResult, media_type: str) -> Response:
     body: dict[str, object] = {"errors": [_told(error) for error in errors]} if errors else {}
     if began:
         body["data"] = result.data
-    status, headers = (200 if began or media_type == JSON else 400), None
-    for error in errors:
-        if isinstance(error.original_error, Unavailable):
-            status, headers = error.original_error.status, error.original_error.headers
+    problems = [e.original_error for e in errors if isinstance(e.original_error, Problem)]
+    status, headers = (200 if began or (media_type == JSON and not problems) else 400), None
+    for problem in problems:
+        if isinstance(problem, Unavailable):
+            status, headers = problem.status, problem.headers
     return Response(_encoded(body), status, headers, media_type)
 
 
@@ -130,6 +131,9 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
     if isinstance(cause, GraphQLError) and not error.path and variables:
         fields = dict.fromkeys(variables, error.message)
         return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
+    if isinstance(cause, ValueError) and not error.path:  # Python reads no number of 4,301 digits
+        message = "The document holds a number that nobody can read."
+        return message, {"code": Code.GRAPHQL_VALIDATION_FAILED}
     if isinstance(cause, GraphQLError) and error.path and cause.nodes:
         # An argument that could not be coerced while running points at the document. What a leaf
         # could not serialize is a GraphQLError as well, but points nowhere: that is a bug.

@@ -41,7 +41,7 @@ class Status(StrEnum):
 
 def _without_controls(allowed: str) -> AfterValidator:
     def check(value: str) -> str:
-        if any(unicodedata.category(c) == "Cc" and c not in allowed for c in value):
+        if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in allowed for c in value):
             raise PydanticCustomError("control_character", "must not hold control characters")
         return value
 
@@ -60,7 +60,7 @@ class TaskFields(SQLModel):
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), ONE_LINE
     ]
     description: Annotated[
-        str, EMPTY_FOR_NULL, StringConstraints(max_length=10_000), PARAGRAPHS
+        str, StringConstraints(max_length=10_000), PARAGRAPHS, EMPTY_FOR_NULL
     ] = Field("", sa_column_kwargs={"server_default": ""})
     completed: bool = Field(False, sa_column_kwargs={"server_default": false()})
 
@@ -103,8 +103,6 @@ class Task(TaskFields, _Table, table=True):
     updated_at: datetime = _moment()
     completed_at: datetime | None = _moment(nullable=True)
     trashed_at: datetime | None = _moment(nullable=True)
-    input_digest: bytes = Field(sa_type=LargeBinary)
-    """Of what it was created from, so that the same create sent twice is known as the same."""
 
     __table_args__ = (
         CheckConstraint("owner_id <> ''", name="owner"),
@@ -116,14 +114,19 @@ class Task(TaskFields, _Table, table=True):
     )
 
 
-class Tombstone(_Table, table=True):
-    """What is left of a task that was deleted for good: a create sent again does not revive it."""
+class TaskId(_Table, table=True):
+    """Every id that an owner ever gave to a task. It outlives the task, so that none comes back.
 
-    __tablename__ = "tombstones"
+    Which id is free is asked of this key alone: of two statements that race, only a key can tell.
+    """
+
+    __tablename__ = "task_ids"
 
     owner_id: str = Field(primary_key=True, sa_type=Text)
     id: UUID = Field(primary_key=True)
-    deleted_at: datetime = _moment()
+    input_digest: bytes = Field(sa_type=LargeBinary)
+    """Of what the task was created from, so that a create sent twice is known as the same."""
+    deleted_at: datetime | None = _moment(nullable=True)
 
 
 class Owner(_Table, table=True):
@@ -141,5 +144,5 @@ class Owner(_Table, table=True):
 
 metadata = _Table.metadata
 tasks = metadata.tables[f"{SCHEMA}.tasks"]
-tombstones = metadata.tables[f"{SCHEMA}.tombstones"]
+task_ids = metadata.tables[f"{SCHEMA}.task_ids"]
 owners = metadata.tables[f"{SCHEMA}.owners"]

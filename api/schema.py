@@ -12,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.context import Info
 from api.errors import Code
+from api.limits import Limits
 from api.models import Status
 from api.pages import DEFAULT_SIZE, MAX_SIZE
 from api.tasks import MAX_IDS, Page, Row
@@ -307,5 +308,6 @@ schema = Schema(
     query=Query,
     mutation=Mutation,
     types=[ErrorCode],
+    extensions=[Limits],
     config=StrawberryConfig(scalar_map={datetime: DateTime}),
 )

@@ -7,7 +7,7 @@ is refused when this module is imported (see `database`).
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
@@ -27,7 +27,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     func,
     literal,
     null,
@@ -40,16 +39,18 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from api import pages
-from api.database import OWNER, Owned, Statement
+from api.database import Owned
 from api.errors import BadUserInput, Conflict, NotFound
-from api.models import NIL, TASKS_PER_OWNER, Status, TaskFields, owners, tasks, tombstones
+from api.models import NIL, TASKS_PER_OWNER, Status, TaskFields, owners, task_ids, tasks
+from api.statements import OWNER, Statement
 
 MAX_IDS = 100
 """In one list, duplicates apart."""
+_NO_CURSOR = "is not a cursor of this list"
 
 Row: TypeAlias = asyncpg.Record
 
-_shown = [column for column in tasks.c if column.name not in {"owner_id", "status", "input_digest"}]
+_shown = [column for column in tasks.c if column.name not in {"owner_id", "status"}]
 _mine = tasks.c.owner_id == OWNER
 _id = bindparam("id", type_=Uuid)
 _ids = bindparam("ids", type_=ARRAY(Uuid))
@@ -61,7 +62,7 @@ _touched = {"version": tasks.c.version + 1, "updated_at": func.now()}
 GET = Statement(select(*_shown).where(_mine, tasks.c.id == _id))
 
 _in_status = tasks.c.status == any_(bindparam("statuses", type_=ARRAY(Text)))
-COUNT = Statement(select(func.count().label("tasks")).select_from(tasks).where(_mine, _in_status))
+COUNT = Statement(select(func.count(tasks.c.id).label("tasks")).where(_mine, _in_status))
 
 # The row value compares as its index sorts, so a page costs what it shows, however deep it is.
 _order = tuple_(tasks.c.created_at, tasks.c.id)
@@ -82,24 +83,31 @@ PAGE = Statement(
 _BEFORE_THE_FIRST = (datetime.max, UUID(int=2**128 - 1))  # noqa: DTZ901
 
 
+_digest = bindparam("digest", type_=LargeBinary)
+
+
 def _create() -> Statement:
-    """Inserts unless the id is taken or was, and counts what it inserted; no row when it did not.
+    """Takes the id, writes the task and counts it; or does none of it when the id is taken.
 
     The count's CHECK is what bounds an owner's tasks: it stands in one row, which racing creates
     take in turn.
     """
+    taken = (
+        insert(task_ids)
+        .from_select(["owner_id", "id", "input_digest"], select(OWNER, _id, _digest))
+        .on_conflict_do_nothing(index_elements=["owner_id", "id"])
+        .returning(task_ids.c.id)
+        .cte("taken")
+    )
     values = {
         "owner_id": OWNER,
-        "id": _id,
-        "input_digest": bindparam("digest", type_=LargeBinary),
+        "id": taken.c.id,
         "completed_at": case((_written["completed"], func.now()), else_=null()),
         **_written,
     }
-    buried = exists().where(tombstones.c.owner_id == OWNER, tombstones.c.id == _id)
     created = (
         insert(tasks)
-        .from_select(list(values), select(*values.values()).where(~buried), include_defaults=False)
-        .on_conflict_do_nothing(index_elements=["owner_id", "id"])
+        .from_select(list(values), select(*values.values()), include_defaults=False)
         .returning(*_shown)
         .cte("created")
     )
@@ -114,8 +122,11 @@ def _create() -> Statement:
 
 
 CREATE = _create()
-_same = tasks.c.input_digest == bindparam("digest", type_=LargeBinary)
-TAKEN = Statement(select(tasks.c.version, _same.label("same")).where(_mine, tasks.c.id == _id))
+SAME = Statement(
+    select((task_ids.c.input_digest == _digest).label("same")).where(
+        task_ids.c.owner_id == OWNER, task_ids.c.id == _id
+    )
+)
 
 
 def _update() -> Statement:
@@ -144,7 +155,7 @@ _wanted = (
     .with_for_update()
     .cte("wanted")
 )
-_all_found = select(func.count()).select_from(_wanted).scalar_subquery() == func.cardinality(_ids)
+_all_found = select(func.count(_wanted.c.id)).scalar_subquery() == func.cardinality(_ids)
 
 
 def _move(*, trash: bool) -> Statement:
@@ -175,10 +186,12 @@ def _delete() -> Statement:
         .returning(tasks.c.id)
         .cte("gone")
     )
-    buried = insert(tombstones).from_select(
-        ["owner_id", "id"], select(OWNER, gone.c.id), include_defaults=False
+    buried = (
+        update(task_ids)
+        .where(task_ids.c.owner_id == OWNER, task_ids.c.id == gone.c.id)
+        .values(deleted_at=func.now())
     )
-    how_many = select(func.count()).select_from(gone).scalar_subquery()
+    how_many = select(func.count(gone.c.id)).scalar_subquery()
     counted = (
         update(owners)
         .where(owners.c.owner_id == OWNER)
@@ -235,10 +248,7 @@ class Tasks:
         scope = "\0".join((self._owned.owner, "created_at desc", *statuses))
         after_at, after_id = _BEFORE_THE_FIRST
         if after is not None:
-            key = pages.position(scope, after)
-            if key is None:
-                raise BadUserInput({"after": "is not a cursor of this list"})
-            after_at, after_id = datetime.fromisoformat(key[0]), UUID(key[1])
+            after_at, after_id = _position(scope, after)
         rows = await self._owned.rows(
             PAGE, statuses=statuses, after_at=after_at, after_id=after_id, limit=size + 1
         )
@@ -268,11 +278,12 @@ class Tasks:
             raise BadUserInput({"input": full}) from None
         if rows:
             return rows[0]
-        taken = await self._owned.rows(TAKEN, id=id, digest=digest)
-        if not taken or not taken[0]["same"]:
-            current = taken[0]["version"] if taken else None
-            raise Conflict("This id is taken by a task that was created otherwise.", current)
-        return await self.get(str(id))
+        same = await self._owned.rows(SAME, id=id, digest=digest)
+        task = await self._owned.rows(GET, id=id)
+        if task and same and same[0]["same"]:
+            return task[0]
+        current = task[0]["version"] if task else None
+        raise Conflict("This id is taken by a task that was created otherwise.", current)
 
     async def update(self, id: str, patch: Mapping[str, object], expected: int | None) -> Row:
         """Writes the fields in the patch; none, if it is empty.
@@ -287,6 +298,8 @@ class Tasks:
                 given |= {f"has_{name}": name in values, f"new_{name}": values.get(name)}
             if rows := await self._owned.rows(UPDATE, **given):
                 return rows[0]
+            if expected is None:
+                raise NotFound
         current = await self.get(id)
         if values or expected not in {None, current["version"]}:
             raise Conflict("The task was changed since that version.", current["version"])
@@ -306,9 +319,9 @@ class Tasks:
 
     async def _each(self, statement: Statement, ids: Sequence[str]) -> list[Row]:
         """One row for each id, in the order of the ids."""
-        wanted = list(dict.fromkeys(_uuid(id) for id in ids))
-        if len(wanted) > MAX_IDS:
+        if len(set(ids)) > MAX_IDS:
             raise BadUserInput({"ids": f"must be at most {MAX_IDS}"})
+        wanted = list(dict.fromkeys(_uuid(id) for id in ids))
         rows = {row["id"]: row for row in await self._owned.rows(statement, ids=wanted)}
         if len(rows) != len(wanted):
             raise NotFound
@@ -336,6 +349,18 @@ def _new_id(chosen: object) -> UUID:
     if (uuid := _uuid(str(chosen))) == NIL:
         raise BadUserInput({"id": "must be a UUID in lower case, with its hyphens"})
     return uuid
+
+
+def _position(scope: str, after: str) -> tuple[datetime, UUID]:
+    """Where a cursor points, if this API could have written it to the character."""
+    key = pages.position(scope, after) or []
+    try:
+        moment, uuid = datetime.fromisoformat(key[0]), UUID(key[1])
+    except (IndexError, ValueError):
+        raise BadUserInput({"after": _NO_CURSOR}) from None
+    if moment.utcoffset() != timedelta(0) or [moment.isoformat(), str(uuid)] != key:
+        raise BadUserInput({"after": _NO_CURSOR})
+    return moment, uuid
 
 
 def _statuses(status: Sequence[Status] | None) -> list[str]:

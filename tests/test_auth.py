@@ -72,7 +72,7 @@ def test_a_bad_token_is_401_and_says_so(api: stack.Server, fault: str) -> None:
     assert response.json() == UNAUTHENTICATED
 
 
-@pytest.mark.parametrize("scheme", [None, "Basic YWRhOnB3", "Negotiate x", "Token {}", "{}"])
+@pytest.mark.parametrize("scheme", [None, "Basic YWRhOnB3", "Token {}", "{}", "Bearer{}"])
 def test_no_bearer_token_is_401_without_a_reason(api: stack.Server, scheme: str | None) -> None:
     response = post(api, *([scheme.format(mint("ada"))] if scheme else []))
     assert response.status_code == 401
@@ -91,7 +91,6 @@ def test_the_ways_to_write_the_header(api: stack.Server, form: str) -> None:
     [
         "Bearer",
         "Bearer\t{}",
-        "Bearer{}",
         "Bearer {} x",
         "Bearer {},",
         "Bearer {0}, Bearer {0}",

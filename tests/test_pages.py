@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from api import pages
 from tests.conftest import Caller
 from tests.test_tasks import MANY, UPDATE
 
+MOMENT, ID = "2026-01-01T00:00:00+00:00", "01a1fdc8-f53f-7301-af6e-5cca4e5cb955"
 PAGE = """query ($first: Int, $after: String, $filter: TaskFilter) {
   tasks(first: $first, after: $after, filter: $filter) {
     totalCount
@@ -122,6 +124,31 @@ def test_a_cursor_changed_in_any_place_is_refused(ada: Caller) -> None:
     ]
     for bad in [*changed, cursor[:-1], cursor + "A", cursor + "=", " " + cursor]:
         assert ada.error(PAGE, after=bad)["extensions"]["code"] == "BAD_USER_INPUT", bad
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ("garbage", ID),
+        ("infinity", ID),
+        (MOMENT,),
+        (MOMENT, "zz"),
+        (MOMENT, ID, "more"),
+        (MOMENT, ID.upper()),
+        (MOMENT.removesuffix("+00:00"), ID),
+        ("0001-01-01T00:00:00+23:59", ID),
+        ("9999-12-31T23:59:59-23:59", ID),
+        ("2026-W01-1", ID),
+    ],
+)
+def test_a_cursor_that_somebody_made_up_is_refused(ada: Caller, key: tuple[str, ...]) -> None:
+    """The digest is no secret: whoever reads the source can make one."""
+    scope = f"{ada.user}\0created_at desc\0COMPLETED\0OPEN"
+    assert page(ada, after=pages.cursor(scope, (MOMENT, ID)))["nodes"] == [], (
+        "well made, it is taken"
+    )
+    error = ada.error(PAGE, after=pages.cursor(scope, key))
+    assert list(error["extensions"]["fields"]) == ["after"]
 
 
 def test_a_cursor_belongs_to_its_filter_and_its_owner(ada: Caller, bob: Caller) -> None:

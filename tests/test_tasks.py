@@ -101,6 +101,33 @@ def test_a_create_sent_again_does_not_revive_what_was_deleted(ada: Caller) -> No
     assert error["extensions"] == {"code": "CONFLICT", "currentVersion": None}
 
 
+def test_a_create_that_races_a_delete_does_not_revive_it_either(
+    ada: Caller, postgres: Postgres
+) -> None:
+    """Held up by a lock until both are under way, so that neither sees the other's end."""
+    given = {"id": str(uuid4()), "title": "gone"}
+    ada.create(**given)
+
+    async def race(connection: asyncpg.Connection) -> list[Any]:
+        with ThreadPoolExecutor(2) as pool:
+            async with connection.transaction():
+                lock = "SELECT 1 FROM tasks.owners WHERE owner_id = $1 FOR UPDATE"
+                await connection.execute(lock, ada.user)
+                deleting = pool.submit(ada.post, MANY["deleteTasks"], {"ids": [given["id"]]})
+                waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                while not await connection.fetchval(waiting):
+                    pass
+                creating = pool.submit(ada.post, CREATE, {"i": given})
+                creating.result()  # it need not wait: the id is taken, whatever comes of the task
+            return [deleting.result().json(), creating.result().json()]
+
+    deleted, created = run(postgres, race)
+    assert deleted["data"]["deleteTasks"]["deletedIds"] == [given["id"]]
+    assert created.get("errors") is None, "still there when it was asked for"
+    assert ada.error(CREATE, i=given)["extensions"]["code"] == "CONFLICT"
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
+
+
 def test_two_people_may_choose_the_same_id(ada: Caller, bob: Caller) -> None:
     id = str(uuid4())
     assert ada.create("hers", id=id)["title"] == "hers"
@@ -119,6 +146,7 @@ def test_two_people_may_choose_the_same_id(ada: Caller, bob: Caller) -> None:
         ({"title": "half \ud83d"}, "title"),
         ({"title": "x", "description": "x" * 10_001}, "description"),
         ({"title": "x", "description": "bell\a"}, "description"),
+        ({"title": "x", "description": "half \ud83d"}, "description"),
         ({"title": "x", "id": "not-a-uuid"}, "id"),
         ({"title": "x", "id": str(uuid4()).upper()}, "id"),
         ({"title": "x", "id": "{" + str(uuid4()) + "}"}, "id"),
@@ -235,6 +263,7 @@ def test_a_list_holds_a_hundred_ids_and_may_be_empty(ada: Caller, operation: str
     ids = [str(uuid4()) for _ in range(100)]
     error = ada.error(MANY[operation], ids=[*ids, *ids])
     assert error["extensions"]["code"] == "NOT_FOUND", "duplicates do not count"
+    assert ada.error(MANY[operation], ids=[f"bad{n}" for n in range(101)])["extensions"]["fields"]
     error = ada.error(MANY[operation], ids=[*ids, str(uuid4())])
     assert list(error["extensions"]["fields"]) == ["ids"]
     assert next(iter(many(ada, operation, []).values())) == []
@@ -256,8 +285,8 @@ def test_lists_that_overlap_in_another_order_do_not_lock_each_other_out(ada: Cal
 def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, postgres: Postgres) -> None:
     async def fill(connection: asyncpg.Connection) -> None:
         await connection.execute(
-            "INSERT INTO tasks.tasks (owner_id, id, title, input_digest)"
-            " SELECT $1, gen_random_uuid(), 'filler', '' FROM generate_series(1, $2::int)",
+            "INSERT INTO tasks.tasks (owner_id, id, title)"
+            " SELECT $1, gen_random_uuid(), 'filler' FROM generate_series(1, $2::int)",
             ada.user,
             TASKS_PER_OWNER - 1,
         )

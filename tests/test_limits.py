@@ -1,0 +1,90 @@
+"""A document over a limit is refused before it costs anything, and at the limit it runs."""
+
+import time
+from typing import Any
+
+import pytest
+
+from api import limits
+from api.schema import schema
+from tests.conftest import Caller
+
+# Deeper than the API's own schema goes: refused before anybody looks whether it fits.
+DEEP = "{ tasks " + "{ x " * 9 + "}" * 10
+DIRECTIVES = "@include(if: true) "
+BOMB = (
+    "{ ...a0 } "
+    + " ".join(f"fragment a{n} on Query {{ ...a{n + 1} ...a{n + 1} }}" for n in range(40))
+    + " fragment a40 on Query { viewer { id } }"
+)
+
+
+def answer(caller: Caller, query: str) -> tuple[int, Any]:
+    response = caller.post(query)
+    body = response.json()
+    return response.status_code, body["errors"][0] if "errors" in body else body["data"]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("{ " + "viewer { id } " * 1300 + "}", "5000 tokens"),
+        ("{a" * 5000, "5000 tokens"),
+        ("{ tasks " + "{ x " * 10 + "}" * 11, "10 levels"),
+        ("{ " + " ".join(f"a{n}: viewer {{ id }}" for n in range(11)) + " }", "10 fields"),
+        ("{ viewer { " + " ".join(f"a{n}: id" for n in range(31)) + " } }", "30 aliases"),
+        ("{ viewer { id " + DIRECTIVES * 51 + "} }", "50 directives"),
+        (BOMB, "10 fields"),
+        ("{ viewer { ...f ...f } } fragment f on Viewer { " + "a: id " * 16 + "}", "30 aliases"),
+    ],
+)
+def test_a_document_over_a_limit_is_400_at_once(ada: Caller, query: str, told: str) -> None:
+    began = time.monotonic()
+    status, error = answer(ada, query)
+    assert time.monotonic() - began < 1
+    assert (status, error["extensions"]["code"]) == (400, "OPERATION_TOO_LARGE")
+    assert told in error["message"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ " + " ".join(f"a{n}: viewer {{ id }}" for n in range(10)) + " }",
+        "{ viewer { " + " ".join(f"a{n}: id" for n in range(30)) + " } }",
+        "{ viewer { id " + DIRECTIVES * 50 + "} }",
+    ],
+)
+def test_at_a_limit_a_document_runs(ada: Caller, query: str) -> None:
+    # The same directive may stand once only; what matters here is which rule refuses it.
+    status, told = answer(ada, query)
+    assert status == 200
+    assert DIRECTIVES in query or "viewer" in told or "a0" in told
+
+
+def test_at_ten_levels_it_is_the_schema_that_refuses(ada: Caller) -> None:
+    assert answer(ada, DEEP)[1]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+def test_introspection_goes_deeper(ada: Caller) -> None:
+    nested = "ofType { name " * 12 + "}" * 12
+    status, data = answer(ada, "{ __schema { types { fields { type { name " + nested + " } } } } }")
+    assert status == 200
+    assert data["__schema"]
+
+
+def test_a_fragment_that_spreads_itself_is_measured_and_refused(ada: Caller) -> None:
+    query = "{ ...f } fragment f on Query { ...f viewer { id } }"
+    assert answer(ada, query)[1]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+def test_of_several_operations_one_must_be_named(ada: Caller) -> None:
+    query = (
+        'mutation b { createTask(input: {title: "x"}) { task { id } } } query a { viewer { id } }'
+    )
+    status, error = answer(ada, query)
+    assert (status, error["extensions"]["code"]) == (400, "BAD_REQUEST")
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
+
+
+def test_every_operation_passes_the_limits() -> None:
+    assert any(isinstance(e, type) and issubclass(e, limits.Limits) for e in schema.extensions)
