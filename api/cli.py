@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 import jwt
@@ -22,11 +21,10 @@ from api.app import create_app
 from api.config import Config, ConfigError, DatabaseConfig, TokenConfig
 from api.keys import ACCESS_TOKEN, derive
 from api.schema import schema
+from api.server import GRACE, Server
 
 log = logging.getLogger(__name__)
 
-GRACE = 30
-"""Seconds that requests under way may still take after SIGTERM."""
 DEV_LOCK, DEV_ENV = Path(".data/lock"), Path(".data/dev.env")
 """Held by a running `make dev`, and what that really uses, ports that moved included."""
 
@@ -128,29 +126,7 @@ def _serve(chosen: argparse.Namespace) -> None:
             proxy_headers=False,
         )
         return
-    app = create_app(config)
-    settings = uvicorn.Config(
-        app,
-        host=chosen.host,
-        port=chosen.port,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-    )
-    _Server(settings, app).run()
-
-
-class _Server(uvicorn.Server):
-    """Says that it is not ready as soon as it is told to stop, while it still answers."""
-
-    def __init__(self, settings: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(settings)
-        self._app = app
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._app.state.draining = True
-        super().handle_exit(sig, frame)
+    Server(create_app(config), chosen.host, chosen.port).run()
 
 
 def _migrate(_: argparse.Namespace) -> None:

@@ -1,0 +1,95 @@
+"""uvicorn, as a process that faces strangers: bounded in what it reads, drained before it goes."""
+
+import asyncio
+import time
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a request line and its headers, give or take what arrives at once."""
+HEAD_TIMEOUT = 10.0
+"""Seconds for a head to arrive, from the connection or from its first byte."""
+GRACE = 30
+"""Seconds that requests under way may still take after SIGTERM."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Hangs up on whoever sends a head without end: uvicorn would wait, and keep all of it."""
+
+    _head = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Asyncio: somebody connected."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio: they are gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio: something arrived."""
+        super().data_received(data)
+        if self._deadline is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self.send_400_response("The request's headers are too large.")
+
+    def on_message_begin(self) -> None:
+        """Httptools: the first byte of a request."""
+        self._await_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Httptools: the last one of its head."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._stop_waiting()
+        self._head = 0
+        self._deadline = self.loop.call_later(HEAD_TIMEOUT, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class Server(uvicorn.Server):
+    """Told to stop, it says so at `/health/ready` and goes once nothing is under way any more.
+
+    uvicorn alone closes its door at once, to the load balancer that has yet to learn of it too.
+    """
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        self._app = app
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                http=BoundedHttp,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Uvicorn: SIGTERM or SIGINT came."""
+        self._app.state.draining = True
+        super().handle_exit(sig, frame)
+
+    async def main_loop(self) -> None:
+        """Uvicorn: serves until told to stop. A second signal ends the draining, too."""
+        await super().main_loop()
+        deadline = time.monotonic() + GRACE
+        while self.server_state.tasks and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn tells by a flag
+            await asyncio.sleep(0.05)

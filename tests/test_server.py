@@ -1,0 +1,77 @@
+"""The process at the edge: what it takes from strangers, and how it goes."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from api.server import HEAD_TIMEOUT, MAX_HEAD
+from tests import stack
+from tests.conftest import Caller, mint
+
+START = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
+
+
+def connected(api: stack.Server) -> socket.socket:
+    url = urlsplit(api.url)
+    return socket.create_connection((url.hostname, url.port), timeout=HEAD_TIMEOUT + 10)
+
+
+def test_a_head_without_end_is_hung_up_on(api: stack.Server) -> None:
+    sent = 0
+    with connected(api) as stranger:
+        stranger.sendall(START + b"X-Long: ")
+        try:
+            while sent < 100 * MAX_HEAD:
+                stranger.sendall(b"x" * 16_384)
+                sent += 16_384
+        except OSError:
+            pass
+    assert sent < 100 * MAX_HEAD
+
+
+def test_headers_of_a_fair_size_are_taken(api: stack.Server) -> None:
+    answer = httpx.get(f"{api.url}/health/live", headers={"X-Long": "x" * 32_000})
+    assert answer.status_code == 200
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(api: stack.Server) -> None:
+    """Neither when nothing is said at all, nor when a word comes now and then."""
+    began = time.monotonic()
+    with connected(api) as silent, connected(api) as slow:
+        slow.sendall(START)
+        assert silent.recv(1) == b""
+        assert slow.recv(1) == b""
+    assert HEAD_TIMEOUT - 1 < time.monotonic() - began < HEAD_TIMEOUT + 5
+
+
+def test_connections_are_kept_for_further_requests(ada: Caller) -> None:
+    headers = {"Authorization": f"Bearer {ada.token}"}
+    with httpx.Client(base_url=ada.url, headers=headers) as client:
+        for _ in range(3):
+            answer = client.post("/graphql", json={"query": "{ viewer { id } }"})
+            assert answer.json() == {"data": {"viewer": {"id": ada.user}}}
+
+
+def test_a_process_that_was_told_to_stop_ends_its_work_and_is_not_ready_meanwhile(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    server = stack.api(tmp_path, settings)
+    body = b'{"query": "{ viewer { id } }"}'
+    head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint('ada')}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connected(server) as busy:
+        busy.sendall(head.encode() + body[:10])
+        assert httpx.get(f"{server.url}/health/ready").status_code == 200
+        server.child.process.send_signal(signal.SIGTERM)
+        while httpx.get(f"{server.url}/health/ready").status_code == 200:
+            pass  # until the signal has come through
+        assert httpx.get(f"{server.url}/health/ready").status_code == 503
+        assert httpx.get(f"{server.url}/health/live").status_code == 200
+        busy.sendall(body[10:])
+        assert b'{"data":{"viewer":{"id":"ada"}}}' in busy.recv(4096)
+        assert server.child.process.wait(10) in {0, -signal.SIGTERM}
+    server.stop()
