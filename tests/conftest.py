@@ -39,12 +39,20 @@ def postgres() -> Iterator[Postgres]:
     assert not unscoped
 
 
+def trusting(database: str, **variables: str) -> dict[str, str]:
+    """The environment of an API on this database that believes what `mint` makes."""
+    return stack.environment(
+        BETTER_AUTH_SECRET=SECRET,
+        NEXT_PUBLIC_BETTER_AUTH_URL=SITE,
+        DATABASE_URL=database,
+        **variables,
+    )
+
+
 @pytest.fixture(scope="session")
 def settings(postgres: Postgres) -> dict[str, str]:
-    """The environment of an API that trusts `mint`."""
-    return stack.environment(
-        BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE, DATABASE_URL=postgres.url
-    )
+    """Of the API that tests share."""
+    return trusting(postgres.url)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 
 from tests import stack
-from tests.conftest import SECRET, SITE, Caller, mint, run
+from tests.conftest import Caller, mint, run, trusting
 
 LIST = "{ tasks { nodes { id } } }"
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
@@ -15,10 +15,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 
 def test_without_its_database_the_api_answers_503_and_recovers_by_itself(tmp_path: Path) -> None:
     with stack.postgres() as server:
-        env = stack.environment(
-            BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE, DATABASE_URL=server.url
-        )
-        api = stack.api(tmp_path, env)
+        api = stack.api(tmp_path, trusting(server.url))
         ada = Caller(api.url, "ada", mint("ada"))
         try:
             created = ada.create("before")
@@ -39,10 +36,7 @@ def test_without_its_database_the_api_answers_503_and_recovers_by_itself(tmp_pat
 
 
 def test_an_api_whose_database_is_away_starts_and_waits(tmp_path: Path) -> None:
-    env = stack.environment(
-        BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE, DATABASE_URL=NOWHERE
-    )
-    api = stack.api(tmp_path, env, "--no-migrate")
+    api = stack.api(tmp_path, trusting(NOWHERE), "--no-migrate")
     try:
         assert httpx.get(f"{api.url}/health/ready").status_code == 503
         assert Caller(api.url, "ada", mint("ada")).post(LIST).status_code == 503
@@ -52,10 +46,7 @@ def test_an_api_whose_database_is_away_starts_and_waits(tmp_path: Path) -> None:
 
 def test_a_bug_is_told_by_an_id_that_the_log_has(tmp_path: Path) -> None:
     with stack.postgres() as server:
-        env = stack.environment(
-            BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE, DATABASE_URL=server.url
-        )
-        api = stack.api(tmp_path, env)
+        api = stack.api(tmp_path, trusting(server.url))
         ada = Caller(api.url, "ada", mint("ada"))
         try:
             canary = f"gone_{secrets.token_hex(4)}"

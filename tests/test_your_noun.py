@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dev.postgres import ROOT
 from tests import stack
-from tests.conftest import SECRET, SITE, Caller, mint
+from tests.conftest import Caller, mint, trusting
 
 CREATE = "mutation ($i: CreateTaskInput!) { createTask(input: $i) { task { id place } } }"
 UPDATE = "mutation ($id: ID!, $p: TaskPatch!) { updateTask(id: $id, patch: $p) { task { place } } }"
@@ -21,13 +21,7 @@ def test_one_more_field_is_the_diff_that_the_page_shows(tmp_path: Path) -> None:
     subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=diff, text=True, check=True)
 
     with stack.postgres() as server:
-        env = stack.environment(
-            BETTER_AUTH_SECRET=SECRET,
-            NEXT_PUBLIC_BETTER_AUTH_URL=SITE,
-            DATABASE_URL=server.url,
-            PYTHONPATH=str(tmp_path),
-        )
-        api = stack.api(tmp_path, env)
+        api = stack.api(tmp_path, trusting(server.url, PYTHONPATH=str(tmp_path)))
         try:
             ada = Caller(api.url, "ada", mint("ada"))
             created = ada(CREATE, i={"title": "Buy bread", "place": "bakery"})["createTask"]["task"]
