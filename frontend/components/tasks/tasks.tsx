@@ -20,7 +20,7 @@ const EMPTY: Readonly<Record<View, { title: string; text: string }>> = {
   all: { title: "No tasks yet", text: "Write your first one above and press Enter." },
   trash: {
     title: "The trash is empty",
-    text: "What you throw away stays here for 30 days, so that you can change your mind.",
+    text: "What you throw away waits here, so that you can change your mind.",
   },
 };
 
