@@ -10,7 +10,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Authenticated
-from api.config import Config
+from api.config import Config, TokenConfig
 from api.context import Context
 from api.database import Database
 from api.endpoint import GraphQLEndpoint
@@ -59,14 +59,7 @@ def create_app(config: Config) -> FastAPI:
     def context(claims: Claims) -> Context:
         return Context(claims=claims, tasks=Tasks(database.of(claims.user_id)))
 
-    ring = shared_secret(config.better_auth_secret.get_secret_value(), raw=config.raw_secret_tokens)
-    verifier = Verifier(
-        ring,
-        issuer=config.issuer,
-        audience=config.audience,
-        max_age=config.access_token_max_age,
-    )
-    graphql = Authenticated(GraphQLEndpoint(schema, context), verifier)
+    graphql = Authenticated(GraphQLEndpoint(schema, context), verifier(config))
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     app.router.routes.append(Route("/graphql", _BrowsersTo(graphiql, graphql)))
     app.add_middleware(
@@ -78,6 +71,17 @@ def create_app(config: Config) -> FastAPI:
         max_age=86_400,
     )
     return app
+
+
+def verifier(config: TokenConfig) -> Verifier:
+    """Of the tokens that this configuration believes."""
+    secret = config.better_auth_secret.get_secret_value()
+    return Verifier(
+        shared_secret(secret, raw=config.raw_secret_tokens),
+        issuer=config.issuer,
+        audience=config.audience,
+        max_age=config.access_token_max_age,
+    )
 
 
 class _BrowsersTo:

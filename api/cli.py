@@ -17,11 +17,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from api import migrations
-from api.app import create_app
-from api.config import Config, ConfigError, DatabaseConfig, TokenConfig
+from api.app import create_app, verifier
+from api.config import DAY, Config, ConfigError, DatabaseConfig, TokenConfig
 from api.keys import ACCESS_TOKEN, derive
 from api.schema import schema
 from api.server import GRACE, Server
+from api.tokens import InvalidToken
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         f"which requests under way have {GRACE} seconds to end.",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    serve.add_argument("--port", default=8000, type=int, help="port to listen on (%(default)s)")
+    serve.add_argument("--port", default=8000, type=_port, help="port to listen on (%(default)s)")
     serve.add_argument("--no-migrate", action="store_true", help="leave the database as it is")
     serve.add_argument("--reload", action="store_true", help="start again when the code changes")
     serve.set_defaults(command=_serve)
@@ -85,10 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--email", metavar="E", help="the token's email (none)")
     token.add_argument(
         "--expires-in",
-        default="24h",
         type=_span,
         metavar="SPAN",
-        help="how long it lives, such as 90s, 15m, 24h or 1d (%(default)s)",
+        help="how long it lives, such as 90s, 15m or 1d (24h, or ACCESS_TOKEN_MAX_AGE if less)",
     )
     token.set_defaults(command=_token)
 
@@ -99,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     sdl.set_defaults(command=_schema)
     return parser
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: write 0 to 65535")
+    return int(text)
 
 
 def _span(text: str) -> int:
@@ -136,9 +142,10 @@ def _migrate(_: argparse.Namespace) -> None:
 def _token(chosen: argparse.Namespace) -> None:
     running = [DEV_ENV] if _dev_runs() else []
     config = TokenConfig.read(Path(".env"), *running)
-    if chosen.expires_in > config.access_token_max_age:
-        longest = f"{config.access_token_max_age}s, which is ACCESS_TOKEN_MAX_AGE"
-        _stop(f"--expires-in: expected at most {longest}", 2)
+    longest = config.access_token_max_age
+    life = chosen.expires_in or min(DAY, longest)
+    if life > longest:
+        _stop(f"--expires-in: expected at most {longest}s, which is ACCESS_TOKEN_MAX_AGE", 2)
     now = int(time.time())
     claims: dict[str, object] = {
         "user_id": chosen.user,
@@ -147,12 +154,17 @@ def _token(chosen: argparse.Namespace) -> None:
         "iss": config.issuer or config.next_public_better_auth_url,
         "aud": config.audience or config.next_public_better_auth_url,
         "iat": now,
-        "exp": now + chosen.expires_in,
+        "exp": now + life,
     }
     if chosen.email:
         claims["email"] = chosen.email
     secret = config.better_auth_secret.get_secret_value().encode()
-    print(jwt.encode(claims, derive(secret, ACCESS_TOKEN), "HS256"))
+    token = jwt.encode(claims, derive(secret, ACCESS_TOKEN), "HS256")
+    try:
+        verifier(config).verify(token)
+    except InvalidToken as reason:
+        _stop(f"--user, --email: the API would refuse this token: {reason}", 2)
+    print(token)
 
 
 def _dev_runs() -> bool:

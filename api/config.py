@@ -22,7 +22,9 @@ class ConfigError(Exception):
 def _origin(url: str) -> str:
     """Scheme, host and port, as a browser sends them (RFC 6454 §6.1)."""
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isascii():
+        raise ValueError
+    if "@" in parts.netloc or parts.netloc.endswith(":"):
         raise ValueError
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError

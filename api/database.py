@@ -17,7 +17,9 @@ from api.statements import Statement
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection, from the pool or from PostgreSQL."""
 STATEMENT_TIMEOUT = 10.0
+"""Seconds for PostgreSQL to answer; then the request is told that the service is not ready."""
 POOL_SIZE = 10
+"""Connections of one process. Further requests wait CONNECT_TIMEOUT for one, then the same."""
 
 AWAY = (
     OSError,

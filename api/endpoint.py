@@ -160,15 +160,13 @@ def _encoded(body: Mapping[str, object]) -> bytes:
 
 def _negotiated(accept: str) -> str:
     """The media type to answer in (RFC 9110 §12.5.1); BadRequest 406 when neither will do."""
-    quality = dict.fromkeys((GRAPHQL_RESPONSE, JSON), 0.0)
+    named: dict[str, float] = {}
     for media_range in accept.lower().split(","):
         name, *parameters = (part.strip() for part in media_range.split(";"))
         weights = [part[2:] for part in parameters if part.startswith("q=")]
-        weight = float(weights[0]) if weights and _QVALUE.fullmatch(weights[0]) else 1.0
-        if name in quality:
-            quality[name] = weight
-        elif name in {"*/*", "application/*"}:
-            quality[JSON] = quality[JSON] or weight
+        named[name] = float(weights[0]) if weights and _QVALUE.fullmatch(weights[0]) else 1.0
+    anything = named.get("application/*", named.get("*/*", 0.0))
+    quality = {GRAPHQL_RESPONSE: named.get(GRAPHQL_RESPONSE, 0.0), JSON: named.get(JSON, anything)}
     best = max(quality, key=quality.__getitem__)
     if not quality[best]:
         raise BadRequest(f"Accept {GRAPHQL_RESPONSE} or {JSON}.", 406)
@@ -189,20 +187,20 @@ async def _body(request: Request) -> dict[str, object]:
                     raise OperationTooLarge(f"The body is over {MAX_BODY} bytes.")
     except TimeoutError:
         raise BadRequest("The body did not arrive in time.", 408) from None
-    return _object(body.decode(errors="surrogateescape"), "The body")
+    return _object(bytes(body), "The body")
 
 
 def _from_query_string(request: Request) -> dict[str, object]:
     given: dict[str, object] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if text := given.pop(name, None):
-            given[name] = _object(str(text), f"`{name}`")
+            given[name] = _object(str(text).encode("utf-8", "surrogatepass"), f"`{name}`")
     return given
 
 
-def _object(text: str, what: str) -> dict[str, object]:
+def _object(octets: bytes, what: str) -> dict[str, object]:
     try:
-        value = json.loads(text, parse_constant=_not_json)
+        value = json.loads(octets.decode(), parse_constant=_not_json)
     except (ValueError, RecursionError):
         raise BadRequest(f"{what} is not JSON.") from None
     if not isinstance(value, dict):

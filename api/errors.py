@@ -127,7 +127,7 @@ class Unavailable(Problem):
 
     def __init__(self) -> None:
         self.headers = {"Retry-After": "1"}
-        super().__init__("The service cannot reach its database. Try again in a moment.")
+        super().__init__("The service is not ready. Try again in a moment.")
 
 
 class Bug(Problem):

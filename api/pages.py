@@ -1,4 +1,4 @@
-"""Keyset cursors, for any order: where a page ends, as a string that only this API can have made.
+"""Keyset cursors, for any order: where a page ends, as a string bound to its list.
 
 A cursor holds the sort key of its row, and a digest of that key together with everything the list
 depends on (whose it is, its order, its filter). So a cursor of another list, and one with a single

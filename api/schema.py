@@ -43,7 +43,7 @@ class TaskStatus(Enum):
 @strawberry.enum(description="What `extensions.code` of an error may be.")
 class ErrorCode(Enum):
     UNAUTHENTICATED = strawberry.enum_value(
-        Code.UNAUTHENTICATED, description="No token, or one that is bad, expired or revoked."
+        Code.UNAUTHENTICATED, description="No token, or one that is bad or expired."
     )
     NOT_FOUND = strawberry.enum_value(
         Code.NOT_FOUND, description="No such task of the caller's, for whatever reason."
@@ -58,7 +58,7 @@ class ErrorCode(Enum):
         Code.OPERATION_TOO_LARGE, description="The request is over one of its limits."
     )
     RATE_LIMITED = strawberry.enum_value(
-        Code.RATE_LIMITED, description="Too many requests: wait as `Retry-After` says."
+        Code.RATE_LIMITED, description="Reserved for too many requests."
     )
     UNAVAILABLE = strawberry.enum_value(
         Code.UNAVAILABLE, description="An outage: try again. It says nothing about the token."
@@ -158,7 +158,9 @@ class Viewer:
     id: ID = strawberry.field(description="The token's `user_id`: the owner of all that is here.")
     email: str | None = strawberry.field(description="The token's `email`, if it has one.")
 
-    @strawberry.field(description="How many tasks the caller has.")
+    @strawberry.field(
+        description="How many tasks the caller has: those in the trash only if the filter says so."
+    )
     async def task_count(
         self,
         info: Info,

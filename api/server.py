@@ -62,9 +62,9 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Told to stop, it says so at `/health/ready` and goes once nothing is under way any more.
+    """Told to stop, it goes once nothing is under way, and until then is not ready.
 
-    uvicorn alone closes its door at once, to the load balancer that has yet to learn of it too.
+    uvicorn alone closes its door at once, while a load balancer still sends it requests.
     """
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:

@@ -72,7 +72,7 @@ class Statement:
     """
 
     def __init__(self, expression: Built) -> None:
-        for fault in _faults(expression):
+        if fault := next(_faults(expression), None):
             raise UnscopedStatement(fault)
         compiled = expression.compile(dialect=_DIALECT)
         numbered = list(compiled.positiontup or ())
@@ -168,7 +168,12 @@ def _insert_faults(insert: Insert) -> Iterator[str]:
     owner = given.get(OWNER.key)
     if not isinstance(owner, BindParameter) or owner.key != OWNER.key:
         yield f"INSERT INTO {insert.table} is not for its owner"
-    conflict = insert._post_values_clause  # noqa: SLF001
+    conflict: Any = insert._post_values_clause  # noqa: SLF001
+    if conflict is None:
+        return
+    # A unique key without the owner would find, and tell of, somebody else's row.
+    if OWNER.key not in _names(conflict.inferred_target_elements or ()):
+        yield "a conflict in which somebody else's row may be"
     if not isinstance(conflict, OnConflictDoUpdate):
         return
     if OWNER.key in _names(conflict.update_values_to_set):

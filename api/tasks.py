@@ -1,7 +1,7 @@
 """One owner's tasks: every statement about them, and every rule.
 
 Nothing here says whose the tasks are. `Owned` does, and a statement that is not held to that owner
-is refused when this module is imported (see `database`).
+is refused when this module is imported (see `statements`).
 """
 
 import hashlib

@@ -57,6 +57,7 @@ class Postgres:
 
     def __enter__(self) -> Self:
         self._own(self.home)
+        self._own(self._sockets)
         if not self._data.exists():
             self._initialise()
         self._clear_away()
@@ -85,6 +86,9 @@ class Postgres:
         """Cleanly, and at once for those still connected."""
         if self._child is not None:
             self._child.stop(grace=30)
+        if self._sockets.parent != self.home:  # one in the temporary folder, which is not ours
+            with contextlib.suppress(OSError):
+                self._sockets.rmdir()
 
     def exited(self) -> bool:
         """Whether it has ended by itself."""
@@ -149,12 +153,9 @@ class Postgres:
         """In the home; or, where that path is too long for a socket, in the temporary folder."""
         inside = self.home / "socket"
         if len(os.fsencode(inside)) <= _SOCKET_LIMIT and not set(str(inside)) & set(',"'):
-            self._own(inside)
             return inside
         # Named after the home, so that a killed run leaves one folder and not one each time.
-        outside = Path(tempfile.gettempdir()) / f"bearer-tasks-{_digest(self.home)}"
-        self._own(outside)
-        return outside
+        return Path(tempfile.gettempdir()) / f"bearer-tasks-{_digest(self.home)}"
 
     def _own(self, folder: Path) -> None:
         """Makes a folder that is the server's alone, or sees that the one there is."""

@@ -74,12 +74,14 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
     env = os.environ | settings | {"PATH": f"{NODE}{os.pathsep}{os.environ['PATH']}"}
     next_dev: list[str | Path] = [NODE / "node", "node_modules/next/dist/bin/next", "dev"]
-    servers = [
-        _Server("api", [PYTHON, "-m", "api", "serve", "--reload", "--port", str(api)], ROOT, env),
-        _Server("web", [*next_dev, "--hostname", "127.0.0.1", "--port", str(web)], FRONTEND, env),
-    ]
-    for server in servers:
-        running.callback(server.stop)
+    api_dev: list[str | Path] = [PYTHON, "-m", "api", "serve", "--reload", "--port", str(api)]
+    servers: list[_Server] = []
+    for name, command, folder in (
+        ("api", api_dev, ROOT),
+        ("web", [*next_dev, "--hostname", "127.0.0.1", "--port", str(web)], FRONTEND),
+    ):
+        servers.append(_Server(name, command, folder, env))
+        running.callback(servers[-1].stop)
     for server in servers:  # all are told before any is waited for
         running.callback(server.child.ask_to_stop)
 
@@ -113,7 +115,10 @@ def _serve_at(settings: dict[str, str], name: str, usual: int) -> int:
     """
     url = urlsplit(settings.get(name) or f"http://localhost:{usual}")
     local = url.hostname in {"localhost", "127.0.0.1"}
-    wanted = (url.port or usual) if local else usual
+    try:
+        wanted = (url.port or usual) if local else usual
+    except ValueError:
+        raise StartError(f"{name}: expected a port of 1 to 65535, for example {usual}") from None
     port = next((p for p in range(wanted, wanted + 100) if _is_free(p)), None)
     if port is None:
         raise StartError(f"{name}: the ports from {wanted} to {wanted + 99} are all taken.")
@@ -188,9 +193,10 @@ class _Stop:
 def _answers(url: str, servers: Sequence[_Server], stop: "_Stop") -> bool:
     """Waits until it does; False when told to stop meanwhile. Raises StartError."""
     deadline = time.monotonic() + START_TIMEOUT
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while not stop.asked:
         try:
-            with urllib.request.urlopen(url, timeout=START_TIMEOUT):  # noqa: S310 - our own http
+            with direct.open(url, timeout=2):
                 return True
         except OSError:
             _check(servers)

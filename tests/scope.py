@@ -1,6 +1,6 @@
 """Reads captured SQL as PostgreSQL itself does, and says where it is not held to one owner.
 
-Shares nothing with the check in `api.database`, which reads statements before they are SQL.
+Shares nothing with the check in `api.statements`, which reads statements before they are SQL.
 """
 
 from collections.abc import Iterable, Iterator
@@ -42,6 +42,11 @@ class _Finder(Visitor):  # type: ignore[misc]  # pglast goes unread, see pyproje
         rows = query.valuesLists or [[target.val for target in query.targetList]]
         if not all(_is_caller(row[place]) for row in rows):
             self.faults.append(f"INSERT INTO {node.relation.relname}")
+
+        if conflict := node.onConflictClause:
+            target = conflict.infer.indexElems if conflict.infer else ()
+            if "owner_id" not in {element.name for element in target}:
+                self.faults.append(f"ON CONFLICT of {node.relation.relname}")
 
     def _check(self, sources: Iterable[Any], where: Any) -> None:
         held = set(_held(where))

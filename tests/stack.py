@@ -17,6 +17,7 @@ import httpx
 
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
+from tests import scope
 
 START_TIMEOUT = 60.0
 FRONTEND = ROOT / "frontend"
@@ -25,7 +26,10 @@ NODE = ROOT / ".tools/node/bin/node"
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """An empty server that writes down every statement it runs, as JSON."""
+    """An empty server that writes down every statement it runs.
+
+    At its end, every one that an API ran, whatever sent it, must have been held to one owner.
+    """
     (ROOT / ".data").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="test-", dir=ROOT / ".data") as folder:
         Path(folder).chmod(0o711)  # as root, another user's server must find its way through
@@ -38,6 +42,9 @@ def postgres() -> Iterator[Postgres]:
         }
         with Postgres(Path(folder) / "postgres", settings) as server:
             yield server
+            ran = statements(server, "bearer-tasks-api")
+    unscoped = {sql: faults for sql in set(ran) if (faults := scope.unscoped(sql))}
+    assert not unscoped
 
 
 def statements(server: Postgres, application: str) -> list[str]:

@@ -140,6 +140,7 @@ def test_the_frontends_pages_can_read_a_refusal(api: stack.Server) -> None:
     response = post(api, headers=[("Origin", SITE)])
     assert response.status_code == 401
     assert response.headers["access-control-allow-origin"] == SITE
+    assert "Origin" in response.headers["vary"]
     assert "www-authenticate" in response.headers["access-control-expose-headers"].lower()
     stranger = post(api, f"Bearer {mint('ada')}", headers=[("Origin", "https://evil.example")])
     assert "access-control-allow-origin" not in stranger.headers

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 
 from dev.postgres import ROOT
@@ -51,6 +52,30 @@ def test_a_token_of_no_good_span_is_refused(
     done = run(settings, tmp_path, "token", "--user", "ada", "--expires-in", span)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--expires-in" in done.stderr
+
+
+def test_a_token_lives_no_longer_than_the_api_allows(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    done = run(settings | {"ACCESS_TOKEN_MAX_AGE": "60"}, tmp_path, "token", "--user", "ada")
+    claims = jwt.decode(done.stdout.strip(), options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 60
+
+
+@pytest.mark.parametrize("user", ["", "x" * 256, "a\nb"])
+def test_a_token_that_the_api_would_refuse_is_not_printed(
+    settings: dict[str, str], tmp_path: Path, user: str
+) -> None:
+    done = run(settings, tmp_path, "token", "--user", user)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("--user")
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_is_none(settings: dict[str, str], tmp_path: Path, port: str) -> None:
+    done = run(settings, tmp_path, "serve", "--port", port)
+    assert done.returncode == 2
+    assert "--port" in done.stderr
 
 
 def test_without_a_database_url_it_refuses_to_serve(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.conftest import Caller
 
 # Deeper than the API's own schema goes: refused before anybody looks whether it fits.
 DEEP = "{ tasks " + "{ x " * 9 + "}" * 10
-DIRECTIVES = "@include(if: true) "
+INCLUDED = " ".join(f"a{n}: id @include(if: true) @skip(if: false)" for n in range(25))
 BOMB = (
     "{ ...a0 } "
     + " ".join(f"fragment a{n} on Query {{ ...a{n + 1} ...a{n + 1} }}" for n in range(40))
@@ -33,7 +33,7 @@ def answer(caller: Caller, query: str) -> tuple[int, Any]:
         ("{ tasks " + "{ x " * 10 + "}" * 11, "10 levels"),
         ("{ " + " ".join(f"a{n}: viewer {{ id }}" for n in range(11)) + " }", "10 fields"),
         ("{ viewer { " + " ".join(f"a{n}: id" for n in range(31)) + " } }", "30 aliases"),
-        ("{ viewer { id " + DIRECTIVES * 51 + "} }", "50 directives"),
+        ("{ viewer { id @include(if: true) " + INCLUDED + " } }", "50 directives"),
         (BOMB, "10 fields"),
         ("{ viewer { ...f ...f } } fragment f on Viewer { " + "a: id " * 16 + "}", "30 aliases"),
     ],
@@ -51,14 +51,11 @@ def test_a_document_over_a_limit_is_400_at_once(ada: Caller, query: str, told: s
     [
         "{ " + " ".join(f"a{n}: viewer {{ id }}" for n in range(10)) + " }",
         "{ viewer { " + " ".join(f"a{n}: id" for n in range(30)) + " } }",
-        "{ viewer { id " + DIRECTIVES * 50 + "} }",
+        "{ viewer { " + INCLUDED + " } }",
     ],
 )
 def test_at_a_limit_a_document_runs(ada: Caller, query: str) -> None:
-    # The same directive may stand once only; what matters here is which rule refuses it.
-    status, told = answer(ada, query)
-    assert status == 200
-    assert DIRECTIVES in query or "viewer" in told or "a0" in told
+    assert ada(query)
 
 
 def test_at_ten_levels_it_is_the_schema_that_refuses(ada: Caller) -> None:

@@ -1,5 +1,6 @@
 """What one person can do with their own tasks."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -30,13 +31,14 @@ def many(caller: Caller, operation: str, ids: list[str]) -> Any:
 UPDATE = f"""mutation ($id: ID!, $patch: TaskPatch!, $version: Int) {{
   updateTask(id: $id, patch: $patch, expectedVersion: $version) {{ task {{ {TASK} }} }}
 }}"""
+ANSWERS = {
+    "trashTasks": f"tasks {{ {TASK} }}",
+    "restoreTasks": f"tasks {{ {TASK} }}",
+    "deleteTasks": "deletedIds",
+}
 MANY = {
     name: f"mutation ($ids: [ID!]!) {{ {name}(ids: $ids) {{ {answer} }} }}"
-    for name, answer in {
-        "trashTasks": f"tasks {{ {TASK} }}",
-        "restoreTasks": f"tasks {{ {TASK} }}",
-        "deleteTasks": "deletedIds",
-    }.items()
+    for name, answer in ANSWERS.items()
 }
 CREATE = "mutation ($i: CreateTaskInput!) { createTask(input: $i) { task { id version } } }"
 
@@ -115,8 +117,9 @@ def test_a_create_that_races_a_delete_does_not_revive_it_either(
                 await connection.execute(lock, ada.user)
                 deleting = pool.submit(ada.post, MANY["deleteTasks"], {"ids": [given["id"]]})
                 waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                while not await connection.fetchval(waiting):
-                    pass
+                async with asyncio.timeout(10):
+                    while not await connection.fetchval(waiting):
+                        pass
                 creating = pool.submit(ada.post, CREATE, {"i": given})
                 creating.result()  # it need not wait: the id is taken, whatever comes of the task
             return [deleting.result().json(), creating.result().json()]

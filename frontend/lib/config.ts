@@ -18,6 +18,9 @@ export type Config = {
   readonly trustedProxies: BlockList;
 };
 
+/** 31 days in seconds, the same bound as the API's. */
+const LONGEST_TOKEN_AGE = 2_678_400;
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** One line that names the variable, what was expected and an example; never its value. */
@@ -51,7 +54,7 @@ function origin(variable: string, value: string, example: string): string {
 function secret(env: Environment): string {
   const variable = "BETTER_AUTH_SECRET";
   const expected = "at least 32 bytes of UTF-8";
-  const example = "the output of `openssl rand -hex 32`";
+  const example = 'the output of: python3 -c "import secrets; print(secrets.token_urlsafe(32))"';
   const value = required(env, variable, expected, example);
   if (Buffer.byteLength(value, "utf8") < 32) throw new ConfigError(variable, expected, example);
   return value;
@@ -69,8 +72,9 @@ function postgresUrl(env: Environment, variable: string): string {
 function seconds(env: Environment, variable: string, fallback: number): number {
   const value = env[variable];
   if (!value) return fallback;
-  if (!/^[1-9]\d{0,8}$/.test(value)) {
-    throw new ConfigError(variable, "a whole number of seconds above 0", String(fallback));
+  if (!/^[1-9]\d{0,6}$/.test(value) || Number(value) > LONGEST_TOKEN_AGE) {
+    const expected = `a whole number of seconds, 1 to ${LONGEST_TOKEN_AGE}`;
+    throw new ConfigError(variable, expected, String(fallback));
   }
   return Number(value);
 }

@@ -12,12 +12,13 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Route, expect,
 from dev.postgres import ROOT
 from tests import stack
 
-AXE = (ROOT / "frontend/node_modules/axe-core/axe.min.js").read_text
+AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 PASSWORD = "correct horse"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop running, in which other tests can start none.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     command = [str(stack.NODE), "scripts/chromium.mjs"]
     found = subprocess.run(command, cwd=stack.FRONTEND, capture_output=True, text=True, check=False)
@@ -91,7 +92,7 @@ class Person:
 
     def violations(self) -> list[str]:
         """What axe finds wrong with the page as it is now."""
-        self.page.evaluate(AXE())
+        self.page.evaluate(AXE.read_text())
         found = self.page.evaluate("axe.run()")["violations"]
         return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found]
 

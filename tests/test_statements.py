@@ -1,0 +1,156 @@
+"""Wall 2: a statement that is not held to its owner everywhere is never built."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import (
+    Column,
+    MetaData,
+    Table,
+    bindparam,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    join,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from api.models import metadata, owners, task_ids, tasks
+from api.statements import OWNER, Built, Statement, UnscopedStatement
+from dev.postgres import Postgres
+from tests import scope, stack
+from tests.conftest import Caller
+
+mine = tasks.c.owner_id == OWNER
+other = tasks.alias("other")
+
+UNSCOPED: dict[str, Callable[[], Built]] = {
+    "no condition": lambda: select(tasks),
+    "another condition": lambda: select(tasks).where(tasks.c.id == bindparam("id")),
+    "an owner of one's own": lambda: select(tasks).where(tasks.c.owner_id == bindparam("who")),
+    "a constant owner": lambda: select(tasks).where(tasks.c.owner_id == "ada"),
+    "or": lambda: select(tasks).where(or_(mine, tasks.c.completed)),
+    "not": lambda: select(tasks).where(~mine),
+    "unequal": lambda: select(tasks).where(tasks.c.owner_id != OWNER),
+    "the other table of a join": lambda: (
+        select(tasks).join(task_ids, task_ids.c.id == tasks.c.id).where(mine)
+    ),
+    "the same table again": lambda: select(tasks, other).where(mine),
+    "a subquery": lambda: select(literal(1)).where(exists(select(task_ids.c.id))),
+    "a common table": lambda: select(select(tasks).cte("everything")),
+    "a write beside a good query": lambda: (
+        select(tasks).where(mine).add_cte(delete(task_ids).cte("gone"))
+    ),
+    "a union": lambda: select(tasks.c.id).where(mine).union_all(select(tasks.c.id)),
+    "update": lambda: update(tasks).values(title="x"),
+    "update of another table": lambda: update(tasks).where(owners.c.owner_id == OWNER),
+    "delete": lambda: delete(tasks).where(tasks.c.completed),
+    "insert for another": lambda: insert(tasks).values(owner_id="bob"),
+    "insert for nobody": lambda: insert(tasks).values(title="x"),
+    "insert from a query for another": lambda: insert(task_ids).from_select(
+        ["owner_id", "id"], select(tasks.c.owner_id, tasks.c.id).where(mine)
+    ),
+    "an alias of an alias": lambda: select(other.alias("again").c.id).where(mine),
+    "a sample": lambda: select(tasks.tablesample(100).c.id).where(mine),
+    "a join in brackets": lambda: (
+        select(other.c.title)
+        .select_from(join(tasks, join(owners, other, literal(True)), literal(True)))
+        .where(mine, owners.c.owner_id == OWNER)
+    ),
+    "update from another's row": lambda: (
+        update(tasks).where(mine, task_ids.c.id == tasks.c.id).values(title=task_ids.c.input_digest)
+    ),
+    "update from an alias": lambda: update(tasks).where(mine).values(title=other.c.title),
+    "delete that returns another's row": lambda: (
+        delete(tasks).where(mine, task_ids.c.id == tasks.c.id).returning(task_ids.c.input_digest)
+    ),
+    "a row given away": lambda: update(tasks).where(mine).values(owner_id=bindparam("who")),
+    "a row given away on conflict": lambda: (
+        pg_insert(owners)
+        .values(owner_id=OWNER, task_count=1)
+        .on_conflict_do_update(index_elements=["owner_id"], set_={"owner_id": bindparam("who")})
+    ),
+    "insert from a union": lambda: insert(task_ids).from_select(
+        ["owner_id", "id"],
+        select(OWNER, bindparam("id")).union_all(select(bindparam("who"), bindparam("id"))),
+    ),
+    "a conflict with anybody": lambda: (
+        pg_insert(task_ids).values(owner_id=OWNER, id=bindparam("new")).on_conflict_do_nothing()
+    ),
+    "a conflict with another's row": lambda: (
+        pg_insert(task_ids)
+        .values(owner_id=OWNER, id=bindparam("new"))
+        .on_conflict_do_update(index_elements=["id"], set_={"deleted_at": None})
+    ),
+    "insert of several": lambda: insert(task_ids).values(
+        [{"owner_id": OWNER}, {"owner_id": "bob"}]
+    ),
+    "a literal": lambda: select(tasks).where(mine, literal_column("true) or (true")),
+    "an operator of one's own": lambda: select(tasks).where(mine, tasks.c.title.op("or")("x")),
+    "a prefix": lambda: select(tasks).where(mine).prefix_with("ALL"),
+    "a suffix": lambda: select(tasks).where(mine).suffix_with("OR true"),
+    "a function that runs SQL": lambda: select(func.query_to_xml("select 1")).where(mine),
+    "a table of no model": lambda: select(table("tasks", column("title"), schema="tasks")),
+    "a model of one's own": lambda: select(
+        Table("tasks", MetaData(), Column("title"), schema="tasks")
+    ),
+    "nobody's rows": lambda: select(literal(1)),
+    "text": lambda: select(tasks).where(mine, text("true OR true")),
+}
+
+
+@pytest.mark.parametrize("reach", UNSCOPED)
+def test_a_statement_that_reaches_further_is_not_built(reach: str) -> None:
+    with pytest.raises(UnscopedStatement):
+        Statement(UNSCOPED[reach]())
+
+
+def test_a_statement_held_to_its_owner_everywhere_is_built() -> None:
+    theirs = exists(select(task_ids.c.id).where(task_ids.c.owner_id == OWNER))
+    statement = Statement(
+        select(func.count(tasks.c.id)).where(mine, tasks.c.title == bindparam("t"), theirs)
+    )
+    assert statement.names == ["t"]
+    assert statement.sql.count("$1") == 2
+    Statement(insert(task_ids).values(owner_id=OWNER, id=bindparam("new_id")))
+
+
+def test_the_reader_of_captured_statements_sees_what_is_not_held() -> None:
+    """The check at the end of the run shares no code with wall 2, and must be able to fail."""
+    for sql, faults in {
+        "SELECT 1": [],
+        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1::VARCHAR AND id = $2": [],
+        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $2": ["tasks"],
+        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1 OR true": ["tasks"],
+        "WITH a AS (DELETE FROM tasks.tasks RETURNING id) SELECT * FROM a": ["tasks"],
+        "UPDATE tasks.owners SET task_count = 0": ["owners"],
+        "INSERT INTO tasks.task_ids (id, owner_id) VALUES ($2, $1)": [],
+        "INSERT INTO tasks.task_ids (id, owner_id) VALUES ($1, $2)": ["INSERT INTO task_ids"],
+        "INSERT INTO tasks.task_ids (owner_id) VALUES ($1) ON CONFLICT (id) DO NOTHING": [
+            "ON CONFLICT of task_ids"
+        ],
+        "INSERT INTO tasks.task_ids (owner_id) VALUES ($1) ON CONFLICT DO NOTHING": [
+            "ON CONFLICT of task_ids"
+        ],
+    }.items():
+        assert scope.unscoped(sql) == faults, sql
+
+
+def test_the_reader_knows_every_owned_table() -> None:
+    assert {table.name for table in metadata.tables.values()} == scope.OWNED
+
+
+def test_what_an_api_ran_can_be_read_back(ada: Caller, postgres: Postgres) -> None:
+    """Else the check at the end of each server would pass over nothing."""
+    ada.create()
+    ran = stack.statements(postgres, "bearer-tasks-api")
+    assert [sql for sql in ran if sql.startswith("WITH taken AS")]
