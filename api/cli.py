@@ -122,6 +122,7 @@ def _serve(chosen: argparse.Namespace) -> None:
     if not chosen.no_migrate:
         migrations.upgrade(config.migrations_url)
     if chosen.reload:
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)
         uvicorn.run(
             "api.cli:application",
             factory=True,
@@ -136,12 +137,11 @@ def _serve(chosen: argparse.Namespace) -> None:
 
 
 def _migrate(_: argparse.Namespace) -> None:
-    migrations.upgrade(DatabaseConfig.read().migrations_url)
+    migrations.upgrade(DatabaseConfig.read(*_env_files()).migrations_url)
 
 
 def _token(chosen: argparse.Namespace) -> None:
-    running = [DEV_ENV] if _dev_runs() else []
-    config = TokenConfig.read(Path(".env"), *running)
+    config = TokenConfig.read(*_env_files())
     longest = config.access_token_max_age
     life = chosen.expires_in or min(DAY, longest)
     if life > longest:
@@ -165,6 +165,11 @@ def _token(chosen: argparse.Namespace) -> None:
     except InvalidToken as reason:
         _stop(f"--user, --email: the API would refuse this token: {reason}", 2)
     print(token)
+
+
+def _env_files() -> list[Path]:
+    """`.env`, and before it what a running `make dev` really uses."""
+    return [Path(".env"), *([DEV_ENV] if _dev_runs() else [])]
 
 
 def _dev_runs() -> bool:

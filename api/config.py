@@ -34,7 +34,8 @@ def _origin(url: str) -> str:
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in {"postgres", "postgresql"}:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"postgres", "postgresql"} or parts.port == 0:  # raises for no number
         raise ValueError
     return url
 
@@ -81,7 +82,8 @@ class DatabaseConfig(_Environment):
     """Where the tasks are kept."""
 
     database_url: PostgresUrl = Field(
-        description="the URL of a PostgreSQL database (`make dev` brings one when there is none)",
+        description="the URL of a PostgreSQL database, what is special in its password "
+        "percent-encoded (`make dev` brings one when there is none)",
         examples=["postgresql://user:password@host/database?sslmode=require"],
     )
     database_url_unpooled: PostgresUrl | None = Field(

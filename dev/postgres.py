@@ -106,8 +106,10 @@ class Postgres:
         deadline = time.monotonic() + START_TIMEOUT
         while subprocess.run(ready, env=_environment(), check=False).returncode != 0:
             if self.exited() or time.monotonic() > deadline:
-                tail = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-                raise PostgresError(f"PostgreSQL does not start: {''.join(tail)} (see {self._log})")
+                log = self._log.read_text(errors="replace").splitlines()
+                fatal = [line.partition("FATAL:")[2].strip() for line in log if "FATAL:" in line]
+                why = fatal[-1] if fatal else "".join(log[-1:])
+                raise PostgresError(f"PostgreSQL does not start: {why} (see {self._log})")
             time.sleep(0.03)
 
     def _initialise(self) -> None:
@@ -139,15 +141,16 @@ class Postgres:
         pid_file = self._data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
             pid = int(pid_file.read_text().splitlines()[0])
-            if not _runs_on(pid, self._data):
-                pid_file.unlink()
-                return
-            os.kill(pid, signal.SIGINT)
             deadline = time.monotonic() + START_TIMEOUT
-            while pid_file.exists() and _runs_on(pid, self._data):
+            if _runs_on(pid, self._data):
+                os.kill(pid, signal.SIGINT)
+            while _runs_on(pid, self._data):
                 if time.monotonic() > deadline:
                     raise PostgresError(f"an earlier PostgreSQL (process {pid}) does not stop")
                 time.sleep(0.03)
+        pid_file.unlink(missing_ok=True)
+        for left in self._sockets.glob(".s.PGSQL.*"):
+            left.unlink()
 
     def _socket_folder(self) -> Path:
         """In the home; or, where that path is too long for a socket, in the temporary folder."""

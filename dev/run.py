@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from api.config import Config
+from api.config import Config, ConfigError
 from dev.postgres import ROOT, Postgres, PostgresError
 from dev.processes import Child
 
@@ -35,6 +36,7 @@ START_TIMEOUT = 180.0
 
 # Next says 127.0.0.1, where sign-in refuses: to a browser that is another origin than localhost.
 _NEXTS_ADDRESS = re.compile(r"- (Local|Network):")
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class StartError(Exception):
@@ -68,11 +70,16 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
     web = _serve_at(settings, "NEXT_PUBLIC_BETTER_AUTH_URL", 3000)
     api = _serve_at(settings, "API_URL", 8000)
+    os.environ.update(settings)
+    try:
+        Config.read()  # said once and here, rather than by a server among its first lines
+    except ConfigError as error:
+        raise StartError(str(error)) from None
     DEV_ENV.unlink(missing_ok=True)
     _write_privately(DEV_ENV, "".join(f"{k}='{_quoted(v)}'\n" for k, v in settings.items()))
     running.callback(DEV_ENV.unlink, missing_ok=True)
 
-    env = os.environ | settings | {"PATH": f"{NODE}{os.pathsep}{os.environ['PATH']}"}
+    env = os.environ | {"PATH": f"{NODE}{os.pathsep}{os.environ['PATH']}"}
     next_dev: list[str | Path] = [NODE / "node", "node_modules/next/dist/bin/next", "dev"]
     api_dev: list[str | Path] = [PYTHON, "-m", "api", "serve", "--reload", "--port", str(api)]
     servers: list[_Server] = []
@@ -104,7 +111,8 @@ def _settings() -> dict[str, str]:
     written = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
     settings = written | {name: os.environ[name] for name in NAMES if os.environ.get(name)}
     if "BETTER_AUTH_SECRET" not in settings:
-        raise StartError("BETTER_AUTH_SECRET: expected in .env; delete .env to have one made.")
+        make_one = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+        raise StartError(f"BETTER_AUTH_SECRET: expected in .env the output of: {make_one}")
     return settings
 
 
@@ -162,7 +170,7 @@ class _Server:
     def _show(self, pipe: int) -> None:
         with os.fdopen(pipe, errors="replace") as output:
             for line in output:
-                if line.strip() and not _NEXTS_ADDRESS.search(line):
+                if _ANSI.sub("", line).strip() and not _NEXTS_ADDRESS.search(line):
                     _say(f"{self.name} | {line.rstrip()}")
 
     def stop(self) -> None:
@@ -180,13 +188,20 @@ class _Stop:
 
     def __init__(self) -> None:
         self.asked = False
+        self._terminal = select.poll()
+        if os.isatty(0):
+            self._terminal.register(0, 0)
 
     def ask(self, *_: object) -> None:
         self.asked = True
 
     def wait(self, seconds: float) -> bool:
-        """Whether it was asked for by the end of these seconds."""
-        time.sleep(seconds)
+        """Whether it was asked for by the end of these seconds.
+
+        Or the terminal was closed: its hang-up goes to the session's leader, and make, where it
+        is that, keeps it to itself.
+        """
+        self.asked = self.asked or bool(self._terminal.poll(seconds * 1000))
         return self.asked
 
 
@@ -216,7 +231,7 @@ def _welcome(site: str, api: str, env: Mapping[str, str], seconds: float) -> str
     command: list[str | Path] = [PYTHON, "-m", "api", "token", "--user", "curl"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     return f"""
-Bearer Tasks runs since {seconds:.0f} seconds ago. Ctrl-C stops it.
+Bearer Tasks is running (it took {seconds:.0f} seconds). Ctrl-C stops it.
 
     {site}
 

@@ -77,6 +77,8 @@ def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
         ("NEXT_PUBLIC_BETTER_AUTH_URL", "http://bücher.example"),
         ("DATABASE_URL", None),
         ("DATABASE_URL", "mysql://u:hunter2@localhost/db"),
+        ("DATABASE_URL", "postgresql://boss:hunter2/x@localhost/db"),
+        ("DATABASE_URL", "postgresql://u:p@localhost:port/db"),
         ("DATABASE_URL_UNPOOLED", "u:hunter2@localhost"),
         ("ACCESS_TOKEN_MAX_AGE", "0"),
         ("ACCESS_TOKEN_MAX_AGE", "a day"),

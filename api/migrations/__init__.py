@@ -1,6 +1,7 @@
 """The API's tables through time, in the PostgreSQL schema `tasks`. Better Auth's are its own."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from alembic import command
 from alembic.config import Config
@@ -23,5 +24,12 @@ def upgrade(url: str) -> None:
     try:
         command.upgrade(config, "head")
     except (*AWAY, SQLAlchemyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Failed(f"DATABASE_URL: cannot bring this database up to date: {reason}") from error
+        cause = getattr(error, "orig", None) or error
+        reason = (
+            str(cause).rpartition(">: ")[2].splitlines()[0] if str(cause) else type(cause).__name__
+        )
+        where = urlsplit(url).hostname or "this database"
+        raise Failed(
+            f"DATABASE_URL: cannot bring {where} up to date: {reason}. "
+            "Is it running, and is the URL right?"
+        ) from error

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import unquote
 
 import asyncpg
 import pytest
@@ -45,7 +46,7 @@ def test_text_is_unicode_and_only_a_socket_is_open(home: Path) -> None:
 
     with Postgres(home) as server:
         assert run(server, ask) == ["é", 1, ""]
-        sockets = Path(server.url.partition("host=")[2].replace("%2F", "/"))
+        sockets = Path(unquote(server.url.partition("host=")[2]))
         assert sockets.stat().st_mode & 0o077 == 0
 
 
@@ -61,6 +62,10 @@ def test_what_a_killed_run_left_is_no_obstacle(home: Path) -> None:
         run(server, count)
     stale = home / "data/postmaster.pid"
     stale.write_text(f"{os.getpid()}\n{home}/data\n")
+    sockets = Path(unquote(server.url.partition("host=")[2]))
+    lock = sockets / ".s.PGSQL.5432.lock"
+    sockets.mkdir(exist_ok=True)
+    lock.write_text(f"{os.getpid()}\n{home}/data\n0\n5432\n{sockets}\n")
     with Postgres(home) as server:
         assert run(server, count) == 2
 
