@@ -201,7 +201,8 @@ class _Stop:
         Or the terminal was closed: its hang-up goes to the session's leader, and make, where it
         is that, keeps it to itself.
         """
-        self.asked = self.asked or bool(self._terminal.poll(seconds * 1000))
+        if self._terminal.poll(seconds * 1000):
+            self.asked = True  # and never False again: a signal may have come meanwhile
         return self.asked
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -125,6 +125,13 @@ def processes_of(folder: Path) -> dict[int, str]:
     return found
 
 
+def kill_all(folder: Path) -> None:
+    """At once, and without a word to anybody."""
+    for pid in processes_of(folder):
+        with suppress(ProcessLookupError):  # some go with their parents
+            os.kill(pid, signal.SIGKILL)
+
+
 @contextmanager
 def taken(*ports: int) -> Iterator[None]:
     """By somebody else, for now."""
@@ -151,8 +158,7 @@ def test_from_a_fresh_clone_to_a_page_and_back_to_nothing(tmp_path: Path) -> Non
         try:
             lives_through_everything(folder, home)
         finally:
-            for pid in processes_of(folder):
-                os.kill(pid, signal.SIGKILL)
+            kill_all(folder)
 
 
 def lives_through_everything(folder: Path, home: Path) -> None:
@@ -183,8 +189,7 @@ def lives_through_everything(folder: Path, home: Path) -> None:
     again.until_it_runs(WARM)
     assert again.ask("{ tasks { nodes { title } } }") == {"tasks": {"nodes": [{"title": "kept"}]}}
     assert written.read_text() == secret
-    for pid in processes_of(folder):  # the power goes
-        os.kill(pid, signal.SIGKILL)
+    kill_all(folder)  # the power goes
     again.ends()
 
     screen, keyboard = os.openpty()
