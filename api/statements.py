@@ -180,6 +180,7 @@ def _insert_faults(insert: Insert) -> Iterator[str]:
         yield "an upsert that gives a row away"
 
 
+# As in `_insert_faults`, SQLAlchemy has no public way to read these back.
 def _values(write: Insert | Update) -> Mapping[Any, object]:
     return write._values or {}  # noqa: SLF001
 

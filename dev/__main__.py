@@ -8,12 +8,11 @@ import fcntl
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import NoReturn
 
+from dev.postgres import ROOT
 from dev.processes import Child
 
-ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / ".data"
 
 

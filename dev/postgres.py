@@ -90,8 +90,7 @@ class Postgres:
             with contextlib.suppress(OSError):
                 self._sockets.rmdir()
 
-    def exited(self) -> bool:
-        """Whether it has ended by itself."""
+    def _exited(self) -> bool:
         return self._child is not None and self._child.process.poll() is not None
 
     def _wait(self) -> None:
@@ -105,7 +104,7 @@ class Postgres:
         ]
         deadline = time.monotonic() + START_TIMEOUT
         while subprocess.run(ready, env=_environment(), check=False).returncode != 0:
-            if self.exited() or time.monotonic() > deadline:
+            if self._exited() or time.monotonic() > deadline:
                 log = self._log.read_text(errors="replace").splitlines()
                 fatal = [line.partition("FATAL:")[2].strip() for line in log if "FATAL:" in line]
                 why = fatal[-1] if fatal else "".join(log[-1:])

@@ -25,6 +25,7 @@ class _Finder(Visitor):  # type: ignore[misc]  # pglast goes unread, see pyproje
         super().__init__()
         self.faults: list[str] = []
 
+    # Named after PostgreSQL's nodes, as pglast looks them up.
     def visit_SelectStmt(self, _: object, node: Any) -> None:  # noqa: N802
         self._check(node.fromClause or (), node.whereClause)
 

@@ -347,7 +347,7 @@ def test_the_library_underneath_still_needs_what_stands_around_it() -> None:
     ]
     for claims in each:
         fresh = token(**({"exp": now + 60, "iat": now} | claims))
-        assert jwt.decode(fresh, DERIVED, **lax)  # type: ignore[arg-type]
+        assert jwt.decode(fresh, DERIVED, **lax)  # type: ignore[arg-type]  # any claims
         refused(
             fresh,
             Verifier(shared_secret(SECRET, raw=True), issuer=ISSUER, audience=ISSUER, max_age=DAY),
