@@ -1,7 +1,7 @@
 """The whole API as one ASGI app, put together from a `Config`."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
@@ -15,7 +15,7 @@ from api.context import Context
 from api.database import Database
 from api.endpoint import GraphQLEndpoint
 from api.errors import Unavailable
-from api.keys import shared_secret
+from api.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
 from api.schema import schema
 from api.tasks import Tasks
 from api.tokens import Claims, Verifier
@@ -24,12 +24,15 @@ from api.tokens import Claims, Verifier
 def create_app(config: Config) -> FastAPI:
     """Connects to nothing until it is started, and then to the database alone."""
     database = Database(config.database_url.get_secret_value())
+    key_set = KeySet(config.jwks_url) if config.jwks_url else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await database.open()
-        yield
-        await database.close()
+        async with AsyncExitStack() as running:
+            await running.enter_async_context(database)
+            if key_set:
+                await running.enter_async_context(key_set)
+            yield
 
     app = FastAPI(
         lifespan=lifespan,
@@ -59,7 +62,7 @@ def create_app(config: Config) -> FastAPI:
     def context(claims: Claims) -> Context:
         return Context(claims=claims, tasks=Tasks(database.of(claims.user_id)))
 
-    graphql = Authenticated(GraphQLEndpoint(schema, context), verifier(config))
+    graphql = Authenticated(GraphQLEndpoint(schema, context), verifier(config, key_set))
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     app.router.routes.append(Route("/graphql", _BrowsersTo(graphiql, graphql)))
     app.add_middleware(
@@ -73,11 +76,11 @@ def create_app(config: Config) -> FastAPI:
     return app
 
 
-def verifier(config: TokenConfig) -> Verifier:
-    """Of the tokens that this configuration believes."""
-    secret = config.better_auth_secret.get_secret_value()
+def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:
+    """Of the tokens that this configuration believes, if any under a shared secret."""
+    secrets = config.secrets if config.takes_shared_secrets else []
     return Verifier(
-        shared_secret(secret, raw=config.raw_secret_tokens),
+        KeyRing(shared_secrets(secrets, ACCESS_TOKEN, raw=config.raw_secret_tokens), key_set),
         issuer=config.issuer,
         audience=config.audience,
         max_age=config.access_token_max_age,

@@ -6,7 +6,8 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import Unauthenticated
+from api.errors import Problem, Unauthenticated, Unavailable
+from api.keys import KeysUnavailable
 from api.tokens import Claims, InvalidToken, Verifier
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ _BEARER = re.compile(r"bearer +([\w.-]+)", re.ASCII | re.IGNORECASE)
 
 
 class Authenticated:
-    """Lets a request through with `scope["state"]["claims"]`, or answers 401 before reading it."""
+    """Lets a request through with `scope["state"]["claims"]`, or refuses it before reading it."""
 
     def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
         self._app = app
@@ -26,16 +27,19 @@ class Authenticated:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Verifies the token before the body is read."""
         try:
-            claims = bearer(Headers(scope=scope), self._verifier)
-        except Unauthenticated as refusal:
+            claims = await bearer(Headers(scope=scope), self._verifier)
+        except Problem as refusal:
             await refusal.response()(scope, receive, send)
             return
         scope.setdefault("state", {})["claims"] = claims
         await self._app(scope, receive, send)
 
 
-def bearer(headers: Headers, verifier: Verifier) -> Claims:
-    """The claims of the request's token. Raises Unauthenticated without a good one."""
+async def bearer(headers: Headers, verifier: Verifier) -> Claims:
+    """The claims of the request's token.
+
+    Raises Unauthenticated without a good one, and Unavailable when nobody can tell just now.
+    """
     sent = headers.getlist("authorization")
     if not sent or (len(sent) == 1 and not _SCHEME.match(sent[0])):
         raise Unauthenticated(token_sent=False)
@@ -43,7 +47,9 @@ def bearer(headers: Headers, verifier: Verifier) -> Claims:
     if len(sent) > 1 or match is None:
         raise Unauthenticated(token_sent=True)
     try:
-        return verifier.verify(match[1])
+        return await verifier.verify(match[1])
+    except KeysUnavailable:
+        raise Unavailable from None
     except InvalidToken as reason:
         log.info("token refused: %s", reason)
         raise Unauthenticated(token_sent=True) from None

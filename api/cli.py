@@ -1,6 +1,7 @@
 """`python -m api serve | migrate | token | schema`."""
 
 import argparse
+import asyncio
 import contextlib
 import fcntl
 import logging
@@ -119,6 +120,10 @@ def _serve(chosen: argparse.Namespace) -> None:
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:
             log.warning("%s is off: tokens are taken whatever they say there", name)
+    if config.jwks_url and config.shared_secret_tokens:
+        log.warning("SHARED_SECRET_TOKENS is on: who has the secret can mint, whatever JWKS_URL is")
+    if config.better_auth_secret_previous:
+        log.warning("BETTER_AUTH_SECRET_PREVIOUS verifies too: unset it once the rotation is over")
     if not chosen.no_migrate:
         migrations.upgrade(config.migrations_url)
     if chosen.reload:
@@ -146,6 +151,12 @@ def _token(chosen: argparse.Namespace) -> None:
     life = chosen.expires_in or min(DAY, longest)
     if life > longest:
         _stop(f"--expires-in: expected at most {longest}s, which is ACCESS_TOKEN_MAX_AGE", 2)
+    if not config.takes_shared_secrets:
+        _stop(
+            "JWKS_URL: tokens come from its issuer alone, who has the private keys; sign in there "
+            "and ask it, or set SHARED_SECRET_TOKENS=1",
+            2,
+        )
     now = int(time.time())
     claims: dict[str, object] = {
         "user_id": chosen.user,
@@ -158,10 +169,9 @@ def _token(chosen: argparse.Namespace) -> None:
     }
     if chosen.email:
         claims["email"] = chosen.email
-    secret = config.better_auth_secret.get_secret_value().encode()
-    token = jwt.encode(claims, derive(secret, ACCESS_TOKEN), "HS256")
+    token = jwt.encode(claims, derive(config.secrets[0].encode(), ACCESS_TOKEN), "HS256")
     try:
-        verifier(config).verify(token)
+        asyncio.run(verifier(config).verify(token))
     except InvalidToken as reason:
         _stop(f"--user, --email: the API would refuse this token: {reason}", 2)
     print(token)

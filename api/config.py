@@ -33,6 +33,15 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{host.removesuffix(f':{usual}') if parts.port == usual else host}"
 
 
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError
+    if parts.port == 0 or parts.fragment or not (url.isascii() and url.isprintable()):
+        raise ValueError
+    return url
+
+
 def _postgres_url(url: SecretStr) -> SecretStr:
     parts = urlsplit(url.get_secret_value())
     if parts.scheme not in {"postgres", "postgresql"} or parts.port == 0:  # raises for no number
@@ -50,6 +59,7 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 
@@ -131,6 +141,32 @@ class TokenConfig(_Environment):
         description="1 to take tokens signed with the bare secret as well, 0 to refuse them",
         examples=["0"],
     )
+    better_auth_secret_previous: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        None,
+        description="the secret before this one, 32 bytes or more, while it is being rotated",
+        examples=["what BETTER_AUTH_SECRET was until today"],
+    )
+    jwks_url: HttpUrl | None = Field(
+        None,
+        description="where the issuer serves its public keys, to take tokens under those alone",
+        examples=["http://localhost:3000/api/auth/jwks"],
+    )
+    shared_secret_tokens: bool = Field(
+        False,
+        description="1 to take tokens under the shared secret beside those of JWKS_URL, or 0",
+        examples=["1"],
+    )
+
+    @property
+    def secrets(self) -> list[str]:
+        """Those that what the frontend signs may be under, the one it signs with first."""
+        both = (self.better_auth_secret, self.better_auth_secret_previous)
+        return [secret.get_secret_value() for secret in both if secret]
+
+    @property
+    def takes_shared_secrets(self) -> bool:
+        """Beside a key set only when told so: whoever reads these settings could mint tokens."""
+        return self.jwks_url is None or self.shared_secret_tokens
 
     @property
     def issuer(self) -> str | None:

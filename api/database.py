@@ -6,7 +6,7 @@ and puts them in as `$1` itself. That the statement is held to `$1` is for `stat
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
@@ -58,13 +58,13 @@ class Owned:
 
 
 class Database:
-    """A bounded pool of connections, opened and closed with the app."""
+    """A bounded pool of connections: an async context manager, as long as the app runs."""
 
     def __init__(self, url: str) -> None:
         self._url = connectable(url)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
-    async def open(self) -> None:
+    async def __aenter__(self) -> Self:
         """Connects to nothing yet: an API whose database is away starts, and says 503."""
         self._pool = await asyncpg.create_pool(
             self._url,
@@ -74,8 +74,9 @@ class Database:
             command_timeout=STATEMENT_TIMEOUT,
             server_settings={"application_name": "bearer-tasks-api"},
         )
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Waits for what runs, and closes every connection."""
         if self._pool is not None:
             await self._pool.close()

@@ -6,25 +6,27 @@ purpose and one that lives for ten years. With `keys.py` it can be copied into a
 """
 
 import binascii
+import hashlib
 import json
 import math
 import time
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-import jwt
-
-from api.keys import Key, KeyRing
+from .keys import Key, KeyRing
 
 MAX_BYTES = 8 * 1024
 LEEWAY = 30
 """Seconds by which two clocks may differ, for `nbf` and `iat`; `exp` is exact."""
 LIFE_MARGIN = 60
 """Seconds past the longest life, for the time between signing a token and seeing it."""
-
-_jws = jwt.PyJWS()
+REMEMBERED = 10_000
+"""Verified tokens whose claims are kept, about 1 KB each; the one used longest ago goes first."""
+TYPES = ("JWT", "at+jwt")
+"""What an access token's `typ` may be; it may be missing too."""
 
 
 class InvalidToken(Exception):
@@ -45,7 +47,9 @@ class Claims:
 class Verifier:
     """Verifies access tokens for one issuer and audience; None turns that comparison off.
 
-    `max_age` is the longest life in seconds that a token may have ahead of it.
+    `max_age` is the longest life in seconds that a token may have ahead of it. A token seen again
+    is remembered: that its signature and claims were good, not that it still is. Its `exp` is asked
+    each time, and whoever knows of revocations asks those behind this.
     """
 
     def __init__(
@@ -62,57 +66,55 @@ class Verifier:
         self._audience = audience
         self._max_age = max_age
         self._clock = clock
+        self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
+        self._version = keys.version
 
-    def verify(self, token: str) -> Claims:
-        """The claims of a good token; raises InvalidToken for any other."""
-        if len(token) > MAX_BYTES:
-            raise InvalidToken("too long")
-        segments = token.split(".")
-        if len(segments) != 3:
-            raise InvalidToken("not three segments")
-        header, payload, _ = (_canonical(segment) for segment in segments)
-        key = self._key(token, _members(header))
-        return self._claims(_members(payload), key)
+    async def verify(self, token: str) -> Claims:
+        """The claims of a good token; raises InvalidToken for any other.
 
-    def _key(self, token: str, header: dict[str, object]) -> Key:
-        """The key under which the signature is good. Of the header, only `alg` has a say."""
-        if header.get("typ", "JWT") not in ("JWT", "at+jwt"):
-            raise InvalidToken("a token of another type")
-        if "crit" in header or "b64" in header:
-            raise InvalidToken("an extension that nobody here knows")  # RFC 7515 §4.1.11
-        for key in self._keys.candidates(header.get("alg")):
-            try:
-                _jws.decode(token, key.secret, algorithms=[key.algorithm])
-            except jwt.InvalidTokenError:
-                continue
-            return key
-        raise InvalidToken("no key of ours signed it")
+        Raises KeysUnavailable when the keys to tell by cannot be had just now.
+        """
+        if len(token) > MAX_BYTES or not token.isascii():
+            raise InvalidToken("too long, or not ASCII")
+        if self._version != self._keys.version:  # what was good under a key that is gone
+            self._version = self._keys.version
+            self._remembered.clear()
+        digest = hashlib.sha256(token.encode()).digest()
+        remembered = self._remembered.get(digest)
+        claims = remembered or self._claims(*await opened(token, self._keys, TYPES))
+        if self._clock() >= claims.expires_at:
+            raise InvalidToken("expired")
+        self._remembered[digest] = claims
+        self._remembered.move_to_end(digest)
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+        return claims
 
     def _claims(self, claims: dict[str, object], key: Key) -> Claims:
         now = self._clock()
-        expires_at = _seconds(claims, "exp")
-        if expires_at is None or now >= expires_at:
-            raise InvalidToken("expired, or never does")
+        expires_at = seconds(claims, "exp")
+        if expires_at is None:
+            raise InvalidToken("never expires")
         if expires_at > now + self._max_age + LIFE_MARGIN:
             raise InvalidToken("lives too long")
         for claim in ("nbf", "iat"):
-            if (_seconds(claims, claim) or 0) > now + LEEWAY:
+            if (seconds(claims, claim) or 0) > now + LEEWAY:
                 raise InvalidToken("from the future")
         if "events" in claims:
             raise InvalidToken("a security event, not an access token")  # RFC 8417 §4
 
         issuer = self._named(claims, "iss", self._issuer, key)
         self._named(claims, "aud", self._audience, key)
-        user_id = _text(claims, "user_id", 255)
+        user_id = text(claims, "user_id", 255)
         if user_id is None:
             raise InvalidToken("no user_id")
         if "sub" in claims and claims["sub"] != user_id:
             raise InvalidToken("sub and user_id differ")
         return Claims(
             user_id=user_id,
-            email=_text(claims, "email", 320),
-            sid=_text(claims, "sid", 255),
-            issuer=issuer or "",
+            email=text(claims, "email", 320),
+            sid=text(claims, "sid", 255),
+            issuer=(issuer or "").removesuffix("/"),
             expires_at=expires_at,
         )
 
@@ -124,13 +126,43 @@ class Verifier:
         With its comparison off it must still be there under a key that signs other things too:
         Better Auth's e-mail tokens have neither.
         """
-        value = _text(claims, claim, 2048)
+        value = text(claims, claim, 2048)
         if expected is None:
             if value is None and key.shared_with_others:
                 raise InvalidToken(f"no {claim}")
         elif value is None or value.removesuffix("/") != expected.removesuffix("/"):
             raise InvalidToken(f"another {claim}")
         return value
+
+
+async def opened(
+    token: str, keys: KeyRing, types: Collection[str]
+) -> tuple[dict[str, object], Key]:
+    """The claims of a JWS in compact form, unread, and the key under which its signature is good.
+
+    Of the header `alg`, `kid` and `typ` have a say, and nothing that it links to or brings along
+    (`jku`, `x5u`, `jwk`, `x5c`). A missing `typ` is as good as "JWT". Raises InvalidToken, and
+    KeysUnavailable.
+    """
+    segments = token.split(".")
+    if len(segments) != 3:
+        raise InvalidToken("not three segments")
+    header_octets, payload, signature = (_canonical(segment) for segment in segments)
+    header = _members(header_octets)
+    if header.get("typ", "JWT") not in types:
+        raise InvalidToken("a token of another type")
+    if not _EXTENSIONS.isdisjoint(header):
+        raise InvalidToken("an extension that nobody here knows")
+    algorithm, key_id = text(header, "alg", 10), text(header, "kid", 255)
+    signed = token.rpartition(".")[0].encode()
+    for key in await keys.candidates(algorithm or "", key_id):
+        if key.signed(signed, signature):
+            return _members(payload), key
+    raise InvalidToken("no key of ours signed it")
+
+
+_EXTENSIONS = frozenset({"crit", "b64", "zip"})
+"""Header parameters that change what the rest means: RFC 7515 §4.1.11, RFC 7797, RFC 7516."""
 
 
 def _canonical(segment: str) -> bytes:
@@ -166,7 +198,7 @@ def _refuse(_constant: str) -> object:
     raise ValueError
 
 
-def _seconds(claims: dict[str, object], claim: str) -> float | None:
+def seconds(claims: dict[str, object], claim: str) -> float | None:
     """A NumericDate (RFC 7519 §2): a finite JSON number; None when the claim is missing."""
     if claim not in claims:
         return None
@@ -176,7 +208,7 @@ def _seconds(claims: dict[str, object], claim: str) -> float | None:
     raise InvalidToken(f"{claim} is not a number")
 
 
-def _text(claims: dict[str, object], claim: str, longest: int) -> str | None:
+def text(claims: dict[str, object], claim: str, longest: int) -> str | None:
     """1 to `longest` characters, none of them a control or a lone surrogate; None when missing."""
     if claim not in claims:
         return None

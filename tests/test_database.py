@@ -15,14 +15,10 @@ from dev.postgres import Postgres
 
 def test_nobody_can_hand_in_an_owner(postgres: Postgres) -> None:
     async def attempt() -> None:
-        database = Database(postgres.url)
-        await database.open()
         statement = Statement(select(tasks.c.id).where(tasks.c.owner_id == OWNER))
-        try:
+        async with Database(postgres.url) as database:
             with pytest.raises(TypeError, match="owner_id"):
                 await database.of("ada").rows(statement, owner_id="bob")
-        finally:
-            await database.close()
 
     asyncio.run(attempt())
 
@@ -47,12 +43,8 @@ def test_urls_are_taken_as_providers_print_them(printed: str, understood: str) -
 
 def test_a_database_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
     async def ask(url: str) -> None:
-        database = Database(url)
-        await database.open()
-        try:
+        async with Database(url) as database:
             await database.ping()
-        finally:
-            await database.close()
 
     for url in (f"postgresql://u@/db?host={tmp_path}", "postgresql://u@127.0.0.1:1/db"):
         with pytest.raises(Unavailable):
