@@ -1,51 +1,19 @@
-import { hkdfSync } from "node:crypto";
 import { type BetterAuthOptions, betterAuth } from "better-auth";
-import { jwt } from "better-auth/plugins";
-import { SignJWT } from "jose";
 import { CLIENT_ADDRESS_HEADER } from "./client-address";
 import { type Config, config } from "./config";
-import { createPool, watchedPool } from "./database";
+import { createPool, type Database, watchedPool } from "./database";
+import { accessTokens } from "./keys";
+import { secretRotation, secretVersions } from "./secret-rotation";
 
 const DAY = 24 * 60 * 60;
 
-/**
- * The key of access tokens, the same bytes as the API derives (RFC 5869).
- *
- * Not the secret itself: Better Auth signs its own e-mail tokens with that, and would take an access
- * token under it for one of them.
- */
-function accessTokenKey(secret: string): Uint8Array {
-  return new Uint8Array(hkdfSync("sha256", secret, "", "bearer-tasks/access-token/v1", 32));
-}
-
-function accessTokens({ secret, issuer, audience, accessTokenMaxAge }: Config) {
-  const key = accessTokenKey(secret);
-  return jwt({
-    disableSettingJwtHeader: true,
-    // `sign` is only allowed beside a remote key set. None is served or asked for: the key is shared.
-    jwks: { remoteUrl: "http://unused.invalid/jwks", keyPairConfig: { alg: "EdDSA" } },
-    jwt: {
-      issuer,
-      audience,
-      expirationTime: `${accessTokenMaxAge}s`,
-      definePayload: ({ user, session }) => ({
-        user_id: user.id,
-        email: user.email,
-        sid: session.id,
-      }),
-      getSubject: ({ user }) => user.id,
-      sign: (payload) =>
-        new SignJWT(payload).setProtectedHeader({ alg: "HS256", typ: "JWT" }).sign(key),
-    },
-  });
-}
-
 /** Better Auth's options; migrations bring a database of their own. */
-export function authOptions(current: Config, database: BetterAuthOptions["database"]) {
+export function authOptions(current: Config, database: Database) {
+  const { previousSecret } = current;
   return {
     appName: "Bearer Tasks",
     baseURL: current.baseUrl,
-    secret: current.secret,
+    secrets: secretVersions(current),
     database,
     telemetry: { enabled: false },
     emailAndPassword: { enabled: true, minPasswordLength: 8, maxPasswordLength: 128 },
@@ -53,7 +21,10 @@ export function authOptions(current: Config, database: BetterAuthOptions["databa
     // Counted in this process's memory: several web processes allow that many times the rate.
     rateLimit: { storage: "memory" },
     advanced: { ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] } },
-    plugins: [accessTokens(current)],
+    plugins: [
+      accessTokens(current, database),
+      ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
+    ],
   } satisfies BetterAuthOptions;
 }
 

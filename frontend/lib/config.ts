@@ -2,8 +2,10 @@ import { BlockList, isIP } from "node:net";
 
 /** What the environment says, checked. Read when the server runs, never when it is built. */
 export type Config = {
-  /** Signs Better Auth's cookies; the access token's key is derived from it. */
+  /** Signs Better Auth's cookies; the keys that are shared with the API are derived from it. */
   readonly secret: string;
+  /** What it was before: a cookie signed under it is still believed, and nothing is signed under it. */
+  readonly previousSecret: string | undefined;
   /** Where browsers reach this app: an origin without a trailing slash. */
   readonly baseUrl: string;
   /** Where browsers reach the GraphQL API. */
@@ -15,11 +17,25 @@ export type Config = {
   readonly audience: string;
   /** How long an access token lives, in seconds. */
   readonly accessTokenMaxAge: number;
+  /** Signed under a key shared with the API, or with a key pair whose public half is served. */
+  readonly tokenSigning: TokenSigning;
+  /** What key pairs are made for. */
+  readonly tokenAlgorithm: TokenAlgorithm;
+  /** How long a key pair signs, in seconds. */
+  readonly keyRotation: number;
   readonly trustedProxies: BlockList;
 };
 
+const TOKEN_SIGNINGS = ["shared-secret", "key-set"] as const;
+export type TokenSigning = (typeof TOKEN_SIGNINGS)[number];
+
+const TOKEN_ALGORITHMS = ["EdDSA", "ES256", "RS256", "PS256"] as const;
+export type TokenAlgorithm = (typeof TOKEN_ALGORITHMS)[number];
+
 /** 31 days in seconds, the same bound as the API's. */
 const LONGEST_TOKEN_AGE = 2_678_400;
+/** 30 days in seconds. */
+const KEY_ROTATION = 2_592_000;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -51,13 +67,31 @@ function origin(variable: string, value: string, example: string): string {
   return url.origin;
 }
 
+const A_SECRET = "at least 32 bytes of UTF-8";
+const MAKE_A_SECRET =
+  'the output of: python3 -c "import secrets; print(secrets.token_urlsafe(32))"';
+
+function longEnough(variable: string, value: string): string {
+  if (Buffer.byteLength(value, "utf8") < 32) {
+    throw new ConfigError(variable, A_SECRET, MAKE_A_SECRET);
+  }
+  return value;
+}
+
 function secret(env: Environment): string {
   const variable = "BETTER_AUTH_SECRET";
-  const expected = "at least 32 bytes of UTF-8";
-  const example = 'the output of: python3 -c "import secrets; print(secrets.token_urlsafe(32))"';
-  const value = required(env, variable, expected, example);
-  if (Buffer.byteLength(value, "utf8") < 32) throw new ConfigError(variable, expected, example);
-  return value;
+  return longEnough(variable, required(env, variable, A_SECRET, MAKE_A_SECRET));
+}
+
+function previousSecret(env: Environment): string | undefined {
+  const variable = "BETTER_AUTH_SECRET_PREVIOUS";
+  const value = env[variable];
+  if (!value) return undefined;
+  if (value === env.BETTER_AUTH_SECRET) {
+    const expected = "another secret than BETTER_AUTH_SECRET";
+    throw new ConfigError(variable, expected, "what BETTER_AUTH_SECRET was before, or nothing");
+  }
+  return longEnough(variable, value);
 }
 
 function postgresUrl(env: Environment, variable: string): string {
@@ -69,14 +103,31 @@ function postgresUrl(env: Environment, variable: string): string {
   return value;
 }
 
-function seconds(env: Environment, variable: string, fallback: number): number {
+type Seconds = { fallback: number; least: number; most: number };
+
+function seconds(env: Environment, variable: string, { fallback, least, most }: Seconds): number {
   const value = env[variable];
   if (!value) return fallback;
-  if (!/^[1-9]\d{0,6}$/.test(value) || Number(value) > LONGEST_TOKEN_AGE) {
-    const expected = `a whole number of seconds, 1 to ${LONGEST_TOKEN_AGE}`;
+  if (!/^[1-9]\d{0,8}$/.test(value) || Number(value) < least || Number(value) > most) {
+    const expected = `a whole number of seconds, ${least} to ${most}`;
     throw new ConfigError(variable, expected, String(fallback));
   }
   return Number(value);
+}
+
+/** The first of the values unless one is named. */
+function oneOf<const T extends string>(
+  env: Environment,
+  variable: string,
+  values: readonly [T, ...T[]],
+): T {
+  const value = env[variable];
+  if (!value) return values[0];
+  const known = values.find((one) => one === value);
+  if (known === undefined) {
+    throw new ConfigError(variable, `one of ${values.join(", ")}`, values[0]);
+  }
+  return known;
 }
 
 /** The literal `off` stops the API from checking a claim; a token carries it all the same. */
@@ -124,8 +175,14 @@ export function readConfig(env: Environment): Config {
     example,
   );
   const databaseUrl = postgresUrl(env, "DATABASE_URL");
+  const accessTokenMaxAge = seconds(env, "ACCESS_TOKEN_MAX_AGE", {
+    fallback: 86_400,
+    least: 1,
+    most: LONGEST_TOKEN_AGE,
+  });
   return {
     secret: secret(env),
+    previousSecret: previousSecret(env),
     baseUrl,
     apiUrl: origin("API_URL", env.API_URL || "http://localhost:8000", "http://localhost:8000"),
     databaseUrl,
@@ -134,7 +191,15 @@ export function readConfig(env: Environment): Config {
       : databaseUrl,
     issuer: claim(env, "JWT_ISSUER", baseUrl),
     audience: claim(env, "JWT_AUDIENCE", baseUrl),
-    accessTokenMaxAge: seconds(env, "ACCESS_TOKEN_MAX_AGE", 86_400),
+    accessTokenMaxAge,
+    tokenSigning: oneOf(env, "TOKEN_SIGNING", TOKEN_SIGNINGS),
+    tokenAlgorithm: oneOf(env, "TOKEN_ALGORITHM", TOKEN_ALGORITHMS),
+    keyRotation: seconds(env, "JWKS_ROTATION", {
+      fallback: KEY_ROTATION,
+      // A key is served for as long as its tokens live: rotated faster, they would become many.
+      least: Math.ceil(accessTokenMaxAge / 10),
+      most: 31_536_000,
+    }),
     trustedProxies: addresses(env, "TRUSTED_PROXIES"),
   };
 }

@@ -72,3 +72,6 @@ export function watchedPool(pool: Pool) {
     },
   };
 }
+
+/** What Better Auth may be given. */
+export type Database = Pool | ReturnType<typeof watchedPool>;

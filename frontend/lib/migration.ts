@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { DatabaseError, type Pool, type PoolClient } from "pg";
 import { authOptions } from "./auth";
 import type { Config } from "./config";
 import { createPool } from "./database";
+import { reencryptKeys } from "./secret-rotation";
 
 // An arbitrary number, the same in every process; the API's migrations lock under another.
 const LOCK = "7238619340925513";
@@ -28,6 +30,18 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
+/** Leaves no key under a secret that may be removed, and has one served before the first token. */
+async function prepareKeys(
+  config: Config,
+  options: ReturnType<typeof authOptions>,
+  client: PoolClient,
+): Promise<void> {
+  const { $context, api } = betterAuth(options);
+  const { secretConfig } = await $context;
+  if (typeof secretConfig !== "string") await reencryptKeys(client, secretConfig);
+  if (config.tokenSigning === "key-set") await api.getJwks();
+}
+
 /**
  * Brings Better Auth's tables up to date: its own migrations, under a lock, since several servers may
  * start at once. They touch nothing but these tables, in the schema `public`.
@@ -35,14 +49,16 @@ async function connect(pool: Pool): Promise<PoolClient> {
  * @throws when the database cannot be reached in 30 seconds or the lock not be had in 60.
  */
 export async function migrate(config: Config): Promise<void> {
-  const pool = createPool(config.unpooledDatabaseUrl, { max: 2, query_timeout: 90_000 });
+  const pool = createPool(config.unpooledDatabaseUrl, { max: 3, query_timeout: 90_000 });
   try {
     const lock = await connect(pool);
     try {
       await lock.query("SELECT set_config('lock_timeout', $1, false)", [WAIT_FOR_LOCK]);
       await lock.query("SELECT pg_advisory_lock($1)", [LOCK]);
-      const { runMigrations } = await getMigrations(authOptions(config, pool));
+      const options = authOptions(config, pool);
+      const { runMigrations } = await getMigrations(options);
       await runMigrations();
+      await prepareKeys(config, options, lock);
     } finally {
       // Closed, not returned: the lock goes with its connection, whatever happened.
       lock.release(true);

@@ -51,6 +51,44 @@ describe("configuration", () => {
     );
   });
 
+  test("a previous secret is as long, another one, and may be missing", () => {
+    const variable = "BETTER_AUTH_SECRET_PREVIOUS";
+    expect(read().previousSecret).toBeUndefined();
+    expect(read({ [variable]: "" }).previousSecret).toBeUndefined();
+    expect(read({ [variable]: "x".repeat(32) }).previousSecret).toBe("x".repeat(32));
+    expect(problem({ [variable]: "hunter2" })).toMatch(/^BETTER_AUTH_SECRET_PREVIOUS: .*32 bytes/);
+    expect(problem({ [variable]: "hunter2" })).not.toContain("hunter2");
+    expect(problem({ [variable]: VALID.BETTER_AUTH_SECRET })).toContain("another secret");
+    expect(problem({ [variable]: VALID.BETTER_AUTH_SECRET })).not.toContain("0123");
+  });
+
+  test("tokens are signed by the shared secret, or by a key set of a known algorithm", () => {
+    expect(read()).toMatchObject({ tokenSigning: "shared-secret", tokenAlgorithm: "EdDSA" });
+    expect(read({ TOKEN_SIGNING: "", TOKEN_ALGORITHM: "" })).toMatchObject({
+      tokenSigning: "shared-secret",
+      tokenAlgorithm: "EdDSA",
+    });
+    expect(read({ TOKEN_SIGNING: "key-set", TOKEN_ALGORITHM: "PS256" })).toMatchObject({
+      tokenSigning: "key-set",
+      tokenAlgorithm: "PS256",
+    });
+    for (const value of ["jwks", "Key-Set", " key-set"]) {
+      expect(problem({ TOKEN_SIGNING: value })).toBe(
+        "TOKEN_SIGNING: expected one of shared-secret, key-set, for example shared-secret",
+      );
+    }
+    for (const value of ["HS256", "none", "eddsa", "RS512"]) {
+      expect(problem({ TOKEN_ALGORITHM: value })).toContain("EdDSA, ES256, RS256, PS256");
+    }
+  });
+
+  test("keys rotate no faster than ten times in a token's life", () => {
+    expect(read().keyRotation).toBe(30 * 86_400);
+    expect(problem({ JWKS_ROTATION: "8639" })).toContain("8640 to 31536000");
+    expect(read({ JWKS_ROTATION: "8640" }).keyRotation).toBe(8640);
+    expect(read({ JWKS_ROTATION: "1", ACCESS_TOKEN_MAX_AGE: "10" }).keyRotation).toBe(1);
+  });
+
   test.each([
     "tasks.example",
     "ftp://tasks.example",

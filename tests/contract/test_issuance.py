@@ -1,12 +1,8 @@
 """The token as a real Better Auth issues it, and what else it signs, at the API's door."""
 
 import json
-import secrets
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +12,7 @@ import pytest
 
 from api.keys import ACCESS_TOKEN, derive
 from tests import stack
-
-VIEWER = {"query": "{ viewer { id email } }"}
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody who signed up, with a cookie jar."""
-
-    site: stack.Site
-    client: httpx.Client
-    id: str
-    email: str
-
-    def token(self) -> str:
-        """A fresh access token."""
-        return str(self.client.get("/api/auth/token").raise_for_status().json()["token"])
-
-    def ask(self, token: str) -> httpx.Response:
-        """The API's answer to this token."""
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx.post(f"{self.site.api.url}/graphql", json=VIEWER, headers=headers)
-
-
-class Browsers:
-    """Makes clients that behave like browsers, and closes them."""
-
-    def __init__(self, opened: ExitStack) -> None:
-        self._opened = opened
-
-    def stranger(self, site: stack.Site) -> httpx.Client:
-        """From an address of its own: sign-ups are limited by address."""
-        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
-        headers = {"Origin": site.url, "X-Forwarded-For": address}
-        client = httpx.Client(base_url=site.url, headers=headers, timeout=30)
-        return self._opened.enter_context(client)
-
-    def sign_up(self, site: stack.Site) -> Person:
-        """Somebody who has never been here."""
-        browser = self.stranger(site)
-        email = f"{secrets.token_hex(6)}@example.com"
-        given = {"email": email, "name": "Ada", "password": "correct horse"}
-        answer = browser.post("/api/auth/sign-up/email", json=given).raise_for_status()
-        return Person(site, browser, answer.json()["user"]["id"], email)
-
-
-@pytest.fixture
-def browsers() -> Iterator[Browsers]:
-    with ExitStack() as opened:
-        yield Browsers(opened)
+from tests.contract.people import VIEWER, Browsers, Person
 
 
 @pytest.fixture
@@ -109,7 +57,7 @@ def _moment(text: str) -> float:
 def test_no_session_no_token(ada: Person, browsers: Browsers) -> None:
     ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
     assert ada.client.get("/api/auth/token").status_code == 401
-    assert browsers.stranger(ada.site).get("/api/auth/token").status_code == 401
+    assert browsers.stranger(ada.site.url).get("/api/auth/token").status_code == 401
 
 
 def test_a_session_cookie_is_no_access_token(ada: Person) -> None:
@@ -161,7 +109,7 @@ def test_an_email_token_is_no_access_token(ada: Person) -> None:
 
 def test_an_access_token_verifies_no_email(ada: Person, browsers: Browsers) -> None:
     good = email_token(ada.site, ada.email)
-    stranger = browsers.stranger(ada.site)
+    stranger = browsers.stranger(ada.site.url)
     for token in (ada.token(), ada.token() + "x"):
         answer = stranger.get("/api/auth/verify-email", params={"token": token})
         assert answer.status_code in {401, 302}
@@ -173,7 +121,7 @@ def test_an_access_token_verifies_no_email(ada: Person, browsers: Browsers) -> N
 
 def test_every_answer_about_sessions_is_for_nobody_to_keep(ada: Person, browsers: Browsers) -> None:
     for path in ("token", "get-session", "nowhere", "error"):
-        for browser in (ada.client, browsers.stranger(ada.site)):
+        for browser in (ada.client, browsers.stranger(ada.site.url)):
             assert browser.get(f"/api/auth/{path}").headers["cache-control"] == "no-store"
 
 

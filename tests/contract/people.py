@@ -1,0 +1,104 @@
+"""People at browsers of their own, and the web app that they sign in to."""
+
+import secrets
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from dev.postgres import Postgres
+from tests import stack
+
+VIEWER = {"query": "{ viewer { id email } }"}
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody who signed up, with a cookie jar."""
+
+    client: httpx.Client
+    id: str
+    email: str
+
+    def token(self) -> str:
+        """A fresh access token."""
+        return str(self.client.get("/api/auth/token").raise_for_status().json()["token"])
+
+
+@dataclass(frozen=True)
+class Person(Member):
+    """The same where there is an API to ask."""
+
+    site: stack.Site
+
+    def ask(self, token: str) -> httpx.Response:
+        """The API's answer to this token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.post(f"{self.site.api.url}/graphql", json=VIEWER, headers=headers)
+
+
+class Browsers:
+    """Makes clients that behave like browsers, and closes them."""
+
+    def __init__(self, opened: ExitStack) -> None:
+        self._opened = opened
+
+    def stranger(self, url: str) -> httpx.Client:
+        """From an address of its own: sign-ups are limited by address."""
+        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+        headers = {"Origin": url, "X-Forwarded-For": address}
+        client = httpx.Client(base_url=url, headers=headers, timeout=30)
+        return self._opened.enter_context(client)
+
+    def join(self, url: str) -> Member:
+        """Somebody who has never been here."""
+        browser = self.stranger(url)
+        email = f"{secrets.token_hex(6)}@example.com"
+        given = {"email": email, "name": "Ada", "password": "correct horse"}
+        answer = browser.post("/api/auth/sign-up/email", json=given).raise_for_status()
+        return Member(browser, answer.json()["user"]["id"], email)
+
+    def sign_up(self, site: stack.Site) -> Person:
+        """The same, where there is an API."""
+        member = self.join(site.url)
+        return Person(member.client, member.id, member.email, site)
+
+
+@dataclass
+class Issuer:
+    """The web app and its database, with no API that a test did not start itself."""
+
+    env: dict[str, str]
+    database: Postgres
+    web: stack.Server
+
+    @property
+    def url(self) -> str:
+        """Where browsers go."""
+        return self.web.url
+
+    def restart(self, changes: Mapping[str, str]) -> None:
+        """Stops it and starts it again with these variables changed; an empty one is as unset."""
+        assert self.web.stop() == 128 + signal.SIGTERM, "Next's own status when it is told to end"
+        self.env.update(changes)
+        self.web = stack.web(self.env)
+
+
+@contextmanager
+def issuer(**variables: str) -> Iterator[Issuer]:
+    """The web app on a database of its own."""
+    with stack.postgres() as database:
+        env = stack.environment(
+            BETTER_AUTH_SECRET=secrets.token_urlsafe(32),
+            NEXT_PUBLIC_BETTER_AUTH_URL=f"http://localhost:{stack.free_port()}",
+            DATABASE_URL=database.url,
+            TRUSTED_PROXIES="127.0.0.1",
+            **variables,
+        )
+        running = Issuer(env, database, stack.web(env))
+        try:
+            yield running
+        finally:
+            running.web.stop()

@@ -1,0 +1,170 @@
+"""Tokens signed by key pairs, and the key set that whoever verifies them fetches."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from tests import stack
+from tests.conftest import run
+from tests.contract.people import Browsers, Issuer, issuer
+
+PUBLIC = {
+    "EdDSA": {"kty": "OKP", "crv": "Ed25519"},
+    "ES256": {"kty": "EC", "crv": "P-256"},
+    "RS256": {"kty": "RSA"},
+    "PS256": {"kty": "RSA"},
+}
+MEMBERS = {
+    "OKP": {"alg", "kid", "kty", "crv", "x"},
+    "EC": {"alg", "kid", "kty", "crv", "x", "y"},
+    "RSA": {"alg", "kid", "kty", "n", "e"},
+}
+
+
+@pytest.fixture(scope="module")
+def eddsa() -> Iterator[Issuer]:
+    with issuer(TOKEN_SIGNING="key-set") as running:
+        yield running
+
+
+def key_set(site: Issuer) -> dict[str, dict[str, Any]]:
+    """The served keys, by their ids."""
+    answer = httpx.get(f"{site.url}/api/auth/jwks").raise_for_status()
+    return {key["kid"]: key for key in answer.json()["keys"]}
+
+
+def kid_of(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+def verified(token: str, keys: dict[str, dict[str, Any]], site: Issuer) -> dict[str, Any]:
+    """The claims, if one of these keys signed them."""
+    key = jwt.PyJWK(keys[kid_of(token)])
+    claims: dict[str, Any] = jwt.decode(
+        token, key, [str(key.algorithm_name)], audience=site.url, issuer=site.url
+    )
+    return claims
+
+
+@pytest.mark.parametrize("algorithm", sorted(PUBLIC))
+def test_a_token_verifies_under_the_served_key(algorithm: str, browsers: Browsers) -> None:
+    with issuer(TOKEN_SIGNING="key-set", TOKEN_ALGORITHM=algorithm) as site:
+        [(kid, key)] = key_set(site).items()
+        ada = browsers.join(site.url)
+        token = ada.token()
+        assert jwt.get_unverified_header(token) == {"alg": algorithm, "kid": kid}
+        assert key.items() >= ({"alg": algorithm} | PUBLIC[algorithm]).items()
+        assert key.keys() == MEMBERS[key["kty"]], "and nothing of the private half"
+        claims = verified(token, {kid: key}, site)
+        assert claims == {
+            "user_id": ada.id,
+            "sub": ada.id,
+            "email": ada.email,
+            "sid": ada.client.get("/api/auth/get-session").json()["session"]["id"],
+            "iss": site.url,
+            "aud": site.url,
+            "iat": claims["iat"],
+            "exp": claims["iat"] + 24 * 60 * 60,
+        }
+        if key["kty"] == "RSA":
+            assert jwt.PyJWK(key).key.key_size >= 2048
+        [stored] = run(
+            site.database, lambda c: c.fetch('SELECT "privateKey" FROM jwks WHERE id = $1', kid)
+        )
+        assert "kty" not in stored["privateKey"], "encrypted"
+
+        site.restart({"TOKEN_ALGORITHM": "EdDSA" if algorithm == "ES256" else "ES256"})
+        keys = key_set(site)
+        assert verified(token, keys, site) == claims, "still served"
+        assert len(keys) == 2
+        assert kid_of(ada.token()) != kid
+
+
+def test_parallel_first_tokens_make_one_key(eddsa: Issuer, browsers: Browsers) -> None:
+    ada = browsers.join(eddsa.url)
+    run(eddsa.database, lambda c: c.execute("DELETE FROM jwks"))
+    with ThreadPoolExecutor(20) as pool:
+        tokens = list(pool.map(lambda _: ada.token(), range(20)))
+    keys = key_set(eddsa)
+    assert len(keys) == 1
+    for token in tokens:
+        verified(token, keys, eddsa)
+
+
+def test_two_processes_rotate_to_one_key(eddsa: Issuer, browsers: Browsers) -> None:
+    ada = browsers.join(eddsa.url)
+    elsewhere = f"http://localhost:{stack.free_port()}"
+    second = stack.web(eddsa.env | {"NEXT_PUBLIC_BETTER_AUTH_URL": elsewhere})
+    try:
+        before = key_set(eddsa).keys()
+        run(eddsa.database, lambda c: c.execute("DELETE FROM jwks"))
+
+        def token(number: int) -> str:
+            url = (eddsa.url, elsewhere)[number % 2]
+            return str(ada.client.get(f"{url}/api/auth/token").json()["token"])
+
+        with ThreadPoolExecutor(20) as pool:
+            kids = {kid_of(one) for one in pool.map(token, range(20))}
+        assert len(kids) == 1
+        assert kids == key_set(eddsa).keys()
+        assert not kids & before
+    finally:
+        second.stop()
+
+
+def _expire(site: Issuer, token: str, seconds: float) -> None:
+    """Has this token's key end then, seconds from now."""
+    sql = 'UPDATE jwks SET "expiresAt" = now() + make_interval(secs => $2) WHERE id = $1'
+    run(site.database, lambda c: c.execute(sql, kid_of(token), seconds))
+
+
+def test_a_key_is_served_before_it_signs_and_after(eddsa: Issuer, browsers: Browsers) -> None:
+    ada = browsers.join(eddsa.url)
+    run(eddsa.database, lambda c: c.execute("DELETE FROM jwks"))
+    old = ada.token()
+    _expire(eddsa, old, 601)
+    assert key_set(eddsa).keys() == {kid_of(old)}
+
+    _expire(eddsa, old, 599)
+    keys = key_set(eddsa)
+    [new] = keys.keys() - {kid_of(old)}
+    assert kid_of(ada.token()) == kid_of(old), "the new one may not have been fetched yet"
+
+    move_new = "UPDATE jwks SET \"createdAt\" = now() - interval '601 seconds' WHERE id = $1"
+    run(eddsa.database, lambda c: c.execute(move_new, new))
+    assert kid_of(ada.token()) == new
+    verified(old, key_set(eddsa), eddsa)
+
+    life = 24 * 60 * 60
+    _expire(eddsa, old, -life - 60)
+    assert key_set(eddsa).keys() == {kid_of(old), new}, "a token of its last second lives"
+    _expire(eddsa, old, -life - 125)
+    assert key_set(eddsa).keys() == {new}
+
+
+def test_keys_rotate_as_often_as_they_should(browsers: Browsers) -> None:
+    settings = {"TOKEN_SIGNING": "key-set", "ACCESS_TOKEN_MAX_AGE": "10", "JWKS_ROTATION": "2"}
+    with issuer(**settings) as site:
+        ada = browsers.join(site.url)
+        kids: dict[str, None] = {}
+        deadline = time.monotonic() + 20
+        while len(kids) < 3:
+            assert time.monotonic() < deadline
+            served = key_set(site)
+            token = ada.token()
+            kids[kid_of(token)] = None
+            if len(kids) > 1:
+                assert kid_of(token) in served, "known before it signs"
+            verified(token, key_set(site), site)
+
+
+def test_by_shared_secret_no_key_set_is_served(browsers: Browsers) -> None:
+    with issuer() as site:
+        assert httpx.get(f"{site.url}/api/auth/jwks").status_code == 404
+        browsers.join(site.url).token()
+        assert run(site.database, lambda c: c.fetch("SELECT id FROM jwks")) == []

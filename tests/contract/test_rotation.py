@@ -1,0 +1,174 @@
+"""The secret is changed, and nobody is signed out."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from typing import Any
+from urllib.parse import quote, unquote
+
+import httpx
+import pytest
+
+from tests import stack
+from tests.contract.people import Browsers, Issuer, issuer
+from tests.contract.test_key_set import key_set, kid_of, verified
+
+COOKIE = "better-auth.session_token"
+FORGET = "better-auth.dont_remember"
+
+
+@pytest.fixture(params=["shared-secret", "key-set"])
+def site(request: pytest.FixtureRequest) -> Iterator[Issuer]:
+    with issuer(TOKEN_SIGNING=request.param) as running:
+        yield running
+
+
+def rotate(site: Issuer) -> None:
+    """Gives it a new secret, and the one before."""
+    site.restart(
+        {
+            "BETTER_AUTH_SECRET_PREVIOUS": site.env["BETTER_AUTH_SECRET"],
+            "BETTER_AUTH_SECRET": secrets.token_urlsafe(32),
+        }
+    )
+
+
+def signed(token: str, secret: str) -> str:
+    """A cookie's value as Better Auth writes it."""
+    digest = hmac.digest(secret.encode(), token.encode(), hashlib.sha256)
+    return quote(f"{token}.{base64.b64encode(digest).decode()}", safe="")
+
+
+def cookies_of(answer: httpx.Response) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What it sets: the values and the attributes."""
+    found = {}
+    for line in answer.headers.get_list("set-cookie"):
+        for name, morsel in SimpleCookie(line).items():
+            found[name] = (morsel.value, {k: v for k, v in morsel.items() if v})
+    return found
+
+
+def get(site: Issuer, path: str, cookie: str) -> httpx.Response:
+    """With this session cookie alone."""
+    return httpx.get(f"{site.url}{path}", headers={"Cookie": f"{COOKIE}={cookie}"})
+
+
+def test_a_session_goes_on_over_two_rotations(site: Issuer, browsers: Browsers) -> None:
+    signing_in = browsers.stranger(site.url)
+    ada = browsers.join(site.url)
+    password = {"email": ada.email, "password": "correct horse"}
+    first = signing_in.post("/api/auth/sign-in/email", json=password)
+    was, attributes = cookies_of(first)[COOKIE]
+    secret = site.env["BETTER_AUTH_SECRET"]
+    token = unquote(was).rpartition(".")[0]
+    assert was == signed(token, secret), "signed as this test signs"
+    held = ada.token()
+
+    rotate(site)
+    for page in ("/tasks", "/"):  # what a server component reads, which can set no cookie
+        answer = signing_in.get(page)
+        assert answer.headers.get("location", "/tasks") == "/tasks"
+        assert "set-cookie" not in answer.headers
+    answer = signing_in.get("/api/auth/token")
+    assert answer.status_code == 200
+    now, replaced = cookies_of(answer)[COOKIE]
+    assert now == signed(token, site.env["BETTER_AUTH_SECRET"])
+    left = int(replaced.pop("max-age"))
+    assert 0 <= int(attributes.pop("max-age")) - left < 60
+    assert replaced == attributes
+    assert answer.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in signing_in.get("/api/auth/token").headers, "once is enough"
+    if site.env["TOKEN_SIGNING"] == "key-set":
+        assert kid_of(held) == kid_of(answer.json()["token"]), "the same key, encrypted again"
+
+    site.restart({"BETTER_AUTH_SECRET_PREVIOUS": ""})
+    assert signing_in.get("/api/auth/token").status_code == 200
+    assert get(site, "/api/auth/token", was).status_code == 401
+    rotate(site)
+    assert signing_in.get("/api/auth/token").status_code == 200
+
+
+def test_who_asked_to_be_forgotten_still_is(browsers: Browsers) -> None:
+    with issuer() as site:
+        ada = browsers.join(site.url)
+        browser = browsers.stranger(site.url)
+        given = {"email": ada.email, "password": "correct horse", "rememberMe": False}
+        before = cookies_of(browser.post("/api/auth/sign-in/email", json=given))
+        assert before.keys() == {COOKIE, FORGET}
+        rotate(site)
+        after = cookies_of(browser.get("/api/auth/get-session"))
+        assert after.keys() == {COOKIE, FORGET}
+        for name, (value, attributes) in after.items():
+            assert attributes == before[name][1]
+            assert "max-age" not in attributes
+            assert value != before[name][0]
+
+
+def test_a_cookie_under_neither_secret_is_refused(site: Issuer, browsers: Browsers) -> None:
+    ada = browsers.join(site.url)
+    [cookie] = [c.value for c in ada.client.cookies.jar if c.name == COOKIE]
+    assert cookie
+    token = unquote(cookie).rpartition(".")[0]
+    old = site.env["BETTER_AUTH_SECRET"]
+    rotate(site)
+    new = site.env["BETTER_AUTH_SECRET"]
+    for secret in (old, new):
+        good = get(site, "/api/auth/token", signed(token, secret))
+        assert good.status_code == 200, "the door that is tried does open"
+    for forged in (
+        signed(token, secrets.token_urlsafe(32)),
+        signed(token, ""),
+        token,
+        f"{token}.",
+        signed(token, old)[:-4] + "A%3D",
+        signed(token[:-1] + ("a" if token[-1] != "a" else "b"), old),
+        signed("", old),
+        signed(token + ".x", old),
+    ):
+        answer = get(site, "/api/auth/token", forged)
+        assert answer.status_code == 401, forged
+        assert cookies_of(answer).get(COOKIE, ("", {}))[0] == "", (
+            "none is given, or it is taken away"
+        )
+    page = get(site, "/tasks", signed(token, "x" * 32))
+    assert page.headers["location"].startswith("/sign-in")
+
+    answer = ada.client.post("/api/auth/sign-out", json={})
+    assert cookies_of(answer)[COOKIE][0] == ""
+    assert get(site, "/api/auth/token", signed(token, new)).status_code == 401, "the session ended"
+
+
+def test_a_key_under_a_secret_that_is_gone_signs_nothing_more(browsers: Browsers) -> None:
+    with issuer(TOKEN_SIGNING="key-set") as site:
+        ada = browsers.join(site.url)
+        old = ada.token()
+        site.restart({"BETTER_AUTH_SECRET": secrets.token_urlsafe(32)})
+        keys = key_set(site)
+        assert kid_of(old) not in keys
+        assert ada.client.get("/api/auth/token").status_code == 401
+        eve = browsers.join(site.url)
+        verified(eve.token(), keys, site)
+
+
+def test_both_orders_of_the_two_secrets_go_together(browsers: Browsers) -> None:
+    """Several processes get a new secret one by one: as the previous one first, then as theirs."""
+    old, new = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    with issuer(TOKEN_SIGNING="key-set") as site:
+        site.restart({"BETTER_AUTH_SECRET": old, "BETTER_AUTH_SECRET_PREVIOUS": new})
+        ada = browsers.join(site.url)
+        kid = kid_of(ada.token())
+        not_yet = dict(site.env)
+        site.restart({"BETTER_AUTH_SECRET": new, "BETTER_AUTH_SECRET_PREVIOUS": old})
+        not_yet["NEXT_PUBLIC_BETTER_AUTH_URL"] = f"http://localhost:{stack.free_port()}"
+        other = stack.web(not_yet)
+        try:
+            for url in (site.url, other.url) * 3:
+                answer = ada.client.get(f"{url}/api/auth/token")
+                assert answer.status_code == 200
+                assert kid_of(answer.json()["token"]) == kid
+                assert COOKIE in cookies_of(answer), "each signs it under its own"
+        finally:
+            other.stop()
