@@ -1,8 +1,6 @@
-import { authExchange } from "@urql/exchange-auth";
 import { Client, type CombinedError, fetchExchange, mapExchange } from "urql";
 import { type AccessToken, SessionOverError } from "./access-token";
-
-const TIMEOUT_MS = 15_000;
+import { authorizedFetch } from "./authorized-fetch";
 
 export type SignedOutReason = "session-over" | "refused";
 
@@ -33,6 +31,7 @@ function isUnauthenticated(error: CombinedError): boolean {
 }
 
 export function failureCode(error: CombinedError): FailureCode {
+  if (error.networkError instanceof SessionOverError) return "UNAUTHENTICATED";
   if (error.networkError && !error.response) return "UNREACHABLE";
   const code = error.graphQLErrors[0]?.extensions.code;
   if (isCode(code)) return code;
@@ -74,14 +73,7 @@ export function createClient(
   return new Client({
     url: `${apiUrl}/graphql`,
     preferGetMethod: false,
-    fetchOptions: { credentials: "omit" },
-    fetch: (input, init) => {
-      const timeout = AbortSignal.timeout(TIMEOUT_MS);
-      return fetch(input, {
-        ...init,
-        signal: init?.signal ? AbortSignal.any([init.signal, timeout]) : timeout,
-      });
-    },
+    fetch: authorizedFetch(accessToken),
     exchanges: [
       mapExchange({
         onError: (error) => {
@@ -89,18 +81,6 @@ export function createClient(
           else if (isUnauthenticated(error)) onSignedOut("refused");
         },
       }),
-      authExchange(async ({ appendHeaders }) => ({
-        addAuthToOperation: (operation) =>
-          accessToken.current
-            ? appendHeaders(operation, { Authorization: `Bearer ${accessToken.current}` })
-            : operation,
-        willAuthError: () => accessToken.isDue,
-        // Only 401. Over a 503 a new token would change nothing.
-        didAuthError: isUnauthenticated,
-        refreshAuth: async () => {
-          await accessToken.renew();
-        },
-      })),
       fetchExchange,
     ],
   });

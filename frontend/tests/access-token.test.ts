@@ -2,50 +2,81 @@ import { UnsecuredJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { AccessToken, SessionOverError, TokenUnavailableError } from "../lib/access-token";
 
-const OWNER = "ada";
-const DAY = 24 * 60 * 60;
-/** The server's clock, in seconds; the laptop's is whatever a test sets. */
+const HOUR = 60 * 60;
+const DAY = 24 * HOUR;
+/** The server's clock at the start, in seconds; the laptop's is whatever a test sets. */
 const SERVER_TIME = 1_800_000_000;
 
+let owner: string;
+let people = 0;
 let issued = 0;
+let opened: AccessToken[];
 
-function answer({ life = DAY, owner = OWNER } = {}): Response {
+/** Goes on by itself, whatever happens to the laptop's clock. */
+const serverTime = () => SERVER_TIME + Math.floor(performance.now() / 1000);
+
+function issue({ life = DAY, to = owner } = {}): string {
   issued += 1;
-  const token = new UnsecuredJWT({ user_id: owner, n: issued })
-    .setIssuedAt(SERVER_TIME)
-    .setExpirationTime(SERVER_TIME + life)
+  return new UnsecuredJWT({ user_id: to, n: issued })
+    .setIssuedAt(serverTime())
+    .setExpirationTime(serverTime() + life)
     .encode();
-  return Response.json({ token });
 }
+
+const answer = (claims = {}) => Response.json({ token: issue(claims) });
 
 const fetchToken = vi.fn<typeof fetch>();
 
+/** One more tab of the same browser. */
+function tab(of = owner): AccessToken {
+  const accessToken = new AccessToken(of);
+  opened.push(accessToken);
+  return accessToken;
+}
+
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: SERVER_TIME * 1_000 });
+  vi.useFakeTimers({
+    toFake: ["Date", "performance", "setTimeout", "clearTimeout"],
+    now: SERVER_TIME * 1_000,
+  });
   vi.stubGlobal("fetch", fetchToken);
   fetchToken.mockReset().mockImplementation(async () => answer());
+  people += 1;
+  owner = `ada-${people}`;
+  opened = [];
 });
 
 afterEach(() => {
+  for (const accessToken of opened) accessToken.close();
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
-const wait = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000);
+const wait = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1_000);
+const setLaptopClock = (by: number) => vi.setSystemTime(Date.now() + by * 1_000);
+
+/** Messages between tabs are delivered by the real event loop, in their own time. */
+async function until(happened: () => boolean): Promise<void> {
+  while (!happened()) await new Promise((resolve) => setImmediate(resolve));
+}
 
 describe("an access token", () => {
-  test("is fetched once for callers in parallel, and again only after that", async () => {
-    const accessToken = new AccessToken(OWNER);
-    const [first, ...others] = await Promise.all([1, 2, 3, 4].map(() => accessToken.get()));
+  test("is fetched once for callers in parallel, and again only when it is refused", async () => {
+    const accessToken = tab();
+    const [first = "", ...others] = await Promise.all([1, 2, 3, 4].map(() => accessToken.get()));
     expect(others).toEqual([first, first, first]);
     expect(await accessToken.get()).toBe(first);
     expect(fetchToken).toHaveBeenCalledTimes(1);
-    expect(await accessToken.renew()).not.toBe(first);
+    accessToken.refuse(first);
+    const second = await accessToken.get();
+    expect(second).not.toBe(first);
+    accessToken.refuse(first);
+    expect(await accessToken.get()).toBe(second);
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
   test("is asked for past every cache, with a limit on the wait", async () => {
-    await new AccessToken(OWNER).get();
+    await tab().get();
     const [path, init] = fetchToken.mock.calls[0] ?? [];
     expect(path).toBe("/api/auth/token");
     expect(init).toMatchObject({ cache: "no-store", signal: expect.any(AbortSignal) });
@@ -53,95 +84,135 @@ describe("an access token", () => {
 
   test.each([
     { life: DAY, kept: DAY - 62, due: DAY - 61 },
-    { life: 5, kept: 2.7, due: 2.75 },
+    { life: 5, kept: 2.7, due: 2.8 },
     { life: 240, kept: 178, due: 179 },
   ])("that lives $life s is kept for $kept s and due after $due s", async ({ life, kept, due }) => {
     fetchToken.mockImplementation(async () => answer({ life }));
-    const accessToken = new AccessToken(OWNER);
+    const accessToken = tab();
     await accessToken.get();
-    wait(kept);
-    expect(accessToken.isDue).toBe(false);
-    wait(due - kept);
-    expect(accessToken.isDue).toBe(true);
+    await wait(kept);
+    await accessToken.get();
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+    await wait(due - kept);
     await accessToken.get();
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
   test("counts from when it was asked for, however long the answer took", async () => {
-    fetchToken.mockImplementation(() => {
-      wait(2);
-      return Promise.resolve(answer({ life: 5 }));
+    fetchToken.mockImplementation(async () => {
+      await wait(2);
+      return answer({ life: 5 });
     });
-    const accessToken = new AccessToken(OWNER);
+    const accessToken = tab();
     await accessToken.get();
-    wait(1.75);
-    expect(accessToken.isDue).toBe(true);
+    await wait(0.75);
+    await accessToken.get();
+    expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test.each([-400 * DAY, -3_600, 3_600, 400 * DAY])(
+  test.each([-400 * DAY, -HOUR, HOUR, 400 * DAY])(
     "does not mind a laptop clock that is %i s off",
     async (offset) => {
-      wait(offset);
-      const accessToken = new AccessToken(OWNER);
+      setLaptopClock(offset);
+      const accessToken = tab();
       await accessToken.get();
-      expect(accessToken.isDue).toBe(false);
-      wait(DAY);
-      expect(accessToken.isDue).toBe(true);
+      await wait(DAY - 62);
+      await accessToken.get();
+      expect(fetchToken).toHaveBeenCalledTimes(1);
+      await wait(1);
+      await accessToken.get();
+      expect(fetchToken).toHaveBeenCalledTimes(2);
     },
   );
 
-  test("is due when the laptop clock was set back", async () => {
-    const accessToken = new AccessToken(OWNER);
+  test("grows no younger when the laptop's clock is set back", async () => {
+    const accessToken = tab();
     await accessToken.get();
-    wait(-10);
-    expect(accessToken.isDue).toBe(true);
+    await wait(20 * HOUR);
+    setLaptopClock(-10 * HOUR);
+    await accessToken.get();
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+    await wait(4 * HOUR);
+    await accessToken.get();
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+  });
+
+  test("is fetched once, and not in a loop, when the laptop's clock leaps ahead", async () => {
+    const accessToken = tab();
+    await accessToken.get();
+    setLaptopClock(30 * DAY);
+    for (let request = 0; request < 20; request += 1) await accessToken.get();
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+  });
+
+  test("of a laptop that slept, whose page saw no time go by, is renewed", async () => {
+    const accessToken = tab();
+    await accessToken.get();
+    setLaptopClock(DAY);
+    await accessToken.get();
+    expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
   test("is gone when the session is over", async () => {
-    const accessToken = new AccessToken(OWNER);
-    await accessToken.get();
+    const accessToken = tab();
+    accessToken.refuse(await accessToken.get());
     fetchToken.mockImplementation(async () => new Response(null, { status: 401 }));
-    await expect(accessToken.renew()).rejects.toBeInstanceOf(SessionOverError);
-    expect(accessToken.current).toBeUndefined();
+    await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
+    await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
   });
 
   test("of another person, who signed in meanwhile, is never used", async () => {
-    const accessToken = new AccessToken(OWNER);
-    await accessToken.get();
-    fetchToken.mockImplementation(async () => answer({ owner: "grace" }));
-    await expect(accessToken.renew()).rejects.toBeInstanceOf(SessionOverError);
-    expect(accessToken.current).toBeUndefined();
+    fetchToken.mockImplementation(async () => answer({ to: "grace" }));
+    const accessToken = tab();
+    await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
+    await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
   });
 
-  test.each([429, 500, 502, 503])(
-    "survives an outage (%i), which ends no session",
-    async (status) => {
-      const accessToken = new AccessToken(OWNER);
-      const token = await accessToken.get();
-      fetchToken.mockImplementation(async () => new Response(null, { status }));
-      await expect(accessToken.renew()).rejects.toBeInstanceOf(TokenUnavailableError);
-      expect(accessToken.current).toBe(token);
-    },
-  );
-
-  test.each([
+  const outages: [string, () => Promise<Response>][] = [
+    ...[429, 500, 502, 503].map((status): [string, () => Promise<Response>] => [
+      `HTTP ${status}`,
+      async () => new Response(null, { status }),
+    ]),
     ["no network", () => Promise.reject(new TypeError("fetch failed"))],
     ["a page instead of a token", async () => new Response("<html>")],
     ["a token that is none", async () => Response.json({ token: "a.b.c" })],
     ["a token without an end", async () => Response.json({ token: new UnsecuredJWT({}).encode() })],
-  ])("survives %s", async (_, outage) => {
-    const accessToken = new AccessToken(OWNER);
+  ];
+
+  test.each(outages)("goes on being used through %s, until its end", async (_, outage) => {
+    const accessToken = tab();
     const token = await accessToken.get();
+    await wait(DAY - 30);
     fetchToken.mockImplementation(outage);
-    await expect(accessToken.renew()).rejects.toBeInstanceOf(TokenUnavailableError);
-    expect(accessToken.current).toBe(token);
+    const used = accessToken.get();
+    await wait(2);
+    expect(await used).toBe(token);
+    const asked = fetchToken.mock.calls.length;
+    await accessToken.get();
+    expect(fetchToken, "not asked for again at once").toHaveBeenCalledTimes(asked);
+    await wait(30);
+    const late = expect(accessToken.get()).rejects.toBeInstanceOf(TokenUnavailableError);
+    await wait(2);
+    await late;
   });
 
-  test("can be had again after a failure", async () => {
-    const accessToken = new AccessToken(OWNER);
-    fetchToken.mockImplementationOnce(async () => new Response(null, { status: 503 }));
-    await expect(accessToken.get()).rejects.toBeInstanceOf(TokenUnavailableError);
+  test.each(outages)("is had again after %s", async (_, outage) => {
+    fetchToken.mockImplementation(outage);
+    const accessToken = tab();
+    const failed = expect(accessToken.get()).rejects.toBeInstanceOf(TokenUnavailableError);
+    await until(() => fetchToken.mock.calls.length > 0);
+    await wait(2);
+    await failed;
+    fetchToken.mockImplementation(async () => answer());
     await expect(accessToken.get()).resolves.toEqual(expect.any(String));
+  });
+
+  test("is had by a laptop whose network takes a second to wake", async () => {
+    fetchToken.mockRejectedValueOnce(new TypeError("fetch failed"));
+    const token = tab().get();
+    await until(() => fetchToken.mock.calls.length > 0);
+    await wait(1);
+    await expect(token).resolves.toEqual(expect.any(String));
   });
 
   test("is written to no storage of the browser", async () => {
@@ -150,8 +221,187 @@ describe("an access token", () => {
     vi.stubGlobal("sessionStorage", { setItem });
     const cookies = vi.fn();
     vi.stubGlobal("document", Object.defineProperty({}, "cookie", { set: cookies }));
-    await new AccessToken(OWNER).get();
+    await tab().get();
     expect(setItem).not.toHaveBeenCalled();
     expect(cookies).not.toHaveBeenCalled();
+  });
+});
+
+/** As a browser may: a message arrives long after the lock that was released behind it. */
+class SlowChannel extends BroadcastChannel {
+  override postMessage(message: unknown): void {
+    setTimeout(() => super.postMessage(message), 100);
+  }
+}
+
+/** A tab that holds a token issued at that second, as far as the others can see. */
+function show(issuedAt: number): () => void {
+  const { promise: held, resolve: end } = Promise.withResolvers<void>();
+  void navigator.locks.request(`access-token:${owner}:${issuedAt}`, { mode: "shared" }, () => held);
+  return end;
+}
+
+describe("the tabs of one person", () => {
+  test("fetch one token when they all ask at once", async () => {
+    const tabs = [tab(), tab(), tab(), tab()];
+    const [first, ...others] = await Promise.all(tabs.map((each) => each.get()));
+    expect(others).toEqual([first, first, first]);
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+
+  test("fetch one token when messages are slower than locks", async () => {
+    vi.stubGlobal("BroadcastChannel", SlowChannel);
+    const [one, other] = [tab().get(), tab().get()];
+    const token = await one;
+    await wait(0.3);
+    expect(await other).toBe(token);
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+
+  test("take the token that an older tab holds", async () => {
+    const token = await tab().get();
+    await wait(HOUR);
+    expect(await tab().get()).toBe(token);
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+
+  test("know how old a token is that another tab fetched", async () => {
+    await tab().get();
+    await wait(DAY - HOUR);
+    const late = tab();
+    await late.get();
+    await wait(HOUR - 62);
+    await late.get();
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+    await wait(1);
+    await late.get();
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+  });
+
+  test("renew it once for all of them", async () => {
+    const [one, other] = [tab(), tab()];
+    await Promise.all([one.get(), other.get()]);
+    await wait(DAY);
+    const [renewed, taken] = await Promise.all([one.get(), other.get()]);
+    expect(taken).toBe(renewed);
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+  });
+
+  test("replace one that the API refused once for all of them", async () => {
+    const [one, other] = [tab(), tab()];
+    const [refused] = await Promise.all([one.get(), other.get()]);
+    await wait(5);
+    for (const each of [one, other]) each.refuse(refused);
+    const [fresh, taken] = await Promise.all([one.get(), other.get()]);
+    expect(fresh).not.toBe(refused);
+    expect(taken).toBe(fresh);
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+  });
+
+  test("do not take for fresh what another tab has held since before the refusal", async () => {
+    const accessToken = tab();
+    const refused = await accessToken.get();
+    await wait(HOUR);
+    const held = issue();
+    const end = show(serverTime());
+    await wait(HOUR);
+    const channel = new BroadcastChannel(`access-token:${owner}`);
+    let wasAsked = false;
+    channel.onmessage = ({ data }) => {
+      if (data.kind !== "wanted") return;
+      channel.postMessage({ kind: "token", token: held, age: HOUR * 1000, sentAt: Date.now() });
+      wasAsked = true;
+    };
+    accessToken.refuse(refused);
+    const fresh = accessToken.get();
+    await until(() => wasAsked);
+    await wait(0.6);
+    expect(await fresh).not.toBe(held);
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+    channel.close();
+    end();
+  });
+
+  test("wait five seconds for one that hangs, and no longer", async () => {
+    const { promise: hung, resolve: end } = Promise.withResolvers<void>();
+    void navigator.locks.request(`access-token:${owner}`, () => hung);
+    let isHad = false;
+    const token = tab()
+      .get()
+      .finally(() => {
+        isHad = true;
+      });
+    await wait(4.9);
+    expect(isHad).toBe(false);
+    await wait(0.2);
+    await expect(token).resolves.toEqual(expect.any(String));
+    end();
+  });
+
+  test("do not wait for one that was closed, whatever it held", async () => {
+    const closing = tab();
+    await closing.get();
+    closing.close();
+    await tab().get();
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+  });
+
+  test("ask half a second, and then themselves, when one shows a token and never sends it", async () => {
+    const end = show(SERVER_TIME);
+    const token = tab().get();
+    await until(() => vi.getTimerCount() > 0);
+    await wait(0.6);
+    await expect(token).resolves.toEqual(expect.any(String));
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+    end();
+  });
+
+  test("never take a token of another person, whoever sends it", async () => {
+    const accessToken = tab();
+    const own = await accessToken.get();
+    await wait(5);
+    const channel = new BroadcastChannel(`access-token:${owner}`);
+    const sentAt = Date.now();
+    const junk = [
+      null,
+      "token",
+      { kind: "token" },
+      { kind: "token", token: 1, age: 0, sentAt },
+      { kind: "token", token: "a.b.c", age: 0, sentAt },
+      { kind: "token", token: issue(), age: Number.NaN, sentAt },
+      { kind: "token", token: issue(), age: -1, sentAt },
+      { kind: "token", token: issue({ to: "grace" }), age: 0, sentAt },
+    ];
+    for (const message of junk) channel.postMessage(message);
+    const good = issue();
+    channel.postMessage({ kind: "token", token: good, age: 0, sentAt });
+    let held = own;
+    while (held === own) {
+      await new Promise((resolve) => setImmediate(resolve));
+      held = await accessToken.get();
+    }
+    channel.close();
+    expect(held).toBe(good);
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+
+  test("of two people tell each other nothing", async () => {
+    await tab().get();
+    fetchToken.mockImplementation(async () => answer({ to: "grace" }));
+    await tab("grace").get();
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+  });
+
+  test("fetch on their own where the browser has no locks", async () => {
+    vi.stubGlobal("navigator", {});
+    await Promise.all([tab().get(), tab().get()]);
+    expect(fetchToken).toHaveBeenCalledTimes(2);
+  });
+
+  test("each try when a fetch fails, and none waits for an answer that cannot come", async () => {
+    fetchToken.mockImplementationOnce(async () => new Response(null, { status: 503 }));
+    const [failed, had] = await Promise.allSettled([tab().get(), tab().get()]);
+    expect(failed.status).toBe("rejected");
+    expect(had.status).toBe("fulfilled");
   });
 });

@@ -3,6 +3,7 @@
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { useHydrated } from "@/lib/use-hydrated";
+import { announceSignOut, leave } from "./signed-out";
 
 export function SignOut() {
   const isHydrated = useHydrated();
@@ -16,9 +17,8 @@ export function SignOut() {
     } catch {
       return setState("failed");
     }
-    sessionStorage.clear();
-    // A new document: nothing of this person's stays in memory, the token and the lists included.
-    window.location.assign("/sign-in");
+    announceSignOut();
+    leave("/sign-in");
   }
 
   return (

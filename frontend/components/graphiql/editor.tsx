@@ -6,8 +6,7 @@ import "graphiql/style.css";
 import { useState } from "react";
 import { goToSignIn, useSession } from "@/components/graphql/graphql";
 import { type AccessToken, SessionOverError } from "@/lib/access-token";
-
-const TIMEOUT_MS = 60_000;
+import { authorizedFetch } from "@/lib/authorized-fetch";
 
 const FIRST_QUERY = `# Runs as you, with your access token.
 # Ctrl+Enter runs, Ctrl+Space completes.
@@ -40,27 +39,19 @@ function memoryStorage(): NonNullable<GraphiQLProps["storage"]> {
   };
 }
 
-function post(apiUrl: string, token: string, body: unknown): Promise<Response> {
-  return fetch(`${apiUrl}/graphql`, {
-    method: "POST",
-    credentials: "omit",
-    headers: {
-      Accept: "application/graphql-response+json, application/json",
-      Authorization: `Bearer ${token}`,
-      "Content-Type": "application/json",
-    },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-}
-
 function fetcherFor(apiUrl: string, accessToken: AccessToken): GraphiQLProps["fetcher"] {
+  const fetchAuthorized = authorizedFetch(accessToken);
   return async ({ query, variables, operationName }) => {
-    const body = { query, variables, operationName };
     try {
-      const response = await post(apiUrl, await accessToken.get(), body);
-      const answer =
-        response.status === 401 ? await post(apiUrl, await accessToken.renew(), body) : response;
+      const answer = await fetchAuthorized(`${apiUrl}/graphql`, {
+        method: "POST",
+        headers: {
+          Accept: "application/graphql-response+json, application/json",
+          "Content-Type": "application/json",
+        },
+        body: JSON.stringify({ query, variables, operationName }),
+      });
+      if (answer.status === 401) goToSignIn("refused");
       return await answer.json();
     } catch (error) {
       if (error instanceof SessionOverError) goToSignIn("session-over");

@@ -2,6 +2,7 @@
 
 import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
 import { Provider } from "urql";
+import { leaveOnSignOut } from "@/components/account/signed-out";
 import { AccessToken } from "@/lib/access-token";
 import { createClient, type SignedOutReason } from "@/lib/graphql";
 import { signInPath } from "@/lib/next-path";
@@ -35,13 +36,22 @@ export function GraphQL({ apiUrl, owner, children }: Identity & { children: Reac
   const [client] = useState(() => createClient(apiUrl, session.accessToken, goToSignIn));
 
   useEffect(() => {
+    const { accessToken } = session;
+    const close = () => accessToken.close();
+    const stopListening = leaveOnSignOut(close);
     // Back to a page that the browser kept alive: someone else may have signed in since.
     const reload = (event: PageTransitionEvent) => {
       if (event.persisted) window.location.reload();
     };
     window.addEventListener("pageshow", reload);
-    return () => window.removeEventListener("pageshow", reload);
-  }, []);
+    window.addEventListener("pagehide", close);
+    return () => {
+      window.removeEventListener("pageshow", reload);
+      window.removeEventListener("pagehide", close);
+      stopListening();
+      close();
+    };
+  }, [session]);
 
   return (
     <SessionContext value={session}>

@@ -1,24 +1,44 @@
 "use client";
 
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useEffect, useId, useState } from "react";
 import { useClient } from "urql";
 import { Dialog } from "@/components/dialog/dialog";
+import { useSession } from "@/components/graphql/graphql";
 import { TaskDocument } from "@/gql/graphql";
 import { explain, failureCode } from "@/lib/graphql";
+import { type Edit, settleEdit, writeEdit } from "./draft";
 import type { Task, Tasks } from "./use-tasks";
 
-type Props = { task: Task; tasks: Tasks; onClose: () => void };
+type Props = {
+  task: Task;
+  /** An edit of it that a sign-in or a reload came between. */
+  edit?: Edit | undefined;
+  tasks: Tasks;
+  onClose: () => void;
+};
 
 /** Title and description. Saves over the version it showed, and over no other without asking. */
-export function TaskDetails({ task, tasks, onClose }: Props) {
+export function TaskDetails({ task, edit = task, tasks, onClose }: Props) {
   const client = useClient();
-  const [title, setTitle] = useState(task.title);
-  const [description, setDescription] = useState(task.description);
-  const [version, setVersion] = useState(task.version);
+  const { owner } = useSession();
+  const [title, setTitle] = useState(edit.title);
+  const [description, setDescription] = useState(edit.description);
+  const [version, setVersion] = useState(edit.version);
   const [elsewhere, setElsewhere] = useState<Task | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [isPending, setPending] = useState(false);
   const id = useId();
+
+  useEffect(() => {
+    const isChanged = title !== task.title || description !== task.description;
+    if (isChanged) writeEdit(owner, { id: task.id, title, description, version });
+    else settleEdit(owner);
+  }, [owner, task, title, description, version]);
+
+  function close() {
+    settleEdit(owner);
+    onClose();
+  }
 
   /** What the task is now. The next save is over this version: the person has seen it. */
   async function showCurrent() {
@@ -35,7 +55,7 @@ export function TaskDetails({ task, tasks, onClose }: Props) {
     event.preventDefault();
     setPending(true);
     const error = await tasks.update(task.id, { title: title.trim(), description }, version);
-    if (!error) return onClose();
+    if (!error) return close();
     if (failureCode(error) === "CONFLICT") await showCurrent();
     else setProblem(explain(error));
     if (failureCode(error) === "NOT_FOUND") tasks.takeOut(task.id);
@@ -49,7 +69,7 @@ export function TaskDetails({ task, tasks, onClose }: Props) {
   }
 
   return (
-    <Dialog onClose={onClose} title="Task details">
+    <Dialog onClose={close} title="Task details">
       <form className="mt-4 grid gap-4" onSubmit={save}>
         <div className="grid gap-1.5">
           <label className="text-sm font-medium" htmlFor={`${id}-title`}>
@@ -102,7 +122,7 @@ export function TaskDetails({ task, tasks, onClose }: Props) {
           {problem}
         </p>
         <div className="flex flex-wrap justify-end gap-3">
-          <button className="button" onClick={onClose} type="button">
+          <button className="button" onClick={close} type="button">
             Cancel
           </button>
           <button className="button button-primary" disabled={isPending} type="submit">

@@ -2,7 +2,9 @@
 
 import { Check, FileText, Trash2 } from "lucide-react";
 import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { useSession } from "@/components/graphql/graphql";
 import { explain } from "@/lib/graphql";
+import { settleEdit, writeEdit } from "./draft";
 import type { Row, Task, Tasks } from "./use-tasks";
 
 type Props = { row: Row; tasks: Tasks; openDetails: (task: Task) => void };
@@ -89,6 +91,7 @@ type RenameProps = { task: Task; update: Tasks["update"]; end: (byKey: boolean) 
 
 /** The title as a field: Enter or leaving it saves, Escape does not. What failed stays to try again. */
 function Rename({ task, update, end }: RenameProps) {
+  const { owner } = useSession();
   const [title, setTitle] = useState(task.title);
   const [problem, setProblem] = useState<string | null>(null);
   const [isPending, setPending] = useState(false);
@@ -97,15 +100,25 @@ function Rename({ task, update, end }: RenameProps) {
 
   useEffect(() => field.current?.select(), []);
 
+  function write(text: string) {
+    setTitle(text);
+    writeEdit(owner, { ...task, title: text });
+  }
+
+  function close(byKey: boolean) {
+    settleEdit(owner);
+    end(byKey);
+  }
+
   async function save(byKey: boolean) {
     const trimmed = title.trim();
     if (isPending) return;
-    if (!trimmed || trimmed === task.title) return end(byKey);
+    if (!trimmed || trimmed === task.title) return close(byKey);
     setPending(true);
     const error = await update(task.id, { title: trimmed });
     setPending(false);
     if (error) setProblem(explain(error));
-    else end(byKey);
+    else close(byKey);
   }
 
   function onSubmit(event: FormEvent) {
@@ -114,7 +127,7 @@ function Rename({ task, update, end }: RenameProps) {
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    if (event.key === "Escape") end(true);
+    if (event.key === "Escape") close(true);
   }
 
   return (
@@ -129,7 +142,7 @@ function Rename({ task, update, end }: RenameProps) {
         maxLength={200}
         // A failed save is tried again by Enter alone: leaving would loop over an outage.
         onBlur={() => problem === null && void save(false)}
-        onChange={(event) => setTitle(event.target.value)}
+        onChange={(event) => write(event.target.value)}
         onKeyDown={onKeyDown}
         readOnly={isPending}
         ref={field}

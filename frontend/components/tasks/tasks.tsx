@@ -1,9 +1,14 @@
 "use client";
 
 import { useSearchParams } from "next/navigation";
-import { useState } from "react";
+import { useEffect, useState } from "react";
+import { useClient } from "urql";
+import { useSession } from "@/components/graphql/graphql";
+import { TaskDocument } from "@/gql/graphql";
+import { failureCode } from "@/lib/graphql";
 import { AddTask } from "./add-task";
 import { ConfirmDelete } from "./confirm-delete";
+import { type Edit, readEdit, settleEdit } from "./draft";
 import { TaskDetails } from "./task-details";
 import { TaskRow } from "./task-row";
 import { TrashedRow } from "./trashed-row";
@@ -27,9 +32,22 @@ const EMPTY: Readonly<Record<View, { title: string; text: string }>> = {
 export function Tasks() {
   const view = viewOf(useSearchParams().get("view"));
   const tasks = useTasks(view);
-  const [edited, setEdited] = useState<Task | null>(null);
+  const client = useClient();
+  const { owner } = useSession();
+  const [edited, setEdited] = useState<{ task: Task; edit?: Edit } | null>(null);
   const [doomed, setDoomed] = useState<Task | null>(null);
   const { list, problem } = tasks;
+
+  useEffect(() => {
+    /** Opens what was being edited before a sign-in or a reload came between. */
+    async function goOn(edit: Edit) {
+      const { data, error } = await client.query(TaskDocument, { id: edit.id }).toPromise();
+      if (data?.task) setEdited({ task: data.task, edit });
+      else if (error && failureCode(error) === "NOT_FOUND") settleEdit(owner);
+    }
+    const left = readEdit(owner);
+    if (left) void goOn(left);
+  }, [client, owner]);
 
   return (
     <>
@@ -63,7 +81,12 @@ export function Tasks() {
                 tasks={tasks}
               />
             ) : (
-              <TaskRow key={row.task.id} openDetails={setEdited} row={row} tasks={tasks} />
+              <TaskRow
+                key={row.task.id}
+                openDetails={(task) => setEdited({ task })}
+                row={row}
+                tasks={tasks}
+              />
             ),
           )}
         </ul>
@@ -85,7 +108,7 @@ export function Tasks() {
           {tasks.isLoadingMore ? "Loading…" : "Load more"}
         </button>
       )}
-      {edited && <TaskDetails onClose={() => setEdited(null)} task={edited} tasks={tasks} />}
+      {edited && <TaskDetails {...edited} onClose={() => setEdited(null)} tasks={tasks} />}
       {doomed && (
         <ConfirmDelete
           onClose={() => setDoomed(null)}

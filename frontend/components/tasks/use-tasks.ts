@@ -167,7 +167,8 @@ export function useTasks(view: View) {
   useEffect(() => {
     void refresh();
     const onReturn = () => {
-      if (document.visibilityState === "visible") void refresh();
+      // Just woken, without a network yet: `online` follows.
+      if (document.visibilityState === "visible" && navigator.onLine) void refresh();
     };
     document.addEventListener("visibilitychange", onReturn);
     window.addEventListener("online", onReturn);

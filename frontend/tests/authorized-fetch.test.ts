@@ -1,0 +1,80 @@
+import { UnsecuredJWT } from "jose";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { AccessToken, SessionOverError } from "../lib/access-token";
+import { authorizedFetch } from "../lib/authorized-fetch";
+
+const API = "http://api.test/graphql";
+
+let accessToken: AccessToken;
+const issued: string[] = [];
+/** What the API answers to each request, in order; then 200. */
+let statuses: number[];
+let sessionIsOver: boolean;
+const sent: { authorization: string | null; credentials: RequestCredentials | undefined }[] = [];
+
+function issue(): string {
+  const claims = { user_id: "ada", n: issued.length };
+  const token = new UnsecuredJWT(claims).setIssuedAt().setExpirationTime("24h").encode();
+  issued.push(token);
+  return token;
+}
+
+function answer(input: string, init?: RequestInit): Response {
+  if (input === API) {
+    const authorization = new Headers(init?.headers).get("authorization");
+    sent.push({ authorization, credentials: init?.credentials });
+    return new Response(null, { status: statuses.shift() ?? 200 });
+  }
+  return sessionIsOver ? new Response(null, { status: 401 }) : Response.json({ token: issue() });
+}
+
+beforeEach(() => {
+  accessToken = new AccessToken("ada");
+  issued.length = 0;
+  statuses = [];
+  sessionIsOver = false;
+  sent.length = 0;
+  vi.stubGlobal("fetch", (input: string, init?: RequestInit) =>
+    Promise.resolve(answer(input, init)),
+  );
+});
+
+afterEach(() => {
+  accessToken.close();
+  vi.unstubAllGlobals();
+});
+
+const call = () => authorizedFetch(accessToken)(API, { method: "POST" });
+
+test("a request carries the token, and no cookie", async () => {
+  expect((await call()).status).toBe(200);
+  expect(sent).toEqual([{ authorization: `Bearer ${issued[0]}`, credentials: "omit" }]);
+});
+
+test("a 401 is tried once more with a new token", async () => {
+  statuses = [401];
+  expect((await call()).status).toBe(200);
+  expect(sent.map(({ authorization }) => authorization)).toEqual(
+    issued.map((token) => `Bearer ${token}`),
+  );
+  expect(issued).toHaveLength(2);
+});
+
+test("a 401 on the new one is the answer", async () => {
+  statuses = [401, 401];
+  expect((await call()).status).toBe(401);
+  expect([sent.length, issued.length]).toEqual([2, 2]);
+});
+
+test.each([400, 403, 429, 500, 503])("a %i is the answer, and costs no token", async (status) => {
+  statuses = [status];
+  expect((await call()).status).toBe(status);
+  expect([sent.length, issued.length]).toEqual([1, 1]);
+});
+
+test("a 401 after the session's end says that it is over", async () => {
+  await accessToken.get();
+  statuses = [401];
+  sessionIsOver = true;
+  await expect(call()).rejects.toBeInstanceOf(SessionOverError);
+});

@@ -1,0 +1,126 @@
+"""Access tokens as browsers hold them: one for all tabs, by the server's clock, through outages."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests import stack
+from tests.conftest import run
+from tests.e2e.conftest import Newcomer, Person
+
+
+def fetches(person: Person) -> int:
+    """How often a token was asked for, in any tab."""
+    return sum(url.endswith("/api/auth/token") for url in person.requests)
+
+
+def shows_tasks(page: Page) -> None:
+    expect(page.get_by_text("Nothing left to do")).to_be_visible()
+
+
+def end_sessions(person: Person) -> None:
+    """As if signed out from elsewhere, by hand: nobody tells the API."""
+    end = """DELETE FROM session WHERE "userId" = (SELECT id FROM "user" WHERE email = $1)"""
+    run(person.site.database, lambda connection: connection.execute(end, person.email))
+
+
+def forgives(person: Person, complaint: str) -> None:
+    """Chromium's own line about an answer that the test made."""
+    person.complaints = [text for text in person.complaints if complaint not in text]
+
+
+def test_tabs_share_one_token(ada: Person) -> None:
+    second = ada.context.new_page()
+    ada.requests.clear()
+    second.goto(f"{ada.site.url}/tasks")
+    shows_tasks(second)
+    assert fetches(ada) == 0, "the first tab had one to give"
+    ada.page.goto("about:blank")
+    second.goto("about:blank")
+    pages = [ada.page, second, ada.context.new_page()]
+    for page in pages:
+        page.goto(f"{ada.site.url}/tasks", wait_until="commit")
+    for page in pages:
+        shows_tasks(page)
+    assert fetches(ada) == 1, "they took turns"
+
+
+@pytest.mark.parametrize("clock", ["2001-01-01T00:00:00Z", "2031-01-01T00:00:00Z"])
+def test_a_laptop_with_another_time_keeps_its_token(ada: Person, clock: str) -> None:
+    ada.page.clock.set_fixed_time(clock)
+    ada.page.reload()
+    shows_tasks(ada.page)
+    ada.requests.clear()
+    for number in range(3):
+        ada.adds(f"Task {number}")
+    assert fetches(ada) == 0
+    ada.is_at("/tasks")
+
+
+def test_a_laptop_that_slept_through_the_night_goes_on(ada: Person) -> None:
+    ada.page.clock.install()
+    ada.adds("In the evening")
+    ada.requests.clear()
+    ada.page.clock.fast_forward("30:00:00")
+    ada.adds("In the morning")
+    assert fetches(ada) == 1
+    expect(ada.page.get_by_role("main").get_by_role("alert")).to_have_count(0)
+
+
+def test_an_api_that_cannot_answer_costs_neither_token_nor_session(ada: Person) -> None:
+    def unavailable(route: Route) -> None:
+        told = {"errors": [{"message": "no", "extensions": {"code": "UNAVAILABLE"}}]}
+        cors = {"Access-Control-Allow-Origin": ada.site.url}
+        route.fulfill(status=503, headers={**cors, "Retry-After": "2"}, json=told)
+
+    ada.page.route("**/graphql", unavailable)
+    ada.requests.clear()
+    ada.page.get_by_label("New task").fill("Later")
+    ada.page.get_by_label("New task").press("Enter")
+    expect(ada.task("Later")).to_contain_text("not ready right now")
+    assert fetches(ada) == 0
+    ada.is_at("/tasks")
+    forgives(ada, "status of 503")
+
+
+def test_signing_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
+    second = ada.context.new_page()
+    second.goto(f"{ada.site.url}/tasks")
+    second.get_by_label("New task").fill("half a thought")
+    ada.signs_out()
+    expect(second).to_have_url(f"{ada.site.url}/sign-in")
+    assert second.evaluate("sessionStorage.length") == 0
+
+
+def test_what_was_typed_waits_for_the_same_person(site: stack.Site, newcomer: Newcomer) -> None:
+    ada = newcomer(site)
+    ada.signs_up()
+    ada.adds("Plan the trip")
+    ada.clicks("Edit details: Plan the trip")
+    ada.page.get_by_label("Description").fill("Trains, then the boat")
+    end_sessions(ada)
+    ada.page.clock.install()
+    ada.page.clock.fast_forward("30:00:00")
+    ada.page.get_by_role("button", name="Save").click()
+    expect(ada.page).to_have_url(re.compile("/sign-in"))
+
+    theirs = ada.email
+    ada.email = f"bob-{theirs}"
+    ada.goes_to("/sign-up")
+    ada.submits("Create account")
+    shows_tasks(ada.page)
+    expect(ada.page.get_by_role("dialog")).to_have_count(0)
+    end_sessions(ada)
+    ada.page.reload()
+
+    ada.email = theirs
+    ada.submits("Sign in")
+    dialog = ada.page.get_by_role("dialog")
+    expect(dialog.get_by_label("Description")).to_have_value("Trains, then the boat")
+    dialog.get_by_role("button", name="Save").click()
+    expect(ada.task("Plan the trip")).to_contain_text("Trains, then the boat")
+    ada.page.reload()
+    expect(ada.task("Plan the trip")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    forgives(ada, "status of 401")
