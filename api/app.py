@@ -9,13 +9,16 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import Authenticated
+from api.auth import Authenticated, Authentication
 from api.config import Config, TokenConfig
 from api.context import Context
 from api.database import Database
 from api.endpoint import GraphQLEndpoint
 from api.errors import Unavailable
-from api.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
+from api.events import Events, Reader
+from api.keys import ACCESS_TOKEN, SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.retention import Retention
+from api.revocations import Revocations
 from api.schema import schema
 from api.tasks import Tasks
 from api.tokens import Claims, Verifier
@@ -25,11 +28,21 @@ def create_app(config: Config) -> FastAPI:
     """Connects to nothing until it is started, and then to the database alone."""
     database = Database(config.database_url.get_secret_value())
     key_set = KeySet(config.jwks_url) if config.jwks_url else None
+    max_age = config.access_token_max_age
+    revocations = Revocations(database, config.direct_url, max_age=max_age)
+    reader = Reader(
+        KeyRing(shared_secrets(config.secrets, SECURITY_EVENT)),
+        issuer=config.issuer,
+        audience=f"{config.api_url}/events",
+        max_age=max_age,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             await running.enter_async_context(database)
+            await running.enter_async_context(revocations)
+            await running.enter_async_context(Retention(database, revocations))
             if key_set:
                 await running.enter_async_context(key_set)
             yield
@@ -50,29 +63,33 @@ def create_app(config: Config) -> FastAPI:
 
     @app.get("/health/ready")
     async def ready() -> Response:
-        """Requests will be answered: the database is there, and this process is to stay."""
+        """Requests will be answered: what was revoked is known, and this process is to stay."""
         if app.state.draining:
             return Unavailable().response()
         try:
-            await database.ping()
+            await revocations.look()
         except Unavailable as outage:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
-    def context(claims: Claims) -> Context:
+    authentication = Authentication(verifier(config, key_set), revocations)
+
+    async def context(claims: Claims) -> Context:
+        await authentication.still_holds(claims)
         return Context(claims=claims, tasks=Tasks(database.of(claims.user_id)))
 
-    graphql = Authenticated(GraphQLEndpoint(schema, context), verifier(config, key_set))
+    graphql = Authenticated(GraphQLEndpoint(schema, context), authentication)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
-    app.router.routes.append(Route("/graphql", _BrowsersTo(graphiql, graphql)))
-    app.add_middleware(
-        CORSMiddleware,
+    for_pages = CORSMiddleware(
+        _BrowsersTo(graphiql, graphql),
         allow_origins=config.origins,
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type"],
         expose_headers=["Retry-After", "WWW-Authenticate"],
         max_age=86_400,
     )
+    app.router.routes.append(Route("/graphql", for_pages))
+    app.router.routes.append(Route("/events", Events(reader, database, revocations)))
     return app
 
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import Problem, Unauthenticated, Unavailable
 from api.keys import KeysUnavailable
+from api.revocations import Revocations
 from api.tokens import Claims, InvalidToken, Verifier
 
 log = logging.getLogger(__name__)
@@ -17,17 +18,49 @@ _SCHEME = re.compile(r"bearer(\s|$)", re.ASCII | re.IGNORECASE)
 _BEARER = re.compile(r"bearer +([\w.-]+)", re.ASCII | re.IGNORECASE)
 
 
+class Authentication:
+    """Who calls: a good token, of a session that has not ended."""
+
+    def __init__(self, verifier: Verifier, revocations: Revocations) -> None:
+        self._verifier = verifier
+        self._revocations = revocations
+
+    async def of(self, headers: Headers) -> Claims:
+        """The claims of the request's token.
+
+        Raises Unauthenticated without a good one, and Unavailable when nobody can tell just now.
+        """
+        claims = await self._verified(_token(headers))
+        await self.still_holds(claims)
+        return claims
+
+    async def still_holds(self, claims: Claims) -> None:
+        """Raises as `of` does when what was believed before is no longer true."""
+        if await self._revocations.refuses(claims):
+            log.info("token refused: its session or owner has ended")
+            raise Unauthenticated(token_sent=True)
+
+    async def _verified(self, token: str) -> Claims:
+        try:
+            return await self._verifier.verify(token)
+        except KeysUnavailable:
+            raise Unavailable from None
+        except InvalidToken as reason:
+            log.info("token refused: %s", reason)
+            raise Unauthenticated(token_sent=True) from None
+
+
 class Authenticated:
     """Lets a request through with `scope["state"]["claims"]`, or refuses it before reading it."""
 
-    def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
         self._app = app
-        self._verifier = verifier
+        self._authentication = authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Verifies the token before the body is read."""
+        """Asks for the token before the body is read."""
         try:
-            claims = await bearer(Headers(scope=scope), self._verifier)
+            claims = await self._authentication.of(Headers(scope=scope))
         except Problem as refusal:
             await refusal.response()(scope, receive, send)
             return
@@ -35,21 +68,11 @@ class Authenticated:
         await self._app(scope, receive, send)
 
 
-async def bearer(headers: Headers, verifier: Verifier) -> Claims:
-    """The claims of the request's token.
-
-    Raises Unauthenticated without a good one, and Unavailable when nobody can tell just now.
-    """
+def _token(headers: Headers) -> str:
     sent = headers.getlist("authorization")
     if not sent or (len(sent) == 1 and not _SCHEME.match(sent[0])):
         raise Unauthenticated(token_sent=False)
     match = _BEARER.fullmatch(sent[0])
     if len(sent) > 1 or match is None:
         raise Unauthenticated(token_sent=True)
-    try:
-        return await verifier.verify(match[1])
-    except KeysUnavailable:
-        raise Unavailable from None
-    except InvalidToken as reason:
-        log.info("token refused: %s", reason)
-        raise Unauthenticated(token_sent=True) from None
+    return match[1]

@@ -125,7 +125,7 @@ def _serve(chosen: argparse.Namespace) -> None:
     if config.better_auth_secret_previous:
         log.warning("BETTER_AUTH_SECRET_PREVIOUS verifies too: unset it once the rotation is over")
     if not chosen.no_migrate:
-        migrations.upgrade(config.migrations_url)
+        migrations.upgrade(config.direct_url)
     if chosen.reload:
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
         uvicorn.run(
@@ -142,7 +142,7 @@ def _serve(chosen: argparse.Namespace) -> None:
 
 
 def _migrate(_: argparse.Namespace) -> None:
-    migrations.upgrade(DatabaseConfig.read(*_env_files()).migrations_url)
+    migrations.upgrade(DatabaseConfig.read(*_env_files()).direct_url)
 
 
 def _token(chosen: argparse.Namespace) -> None:

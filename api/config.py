@@ -98,13 +98,14 @@ class DatabaseConfig(_Environment):
     )
     database_url_unpooled: PostgresUrl | None = Field(
         None,
-        description="the same database's URL without its transaction pooler, for migrations",
+        description="the same database's URL without its transaction pooler, for migrations "
+        "and LISTEN",
         examples=["postgresql://user:password@host/database?sslmode=require"],
     )
 
     @property
-    def migrations_url(self) -> str:
-        """Where migrations connect: past a transaction pooler, if there is one."""
+    def direct_url(self) -> str:
+        """Where migrations and listeners connect: past a transaction pooler, if there is one."""
         return (self.database_url_unpooled or self.database_url).get_secret_value()
 
 
@@ -121,6 +122,7 @@ class TokenConfig(_Environment):
     )
     jwt_issuer: str = Field(
         "",
+        max_length=255,
         description="the `iss` that tokens must have, or the word off",
         examples=["https://tasks.example.com"],
     )
@@ -185,6 +187,11 @@ class TokenConfig(_Environment):
 class Config(TokenConfig, DatabaseConfig):
     """All that the API needs to serve."""
 
+    api_url: Origin = Field(
+        "http://localhost:8000",
+        description="the API's origin, as browsers reach it, without a path",
+        examples=["http://localhost:8000"],
+    )
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (),
         description="origins besides the frontend's whose pages may call, separated by commas",

@@ -4,15 +4,17 @@ Whoever runs a statement cannot say who the caller is: `Owned` was bound to the 
 and puts them in as `$1` itself. That the statement is held to `$1` is for `statements` to see to.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Self
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Self, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
 from api.errors import Unavailable
-from api.statements import Statement
+from api.statements import Statement, UnownedStatement
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection, from the pool or from PostgreSQL."""
@@ -20,6 +22,8 @@ STATEMENT_TIMEOUT = 10.0
 """Seconds for PostgreSQL to answer; then the request is told that the service is not ready."""
 POOL_SIZE = 10
 """Connections of one process. Further requests wait CONNECT_TIMEOUT for one, then the same."""
+
+_SETTINGS = {"application_name": "bearer-tasks-api"}
 
 AWAY = (
     OSError,
@@ -37,10 +41,31 @@ AWAY = (
 """What asyncpg raises when the database cannot be used just now, whatever was asked of it."""
 
 
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any]"
+
+
+class _Connected(ABC):
+    """What statements are run on: the pool, or one transaction."""
+
+    @abstractmethod
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for one statement. Raises Unavailable while there is none to be had."""
+
+    def of(self, owner: str) -> "Owned":
+        """The database as this owner may see it."""
+        return Owned(self, owner)
+
+    async def rows(self, statement: UnownedStatement, **values: object) -> list[asyncpg.Record]:
+        """Runs a statement about what belongs to nobody. Raises Unavailable."""
+        arguments = statement.arguments(values)
+        async with self.connection() as connection:
+            return await connection.fetch(statement.sql, *arguments)
+
+
 class Owned:
     """One owner's way into the database. Made from claims, so that nobody else can say whose."""
 
-    def __init__(self, database: "Database", owner: str) -> None:
+    def __init__(self, database: _Connected, owner: str) -> None:
         self._database = database
         self.owner = owner
 
@@ -49,15 +74,24 @@ class Owned:
 
         Constraint violations come as asyncpg has them: what they mean is for the caller to say.
         """
-        given = {**statement.constants, **values}
-        arguments = [given.pop(name) for name in statement.names]
-        if unknown := given.keys() - statement.names:
-            raise TypeError(f"the statement has no {sorted(unknown)}")
+        arguments = statement.arguments(values)
         async with self._database.connection() as connection:
             return await connection.fetch(statement.sql, self.owner, *arguments)
 
 
-class Database:
+class Transaction(_Connected):
+    """Several statements, all or none."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """The one that it runs on."""
+        yield self._connection
+
+
+class Database(_Connected):
     """A bounded pool of connections: an async context manager, as long as the app runs."""
 
     def __init__(self, url: str) -> None:
@@ -72,7 +106,7 @@ class Database:
             max_size=POOL_SIZE,
             timeout=CONNECT_TIMEOUT,
             command_timeout=STATEMENT_TIMEOUT,
-            server_settings={"application_name": "bearer-tasks-api"},
+            server_settings=_SETTINGS,
         )
         return self
 
@@ -81,12 +115,14 @@ class Database:
         if self._pool is not None:
             await self._pool.close()
 
-    def of(self, owner: str) -> Owned:
-        """The database as this owner may see it."""
-        return Owned(self, owner)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commits at its end; what is raised inside undoes all of it. Raises Unavailable."""
+        async with self.connection() as connection, connection.transaction():
+            yield Transaction(connection)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Any]"]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """A connection from the pool. Raises Unavailable while there is none to be had."""
         if self._pool is None:
             raise Unavailable
@@ -98,10 +134,41 @@ class Database:
                 raise
             raise Unavailable from outage
 
+    async def notify(self, channel: str) -> None:
+        """Wakes whoever listens on this channel. Raises Unavailable."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT pg_notify($1, '')", channel)
+
     async def ping(self) -> None:
         """Raises Unavailable unless the database answers."""
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
+
+
+async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
+    """Calls `heard` at each notification, for as long as the connection lasts.
+
+    Raises Unavailable when none can be had. One that dies unnoticed hears nothing: whoever must
+    not miss anything looks by other means as well.
+    """
+    try:
+        connection = await asyncpg.connect(
+            connectable(url),
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=STATEMENT_TIMEOUT,
+            server_settings=_SETTINGS,
+        )
+    except AWAY as outage:
+        raise Unavailable from outage
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _: lost.set())
+    try:
+        await connection.add_listener(channel, lambda *_: heard())
+        await lost.wait()
+    except AWAY as outage:
+        raise Unavailable from outage
+    finally:
+        connection.terminate()
 
 
 def connectable(url: str) -> str:

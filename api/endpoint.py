@@ -5,12 +5,11 @@ an operation that ran is answered 200, whatever its fields say; one that could n
 `application/graphql-response+json`, and 200 under the older `application/json`.
 """
 
-import asyncio
 import json
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -25,16 +24,15 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from api import limits
 from api.context import Context
-from api.errors import BadRequest, Bug, Code, OperationTooLarge, Problem, Unavailable
+from api.errors import BadRequest, Bug, Code, Problem, Unauthenticated, Unavailable
 from api.tokens import Claims
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
 """Bytes."""
-BODY_TIMEOUT = 30.0
-"""Seconds for all of a body to arrive."""
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 _QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
@@ -50,9 +48,13 @@ class Parameters:
 
 
 class GraphQLEndpoint:
-    """An ASGI app behind `auth`: runs operations in the context made for the caller's claims."""
+    """An ASGI app behind `auth`: runs operations in the context made for the caller's claims.
 
-    def __init__(self, schema: Schema, context: Callable[[Claims], Context]) -> None:
+    The context is asked for when the body has arrived, which takes as long as the client likes:
+    a session may have ended meanwhile.
+    """
+
+    def __init__(self, schema: Schema, context: Callable[[Claims], Awaitable[Context]]) -> None:
         self._schema = schema
         self._context = context
 
@@ -84,7 +86,7 @@ class GraphQLEndpoint:
                 parameters.query,
                 variable_values=parameters.variables,
                 operation_name=parameters.operation_name,
-                context_value=self._context(request.state.claims),
+                context_value=await self._context(request.state.claims),
                 allowed_operation_types=operations,
             )
         except MissingQueryError:
@@ -106,7 +108,7 @@ def _response(result: ExecutionResult, media_type: str) -> Response:
     problems = [e.original_error for e in errors if isinstance(e.original_error, Problem)]
     status, headers = (200 if began or (media_type == JSON and not problems) else 400), None
     for problem in problems:
-        if isinstance(problem, Unavailable):
+        if isinstance(problem, Unavailable | Unauthenticated):
             status, headers = problem.status, problem.headers
     return Response(_encoded(body), status, headers, media_type)
 
@@ -178,16 +180,7 @@ async def _body(request: Request) -> dict[str, object]:
     charsets = [p.strip() for p in parameters if p.strip().startswith("charset=")]
     if media_type.strip() != JSON or charsets not in ([], ["charset=utf-8"]):
         raise BadRequest(f"Send a body of type {JSON}, in UTF-8.", 415)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise OperationTooLarge(f"The body is over {MAX_BODY} bytes.")
-    except TimeoutError:
-        raise BadRequest("The body did not arrive in time.", 408) from None
-    return _object(bytes(body), "The body")
+    return _object(await limits.body(request, MAX_BODY), "The body")
 
 
 def _from_query_string(request: Request) -> dict[str, object]:

@@ -11,7 +11,8 @@ Problem
 └── Bug                500  ours; the log has it under the same request id
 
 `status` is the HTTP status when the whole request failed. A resolver's problem travels in the
-`errors` of a 200 answer instead, Unavailable apart, which is 503 wherever it comes from.
+`errors` of a 200 answer instead, but for Unavailable and Unauthenticated, which are 503 and 401
+wherever they come from.
 """
 
 from collections.abc import Mapping

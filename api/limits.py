@@ -1,8 +1,9 @@
-"""How large an operation may be: counted before it is validated, which itself costs.
+"""How large a request may be: its body, and the operation in it, before that is validated.
 
 Fragments count as often as they are spread, so that a small document cannot stand for a large one.
 """
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,15 +20,32 @@ from graphql import (
     Source,
     TokenKind,
 )
+from starlette.requests import Request
 from strawberry.extensions import SchemaExtension
 
 from api.errors import BadRequest, OperationTooLarge
 
+BODY_TIMEOUT = 30.0
+"""Seconds for all of a body to arrive."""
 MAX_TOKENS = 5_000
 MAX_DEPTH = 10
 MAX_ALIASES = 30
 MAX_ROOT_FIELDS = 10
 MAX_DIRECTIVES = 50
+
+
+async def body(request: Request, most: int) -> bytes:
+    """A request's body of at most `most` bytes. Raises OperationTooLarge; BadRequest when late."""
+    read = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for chunk in request.stream():
+                read += chunk
+                if len(read) > most:
+                    raise OperationTooLarge(f"The body is over {most} bytes.")
+    except TimeoutError:
+        raise BadRequest("The body did not arrive in time.", 408) from None
+    return bytes(read)
 
 
 class Limits(SchemaExtension):

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Computed,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     desc,
     false,
     func,
+    true,
 )
 from sqlmodel import Field, SQLModel
 
@@ -130,19 +132,62 @@ class TaskId(_Table, table=True):
 
 
 class Owner(_Table, table=True):
-    """How many tasks an owner has, so that the limit holds under racing writes."""
+    """What racing writes of one owner meet in: their tasks' number, and that they are gone."""
 
     __tablename__ = "owners"
 
     owner_id: str = Field(primary_key=True, sa_type=Text)
     task_count: int
+    purged_at: datetime | None = _moment(nullable=True)
+    """The account was deleted: nothing is written any more."""
 
     __table_args__ = (
         CheckConstraint(f"task_count BETWEEN 0 AND {TASKS_PER_OWNER}", name="task_count"),
+        CheckConstraint("purged_at IS NULL OR task_count = 0", name="purged"),
     )
+
+
+class Kind(StrEnum):
+    """What a security event takes the right to call from."""
+
+    SESSION = "SESSION"
+    OWNER = "OWNER"
+
+
+class Revocation(_Table, table=True):
+    """A security event that was taken, for as long as a token that it refuses could live."""
+
+    __tablename__ = "revocations"
+
+    issuer: str = Field(primary_key=True, sa_type=Text)
+    jti: str = Field(primary_key=True, sa_type=Text)
+    number: int = Field(sa_type=BigInteger)
+    kind: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    """The `sid`, or the owner."""
+    expires_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({', '.join(repr(str(kind)) for kind in Kind)})", name="kind"),
+        Index("revocations_in_order", "number", unique=True),
+        Index("revocations_expiring", "expires_at"),
+    )
+
+
+class RevocationCounter(_Table, table=True):
+    """One row. Whoever takes a number holds it until the commit, so numbers appear in order."""
+
+    __tablename__ = "revocation_counter"
+
+    single: bool = Field(True, primary_key=True, sa_column_kwargs={"server_default": true()})
+    number: int = Field(0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+
+    __table_args__ = (CheckConstraint("single", name="single"),)
 
 
 metadata = _Table.metadata
 tasks = metadata.tables[f"{SCHEMA}.tasks"]
 task_ids = metadata.tables[f"{SCHEMA}.task_ids"]
 owners = metadata.tables[f"{SCHEMA}.owners"]
+revocations = metadata.tables[f"{SCHEMA}.revocations"]
+revocation_counter = metadata.tables[f"{SCHEMA}.revocation_counter"]

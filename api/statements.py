@@ -65,7 +65,32 @@ class UnscopedStatement(Exception):
     """A statement that reaches beyond its owner: a bug, found when its module is imported."""
 
 
-class Statement:
+class _Compiled:
+    """SQL for asyncpg. The values for `first` come as `$1` and on, those for `names` behind."""
+
+    def __init__(self, expression: Built, *first: str) -> None:
+        compiled = expression.compile(dialect=_DIALECT)
+        numbered = list(compiled.positiontup or ())
+        if not set(first) <= set(numbered):
+            raise UnscopedStatement("the owner is nowhere in it")
+        self.names = [name for name in numbered if name not in first]
+        places = [*first, *self.names]
+        self.sql = re.sub(
+            r"\$(\d+)", lambda m: f"${places.index(numbered[int(m[1]) - 1]) + 1}", str(compiled)
+        )
+        self._constants = {
+            name: value for name, value in compiled.params.items() if value is not None
+        }
+
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        """The values in their places. Raises TypeError for one that has none."""
+        if unknown := values.keys() - self.names:
+            raise TypeError(f"the statement has no {sorted(unknown)}")
+        given = {**self._constants, **values}
+        return [given[name] for name in self.names]
+
+
+class Statement(_Compiled):
     """SQL for asyncpg, compiled once. `$1` is the owner; the other values go by name.
 
     Raises UnscopedStatement.
@@ -74,18 +99,19 @@ class Statement:
     def __init__(self, expression: Built) -> None:
         if fault := next(_faults(expression), None):
             raise UnscopedStatement(fault)
-        compiled = expression.compile(dialect=_DIALECT)
-        numbered = list(compiled.positiontup or ())
-        if OWNER.key not in numbered:
-            raise UnscopedStatement("the owner is nowhere in it")
-        self.names = [name for name in numbered if name != OWNER.key]
-        places = [OWNER.key, *self.names]
-        self.sql = re.sub(
-            r"\$(\d+)", lambda m: f"${places.index(numbered[int(m[1]) - 1]) + 1}", str(compiled)
-        )
-        self.constants = {
-            name: value for name, value in compiled.params.items() if value is not None
-        }
+        super().__init__(expression, OWNER.key)
+
+
+class UnownedStatement(_Compiled):
+    """SQL about tables in which nothing belongs to anybody. Raises UnscopedStatement for others."""
+
+    def __init__(self, expression: Built) -> None:
+        for part in visitors.iterate(expression):
+            if not _is_known(part):
+                raise UnscopedStatement(f"{type(part).__name__} is no part of a statement here")
+            if isinstance(part, Table) and OWNER.key in part.c:
+                raise UnscopedStatement(f"{part} belongs to owners")
+        super().__init__(expression)
 
 
 def _faults(expression: Built) -> Iterator[str]:

@@ -40,7 +40,7 @@ from uuid_utils.compat import uuid7
 
 from api import pages
 from api.database import Owned
-from api.errors import BadUserInput, Conflict, NotFound
+from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
 from api.models import NIL, TASKS_PER_OWNER, Status, TaskFields, owners, task_ids, tasks
 from api.statements import OWNER, Statement
 
@@ -202,6 +202,26 @@ def _delete() -> Statement:
 
 DELETE = _delete()
 
+# The row that every new task is counted in. From here on its CHECK refuses one more: a create that
+# was under way waits for this row, and fails.
+CLOSE = Statement(
+    insert(owners)
+    .values(owner_id=OWNER, task_count=0, purged_at=func.now())
+    .on_conflict_do_update(
+        index_elements=["owner_id"], set_={"task_count": 0, "purged_at": func.now()}
+    )
+)
+
+
+def _purge() -> Statement:
+    gone = delete(tasks).where(_mine).returning(tasks.c.id).cte("gone")
+    ids = delete(task_ids).where(task_ids.c.owner_id == OWNER)
+    return Statement(select(func.count(gone.c.id)).add_cte(ids.cte("ids")))
+
+
+PURGE = _purge()
+FORGET = Statement(delete(owners).where(owners.c.owner_id == OWNER))
+
 _field_types = {
     name: TypeAdapter[Any](Annotated[field.annotation, field])  # type: ignore[arg-type]  # made at run time
     for name, field in TaskFields.model_fields.items()
@@ -257,7 +277,8 @@ class Tasks:
     async def create(self, given: Mapping[str, object]) -> Row:
         """Writes one task, or returns it when this very input was written under its id before.
 
-        Raises BadUserInput; Conflict when the id was given to another input, or deleted for good.
+        Raises BadUserInput; Conflict when the id was given to another input, or deleted for good;
+        Unauthenticated when the account was purged meanwhile.
         """
         written = {name: value for name, value in given.items() if value is not None}
         id = _new_id(written.pop("id", None))
@@ -272,6 +293,8 @@ class Tasks:
         try:
             rows = await self._owned.rows(CREATE, id=id, digest=digest, **values)
         except asyncpg.CheckViolationError as violation:
+            if violation.constraint_name == "ck_owners_purged":
+                raise Unauthenticated(token_sent=True) from None
             if violation.constraint_name != "ck_owners_task_count":
                 raise
             full = f"makes more than the {TASKS_PER_OWNER} tasks that one may keep, trash and all"
@@ -316,6 +339,19 @@ class Tasks:
     async def delete(self, ids: Sequence[str]) -> list[Row]:
         """Deletes them all for good, or raises NotFound, or BadUserInput for too many."""
         return await self._each(DELETE, ids)
+
+    async def purge(self) -> None:
+        """Deletes everything, for good, and lets nothing be written any more.
+
+        Two statements, for a transaction: the second one sees what was committed before the first
+        one had its lock.
+        """
+        await self._owned.rows(CLOSE)
+        await self._owned.rows(PURGE)
+
+    async def forget(self) -> None:
+        """Drops what keeps a purged owner out: no token of theirs is left that could write."""
+        await self._owned.rows(FORGET)
 
     async def _each(self, statement: Statement, ids: Sequence[str]) -> list[Row]:
         """One row for each id, in the order of the ids."""

@@ -29,7 +29,7 @@ def test_three_variables_are_enough() -> None:
     assert config.issuer == config.audience == "http://localhost:3000"
     assert (config.access_token_max_age, config.raw_secret_tokens) == (86_400, True)
     assert config.origins == ("http://localhost:3000",)
-    assert config.migrations_url == GOOD["DATABASE_URL"]
+    assert config.direct_url == GOOD["DATABASE_URL"]
 
 
 def test_the_others_are_taken(env: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_the_others_are_taken(env: pytest.MonkeyPatch) -> None:
     assert (config.issuer, config.audience) == ("https://issuer.example/", None)
     assert not config.raw_secret_tokens
     assert config.origins[1:] == ("https://a.example", "https://b.example:8443")
-    assert config.migrations_url == "postgres://u@direct/db"
+    assert config.direct_url == "postgres://u@direct/db"
 
 
 def test_empty_is_as_good_as_unset(env: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from api.models import metadata, owners, task_ids, tasks
-from api.statements import OWNER, Built, Statement, UnscopedStatement
+from api.models import metadata, owners, revocations, task_ids, tasks
+from api.statements import OWNER, Built, Statement, UnownedStatement, UnscopedStatement
 from dev.postgres import Postgres
 from tests import scope, stack
 from tests.conftest import Caller
@@ -145,8 +145,28 @@ def test_the_reader_of_captured_statements_sees_what_is_not_held() -> None:
         assert scope.unscoped(sql) == faults, sql
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        select(tasks),
+        select(tasks).where(mine),
+        select(revocations.c.jti).where(exists(select(tasks.c.id))),
+        insert(owners).values(owner_id="ada"),
+        update(owners).values(task_count=0),
+        delete(task_ids),
+        select(revocations.c.jti).add_cte(delete(tasks).cte("gone")),
+        select(text("owner_id FROM tasks.tasks")),
+    ],
+    ids=str,
+)
+def test_a_statement_about_nobody_reaches_nothing_of_anybody(expression: Built) -> None:
+    with pytest.raises(UnscopedStatement):
+        UnownedStatement(expression)
+
+
 def test_the_reader_knows_every_owned_table() -> None:
-    assert {table.name for table in metadata.tables.values()} == scope.OWNED
+    owned = {table.name for table in metadata.tables.values() if OWNER.key in table.c}
+    assert owned == scope.OWNED
 
 
 def test_what_an_api_ran_can_be_read_back(ada: Caller, postgres: Postgres) -> None:

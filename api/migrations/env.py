@@ -46,7 +46,7 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _run() -> None:
-    url = context.config.attributes.get("url") or DatabaseConfig.read().migrations_url
+    url = context.config.attributes.get("url") or DatabaseConfig.read().direct_url
     engine = create_async_engine(
         "postgresql+asyncpg://",
         # asyncpg reads the URL itself: SQLAlchemy stumbles over what Neon writes into one.
