@@ -9,13 +9,14 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -51,8 +52,13 @@ _KINDS = {
     ("EC", "P-256"): (("ES256",), ("x", "y")),
     ("RSA", None): (("RS256", "PS256"), ("n", "e")),
 }
+# The y of Ed25519's points of order 1, 2, 4 and 8, in every spelling. Under a key that is one of
+# them anybody can sign (RFC 8725 §3.4): 32 zeros, which a mistake may well serve, among them.
+_P = 2**255 - 19
+_Y8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER = frozenset({0, 1, _Y8, _P - _Y8, _P - 1, _P, _P + 1})
 _SECRET_MEMBERS = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
-_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=(\d{1,10})(?:$|[\s,])")
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,10})(?:$|[\s,])")
 
 
 class KeysUnavailable(Exception):
@@ -107,23 +113,32 @@ class KeySet:
         self._began = self._due = self._stale_until = -math.inf
         self._away = False
         self._next: asyncio.Task[None] | None = None
-        self._follower: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
         self._waiting = 0
-        self.version = 0
-        """Changes when the keys do."""
+        self._version = 0
 
     async def __aenter__(self) -> Self:
-        self._follower = asyncio.create_task(self._follow())
+        self._start(self._follow())
         await asyncio.sleep(0)  # it has begun to fetch: who asks first waits for that
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in (self._follower, self._next):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        for task in tuple(self._running):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await self._client.aclose()
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    @property
+    def version(self) -> int:
+        """Changes when the keys do; 0 while they are not known."""
+        return self._version if self._is_known() else 0
 
     async def candidates(self, algorithm: str, key_id: str | None) -> tuple[Key, ...]:
         """The keys that may have signed, by this algorithm and under this id.
@@ -158,7 +173,7 @@ class KeySet:
                 async with self._lock:
                     pass
             else:
-                self._next = self._next or asyncio.create_task(self._fetch_when_allowed())
+                self._next = self._next or self._start(self._fetch_when_allowed())
                 # Whoever hangs up must not end it for the others.
                 await asyncio.shield(self._next)
         finally:
@@ -194,7 +209,7 @@ class KeySet:
         if self._away or not self._known:
             log.info("%d keys from %s", len(keys), self._url)
         if keys != self._keys:
-            self.version += 1
+            self._version += 1
         self._keys, self._known, self._away = keys, True, False
         self._due = self._began + lifetime * 0.8
         self._stale_until = self._began + KEPT_STALE
@@ -294,7 +309,14 @@ def _key(jwk: Mapping[str, object]) -> Key | None:
         material.key_size not in RSA_BITS or material.public_numbers().e >= 2**32
     ):
         return None
+    if isinstance(material, Ed25519PublicKey) and _y(material) in _SMALL_ORDER:
+        return None
     return Key(str(algorithm), material, key_id)
+
+
+def _y(key: Ed25519PublicKey) -> int:
+    """RFC 8032 §5.1.3: little-endian, without the sign of x."""
+    return int.from_bytes(key.public_bytes_raw(), "little") & (2**255 - 1)
 
 
 def _lifetime(headers: httpx.Headers) -> float:
