@@ -3,6 +3,7 @@ import { CLIENT_ADDRESS_HEADER } from "./client-address";
 import { type Config, config } from "./config";
 import { createPool, type Database, watchedPool } from "./database";
 import { accessTokens } from "./keys";
+import { noteEnding } from "./outbox";
 import { secretRotation, secretVersions } from "./secret-rotation";
 
 const DAY = 24 * 60 * 60;
@@ -20,7 +21,15 @@ export function authOptions(current: Config, database: Database) {
     session: { expiresIn: 7 * DAY, updateAge: DAY },
     // Counted in this process's memory: several web processes allow that many times the rate.
     rateLimit: { storage: "memory" },
-    advanced: { ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] } },
+    advanced: {
+      ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] },
+      // Left at 100, "sign out everywhere else" would leave the sessions past the first 100.
+      database: { defaultFindManyLimit: 10_000 },
+    },
+    databaseHooks: {
+      session: { delete: { after: async ({ userId }) => noteEnding(userId) } },
+      user: { delete: { after: async ({ id }) => noteEnding(id) } },
+    },
     plugins: [
       accessTokens(current, database),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),

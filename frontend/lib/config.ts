@@ -10,6 +10,8 @@ export type Config = {
   readonly baseUrl: string;
   /** Where browsers reach the GraphQL API. */
   readonly apiUrl: string;
+  /** Where this server reaches the API's endpoint for security events. */
+  readonly eventsUrl: string;
   readonly databaseUrl: string;
   /** For migrations: a session-level lock does not survive a transaction pooler. */
   readonly unpooledDatabaseUrl: string;
@@ -65,6 +67,18 @@ function origin(variable: string, value: string, example: string): string {
     url.password === "";
   if (!isOrigin) throw new ConfigError(variable, "an http or https origin without a path", example);
   return url.origin;
+}
+
+function httpUrl(variable: string, value: string, example: string): string {
+  const url = URL.parse(value);
+  const isPlain =
+    url !== null &&
+    ["http:", "https:"].includes(url.protocol) &&
+    !value.includes("#") &&
+    url.username === "" &&
+    url.password === "";
+  if (!isPlain) throw new ConfigError(variable, "an http or https URL", example);
+  return url.href;
 }
 
 const A_SECRET = "at least 32 bytes of UTF-8";
@@ -175,6 +189,7 @@ export function readConfig(env: Environment): Config {
     example,
   );
   const databaseUrl = postgresUrl(env, "DATABASE_URL");
+  const apiUrl = origin("API_URL", env.API_URL || "http://localhost:8000", "http://localhost:8000");
   const accessTokenMaxAge = seconds(env, "ACCESS_TOKEN_MAX_AGE", {
     fallback: 86_400,
     least: 1,
@@ -184,7 +199,12 @@ export function readConfig(env: Environment): Config {
     secret: secret(env),
     previousSecret: previousSecret(env),
     baseUrl,
-    apiUrl: origin("API_URL", env.API_URL || "http://localhost:8000", "http://localhost:8000"),
+    apiUrl,
+    eventsUrl: httpUrl(
+      "EVENTS_URL",
+      env.EVENTS_URL || `${apiUrl}/events`,
+      "http://api:8000/events",
+    ),
     databaseUrl,
     unpooledDatabaseUrl: env.DATABASE_URL_UNPOOLED
       ? postgresUrl(env, "DATABASE_URL_UNPOOLED")

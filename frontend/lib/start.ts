@@ -1,6 +1,9 @@
+import { getPool } from "./auth";
 import { writeClientAddresses } from "./client-address";
 import { ConfigError, config } from "./config";
 import { migrate } from "./migration";
+import { sweepOutbox } from "./outbox";
+import { pushTo } from "./security-events";
 
 function stop(reason: string): never {
   console.error(`frontend: ${reason}`);
@@ -13,12 +16,16 @@ function reasonOf(error: unknown): string {
   return error.message || ("code" in error ? String(error.code) : error.name);
 }
 
-/** Checks the configuration and brings the tables up to date; a server without them must not serve. */
+/**
+ * Checks the configuration and brings the tables up to date, since a server without them must not
+ * serve; then sees to it for as long as it runs that the API hears of what ended.
+ */
 export async function start(): Promise<void> {
   try {
     const current = config();
     writeClientAddresses(current.trustedProxies);
     await migrate(current);
+    sweepOutbox(getPool(), pushTo(current), current.accessTokenMaxAge + 60);
   } catch (error) {
     if (error instanceof ConfigError) stop(error.message);
     stop(`DATABASE_URL: Better Auth's tables could not be brought up to date (${reasonOf(error)})`);

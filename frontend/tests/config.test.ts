@@ -112,6 +112,19 @@ describe("configuration", () => {
     expect([issuer, audience]).toEqual(["https://tasks.example", "https://tasks.example"]);
   });
 
+  test("security events go to the API, by another way where there is one", () => {
+    expect(read().eventsUrl).toBe("http://localhost:8000/events");
+    expect(read({ API_URL: "https://api.example/", EVENTS_URL: "" }).eventsUrl).toBe(
+      "https://api.example/events",
+    );
+    expect(read({ EVENTS_URL: "http://api:8000/events" }).eventsUrl).toBe("http://api:8000/events");
+    for (const url of ["/events", "api:8000/events", "http://u:p@api/events", "http://api/#x"]) {
+      expect(problem({ EVENTS_URL: url })).toBe(
+        "EVENTS_URL: expected an http or https URL, for example http://api:8000/events",
+      );
+    }
+  });
+
   test("issuer and audience can be named", () => {
     const { issuer, audience } = read({ JWT_ISSUER: "issuer", JWT_AUDIENCE: "audience" });
     expect([issuer, audience]).toEqual(["issuer", "audience"]);

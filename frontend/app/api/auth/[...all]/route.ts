@@ -1,14 +1,23 @@
-import { getAuth } from "@/lib/auth";
+import { getAuth, getPool } from "@/lib/auth";
+import { config } from "@/lib/config";
 import { watchDatabase } from "@/lib/database";
+import { deliverAtOnce, watchEndings } from "@/lib/outbox";
+import { pushTo } from "@/lib/security-events";
 
 const UNAVAILABLE = {
   code: "UNAVAILABLE",
   message: "The database does not answer. Try again soon.",
 };
 
-/** Better Auth's answer, or 503 when the database failed it, which says nothing about a session. */
+/**
+ * Better Auth's answer, or 503 when the database failed it, which says nothing about a session. What
+ * the request ended, the API has heard of by then, if it can be reached.
+ */
 async function handle(request: Request): Promise<Response> {
-  const [answer, failed] = await watchDatabase(() => getAuth().handler(request));
+  const [[answer, failed], whose] = await watchEndings(() =>
+    watchDatabase(() => getAuth().handler(request)),
+  );
+  if (whose.size > 0) await deliverAtOnce(getPool(), pushTo(config()), whose);
   const response = failed
     ? Response.json(UNAVAILABLE, { status: 503, headers: { "Retry-After": "2" } })
     : new Response(answer.body, answer);

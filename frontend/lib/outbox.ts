@@ -1,0 +1,220 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClientBase, Pool } from "pg";
+import type { Push, SecurityEvent } from "./security-events";
+
+/** How long a request waits for the API to hear of what it ended, in milliseconds. */
+const PATIENCE_MS = 2000;
+const AT_ONCE = 16;
+const BATCH = 64;
+const SWEEP_MS = 1000;
+const FORGET_MS = 60_000;
+
+/** Each runs on its own: together they would hold the locks of both tables. */
+const SCHEMA = [
+  `CREATE TABLE IF NOT EXISTS public.security_event_outbox (
+    jti uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    txn text NOT NULL DEFAULT pg_current_xact_id()::text,
+    user_id text NOT NULL,
+    session_id text,
+    ended_at timestamptz NOT NULL DEFAULT now(),
+    attempts integer NOT NULL DEFAULT 0,
+    due_at timestamptz NOT NULL DEFAULT now() + interval '1 second',
+    claimed_until timestamptz
+  )`,
+  `COMMENT ON TABLE public.security_event_outbox IS
+    'Sessions and accounts (without session_id) that ended, until the API has heard of it'`,
+  `CREATE INDEX IF NOT EXISTS security_event_outbox_due ON public.security_event_outbox (due_at)`,
+  `CREATE INDEX IF NOT EXISTS security_event_outbox_user ON public.security_event_outbox (user_id)`,
+  // No token outlives its session by more than the 31 days that ACCESS_TOKEN_MAX_AGE may be.
+  `CREATE OR REPLACE FUNCTION public.note_security_event() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+    BEGIN
+      IF TG_TABLE_NAME = 'user' THEN
+        INSERT INTO public.security_event_outbox (user_id) VALUES (OLD.id);
+      ELSIF OLD."expiresAt" > now() - interval '31 days' THEN
+        INSERT INTO public.security_event_outbox (user_id, session_id) VALUES (OLD."userId", OLD.id);
+      END IF;
+      RETURN NULL;
+    END $$`,
+  `CREATE OR REPLACE TRIGGER note_security_event AFTER DELETE ON public."session"
+    FOR EACH ROW EXECUTE FUNCTION public.note_security_event()`,
+  `CREATE OR REPLACE TRIGGER note_security_event AFTER DELETE ON public."user"
+    FOR EACH ROW EXECUTE FUNCTION public.note_security_event()`,
+];
+
+/**
+ * Makes the outbox, and the triggers that fill it in the transaction that ends a session or an account,
+ * whoever ends it. Changes nothing when they are there.
+ */
+export async function prepareOutbox(client: ClientBase): Promise<void> {
+  for (const statement of SCHEMA) await client.query(statement);
+}
+
+const ending = new AsyncLocalStorage<Set<string>>();
+
+/** Notes that the current request ended something of this person's: the outbox knows what. */
+export function noteEnding(userId: string): void {
+  ending.getStore()?.add(userId);
+}
+
+/** Runs `work` and says whose sessions or accounts it ended. */
+export async function watchEndings<T>(work: () => Promise<T>): Promise<[T, whose: Set<string>]> {
+  const whose = new Set<string>();
+  const result = await ending.run(whose, work);
+  return [result, whose];
+}
+
+// A claim runs out by itself: what a process that died had claimed is pushed by another.
+const CLAIM = `
+  UPDATE public.security_event_outbox
+  SET attempts = attempts + 1, claimed_until = now() + interval '10 seconds'`;
+const CLAIMED = `
+  RETURNING jti, txn, user_id AS "userId", session_id AS "sessionId", ended_at AS "endedAt"`;
+
+async function claimNewOf(pool: Pool, users: string[]): Promise<SecurityEvent[]> {
+  const claimed = await pool.query<SecurityEvent>(
+    `${CLAIM} WHERE jti IN (
+      SELECT jti FROM public.security_event_outbox WHERE user_id = ANY($1) AND attempts = 0
+      FOR UPDATE SKIP LOCKED
+    ) ${CLAIMED}`,
+    [users],
+  );
+  return claimed.rows;
+}
+
+async function claimDue(pool: Pool, most: number): Promise<SecurityEvent[]> {
+  const claimed = await pool.query<SecurityEvent>(
+    `${CLAIM} WHERE jti IN (
+      SELECT jti FROM public.security_event_outbox
+      WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until <= now())
+      ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    ) ${CLAIMED}`,
+    [most],
+  );
+  return claimed.rows;
+}
+
+/** Pushes what was claimed, and writes down what came of it. */
+async function deliver(
+  pool: Pool,
+  push: Push,
+  events: SecurityEvent[],
+  signal: AbortSignal,
+): Promise<{ answered: number; problem: string | undefined }> {
+  const left = [...events];
+  const taken: string[] = [];
+  const refused: string[] = [];
+  const failed: string[] = [];
+  let problem: string | undefined;
+
+  async function pushSome(): Promise<void> {
+    // Once as many failed as are pushed at once, the others would too.
+    for (let event = left.pop(); event; event = failed.length < AT_ONCE ? left.pop() : undefined) {
+      const outcome = await push(event, signal);
+      if (outcome === "taken") taken.push(event.jti);
+      else if (outcome === "refused") refused.push(event.jti);
+      else {
+        failed.push(event.jti);
+        problem = outcome.later;
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, pushSome));
+
+  if (taken.length > 0) {
+    await pool.query("DELETE FROM public.security_event_outbox WHERE jti = ANY($1)", [taken]);
+  }
+  if (taken.length < events.length) {
+    await pool.query(
+      `UPDATE public.security_event_outbox
+      SET claimed_until = NULL, due_at = now() + CASE
+        WHEN jti = ANY($2) THEN interval '1 hour'
+        WHEN jti = ANY($3) THEN least(attempts, 4) * interval '1 second'
+        ELSE interval '0' END
+      WHERE jti = ANY($1)`,
+      [events.map(({ jti }) => jti), refused, failed],
+    );
+  }
+  return { answered: taken.length + refused.length, problem };
+}
+
+/**
+ * Tells the API of what these people's request just ended, and comes back when it has heard, when it
+ * cannot be reached, or after two seconds: the sweeper goes on from there. Never throws.
+ */
+export async function deliverAtOnce(pool: Pool, push: Push, users: Set<string>): Promise<void> {
+  const patience = new AbortController();
+  const { signal } = patience;
+  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+  const ranOut = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+
+  async function work(): Promise<void> {
+    const whose = [...users];
+    await deliver(pool, push, await claimNewOf(pool, whose), signal);
+    while (!signal.aborted && (await isClaimed(pool, whose))) await sleep(20);
+  }
+  const done = work().catch((error: unknown) => {
+    console.warn(`security events: left to the next sweep (${String(error)})`);
+  });
+  await Promise.race([done, ranOut]);
+  clearTimeout(timer);
+}
+
+/** Whether somebody else is pushing an event of theirs just now. */
+async function isClaimed(pool: Pool, users: string[]): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `SELECT FROM public.security_event_outbox
+    WHERE user_id = ANY($1) AND claimed_until > now() LIMIT 1`,
+    [users],
+  );
+  return rowCount !== 0;
+}
+
+/**
+ * Pushes what is left in the outbox every second, for as long as the process lives: what the API could
+ * not take, what a killed process left behind, and what was ended past this server. Sessions are
+ * forgotten once every token of theirs has expired, `lifetime` seconds after they ended; accounts never,
+ * since their data waits to be deleted.
+ */
+export function sweepOutbox(pool: Pool, push: Push, lifetime: number): void {
+  const never = new AbortController().signal;
+  let isReachable = true;
+  let trouble = "";
+  let forgetAt = 0;
+
+  async function sweep(): Promise<boolean> {
+    if (Date.now() >= forgetAt) {
+      await pool.query(
+        `DELETE FROM public.security_event_outbox WHERE session_id IS NOT NULL
+        AND ended_at < now() - make_interval(secs => $1)`,
+        [lifetime],
+      );
+      forgetAt = Date.now() + FORGET_MS;
+    }
+    // While it takes none, one at a time finds out whether it does again.
+    const events = await claimDue(pool, isReachable ? BATCH : 1);
+    if (events.length === 0) return false;
+    const { answered, problem } = await deliver(pool, push, events, never);
+    if (isReachable !== answered > 0) {
+      isReachable = answered > 0;
+      if (isReachable) console.info("security events: the API takes them again");
+      else console.warn(`security events: the API takes none, they are kept (${problem})`);
+    }
+    return isReachable;
+  }
+
+  async function again(): Promise<void> {
+    let more = false;
+    try {
+      more = await sweep();
+      trouble = "";
+    } catch (error) {
+      if (!trouble) console.warn(`security events: the outbox cannot be read (${String(error)})`);
+      trouble = String(error);
+    }
+    // Never what keeps the process alive.
+    setTimeout(again, more ? 0 : SWEEP_MS).unref();
+  }
+  void again();
+}

@@ -1,0 +1,85 @@
+import { SignJWT } from "jose";
+import type { Config } from "./config";
+import { deriveKey } from "./keys";
+
+const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+const ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged";
+
+const PUSH_TIMEOUT_MS = 3000;
+
+/** Something that ended here, and that the API must hear of. */
+export type SecurityEvent = {
+  /** The event's own id, the same however often it is pushed: taken once, it has no effect again. */
+  readonly jti: string;
+  /** Shared by all that ended in one transaction of the database. */
+  readonly txn: string;
+  readonly userId: string;
+  /** The session that ended; null when the whole account did. */
+  readonly sessionId: string | null;
+  readonly endedAt: Date;
+};
+
+/** Whether an event arrived, may never arrive as it is, or is to be pushed again (RFC 8935 §2.2 to 2.4). */
+export type Outcome = "taken" | "refused" | { readonly later: string };
+
+export type Push = (event: SecurityEvent, signal: AbortSignal) => Promise<Outcome>;
+
+/** The claims of a Security Event Token (RFC 8417 §2.2): CAEP's session-revoked or RISC's account-purged. */
+function claimsOf({ jti, txn, userId, sessionId, endedAt }: SecurityEvent, iss: string) {
+  const user = { format: "iss_sub", iss, sub: userId };
+  if (sessionId === null) {
+    return { jti, txn, sub_id: user, events: { [ACCOUNT_PURGED]: {} } };
+  }
+  const session = { format: "opaque", id: sessionId };
+  const event_timestamp = Math.floor(endedAt.getTime() / 1000);
+  return {
+    jti,
+    txn,
+    sub_id: { format: "complex", user: { ...user }, session },
+    events: { [SESSION_REVOKED]: { event_timestamp } },
+  };
+}
+
+/** Pushes events to the API, signed under a key that is for nothing else. */
+export function pushTo({ secret, issuer, apiUrl, eventsUrl }: Config): Push {
+  const key = deriveKey(secret, "bearer-tasks/security-event/v1");
+
+  /** Issued when it is pushed: the API takes none that is older than a token. */
+  const tokenOf = (event: SecurityEvent) =>
+    new SignJWT(claimsOf(event, issuer))
+      .setProtectedHeader({ alg: "HS256", typ: "secevent+jwt" })
+      .setIssuer(issuer)
+      .setAudience(`${apiUrl}/events`)
+      .setIssuedAt()
+      .sign(key);
+
+  return async (event, signal) => {
+    try {
+      const answer = await fetch(eventsUrl, {
+        method: "POST",
+        headers: { "Content-Type": "application/secevent+jwt", Accept: "application/json" },
+        body: await tokenOf(event),
+        redirect: "manual",
+        cache: "no-store",
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PUSH_TIMEOUT_MS)]),
+      });
+      const body = await answer.text();
+      if (answer.status === 202) return "taken";
+      if (answer.status !== 400) return { later: `HTTP ${answer.status}` };
+      // JSON keeps what the API wrote on one line of the log.
+      const reason = JSON.stringify(body.slice(0, 300));
+      console.error(`security events: the API refuses ${event.jti}: ${reason}`);
+      return "refused";
+    } catch (error) {
+      return { later: reasonOf(error) };
+    }
+  };
+}
+
+/** `fetch failed` hides why in its cause, an error with a code. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof Error) return "code" in cause ? String(cause.code) : cause.message;
+  return error.name === "TimeoutError" || error.name === "AbortError" ? "no answer" : error.message;
+}

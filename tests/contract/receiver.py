@@ -1,0 +1,129 @@
+"""An endpoint for security events, as RFC 8935 has it, that does as a test says."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import jwt
+
+Answer = tuple[int, Mapping[str, str], bytes]
+TAKEN: Answer = (202, {}, b"")
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """One request."""
+
+    path: str
+    headers: Mapping[str, str]  # their names in lower case
+    token: str
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Not verified."""
+        claims: dict[str, Any] = jwt.decode(self.token, options={"verify_signature": False})
+        return claims
+
+    @property
+    def user(self) -> str:
+        """Whose session or account it was."""
+        subject = self.claims["sub_id"]
+        return str(subject.get("user", subject)["sub"])
+
+    @property
+    def session(self) -> str | None:
+        """Which session ended; None when the account did."""
+        session = self.claims["sub_id"].get("session")
+        return str(session["id"]) if session else None
+
+
+@dataclass
+class Receiver:
+    """Remembers what was pushed, and answers what `answer` says of it."""
+
+    port: int = 0
+    answer: Callable[[Pushed], Answer] = field(default=lambda _: TAKEN)
+    pushed: list[Pushed] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._changed = threading.Condition()
+        self._server: ThreadingHTTPServer | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Listens, again at the same port."""
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                receiver.serve(self)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 256
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Server(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuses connections from now on."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def serve(self, request: BaseHTTPRequestHandler) -> None:
+        """One push."""
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        pushed = Pushed(request.path, headers, body.decode())
+        with self._changed:
+            self.pushed.append(pushed)
+            self._changed.notify_all()
+        status, fields, content = self.answer(pushed)
+        request.send_response(status)
+        for name, value in {**fields, "Content-Length": str(len(content))}.items():
+            request.send_header(name, value)
+        if self._server is None:
+            request.send_header("Connection", "close")
+        request.end_headers()
+        request.wfile.write(content)
+
+    def of(self, user: str) -> list[Pushed]:
+        """What was pushed about this person so far."""
+        with self._changed:
+            return [one for one in self.pushed if one.user == user]
+
+    def wait(self, user: str, count: int, seconds: float = 20) -> list[Pushed]:
+        """The same, once it is so many."""
+        with self._changed:
+            arrived = self._changed.wait_for(
+                lambda: sum(one.user == user for one in self.pushed) >= count, seconds
+            )
+        assert arrived, self.of(user)
+        return self.of(user)
+
+    @property
+    def url(self) -> str:
+        """Its origin."""
+        return f"http://localhost:{self.port}"
+
+    @classmethod
+    @contextmanager
+    def listening(cls) -> Iterator[Self]:
+        """One, until the end."""
+        receiver = cls()
+        try:
+            yield receiver
+        finally:
+            receiver.stop()

@@ -1,0 +1,317 @@
+"""What ends reaches whoever verifies tokens: at once, or as soon as it can."""
+
+import os
+import secrets
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import jwt
+import pytest
+
+from api.keys import derive
+from tests import stack
+from tests.conftest import run
+from tests.contract.people import Browsers, Issuer, Member, issuer
+from tests.contract.receiver import TAKEN, Answer, Pushed, Receiver
+
+SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
+ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
+PASSWORD = "correct horse"
+UNAVAILABLE: Answer = (503, {"Retry-After": "1"}, b"")
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with Receiver.listening() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(receiver: Receiver) -> Iterator[Issuer]:
+    with issuer(API_URL=receiver.url) as running:
+        yield running
+
+
+@pytest.fixture
+def ada(site: Issuer, browsers: Browsers) -> Member:
+    return browsers.join(site.url)
+
+
+def sign_in(browsers: Browsers, site: Issuer, member: Member) -> httpx.Client:
+    """The same person at one more browser."""
+    browser = browsers.stranger(site.url)
+    given = {"email": member.email, "password": PASSWORD}
+    browser.post("/api/auth/sign-in/email", json=given).raise_for_status()
+    return browser
+
+
+def session_of(browser: httpx.Client) -> str:
+    """The id of its session."""
+    return str(browser.get("/api/auth/get-session").json()["session"]["id"])
+
+
+def post(browser: httpx.Client, path: str, **body: object) -> float:
+    """Seconds that it took."""
+    began = time.monotonic()
+    answer = browser.post(f"/api/auth/{path}", json=body)
+    assert answer.status_code == 200, answer.text
+    return time.monotonic() - began
+
+
+def more_sessions(site: Issuer, user: str, count: int, lasting: str = "7 days") -> list[str]:
+    """Made where Better Auth keeps them."""
+    ids = [secrets.token_hex(8) for _ in range(count)]
+    insert = """
+        INSERT INTO session (id, token, "userId", "expiresAt", "createdAt", "updatedAt")
+        SELECT id, id, $2, now() + $3::text::interval, now(), now() FROM unnest($1::text[]) AS id"""
+    run(site.database, lambda c: c.execute(insert, ids, user, lasting))
+    return ids
+
+
+def waiting(site: Issuer, user: str) -> int:
+    """How many of this person's events are still in the outbox."""
+    sql = "SELECT count(*) FROM security_event_outbox WHERE user_id = $1"
+    return int(run(site.database, lambda c: c.fetchval(sql, user)))
+
+
+def until_all_arrived(site: Issuer, member: Member) -> None:
+    """Waits until the outbox holds nothing of this person's."""
+    deadline = time.monotonic() + 30
+    while waiting(site, member.id):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def delete(site: Issuer, sql: str, *arguments: object) -> None:
+    """Past Better Auth."""
+    run(site.database, lambda c: c.execute(sql, *arguments))
+
+
+def test_a_sign_out_is_known_before_it_is_answered(
+    site: Issuer, receiver: Receiver, ada: Member
+) -> None:
+    session = session_of(ada.client)
+    post(ada.client, "sign-out")
+    [pushed] = receiver.of(ada.id)
+    assert pushed.path == "/events"
+    assert pushed.headers["content-type"] == "application/secevent+jwt"
+    assert pushed.headers["accept"] == "application/json"
+    assert jwt.get_unverified_header(pushed.token) == {"alg": "HS256", "typ": "secevent+jwt"}
+    key = derive(site.env["BETTER_AUTH_SECRET"].encode(), b"bearer-tasks/security-event/v1")
+    audience = f"{receiver.url}/events"
+    claims = jwt.decode(pushed.token, key, ["HS256"], audience=audience, issuer=site.url)
+    ended = claims["events"][SESSION_REVOKED]["event_timestamp"]
+    assert claims == {
+        "iss": site.url,
+        "aud": audience,
+        "iat": claims["iat"],
+        "jti": str(uuid.UUID(claims["jti"])),
+        "txn": claims["txn"],
+        "sub_id": {
+            "format": "complex",
+            "user": {"format": "iss_sub", "iss": site.url, "sub": ada.id},
+            "session": {"format": "opaque", "id": session},
+        },
+        "events": {SESSION_REVOKED: {"event_timestamp": ended}},
+    }
+    assert isinstance(claims["txn"], str)
+    assert ended <= claims["iat"] <= ended + 2
+    assert abs(claims["iat"] - time.time()) < 30
+    assert waiting(site, ada.id) == 0
+
+
+@pytest.mark.parametrize("path", ["revoke-other-sessions", "revoke-sessions", "change-password"])
+def test_131_sessions_at_once(path: str, site: Issuer, receiver: Receiver, ada: Member) -> None:
+    ended = {session_of(ada.client)} if path != "revoke-other-sessions" else set()
+    ended |= {*more_sessions(site, ada.id, 131 - len(ended))}
+    body = {
+        "currentPassword": PASSWORD,
+        "newPassword": "battery staple",
+        "revokeOtherSessions": True,  # and signed in again, under a new one
+    }
+    took = post(ada.client, path, **(body if path == "change-password" else {}))
+    pushed = receiver.of(ada.id)
+    assert {one.session for one in pushed} == ended
+    assert len(pushed) == len(ended) == 131
+    assert waiting(site, ada.id) == 0
+    assert took < 2.5
+
+
+def test_one_session_from_another_browser(
+    site: Issuer, receiver: Receiver, ada: Member, browsers: Browsers
+) -> None:
+    elsewhere = sign_in(browsers, site, ada)
+    session = elsewhere.get("/api/auth/get-session").json()["session"]
+    post(ada.client, "revoke-session", token=session["token"])
+    assert [one.session for one in receiver.of(ada.id)] == [session["id"]]
+
+
+def test_what_ends_past_better_auth_is_known_too(
+    site: Issuer, receiver: Receiver, ada: Member
+) -> None:
+    own, live = session_of(ada.client), more_sessions(site, ada.id, 2)
+    more_sessions(site, ada.id, 1, lasting="-32 days")
+    (recent,) = more_sessions(site, ada.id, 1, lasting="-30 days")
+    delete(site, 'DELETE FROM session WHERE "userId" = $1', ada.id)
+    pushed = receiver.wait(ada.id, 4)
+    assert {one.session for one in pushed} == {own, recent, *live}, "no token of the oldest lives"
+    assert len({one.claims["txn"] for one in pushed}) == 1
+    assert len({one.claims["jti"] for one in pushed}) == 4
+
+    delete(site, 'DELETE FROM "user" WHERE id = $1', ada.id)
+    [purge] = receiver.wait(ada.id, 5)[4:]
+    assert purge.claims["txn"] != pushed[0].claims["txn"]
+
+
+def test_an_account_that_goes_takes_its_sessions_along(
+    site: Issuer, receiver: Receiver, ada: Member
+) -> None:
+    sessions = {session_of(ada.client), *more_sessions(site, ada.id, 2)}
+    delete(site, 'DELETE FROM "user" WHERE id = $1', ada.id)
+    pushed = receiver.wait(ada.id, 4)
+    [purge] = [one for one in pushed if one.session is None]
+    assert purge.claims["events"] == {ACCOUNT_PURGED: {}}
+    assert purge.claims["sub_id"] == {"format": "iss_sub", "iss": site.url, "sub": ada.id}
+    assert {one.session for one in pushed} == {None, *sessions}
+
+
+def test_a_refused_event_holds_up_no_other(
+    site: Issuer, receiver: Receiver, ada: Member, browsers: Browsers
+) -> None:
+    said = b'{"err":"invalid_request","description":"no\\nsuch event"}'
+    bad, *good = more_sessions(site, ada.id, 40)
+
+    def answer(pushed: Pushed) -> Answer:
+        return (400, {}, said) if pushed.session == bad else TAKEN
+
+    receiver.answer = answer
+    try:
+        post(ada.client, "revoke-other-sessions")
+        assert {one.session for one in receiver.of(ada.id)} == {bad, *good}
+        eve = browsers.join(site.url)
+        post(eve.client, "sign-out")
+        assert len(receiver.of(eve.id)) == 1
+    finally:
+        receiver.answer = lambda _: TAKEN
+    assert waiting(site, ada.id) == 1, "tried again, an hour later"
+    [jti] = [one.claims["jti"] for one in receiver.of(ada.id) if one.session == bad]
+    [line] = [line for line in site.web.lines if jti in line]
+    assert "invalid_request" in line
+
+
+def test_a_retry_is_the_same_event(receiver: Receiver, ada: Member) -> None:
+    moved: Answer = (302, {"Location": f"{receiver.url}/elsewhere"}, b"")
+    answers = iter([UNAVAILABLE, moved, (500, {}, b"")])
+
+    def answer(pushed: Pushed) -> Answer:
+        return next(answers, TAKEN) if pushed.user == ada.id else TAKEN
+
+    receiver.answer = answer
+    try:
+        post(ada.client, "sign-out")
+        assert len(receiver.of(ada.id)) == 1
+        pushed = receiver.wait(ada.id, 4)
+    finally:
+        receiver.answer = lambda _: TAKEN
+    assert {one.path for one in pushed} == {"/events"}, "a redirect is not followed"
+    assert len({one.claims["jti"] for one in pushed}) == 1
+    issued = [one.claims["iat"] for one in pushed]
+    assert issued == sorted(issued)
+    assert issued[-1] > issued[0], "issued when it is pushed"
+
+
+def test_a_sign_out_does_not_wait_long_for_whoever_is_away(browsers: Browsers) -> None:
+    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
+        ada, bob, eve = (browsers.join(site.url) for _ in range(3))
+        more_sessions(site, eve.id, 131)
+        bobs = session_of(bob.client)
+
+        receiver.stop()
+        assert post(ada.client, "sign-out") < 1, "refused at once"
+        receiver.start()
+        assert len(receiver.wait(ada.id, 1)) == 1
+
+        hung = threading.Event()
+        receiver.answer = lambda _: (hung.wait(30), UNAVAILABLE)[1]
+        try:
+            assert 1.9 < post(bob.client, "sign-out") < 2.5
+            assert 1.9 < post(eve.client, "revoke-sessions") < 2.5
+            backlog = more_sessions(site, ada.id, 500)
+            delete(site, "DELETE FROM session WHERE id = ANY($1)", backlog)
+            began = time.monotonic()
+            sign_in(browsers, site, ada)
+            assert time.monotonic() - began < 1, "what ends nothing waits for nothing"
+        finally:
+            receiver.answer = lambda _: TAKEN
+            hung.set()
+        for person in (bob, eve, ada):
+            until_all_arrived(site, person)
+        assert [one.session for one in receiver.of(bob.id)] == [bobs] * len(receiver.of(bob.id))
+        assert len({one.session for one in receiver.of(eve.id)}) == 132
+        assert {one.session for one in receiver.of(ada.id)} >= set(backlog)
+        said = [line for line in site.web.lines if "security events" in line]
+        assert len(said) in {2, 4}, said
+        assert "takes none" in said[0]
+        assert "again" in said[-1]
+
+
+def test_what_a_killed_process_left_behind_arrives(browsers: Browsers) -> None:
+    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
+        ada = browsers.join(site.url)
+        session = session_of(ada.client)
+        hung = threading.Event()
+        receiver.answer = lambda _: (hung.wait(30), UNAVAILABLE)[1]
+        with ThreadPoolExecutor(1) as pool:
+            signing_out = pool.submit(post, ada.client, "sign-out")
+            [first] = receiver.wait(ada.id, 1)
+            os.killpg(site.web.child.process.pid, signal.SIGKILL)
+            assert isinstance(signing_out.exception(), httpx.TransportError)
+        site.web.stop()
+        receiver.answer = lambda _: TAKEN
+        site.web = stack.web(site.env)
+        again = receiver.wait(ada.id, 2)[1]
+        hung.set()
+        assert (first.session, again.session) == (session, session)
+        assert again.claims["jti"] == first.claims["jti"]
+
+
+def test_two_processes_push_each_event_once(browsers: Browsers) -> None:
+    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
+        ada = browsers.join(site.url)
+        elsewhere = {"NEXT_PUBLIC_BETTER_AUTH_URL": f"http://localhost:{stack.free_port()}"}
+        second = stack.web(site.env | elsewhere)
+        try:
+            sessions = more_sessions(site, ada.id, 400)
+            delete(site, "DELETE FROM session WHERE id = ANY($1)", sessions)
+            pushed = receiver.wait(ada.id, 400)
+            until_all_arrived(site, ada)
+        finally:
+            second.stop()
+        assert sorted(str(one.session) for one in pushed) == sorted(sessions)
+        assert len(receiver.of(ada.id)) == 400
+
+
+def test_an_outbox_out_of_order_stops_no_sign_out(browsers: Browsers) -> None:
+    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
+        ada, eve = browsers.join(site.url), browsers.join(site.url)
+        table = "ALTER TABLE security_event_outbox"
+        delete(site, f"{table} RENAME COLUMN claimed_until TO broken")
+        assert post(ada.client, "sign-out") < 2.5
+        # What ended is old by the time that it can be read again: its tokens have expired; not the
+        # account, whose data is still there.
+        age = "UPDATE security_event_outbox SET ended_at = now() - interval '86465 seconds'"
+        delete(site, age)
+        delete(site, 'DELETE FROM "user" WHERE id = $1', eve.id)
+        delete(site, f"{age} WHERE session_id IS NULL")
+        site.web.stop()
+        delete(site, f"{table} RENAME COLUMN broken TO claimed_until")
+        site.web = stack.web(site.env)
+        events = receiver.wait(eve.id, 2)
+        assert [one.session for one in events].count(None) == 1
+        assert (receiver.of(ada.id), waiting(site, ada.id)) == ([], 0)
+        assert all(abs(one.claims["iat"] - time.time()) < 60 for one in events)
