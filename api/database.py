@@ -18,7 +18,7 @@ from api.statements import Statement, UnownedStatement
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection, from the pool or from PostgreSQL."""
-STATEMENT_TIMEOUT = 10.0
+STATEMENT_TIMEOUT = 4.0
 """Seconds for PostgreSQL to answer; then the request is told that the service is not ready."""
 POOL_SIZE = 10
 """Connections of one process. Further requests wait CONNECT_TIMEOUT for one, then the same."""
@@ -128,7 +128,11 @@ class Database(_Connected):
             raise Unavailable
         try:
             async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
-                yield connection
+                try:
+                    yield connection
+                except (TimeoutError, asyncio.CancelledError):
+                    connection.terminate()  # else its return would wait for the answer once more
+                    raise
         except AWAY as outage:
             if isinstance(outage, ValueError):  # asyncpg's own word for a wrong argument: a bug
                 raise

@@ -1,0 +1,411 @@
+"""How a sign-out reaches every process, and that it cannot be missed, forgotten or outrun."""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import jwt
+import pytest
+
+from api import migrations
+from api import revocations as room
+from api.database import Database
+from api.errors import Unavailable
+from api.models import Kind
+from api.retention import Retention
+from api.revocations import Revocations, SecurityEvent
+from api.tokens import Claims
+from dev.postgres import Postgres
+from tests import stack
+from tests.conftest import SITE, Caller, mint, run, trusting
+from tests.events import purged, push, revoked
+
+WHO = "{ viewer { id } }"
+COUNTS = """SELECT json_build_array((SELECT count(*) FROM tasks.tasks WHERE owner_id = $1),
+    (SELECT count(*) FROM tasks.task_ids WHERE owner_id = $1),
+    (SELECT coalesce(sum(task_count), 0) FROM tasks.owners WHERE owner_id = $1))"""
+
+
+def sid(caller: Caller) -> str:
+    return str(jwt.decode(caller.token, options={"verify_signature": False})["sid"])
+
+
+def claims(user: str = "ada", session: str | None = None) -> Claims:
+    return Claims(user, None, session, SITE, time.time() + 3600)
+
+
+def ended(subject: str, kind: Kind = Kind.SESSION) -> SecurityEvent:
+    return SecurityEvent(SITE, secrets.token_hex(8), kind, subject)
+
+
+@asynccontextmanager
+async def process(url: str, listen_url: str | None = None) -> AsyncIterator[Revocations]:
+    """What one API process keeps of revocations, on a pool of its own."""
+    async with (
+        Database(url) as database,
+        Revocations(database, listen_url or url, max_age=86_400) as kept,
+    ):
+        yield kept
+
+
+async def take(database: Database, kept: Revocations, event: SecurityEvent) -> None:
+    async with database.transaction() as transaction:
+        assert await kept.take(transaction, event)
+
+
+async def until(happened: Callable[[], Awaitable[bool]], seconds: float) -> float:
+    """How many seconds it took."""
+    began = time.monotonic()
+    while not await happened():
+        assert time.monotonic() - began < seconds
+        await asyncio.sleep(0.005)
+    return time.monotonic() - began
+
+
+def test_two_processes_know_within_a_second_and_a_third_after_its_start(
+    settings: dict[str, str],
+    api: stack.Server,
+    new_caller: Callable[[], Caller],
+    tmp_path: Path,
+) -> None:
+    second = stack.api(tmp_path, settings)
+    try:
+        for _ in range(20):
+            here = new_caller()
+            there = Caller(second.url, here.user, here.token)
+            assert here(WHO) == there(WHO)
+            assert push(api.url, revoked(here.user, sid(here))).status_code == 202
+            began = time.monotonic()
+            assert here.post(WHO).status_code == 401
+            while there.post(WHO).status_code == 200:
+                assert time.monotonic() - began < 1
+    finally:
+        second.stop()
+    third = stack.api(tmp_path, settings)
+    try:
+        assert Caller(third.url, here.user, here.token).post(WHO).status_code == 401
+    finally:
+        third.stop()
+
+
+def test_without_notifications_a_poll_finds_it_within_a_second(postgres: Postgres) -> None:
+    async def work() -> None:
+        nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
+        async with process(postgres.url, nowhere) as here, Database(postgres.url) as elsewhere:
+            session = secrets.token_hex(8)
+            assert not await here.refuses(claims(session=session))
+            await take(elsewhere, here, ended(session))
+            spent = await until(lambda: here.refuses(claims(session=session)), 1.0)
+            assert spent > 0.01, "the poll was to find it"
+
+    asyncio.run(work())
+
+
+def test_a_process_that_idled_looks_before_it_lets_anybody_in(
+    postgres: Postgres,
+) -> None:
+    now = time.monotonic()
+
+    async def work() -> None:
+        nonlocal now
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
+            session = secrets.token_hex(8)
+            assert not await kept.refuses(claims(session=session))
+            await take(database, kept, ended(session))
+            assert not await kept.refuses(claims(session=session)), "nobody looks in this test"
+            now += room.IDLE + 1
+            assert await kept.refuses(claims(session=session))
+
+    asyncio.run(work())
+
+
+def test_an_idle_process_leaves_its_database_alone(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "IDLE", 0.0)
+    monkeypatch.setattr(room, "POLL", 0.001)
+    looked = 0
+
+    async def work() -> None:
+        nonlocal looked
+        async with process(postgres.url) as kept:
+            look = kept.look
+
+            async def counted() -> None:
+                nonlocal looked
+                looked += 1
+                await look()
+
+            kept.look = counted  # type: ignore[method-assign]  # counts, and does what it does
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert looked == 0
+            assert not await kept.refuses(claims())
+            assert looked >= 1
+
+    asyncio.run(work())
+
+
+def test_no_event_is_skipped_whatever_order_they_are_committed_in(postgres: Postgres) -> None:
+    """The second writer waits for the first, so that no number appears behind a higher one."""
+
+    async def work() -> None:
+        async with process(postgres.url) as kept, Database(postgres.url) as database:
+            first, second = secrets.token_hex(8), secrets.token_hex(8)
+            async with AsyncExitStack() as open_transaction:
+                slow = await open_transaction.enter_async_context(database.transaction())
+                assert await kept.take(slow, ended(first))
+                late = asyncio.create_task(take(database, kept, ended(second)))
+                done, _ = await asyncio.wait({late}, timeout=0.1)
+                assert not done, "it took a number while a lower one was not committed"
+                await kept.look()
+                assert not await kept.refuses(claims(session=first))
+            await late
+            await kept.look()
+            assert await kept.refuses(claims(session=first))
+            assert await kept.refuses(claims(session=second))
+
+    asyncio.run(work())
+
+
+def test_more_than_a_page_of_events_is_read_to_its_end(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PAGE_SIZE", 3)
+
+    async def work() -> None:
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400)
+            sessions = [secrets.token_hex(8) for _ in range(10)]
+            for session in sessions:
+                await take(database, kept, ended(session))
+            assert all([await kept.refuses(claims(session=s)) for s in sessions])
+
+    asyncio.run(work())
+
+
+def test_131_sessions_that_end_at_once_are_all_refused(
+    api: stack.Server, new_caller: Callable[[], Caller]
+) -> None:
+    user = new_caller().user
+    callers = [Caller(api.url, user, mint(user)) for _ in range(132)]
+    *gone, left = callers
+    with ThreadPoolExecutor(16) as threads:
+        pushed = threads.map(lambda c: push(api.url, revoked(user, sid(c))).status_code, gone)
+        assert set(pushed) == {202}
+        assert {r.status_code for r in threads.map(lambda c: c.post(WHO), gone)} == {401}
+    assert left(WHO)
+
+
+def test_a_request_that_was_let_in_before_does_nothing_after(
+    api: stack.Server, ada: Caller
+) -> None:
+    """Whoever holds a stolen token could start requests early and send their bodies late."""
+    body = b'{"query":"mutation { createTask(input: {title: \\"late\\"}) { task { id } } }"}'
+    host, port = api.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as thief:
+        thief.sendall(
+            f"POST /graphql HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ada.token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            "Expect: 100-continue\r\n\r\n".encode()
+        )
+        assert thief.recv(1000).startswith(b"HTTP/1.1 100"), "it is let in, and waited for"
+        assert push(api.url, revoked(ada.user, sid(ada))).status_code == 202
+        thief.sendall(body)
+        assert thief.recv(1000).startswith(b"HTTP/1.1 401")
+
+
+def test_a_purge_leaves_nothing_and_nobody_else_is_touched(
+    api: stack.Server, postgres: Postgres, new_caller: Callable[[], Caller]
+) -> None:
+    ada, bob = new_caller(), new_caller()
+    for caller in (ada, bob):
+        caller.create()
+    trashed, deleted = ada.create(), ada.create()
+    ids = "mutation ($ids: [ID!]!) { %s(ids: $ids) { %s } }"
+    ada(ids % ("trashTasks", "tasks { id }"), ids=[trashed["id"]])
+    ada(ids % ("deleteTasks", "deletedIds"), ids=[deleted["id"]])
+    assert push(api.url, purged(ada.user)).status_code == 202
+    assert run(postgres, lambda c: c.fetchval(COUNTS, ada.user)) == "[0, 0, 0]"
+    assert run(postgres, lambda c: c.fetchval(COUNTS, bob.user)) == "[1, 1, 1]"
+    assert ada.post(WHO).status_code == 401
+    assert Caller(api.url, ada.user, mint(ada.user, sid=None)).post(WHO).status_code == 401
+    assert bob(WHO)
+    assert push(api.url, purged(ada.user)).status_code == 202, "another event of the same"
+
+
+def test_fifty_writers_that_race_a_purge_leave_no_row(
+    settings: dict[str, str], api: stack.Server, postgres: Postgres, ada: Caller, tmp_path: Path
+) -> None:
+    """In two processes, of which one learns of it late."""
+    second = stack.api(tmp_path, settings)
+    urls = (api.url, second.url)
+    purge_from = 150
+    answers: list[int] = []
+
+    def write(number: int) -> None:
+        caller = Caller(urls[number % 2], ada.user, ada.token)
+        for _ in range(10):
+            query = 'mutation { createTask(input: {title: "x"}) { task { id } } }'
+            answers.append(caller.post(query).status_code)
+
+    try:
+        with ThreadPoolExecutor(51) as threads:
+            writers = [threads.submit(write, number) for number in range(50)]
+            while len(answers) < purge_from:
+                assert not all(writer.done() for writer in writers)
+            assert push(api.url, purged(ada.user)).status_code == 202
+            for writer in writers:
+                writer.result()
+    finally:
+        second.stop()
+    assert set(answers) == {200, 401}
+    assert answers.count(200) >= purge_from
+    assert run(postgres, lambda c: c.fetchval(COUNTS, ada.user)) == "[0, 0, 0]"
+
+
+def test_a_create_that_waited_for_the_purge_fails_by_itself(
+    postgres: Postgres, ada: Caller
+) -> None:
+    """Also in a process that has not heard of it: what refuses is the owner's row."""
+    ada.create()
+
+    async def purge_without_a_word(connection: asyncpg.Connection) -> None:
+        query = "UPDATE tasks.owners SET task_count = 0, purged_at = now() WHERE owner_id = $1"
+        await connection.execute(query, ada.user)
+
+    run(postgres, purge_without_a_word)
+    response = ada.post('mutation { createTask(input: {title: "x"}) { task { id } } }')
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert response.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+
+
+def test_what_no_token_can_need_any_more_is_forgotten(postgres: Postgres) -> None:
+    owner, session = secrets.token_hex(8), secrets.token_hex(8)
+
+    async def expire(connection: asyncpg.Connection) -> None:
+        query = "UPDATE tasks.revocations SET expires_at = now() WHERE subject = any($1)"
+        await connection.execute(query, [owner, session])
+
+    async def left(connection: asyncpg.Connection) -> list[Any]:
+        query = """SELECT subject FROM tasks.revocations WHERE subject = any($1)
+            UNION ALL SELECT owner_id FROM tasks.owners WHERE owner_id = any($1)"""
+        return [row[0] for row in await connection.fetch(query, [owner, session])]
+
+    async def close(connection: asyncpg.Connection) -> None:
+        query = "INSERT INTO tasks.owners (owner_id, task_count, purged_at) VALUES ($1, 0, now())"
+        await connection.execute(query, owner)
+
+    async def work() -> None:
+        async with process(postgres.url) as kept, Database(postgres.url) as database:
+            await take(database, kept, ended(owner, Kind.OWNER))
+            await take(database, kept, ended(session))
+            await Retention(database, kept).forget()
+
+    async def forget() -> None:
+        async with process(postgres.url) as kept, Database(postgres.url) as database:
+            await Retention(database, kept).forget()
+
+    asyncio.run(work())
+    run(postgres, close)
+    assert sorted(run(postgres, left)) == sorted([owner, owner, session])
+    run(postgres, expire)
+    asyncio.run(forget())
+    assert run(postgres, left) == []
+
+
+def test_they_are_kept_for_as_long_as_a_token_may_live(postgres: Postgres) -> None:
+    session = secrets.token_hex(8)
+
+    async def lasts(connection: asyncpg.Connection) -> float:
+        query = """SELECT extract(epoch FROM expires_at - now())::float FROM tasks.revocations
+            WHERE subject = $1"""
+        return float(await connection.fetchval(query, session))
+
+    async def work() -> None:
+        async with process(postgres.url) as kept, Database(postgres.url) as database:
+            await take(database, kept, ended(session))
+
+    asyncio.run(work())
+    assert 86_400 + 50 < run(postgres, lasts) <= 86_400 + 60
+
+
+def test_cut_off_from_its_database_a_process_lets_nobody_in(tmp_path: Path) -> None:
+    """Its connections hang, as they do when a network is gone: nobody says so."""
+    with stack.postgres() as server:
+        api = stack.api(tmp_path, trusting(server.url))
+        ada = Caller(api.url, "ada", mint("ada"))
+        try:
+            ada.create("secret")
+            stopped = frozen(server)
+            cut_off = time.monotonic()
+            try:
+                answers = [ada.post("{ tasks { nodes { title } } }")]
+                assert time.monotonic() - cut_off < 5
+                while time.monotonic() - cut_off < 5:
+                    answers.append(ada.post("{ tasks { nodes { title } } }"))
+                began = time.monotonic()
+                answers.append(ada.post("{ tasks { nodes { title } } }"))
+                spent = time.monotonic() - began
+            finally:
+                for pid in stopped:
+                    os.kill(pid, signal.SIGCONT)
+            assert {answer.status_code for answer in answers} == {503}
+            assert all("secret" not in answer.text for answer in answers)
+            assert all(answer.headers["retry-after"] for answer in answers)
+            assert spent < room.TIMEOUT + 0.5
+            deadline = time.monotonic() + 10
+            while ada.post(WHO).status_code != 200:
+                assert time.monotonic() < deadline, "it recovers by itself"
+        finally:
+            api.stop()
+
+
+def frozen(server: Postgres) -> list[int]:
+    """Stops every process of this server, the postmaster's children first told."""
+    postmaster = int((server.home / "data/postmaster.pid").read_text().split()[0])
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    pids = [postmaster, *map(int, children)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return pids
+
+
+def test_what_was_seen_is_good_for_five_seconds_and_no_longer() -> None:
+    now = 1000.0
+
+    async def work() -> None:
+        nonlocal now
+        with stack.postgres() as server:
+            await asyncio.to_thread(migrations.upgrade, server.url)
+            async with Database(server.url) as database:
+                kept = Revocations(database, server.url, max_age=86_400, clock=lambda: now)
+                gone = secrets.token_hex(8)
+                await take(database, kept, ended(gone))
+                assert not await kept.refuses(claims(session="s"))
+                server.stop()
+                now += room.TRUSTED
+                assert not await kept.refuses(claims(session="s"))
+                assert await kept.refuses(claims(session=gone))
+                now += 0.001
+                for session in ("s", gone):
+                    with pytest.raises(Unavailable):
+                        await kept.refuses(claims(session=session))
+
+    asyncio.run(work())
+
+
+def test_readiness_says_whether_revocations_are_known(api: stack.Server) -> None:
+    assert httpx.get(f"{api.url}/health/ready").status_code == 200
