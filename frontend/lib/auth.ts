@@ -3,7 +3,7 @@ import { CLIENT_ADDRESS_HEADER } from "./client-address";
 import { type Config, config } from "./config";
 import { createPool, type Database, watchedPool } from "./database";
 import { accessTokens } from "./keys";
-import { noteEnding } from "./outbox";
+import { endings } from "./outbox";
 import { secretRotation, secretVersions } from "./secret-rotation";
 
 const DAY = 24 * 60 * 60;
@@ -26,12 +26,9 @@ export function authOptions(current: Config, database: Database) {
       // Left at 100, "sign out everywhere else" would leave the sessions past the first 100.
       database: { defaultFindManyLimit: 10_000 },
     },
-    databaseHooks: {
-      session: { delete: { after: async ({ userId }) => noteEnding(userId) } },
-      user: { delete: { after: async ({ id }) => noteEnding(id) } },
-    },
     plugins: [
       accessTokens(current, database),
+      endings(),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
     ],
   } satisfies BetterAuthOptions;

@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BetterAuthPlugin } from "better-auth";
+import { createAuthMiddleware } from "better-auth/api";
 import type { ClientBase, Pool } from "pg";
 import type { Push, SecurityEvent } from "./security-events";
 
@@ -53,12 +55,36 @@ export async function prepareOutbox(client: ClientBase): Promise<void> {
 
 const ending = new AsyncLocalStorage<Set<string>>();
 
-/** Notes that the current request ended something of this person's: the outbox knows what. */
-export function noteEnding(userId: string): void {
-  ending.getStore()?.add(userId);
+/**
+ * Notes whose sessions the current request may have ended: whoever asked for a change with a session of
+ * theirs, and whoever Better Auth says, for those who have none. Which ones, the outbox alone knows.
+ */
+export function endings(): BetterAuthPlugin {
+  const note = (userId: string | undefined) => {
+    if (userId) ending.getStore()?.add(userId);
+  };
+  return {
+    id: "endings",
+    init: () => ({
+      options: {
+        databaseHooks: {
+          session: { delete: { after: async ({ userId }) => note(userId) } },
+          user: { delete: { after: async ({ id }) => note(id) } },
+        },
+      },
+    }),
+    hooks: {
+      after: [
+        {
+          matcher: (ctx) => ctx.request?.method === "POST",
+          handler: createAuthMiddleware(async (ctx) => note(ctx.context.session?.user.id)),
+        },
+      ],
+    },
+  };
 }
 
-/** Runs `work` and says whose sessions or accounts it ended. */
+/** Runs `work` and says whose sessions or accounts it may have ended. */
 export async function watchEndings<T>(work: () => Promise<T>): Promise<[T, whose: Set<string>]> {
   const whose = new Set<string>();
   const result = await ending.run(whose, work);
