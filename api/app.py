@@ -1,7 +1,7 @@
 """The whole API as one ASGI app, put together from a `Config`."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
@@ -27,28 +27,17 @@ from api.tokens import Claims, Verifier
 def create_app(config: Config) -> FastAPI:
     """Connects to nothing until it is started, and then to the database alone."""
     database = Database(config.database_url.get_secret_value())
-    key_set = KeySet(config.jwks_url) if config.jwks_url else None
-    max_age = config.access_token_max_age
-    revocations = Revocations(database, config.direct_url, max_age=max_age)
+    authentication = authenticating(config, database)
+    revocations = authentication.revocations
     reader = Reader(
         KeyRing(shared_secrets(config.secrets, SECURITY_EVENT)),
         issuer=config.issuer,
         audience=f"{config.api_url}/events",
-        max_age=max_age,
+        max_age=config.access_token_max_age,
     )
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as running:
-            await running.enter_async_context(database)
-            await running.enter_async_context(revocations)
-            await running.enter_async_context(Retention(database, revocations))
-            if key_set:
-                await running.enter_async_context(key_set)
-            yield
-
     app = FastAPI(
-        lifespan=lifespan,
+        lifespan=lifespan(database, authentication, Retention(database, revocations)),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -72,8 +61,6 @@ def create_app(config: Config) -> FastAPI:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
-    authentication = Authentication(verifier(config, key_set), revocations)
-
     async def context(claims: Claims) -> Context:
         await authentication.still_holds(claims)
         return Context(claims=claims, tasks=Tasks(database.of(claims.user_id)))
@@ -91,6 +78,28 @@ def create_app(config: Config) -> FastAPI:
     app.router.routes.append(Route("/graphql", for_pages))
     app.router.routes.append(Route("/events", Events(reader, database, revocations)))
     return app
+
+
+def lifespan(
+    *parts: AbstractAsyncContextManager[object],
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """For FastAPI: these run while the app does, each one as long as those behind it."""
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as entered:
+            for part in parts:
+                await entered.enter_async_context(part)
+            yield
+
+    return running
+
+
+def authenticating(config: Config, database: Database) -> Authentication:
+    """Whoever this configuration believes, and for how long."""
+    key_set = KeySet(config.jwks_url) if config.jwks_url else None
+    revocations = Revocations(database, config.direct_url, max_age=config.access_token_max_age)
+    return Authentication(verifier(config, key_set), revocations, key_set)
 
 
 def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:

@@ -2,12 +2,14 @@
 
 import logging
 import re
+from contextlib import AsyncExitStack
+from typing import Self
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import Problem, Unauthenticated, Unavailable
-from api.keys import KeysUnavailable
+from api.keys import KeySet, KeysUnavailable
 from api.revocations import Revocations
 from api.tokens import Claims, InvalidToken, Verifier
 
@@ -19,11 +21,28 @@ _BEARER = re.compile(r"bearer +([\w.-]+)", re.ASCII | re.IGNORECASE)
 
 
 class Authentication:
-    """Who calls: a good token, of a session that has not ended."""
+    """Who calls: a good token, of a session that has not ended.
 
-    def __init__(self, verifier: Verifier, revocations: Revocations) -> None:
+    An async context manager: inside it the key set, if there is one, and what is revoked are kept
+    up to date.
+    """
+
+    def __init__(
+        self, verifier: Verifier, revocations: Revocations, key_set: KeySet | None = None
+    ) -> None:
+        self.revocations = revocations
         self._verifier = verifier
-        self._revocations = revocations
+        self._key_set = key_set
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._running.enter_async_context(self.revocations)
+        if self._key_set:
+            await self._running.enter_async_context(self._key_set)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._running.aclose()
 
     async def of(self, headers: Headers) -> Claims:
         """The claims of the request's token.
@@ -36,7 +55,7 @@ class Authentication:
 
     async def still_holds(self, claims: Claims) -> None:
         """Raises as `of` does when what was believed before is no longer true."""
-        if await self._revocations.refuses(claims):
+        if await self.revocations.refuses(claims):
             log.info("token refused: its session or owner has ended")
             raise Unauthenticated(token_sent=True)
 
@@ -51,7 +70,10 @@ class Authentication:
 
 
 class Authenticated:
-    """Lets a request through with `scope["state"]["claims"]`, or refuses it before reading it."""
+    """Lets a request through with `scope["state"]["claims"]`, or refuses it before reading it.
+
+    An ASGI app around one route, or a middleware before all of them.
+    """
 
     def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
         self._app = app
@@ -59,6 +81,9 @@ class Authenticated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Asks for the token before the body is read."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
         try:
             claims = await self._authentication.of(Headers(scope=scope))
         except Problem as refusal:

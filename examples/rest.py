@@ -1,0 +1,36 @@
+"""Tasks over REST, for the same tokens: `python -m uvicorn examples.rest:app`."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+
+from api.app import authenticating, lifespan
+from api.auth import Authenticated
+from api.config import Config
+from api.database import Database
+from api.errors import NotFound, Problem
+from api.tasks import Tasks
+
+config = Config.read()
+database = Database(config.database_url.get_secret_value())
+authentication = authenticating(config, database)
+
+app = FastAPI(lifespan=lifespan(database, authentication))
+app.add_middleware(Authenticated, authentication=authentication)  # 401 before anything is read
+app.add_exception_handler(Problem, lambda _, problem: problem.response())
+
+
+def own(user_id: str, request: Request) -> Tasks:
+    if request.state.claims.user_id != user_id:
+        raise NotFound
+    return Tasks(database.of(request.state.claims.user_id))
+
+
+@app.get("/api/{user_id}/tasks")
+async def read(tasks: Annotated[Tasks, Depends(own)]) -> list[dict[str, Any]]:
+    return [dict(row) for row in (await tasks.page(100, None, None)).rows]
+
+
+@app.post("/api/{user_id}/tasks", status_code=201)
+async def create(tasks: Annotated[Tasks, Depends(own)], given: dict[str, Any]) -> dict[str, Any]:
+    return dict(await tasks.create(given))
