@@ -152,10 +152,13 @@ class Site:
 def site(folder: Path, **variables: str) -> Iterator[Site]:
     """All of it, on free ports, with these variables besides."""
     api_port = free_port()
+    url = f"http://localhost:{free_port()}"
+    if variables.get("TOKEN_SIGNING") == "key-set":
+        variables["JWKS_URL"] = f"{url}/api/auth/jwks"
     with postgres() as database:
         env = environment(
             BETTER_AUTH_SECRET=secrets.token_urlsafe(32),
-            NEXT_PUBLIC_BETTER_AUTH_URL=f"http://localhost:{free_port()}",
+            NEXT_PUBLIC_BETTER_AUTH_URL=url,
             API_URL=f"http://localhost:{api_port}",
             DATABASE_URL=database.url,
             TRUSTED_PROXIES="127.0.0.1",

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests import stack
 from tests.contract.people import Browsers
 
 
@@ -12,3 +13,10 @@ from tests.contract.people import Browsers
 def browsers() -> Iterator[Browsers]:
     with ExitStack() as opened:
         yield Browsers(opened)
+
+
+@pytest.fixture(scope="session")
+def key_set_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
+    """The whole product as `site`, with tokens under a key set."""
+    with stack.site(tmp_path_factory.mktemp("site"), TOKEN_SIGNING="key-set") as running:
+        yield running
