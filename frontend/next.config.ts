@@ -14,5 +14,10 @@ export default {
         { key: "Referrer-Policy", value: "same-origin" },
       ],
     },
+    {
+      // Its address holds a token until its script has run.
+      source: "/reset-password",
+      headers: [{ key: "Referrer-Policy", value: "no-referrer" }],
+    },
   ],
 } satisfies NextConfig;

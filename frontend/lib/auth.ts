@@ -4,6 +4,8 @@ import { type Config, config } from "./config";
 import { createPool, type Database, watchedPool } from "./database";
 import { accessTokens } from "./keys";
 import { endings } from "./outbox";
+import { ownSessions, REPLACED_PATHS } from "./own-sessions";
+import { RESET_LINK_LIFE, resetLinksOf, sendResetLink } from "./password-reset";
 import { secretRotation, secretVersions } from "./secret-rotation";
 
 const DAY = 24 * 60 * 60;
@@ -17,7 +19,24 @@ export function authOptions(current: Config, database: Database) {
     secrets: secretVersions(current),
     database,
     telemetry: { enabled: false },
-    emailAndPassword: { enabled: true, minPasswordLength: 8, maxPasswordLength: 128 },
+    emailAndPassword: {
+      enabled: true,
+      minPasswordLength: 8,
+      maxPasswordLength: 128,
+      resetPasswordTokenExpiresIn: RESET_LINK_LIFE,
+      revokeSessionsOnPasswordReset: true,
+      sendResetPassword: (request) => {
+        // Not waited for: how long a mail takes would tell that there is an account.
+        void sendResetLink(current.baseUrl, request);
+        return Promise.resolve();
+      },
+      onPasswordReset: async ({ user }): Promise<void> => {
+        const { adapter } = await getAuth().$context;
+        await adapter.deleteMany(resetLinksOf(user.id));
+      },
+    },
+    user: { deleteUser: { enabled: true } },
+    disabledPaths: REPLACED_PATHS,
     session: { expiresIn: 7 * DAY, updateAge: DAY },
     // Counted in this process's memory: several web processes allow that many times the rate.
     rateLimit: { storage: "memory" },
@@ -29,6 +48,7 @@ export function authOptions(current: Config, database: Database) {
     plugins: [
       accessTokens(current, database),
       endings(),
+      ownSessions(),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
     ],
   } satisfies BetterAuthOptions;

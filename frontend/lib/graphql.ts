@@ -1,8 +1,7 @@
 import { Client, type CombinedError, fetchExchange, mapExchange } from "urql";
 import { type AccessToken, SessionOverError } from "./access-token";
 import { authorizedFetch } from "./authorized-fetch";
-
-export type SignedOutReason = "session-over" | "refused";
+import type { SignedOutReason } from "./next-path";
 
 /** What a client can be told, and `UNREACHABLE`, which is this side's own finding. */
 export type FailureCode =

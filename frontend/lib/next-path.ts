@@ -18,9 +18,11 @@ export function nextPath(value: unknown): string {
   return url.pathname + url.search + url.hash;
 }
 
-/** @param refused the API refused a fresh token: signing in again may help, going back would not. */
-export function signInPath(next: string, refused = false): string {
+/** Refused: by the API, a fresh token. Signing in again may help, going back would not. */
+export type SignedOutReason = "session-over" | "refused";
+
+export function signInPath(next: string, reason: SignedOutReason = "session-over"): string {
   const query = new URLSearchParams({ next: nextPath(next) });
-  if (refused) query.set("refused", "1");
+  if (reason === "refused") query.set("refused", "1");
   return `/sign-in?${query}`;
 }

@@ -2,6 +2,8 @@ import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { getAuth } from "./auth";
 import { signInPath } from "./next-path";
+import type { OwnSession } from "./own-sessions";
+import { resetIdentifier } from "./password-reset";
 
 /**
  * The session of the request being rendered, or null.
@@ -24,4 +26,26 @@ export async function requireSession(path: string) {
   const session = await currentSession();
   if (!session) redirect(signInPath(path));
   return session;
+}
+
+/** Somebody's sessions that have not run out, the latest first, 100 at most. Never their tokens. */
+export async function sessionsOf(userId: string): Promise<OwnSession[]> {
+  const { adapter } = await getAuth().$context;
+  return adapter.findMany<OwnSession>({
+    model: "session",
+    select: ["id", "createdAt", "updatedAt", "ipAddress", "userAgent"],
+    where: [
+      { field: "userId", value: userId },
+      { field: "expiresAt", operator: "gt", value: new Date() },
+    ],
+    sortBy: { field: "createdAt", direction: "desc" },
+    limit: 100,
+  });
+}
+
+/** Whether a link to choose a new password with would still be taken. */
+export async function isResetLinkGood(token: string): Promise<boolean> {
+  const { internalAdapter } = await getAuth().$context;
+  const found = await internalAdapter.findVerificationValue(resetIdentifier(token));
+  return found !== null && found.expiresAt > new Date();
 }

@@ -125,9 +125,9 @@ def test_a_sign_out_is_known_before_it_is_answered(
     assert waiting(site, ada.id) == 0
 
 
-@pytest.mark.parametrize("path", ["revoke-other-sessions", "revoke-sessions", "change-password"])
+@pytest.mark.parametrize("path", ["end-other-sessions", "revoke-sessions", "change-password"])
 def test_131_sessions_at_once(path: str, site: Issuer, receiver: Receiver, ada: Member) -> None:
-    ended = {session_of(ada.client)} if path != "revoke-other-sessions" else set()
+    ended = {session_of(ada.client)} if path != "end-other-sessions" else set()
     ended |= {*more_sessions(site, ada.id, 131 - len(ended))}
     body = {
         "currentPassword": PASSWORD,
@@ -146,9 +146,9 @@ def test_one_session_from_another_browser(
     site: Issuer, receiver: Receiver, ada: Member, browsers: Browsers
 ) -> None:
     elsewhere = sign_in(browsers, site, ada)
-    session = elsewhere.get("/api/auth/get-session").json()["session"]
-    post(ada.client, "revoke-session", token=session["token"])
-    assert [one.session for one in receiver.of(ada.id)] == [session["id"]]
+    session = session_of(elsewhere)
+    post(ada.client, "end-session", id=session)
+    assert [one.session for one in receiver.of(ada.id)] == [session]
 
 
 def test_what_ends_past_better_auth_is_known_too(
@@ -191,7 +191,7 @@ def test_a_refused_event_holds_up_no_other(
 
     receiver.answer = answer
     try:
-        post(ada.client, "revoke-other-sessions")
+        post(ada.client, "end-other-sessions")
         assert {one.session for one in receiver.of(ada.id)} == {bad, *good}
         eve = browsers.join(site.url)
         post(eve.client, "sign-out")

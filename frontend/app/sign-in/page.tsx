@@ -9,11 +9,14 @@ export const metadata: Metadata = { title: "Sign in" };
 const REFUSED =
   "The API did not accept your session. Sign in again; if that does not help, the app and its API are set up with different secrets.";
 
+const CHANGED = "Your password is changed. Sign in with the new one.";
+
 export default async function SignInPage({ searchParams }: PageProps<"/sign-in">) {
-  const { next, refused } = await searchParams;
+  const { next, refused, changed } = await searchParams;
   const path = nextPath(next);
   // Someone whom the API refused has a session; sent back at once, they would go round in circles.
   if (refused !== undefined) return <Credentials intent="sign-in" next={path} notice={REFUSED} />;
   if (await currentSession()) redirect(path);
-  return <Credentials intent="sign-in" next={path} />;
+  const notice = changed === undefined ? undefined : CHANGED;
+  return <Credentials intent="sign-in" next={path} notice={notice} />;
 }

@@ -6,8 +6,12 @@ import { currentSession } from "@/lib/session";
 
 export const metadata: Metadata = { title: "Create an account" };
 
+const DELETED = "Your account is gone, and every task with it. You are welcome back any time.";
+
 export default async function SignUpPage({ searchParams }: PageProps<"/sign-up">) {
-  const path = nextPath((await searchParams).next);
+  const { next, deleted } = await searchParams;
+  const path = nextPath(next);
   if (await currentSession()) redirect(path);
-  return <Credentials intent="sign-up" next={path} />;
+  const notice = deleted === undefined ? undefined : DELETED;
+  return <Credentials intent="sign-up" next={path} notice={notice} />;
 }

@@ -1,7 +1,12 @@
-/** Why signing in or up did not work, in words, and the field to mend if there is one. */
-export type Problem = { message: string; field?: "email" | "password" };
+import { goToSignIn } from "./signed-out";
 
-export const UNREACHABLE: Problem = {
+/** Why something about an account did not work, in words, and the field to mend if there is one. */
+export type Problem = { message: string; field?: "email" | "password" | "current" };
+
+/** What came of asking: done, a problem, or the page is on its way to another. */
+export type Outcome = Problem | "leaving" | null;
+
+const UNREACHABLE: Problem = {
   message: "No answer from the server. Check your connection and try again.",
 };
 
@@ -19,6 +24,8 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
     message: "There is an account with this email. Sign in instead.",
     field: "email",
   },
+  INVALID_PASSWORD: { message: "This is not your password.", field: "current" },
+  INVALID_TOKEN: { message: "This link was used already, or is too old. Ask for another." },
   PASSWORD_TOO_SHORT: { message: "Use at least 8 characters.", field: "password" },
   PASSWORD_TOO_LONG: { message: "Use at most 128 characters.", field: "password" },
   INVALID_ORIGIN: {
@@ -26,13 +33,40 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
   },
 };
 
+type Failure = { code?: string | undefined; status: number };
+
 /** @param error what Better Auth's client reports: its code, and the HTTP status. */
-export function explain({ code, status }: { code?: string | undefined; status: number }): Problem {
+export function explain({ code, status }: Failure): Problem {
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return known;
-  if (status === 429) return { message: "Too many attempts. Wait ten seconds and try again." };
+  if (status === 429) return { message: "Too many attempts. Wait a little and try again." };
   if (status === 503) {
-    return { message: "Signing in is not possible right now. Try again in a moment." };
+    return { message: "This is not possible right now. Try again in a moment." };
   }
   return { message: "Something went wrong on the server. Try again." };
+}
+
+type Asking = () => Promise<{ error: Failure | null }>;
+
+/** Asks Better Auth for something; null when it did it. */
+export async function problemOf(ask: Asking): Promise<Problem | null> {
+  try {
+    const { error } = await ask();
+    return error && explain(error);
+  } catch {
+    return UNREACHABLE;
+  }
+}
+
+/** The same for what needs a session: when it is over, the page leaves for sign-in. */
+export async function outcomeOf(ask: Asking): Promise<Outcome> {
+  let isOver = false;
+  const problem = await problemOf(async () => {
+    const answer = await ask();
+    isOver = answer.error?.status === 401;
+    return answer;
+  });
+  if (!isOver) return problem;
+  goToSignIn("session-over");
+  return "leaving";
 }

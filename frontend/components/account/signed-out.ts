@@ -1,11 +1,16 @@
-const CHANNEL = "signed-out";
+import { type SignedOutReason, signInPath } from "@/lib/next-path";
+
+let opened: BroadcastChannel | undefined;
+
+/** One for the page: what it says itself it does not hear. */
+function otherTabs(): BroadcastChannel | undefined {
+  if (typeof BroadcastChannel === "function") opened ??= new BroadcastChannel("signed-out");
+  return opened;
+}
 
 /** Tells every other tab that the person of this browser signed out, or is no more. */
 export function announceSignOut(): void {
-  if (typeof BroadcastChannel !== "function") return;
-  const channel = new BroadcastChannel(CHANNEL);
-  channel.postMessage(null);
-  channel.close();
+  otherTabs()?.postMessage(null);
 }
 
 /** Leaves for `path` as a new document: nothing of this person's stays in memory, or in this tab. */
@@ -20,11 +25,17 @@ export function leave(path: string): void {
  * @param before drops what must be gone even before the page is.
  */
 export function leaveOnSignOut(before?: () => void): () => void {
-  if (typeof BroadcastChannel !== "function") return () => {};
-  const channel = new BroadcastChannel(CHANNEL);
-  channel.onmessage = () => {
+  function onMessage() {
     before?.();
     leave("/sign-in");
-  };
-  return () => channel.close();
+  }
+  const tabs = otherTabs();
+  tabs?.addEventListener("message", onMessage);
+  return () => tabs?.removeEventListener("message", onMessage);
+}
+
+/** To sign-in and back here, as a new document: nothing of this session stays in memory. */
+export function goToSignIn(reason: SignedOutReason): void {
+  const { pathname, search } = window.location;
+  window.location.assign(signInPath(pathname + search, reason));
 }

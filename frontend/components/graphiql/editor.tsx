@@ -4,7 +4,8 @@ import { GraphiQL, type GraphiQLProps } from "graphiql";
 import "graphiql/setup-workers/webpack";
 import "graphiql/style.css";
 import { useState } from "react";
-import { goToSignIn, useSession } from "@/components/graphql/graphql";
+import { goToSignIn } from "@/components/account/signed-out";
+import { useSession } from "@/components/graphql/graphql";
 import { type AccessToken, SessionOverError } from "@/lib/access-token";
 import { authorizedFetch } from "@/lib/authorized-fetch";
 

@@ -2,10 +2,9 @@
 
 import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
 import { Provider } from "urql";
-import { leaveOnSignOut } from "@/components/account/signed-out";
+import { goToSignIn, leaveOnSignOut } from "@/components/account/signed-out";
 import { AccessToken } from "@/lib/access-token";
-import { createClient, type SignedOutReason } from "@/lib/graphql";
-import { signInPath } from "@/lib/next-path";
+import { createClient } from "@/lib/graphql";
 
 export type Identity = {
   /** Where browsers reach the GraphQL API. */
@@ -17,12 +16,6 @@ export type Identity = {
 type Session = Identity & { accessToken: AccessToken };
 
 const SessionContext = createContext<Session | null>(null);
-
-/** To sign-in and back here, as a new document: nothing of this session stays in memory. */
-export function goToSignIn(reason: SignedOutReason): void {
-  const { pathname, search } = window.location;
-  window.location.assign(signInPath(pathname + search, reason === "refused"));
-}
 
 export function useSession(): Session {
   const session = useContext(SessionContext);

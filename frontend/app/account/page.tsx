@@ -1,0 +1,83 @@
+import type { Metadata } from "next";
+import Link from "next/link";
+import type { ReactNode } from "react";
+import { ChangePassword } from "@/components/account/change-password";
+import { DeleteAccount } from "@/components/account/delete-account";
+import { LeaveOnSignOut } from "@/components/account/leave-on-sign-out";
+import { type SessionRow, Sessions } from "@/components/account/sessions";
+import { Header } from "@/components/header/header";
+import { Toasts } from "@/components/toasts/toasts";
+import { describeDevice } from "@/lib/device";
+import { HOME } from "@/lib/next-path";
+import type { OwnSession } from "@/lib/own-sessions";
+import { requireSession, sessionsOf } from "@/lib/session";
+
+export const metadata: Metadata = { title: "Account" };
+
+const MINUTE = 60_000;
+
+function rowOf(session: OwnSession, current: string): SessionRow {
+  const { id, createdAt, updatedAt, ipAddress, userAgent } = session;
+  return {
+    id,
+    device: describeDevice(userAgent),
+    ipAddress: ipAddress ?? "",
+    signedInAt: createdAt.toISOString(),
+    extendedAt: updatedAt.valueOf() - createdAt.valueOf() > MINUTE ? updatedAt.toISOString() : null,
+    isCurrent: id === current,
+  };
+}
+
+export default async function AccountPage() {
+  const { user, session } = await requireSession("/account");
+  const rows = (await sessionsOf(user.id)).map((each) => rowOf(each, session.id));
+  // This browser first, then the latest.
+  const sessions = [
+    ...rows.filter((row) => row.isCurrent),
+    ...rows.filter((row) => !row.isCurrent),
+  ];
+  return (
+    <Toasts>
+      <LeaveOnSignOut />
+      <Header email={user.email} />
+      <main className="mx-auto grid max-w-3xl gap-5 px-4 pt-8 pb-28 sm:px-6">
+        <div className="flex flex-wrap items-baseline justify-between gap-x-6 gap-y-1">
+          <h1 className="text-2xl font-semibold tracking-tight">Account</h1>
+          <Link className="link text-sm" href={HOME}>
+            Back to your tasks
+          </Link>
+        </div>
+        <dl className="grid gap-x-6 gap-y-1 sm:grid-cols-[auto_1fr]">
+          <dt className="text-muted">Name</dt>
+          <dd className="wrap-anywhere">{user.name}</dd>
+          <dt className="text-muted">Email</dt>
+          <dd className="wrap-anywhere">{user.email}</dd>
+        </dl>
+        <Card title="Where you are signed in">
+          <p className="mt-1 text-muted">
+            Do you not know one of these? Sign out there, and change your password.
+          </p>
+          <Sessions sessions={sessions} />
+        </Card>
+        <Card title="Password">
+          <ChangePassword email={user.email} />
+        </Card>
+        <Card title="Delete account">
+          <p className="mt-1 text-muted">
+            Your account goes, and every task with it. This cannot be undone.
+          </p>
+          <DeleteAccount email={user.email} />
+        </Card>
+      </main>
+    </Toasts>
+  );
+}
+
+function Card({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section className="rounded-2xl border border-line bg-surface p-5 sm:p-6">
+      <h2 className="text-lg font-semibold tracking-tight">{title}</h2>
+      {children}
+    </section>
+  );
+}

@@ -1,0 +1,71 @@
+"use client";
+
+import { useRouter } from "next/navigation";
+import { useToast } from "@/components/toasts/toasts";
+import { authClient } from "@/lib/auth-client";
+import { Field, FormProblem } from "./field";
+import { outcomeOf } from "./problem";
+import { textOf, useForm } from "./use-form";
+
+export function ChangePassword({ email }: { email: string }) {
+  const router = useRouter();
+  const toast = useToast();
+  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+    const revokeOtherSessions = data.has("others");
+    const outcome = await outcomeOf(() =>
+      authClient.changePassword({
+        currentPassword: textOf(data, "current"),
+        newPassword: textOf(data, "password"),
+        revokeOtherSessions,
+      }),
+    );
+    if (outcome === null) {
+      const also = revokeOtherSessions ? " You are signed out everywhere else." : "";
+      toast({ message: `Your password is changed.${also}` });
+      router.refresh();
+    }
+    return outcome;
+  });
+
+  return (
+    <form {...form} className="mt-4">
+      <fieldset className="grid max-w-sm gap-4" disabled={isClosed}>
+        {/* Tells a password manager whose password it is. */}
+        <input autoComplete="username" defaultValue={email} hidden={true} readOnly={true} />
+        <Field
+          autoComplete="current-password"
+          label="Current password"
+          maxLength={128}
+          name="current"
+          problem={problem}
+          required={true}
+          type="password"
+        />
+        <Field
+          autoComplete="new-password"
+          hint="At least 8 characters."
+          label="New password"
+          maxLength={128}
+          minLength={8}
+          name="password"
+          problem={problem}
+          required={true}
+          type="password"
+        />
+        <label className="flex items-center gap-2.5 text-sm">
+          <input
+            className="size-4.5 accent-accent"
+            defaultChecked={true}
+            name="others"
+            type="checkbox"
+          />
+          Sign out everywhere else
+        </label>
+        <FormProblem problem={problem} />
+        <button className="button justify-self-start" disabled={isPending} type="submit">
+          {isPending ? "Changing…" : "Change password"}
+        </button>
+      </fieldset>
+    </form>
+  );
+}

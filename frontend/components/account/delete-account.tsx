@@ -1,0 +1,80 @@
+"use client";
+
+import { useState } from "react";
+import { Dialog } from "@/components/dialog/dialog";
+import { authClient } from "@/lib/auth-client";
+import { useHydrated } from "@/lib/use-hydrated";
+import { Field, FormProblem } from "./field";
+import { outcomeOf } from "./problem";
+import { announceSignOut, leave } from "./signed-out";
+import { textOf, useForm } from "./use-form";
+
+export function DeleteAccount({ email }: { email: string }) {
+  const [isAsking, setAsking] = useState(false);
+  const isHydrated = useHydrated();
+  return (
+    <>
+      <button
+        className="button button-danger mt-4"
+        disabled={!isHydrated}
+        onClick={() => setAsking(true)}
+        type="button"
+      >
+        Delete account
+      </button>
+      {isAsking && <Confirm email={email} onClose={() => setAsking(false)} />}
+    </>
+  );
+}
+
+function Confirm({ email, onClose }: { email: string; onClose: () => void }) {
+  const { form, problem, isPending } = useForm(async (data) => {
+    const outcome = await outcomeOf(() =>
+      authClient.deleteUser({ password: textOf(data, "current") }),
+    );
+    if (outcome !== null) return outcome;
+    announceSignOut();
+    leave("/sign-up?deleted=1");
+    return "leaving";
+  });
+
+  return (
+    <Dialog onClose={onClose} title="Delete this account?">
+      <p className="mt-2 text-muted wrap-anywhere">
+        {email} and every task of yours will be gone, at once and for good. Nobody can bring them
+        back.
+      </p>
+      <form {...form} className="mt-5 grid gap-4">
+        <input autoComplete="username" defaultValue={email} hidden={true} readOnly={true} />
+        <Field
+          autoComplete="current-password"
+          label="Your password"
+          maxLength={128}
+          name="current"
+          problem={problem}
+          required={true}
+          type="password"
+        />
+        <Field
+          autoCapitalize="none"
+          autoComplete="off"
+          hint="So that nobody does this by mistake."
+          label="Type “delete” to confirm"
+          name="confirmation"
+          pattern="delete"
+          required={true}
+          title="delete"
+        />
+        <FormProblem problem={problem} />
+        <div className="flex flex-wrap justify-end gap-3">
+          <button className="button" onClick={onClose} type="button">
+            Keep it
+          </button>
+          <button className="button button-danger" disabled={isPending} type="submit">
+            {isPending ? "Deleting…" : "Delete for good"}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,57 @@
+"use client";
+
+import Link from "next/link";
+import { useState } from "react";
+import { authClient } from "@/lib/auth-client";
+import { Field, FormProblem } from "./field";
+import { Gate } from "./gate";
+import { problemOf } from "./problem";
+import { textOf, useForm } from "./use-form";
+
+/** Asks where to send a link to. Says the same of an address that has an account and of one that has none. */
+export function Forgotten() {
+  const [sentTo, setSentTo] = useState<string | null>(null);
+  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+    const email = textOf(data, "email");
+    const found = await problemOf(() => authClient.requestPasswordReset({ email }));
+    if (!found) setSentTo(email);
+    return found;
+  });
+
+  return (
+    <Gate heading="Choose a new password">
+      <p className="mt-3 text-muted">
+        Tell us your email, and we send you a link that works for an hour.
+      </p>
+      <form {...form} className="mt-6">
+        <fieldset className="grid gap-4" disabled={isClosed}>
+          <Field
+            autoComplete="username"
+            label="Email"
+            maxLength={255}
+            name="email"
+            problem={problem}
+            required={true}
+            type="email"
+          />
+          <FormProblem problem={problem} />
+          <button className="button button-primary" disabled={isPending} type="submit">
+            {isPending ? "Sending…" : "Send the link"}
+          </button>
+        </fieldset>
+      </form>
+      <p
+        className="mt-4 rounded-lg bg-wash px-3.5 py-2.5 text-sm wrap-anywhere empty:hidden"
+        role="status"
+      >
+        {sentTo &&
+          `If there is an account for ${sentTo}, the link is on its way. Look among the unwanted mail too.`}
+      </p>
+      <p className="mt-6 text-sm text-muted">
+        <Link className="link" href="/sign-in">
+          Back to sign in
+        </Link>
+      </p>
+    </Gate>
+  );
+}

@@ -1,0 +1,10 @@
+"use client";
+
+import { useEffect } from "react";
+import { leaveOnSignOut } from "./signed-out";
+
+/** Leaves the page it is on when the person signs out in another tab. */
+export function LeaveOnSignOut() {
+  useEffect(() => leaveOnSignOut(), []);
+  return null;
+}

@@ -1,0 +1,17 @@
+"use client";
+
+import { useHydrated } from "@/lib/use-hydrated";
+
+const FORMAT = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+});
+
+/** A point in time by the reader's clock, which the server does not know. */
+export function Moment({ at }: { at: string }) {
+  const isHydrated = useHydrated();
+  return <time dateTime={at}>{isHydrated ? FORMAT.format(new Date(at)) : at.slice(0, 10)}</time>;
+}

@@ -1,0 +1,78 @@
+"use client";
+
+import Link from "next/link";
+import { useEffect, useState } from "react";
+import { authClient } from "@/lib/auth-client";
+import { Field, FormProblem } from "./field";
+import { Gate } from "./gate";
+import { problemOf } from "./problem";
+import { textOf, useForm } from "./use-form";
+
+type Props = {
+  /** What the link brought: null when it is no longer good, undefined when the address held none. */
+  token: string | null | undefined;
+};
+
+export function NewPassword({ token: given }: Props) {
+  // Kept here alone: the address forgets it, and Next renders the page again without it.
+  const [token] = useState(given);
+
+  useEffect(() => {
+    window.history.replaceState(null, "", "/reset-password");
+  }, []);
+
+  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+    const newPassword = textOf(data, "password");
+    const found = await problemOf(() =>
+      authClient.resetPassword({ newPassword, token: token ?? "" }),
+    );
+    if (found) return found;
+    window.location.assign("/sign-in?changed=1");
+    return "leaving";
+  });
+
+  if (!token) {
+    return (
+      <Gate heading={token === null ? "This link no longer works" : "Open the link once more"}>
+        <p className="mt-3 text-muted">
+          {token === null
+            ? "It was used already, or it is older than an hour."
+            : "This page forgets it when it is loaded again. It is still in your mail."}
+        </p>
+        <Link className="button button-primary mt-6" href="/forgot-password">
+          Ask for another
+        </Link>
+      </Gate>
+    );
+  }
+
+  return (
+    <Gate heading="Choose a new password">
+      <p className="mt-3 text-muted">It signs you out everywhere, and you sign in with it.</p>
+      <form {...form} className="mt-6">
+        <fieldset className="grid gap-4" disabled={isClosed}>
+          <Field
+            autoComplete="new-password"
+            hint="At least 8 characters."
+            label="New password"
+            maxLength={128}
+            minLength={8}
+            name="password"
+            problem={problem}
+            required={true}
+            type="password"
+          />
+          <FormProblem problem={problem} />
+          <button className="button button-primary" disabled={isPending} type="submit">
+            {isPending ? "Saving…" : "Save the new password"}
+          </button>
+        </fieldset>
+      </form>
+      <p className="mt-6 text-sm text-muted">
+        <Link className="link" href="/forgot-password">
+          Ask for another link
+        </Link>
+      </p>
+    </Gate>
+  );
+}

@@ -1,0 +1,114 @@
+"use client";
+
+import { useRouter } from "next/navigation";
+import { useRef, useState, useTransition } from "react";
+import { useToast } from "@/components/toasts/toasts";
+import { authClient } from "@/lib/auth-client";
+import { useHydrated } from "@/lib/use-hydrated";
+import { Moment } from "./moment";
+import { outcomeOf } from "./problem";
+
+export type SessionRow = {
+  id: string;
+  /** "Firefox on Windows" */
+  device: string;
+  ipAddress: string;
+  signedInAt: string;
+  /** When it was last extended, if it was. */
+  extendedAt: string | null;
+  isCurrent: boolean;
+};
+
+/** Where the person is signed in, and the way to end it there. */
+export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
+  const router = useRouter();
+  const toast = useToast();
+  const isHydrated = useHydrated();
+  const [isRefreshing, startRefreshing] = useTransition();
+  const [isAsking, setAsking] = useState(false);
+  const list = useRef<HTMLUListElement>(null);
+  const isClosed = !isHydrated || isAsking || isRefreshing;
+
+  async function end(
+    path: "/end-session" | "/end-other-sessions",
+    id: string | null,
+    said: string,
+  ) {
+    setAsking(true);
+    const outcome = await outcomeOf(() =>
+      authClient.$fetch(path, { method: "POST", body: id === null ? {} : { id } }),
+    );
+    if (outcome === "leaving") return;
+    setAsking(false);
+    if (outcome) {
+      toast({
+        message: outcome.message,
+        isError: true,
+        action: { label: "Try again", run: () => void end(path, id, said) },
+      });
+      return;
+    }
+    toast({ message: said });
+    // The button that had it goes.
+    list.current?.focus();
+    startRefreshing(() => router.refresh());
+  }
+
+  return (
+    <>
+      <ul
+        aria-label="Sessions"
+        className="mt-4 divide-y divide-line rounded-sm"
+        ref={list}
+        tabIndex={-1}
+      >
+        {sessions.map(({ id, device, ipAddress, signedInAt, extendedAt, isCurrent }) => (
+          <li
+            aria-label={device}
+            className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 py-3.5"
+            key={id}
+          >
+            <div className="min-w-0 basis-60 grow">
+              <p className="flex flex-wrap items-center gap-x-2.5 gap-y-1 font-medium">
+                {device}
+                {isCurrent && (
+                  <span className="rounded-full bg-wash px-2.5 py-0.5 text-sm">This browser</span>
+                )}
+              </p>
+              <p className="mt-0.5 text-sm text-muted wrap-anywhere">
+                Signed in <Moment at={signedInAt} />
+                {ipAddress && ` from ${ipAddress}`}
+                {extendedAt && (
+                  <>
+                    , last seen <Moment at={extendedAt} /> or later
+                  </>
+                )}
+              </p>
+            </div>
+            {!isCurrent && (
+              <button
+                aria-label={`Sign out there: ${device}`}
+                className="button"
+                disabled={isClosed}
+                onClick={() => void end("/end-session", id, `Signed out: ${device}.`)}
+                type="button"
+              >
+                Sign out there
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {sessions.length > 1 && (
+        <button
+          className="button mt-3"
+          disabled={isClosed}
+          onClick={() => void end("/end-other-sessions", null, "Signed out everywhere else.")}
+          type="button"
+        >
+          Sign out everywhere else
+        </button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,305 @@
+"""One's account in a real browser: sessions, password, and the end of it."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests import stack
+from tests.conftest import run
+from tests.e2e.conftest import NARROW, PASSWORD, WIDE, Newcomer, Person
+
+TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
+NEW_PASSWORD = "battery staple"
+
+
+def second_browser(person: Person, newcomer: Newcomer, **options: Any) -> Person:
+    """The same person at another device, signed in there."""
+    other = newcomer(person.site, **options)
+    other.email = person.email
+    other.goes_to("/sign-in")
+    other.submits("Sign in")
+    other.is_at("/tasks")
+    return other
+
+
+def sessions(person: Person) -> Locator:
+    """The list of the account page."""
+    return person.page.get_by_role("list", name="Sessions").get_by_role("listitem")
+
+
+def forgives(person: Person, *statuses: int) -> None:
+    """Chromium's own line about answers that a test is about."""
+    told = [f"status of {status}" for status in statuses]
+    person.complaints = [
+        text for text in person.complaints if not any(line in text for line in told)
+    ]
+
+
+def posts(person: Person, path: str, body: Any) -> Any:
+    """What a script in their page is answered: the status and the text."""
+    script = """([path, body]) => fetch(`/api/auth/${path}`, {
+        method: "POST", body, headers: {"Content-Type": "application/json"},
+    }).then(async answer => [answer.status, await answer.text()])"""
+    return person.page.evaluate(script, [path, json.dumps(body)])
+
+
+def is_sent_to_sign_in(person: Person) -> None:
+    expect(person.page).to_have_url(re.compile(r"/sign-in"))
+    expect(person.page.get_by_role("heading", name="Welcome back")).to_be_visible()
+
+
+def changes_password(person: Person, current: str, new: str) -> None:
+    person.page.get_by_label("Current password").fill(current)
+    person.page.get_by_label("New password").fill(new)
+    person.clicks("Change password")
+
+
+def test_signing_out_there_reaches_the_other_browser(site: stack.Site, newcomer: Newcomer) -> None:
+    ada = newcomer(site, user_agent="Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/133.0")
+    ada.signs_up()
+    phone = second_browser(
+        ada,
+        newcomer,
+        user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Safari/6",
+    )
+    phone.adds("From the phone")
+    second_browser(ada, newcomer).page.close()
+    ada.page.get_by_role("link", name=f"Account: {ada.email}").click()
+    ada.is_at("/account")
+    expect(sessions(ada)).to_have_count(3)
+    expect(sessions(ada).first).to_contain_text("Firefox on Windows")
+    expect(sessions(ada).first).to_contain_text("This browser")
+    expect(sessions(ada).first.get_by_role("button")).to_have_count(0)
+
+    ada.clicks("Sign out there: Safari on iPhone")
+    expect(sessions(ada)).to_have_count(2)
+    phone.goes_to("/tasks")
+    is_sent_to_sign_in(phone)
+    ada.clicks("Sign out everywhere else")
+    expect(sessions(ada)).to_have_count(1)
+    ada.page.reload()
+    expect(sessions(ada)).to_have_count(1)
+
+
+def test_an_account_page_whose_session_ended_goes_to_sign_in(
+    ada: Person, newcomer: Newcomer
+) -> None:
+    other = second_browser(ada, newcomer)
+    for person in (ada, other):
+        person.goes_to("/account")
+        expect(sessions(person)).to_have_count(2)
+    ada.clicks("Sign out everywhere else")
+    expect(sessions(ada)).to_have_count(1)
+    changes_password(other, PASSWORD, NEW_PASSWORD)
+    other.is_at("/sign-in?next=%2Faccount")
+    other.submits("Sign in")
+    other.is_at("/account")
+    forgives(other, 401)
+
+
+def test_nobody_ends_anothers_session(site: stack.Site, newcomer: Newcomer) -> None:
+    ada, bob = newcomer(site), newcomer(site)
+    ada.signs_up()
+    bob.signs_up()
+    mine = ada.page.evaluate("fetch('/api/auth/get-session').then(r => r.json())")
+    theft = posts(bob, "end-session", {"id": mine["session"]["id"]})
+    assert theft == posts(bob, "end-session", {"id": "of-nobody"}) == [200, '{"status":true}']
+    ada.page.reload()
+    ada.is_at("/tasks")
+    for junk in ({}, {"id": {"operator": "ne"}}, {"id": [mine["session"]["id"]]}):
+        assert posts(ada, "end-session", junk)[0] == 400
+    ada.page.reload()
+    ada.is_at("/tasks")
+    forgives(ada, 400)
+
+
+def test_a_sessions_token_is_in_no_answer_that_a_page_reads(
+    site: stack.Site, newcomer: Newcomer
+) -> None:
+    ada = newcomer(site)
+    answers: list[str] = []
+    ada.page.on("response", lambda answer: answers.append(_text(answer)))
+    ada.signs_up()
+    ada.goes_to("/account")
+    changes_password(ada, PASSWORD, NEW_PASSWORD)
+    expect(ada.page.get_by_text("Your password is changed.")).to_be_visible()
+    ada.page.evaluate("fetch('/api/auth/get-session').then(r => r.text())")
+    ada.signs_out()
+    ada.submits("Sign in", NEW_PASSWORD)
+    ada.is_at("/tasks")
+    find = """SELECT token FROM session WHERE "userId" = (SELECT id FROM "user" WHERE email = $1)"""
+    rows = run(site.database, lambda connection: connection.fetch(find, ada.email))
+    assert len(rows) == 1
+    assert len(answers) > 10
+    assert not [text for text in answers if rows[0]["token"] in text]
+    for path in ("list-sessions", "revoke-session", "revoke-other-sessions", "update-session"):
+        assert ada.page.evaluate(f"fetch('/api/auth/{path}').then(r => r.status)") == 404
+    forgives(ada, 404)
+
+
+def _text(answer: Any) -> str:
+    try:
+        return str(answer.text())
+    except Exception:  # noqa: BLE001 - redirects and pages that were left have no body
+        return ""
+
+
+def test_a_changed_password_signs_out_everywhere_else(ada: Person, newcomer: Newcomer) -> None:
+    other = second_browser(ada, newcomer)
+    ada.goes_to("/account")
+    changes_password(ada, "wrong horse", NEW_PASSWORD)
+    current = ada.page.get_by_label("Current password")
+    expect(current).to_be_focused()
+    expect(ada.page.get_by_text("This is not your password.")).to_be_visible()
+    changes_password(ada, PASSWORD, NEW_PASSWORD)
+    expect(ada.page.get_by_text("You are signed out everywhere else.")).to_be_visible()
+    expect(current).to_have_value("")
+    other.page.reload()
+    is_sent_to_sign_in(other)
+    ada.goes_to("/tasks")
+    ada.adds("Still here")
+    other.submits("Sign in")
+    expect(other.page.get_by_text("do not match")).to_be_visible()
+    other.submits("Sign in", NEW_PASSWORD)
+    other.is_at("/tasks")
+    for person in (ada, other):
+        forgives(person, 400, 401)
+
+
+def test_a_changed_password_may_leave_the_others_signed_in(ada: Person, newcomer: Newcomer) -> None:
+    other = second_browser(ada, newcomer)
+    ada.goes_to("/account")
+    ada.page.get_by_label("Sign out everywhere else").uncheck()
+    changes_password(ada, PASSWORD, NEW_PASSWORD)
+    expect(ada.page.get_by_text("Your password is changed.")).to_be_visible()
+    other.page.reload()
+    other.is_at("/tasks")
+
+
+def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None:
+    ada = newcomer(site)
+    ada.signs_up()
+    ada.adds("Hers")
+    other_tab = ada.context.new_page()
+    other_tab.goto(f"{site.url}/tasks")
+    expect(other_tab.get_by_role("listitem", name="Hers")).to_be_visible()
+    ada.goes_to("/account")
+    assert posts(ada, "delete-user", {})[0] == 400, "not without the password"
+    ada.clicks("Delete account")
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_label("Your password").fill("wrong horse")
+    dialog.get_by_label("to confirm").fill("delete")
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(dialog).to_contain_text("This is not your password.")
+    dialog.get_by_label("Your password").fill(PASSWORD)
+    dialog.get_by_label("to confirm").fill("yes")
+    dialog.get_by_role("button", name="Delete for good").click()
+    ada.is_at("/account")
+    dialog.get_by_label("to confirm").fill("delete")
+    dialog.get_by_role("button", name="Delete for good").click()
+    ada.is_at("/sign-up?deleted=1")
+    expect(ada.page.get_by_role("status")).to_contain_text("Your account is gone")
+    expect(other_tab).to_have_url(f"{site.url}/sign-in")
+    ada.goes_to("/sign-in")
+    ada.submits("Sign in")
+    expect(ada.page.get_by_text("do not match")).to_be_visible()
+    forgives(ada, 400, 401)
+
+
+def link_to(person: Person) -> str:
+    """The one in the mail to them that the web app printed last."""
+    lines = person.site.web.lines
+    starts = [number for number, line in enumerate(lines) if line == f"To: {person.email}"]
+    return next(line for line in lines[starts[-1] :] if line.startswith("http"))
+
+
+def asks_for_a_link(person: Person) -> None:
+    person.goes_to("/sign-in")
+    person.clicks("Forgot your password?", "link")
+    person.is_at("/forgot-password")
+    person.page.get_by_label("Email").fill(person.email)
+    person.clicks("Send the link")
+    told = f"If there is an account for {person.email}, the link is on its way."
+    expect(person.page.get_by_role("status")).to_contain_text(told)
+
+
+def test_a_forgotten_password_is_replaced_by_a_link(site: stack.Site, newcomer: Newcomer) -> None:
+    ada, stranger = newcomer(site), newcomer(site)
+    ada.signs_up()
+    asks_for_a_link(stranger)
+    stranger.goes_to("/sign-in")
+    stranger.email, nobody = ada.email, stranger.email
+    asks_for_a_link(stranger)
+    first = link_to(stranger)
+    asks_for_a_link(stranger)
+    link = link_to(stranger)
+    assert first != link
+    assert f"To: {nobody}" not in site.web.lines
+
+    stranger.requests.clear()
+    referrers: list[str] = []
+    stranger.page.on("request", lambda r: referrers.append(r.headers.get("referer", "")))
+    stranger.page.goto(link)
+    stranger.is_at("/reset-password")
+    token = link.partition("token=")[2]
+    assert [url for url in stranger.requests if token in url] == [link]
+    assert not [url for url in referrers if token in url]
+    stranger.page.get_by_label("New password").fill(NEW_PASSWORD)
+    stranger.clicks("Save the new password")
+    stranger.is_at("/sign-in?changed=1")
+    expect(stranger.page.get_by_role("status")).to_contain_text("Your password is changed.")
+    ada.page.reload()
+    is_sent_to_sign_in(ada)
+    stranger.submits("Sign in", NEW_PASSWORD)
+    stranger.is_at("/tasks")
+
+    for worthless in (link, first):
+        ada.page.goto(worthless)
+        expect(ada.page.get_by_role("heading", name="no longer works")).to_be_visible()
+    ada.clicks("Ask for another", "link")
+    ada.is_at("/forgot-password")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_every_page_of_an_account_can_be_used_by_everybody(
+    site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int], tmp_path: Path
+) -> None:
+    ada = newcomer(site, color_scheme=scheme, viewport=size, reduced_motion="reduce")
+    kind = f"{'wide' if size == WIDE else 'narrow'}-{scheme}"
+    pictures = Path(os.environ.get("SCREENSHOTS", tmp_path))
+
+    def looks(page: str) -> None:
+        assert ada.violations() == [], page
+        assert ada.page.evaluate("document.documentElement.scrollWidth") <= size["width"], page
+        ada.page.screenshot(
+            path=pictures / f"{page}-{kind}.png", animations="disabled", full_page=True
+        )
+
+    ada.signs_up()
+    second_browser(ada, newcomer).page.close()
+    ada.goes_to("/account")
+    expect(ada.page.get_by_role("button", name="Sign out everywhere else")).to_be_enabled()
+    looks("account")
+    changes_password(ada, "wrong horse", NEW_PASSWORD)
+    expect(ada.page.get_by_text("This is not your password.")).to_be_visible()
+    looks("account-problem")
+    ada.clicks("Delete account")
+    looks("delete-account")
+    ada.goes_to("/forgot-password")
+    ada.page.get_by_label("Email").fill(ada.email)
+    ada.clicks("Send the link")
+    expect(ada.page.get_by_role("status")).to_contain_text("on its way")
+    looks("forgot-password")
+    ada.page.goto(link_to(ada))
+    expect(ada.page.get_by_label("New password")).to_be_enabled()
+    looks("reset-password")
+    ada.page.reload()
+    expect(ada.page.get_by_role("heading", name="Open the link once more")).to_be_visible()
+    looks("reset-password-again")
+    forgives(ada, 400)
