@@ -62,6 +62,8 @@ class Signer:
     sign: Sign = field(repr=False)
     public: PublicKeyTypes | None = None
     id: str | None = None
+    rsa: RSAPrivateKey | None = field(default=None, repr=False)
+    """Where it is one: to sign otherwise than it should."""
 
     @property
     def header(self) -> dict[str, Any]:
@@ -122,16 +124,20 @@ def es256(id: str | None = "ec", curve: EllipticCurve | None = None) -> Signer:
     return Signer("ES256", lambda octets: raw_ecdsa(key, octets), key.public_key(), id)
 
 
+def pss(salt: int = 32) -> padding.PSS:
+    """RFC 7518 §3.5, when the salt has 32 octets."""
+    return padding.PSS(padding.MGF1(SHA256()), salt)
+
+
 def rsa(algorithm: str, id: str | None = None, key: RSAPrivateKey | None = None) -> Signer:
     """A fresh key of 2048 bits unless one is given; by RS256 or PS256."""
     private = key or generate_rsa_private_key(65_537, 2048)
-    pss = padding.PSS(padding.MGF1(SHA256()), 32)
-    pad = pss if algorithm == "PS256" else padding.PKCS1v15()
+    pad = pss() if algorithm == "PS256" else padding.PKCS1v15()
 
     def sign(octets: bytes) -> bytes:
         return private.sign(octets, pad, SHA256())
 
-    return Signer(algorithm, sign, private.public_key(), id or algorithm.lower())
+    return Signer(algorithm, sign, private.public_key(), id or algorithm.lower(), private)
 
 
 def signers() -> dict[str, Signer]:

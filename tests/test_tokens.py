@@ -1,37 +1,102 @@
 """Who is believed: every rule of a token, each way it can be broken, at the verifier itself."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from api.keys import ACCESS_TOKEN, KeyRing, derive, shared_secrets
+from api import keys
+from api.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
 from api.tokens import Claims, InvalidToken, Verifier
+from tests import faults, issuer, reading
+from tests.faults import Case
+from tests.issuer import Issuer, Signer
 
+EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
+"""Of each property. `make prove` asks for thousands."""
+searched = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 SECRET = "a secret that is thirty-two bytes long"
+PREVIOUS = "the secret that it was until a day ago"
 ISSUER = "https://tasks.example.com"
 NOW = 1_800_000_000
 DAY = 86_400
 DERIVED = derive(SECRET.encode(), ACCESS_TOKEN)
-GOOD: dict[str, Any] = {
-    "user_id": "ada",
-    "sub": "ada",
-    "email": "ada@example.com",
-    "sid": "s1",
-    "iss": ISSUER,
-    "aud": ISSUER,
-    "iat": NOW,
-    "exp": NOW + DAY,
-}
+SHARED = issuer.hs256(DERIVED)
+SERVED = issuer.signers()
+SIGNERS = {"HS256": SHARED} | SERVED
+GOOD = Case(SHARED, NOW, ISSUER).claims
 HEADER = '{"alg":"HS256","typ":"JWT"}'
+
+
+@dataclass(frozen=True)
+class Api:
+    """What believes tokens, and the loop that its key set is fetched in."""
+
+    runner: asyncio.Runner
+    key_set: KeySet
+
+    def verifier(self, signer: Signer, clock: Callable[[], float] = lambda: NOW) -> Verifier:
+        """Believes this signer's kind alone: shared secrets, or a key set."""
+        shared = shared_secrets([SECRET, PREVIOUS], ACCESS_TOKEN, raw=True)
+        ring = KeyRing([], self.key_set) if signer.public else KeyRing(shared)
+        return Verifier(ring, issuer=ISSUER, audience=ISSUER, max_age=DAY, clock=clock)
+
+    def takes(self, token: str, by: Verifier) -> Claims | None:
+        """The claims of a good token."""
+        try:
+            return self.runner.run(by.verify(token))
+        except InvalidToken:
+            return None
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    """With a key set served over HTTP; whoever names an unknown key has it fetched at once."""
+    with (
+        Issuer(issuer.serving(*(signer.jwk for signer in SERVED.values()))) as serves,
+        pytest.MonkeyPatch.context() as patch,
+        asyncio.Runner() as runner,
+    ):
+        patch.setattr(keys, "FLOOR", 0.0)
+        key_set = KeySet(serves.url)
+        runner.run(key_set.__aenter__())
+        yield Api(runner, key_set)
+        runner.run(key_set.__aexit__())
+
+
+@pytest.fixture(params=SIGNERS)
+def signer(request: pytest.FixtureRequest) -> Signer:
+    """Each algorithm in turn."""
+    return SIGNERS[request.param]
+
+
+def case_of(signer: Signer) -> Case:
+    return Case(signer, NOW, ISSUER, b"" if signer.public else SECRET.encode())
+
+
+@pytest.mark.parametrize("family", faults.FAMILIES)
+def test_every_faulty_token_is_refused(api: Api, signer: Signer, family: str) -> None:
+    case, by = case_of(signer), api.verifier(signer)
+    assert api.takes(case.token(), by), "the one that each of them was made from"
+    bad = list(faults.FAMILIES[family](case))
+    assert [name for name, token in bad if api.takes(token, by)] == []
+    assert len(bad) > 10
+    assert api.takes(case.token(), by), "and nothing of it stays"
 
 
 def ring(*, raw: bool = True) -> KeyRing:
@@ -41,34 +106,12 @@ def ring(*, raw: bool = True) -> KeyRing:
 def verifier(
     *, raw: bool = True, issuer: str | None = ISSUER, audience: str | None = ISSUER
 ) -> Verifier:
-    return Verifier(
-        ring(raw=raw),
-        issuer=issuer,
-        audience=audience,
-        max_age=DAY,
-        clock=lambda: NOW,
-    )
-
-
-def segment(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-def signed(
-    header: str | bytes, payload: str | bytes, key: bytes = DERIVED, digest: str = "sha256"
-) -> str:
-    """A token of exactly these octets, rightly signed: no library in between to mend them."""
-    parts = [
-        p if isinstance(p, bytes) else p.encode("utf-8", "surrogatepass") for p in (header, payload)
-    ]
-    told = ".".join(segment(part) for part in parts)
-    return f"{told}.{segment(hmac.digest(key, told.encode(), digest))}"
+    return Verifier(ring(raw=raw), issuer=issuer, audience=audience, max_age=DAY, clock=lambda: NOW)
 
 
 def token(key: bytes = DERIVED, /, **claims: Any) -> str:
     """A good token but for these claims; `...` leaves one out."""
-    chosen = {name: value for name, value in (GOOD | claims).items() if value is not ...}
-    return signed(HEADER, json.dumps(chosen), key)
+    return Case(issuer.hs256(key), NOW, ISSUER).token(**claims)
 
 
 def verified(good: str, by: Verifier | None = None) -> Claims:
@@ -88,7 +131,7 @@ def refused(bad: str, by: Verifier | None = None) -> str:
 
 def test_a_good_token_is_its_claims() -> None:
     claims = verified(token())
-    assert claims == Claims("ada", "ada@example.com", "s1", ISSUER, NOW + DAY)
+    assert claims == Claims("ada", "ada@example.com", "s1", ISSUER, NOW + 3600)
 
 
 def test_what_a_token_need_not_say() -> None:
@@ -125,194 +168,6 @@ def test_a_trailing_slash_makes_no_other_issuer() -> None:
     assert verified(token(), verifier(issuer=ISSUER + "/")).user_id == "ada"
 
 
-@pytest.mark.parametrize("typ", ['"JWT"', '"at+jwt"'])
-def test_the_types_that_an_access_token_may_have(typ: str) -> None:
-    header = f'{{"alg":"HS256","typ":{typ}}}'
-    assert verified(signed(header, json.dumps(GOOD))).user_id == "ada"
-    assert verified(signed('{"alg":"HS256"}', json.dumps(GOOD))).user_id == "ada"
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        '{"alg":"none"}',
-        '{"alg":"None"}',
-        '{"alg":""}',
-        '{"alg":null}',
-        '{"alg":["HS256"]}',
-        '{"alg":"hs256"}',
-        '{"alg":"HS384"}',
-        '{"alg":"HS512"}',
-        '{"alg":"RS256"}',
-        '{"alg":"ES256"}',
-        '{"alg":"EdDSA"}',
-        '{"typ":"JWT"}',
-        '{"alg":"HS256","alg":"HS256"}',
-        '{"alg":"HS256","typ":"secevent+jwt"}',
-        '{"alg":"HS256","typ":"dpop+jwt"}',
-        '{"alg":"HS256","typ":null}',
-        '{"alg":"HS256","typ":["JWT"]}',
-        '{"alg":"HS256","crit":["exp"],"exp":1}',
-        '{"alg":"HS256","crit":[]}',
-        '{"alg":"HS256","b64":false,"crit":["b64"]}',
-        '{"alg":"HS256","b64":false}',
-        '{"alg":"HS256","zip":"DEF"}',
-        '{"alg":"HS256","kid":7}',
-        '["HS256"]',
-        '"HS256"',
-        "{}",
-        "",
-        '{"alg":"HS256"',
-        '{"alg":"HS256","x":NaN}',
-        '{"alg":"HS256","x":-Infinity}',
-        '\ufeff{"alg":"HS256"}',
-        '{"alg":"HS256"}'.encode("utf-16"),
-        "[" * 2000,
-    ],
-)
-def test_headers_that_are_not_believed(header: str | bytes) -> None:
-    refused(signed(header, json.dumps(GOOD)))
-
-
-def test_another_digest_under_the_right_key_is_not_believed() -> None:
-    refused(signed('{"alg":"HS512","typ":"JWT"}', json.dumps(GOOD), digest="sha512"))
-
-
-@pytest.mark.parametrize("extra", ["jku", "jwk", "x5u", "x5c", "kid"])
-def test_a_header_that_points_elsewhere_leads_nowhere(extra: str) -> None:
-    header = json.dumps({"alg": "HS256", extra: "https://evil.example/keys"})
-    assert verified(signed(header, json.dumps(GOOD))).user_id == "ada"
-    refused(signed(header, json.dumps(GOOD), key=b"https://evil.example/keys of some length"))
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"exp": ...},
-        {"exp": NOW},
-        {"exp": NOW - 1},
-        {"exp": NOW + DAY + 61},
-        {"exp": NOW + 10 * 365 * DAY},
-        {"exp": 10**400},
-        {"exp": str(NOW + 60)},
-        {"exp": True},
-        {"exp": None},
-        {"exp": [NOW + 60]},
-        {"iat": NOW + 31},
-        {"iat": str(NOW)},
-        {"iat": None},
-        {"nbf": NOW + 31},
-        {"nbf": str(NOW)},
-        {"nbf": False},
-        {"iss": ...},
-        {"iss": "https://evil.example"},
-        {"iss": ISSUER + "//"},
-        {"iss": ISSUER.upper()},
-        {"iss": [ISSUER]},
-        {"iss": None},
-        {"iss": ""},
-        {"aud": ...},
-        {"aud": "https://evil.example"},
-        {"aud": [ISSUER]},
-        {"aud": ["https://evil.example", ISSUER]},
-        {"aud": []},
-        {"aud": None},
-        {"user_id": ...},
-        {"user_id": ""},
-        {"user_id": None},
-        {"user_id": 7},
-        {"user_id": ["ada"]},
-        {"user_id": {"id": "ada"}},
-        {"user_id": "x" * 256, "sub": ...},
-        {"user_id": "a\0b", "sub": ...},
-        {"user_id": "a\nb", "sub": ...},
-        {"user_id": "a\x85b", "sub": ...},
-        {"user_id": "a\ud800b", "sub": ...},
-        {"sub": "bob"},
-        {"sub": None},
-        {"sub": ""},
-        {"email": 7},
-        {"email": "\ud800"},
-        {"sid": ["s1"]},
-        {"sid": None},
-        {"events": {}},
-        {"events": None},
-    ],
-)
-def test_claims_that_are_not_believed(claims: dict[str, Any]) -> None:
-    refused(token(**claims))
-    refused(token(SECRET.encode(), **claims))
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"exp": NOW + 1},
-        {"exp": NOW + 0.5},
-        {"exp": NOW + DAY + 60},
-        {"iat": NOW + 30},
-        {"iat": 0},
-        {"nbf": NOW + 30},
-        {"nbf": NOW - 0.5},
-        {"user_id": "x" * 255, "sub": ...},
-        {"user_id": "Ада 😀", "sub": ...},
-    ],
-)
-def test_claims_at_the_edge_that_are_believed(claims: dict[str, Any]) -> None:
-    assert verified(token(**claims))
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        json.dumps(GOOD).replace('"exp"', '"user_id": "bob", "exp"'),
-        json.dumps(GOOD)
-        .replace("{", '{"exp": 9e999, ', 1)
-        .replace(f'"exp": {NOW + DAY}', '"x": 0'),
-        json.dumps(GOOD).replace(str(NOW + DAY), "Infinity"),
-        json.dumps(GOOD | {"x": float("nan")}),
-        json.dumps(GOOD).replace("}", ', "x": {"y": 1, "y": 2}}'),
-        json.dumps(GOOD).replace(str(NOW + DAY), "1" * 5000),
-        json.dumps([GOOD]),
-        json.dumps(json.dumps(GOOD)),
-        "null",
-        "",
-        json.dumps(GOOD).encode("utf-16"),
-        json.dumps(GOOD).encode() + b"\xff",
-        "\ufeff" + json.dumps(GOOD),
-    ],
-)
-def test_payloads_that_are_not_one_plain_object(payload: str | bytes) -> None:
-    refused(signed(HEADER, payload))
-
-
-def test_shapes_that_are_no_token() -> None:
-    good = token()
-    head, body, signature = good.split(".")
-    for bad in [
-        "",
-        ".",
-        "..",
-        "...",
-        "x",
-        f"{head}.{body}",
-        f"{head}.{body}.",
-        f".{body}.{signature}",
-        f"{head}..{signature}",
-        f"{good}.",
-        f"{good}.{signature}",
-        f"{good}=",
-        f"{head}=.{body}.{signature}",
-        f" {good}",
-        f"{good}\n",
-        f"{good[:40]} {good[40:]}",
-        good.replace(".", ".."),
-        good + "é",
-        f"{head}+.{body}.{signature}",
-    ]:
-        refused(bad)
-
-
 def test_a_tail_of_bits_that_mean_nothing_is_not_taken() -> None:
     """32 octets leave 2 bits over in the last of 43 characters: four spellings, of which one."""
     good = token()
@@ -345,12 +200,6 @@ def test_other_keys_are_not_ours() -> None:
         refused(token(key))
 
 
-def test_what_better_auth_signs_with_the_raw_secret_is_no_access_token() -> None:
-    mail = {"email": "ada@example.com", "iat": NOW, "exp": NOW + 3600}
-    refused(signed(HEADER, json.dumps(mail), SECRET.encode()))
-    refused(signed(HEADER, json.dumps(mail | {"user_id": "ada"}), SECRET.encode()))
-
-
 def test_the_library_underneath_still_needs_what_stands_around_it() -> None:
     """Should PyJWT refuse these one day, the checks here that say the same can go."""
     lax = {"algorithms": ["HS256"], "audience": ISSUER, "issuer": ISSUER}
@@ -369,27 +218,350 @@ def test_the_library_underneath_still_needs_what_stands_around_it() -> None:
         )
 
 
-@given(place=st.integers(0), to=st.characters(codec="utf-8"))
-def test_a_token_with_any_character_changed_is_refused(place: int, to: str) -> None:
-    good = token()
-    at = place % len(good)
-    changed = good[:at] + to + good[at + 1 :]
-    if changed != good:
-        refused(changed)
-
-
-@given(place=st.integers(0), length=st.integers(1, 5), filler=st.text("aA0-_.=", max_size=3))
-def test_a_token_with_anything_cut_out_or_put_in_is_refused(
-    place: int, length: int, filler: str
-) -> None:
-    good = token()
-    at = place % len(good)
-    changed = good[:at] + filler + good[at + length :]
-    if changed != good:
-        refused(changed)
-
-
 def test_a_refusal_says_nothing_of_the_token() -> None:
     canary = secrets.token_hex(8)
     for bad in (token(sub=canary), token(iss=canary), token(user_id=canary + "\0"), canary):
         assert canary not in refused(bad)
+
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "a second left": {"exp": NOW + 1},
+    "half a second left": {"exp": NOW + 0.5},
+    "the longest life": {"exp": NOW + DAY + 60},
+    "issued half a minute ahead": {"iat": NOW + 30},
+    "issued long ago": {"iat": 0},
+    "issued before 1970": {"iat": -1},
+    "not before half a minute ahead": {"nbf": NOW + 30},
+    "not before a fraction ago": {"nbf": NOW - 0.5},
+    "exp with an exponent": {"exp": 1.80000006e9},
+    "an owner of one character": {"user_id": "x", "sub": ...},
+    "an owner of 255": {"user_id": "x" * 255, "sub": ...},
+    "an owner in other letters": {"user_id": "Ада 😀", "sub": "Ада 😀"},
+    "an owner of 255 outside the BMP": {"user_id": "😀" * 255, "sub": ...},
+    "an owner with what looks like a space": {"user_id": "a\u00a0\u2028b", "sub": ...},
+    "an address of 320 characters": {"email": "x" * 320},
+    "a session of 255": {"sid": "x" * 255},
+    "no sub, email, sid or iat": {"sub": ..., "email": ..., "sid": ..., "iat": ...},
+    "a trailing slash": {"iss": f"{ISSUER}/", "aud": f"{ISSUER}/"},
+    "claims that nobody asks for": {"jti": [], "azp": None, "scope": {"a": [1]}, "x": 1e300},
+}
+REFUSED: dict[str, dict[str, Any]] = {
+    "no time left": {"exp": NOW},
+    "a second more than the longest life": {"exp": NOW + DAY + 61},
+    "a fraction more than the longest life": {"exp": NOW + DAY + 60.5},
+    "issued 31 seconds ahead": {"iat": NOW + 31},
+    "issued a fraction too far ahead": {"iat": NOW + 30.25},
+    "not before 31 seconds ahead": {"nbf": NOW + 31},
+    "an owner of 256 characters": {"user_id": "x" * 256, "sub": ...},
+    "an owner of 256 outside the BMP": {"user_id": "😀" * 256, "sub": ...},
+}
+
+
+@pytest.mark.parametrize("edge", ACCEPTED)
+def test_what_is_just_right_is_taken(api: Api, signer: Signer, edge: str) -> None:
+    assert api.takes(case_of(signer).token(**ACCEPTED[edge]), api.verifier(signer))
+
+
+@pytest.mark.parametrize("edge", REFUSED)
+def test_what_is_just_wrong_is_not(api: Api, signer: Signer, edge: str) -> None:
+    assert not api.takes(case_of(signer).token(**REFUSED[edge]), api.verifier(signer))
+
+
+def test_what_a_header_may_say(api: Api, signer: Signer) -> None:
+    case, by = case_of(signer), api.verifier(signer)
+    extras: list[dict[str, Any]] = [
+        {"typ": "JWT"},
+        {"typ": "at+jwt"},
+        {"typ": ...},
+        {"kid": ...},
+        {"cty": "JWT"},
+        {"jku": faults.EVIL, "x5u": faults.EVIL, "x5c": ["x"], "x5t": 7, "jwk": {"kty": "oct"}},
+        {"x": None, "nonce": "n", "epk": {}, "enc": "A256GCM"},
+    ]
+    for extra in extras:
+        assert api.takes(case.token(extra), by), extra
+
+
+def test_a_name_for_a_shared_secret_is_not_looked_at(api: Api) -> None:
+    """It is plain text of up to 255 characters, and leads nowhere."""
+    for kid in ("x", "../../dev/null", "' OR 1=1 --", "x" * 255, "😀"):
+        assert api.takes(case_of(SHARED).token({"kid": kid}), api.verifier(SHARED))
+
+
+def test_every_shared_secret_may_sign_and_in_key_set_mode_none(api: Api) -> None:
+    by_secrets, by_key_set = api.verifier(SHARED), api.verifier(SERVED["EdDSA"])
+    for secret in (SECRET, PREVIOUS):
+        for key in (secret.encode(), derive(secret.encode(), ACCESS_TOKEN)):
+            good = Case(issuer.hs256(key), NOW, ISSUER).token()
+            assert api.takes(good, by_secrets)
+            assert not api.takes(good, by_key_set)
+    for other in SERVED.values():
+        assert api.takes(Case(other, NOW, ISSUER).token(), by_key_set)
+        assert not api.takes(Case(other, NOW, ISSUER).token(), by_secrets)
+
+
+def test_both_are_believed_while_one_moves_from_the_one_to_the_other(api: Api) -> None:
+    ring = KeyRing(shared_secrets([SECRET], ACCESS_TOKEN), api.key_set)
+    by = Verifier(ring, issuer=ISSUER, audience=ISSUER, max_age=DAY, clock=lambda: NOW)
+    for one in SIGNERS.values():
+        assert api.takes(Case(one, NOW, ISSUER).token(), by)
+        assert not api.takes(Case(one, NOW, ISSUER).token(exp=NOW), by)
+    jwk = json.dumps(SERVED["RS256"].jwk).encode()
+    assert not api.takes(Case(issuer.hs256(jwk), NOW, ISSUER).token(), by)
+
+
+def test_what_was_good_is_remembered_but_not_that_it_still_is(api: Api, signer: Signer) -> None:
+    now = float(NOW)
+    by = api.verifier(signer, clock=lambda: now)
+    good = case_of(signer).token()
+    first = api.takes(good, by)
+    assert first is not None
+    assert api.takes(good, by) is first
+    now = NOW + 3599.5
+    assert api.takes(good, by) is first
+    now = NOW + 3600
+    assert api.takes(good, by) is None
+
+
+def test_so_many_are_remembered_and_the_one_used_longest_ago_goes(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.tokens.REMEMBERED", 2)
+    by = api.verifier(SHARED)
+    a, b, c = (case_of(SHARED).token(sid=sid) for sid in "abc")
+    first = {token: api.takes(token, by) for token in (a, b)}
+    assert api.takes(a, by) is first[a]
+    assert api.takes(c, by)
+    assert api.takes(a, by) is first[a]
+    assert api.takes(b, by) is not first[b]
+
+
+def test_a_refused_token_is_not_remembered(api: Api) -> None:
+    now = float(NOW)
+    by = api.verifier(SHARED, clock=lambda: now)
+    for late in (case_of(SHARED).token(nbf=NOW + 60), case_of(SHARED).token(iat=NOW + 60)):
+        now = NOW
+        assert not api.takes(late, by)
+        now = NOW + 60
+        assert api.takes(late, by)
+
+
+ANY_CHARACTER = st.one_of(st.sampled_from(faults.ALPHABET + ".= \n"), st.characters(codec="utf-8"))
+
+
+@st.composite
+def changed(draw: st.DrawFn, good: str) -> str:
+    """One character of it changed, removed, added, or swapped with another."""
+    at = draw(st.integers(0, len(good) - 1))
+    match draw(st.sampled_from(["changed", "removed", "added", "swapped"])):
+        case "changed":
+            return good[:at] + draw(ANY_CHARACTER) + good[at + 1 :]
+        case "removed":
+            return good[:at] + good[at + 1 :]
+        case "added":
+            return good[:at] + draw(ANY_CHARACTER) + good[at:]
+        case _:
+            other = draw(st.integers(0, len(good) - 1))
+            swapped = list(good)
+            swapped[at], swapped[other] = swapped[other], swapped[at]
+            return "".join(swapped)
+
+
+@pytest.mark.parametrize("algorithm", SIGNERS)
+def test_a_token_with_one_character_changed_removed_added_or_swapped_is_refused(
+    api: Api, algorithm: str
+) -> None:
+    one = SIGNERS[algorithm]
+    good, by = case_of(one).token(), api.verifier(one)
+
+    @searched
+    @given(changed(good))
+    def refused(bad: str) -> None:
+        assume(bad != good)
+        assert api.takes(bad, by) is None
+
+    refused()
+
+
+@pytest.mark.parametrize("algorithm", SIGNERS)
+def test_a_token_with_one_bit_turned_anywhere_is_refused(api: Api, algorithm: str) -> None:
+    """Each of them: in the octets that the segments stand for, not in their spelling."""
+    one = SIGNERS[algorithm]
+    good, by = case_of(one).token(), api.verifier(one)
+    parts = [base64.urlsafe_b64decode(part + "==") for part in good.split(".")]
+    for at, part in enumerate(parts):
+        for bit in range(0, 8 * len(part), 1 if EXAMPLES > 300 else 7):
+            turned = bytearray(part)
+            turned[bit // 8] ^= 1 << bit % 8
+            bad = [*parts[:at], bytes(turned), *parts[at + 1 :]]
+            assert api.takes(".".join(map(issuer.base64url, bad)), by) is None
+
+
+DATES: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from([0, -1, 0.0, -0.0, 1e-9, 10**30, 1e300, NOW * 1000, str(NOW + 60), True, None]),
+    st.integers(NOW - 65, NOW + 65),
+    st.integers(NOW + DAY - 5, NOW + DAY + 65),
+    st.floats(NOW - 40, NOW + 40).map(lambda value: round(value, 2)),
+    st.integers(),
+    st.lists(st.integers(), max_size=1),
+)
+NAMES: st.SearchStrategy[Any] = st.one_of(
+    st.text(st.characters(codec="utf-16"), max_size=4),
+    st.sampled_from(["x" * 255, "x" * 256, "x" * 320, "x" * 321, "😀" * 255, "😀" * 256, "ada"]),
+    st.sampled_from(["a\0", "\x1f", " ", "\x7e", "\x7f", "\x80", "\x9f", "\xa0", "\u2028", "\xad"]),
+    st.sampled_from(["\ud800", "\udfff", "\ud83d\ude00", "\ue000"]),
+    st.sampled_from([None, True, 0, 7, 1.5, [], ["ada"], {}, {"id": "ada"}]),
+)
+SITES: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from(
+        [ISSUER, f"{ISSUER}/", f"{ISSUER}//", ISSUER.upper(), f"{ISSUER} ", ISSUER[1:]]
+    ),
+    st.sampled_from(
+        [[ISSUER], [ISSUER, "x"], [], None, True, 7, {}, "", "/", "x" * 2048, "x" * 2049]
+    ),
+    NAMES,
+)
+Members = dict[str, st.SearchStrategy[Any]]
+HEADERS: Members = {
+    "alg": st.sampled_from([*SIGNERS, "none", "HS512", "hs256", "", None, 7, ["HS256"], "x" * 11]),
+    "typ": st.sampled_from(
+        ["JWT", "at+jwt", "jwt", "AT+JWT", "secevent+jwt", "", None, ["JWT"], 7]
+    ),
+    "kid": st.one_of(st.sampled_from([*(s.id for s in SERVED.values()), "", "x"]), NAMES),
+    "crit": st.sampled_from([[], ["exp"], ["x"], None, "exp"]),
+    "b64": st.booleans(),
+    "zip": st.just("DEF"),
+    "cty": st.sampled_from(["JWT", 7]),
+    "jku": st.just(faults.EVIL),
+    "jwk": st.just(issuer.eddsa().jwk),
+    "x5c": st.just(["MIIB"]),
+    "x": st.recursive(st.none() | st.text(max_size=3), st.lists, max_leaves=3),
+}
+CLAIMS: Members = {
+    "exp": DATES,
+    "iat": DATES,
+    "nbf": DATES,
+    "iss": SITES,
+    "aud": SITES,
+    "user_id": NAMES,
+    "sub": NAMES,
+    "email": NAMES,
+    "sid": NAMES,
+    "events": st.sampled_from([{}, None, []]),
+    "x": st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+        max_leaves=4,
+    ),
+}
+
+
+@st.composite
+def members(
+    draw: st.DrawFn, good: dict[str, Any], any_of: dict[str, st.SearchStrategy[Any]]
+) -> str:
+    """As JSON: a good one with up to three members changed, left out, or said twice."""
+    said: dict[str, Any] = dict(good)
+    twice = ""
+    for name in draw(st.lists(st.sampled_from([*any_of]), max_size=3, unique=True)):
+        match draw(st.sampled_from(["other", "other", "other", "absent", "twice"])):
+            case "other":
+                said[name] = draw(any_of[name])
+            case "absent":
+                said.pop(name, None)
+            case _ if name in said:
+                twice = f", {json.dumps(name)}: {json.dumps(said[name])}"
+    if said.get("user_id") != good.get("user_id") and draw(st.booleans()):
+        said["sub"] = said.get("user_id")
+    ascii_only = draw(st.booleans()) or "\\ud" in json.dumps(said)
+    separators = draw(st.sampled_from([None, (",", ":"), (" ,\r\n", "\t: ")]))
+    written = json.dumps(said, ensure_ascii=ascii_only, separators=separators)
+    tail = draw(st.sampled_from(["", "", "", " ", "\n", "x", ",", "\0"]))
+    return f"{written[:-1]}{twice if said else ''}}}{tail}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the API was told, for both readers."""
+
+    signer: Signer
+    raw: bool
+    issuer: str | None
+    audience: str | None
+
+
+SETTINGS = st.builds(
+    Setting,
+    st.sampled_from([*SIGNERS.values(), SHARED, issuer.hs256(SECRET.encode())]),
+    st.booleans(),
+    st.sampled_from([ISSUER, f"{ISSUER}/", None]),
+    st.sampled_from([ISSUER, f"{ISSUER}/", None]),
+)
+
+
+@st.composite
+def signed_by(draw: st.DrawFn, setting: Setting) -> str:
+    """A token of this signer, in up to six ways not a good one."""
+    case = Case(setting.signer, NOW, ISSUER)
+    return setting.signer.token(
+        draw(members(setting.signer.header, HEADERS)), draw(members(case.claims, CLAIMS))
+    )
+
+
+def test_a_token_is_accepted_exactly_when_a_literal_reading_of_the_contract_says_so(
+    api: Api,
+) -> None:
+    verdicts: Counter[bool] = Counter()
+
+    @settings(searched, max_examples=4 * EXAMPLES)
+    @given(SETTINGS.flatmap(lambda setting: st.tuples(st.just(setting), signed_by(setting))))
+    def agreed(drawn: tuple[Setting, str]) -> None:
+        setting, token = drawn
+        shared = shared_secrets([SECRET, PREVIOUS], ACCESS_TOKEN, raw=setting.raw)
+        key_set_mode = setting.signer.public is not None
+        by = Verifier(
+            KeyRing([], api.key_set) if key_set_mode else KeyRing(shared),
+            issuer=setting.issuer,
+            audience=setting.audience,
+            max_age=DAY,
+            clock=lambda: NOW,
+        )
+        secrets = [] if key_set_mode else [SECRET.encode(), PREVIOUS.encode()]
+        rules = reading.Rules(
+            NOW,
+            setting.issuer,
+            setting.audience,
+            DAY,
+            derived=[derive(secret, ACCESS_TOKEN) for secret in secrets],
+            raw=secrets if setting.raw else [],
+            served=[*SERVED.values()] if key_set_mode else [],
+        )
+        verdict = reading.accepts(token, rules)
+        verdicts[verdict] += 1
+        assert (api.takes(token, by) is not None) is verdict
+
+    agreed()
+    assert min(verdicts[True], verdicts[False]) > 0.15 * verdicts.total(), verdicts
+
+
+def test_that_reading_refuses_every_named_fault_too(signer: Signer) -> None:
+    key_set_mode = signer.public is not None
+    rules = reading.Rules(
+        NOW,
+        ISSUER,
+        ISSUER,
+        DAY,
+        derived=[] if key_set_mode else [DERIVED],
+        raw=[] if key_set_mode else [SECRET.encode()],
+        served=[*SERVED.values()] if key_set_mode else [],
+    )
+    case = case_of(signer)
+    assert reading.accepts(case.token(), rules)
+    for edge in ACCEPTED.values():
+        assert reading.accepts(case.token(**edge), rules)
+    tried = [named for family in faults.FAMILIES.values() for named in family(case)]
+    tried += [(name, case.token(**edge)) for name, edge in REFUSED.items()]
+    assert [name for name, token in tried if reading.accepts(token, rules)] == []
