@@ -1,0 +1,54 @@
+"""A load balancer: a port that leads to whichever server is behind it now."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+class Door:
+    """New connections go to the port `upstream`; those that are open stay where they are."""
+
+    def __init__(self, upstream: int) -> None:
+        self.upstream = upstream
+
+    async def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Asyncio: somebody connected."""
+        with suppress(OSError):
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
+            await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
+        writer.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while octets := await reader.read(65_536):
+            writer.write(octets)
+            await writer.drain()
+    writer.close()
+
+
+@contextmanager
+def door(port: int, upstream: int) -> Iterator[Door]:
+    """Open on this port while the block runs, in a thread of its own: this one has a loop."""
+    through = Door(upstream)
+    loop = asyncio.new_event_loop()
+    closing = asyncio.Event()
+
+    async def serve() -> None:
+        async with await asyncio.start_server(through.enter, "127.0.0.1", port):
+            opened.set()
+            await closing.wait()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+    opened = threading.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert opened.wait(10)
+    try:
+        yield through
+    finally:
+        loop.call_soon_threadsafe(closing.set)
+        thread.join()
+        loop.close()

@@ -1,0 +1,253 @@
+"""Each procedure of docs/tokens.md, on a running site that people use, none of whom is refused."""
+
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+
+from tests import stack
+from tests.conftest import NO_TLS
+from tests.e2e.conftest import Newcomer, Person
+from tests.e2e.door import Door, door
+
+VIEWER = {"query": "{ viewer { id } }"}
+
+
+class Site(stack.Site):
+    """A site whose servers are replaced while it is used, each new one before the old one goes."""
+
+    doors: tuple[Door, Door]
+    folder: Path
+    api_env: dict[str, str]
+
+    def settles(self) -> None:
+        """Waits, as a load balancer does, until nobody is on their way to an old server."""
+
+    def stop(self) -> None:
+        """Whichever servers it has by now."""
+        self.web.stop()
+        self.api.stop()
+
+    def set_api(self, **changes: str) -> None:
+        """Changes what the API is told; an empty variable is as unset."""
+        self.api_env |= changes
+        port = stack.free_port()
+        old, self.api = self.api, stack.api(self.folder, self.api_env, port=port)
+        self.doors[0].upstream = port
+        self.settles()
+        old.stop()
+
+    def set_web(self, **changes: str) -> None:
+        """The same for the web app."""
+        self.env |= changes
+        port = stack.free_port()
+        old, self.web = self.web, stack.web(self.env, port)
+        self.doors[1].upstream = port
+        self.settles()
+        old.stop()
+
+
+class Program(threading.Thread):
+    """Somebody's program, which goes on asking: with a token of the day, and with its first one."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self._site = site
+        self._over = threading.Event()
+        self.answers: Counter[int] = Counter()
+        self.algorithms: set[str] = set()
+        self.keys: set[str | None] = set()
+        self.keeps_first = True
+        self.trouble: BaseException | None = None
+        self._latest, self._fetched_at = "", 0.0
+        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+        self._headers = {"Origin": site.url, "X-Forwarded-For": address}
+        self._cookies = httpx.Cookies()
+        email = f"{secrets.token_hex(6)}@example.com"
+        given = {"email": email, "name": "Program", "password": "correct horse"}
+        self._send("POST", f"{site.url}/api/auth/sign-up/email", given)
+        self._first = self._fresh()
+
+    def _send(self, method: str, url: str, body: object = None, token: str = "") -> httpx.Response:
+        # A connection of its own each time, which a server that goes cannot cut.
+        headers = self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
+        with httpx.Client(cookies=self._cookies, verify=NO_TLS, timeout=30) as client:
+            answer = client.request(method, url, json=body, headers=headers)
+            self._cookies = client.cookies
+        self.answers[answer.status_code] += 1
+        return answer
+
+    def _fresh(self) -> str:
+        answer = self._send("GET", f"{self._site.url}/api/auth/token")
+        token = str(answer.raise_for_status().json()["token"])
+        header = jwt.get_unverified_header(token)
+        self.algorithms.add(header["alg"])
+        self.keys.add(header.get("kid"))
+        return token
+
+    def run(self) -> None:
+        """Until it is over, or something went wrong."""
+        graphql = f"{self._site.env['API_URL']}/graphql"
+        try:
+            while not self._over.is_set():
+                if time.monotonic() > self._fetched_at + 0.25:  # Better Auth allows ten a second
+                    self._latest, self._fetched_at = self._fresh(), time.monotonic()
+                self._send("POST", graphql, VIEWER, self._latest)
+                if self.keeps_first:
+                    self._send("POST", graphql, VIEWER, self._first)
+        except BaseException as trouble:  # noqa: BLE001 - told by `ends`, in the test's own thread
+            self.trouble = trouble
+
+    def goes_on(self) -> None:
+        """Some more requests are answered."""
+        seen = self.answers.total()
+        deadline = time.monotonic() + 20
+        while self.answers.total() < seen + 20:
+            assert self.trouble is None, self.trouble
+            assert time.monotonic() < deadline
+
+    def ends(self) -> None:
+        """And all that it asked for was answered."""
+        self._over.set()
+        self.join()
+        assert self.trouble is None, self.trouble
+        assert set(self.answers) == {200}, self.answers
+
+
+Arrive = Callable[..., tuple[Site, Program, Person]]
+
+
+@contextmanager
+def running(folder: Path, **variables: str) -> Iterator[Site]:
+    with ExitStack() as opened:
+        api_port, web_port, api_behind, web_behind = (stack.free_port() for _ in range(4))
+        database = opened.enter_context(stack.postgres())
+        url = f"http://localhost:{web_port}"
+        env = stack.environment(
+            BETTER_AUTH_SECRET=secrets.token_urlsafe(32),
+            NEXT_PUBLIC_BETTER_AUTH_URL=url,
+            API_URL=f"http://localhost:{api_port}",
+            DATABASE_URL=database.url,
+            TRUSTED_PROXIES="127.0.0.1",
+            **variables,
+        )
+        doors = (
+            opened.enter_context(door(api_port, api_behind)),
+            opened.enter_context(door(web_port, web_behind)),
+        )
+        api_env = dict(env)
+        if variables.get("TOKEN_SIGNING") == "key-set":
+            api_env["JWKS_URL"] = f"{url}/api/auth/jwks"
+        api = stack.api(folder, api_env, port=api_behind)
+        with ExitStack() as unless_all_run:
+            unless_all_run.callback(api.stop)
+            site = Site(env, database, api, stack.web(env, web_behind))
+            unless_all_run.pop_all()
+        opened.callback(site.stop)
+        site.doors, site.folder, site.api_env = doors, folder, api_env
+        yield site
+
+
+@pytest.fixture
+def arrive(tmp_path: Path, newcomer: Newcomer) -> Iterator[Arrive]:
+    """A site with these variables, a program that asks all the time, and a person at a browser."""
+    with ExitStack() as opened:
+        programs: list[Program] = []
+
+        def begin(**variables: str) -> tuple[Site, Program, Person]:
+            site = opened.enter_context(running(tmp_path, **variables))
+            ada = newcomer(site)
+            ada.signs_up()
+            program = Program(site)
+            programs.append(program)
+            program.start()
+            site.settles = program.goes_on  # type: ignore[method-assign]  # it is the traffic here
+            return site, program, ada
+
+        yield begin
+        for program in programs:
+            program.ends()
+
+
+def goes_on(program: Program, ada: Person, title: str) -> None:
+    """Both do, the person on the page that they had open, and on a new one."""
+    program.goes_on()
+    ada.adds(title)
+    ada.page.reload()
+    ada.adds(f"{title}, and again")
+
+
+def test_rotating_the_secret(arrive: Arrive) -> None:
+    site, program, ada = arrive()
+    old, new = site.env["BETTER_AUTH_SECRET"], secrets.token_urlsafe(32)
+    both = {"BETTER_AUTH_SECRET": new, "BETTER_AUTH_SECRET_PREVIOUS": old}
+    site.set_api(**both)
+    goes_on(program, ada, "the API knows both")
+    site.set_web(**both)
+    goes_on(program, ada, "the web app signs with the new one")
+    program.keeps_first = False  # it expired meanwhile, as the page says to wait for
+    program.goes_on()
+    site.set_web(BETTER_AUTH_SECRET_PREVIOUS="")
+    site.set_api(BETTER_AUTH_SECRET_PREVIOUS="")
+    goes_on(program, ada, "the old one is gone")
+
+
+def test_moving_from_the_shared_secret_to_a_key_set(arrive: Arrive) -> None:
+    site, program, ada = arrive()
+    site.set_api(JWKS_URL=f"{site.url}/api/auth/jwks", SHARED_SECRET_TOKENS="1")
+    goes_on(program, ada, "the API takes both")
+    site.set_web(TOKEN_SIGNING="key-set")
+    goes_on(program, ada, "the web app signs with its private key")
+    program.keeps_first = False
+    program.goes_on()
+    site.set_api(SHARED_SECRET_TOKENS="")
+    goes_on(program, ada, "the shared secret makes no tokens any more")
+    assert program.algorithms == {"HS256", "EdDSA"}
+
+
+def test_moving_back_to_the_shared_secret(arrive: Arrive) -> None:
+    site, program, ada = arrive(TOKEN_SIGNING="key-set")
+    site.set_api(SHARED_SECRET_TOKENS="1")
+    goes_on(program, ada, "the API takes both")
+    site.set_web(TOKEN_SIGNING="shared-secret")
+    goes_on(program, ada, "the web app signs with the secret")
+    program.keeps_first = False
+    program.goes_on()
+    site.set_api(JWKS_URL="")
+    goes_on(program, ada, "the key set is gone")
+    assert program.algorithms == {"HS256", "EdDSA"}
+
+
+def test_rotating_the_keys_of_a_key_set(arrive: Arrive) -> None:
+    _, program, ada = arrive(TOKEN_SIGNING="key-set", JWKS_ROTATION="5", ACCESS_TOKEN_MAX_AGE="50")
+    ada.adds("under the first key")
+    deadline = time.monotonic() + 60
+    while len(program.keys) < 3:
+        assert program.trouble is None, program.trouble
+        assert time.monotonic() < deadline
+    goes_on(program, ada, "under the third key")
+
+
+def test_after_a_leak_nothing_of_the_old_secret_is_believed(
+    tmp_path: Path, newcomer: Newcomer
+) -> None:
+    with running(tmp_path) as site:
+        ada = newcomer(site)
+        ada.signs_up()
+        program = Program(site)
+        stolen = program._fresh()  # noqa: SLF001 - what a thief would have
+        changed = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(32)}
+        site.set_api(**changed)
+        site.set_web(**changed)
+        graphql = f"{site.env['API_URL']}/graphql"
+        assert program._send("POST", graphql, VIEWER, stolen).status_code == 401  # noqa: SLF001
+        assert program._send("GET", f"{site.url}/api/auth/token").status_code == 401  # noqa: SLF001
+        ada.goes_to("/tasks")
+        ada.is_at("/sign-in?next=%2Ftasks")
