@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
+import jwt
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -15,6 +17,13 @@ from tests.e2e.conftest import NARROW, PASSWORD, WIDE, Newcomer, Person
 
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 NEW_PASSWORD = "battery staple"
+
+
+def api_answers(site: stack.Site, token: str) -> int:
+    """The status that whoever holds this token is told."""
+    query = {"query": "{ viewer { id } }"}
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.post(f"{site.api.url}/graphql", json=query, headers=headers).status_code
 
 
 def second_browser(person: Person, newcomer: Newcomer, **options: Any) -> Person:
@@ -76,8 +85,11 @@ def test_signing_out_there_reaches_the_other_browser(site: stack.Site, newcomer:
     expect(sessions(ada).first).to_contain_text("This browser")
     expect(sessions(ada).first.get_by_role("button")).to_have_count(0)
 
+    token = phone.page.evaluate(TOKEN)
+    assert api_answers(site, token) == 200
     ada.clicks("Sign out there: Safari on iPhone")
     expect(sessions(ada)).to_have_count(2)
+    assert api_answers(site, token) == 401
     phone.goes_to("/tasks")
     is_sent_to_sign_in(phone)
     ada.clicks("Sign out everywhere else")
@@ -188,6 +200,7 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     other_tab = ada.context.new_page()
     other_tab.goto(f"{site.url}/tasks")
     expect(other_tab.get_by_role("listitem", name="Hers")).to_be_visible()
+    token = ada.page.evaluate(TOKEN)
     ada.goes_to("/account")
     assert posts(ada, "delete-user", {})[0] == 400, "not without the password"
     ada.clicks("Delete account")
@@ -205,6 +218,10 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     ada.is_at("/sign-up?deleted=1")
     expect(ada.page.get_by_role("status")).to_contain_text("Your account is gone")
     expect(other_tab).to_have_url(f"{site.url}/sign-in")
+    assert api_answers(site, token) == 401
+    owner = jwt.decode(token, options={"verify_signature": False})["user_id"]
+    left = "SELECT count(*) FROM tasks.tasks WHERE owner_id = $1"
+    assert run(site.database, lambda connection: connection.fetchval(left, owner)) == 0
     ada.goes_to("/sign-in")
     ada.submits("Sign in")
     expect(ada.page.get_by_text("do not match")).to_be_visible()
@@ -265,8 +282,7 @@ def test_a_forgotten_password_is_replaced_by_a_link(site: stack.Site, newcomer: 
     ada.is_at("/forgot-password")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)])
 def test_every_page_of_an_account_can_be_used_by_everybody(
     site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int], tmp_path: Path
 ) -> None:
