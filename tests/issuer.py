@@ -151,6 +151,7 @@ class Asked:
     """One request to the issuer: writes the answer, if any."""
 
     path: str
+    head: str
     at: float
     connection: socket.socket
     over: threading.Event
@@ -207,7 +208,8 @@ class Issuer:
             if not received:
                 return
             head += received
-        asked = Asked(head.split()[1].decode(), time.monotonic(), connection, self._over)
+        line = head.decode()
+        asked = Asked(line.split()[1], line.lower(), time.monotonic(), connection, self._over)
         with self._somebody_asked:
             self.asked.append(asked)
             self._somebody_asked.notify_all()

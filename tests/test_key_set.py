@@ -1,0 +1,499 @@
+"""The key set, fetched over real sockets from an issuer that may do anything."""
+
+import asyncio
+import functools
+import json
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import httpx
+import pytest
+
+from api import keys
+from api.keys import KeyRing, KeySet, KeysUnavailable
+from api.tokens import InvalidToken, Verifier
+from dev.postgres import Postgres
+from tests import issuer, stack
+from tests.conftest import SITE, mint, trusting
+from tests.faults import Case
+from tests.issuer import FAULTY, Asked, Issuer, Signer, serving
+from tests.test_auth import UNAUTHENTICATED
+
+P = ParamSpec("P")
+
+ED, EC = issuer.eddsa("ed"), issuer.es256("ec")
+NEW = issuer.eddsa("new")
+BOTH = serving(ED.jwk, EC.jwk)
+UNAVAILABLE = {"code": "UNAVAILABLE"}
+
+
+def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Runs it, and sees that nothing runs on behind it."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def alone() -> None:
+            await test(*args, **kwargs)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        asyncio.run(alone())
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A life in which a second is long."""
+    monkeypatch.setattr(keys, "FLOOR", 0.05)
+    monkeypatch.setattr(keys, "FETCH_TIMEOUT", 2.0)
+
+
+def known(key_set: KeySet, signer: Signer = ED) -> bool:
+    """Whether its key is there for nobody to wait, not even for the loop to turn once."""
+    asking = key_set.candidates(signer.algorithm, signer.id)
+    try:
+        asking.send(None)
+    except StopIteration as found:
+        return [key.id for key in found.value] == [signer.id]
+    asking.close()
+    return False
+
+
+async def becomes_true(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Until it is so."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of this
+            await asyncio.sleep(0.005)
+
+
+async def asked(by: Issuer, times: int) -> None:
+    await asyncio.to_thread(by.wait_asked, times)
+
+
+class Gate:
+    """Holds answers back until it is opened."""
+
+    def __init__(self, behaviour: issuer.Behaviour) -> None:
+        self._behaviour = behaviour
+        self.opened = threading.Event()
+
+    def __call__(self, request: Asked) -> None:
+        """Answers, in the end."""
+        while not (self.opened.wait(0.01) or request.over.is_set()):
+            pass
+        self._behaviour(request)
+
+
+@in_a_loop
+async def test_what_is_known_is_asked_for_once() -> None:
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url) as key_set:
+            [key] = await key_set.candidates("EdDSA", "ed")
+            assert key.signed(b"x", ED.sign(b"x"))
+            for _ in range(100):
+                assert known(key_set, ED)
+                assert known(key_set, EC)
+        assert [request.path for request in served.asked] == ["/jwks"]
+    [request] = served.asked
+    assert "accept-encoding: identity\r\n" in request.head
+    assert "accept: application/json\r\n" in request.head
+    assert "authorization" not in request.head
+
+
+@in_a_loop
+async def test_all_who_come_before_the_first_answer_wait_for_one_fetch() -> None:
+    gate = Gate(BOTH)
+    with Issuer(gate) as served:
+        async with KeySet(served.url) as key_set:
+            assert key_set.version == 0
+            waiting = [asyncio.create_task(key_set.candidates("EdDSA", "ed")) for _ in range(50)]
+            await asked(served, 1)
+            gate.opened.set()
+            assert all(len(found) == 1 for found in await asyncio.gather(*waiting))
+            assert key_set.version == 1
+        assert len(served.asked) == 1
+
+
+@in_a_loop
+async def test_unknown_keys_are_asked_about_together_and_never_more_often_than_the_floor() -> None:
+    with Issuer(BOTH) as served:
+        began = time.monotonic()
+        async with KeySet(served.url) as key_set:
+            for wave in range(6):
+                found = await asyncio.gather(
+                    *(key_set.candidates("EdDSA", f"{wave}-{n}") for n in range(200))
+                )
+                assert set(found) == {()}
+                assert known(key_set)
+            took = time.monotonic() - began
+            # The first wave waits for the first fetch, and each other one for one of its own.
+            assert len(served.asked) == 6
+            assert took >= 5 * keys.FLOOR
+
+
+@in_a_loop
+async def test_a_new_key_is_found_by_its_name_at_once() -> None:
+    with Issuer(serving(ED.jwk)) as served:
+        async with KeySet(served.url) as key_set:
+            assert await key_set.candidates("EdDSA", "ed")
+            before = key_set.version
+            served.behaviour = serving(ED.jwk, NEW.jwk)
+            [key] = await key_set.candidates("EdDSA", "new")
+            assert key.id == "new"
+            assert key_set.version > before
+            assert len(served.asked) == 2
+
+
+@in_a_loop
+async def test_what_the_issuer_cannot_tell_is_not_asked_about() -> None:
+    """A name that is known for another algorithm; no name at all."""
+    without_name = {name: value for name, value in NEW.jwk.items() if name != "kid"}
+    with Issuer(serving(ED.jwk)) as served:
+        async with KeySet(served.url) as key_set:
+            await key_set.candidates("EdDSA", None)
+            assert not known(key_set, Signer("ES256", ED.sign, id="ed"))
+            with pytest.raises(StopIteration):
+                key_set.candidates("ES256", None).send(None)
+            assert len(served.asked) == 1
+            served.behaviour = serving(without_name)
+            await key_set.candidates("EdDSA", "any")
+            [key] = await key_set.candidates("EdDSA", "another")
+            assert key.id is None
+            assert len(served.asked) == 2
+
+
+@in_a_loop
+async def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "MAX_WAITING", 10)
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url) as key_set:
+            await key_set.candidates("EdDSA", "ed")
+            gate = served.behaviour = Gate(BOTH)
+            room = [asyncio.create_task(key_set.candidates("EdDSA", str(n))) for n in range(10)]
+            await asked(served, 2)
+            for _ in range(3):
+                with pytest.raises(KeysUnavailable):
+                    await key_set.candidates("EdDSA", "one too many")
+            assert known(key_set)
+            gate.opened.set()
+            assert await asyncio.gather(*room) == [()] * 10
+            assert await key_set.candidates("EdDSA", "again room") == ()
+
+
+@in_a_loop
+async def test_a_set_is_fetched_again_before_it_is_due_and_becomes_true_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keys, "LIFETIME", (0.1, 0.2, 0.3))
+    with Issuer(BOTH) as served:
+        began = time.monotonic()
+        async with KeySet(served.url) as key_set:
+            await key_set.candidates("EdDSA", "ed")
+            await asked(served, 5)
+            assert known(key_set)
+            assert time.monotonic() - began >= 4 * 0.8 * 0.2
+            served.behaviour = gate = Gate(serving(NEW.jwk))
+            await asked(served, 6)
+            assert known(key_set)
+            gate.opened.set()
+            await becomes_true(lambda: known(key_set, NEW))
+            assert not known(key_set, ED)
+
+
+@pytest.mark.parametrize(
+    ("headers", "least"),
+    [({"Cache_Control": "max-age=1"}, 0.8), ({"Cache_Control": "max-age=5", "Age": "4"}, 0.8)],
+)
+@in_a_loop
+async def test_a_set_is_kept_for_as_long_as_its_issuer_says(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], least: float
+) -> None:
+    monkeypatch.setattr(keys, "LIFETIME", (0.06, 0.06, 1000))
+    with Issuer(serving(ED.jwk, **headers)) as served:
+        began = time.monotonic()
+        async with KeySet(served.url):
+            await asked(served, 2)
+        assert served.asked[1].at - began >= least
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+@in_a_loop
+async def test_what_was_known_stays_known_whatever_the_issuer_does(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url) as key_set:
+            await key_set.candidates("EdDSA", "ed")
+            version = key_set.version
+            monkeypatch.setattr(keys, "FETCH_TIMEOUT", 0.3)
+            served.behaviour = FAULTY[fault]
+            with pytest.raises(KeysUnavailable):
+                await key_set.candidates("EdDSA", "new")
+            assert known(key_set, ED)
+            assert known(key_set, EC)
+            assert key_set.version == version
+            monkeypatch.setattr(keys, "FETCH_TIMEOUT", 2.0)
+            served.behaviour = serving(NEW.jwk)
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        assert await key_set.candidates("EdDSA", "new")
+                        break
+                    except KeysUnavailable:  # a fetch that had begun before
+                        continue
+            assert not known(key_set, ED)
+        assert all(request.sent < 8_000_000 for request in served.asked)
+
+
+@pytest.mark.parametrize("fault", ["hangs", "resets", "HTTP 500", "HTML", "a byte a second"])
+@in_a_loop
+async def test_where_nothing_is_known_nobody_is_told_to_be_false(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(keys, "FETCH_TIMEOUT", 0.3)
+    with Issuer(FAULTY[fault]) as served:
+        async with KeySet(served.url) as key_set:
+            ring = KeyRing([], key_set)
+            for algorithm, key_id in (("EdDSA", "ed"), ("RS256", None), ("ES256", "x")):
+                with pytest.raises(KeysUnavailable):
+                    await ring.candidates(algorithm, key_id)
+            for algorithm in ("HS256", "none", "RS512"):
+                assert await ring.candidates(algorithm, "ed") == (), "which needs no key set"
+            assert ring.version == key_set.version == 0
+
+
+@in_a_loop
+async def test_an_issuer_that_is_not_there_is_looked_for_until_it_comes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "api.keys")
+    port = stack.free_port()
+    async with KeySet(f"http://127.0.0.1:{port}/jwks") as key_set:
+        for _ in range(3):
+            with pytest.raises(KeysUnavailable):
+                await key_set.candidates("EdDSA", "ed")
+        with Issuer(BOTH, port) as served:
+            await becomes_true(lambda: key_set.version > 0)
+            assert known(key_set)
+            await asyncio.gather(key_set.candidates("EdDSA", "a"))
+            assert len(served.asked) == 2
+        with pytest.raises(KeysUnavailable):
+            await key_set.candidates("EdDSA", "b")
+        assert known(key_set)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.split(" from ")[0] for line in said] == ["no key set", "2 keys", "no key set"]
+    assert said[0].startswith(f"no key set from http://127.0.0.1:{port}/jwks: ConnectError")
+
+
+@in_a_loop
+async def test_for_a_day_and_no_longer_it_is_used_while_the_issuer_is_away() -> None:
+    now = 0.0
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url, clock=lambda: now) as key_set:
+            by = Verifier(KeyRing([], key_set), issuer=SITE, audience=SITE, max_age=3600)
+            token = Case(ED, int(time.time()), SITE).token()
+            await key_set.candidates("EdDSA", "ed")
+            claims = await by.verify(token)
+            served.behaviour = issuer.resetting
+            now = keys.KEPT_STALE - 1
+            assert known(key_set)
+            assert await by.verify(token) is claims
+            now = keys.KEPT_STALE
+            with pytest.raises(KeysUnavailable):
+                await by.verify(token)
+            with pytest.raises(KeysUnavailable):
+                await key_set.candidates("EdDSA", "ed")
+            served.behaviour = BOTH
+            now += 10
+            assert await by.verify(token) == claims
+
+
+@in_a_loop
+async def test_a_token_under_a_withdrawn_key_is_refused_though_it_was_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keys, "LIFETIME", (0.1, 0.1, 0.1))
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url) as key_set:
+            by = Verifier(KeyRing([], key_set), issuer=SITE, audience=SITE, max_age=3600)
+            gone, stays = (Case(one, int(time.time()), SITE).token() for one in (ED, EC))
+            await key_set.candidates("EdDSA", "ed")
+            assert await by.verify(gone) is await by.verify(gone)
+            await by.verify(stays)
+            served.behaviour = serving(EC.jwk)
+            await asked(served, len(served.asked) + 2)
+            await becomes_true(lambda: not known(key_set, ED))
+            with pytest.raises(InvalidToken, match="no key of ours"):
+                await by.verify(gone)
+            await by.verify(stays)
+
+
+@in_a_loop
+async def test_whoever_hangs_up_does_not_end_it_for_the_others() -> None:
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url) as key_set:
+            await key_set.candidates("EdDSA", "ed")
+            gate = served.behaviour = Gate(serving(NEW.jwk))
+            waiting = [asyncio.create_task(key_set.candidates("EdDSA", "new")) for _ in range(3)]
+            await asked(served, 2)
+            waiting[0].cancel()
+            await asyncio.wait([waiting[0]])
+            gate.opened.set()
+            assert [len(found) for found in await asyncio.gather(*waiting[1:])] == [1, 1]
+            assert waiting[0].cancelled()
+            assert len(served.asked) == 2
+
+
+@in_a_loop
+async def test_it_goes_on_when_all_have_hung_up() -> None:
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url) as key_set:
+            await key_set.candidates("EdDSA", "ed")
+            gate = served.behaviour = Gate(serving(NEW.jwk))
+            only = asyncio.create_task(key_set.candidates("EdDSA", "new"))
+            await asked(served, 2)
+            only.cancel()
+            await asyncio.wait([only])
+            gate.opened.set()
+            await becomes_true(lambda: known(key_set, NEW))
+
+
+@pytest.mark.parametrize("asks", [False, True])
+@in_a_loop
+async def test_nothing_runs_on_once_it_is_left(asks: bool) -> None:  # noqa: FBT001
+    """In the middle of the first fetch, and of one that somebody asked for."""
+    monotonic = time.monotonic
+    with Issuer(BOTH if asks else issuer.hanging) as served:
+        began = monotonic()
+        async with KeySet(served.url) as key_set:
+            if asks:
+                await key_set.candidates("EdDSA", "ed")
+                served.behaviour = issuer.hanging
+                waiting = asyncio.create_task(key_set.candidates("EdDSA", "new"))
+                await asked(served, 2)
+                waiting.cancel()
+            else:
+                await asked(served, 1)
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert monotonic() - began < keys.FETCH_TIMEOUT
+
+
+@in_a_loop
+async def test_redirects_are_followed_on_the_spot_and_to_nowhere_else() -> None:
+    hops = {"/jwks": "/a", "/a": "/b?x=1", "/b?x=1": "/c"}
+
+    def hop(request: Asked) -> None:
+        if request.path in hops:
+            request.answer(b"", "307 Temporary Redirect", Location=hops[request.path])
+        else:
+            BOTH(request)
+
+    with Issuer(hop) as served, Issuer(BOTH) as other:
+        async with KeySet(served.url) as key_set:
+            await key_set.candidates("EdDSA", "ed")
+            assert known(key_set)
+            assert [request.path for request in served.asked] == ["/jwks", "/a", "/b?x=1", "/c"]
+            for target in (
+                other.url,
+                f"//127.0.0.1:{other.port}/jwks",
+                f"http://localhost:{served.port}/elsewhere",
+                f"https://127.0.0.1:{served.port}/elsewhere",
+                f"http://127.0.0.1:{served.port}@127.0.0.1:{other.port}/jwks",
+            ):
+                served.behaviour = issuer.redirecting(target)
+                with pytest.raises(KeysUnavailable):
+                    await key_set.candidates("EdDSA", "new")
+            hops["/c"] = "/d"
+            served.behaviour = hop
+            with pytest.raises(KeysUnavailable):
+                await key_set.candidates("EdDSA", "new")
+        assert other.asked == []
+        assert {request.path for request in served.asked} <= {"/jwks", "/a", "/b?x=1", "/c"}
+
+
+@in_a_loop
+async def test_so_many_bytes_and_no_more() -> None:
+    body = json.dumps({"keys": [ED.jwk]}).encode()
+    with Issuer(issuer.saying(body.ljust(keys.MAX_BYTES))) as served:
+        async with KeySet(served.url) as key_set:
+            await key_set.candidates("EdDSA", "ed")
+            assert known(key_set)
+            served.behaviour = issuer.saying(body.ljust(keys.MAX_BYTES + 1))
+            with pytest.raises(KeysUnavailable):
+                await key_set.candidates("EdDSA", "new")
+            assert keys.MAX_BYTES == 64 * 1024
+
+
+# The same through a whole API, with its own times.
+
+
+@pytest.fixture
+def believes(postgres: Postgres, tmp_path: Path) -> Iterator[Callable[[Issuer], stack.Server]]:
+    """Starts an API that believes an issuer."""
+    started: list[stack.Server] = []
+
+    def start(served: Issuer) -> stack.Server:
+        started.append(stack.api(tmp_path, trusting(postgres.url, JWKS_URL=served.url)))
+        return started[-1]
+
+    yield start
+    assert {server.stop() for server in started} <= {0, -signal.SIGTERM}
+
+
+def ask(client: httpx.Client, token: str) -> httpx.Response:
+    return client.post(
+        "/graphql",
+        json={"query": "{ viewer { id } }"},
+        headers={"Authorization": f"Bearer {token}", "Origin": SITE},
+    )
+
+
+def by(signer: Signer, **header: Any) -> str:
+    return Case(signer, int(time.time()), SITE).token(header)
+
+
+def test_an_api_without_its_issuer_signs_nobody_out(
+    believes: Callable[[Issuer], stack.Server],
+) -> None:
+    good = {"data": {"viewer": {"id": "ada"}}}
+    with Issuer(issuer.hanging) as served:
+        api = believes(served)
+        with httpx.Client(base_url=api.url, timeout=30) as client, ThreadPoolExecutor(40) as pool:
+            # Nothing is known yet: 503, and who needs no token is not kept waiting.
+            waiting = pool.submit(ask, client, by(ED))
+            assert client.get("/health/live").status_code == 200
+            assert ask(client, mint("ada")).status_code == 401, "a shared secret is not asked about"
+            answer = waiting.result()
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert answer.json()["errors"][0]["extensions"] == UNAVAILABLE
+            assert answer.headers["access-control-allow-origin"] == SITE
+
+            served.behaviour = BOTH
+            deadline = time.monotonic() + 20
+            while (answer := ask(client, by(ED))).status_code == 503:
+                assert time.monotonic() < deadline
+            assert answer.json() == good
+
+            # The issuer hangs, strangers name keys that nobody knows, and whoever is known goes on.
+            served.behaviour = issuer.hanging
+            strangers = [pool.submit(ask, client, by(ED, kid=f"{n}")) for n in range(30)]
+            served.wait_asked(len(served.asked) + 1)
+            for signer in (ED, EC) * 10:
+                assert ask(client, by(signer)).json() == good
+            assert not any(stranger.done() for stranger in strangers)
+            for answer in (stranger.result() for stranger in strangers):
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+            # It is back: the same strangers are told what they are.
+            served.behaviour = BOTH
+            while (answer := ask(client, by(ED, kid="x"))).status_code == 503:
+                assert time.monotonic() < deadline + 20
+            assert (answer.status_code, answer.json()) == (401, UNAUTHENTICATED)
+            assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
