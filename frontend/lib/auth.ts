@@ -40,11 +40,7 @@ export function authOptions(current: Config, database: Database) {
     session: { expiresIn: 7 * DAY, updateAge: DAY },
     // Counted in this process's memory: several web processes allow that many times the rate.
     rateLimit: { storage: "memory" },
-    advanced: {
-      ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] },
-      // Left at 100, "sign out everywhere else" would leave the sessions past the first 100.
-      database: { defaultFindManyLimit: 10_000 },
-    },
+    advanced: { ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] } },
     plugins: [
       accessTokens(current, database),
       endings(),

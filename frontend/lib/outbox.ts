@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
 import type { ClientBase, Pool } from "pg";
+import { reasonOf } from "./reason";
 import type { Push, SecurityEvent } from "./security-events";
 
 /** How long a request waits for the API to hear of what it ended, in milliseconds. */
@@ -10,6 +11,8 @@ const PATIENCE_MS = 2000;
 const AT_ONCE = 16;
 const BATCH = 64;
 const SWEEP_MS = 1000;
+/** Less than a claim holds, so that no other process pushes the same meanwhile. */
+const SWEEP_LASTS_MS = 8000;
 const FORGET_MS = 60_000;
 
 /** Each runs on its own: together they would hold the locks of both tables. */
@@ -155,7 +158,7 @@ async function deliver(
     await pool.query(
       `UPDATE public.security_event_outbox
       SET claimed_until = NULL, due_at = now() + CASE
-        WHEN jti = ANY($2) THEN interval '1 hour'
+        WHEN jti = ANY($2) THEN least(power(2, attempts), 3600) * interval '1 second'
         WHEN jti = ANY($3) THEN least(attempts, 4) * interval '1 second'
         ELSE interval '0' END
       WHERE jti = ANY($1)`,
@@ -181,17 +184,17 @@ export async function deliverAtOnce(pool: Pool, push: Push, users: Set<string>):
     while (!signal.aborted && (await isClaimed(pool, whose))) await sleep(20);
   }
   const done = work().catch((error: unknown) => {
-    console.warn(`security events: left to the next sweep (${String(error)})`);
+    console.warn(`security events: left to the next sweep (${reasonOf(error)})`);
   });
   await Promise.race([done, ranOut]);
   clearTimeout(timer);
 }
 
-/** Whether somebody else is pushing an event of theirs just now. */
+/** Whether somebody else is pushing an event of theirs just now, for the first time. */
 async function isClaimed(pool: Pool, users: string[]): Promise<boolean> {
   const { rowCount } = await pool.query(
     `SELECT FROM public.security_event_outbox
-    WHERE user_id = ANY($1) AND claimed_until > now() LIMIT 1`,
+    WHERE user_id = ANY($1) AND attempts = 1 AND claimed_until > now() LIMIT 1`,
     [users],
   );
   return rowCount !== 0;
@@ -204,7 +207,6 @@ async function isClaimed(pool: Pool, users: string[]): Promise<boolean> {
  * since their data waits to be deleted.
  */
 export function sweepOutbox(pool: Pool, push: Push, lifetime: number): void {
-  const never = new AbortController().signal;
   let isReachable = true;
   let trouble = "";
   let forgetAt = 0;
@@ -221,7 +223,12 @@ export function sweepOutbox(pool: Pool, push: Push, lifetime: number): void {
     // While it takes none, one at a time finds out whether it does again.
     const events = await claimDue(pool, isReachable ? BATCH : 1);
     if (events.length === 0) return false;
-    const { answered, problem } = await deliver(pool, push, events, never);
+    const { answered, problem } = await deliver(
+      pool,
+      push,
+      events,
+      AbortSignal.timeout(SWEEP_LASTS_MS),
+    );
     if (isReachable !== answered > 0) {
       isReachable = answered > 0;
       if (isReachable) console.info("security events: the API takes them again");
@@ -236,8 +243,8 @@ export function sweepOutbox(pool: Pool, push: Push, lifetime: number): void {
       more = await sweep();
       trouble = "";
     } catch (error) {
-      if (!trouble) console.warn(`security events: the outbox cannot be read (${String(error)})`);
-      trouble = String(error);
+      if (!trouble) console.warn(`security events: the outbox cannot be read (${reasonOf(error)})`);
+      trouble = reasonOf(error);
     }
     // Never what keeps the process alive.
     setTimeout(again, more ? 0 : SWEEP_MS).unref();

@@ -1,6 +1,7 @@
 import { SignJWT } from "jose";
 import type { Config } from "./config";
 import { deriveKey } from "./keys";
+import { reasonOf } from "./reason";
 
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 const ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged";
@@ -19,7 +20,7 @@ export type SecurityEvent = {
   readonly endedAt: Date;
 };
 
-/** Whether an event arrived, may never arrive as it is, or is to be pushed again (RFC 8935 §2.2 to 2.4). */
+/** Whether an event arrived, is not taken as it is, or could not be heard (RFC 8935 §2.2 to 2.4). */
 export type Outcome = "taken" | "refused" | { readonly later: string };
 
 export type Push = (event: SecurityEvent, signal: AbortSignal) => Promise<Outcome>;
@@ -65,21 +66,14 @@ export function pushTo({ secret, issuer, apiUrl, eventsUrl }: Config): Push {
       });
       const body = await answer.text();
       if (answer.status === 202) return "taken";
-      if (answer.status !== 400) return { later: `HTTP ${answer.status}` };
       // JSON keeps what the API wrote on one line of the log.
-      const reason = JSON.stringify(body.slice(0, 300));
-      console.error(`security events: the API refuses ${event.jti}: ${reason}`);
+      const problem = `HTTP ${answer.status} ${JSON.stringify(body.slice(0, 300))}`;
+      // Any other error of a 400 is about keys and names that the two sides do not share yet.
+      if (answer.status !== 400 || !body.includes('"invalid_request"')) return { later: problem };
+      console.error(`security events: the API refuses ${event.jti}: ${problem}`);
       return "refused";
     } catch (error) {
       return { later: reasonOf(error) };
     }
   };
-}
-
-/** `fetch failed` hides why in its cause, an error with a code. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (cause instanceof Error) return "code" in cause ? String(cause.code) : cause.message;
-  return error.name === "TimeoutError" || error.name === "AbortError" ? "no answer" : error.message;
 }

@@ -3,17 +3,12 @@ import { writeClientAddresses } from "./client-address";
 import { ConfigError, config } from "./config";
 import { migrate } from "./migration";
 import { sweepOutbox } from "./outbox";
+import { reasonOf } from "./reason";
 import { pushTo } from "./security-events";
 
 function stop(reason: string): never {
   console.error(`frontend: ${reason}`);
   process.exit(1);
-}
-
-/** A refused connection to `localhost` is an AggregateError, with a code and no message. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.message || ("code" in error ? String(error.code) : error.name);
 }
 
 /**

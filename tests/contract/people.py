@@ -1,7 +1,7 @@
 """People at browsers of their own, and the web app that they sign in to."""
 
 import secrets
-import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -79,9 +79,17 @@ class Issuer:
         """Where browsers go."""
         return self.web.url
 
+    def said(self, text: str) -> str:
+        """The first line with this text that the web app printed, once it did."""
+        deadline = time.monotonic() + 20
+        while not (line := next((line for line in self.web.lines if text in line), "")):
+            assert time.monotonic() < deadline, self.web.lines
+            time.sleep(0.02)
+        return line
+
     def restart(self, changes: Mapping[str, str]) -> None:
         """Stops it and starts it again with these variables changed; an empty one is as unset."""
-        assert self.web.stop() == 128 + signal.SIGTERM, "Next's own status when it is told to end"
+        self.web.stop()
         self.env.update(changes)
         self.web = stack.web(self.env)
 

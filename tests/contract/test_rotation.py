@@ -82,10 +82,13 @@ def test_a_session_goes_on_over_two_rotations(site: Issuer, browsers: Browsers) 
     assert answer.headers["cache-control"] == "no-store"
     assert "set-cookie" not in signing_in.get("/api/auth/token").headers, "once is enough"
     if site.env["TOKEN_SIGNING"] == "key-set":
-        assert kid_of(held) == kid_of(answer.json()["token"]), "the same key, encrypted again"
+        assert kid_of(held) == kid_of(answer.json()["token"])
 
     site.restart({"BETTER_AUTH_SECRET_PREVIOUS": ""})
-    assert signing_in.get("/api/auth/token").status_code == 200
+    answer = signing_in.get("/api/auth/token")
+    assert answer.status_code == 200
+    if site.env["TOKEN_SIGNING"] == "key-set":
+        assert kid_of(held) == kid_of(answer.json()["token"]), "it was encrypted again"
     assert get(site, "/api/auth/token", was).status_code == 401
     rotate(site)
     assert signing_in.get("/api/auth/token").status_code == 200

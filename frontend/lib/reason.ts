@@ -1,0 +1,10 @@
+/**
+ * Why something failed, in a line. `fetch failed` hides it in its cause; a connection that `localhost`
+ * refuses is an AggregateError with a code and no message.
+ */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof Error) return reasonOf(cause);
+  return error.message || ("code" in error ? String(error.code) : error.name);
+}
