@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command. Exits 2 when it or the environment makes no sense, 1 when it fails."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s:  %(name)s: %(message)s", level=logging.INFO)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("alembic", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     command: Callable[[argparse.Namespace], None] = chosen.command
     try:
         command(chosen)

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DAY = 86_400
@@ -145,7 +153,7 @@ class TokenConfig(_Environment):
     )
     better_auth_secret_previous: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
         None,
-        description="the secret before this one, 32 bytes or more, while it is being rotated",
+        description="the secret before the current one, 32 bytes or more, during a rotation",
         examples=["what BETTER_AUTH_SECRET was until today"],
     )
     jwks_url: HttpUrl | None = Field(
@@ -158,6 +166,13 @@ class TokenConfig(_Environment):
         description="1 to take tokens under the shared secret beside those of JWKS_URL, or 0",
         examples=["1"],
     )
+
+    @field_validator("better_auth_secret_previous")
+    @classmethod
+    def _another(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if secret and secret == others.data.get("better_auth_secret"):
+            raise ValueError  # a rotation that changed nothing, whatever its logs say
+        return secret
 
     @property
     def secrets(self) -> list[str]:

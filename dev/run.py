@@ -23,7 +23,13 @@ from api.config import Config, ConfigError
 from dev.postgres import ROOT, Postgres, PostgresError
 from dev.processes import Child
 
-NAMES = {name.upper() for name in Config.model_fields} | {"API_URL", "TRUSTED_PROXIES"}
+NAMES = {name.upper() for name in Config.model_fields} | {
+    "EVENTS_URL",
+    "JWKS_ROTATION",
+    "TOKEN_ALGORITHM",
+    "TOKEN_SIGNING",
+    "TRUSTED_PROXIES",
+}
 """The variables of the product, both sides."""
 DATA = ROOT / ".data"
 DEV_ENV = DATA / "dev.env"
@@ -70,6 +76,9 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
     web = _serve_at(settings, "NEXT_PUBLIC_BETTER_AUTH_URL", 3000)
     api = _serve_at(settings, "API_URL", 8000)
+    if settings.get("TOKEN_SIGNING") == "key-set":
+        own = f"{settings['NEXT_PUBLIC_BETTER_AUTH_URL']}/api/auth/jwks"
+        settings.setdefault("JWKS_URL", own)
     os.environ.update(settings)
     try:
         Config.read()  # said once and here, rather than by a server among its first lines
@@ -230,12 +239,15 @@ def _check(servers: Sequence[_Server]) -> None:
 
 def _welcome(site: str, api: str, env: Mapping[str, str], seconds: float) -> str:
     command: list[str | Path] = [PYTHON, "-m", "api", "token", "--user", "curl"]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
-    return f"""
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    welcome = f"""
 Bearer Tasks is running (it took {seconds:.0f} seconds). Ctrl-C stops it.
 
     {site}
-
+"""
+    if done.returncode:  # with a key set only the web app makes tokens
+        return f"{welcome}\nSigned in there, {site}/graphiql asks the API with your own token.\n"
+    return f"""{welcome}
 Or from another terminal, as the user "curl":
 
     curl {api}/graphql \\

@@ -45,6 +45,17 @@ def test_a_token_is_one_that_the_api_takes(
     assert again.stdout != done.stdout, "each has a sid of its own"
 
 
+def test_with_a_key_set_only_its_issuer_makes_tokens(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    env = settings | {"JWKS_URL": "http://localhost:3000/api/auth/jwks"}
+    done = run(env, tmp_path, "token", "--user", "ada")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("JWKS_URL: ")
+    moving = run(env | {"SHARED_SECRET_TOKENS": "1"}, tmp_path, "token", "--user", "ada")
+    assert moving.returncode == 0
+
+
 @pytest.mark.parametrize("span", ["0s", "25h", "1w", "", "-1s", "24"])
 def test_a_token_of_no_good_span_is_refused(
     settings: dict[str, str], tmp_path: Path, span: str

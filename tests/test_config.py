@@ -45,6 +45,21 @@ def test_the_others_are_taken(env: pytest.MonkeyPatch) -> None:
     assert config.direct_url == "postgres://u@direct/db"
 
 
+def test_beside_a_key_set_the_shared_secret_counts_only_when_told(env: pytest.MonkeyPatch) -> None:
+    assert Config.read().takes_shared_secrets
+    env.setenv("JWKS_URL", "https://issuer.example/.well-known/jwks.json?tenant=1")
+    assert not Config.read().takes_shared_secrets
+    env.setenv("SHARED_SECRET_TOKENS", "1")
+    assert Config.read().takes_shared_secrets
+
+
+def test_the_secret_that_signs_comes_first(env: pytest.MonkeyPatch) -> None:
+    assert Config.read().secrets == [GOOD["BETTER_AUTH_SECRET"]]
+    env.setenv("BETTER_AUTH_SECRET_PREVIOUS", "y" * 32)
+    assert Config.read().secrets == [GOOD["BETTER_AUTH_SECRET"], "y" * 32]
+    assert "y" * 32 not in repr(Config.read())
+
+
 def test_empty_is_as_good_as_unset(env: pytest.MonkeyPatch) -> None:
     env.setenv("JWT_ISSUER", "")
     env.setenv("ACCESS_TOKEN_MAX_AGE", "")
@@ -83,6 +98,18 @@ def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
         ("ACCESS_TOKEN_MAX_AGE", "0"),
         ("ACCESS_TOKEN_MAX_AGE", "a day"),
         ("RAW_SECRET_TOKENS", "perhaps"),
+        ("BETTER_AUTH_SECRET_PREVIOUS", "short-and-secret"),
+        ("BETTER_AUTH_SECRET_PREVIOUS", GOOD["BETTER_AUTH_SECRET"]),
+        ("JWKS_URL", "localhost:3000/jwks"),
+        ("JWKS_URL", "file:///etc/passwd"),
+        ("JWKS_URL", "https:///jwks"),
+        ("JWKS_URL", "https://ada:hunter2@issuer.example/jwks"),
+        ("JWKS_URL", "https://issuer.example:0/jwks"),
+        ("JWKS_URL", "https://issuer.example/jwks#a"),
+        ("JWKS_URL", "https://issuer.example/j wks\n"),
+        ("SHARED_SECRET_TOKENS", "sometimes"),
+        ("JWT_ISSUER", "x" * 256),
+        ("API_URL", "http://localhost:8000/graphql"),
         ("NEXT_PUBLIC_BETTER_AUTH_URL", "https://tasks.example.com/app"),
         ("NEXT_PUBLIC_BETTER_AUTH_URL", "https://ada:hunter2@tasks.example.com"),
         ("ALLOWED_ORIGINS", "*"),
