@@ -1,0 +1,31 @@
+"""What the pages say is there."""
+
+import re
+
+import pytest
+
+from dev.postgres import ROOT
+
+TOKENS = (ROOT / "docs/tokens.md").read_text()
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/\S+::\w+)`", TOKENS))))
+def test_a_test_that_a_page_names_is_one(named: str) -> None:
+    file, _, name = named.partition("::")
+    assert f"def {name}(" in (ROOT / file).read_text()
+
+
+def test_every_procedure_has_its_test() -> None:
+    headings = TOKENS.split("\n## Procedures\n")[1].split("\n### ")[1:]
+    tests = (ROOT / "tests/e2e/test_procedures.py").read_text()
+    named = [re.search(r"^`(test_\w+)`$", section, re.MULTILINE) for section in headings]
+    assert all(named)
+    assert {name[1] for name in named if name} == set(re.findall(r"def (test_\w+)\(", tests))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tokens.md"])
+def test_links_lead_to_files(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
+    assert links
+    folder = (ROOT / page).parent
+    assert [link for link in links if not (folder / link).exists()] == []
