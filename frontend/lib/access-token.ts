@@ -138,7 +138,6 @@ export class AccessToken {
     });
     try {
       const turn = tabs.takeTurn(async () => {
-        if (arrived.signal.aborted) return arrival;
         if (!(await tabs.haveNewerThan(this.#newest))) return this.#fetch();
         tabs.ask();
         return (await Promise.race([arrival, delay(ANSWER_MS)])) ?? this.#fetch();
@@ -150,10 +149,9 @@ export class AccessToken {
     }
   }
 
-  /** What another tab may have: never a token that is about to be renewed. */
+  /** What another tab may have, which looks at it as closely as this one did. */
   #spare(): SharedToken | undefined {
-    const held = this.#held;
-    return held && !isDue(held) ? { token: held.token, age: since(held.askedAt) } : undefined;
+    return this.#held && { token: this.#held.token, age: since(this.#held.askedAt) };
   }
 
   /** Another tab has a token. It is taken when it is this person's, good, and newer. */

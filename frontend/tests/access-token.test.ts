@@ -10,7 +10,7 @@ const SERVER_TIME = 1_800_000_000;
 let owner: string;
 let people = 0;
 let issued = 0;
-let opened: AccessToken[];
+let opened: { close: () => void }[];
 
 /** Goes on by itself, whatever happens to the laptop's clock. */
 const serverTime = () => SERVER_TIME + Math.floor(performance.now() / 1000);
@@ -47,7 +47,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  for (const accessToken of opened) accessToken.close();
+  for (const each of opened) each.close();
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
@@ -234,6 +234,23 @@ class SlowChannel extends BroadcastChannel {
   }
 }
 
+/** The channel of one's tabs, and how many messages reached all who listened before. */
+function listen(): { channel: BroadcastChannel; heard: () => number } {
+  const channel = new BroadcastChannel(`access-token:${owner}`);
+  const listener = new BroadcastChannel(`access-token:${owner}`);
+  let count = 0;
+  listener.onmessage = () => {
+    count += 1;
+  };
+  opened.push(channel, listener);
+  return { channel, heard: () => count };
+}
+
+async function shown(): Promise<(string | undefined)[]> {
+  const { held = [] } = await navigator.locks.query();
+  return held.map(({ name }) => name).filter((name) => name?.startsWith(`access-token:${owner}`));
+}
+
 /** A tab that holds a token issued at that second, as far as the others can see. */
 function show(issuedAt: number): () => void {
   const { promise: held, resolve: end } = Promise.withResolvers<void>();
@@ -383,6 +400,71 @@ describe("the tabs of one person", () => {
     channel.close();
     expect(held).toBe(good);
     expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+
+  test("have the new one before they need it, when one of them renews", async () => {
+    const [one, other] = [tab(), tab()];
+    const [old] = await Promise.all([one.get(), other.get()]);
+    await wait(5);
+    const { heard } = listen();
+    one.refuse(old);
+    const renewed = await one.get();
+    await until(() => heard() === 1);
+    expect(await other.get()).toBe(renewed);
+  });
+
+  test("count the time that a token was on its way to one that was frozen", async () => {
+    const accessToken = tab();
+    await accessToken.get();
+    await wait(DAY - HOUR);
+    const { channel, heard } = listen();
+    const [sentAt, late, good] = [Date.now(), issue(), issue()];
+    setLaptopClock(DAY);
+    channel.postMessage({ kind: "token", token: late, age: 0, sentAt });
+    channel.postMessage({ kind: "token", token: good, age: 0, sentAt: Date.now() });
+    await until(() => heard() === 2);
+    expect(await accessToken.get()).toBe(good);
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+
+  test("keep what they have when an older one comes", async () => {
+    const older = issue();
+    await wait(5);
+    const accessToken = tab();
+    const own = await accessToken.get();
+    const { channel, heard } = listen();
+    channel.postMessage({ kind: "token", token: older, age: 5_000, sentAt: Date.now() });
+    await until(() => heard() === 1);
+    expect(await accessToken.get()).toBe(own);
+  });
+
+  test("wait on when one that was refused comes, or one that has expired", async () => {
+    const accessToken = tab();
+    const refused = await accessToken.get();
+    accessToken.refuse(refused);
+    const { promise: answered, resolve: respond } = Promise.withResolvers<Response>();
+    fetchToken.mockImplementation(() => answered);
+    const fresh = accessToken.get();
+    await until(() => fetchToken.mock.calls.length === 2);
+    const { channel, heard } = listen();
+    const sentAt = Date.now();
+    channel.postMessage({ kind: "token", token: refused, age: 0, sentAt });
+    channel.postMessage({ kind: "token", token: issue({ life: 1 }), age: 0, sentAt });
+    await until(() => heard() === 2);
+    const good = issue();
+    respond(Response.json({ token: good }));
+    expect(await fresh).toBe(good);
+  });
+
+  test("show one token each, and none that was refused", async () => {
+    const accessToken = tab();
+    await accessToken.get();
+    await wait(DAY);
+    const token = await accessToken.get();
+    expect(await shown()).toEqual([`access-token:${owner}:${SERVER_TIME + DAY}`]);
+    accessToken.refuse(token);
+    await wait(0);
+    expect(await shown()).toEqual([]);
   });
 
   test("of two people tell each other nothing", async () => {
