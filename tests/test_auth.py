@@ -1,17 +1,23 @@
 """The token on its way in: 401 before anything is parsed, the same words whatever was wrong."""
 
+import asyncio
 import json
+import logging
+import random
+import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import jwt
 import pytest
 
-from tests import stack
+from tests import faults, issuer, stack, wire
 from tests.conftest import KEY, SECRET, SITE, mint
+
+log = logging.getLogger(__name__)
 
 UNAUTHENTICATED = {
     "errors": [
@@ -86,23 +92,133 @@ def test_the_ways_to_write_the_header(api: stack.Server, form: str) -> None:
     assert response.json() == {"data": {"viewer": {"id": "ada"}}}
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "Bearer",
-        "Bearer\t{}",
-        "Bearer {} x",
-        "Bearer {},",
-        "Bearer {0}, Bearer {0}",
-        "Bearer {};",
-        'Bearer "{}"',
-        "Bearer {}=",
-    ],
-)
-def test_the_ways_not_to_write_the_header(api: stack.Server, form: str) -> None:
-    response = post(api, form.format(mint("ada")))
-    assert response.status_code == 401
-    assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+NO_TOKEN, BAD_TOKEN = "Bearer", 'Bearer error="invalid_token"'
+HEADERS: dict[str, tuple[str, list[str]]] = {
+    "none": (NO_TOKEN, []),
+    "empty": (NO_TOKEN, ["Authorization:"]),
+    "the token alone": (NO_TOKEN, ["Authorization: {}"]),
+    "no space": (NO_TOKEN, ["Authorization: Bearer{}"]),
+    "a colon": (NO_TOKEN, ["Authorization: Bearer: {}"]),
+    "an equals sign": (NO_TOKEN, ["Authorization: Bearer={}"]),
+    "a comma for a space": (NO_TOKEN, ["Authorization: Bearer,{}"]),
+    "quoted": (NO_TOKEN, ['Authorization: "Bearer {}"']),
+    "twice the name": (NO_TOKEN, ["Authorization: Authorization: Bearer {}"]),
+    "another scheme": (NO_TOKEN, ["Authorization: Token {}"]),
+    "JWT": (NO_TOKEN, ["Authorization: JWT {}"]),
+    "DPoP": (NO_TOKEN, ["Authorization: DPoP {}"]),
+    "Basic": (NO_TOKEN, ["Authorization: Basic YWRhOnB3"]),
+    "Basic with a token": (NO_TOKEN, ["Authorization: Basic {}"]),
+    "a longer scheme": (NO_TOKEN, ["Authorization: Bearers {}"]),
+    "a shorter scheme": (NO_TOKEN, ["Authorization: Beare {}"]),
+    "a scheme in other letters": (NO_TOKEN, ["Authorization: B\u0435arer {}"]),
+    "a scheme in front": (NO_TOKEN, ["Authorization: Basic x, Bearer {}"]),
+    "a proxy's": (NO_TOKEN, ["Proxy-Authorization: Bearer {}"]),
+    "another name": (NO_TOKEN, ["X-Authorization: Bearer {}"]),
+    "forwarded": (NO_TOKEN, ["X-Forwarded-Access-Token: {}", "X-Access-Token: {}"]),
+    "a cookie": (NO_TOKEN, ["Cookie: token={}; access_token={}; Authorization=Bearer {}"]),
+    "a subprotocol": (NO_TOKEN, ["Sec-WebSocket-Protocol: bearer, {}"]),
+    "no token": (BAD_TOKEN, ["Authorization: Bearer"]),
+    "no token, in upper case": (BAD_TOKEN, ["Authorization: BEARER"]),
+    "spaces": (BAD_TOKEN, ["Authorization: Bearer      "]),
+    "a tab": (BAD_TOKEN, ["Authorization: Bearer\t{}"]),
+    "a space and a tab": (BAD_TOKEN, ["Authorization: Bearer \t{}"]),
+    "a tab and a space": (BAD_TOKEN, ["Authorization: Bearer\t {}"]),
+    "a no-break space": (BAD_TOKEN, ["Authorization: Bearer \xa0{}"]),
+    "something after it": (BAD_TOKEN, ["Authorization: Bearer {} x"]),
+    "itself after it": (BAD_TOKEN, ["Authorization: Bearer {} {}"]),
+    "itself after a comma": (BAD_TOKEN, ["Authorization: Bearer {}, Bearer {}"]),
+    "another scheme after it": (BAD_TOKEN, ["Authorization: Bearer {}, Basic YWRhOnB3"]),
+    "a comma": (BAD_TOKEN, ["Authorization: Bearer {},"]),
+    "a comma before it": (BAD_TOKEN, ["Authorization: Bearer ,{}"]),
+    "a semicolon": (BAD_TOKEN, ["Authorization: Bearer {};"]),
+    "a parameter": (BAD_TOKEN, ["Authorization: Bearer {};realm=x"]),
+    "a named token": (BAD_TOKEN, ["Authorization: Bearer token={}"]),
+    "quotes": (BAD_TOKEN, ['Authorization: Bearer "{}"']),
+    "single quotes": (BAD_TOKEN, ["Authorization: Bearer '{}'"]),
+    "brackets": (BAD_TOKEN, ["Authorization: Bearer <{}>"]),
+    "padding": (BAD_TOKEN, ["Authorization: Bearer {}="]),
+    "a percent sign": (BAD_TOKEN, ["Authorization: Bearer {}%20"]),
+    "a slash": (BAD_TOKEN, ["Authorization: Bearer {}/"]),
+    "the scheme twice": (BAD_TOKEN, ["Authorization: Bearer Bearer {}"]),
+    "an umlaut": (BAD_TOKEN, ["Authorization: Bearer {}\xfc"]),
+    "another alphabet's digit": (BAD_TOKEN, ["Authorization: Bearer {}\u0663"]),
+    "two of them": (BAD_TOKEN, ["Authorization: Bearer {}", "Authorization: Bearer {}"]),
+    "two names in two cases": (BAD_TOKEN, ["authorization: Bearer {}", "AUTHORIZATION: Bearer {}"]),
+    "a good one and Basic": (BAD_TOKEN, ["Authorization: Bearer {}", "Authorization: Basic x"]),
+    "Basic and a good one": (BAD_TOKEN, ["Authorization: Basic x", "Authorization: Bearer {}"]),
+    "an empty one and a good one": (BAD_TOKEN, ["Authorization:", "Authorization: Bearer {}"]),
+    "a good one and an empty one": (BAD_TOKEN, ["Authorization: Bearer {}", "Authorization:"]),
+    "three": (BAD_TOKEN, ["Authorization: Bearer {}"] * 3),
+}
+
+
+def check(named: str, answer: wire.Answer, challenge: str) -> None:
+    """The contract's answer, to the byte."""
+    assert answer.status == 401, named
+    assert answer.headers["www-authenticate"] == challenge, named
+    assert json.loads(answer.body) == UNAUTHENTICATED, named
+    assert answer.headers["content-type"] == "application/json", named
+    assert answer.headers["access-control-allow-origin"] == SITE, named
+    assert answer.headers["cache-control"] == "no-store", named
+
+
+def test_the_ways_not_to_write_the_header(api: stack.Server) -> None:
+    origin, token = f"Origin: {SITE}".encode(), mint("ada")
+    asked = [
+        wire.request("/graphql", origin, *(line.replace("{}", token).encode() for line in lines))
+        for _, lines in HEADERS.values()
+    ]
+    for (named, (challenge, _)), answer in zip(
+        HEADERS.items(), asyncio.run(wire.answers(api.url, asked)), strict=True
+    ):
+        check(named, answer, challenge)
+
+
+SERVED = issuer.signers()
+
+
+@pytest.fixture(scope="module")
+def key_set_api(
+    settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[stack.Server]:
+    """That believes what these signed, and nothing under a shared secret."""
+    with issuer.Issuer(issuer.serving(*(one.jwk for one in SERVED.values()))) as serves:
+        server = stack.api(tmp_path_factory.mktemp("api"), settings | {"JWKS_URL": serves.url})
+        yield server
+        server.stop()
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", *SERVED])
+def test_every_faulty_token_gets_the_one_answer(
+    request: pytest.FixtureRequest, algorithm: str
+) -> None:
+    """Among others that are good, on the same connections. How many is said in the log."""
+    api: stack.Server = request.getfixturevalue("api" if algorithm == "HS256" else "key_set_api")
+    raw = SECRET.encode() if algorithm == "HS256" else b""
+    signer = SERVED.get(algorithm, issuer.hs256(KEY))
+    case = faults.Case(signer, int(time.time()), SITE, raw)
+    bad = [
+        (name, token)
+        for family in faults.FAMILIES.values()
+        for name, token in family(case)
+        # What HTTP itself would not carry, or would trim until it is a good one.
+        if not re.search(r"[\0-\x08\n\r]", token) and token == token.strip(" \t")
+    ]
+    good = [(None, case.token(sid=str(number))) for number in range(50)]
+    asked = [*bad, *good]
+    random.shuffle(asked)
+    origin = f"Origin: {SITE}".encode()
+    lines = [
+        wire.request("/graphql", origin, b"Authorization: Bearer " + token.encode())
+        for _, token in asked
+    ]
+    found = asyncio.run(wire.answers(api.url, lines))
+    for (name, _), answer in zip(asked, found, strict=True):
+        if name is None:
+            assert json.loads(answer.body) == {"data": {"viewer": {"id": "ada"}}}
+        else:
+            check(name, answer, BAD_TOKEN)
+    log.info("%d different tokens under %s refused", len({token for _, token in bad}), algorithm)
 
 
 def test_two_headers_are_one_too_many(api: stack.Server) -> None:
@@ -111,11 +227,15 @@ def test_two_headers_are_one_too_many(api: stack.Server) -> None:
         assert post(api, *pair).status_code == 401
 
 
-def test_a_token_in_the_address_or_a_cookie_is_no_token(api: stack.Server) -> None:
+def test_a_token_in_the_address_a_cookie_or_the_body_is_no_token(api: stack.Server) -> None:
     token = mint("ada")
     for name in ("token", "access_token", "authorization"):
         assert post(api, params={name: token}).status_code == 401
         assert post(api, headers=[("Cookie", f"{name}={token}")]).status_code == 401
+        form = [("Content-Type", "application/x-www-form-urlencoded")]  # RFC 6750 §2.2
+        assert post(api, headers=form, content=f"{name}={token}".encode()).status_code == 401
+        body = json.dumps({"query": "{ viewer { id } }", name: token}).encode()
+        assert post(api, content=body).status_code == 401
 
 
 def test_nothing_is_read_before_the_token_is_good(api: stack.Server) -> None:
