@@ -1,0 +1,66 @@
+"""From a click on "Sign out" to the 401 of every API process."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from tests import stack
+from tests.conftest import NO_TLS
+from tests.e2e.conftest import Newcomer
+
+log = logging.getLogger(__name__)
+
+VIEWER = {"query": "{ viewer { id } }"}
+SIGN_OUTS = 3
+
+
+class Watch(threading.Thread):
+    """Asks one process with a token until that is refused."""
+
+    def __init__(self, url: str, token: str) -> None:
+        super().__init__()
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self.answered = threading.Event()
+        self.last = 0
+        self.refused_at = 0.0
+
+    def run(self) -> None:
+        """For ten seconds at the most."""
+        deadline = time.monotonic() + 10
+        with httpx.Client(headers=self._headers, verify=NO_TLS, timeout=10) as client:
+            while self.last in {0, 200} and time.monotonic() < deadline:
+                self.last = client.post(f"{self._url}/graphql", json=VIEWER).status_code
+                self.answered.set()
+        self.refused_at = time.monotonic()
+
+
+def test_a_click_on_sign_out_is_a_401_in_both_processes(
+    site: stack.Site, newcomer: Newcomer, tmp_path: Path
+) -> None:
+    second = stack.api(tmp_path, site.env)
+    try:
+        for number in range(SIGN_OUTS):
+            ada = newcomer(site)
+            ada.signs_up()
+            fetch = "fetch('/api/auth/token').then(r => r.json()).then(r => r.token)"
+            token = ada.page.evaluate(fetch)
+            watches = [Watch(url, token) for url in (site.api.url, second.url)]
+            for watch in watches:
+                watch.start()
+                assert watch.answered.wait(10)
+            clicked = time.monotonic()
+            ada.signs_out()
+            for watch in watches:
+                watch.join()
+            spans = [watch.refused_at - clicked for watch in watches]
+            log.info("sign-out %d: %s ms", number, [round(span * 1000) for span in spans])
+            assert [watch.last for watch in watches] == [401, 401]
+            assert max(spans) < 2, (
+                "with all that the click set off; a tenth of it where nothing else runs"
+            )
+    finally:
+        second.stop()
