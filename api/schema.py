@@ -43,7 +43,7 @@ class TaskStatus(Enum):
 @strawberry.enum(description="What `extensions.code` of an error may be.")
 class ErrorCode(Enum):
     UNAUTHENTICATED = strawberry.enum_value(
-        Code.UNAUTHENTICATED, description="No token, or one that is bad or expired."
+        Code.UNAUTHENTICATED, description="No token, or one that is bad, expired or revoked."
     )
     NOT_FOUND = strawberry.enum_value(
         Code.NOT_FOUND, description="No such task of the caller's, for whatever reason."
