@@ -25,33 +25,57 @@ function issuer(database: Record<string, unknown[]>, secret: string, previous?: 
   });
 }
 
-const cookieOf = (answer: Response) => answer.headers.getSetCookie().map((set) => set.split(";"));
+const cookiesOf = (answer: Response) =>
+  answer.headers.getSetCookie().map((set) => set.split(/; */).map(lasting));
+const lasting = (attribute: string) => attribute.replace(/^Max-Age=604[78]\d\d$/, "Max-Age=a week");
 
-test("behind TLS the cookie that is given again is as secure as the one before", async () => {
-  const database = { user: [], session: [], account: [], verification: [] };
-  const signedUp = await issuer(database, OLD).handler(
+/** Cookies of somebody who signed up under the old secret. */
+async function signUp(database: Record<string, unknown[]>, rememberMe: boolean) {
+  const answer = await issuer(database, OLD).handler(
     new Request(`${SITE}/api/auth/sign-up/email`, {
       method: "POST",
       headers: { "Content-Type": "application/json", Origin: SITE },
-      body: JSON.stringify({ email: "ada@example.com", name: "Ada", password: "correct horse" }),
+      body: JSON.stringify({
+        email: "ada@example.com",
+        name: "Ada",
+        password: "correct horse",
+        rememberMe,
+      }),
     }),
   );
-  const [[before = "", ...attributes] = []] = cookieOf(signedUp);
-  const ask = (cookie: string) =>
-    new Request(`${SITE}/api/auth/get-session`, { headers: { Cookie: `theme=dark; ${cookie}` } });
+  return cookiesOf(answer);
+}
 
-  const answer = await issuer(database, NEW, OLD).handler(ask(before));
-  const [[after = "", ...again] = [], ...more] = cookieOf(answer);
-  expect(more).toEqual([]);
-  expect(before.split("=")[0]).toBe("__Secure-better-auth.session_token");
-  expect(after.split("=")[0]).toBe("__Secure-better-auth.session_token");
-  expect(after).not.toBe(before);
-  const lasting = (attribute: string) => attribute.replace(/Max-Age=604[78]\d\d$/, "a week");
-  expect(again.map(lasting)).toEqual(attributes.map(lasting));
-  expect(again.map((attribute) => attribute.trim())).toContain("Secure");
+test.each([true, false])(
+  "the cookie that is given again is like the one before (remembered: %s)",
+  async (rememberMe) => {
+    const database = { user: [], session: [], account: [], verification: [] };
+    const before = await signUp(database, rememberMe);
+    const ask = (cookies: string[][]) => {
+      const sent = ["theme=dark", ...cookies.map(([cookie]) => cookie)].join("; ");
+      return new Request(`${SITE}/api/auth/get-session`, { headers: { Cookie: sent } });
+    };
 
-  expect(await (await issuer(database, NEW).handler(ask(after))).json()).toMatchObject({
-    user: { email: "ada@example.com" },
-  });
-  expect(await (await issuer(database, NEW).handler(ask(before))).json()).toBeNull();
-});
+    const answer = await issuer(database, NEW, OLD).handler(ask(before));
+    const after = cookiesOf(answer);
+    const nameOf = ([cookie = ""]: string[]) => cookie.split("=")[0];
+    expect(after.map(nameOf)).toEqual(before.map(nameOf));
+    expect(after.map(nameOf)).toEqual(
+      rememberMe
+        ? ["__Secure-better-auth.session_token"]
+        : ["__Secure-better-auth.session_token", "__Secure-better-auth.dont_remember"],
+    );
+    after.forEach(([cookie, ...attributes], index) => {
+      const [earlier, ...its] = before[index] ?? [];
+      expect(cookie).not.toBe(earlier);
+      expect(attributes).toEqual(its);
+      expect(attributes).toContain("Secure");
+      expect(attributes.includes("Max-Age=a week")).toBe(rememberMe);
+    });
+
+    expect(await (await issuer(database, NEW).handler(ask(after))).json()).toMatchObject({
+      user: { email: "ada@example.com" },
+    });
+    expect(await (await issuer(database, NEW).handler(ask(before))).json()).toBeNull();
+  },
+);

@@ -23,6 +23,15 @@ def ada(request: pytest.FixtureRequest, browsers: Browsers) -> Person:
     return browsers.sign_up(site)
 
 
+MEMBERS = {
+    "EdDSA": {"alg", "kid", "kty", "crv", "x"},
+    "ES256": {"alg", "kid", "kty", "crv", "x", "y"},
+    "RS256": {"alg", "kid", "kty", "n", "e"},
+    "PS256": {"alg", "kid", "kty", "n", "e"},
+}
+"""Of a public key (RFC 7518 §6, RFC 8037 §2)."""
+
+
 def verified(token: str, site: stack.Site) -> Any:
     """The claims, verified as PyJWT alone does."""
     header = jwt.get_unverified_header(token)
@@ -31,6 +40,7 @@ def verified(token: str, site: stack.Site) -> Any:
         served = httpx.get(f"{site.url}/api/auth/jwks").json()["keys"]
         [jwk] = [jwk for jwk in served if jwk["kid"] == header["kid"]]
         assert header == {"alg": site.env.get("TOKEN_ALGORITHM", "EdDSA"), "kid": jwk["kid"]}
+        assert jwk.keys() == MEMBERS[jwk["alg"]], "and nothing of the private half"
         key = jwt.PyJWK(jwk)
     else:
         assert header == {"alg": "HS256", "typ": "JWT"}
@@ -182,7 +192,16 @@ def test_what_one_side_issues_the_other_takes(
         person = browsers.sign_up(site)
         token = person.token()
         claims = verified(token, site)
-        assert claims["exp"] - claims["iat"] == life
+        assert claims == {
+            "user_id": person.id,
+            "sub": person.id,
+            "email": person.email,
+            "sid": person.client.get("/api/auth/get-session").json()["session"]["id"],
+            "iss": named.get("JWT_ISSUER", site.url),
+            "aud": named.get("JWT_AUDIENCE", site.url),
+            "iat": claims["iat"],
+            "exp": claims["iat"] + life,
+        }
         assert person.ask(token).json()["data"]["viewer"]["id"] == person.id
         head, body, signature = token.split(".")
         other = "A" if signature[9] != "A" else "B"

@@ -17,7 +17,6 @@ from tests.contract.people import Browsers, Issuer, issuer
 from tests.contract.test_key_set import key_set, kid_of, verified
 
 COOKIE = "better-auth.session_token"
-FORGET = "better-auth.dont_remember"
 
 
 @pytest.fixture(params=["shared-secret", "key-set"])
@@ -92,22 +91,6 @@ def test_a_session_goes_on_over_two_rotations(site: Issuer, browsers: Browsers) 
     assert get(site, "/api/auth/token", was).status_code == 401
     rotate(site)
     assert signing_in.get("/api/auth/token").status_code == 200
-
-
-def test_who_asked_to_be_forgotten_still_is(browsers: Browsers) -> None:
-    with issuer() as site:
-        ada = browsers.join(site.url)
-        browser = browsers.stranger(site.url)
-        given = {"email": ada.email, "password": "correct horse", "rememberMe": False}
-        before = cookies_of(browser.post("/api/auth/sign-in/email", json=given))
-        assert before.keys() == {COOKIE, FORGET}
-        rotate(site)
-        after = cookies_of(browser.get("/api/auth/get-session"))
-        assert after.keys() == {COOKIE, FORGET}
-        for name, (value, attributes) in after.items():
-            assert attributes == before[name][1]
-            assert "max-age" not in attributes
-            assert value != before[name][0]
 
 
 def test_a_cookie_under_neither_secret_is_refused(site: Issuer, browsers: Browsers) -> None:
