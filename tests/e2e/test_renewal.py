@@ -2,12 +2,15 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests import stack
 from tests.conftest import run
 from tests.e2e.conftest import Newcomer, Person
+
+TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 
 
 def fetches(person: Person) -> int:
@@ -65,6 +68,24 @@ def test_a_laptop_that_slept_through_the_night_goes_on(ada: Person) -> None:
     ada.page.clock.fast_forward("30:00:00")
     ada.adds("In the morning")
     assert fetches(ada) == 1
+    expect(ada.page.get_by_role("main").get_by_role("alert")).to_have_count(0)
+
+
+def test_a_laptop_that_wakes_before_its_network_shows_no_error(ada: Person) -> None:
+    token = ada.page.evaluate(TOKEN)
+    create = 'mutation { createTask(input: {title: "From elsewhere"}) { task { id } } }'
+    httpx.post(
+        f"{ada.site.api.url}/graphql",
+        json={"query": create},
+        headers={"Authorization": f"Bearer {token}"},
+    ).raise_for_status()
+    ada.context.set_offline(True)
+    ada.requests.clear()
+    ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    ada.page.evaluate("new Promise(resolve => setTimeout(resolve))")
+    assert ada.requests == [], "nothing that could fail"
+    ada.context.set_offline(False)
+    expect(ada.task("From elsewhere")).to_be_visible()
     expect(ada.page.get_by_role("main").get_by_role("alert")).to_have_count(0)
 
 

@@ -1,7 +1,7 @@
 "use client";
 
 import { useRouter } from "next/navigation";
-import { useRef, useState, useTransition } from "react";
+import { useEffect, useRef, useState, useTransition } from "react";
 import { useToast } from "@/components/toasts/toasts";
 import { authClient } from "@/lib/auth-client";
 import { useHydrated } from "@/lib/use-hydrated";
@@ -28,6 +28,15 @@ export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
   const [isAsking, setAsking] = useState(false);
   const list = useRef<HTMLUListElement>(null);
   const isClosed = !isHydrated || isAsking || isRefreshing;
+
+  useEffect(() => {
+    // Meanwhile sessions may have begun or ended, or somebody else signed in to this browser.
+    const onReturn = () => {
+      if (document.visibilityState === "visible" && navigator.onLine) router.refresh();
+    };
+    document.addEventListener("visibilitychange", onReturn);
+    return () => document.removeEventListener("visibilitychange", onReturn);
+  }, [router]);
 
   async function end(
     path: "/end-session" | "/end-other-sessions",
