@@ -3,7 +3,9 @@
 A token outlives the session that it was issued for. Whoever ends one says so (see `events`); it
 is written here, and every process knows it within a second: a notification wakes them, and a poll
 finds what a lost notification left out. The poll cannot skip: an event takes its number from a row
-that it holds until it is committed, so that no lower number appears behind a higher one.
+that it holds until it is committed, so that no lower number appears behind a higher one. Numbers
+are no lower than the time in microseconds, so that none is given twice when a standby takes over
+that had not heard of the last ones.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from sqlalchemy import (
     Interval,
     Text,
     bindparam,
+    case,
     delete,
     func,
     select,
@@ -51,14 +54,14 @@ IDLE = 60.0
 sleeps when nobody needs it. The next request looks before it goes on."""
 PAGE_SIZE = 10_000
 PRUNED_EVERY = 3600.0
-"""Seconds between clearing the memory of what has expired, and for which it is kept beyond that,
-so that no difference between two clocks forgets one too soon."""
+"""Seconds between clearing the memory of what no token can need any more."""
 
 
 def _take() -> UnownedStatement:
+    now, following = bindparam("now", type_=BigInteger), revocation_counter.c.number + 1
     counter = (
         update(revocation_counter)
-        .values(number=revocation_counter.c.number + 1)
+        .values(number=case((following < now, now), else_=following))
         .returning(revocation_counter.c.number)
         .cte("counter")
     )
@@ -84,7 +87,7 @@ def _take() -> UnownedStatement:
 
 TAKE = _take()
 NEWS = UnownedStatement(
-    select(*(revocations.c[name] for name in ("number", "kind", "issuer", "subject", "expires_at")))
+    select(*(revocations.c[name] for name in ("number", "kind", "issuer", "subject")))
     .where(
         revocations.c.number > bindparam("after", type_=BigInteger),
         revocations.c.expires_at > func.now(),
@@ -166,6 +169,7 @@ class Revocations:
         """Writes it down; False when it was before. It holds from the commit on."""
         [row] = await transaction.rows(
             TAKE,
+            now=time.time_ns() // 1000,
             issuer=event.issuer,
             jti=event.jti,
             kind=event.kind,
@@ -205,21 +209,23 @@ class Revocations:
             self._prune()
         while True:
             rows = await self._database.rows(NEWS, after=self._number, limit=PAGE_SIZE)
-            for number, kind, issuer, subject, expires_at in rows:
+            # As long as PostgreSQL keeps it or longer, and by a clock that nobody sets.
+            until = self._clock() + self._kept.total_seconds()
+            for number, kind, issuer, subject in rows:
                 if kind == Kind.OWNER:
-                    self._owners[subject] = expires_at.timestamp()
+                    self._owners[subject] = until
                 else:
-                    self._sessions[issuer, subject] = expires_at.timestamp()
+                    self._sessions[issuer, subject] = until
                 self._number = number
             if len(rows) < PAGE_SIZE:
                 self._seen_at = began
                 return
 
     def _prune(self) -> None:
-        self._prune_at = self._clock() + PRUNED_EVERY
-        long_ago = time.time() - PRUNED_EVERY
-        self._sessions = {key: at for key, at in self._sessions.items() if at > long_ago}
-        self._owners = {owner: at for owner, at in self._owners.items() if at > long_ago}
+        now = self._clock()
+        self._prune_at = now + PRUNED_EVERY
+        self._sessions = {key: until for key, until in self._sessions.items() if until > now}
+        self._owners = {owner: until for owner, until in self._owners.items() if until > now}
 
     async def _poll(self) -> None:
         while True:

@@ -179,6 +179,56 @@ def test_no_event_is_skipped_whatever_order_they_are_committed_in(postgres: Post
     asyncio.run(work())
 
 
+def test_no_event_is_skipped_when_a_standby_takes_over_that_is_behind(postgres: Postgres) -> None:
+    """Its numbers go back. What a process has seen is not behind what comes next."""
+    lost = """WITH lost AS (DELETE FROM tasks.revocations WHERE subject = any($1))
+        UPDATE tasks.revocation_counter SET number = number - 3"""
+
+    async def work() -> None:
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400)
+            unheard = [secrets.token_hex(8) for _ in range(3)]
+            for session in unheard:
+                await take(database, kept, ended(session))
+            await kept.look()
+            await asyncio.to_thread(run, postgres, lambda c: c.execute(lost, unheard))
+            session = secrets.token_hex(8)
+            await take(database, kept, ended(session))
+            await kept.look()
+            assert await kept.refuses(claims(session=session))
+            assert await kept.refuses(claims(session=unheard[0]))
+
+    asyncio.run(work())
+
+
+def test_what_has_ended_is_remembered_whatever_time_the_machine_believes_it_is(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, lifetime = 1000.0, 86_460.0
+
+    async def work() -> None:
+        nonlocal now
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
+            session, owner = secrets.token_hex(8), secrets.token_hex(8)
+            await take(database, kept, ended(session))
+            await take(database, kept, ended(owner, Kind.OWNER))
+            of_both = (claims(session=session), claims(owner))
+            assert all([await kept.refuses(one) for one in of_both])
+            with monkeypatch.context() as wrong:
+                days_ahead = time.time() + 5 * 86_400
+                wrong.setattr(time, "time", lambda: days_ahead)
+                now += room.PRUNED_EVERY + 1
+                await kept.look()
+            assert all([await kept.refuses(one) for one in of_both])
+            now = 1000.0 + lifetime - 1
+            assert all([await kept.refuses(one) for one in of_both])
+            now += room.PRUNED_EVERY + 1
+            assert not any([await kept.refuses(one) for one in of_both]), "forgotten in the end"
+
+    asyncio.run(work())
+
+
 def test_more_than_a_page_of_events_is_read_to_its_end(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
