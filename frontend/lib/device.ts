@@ -19,6 +19,9 @@ const SYSTEMS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bLinux\b/, "Linux"],
 ];
 
+/** A real one has some 200 characters. Of one made to be slow, no more than this is searched. */
+const LONGEST = 512;
+
 const find = (list: typeof BROWSERS, text: string) =>
   list.find(([pattern]) => pattern.test(text))?.[1];
 
@@ -27,7 +30,7 @@ const find = (list: typeof BROWSERS, text: string) =>
  * is called what it calls itself.
  */
 export function describeDevice(userAgent: string | null): string {
-  const text = userAgent ?? "";
+  const text = userAgent?.slice(0, LONGEST) ?? "";
   const browser = find(BROWSERS, text);
   const system = find(SYSTEMS, text);
   if (browser) return system ? `${browser} on ${system}` : browser;

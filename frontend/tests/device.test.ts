@@ -36,3 +36,9 @@ test.each([
 ])("%s is %s", (userAgent, device) => {
   expect(describeDevice(userAgent)).toBe(device);
 });
+
+test("one that is made to be searched for long is not", () => {
+  const began = performance.now();
+  for (let row = 0; row < 100; row += 1) describeDevice("Version/".repeat(1900));
+  expect(performance.now() - began).toBeLessThan(1000);
+});
