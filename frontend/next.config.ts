@@ -4,6 +4,9 @@ export default {
   output: "standalone",
   poweredByHeader: false,
   reactStrictMode: true,
+  // What a form of ours sends is some hundred bytes. Of a longer body no more than this is kept, and
+  // Better Auth, which would store a name of megabytes, finds no JSON in it.
+  experimental: { proxyClientMaxBodySize: 65_536 },
   // The repository has no package.json above this folder; without this Next looks for one.
   turbopack: { root: import.meta.dirname },
   headers: async () => [

@@ -1,10 +1,11 @@
 import { type BetterAuthOptions, betterAuth } from "better-auth";
+import { callbackPaths } from "./callback-paths";
 import { CLIENT_ADDRESS_HEADER } from "./client-address";
 import { type Config, config } from "./config";
 import { createPool, type Database, watchedPool } from "./database";
 import { accessTokens } from "./keys";
 import { endings } from "./outbox";
-import { ownSessions, REPLACED_PATHS } from "./own-sessions";
+import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
 import { RESET_LINK_LIFE, resetLinksOf, sendResetLink } from "./password-reset";
 import { secretRotation, secretVersions } from "./secret-rotation";
 
@@ -36,7 +37,7 @@ export function authOptions(current: Config, database: Database) {
       },
     },
     user: { deleteUser: { enabled: true } },
-    disabledPaths: REPLACED_PATHS,
+    disabledPaths: [...REPLACED_PATHS, ...SERVER_PATHS],
     session: { expiresIn: 7 * DAY, updateAge: DAY },
     // Counted in this process's memory: several web processes allow that many times the rate.
     rateLimit: { storage: "memory" },
@@ -45,6 +46,7 @@ export function authOptions(current: Config, database: Database) {
       accessTokens(current, database),
       endings(),
       ownSessions(),
+      callbackPaths(),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
     ],
   } satisfies BetterAuthOptions;

@@ -4,15 +4,25 @@ export const HOME = "/tasks";
 const HERE = "http://here.invalid";
 
 /**
- * Where to go after sign-in: `value` when it is a path of this app, else the list.
+ * A path of this app, parsed; null when it leads elsewhere, or is no path.
  *
  * The browser's own parser decides, since it forgives what a pattern would overlook: backslashes,
  * tabs, `//host`, and `/.//host`, which only becomes `//host` once it is parsed.
  */
+function parsedPath(value: string): URL | null {
+  const url = value.startsWith("/") ? URL.parse(value, HERE) : null;
+  return url?.origin === HERE && !url.pathname.startsWith("//") ? url : null;
+}
+
+/** Whether it starts like a path of this app, and a browser that is sent there leaves it. */
+export function leadsAway(value: unknown): boolean {
+  return typeof value === "string" && value.startsWith("/") && parsedPath(value) === null;
+}
+
+/** Where to go after sign-in: `value` when it is a path of this app, else the list. */
 export function nextPath(value: unknown): string {
-  if (typeof value !== "string" || !value.startsWith("/")) return HOME;
-  const url = URL.parse(value, HERE);
-  if (url === null || url.origin !== HERE || url.pathname.startsWith("//")) return HOME;
+  const url = typeof value === "string" ? parsedPath(value) : null;
+  if (url === null) return HOME;
   // Being sent from sign-in to sign-in, or to an answer of JSON, helps nobody.
   if (/^\/(sign-in|sign-up|api)(\/|$)/.test(url.pathname)) return HOME;
   return url.pathname + url.search + url.hash;

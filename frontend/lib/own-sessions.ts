@@ -16,6 +16,9 @@ export const REPLACED_PATHS = [
   "/update-session",
 ];
 
+/** Better Auth means it for servers, and answers whoever asks: a way to guess a password. */
+export const SERVER_PATHS = ["/verify-password"];
+
 /** Answers that hold the session's token, for programs that cannot keep cookies. Pages can. */
 const SHOW_TOKEN: ReadonlySet<string> = new Set([
   "/get-session",

@@ -9,11 +9,15 @@ const UNAVAILABLE = {
   message: "The database does not answer. Try again soon.",
 };
 
+/** Characters. Better Auth counts requests by address and path, and keeps both for a minute. */
+const LONGEST_URL = 2048;
+
 /**
  * Better Auth's answer, or 503 when the database failed it, which says nothing about a session. What
  * the request ended, the API has heard of by then, if it can be reached.
  */
 async function handle(request: Request): Promise<Response> {
+  if (request.url.length > LONGEST_URL) return new Response(null, { status: 414 });
   const [[answer, failed], whose] = await watchEndings(() =>
     watchDatabase(() => getAuth().handler(request)),
   );
