@@ -40,8 +40,10 @@ KEPT_STALE = 86_400.0
 MAX_BYTES = 64 * 1024
 MAX_KEYS = 32
 MAX_REDIRECTS = 3
-MAX_WAITING = 1_000
-"""Requests that wait for one fetch; to more, it is not known who they are."""
+MAX_WAITING = 100
+"""Requests that wait for one fetch; to more, it is not known who they are. All are answered at
+once when it ends, and whoever has a known key is kept waiting for as long as that takes.
+"""
 RSA_BITS = range(2048, 8193)
 """RFC 7518 §3.3, and a bound on how long a signature keeps the process busy."""
 
