@@ -1,8 +1,8 @@
 """A flood of tokens under keys that nobody knows: what the issuer and everybody else notice of it.
 
-`python -m benchmarks.unknown_keys`. A real API, PostgreSQL and issuer; 1,000 unknown `kid`s a second
-for 10 seconds, from a process of its own; meanwhile good requests, one after the other, as in the
-10 seconds before.
+`python -m benchmarks.unknown_keys`. A real API, PostgreSQL and issuer; 1,000 unknown `kid`s a
+second for 10 seconds, from a process of its own; meanwhile good requests, one after the other, as
+in the 10 seconds before.
 """
 
 import asyncio

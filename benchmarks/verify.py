@@ -20,7 +20,7 @@ from tests.issuer import Issuer
 
 ROUNDS = 7
 TOKENS = 1_000
-"""A round, all of which are remembered. The best round is what counts: the machine has other things to do."""
+"""A round, all of which are remembered. The best one counts: a machine has other things to do."""
 
 
 def best(work: Callable[[], object]) -> float:
@@ -75,9 +75,7 @@ async def main() -> None:
     served = issuer.signers()
     shared = derive(SECRET.encode(), ACCESS_TOKEN)
     print(f"best of {ROUNDS} rounds of {TOKENS} tokens; microseconds a token\n")
-    print(
-        "| algorithm | first sight | remembered | PyJWT alone | first : PyJWT | PyJWT : remembered |"
-    )
+    print("| | first sight | remembered | PyJWT alone | first : PyJWT | PyJWT : remembered |")
     print("|---|---|---|---|---|---|")
     with Issuer(issuer.serving(*(signer.jwk for signer in served.values()))) as serves:
         async with KeySet(serves.url) as key_set:
