@@ -220,7 +220,9 @@ def _purge() -> Statement:
 
 
 PURGE = _purge()
-FORGET = Statement(delete(owners).where(owners.c.owner_id == OWNER))
+FORGET = Statement(
+    delete(owners).where(owners.c.owner_id == OWNER, owners.c.purged_at.is_not(None))
+)
 
 _field_types = {
     name: TypeAdapter[Any](Annotated[field.annotation, field])  # type: ignore[arg-type]  # made at run time
