@@ -25,7 +25,7 @@ from api.tokens import Claims, Verifier
 
 
 def create_app(config: Config) -> FastAPI:
-    """Connects to nothing until it is started, and then to the database alone."""
+    """Connects to nothing until it is started; then to the database, and to JWKS_URL if set."""
     database = Database(config.database_url.get_secret_value())
     authentication = authenticating(config, database)
     revocations = authentication.revocations

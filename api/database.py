@@ -143,11 +143,6 @@ class Database(_Connected):
         async with self.connection() as connection:
             await connection.execute("SELECT pg_notify($1, '')", channel)
 
-    async def ping(self) -> None:
-        """Raises Unavailable unless the database answers."""
-        async with self.connection() as connection:
-            await connection.execute("SELECT 1")
-
 
 async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
     """Calls `heard` at each notification, for as long as the connection lasts.

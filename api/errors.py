@@ -7,7 +7,7 @@ Problem
 ├── Conflict           409  the task has moved on, or the id is taken
 ├── BadRequest         400  not GraphQL over HTTP (with a status of its own: 405, 406, 415)
 ├── OperationTooLarge  413  the body is over its limit (400 for a document over one)
-├── Unavailable        503  the database is away: try again, nobody is signed out
+├── Unavailable        503  the database or the keys are away: try again, nobody is signed out
 └── Bug                500  ours; the log has it under the same request id
 
 `status` is the HTTP status when the whole request failed. A resolver's problem travels in the

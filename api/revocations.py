@@ -1,4 +1,4 @@
-"""Which sessions and owners are refused: in PostgreSQL for good, and in this process's memory.
+"""Which sessions and owners are refused: written in PostgreSQL, asked in this process's memory.
 
 A token outlives the session that it was issued for. Whoever ends one says so (see `events`); it
 is written here, and every process knows it within a second: a notification wakes them, and a poll

@@ -44,7 +44,7 @@ def test_urls_are_taken_as_providers_print_them(printed: str, understood: str) -
 def test_a_database_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
     async def ask(url: str) -> None:
         async with Database(url) as database:
-            await database.ping()
+            await database.notify("nobody")
 
     for url in (f"postgresql://u@/db?host={tmp_path}", "postgresql://u@127.0.0.1:1/db"):
         with pytest.raises(Unavailable):
