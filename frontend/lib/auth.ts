@@ -7,6 +7,7 @@ import { accessTokens } from "./keys";
 import { endings } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
 import { RESET_LINK_LIFE, resetLinksOf, sendResetLink } from "./password-reset";
+import { replacedPassword } from "./replaced-password";
 import { secretRotation, secretVersions } from "./secret-rotation";
 
 const DAY = 24 * 60 * 60;
@@ -47,6 +48,7 @@ export function authOptions(current: Config, database: Database) {
       endings(),
       ownSessions(),
       callbackPaths(),
+      replacedPassword(),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
     ],
   } satisfies BetterAuthOptions;

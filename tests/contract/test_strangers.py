@@ -1,11 +1,14 @@
-"""What Better Auth would do for anybody who asks, and this app does not."""
+"""What Better Auth alone would do for whoever asks, and this app does not."""
 
+import asyncio
 import secrets
 
+import asyncpg
 import httpx
 import pytest
 
 from tests import stack
+from tests.conftest import run
 from tests.contract.people import Browsers
 
 AWAY = ("/.//evil.example", "/x/..//evil.example", "/..//evil.example")
@@ -48,3 +51,41 @@ def test_nothing_long_is_stored(size: int, site: stack.Site, browsers: Browsers)
 def test_a_long_address_is_not_remembered(site: stack.Site) -> None:
     for path, status in (("ok", 200), ("x" * 2048, 414)):
         assert httpx.get(f"{site.url}/api/auth/{path}").status_code == status
+
+
+def test_a_password_that_is_replaced_while_it_is_checked_begins_no_session(
+    site: stack.Site, browsers: Browsers
+) -> None:
+    ada, eve, thief = browsers.join(site.url), browsers.join(site.url), browsers.stranger(site.url)
+    known = {"email": ada.email, "password": "correct horse"}
+    another = {"currentPassword": "correct horse", "newPassword": "battery staple"}
+    eve.client.post("/api/auth/change-password", json=another).raise_for_status()
+
+    async def replace(connection: asyncpg.Connection) -> httpx.Response:
+        """As a reset does, when the thief's password is already found to be right."""
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::regclass AND NOT granted)"
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE session IN SHARE MODE")
+            stealing = asyncio.create_task(
+                asyncio.to_thread(thief.post, "/api/auth/sign-in/email", json=known)
+            )
+            while not await connection.fetchval(waits, "session"):
+                assert not stealing.done()
+            await connection.execute(
+                """UPDATE account SET "updatedAt" = now(),
+                    password = (SELECT password FROM account WHERE "userId" = $2)
+                WHERE "userId" = $1""",
+                ada.id,
+                eve.id,
+            )
+            await connection.execute('DELETE FROM session WHERE "userId" = $1', ada.id)
+        return await stealing
+
+    answer = run(site.database, replace)
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "INVALID_EMAIL_OR_PASSWORD"
+    assert thief.get("/api/auth/token").status_code == 401
+    count = 'SELECT count(*) FROM session WHERE "userId" = $1'
+    assert run(site.database, lambda c: c.fetchval(count, ada.id)) == 0
+    known["password"] = "battery staple"
+    assert thief.post("/api/auth/sign-in/email", json=known).status_code == 200

@@ -1,0 +1,35 @@
+import { APIError, type BetterAuthPlugin } from "better-auth";
+import { createAuthMiddleware } from "better-auth/api";
+
+/** Far longer than a sign-in takes, in milliseconds, whichever server's clock it is. */
+const LATELY = 10 * 60_000;
+
+/**
+ * Ends a session that was begun with a password which was replaced meanwhile.
+ *
+ * A new password ends every session that there is. Checking the old one takes a tenth of a second,
+ * and longer when many do: who began to sign in before would have a session after. Here the password
+ * is held, once the session exists, against what is stored by then.
+ */
+export function replacedPassword(): BetterAuthPlugin {
+  return {
+    id: "replaced-password",
+    hooks: {
+      after: [
+        {
+          matcher: ({ path }) => path === "/sign-in/email",
+          handler: createAuthMiddleware(async (ctx) => {
+            const { internalAdapter, newSession, password } = ctx.context;
+            if (!newSession) return;
+            const account = await internalAdapter.findCredentialAccount(newSession.user.id);
+            const hash = account?.password;
+            if (hash && account.updatedAt.getTime() < Date.now() - LATELY) return;
+            if (hash && (await password.verify({ hash, password: ctx.body.password }))) return;
+            await internalAdapter.deleteSession(newSession.session.token);
+            throw new APIError("UNAUTHORIZED", { code: "INVALID_EMAIL_OR_PASSWORD" });
+          }),
+        },
+      ],
+    },
+  };
+}
