@@ -127,7 +127,7 @@ async def test_unknown_keys_are_asked_about_together_and_never_more_often_than_t
         async with KeySet(served.url) as key_set:
             for wave in range(6):
                 found = await asyncio.gather(
-                    *(key_set.candidates("EdDSA", f"{wave}-{n}") for n in range(200))
+                    *(key_set.candidates("EdDSA", f"{wave}-{n}") for n in range(keys.MAX_WAITING))
                 )
                 assert set(found) == {()}
                 assert known(key_set)
