@@ -7,13 +7,23 @@ import random
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from api.auth import Authenticated, Authentication
+from api.database import Database
+from api.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
+from api.models import Kind
+from api.revocations import Revocations, SecurityEvent
+from api.tokens import Claims, Verifier
+from dev.postgres import Postgres
 from tests import faults, issuer, stack, wire
 from tests.conftest import KEY, SECRET, SITE, mint
 
@@ -172,6 +182,95 @@ def test_the_ways_not_to_write_the_header(api: stack.Server) -> None:
         HEADERS.items(), asyncio.run(wire.answers(api.url, asked)), strict=True
     ):
         check(named, answer, challenge)
+
+
+Knock = Callable[[list[str]], Awaitable[httpx.Response]]
+
+
+@asynccontextmanager
+async def door(
+    postgres: Postgres, keys: KeyRing
+) -> AsyncIterator[tuple[Database, Revocations, Knock]]:
+    """The same door in this process, and a way to knock at it with these Authorization headers."""
+
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["state"]["other"] == "kept"
+        claims: Claims = scope["state"]["claims"]
+        await Response(f"{claims.user_id} {claims.sid}")(scope, receive, send)
+
+    verifier = Verifier(keys, issuer=SITE, audience=SITE, max_age=86_400)
+    async with (
+        Database(postgres.url) as database,
+        Revocations(database, postgres.url, max_age=86_400) as revocations,
+    ):
+        authenticated = Authenticated(behind, Authentication(verifier, revocations))
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await authenticated({**scope, "state": {"other": "kept"}}, receive, send)
+
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+
+            async def knock(values: list[str]) -> httpx.Response:
+                headers = [(b"authorization", value.encode()) for value in values]
+                return await client.get("/", headers=headers)
+
+            yield database, revocations, knock
+
+
+def test_who_is_let_through_and_what_the_log_is_told(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "api.auth")
+    user, sid = secrets.token_hex(8), secrets.token_hex(8)
+    good, bad = mint(user, sid=sid), mint(user, exp=1)
+
+    async def ask() -> None:
+        ring = KeyRing(shared_secrets([SECRET], ACCESS_TOKEN))
+        async with door(postgres, ring) as (database, kept, knock):
+            for form in ("Bearer {}", "bearer {}", "BEARER   {}"):
+                answer = await knock([form.format(good)])
+                assert (answer.status_code, answer.text) == (200, f"{user} {sid}")
+            for challenge, lines in HEADERS.values():
+                values = [
+                    line.partition(":")[2].strip(" ").replace("{}", good)
+                    for line in lines
+                    if line.lower().startswith("authorization:")
+                ]
+                answer = await knock(values)
+                assert answer.status_code == 401
+                assert answer.headers["www-authenticate"] == challenge
+                assert answer.json() == UNAUTHENTICATED
+            assert caplog.messages == []
+            answer = await knock([f"Bearer {bad}"])
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, BAD_TOKEN)
+
+            event = SecurityEvent(SITE, secrets.token_hex(8), Kind.SESSION, sid)
+            async with database.transaction() as transaction:
+                await kept.take(transaction, event)
+            await kept.announce()
+            answer = await knock([f"Bearer {good}"])
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, BAD_TOKEN)
+
+    asyncio.run(ask())
+    assert caplog.messages == [
+        "token refused: expired",
+        "token refused: its session or owner has ended",
+    ]
+
+
+def test_who_cannot_be_told_is_not_called_a_stranger(postgres: Postgres) -> None:
+    async def ask() -> None:
+        async with (
+            KeySet(f"http://127.0.0.1:{stack.free_port()}/jwks") as key_set,
+            door(postgres, KeyRing([], key_set)) as (_, _, knock),
+        ):
+            token = faults.Case(issuer.eddsa(), int(time.time()), SITE).token()
+            answer = await knock([f"Bearer {token}"])
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert "www-authenticate" not in answer.headers
+
+    asyncio.run(ask())
 
 
 SERVED = issuer.signers()
