@@ -12,6 +12,12 @@ import { secretRotation, secretVersions } from "./secret-rotation";
 
 const DAY = 24 * 60 * 60;
 
+/**
+ * No mail of this app verifies an address. Whoever knows the secret could make such a link for anybody
+ * and be signed in by it; and an API with a key set, which shall not make tokens, does know the secret.
+ */
+const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
+
 /** Better Auth's options; migrations bring a database of their own. */
 export function authOptions(current: Config, database: Database) {
   const { previousSecret } = current;
@@ -38,7 +44,7 @@ export function authOptions(current: Config, database: Database) {
       },
     },
     user: { deleteUser: { enabled: true } },
-    disabledPaths: [...REPLACED_PATHS, ...SERVER_PATHS],
+    disabledPaths: [...REPLACED_PATHS, ...SERVER_PATHS, ...UNUSED_PATHS],
     session: { expiresIn: 7 * DAY, updateAge: DAY },
     // Counted in this process's memory: several web processes allow that many times the rate.
     rateLimit: { storage: "memory" },

@@ -14,9 +14,8 @@ from tests.contract.people import Browsers
 AWAY = ("/.//evil.example", "/x/..//evil.example", "/..//evil.example")
 
 
-@pytest.mark.parametrize("path", ["verify-email", "reset-password/none"])
-def test_no_link_of_this_app_leads_to_another_site(path: str, site: stack.Site) -> None:
-    link = f"{site.url}/api/auth/{path}"
+def test_no_link_of_this_app_leads_to_another_site(site: stack.Site) -> None:
+    link = f"{site.url}/api/auth/reset-password/none"
     for callback in AWAY:
         answer = httpx.get(link, params={"token": "none", "callbackURL": callback})
         assert answer.status_code == 403, callback
