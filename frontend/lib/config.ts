@@ -216,8 +216,9 @@ export function readConfig(env: Environment): Config {
     tokenAlgorithm: oneOf(env, "TOKEN_ALGORITHM", TOKEN_ALGORITHMS),
     keyRotation: seconds(env, "JWKS_ROTATION", {
       fallback: KEY_ROTATION,
-      // A key is served for as long as its tokens live: rotated faster, they would become many.
-      least: Math.ceil(accessTokenMaxAge / 10),
+      // A key is served for as long as its tokens live, and two minutes: rotated faster, there would be
+      // more of them than an API reads (32).
+      least: Math.ceil((accessTokenMaxAge + 120) / 20),
       most: 31_536_000,
     }),
     trustedProxies: addresses(env, "TRUSTED_PROXIES"),

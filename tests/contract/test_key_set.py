@@ -141,13 +141,14 @@ def test_a_key_is_served_before_it_signs_and_after(eddsa: Issuer, browsers: Brow
 
 
 def test_keys_rotate_as_often_as_they_should(browsers: Browsers) -> None:
-    settings = {"TOKEN_SIGNING": "key-set", "ACCESS_TOKEN_MAX_AGE": "10", "JWKS_ROTATION": "2"}
+    settings = {"TOKEN_SIGNING": "key-set", "ACCESS_TOKEN_MAX_AGE": "20", "JWKS_ROTATION": "7"}
     with issuer(**settings) as site:
         ada = browsers.join(site.url)
         kids: dict[str, None] = {}
         deadline = time.monotonic() + 20
-        while len(kids) < 3:
+        while len(kids) < 2:
             assert time.monotonic() < deadline
+            time.sleep(0.1)  # Better Auth allows ten requests a second
             served = key_set(site)
             token = ada.token()
             kids[kid_of(token)] = None
