@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: dev test check format schema setup python
+.PHONY: dev test prove check format schema setup python
 
 dev: python
 	@exec $(PYTHON) -m dev
@@ -16,6 +16,15 @@ test: check
 	cd frontend && $(NPM) run --silent test
 	cd frontend && $(NPM) run --silent build
 	python -m pytest
+
+# What takes too long for every day: thousands of examples, every combination, numbers, mutants.
+prove: setup
+	cd frontend && $(NPM) run --silent build
+	python -m pytest -n0 tests/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
+	EXAMPLES=3000 MATRIX=all python -m pytest tests/test_tokens.py tests/contract/test_matrix.py
+	python -m benchmarks.verify
+	python -m benchmarks.unknown_keys
+	python -m benchmarks.mutants
 
 check: setup
 	ruff check

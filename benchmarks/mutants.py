@@ -1,0 +1,84 @@
+"""Changes each line of the token core, and sees that a test notices.
+
+`python -m benchmarks.mutants [NAME …]`, with names of mutmut's such as `api.keys*`; pyproject.toml
+says which files and tests. A mutant that no test notices must stand in `equal.toml`, with the
+reason why it is no other program.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+EQUAL = Path(__file__).with_name("equal.toml")
+EXAMPLES = "25"
+"""Of each property, which are thousands elsewhere: here each mutant pays for them."""
+SURVIVED = {0: "survived", 5: "no test", 33: "no test"}
+"""By the exit status of pytest."""
+
+
+def mutmut(*arguments: str) -> str:
+    """What it prints, unless it is shown."""
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    shown = arguments[0] == "run"
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"EXAMPLES": EXAMPLES},
+        stdout=None if shown else subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return done.stdout or ""
+
+
+def verdicts() -> Iterator[tuple[str, int]]:
+    """Each mutant that was tried, and how pytest ended."""
+    for meta in sorted(ROOT.glob("mutants/api/*.meta")):
+        for name, status in json.loads(meta.read_text())["exit_code_by_key"].items():
+            if status is not None:
+                yield name, status
+
+
+def change(name: str) -> dict[str, str]:
+    """The lines that a mutant takes out and puts in, as `equal.toml` has them."""
+    lines = mutmut("show", name).splitlines()
+    cut = [line for line in lines if not line.startswith(("---", "+++"))]
+    return {
+        "was": " ".join(line[1:].strip() for line in cut if line.startswith("-")),
+        "now": " ".join(line[1:].strip() for line in cut if line.startswith("+")),
+    }
+
+
+def main() -> None:
+    """Prints the score. Exits 1 when a mutant lives that is not known to be equal."""
+    mutmut("run", *sys.argv[1:])
+    tried = list(verdicts())
+    equal = tomllib.loads(EQUAL.read_text())["equal"]
+    known = {(one["in"], one["was"], one["now"]) for one in equal}
+    lived, excused = [], 0
+    for name, status in tried:
+        if status in SURVIVED:
+            changed = change(name)
+            where = name.rpartition("__mutmut_")[0]
+            if (where, changed["was"], changed["now"]) in known:
+                excused += 1
+            else:
+                lived.append((name, SURVIVED[status], changed))
+    files = Counter(name.split(".")[1] for name, _ in tried)
+    dead = len(tried) - excused - len(lived)
+    print(f"{len(tried)} mutants: {dict(files)}")
+    print(f"{dead} died, {excused} are equal, {len(lived)} lived: {dead + excused}/{len(tried)}")
+    for name, why, changed in lived:
+        print(f"\n{name}: {why}\n- {changed['was']}\n+ {changed['now']}")
+    raise SystemExit(1 if lived else 0)
+
+
+if __name__ == "__main__":
+    main()
