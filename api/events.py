@@ -149,9 +149,11 @@ class Events:
             raise Refused("invalid_request", problem.message, problem.status) from None
         event = await self._reader.read(body.decode("latin-1"))
         async with self._database.transaction() as transaction:
-            taken = await self._revocations.take(transaction, event)
-            if taken and event.kind == Kind.OWNER:
+            if event.kind == Kind.OWNER and not await self._revocations.has_taken(
+                transaction, event
+            ):
                 await Tasks(transaction.of(event.subject)).purge()
+            await self._revocations.take(transaction, event)
         await self._revocations.announce()
         return Response(status_code=202)
 

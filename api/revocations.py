@@ -73,19 +73,20 @@ def _take() -> UnownedStatement:
         "subject": bindparam("subject", type_=Text),
         "expires_at": func.now() + bindparam("kept", type_=Interval),
     }
-    taken = (
+    return UnownedStatement(
         insert(revocations)
         .from_select(list(values), select(*values.values()))
         .on_conflict_do_nothing(index_elements=["issuer", "jti"])
-        .returning(revocations.c.jti)
-        .cte("taken")
-    )
-    return UnownedStatement(
-        select(counter.c.number, select(taken.c.jti).scalar_subquery().label("taken"))
     )
 
 
 TAKE = _take()
+TAKEN = UnownedStatement(
+    select(revocations.c.number).where(
+        revocations.c.issuer == bindparam("issuer", type_=Text),
+        revocations.c.jti == bindparam("jti", type_=Text),
+    )
+)
 NEWS = UnownedStatement(
     select(*(revocations.c[name] for name in ("number", "kind", "issuer", "subject")))
     .where(
@@ -165,9 +166,16 @@ class Revocations:
                     raise
         return claims.user_id in self._owners or (claims.issuer, claims.sid) in self._sessions
 
-    async def take(self, transaction: Transaction, event: SecurityEvent) -> bool:
-        """Writes it down; False when it was before. It holds from the commit on."""
-        [row] = await transaction.rows(
+    async def has_taken(self, transaction: Transaction, event: SecurityEvent) -> bool:
+        """Whether an event of this name was written down before."""
+        return bool(await transaction.rows(TAKEN, issuer=event.issuer, jti=event.jti))
+
+    async def take(self, transaction: Transaction, event: SecurityEvent) -> None:
+        """Writes it down, unless it was before; it holds from the commit on.
+
+        The last thing in a transaction: every other event waits for its end.
+        """
+        await transaction.rows(
             TAKE,
             now=time.time_ns() // 1000,
             issuer=event.issuer,
@@ -176,7 +184,6 @@ class Revocations:
             subject=event.subject,
             kept=self._kept,
         )
-        return row["taken"] is not None
 
     async def announce(self) -> None:
         """After a commit: this process knows at once, and the others are woken.
