@@ -36,7 +36,7 @@ function claimsOf({ jti, txn, userId, sessionId, endedAt }: SecurityEvent, iss: 
   return {
     jti,
     txn,
-    sub_id: { format: "complex", user: { ...user }, session },
+    sub_id: { format: "complex", user, session },
     events: { [SESSION_REVOKED]: { event_timestamp } },
   };
 }

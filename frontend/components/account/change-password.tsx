@@ -3,7 +3,7 @@
 import { useRouter } from "next/navigation";
 import { useToast } from "@/components/toasts/toasts";
 import { authClient } from "@/lib/auth-client";
-import { Field, FormProblem } from "./field";
+import { CurrentPasswordField, FormProblem, NewPasswordField } from "./field";
 import { outcomeOf } from "./problem";
 import { textOf, useForm } from "./use-form";
 
@@ -30,28 +30,8 @@ export function ChangePassword({ email }: { email: string }) {
   return (
     <form {...form} className="mt-4">
       <fieldset className="grid max-w-sm gap-4" disabled={isClosed}>
-        {/* Tells a password manager whose password it is. */}
-        <input autoComplete="username" defaultValue={email} hidden={true} readOnly={true} />
-        <Field
-          autoComplete="current-password"
-          label="Current password"
-          maxLength={128}
-          name="current"
-          problem={problem}
-          required={true}
-          type="password"
-        />
-        <Field
-          autoComplete="new-password"
-          hint="At least 8 characters."
-          label="New password"
-          maxLength={128}
-          minLength={8}
-          name="password"
-          problem={problem}
-          required={true}
-          type="password"
-        />
+        <CurrentPasswordField email={email} label="Current password" problem={problem} />
+        <NewPasswordField problem={problem} />
         <label className="flex items-center gap-2.5 text-sm">
           <input
             className="size-4.5 accent-accent"

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
 import { authClient } from "@/lib/auth-client";
 import { useHydrated } from "@/lib/use-hydrated";
-import { Field, FormProblem } from "./field";
+import { CurrentPasswordField, Field, FormProblem } from "./field";
 import { outcomeOf } from "./problem";
 import { announceSignOut, leave } from "./signed-out";
 import { textOf, useForm } from "./use-form";
@@ -45,16 +45,7 @@ function Confirm({ email, onClose }: { email: string; onClose: () => void }) {
         back.
       </p>
       <form {...form} className="mt-5 grid gap-4">
-        <input autoComplete="username" defaultValue={email} hidden={true} readOnly={true} />
-        <Field
-          autoComplete="current-password"
-          label="Your password"
-          maxLength={128}
-          name="current"
-          problem={problem}
-          required={true}
-          type="password"
-        />
+        <CurrentPasswordField email={email} label="Your password" problem={problem} />
         <Field
           autoCapitalize="none"
           autoComplete="off"

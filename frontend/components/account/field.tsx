@@ -36,6 +36,48 @@ export function Field({ label, hint, problem, ...input }: Props) {
   );
 }
 
+type PasswordProps = { problem: Problem | null };
+
+/** The password that the person has. */
+export function CurrentPasswordField({
+  email,
+  label,
+  problem,
+}: PasswordProps & { email: string; label: string }) {
+  return (
+    <>
+      {/* Tells a password manager whose password it is. */}
+      <input autoComplete="username" defaultValue={email} hidden={true} readOnly={true} />
+      <Field
+        autoComplete="current-password"
+        label={label}
+        maxLength={128}
+        name="current"
+        problem={problem}
+        required={true}
+        type="password"
+      />
+    </>
+  );
+}
+
+/** The one that they shall have. */
+export function NewPasswordField({ problem }: PasswordProps) {
+  return (
+    <Field
+      autoComplete="new-password"
+      hint="At least 8 characters."
+      label="New password"
+      maxLength={128}
+      minLength={8}
+      name="password"
+      problem={problem}
+      required={true}
+      type="password"
+    />
+  );
+}
+
 /** What no field is to blame for. */
 export function FormProblem({ problem }: { problem: Problem | null }) {
   return (

@@ -3,7 +3,7 @@
 import Link from "next/link";
 import { useEffect, useState } from "react";
 import { authClient } from "@/lib/auth-client";
-import { Field, FormProblem } from "./field";
+import { FormProblem, NewPasswordField } from "./field";
 import { Gate } from "./gate";
 import { problemOf } from "./problem";
 import { textOf, useForm } from "./use-form";
@@ -51,17 +51,7 @@ export function NewPassword({ token: given }: Props) {
       <p className="mt-3 text-muted">It signs you out everywhere, and you sign in with it.</p>
       <form {...form} className="mt-6">
         <fieldset className="grid gap-4" disabled={isClosed}>
-          <Field
-            autoComplete="new-password"
-            hint="At least 8 characters."
-            label="New password"
-            maxLength={128}
-            minLength={8}
-            name="password"
-            problem={problem}
-            required={true}
-            type="password"
-          />
+          <NewPasswordField problem={problem} />
           <FormProblem problem={problem} />
           <button className="button button-primary" disabled={isPending} type="submit">
             {isPending ? "Saving…" : "Save the new password"}
