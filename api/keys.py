@@ -47,8 +47,8 @@ once when it ends, and whoever has a known key is kept waiting for as long as th
 RSA_BITS = range(2048, 8193)
 """RFC 7518 §3.3, and a bound on how long a signature keeps the process busy."""
 
-# What a key may sign, the first being what it does when its JWK names no `alg`. One key, one
-# algorithm (RFC 8725 §3.1). What a JWK of this kind is made of, besides.
+# By `kty` and `crv`: the algorithms that such a key may be for, of which it is for one (RFC 8725
+# §3.1), the first when its JWK names no `alg`; and the members that it is made of.
 _KINDS = {
     ("OKP", "Ed25519"): (("EdDSA",), ("x",)),
     ("EC", "P-256"): (("ES256",), ("x", "y")),
