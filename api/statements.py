@@ -1,8 +1,8 @@
-"""The wall around every statement: SQL that is held to its owner, or is not made at all.
+"""The wall around every statement: SQL that is held to its owner, or touches nothing that has one.
 
 A statement is built once, when its module is imported, and refused there and then unless every use
-of an owned table in it compares `owner_id` to the caller. It may be made of the parts listed here
-alone: what this cannot read, it cannot vouch for.
+of an owned table in it compares `owner_id` to the caller; an unowned one may use no such table. It
+may be made of the parts listed here alone: what this cannot read, it cannot vouch for.
 """
 
 import re
