@@ -331,7 +331,7 @@ def _lifetime(headers: httpx.Headers) -> float:
     age = headers.get("Age", "")
     seconds = float(stated[1]) if stated else usual
     if age.isascii() and age.isdigit():
-        seconds -= float(age[:10])
+        seconds -= float(age)
     return min(max(seconds, least), most)
 
 

@@ -94,8 +94,11 @@ class Gate:
 async def test_what_is_known_is_asked_for_once() -> None:
     with Issuer(BOTH) as served:
         async with KeySet(served.url) as key_set:
-            [key] = await key_set.candidates("EdDSA", "ed")
+            ring = KeyRing([], key_set)
+            [key] = await ring.candidates("EdDSA", "ed")
             assert key.signed(b"x", ED.sign(b"x"))
+            assert await ring.candidates("ES256", "ed") == ()
+            assert [key.id for key in await ring.candidates("ES256", "ec")] == ["ec"]
             for _ in range(100):
                 assert known(key_set, ED)
                 assert known(key_set, EC)
@@ -157,9 +160,10 @@ async def test_what_the_issuer_cannot_tell_is_not_asked_about() -> None:
     with Issuer(serving(ED.jwk)) as served:
         async with KeySet(served.url) as key_set:
             await key_set.candidates("EdDSA", None)
-            assert not known(key_set, Signer("ES256", ED.sign, id="ed"))
-            with pytest.raises(StopIteration):
-                key_set.candidates("ES256", None).send(None)
+            for algorithm, key_id in (("ES256", "ed"), ("ES256", None)):
+                with pytest.raises(StopIteration) as found:
+                    key_set.candidates(algorithm, key_id).send(None)
+                assert found.value.value == ()
             assert len(served.asked) == 1
             served.behaviour = serving(without_name)
             await key_set.candidates("EdDSA", "any")

@@ -1,5 +1,6 @@
 """Which keys of a key set are used: of the right kind, of one algorithm, and never a weak one."""
 
+import hmac
 import json
 from typing import Any
 
@@ -11,7 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from api.keys import ACCESS_TOKEN, MAX_KEYS, Key, KeyRing, _lifetime, _usable, shared_secrets
+from api.keys import (
+    ACCESS_TOKEN,
+    MAX_KEYS,
+    SECURITY_EVENT,
+    Key,
+    KeyRing,
+    _lifetime,
+    _usable,
+    derive,
+    shared_secrets,
+)
 from tests.issuer import base64url, es256, number, rsa, signers
 
 SIGNERS = signers()
@@ -215,12 +226,33 @@ def test_the_newest_secret_is_tried_first_and_derived_keys_before_bare_secrets()
     both = shared_secrets([now, before], ACCESS_TOKEN, raw=True)
     [a, b] = shared_secrets([now, before], ACCESS_TOKEN)
     assert both[:2] == [a, b] == [*shared_secrets([now], ACCESS_TOKEN), b]
-    assert [(key.material, key.shared_with_others) for key in both[2:]] == [
+    assert [(key.material, key.shared_with_others) for key in both] == [
+        (derive(now.encode(), ACCESS_TOKEN), False),
+        (derive(before.encode(), ACCESS_TOKEN), False),
         (now.encode(), True),
         (before.encode(), True),
     ]
     assert {key.algorithm for key in both} == {"HS256"}
     assert {key.id for key in both} == {None}
+
+
+@pytest.mark.parametrize("purpose", [ACCESS_TOKEN, SECURITY_EVENT])
+def test_a_key_is_derived_as_the_frontend_derives_it(purpose: bytes) -> None:
+    """RFC 5869 by hand: extract under an empty salt, expand by one block."""
+    extracted = hmac.digest(b"\0" * 32, b"secret", "sha256")
+    assert hmac.digest(extracted, purpose + b"\x01", "sha256") == derive(b"secret", purpose)
+
+
+def test_what_the_keys_are_for_is_what_the_frontend_calls_it() -> None:
+    assert ACCESS_TOKEN == b"bearer-tasks/access-token/v1"
+    assert SECURITY_EVENT == b"bearer-tasks/security-event/v1"
+
+
+def test_shared_secrets_are_for_one_algorithm() -> None:
+    shared = shared_secrets(["a" * 32], ACCESS_TOKEN)
+    with pytest.raises(StopIteration) as found:
+        KeyRing(shared).candidates("HS256", "any").send(None)
+    assert found.value.value == tuple(shared)
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256", "PS256", "none", "HS512", ""])
@@ -262,6 +294,8 @@ def test_without_a_key_set_there_are_shared_secrets_alone(algorithm: str) -> Non
         ({"Cache-Control": "max-age=600", "Age": "0"}, 600),
         ({"Cache-Control": "max-age=600", "Age": "590"}, 60),
         ({"Cache-Control": "max-age=600", "Age": "600000000000"}, 60),
+        ({"Cache-Control": "max-age=600", "Age": "9" * 5000}, 60),
+        ({"Cache-Control": "max-age=600", "Age": "00000000100"}, 500),
         ({"Cache-Control": "max-age=9999999999", "Age": "9999999999"}, 60),
         ({"Age": "100"}, 200),
         ({"Cache-Control": "max-age=600", "Age": "-100"}, 600),

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-import hmac
 import json
 import os
 import secrets
@@ -138,13 +137,6 @@ def test_a_good_token_is_its_claims() -> None:
 def test_what_a_token_need_not_say() -> None:
     claims = verified(token(sub=..., email=..., sid=..., iat=...))
     assert (claims.user_id, claims.email, claims.sid) == ("ada", None, None)
-
-
-def test_the_key_is_derived_as_the_frontend_derives_it() -> None:
-    """RFC 5869 by hand: extract under an empty salt, expand by one block."""
-    extracted = hmac.digest(b"\0" * 32, SECRET.encode(), "sha256")
-    assert hmac.digest(extracted, ACCESS_TOKEN + b"\x01", "sha256") == DERIVED
-    assert ACCESS_TOKEN == b"bearer-tasks/access-token/v1"
 
 
 def test_the_raw_secret_may_sign_unless_it_may_not() -> None:
