@@ -1,6 +1,7 @@
 """uvicorn, as a process that faces strangers: bounded in what it reads, drained before it goes."""
 
 import asyncio
+import resource
 import time
 from types import FrameType
 
@@ -14,6 +15,11 @@ HEAD_TIMEOUT = 10.0
 """Seconds for a head to arrive, from the connection or from its first byte."""
 GRACE = 30
 """Seconds that requests under way may still take after SIGTERM."""
+
+
+FILES = 10_240
+"""Connections and files that may be open at once, where the machine allows that many: macOS no
+more. Shells and systemd start programs with 1024, which one stranger's slow requests use up."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -81,6 +87,10 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=1,
             )
         )
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Uvicorn: SIGTERM or SIGINT came."""

@@ -1,8 +1,10 @@
 """The process at the edge: what it takes from strangers, and how it goes."""
 
+import resource
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -46,6 +48,23 @@ def test_a_head_that_does_not_come_is_not_waited_for(api: stack.Server) -> None:
         assert silent.recv(1) == b""
         assert slow.recv(1) == b""
     assert HEAD_TIMEOUT - 1 < time.monotonic() - began < HEAD_TIMEOUT + 5
+
+
+def test_slow_strangers_leave_room_for_others(settings: dict[str, str], tmp_path: Path) -> None:
+    """More of them than it may open files to begin with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))  # what it inherits
+    try:
+        api = stack.api(tmp_path, settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        with ExitStack() as strangers:
+            for _ in range(200):
+                strangers.enter_context(connected(api)).sendall(START)
+            assert httpx.get(f"{api.url}/health/live").status_code == 200
+    finally:
+        api.stop()
 
 
 def test_connections_are_kept_for_further_requests(ada: Caller) -> None:
