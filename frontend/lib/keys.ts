@@ -1,5 +1,5 @@
 import { hkdfSync } from "node:crypto";
-import type { GenericEndpointContext } from "better-auth";
+import { APIError, type GenericEndpointContext } from "better-auth";
 import { createJwk, type Jwk, type JwtOptions, jwt } from "better-auth/plugins";
 import { SignJWT } from "jose";
 import type { Config, TokenAlgorithm } from "./config";
@@ -10,12 +10,17 @@ export function deriveKey(secret: string, purpose: string): Uint8Array {
   return new Uint8Array(hkdfSync("sha256", secret, "", purpose, 32));
 }
 
-/** Better Auth's `GET /token`, and `GET /jwks` where a key set is what tokens are verified by. */
+/** Better Auth's `GET /token`, and `GET /jwks` for as long as there are tokens under a key set. */
 export function accessTokens(config: Config, database: Database) {
-  return jwt({
+  const ofKeySet = config.tokenSigning === "key-set";
+  const plugin = jwt({
     disableSettingJwtHeader: true,
-    ...(config.tokenSigning === "key-set" ? keySet(config, database) : sharedSecret(config)),
+    ...(ofKeySet ? keySet(config, database) : sharedSecret(config)),
   });
+  if (ofKeySet) return plugin;
+  // An API that starts after signing went back to the secret must still be able to fetch them.
+  const { getJwks } = jwt(formerKeySet(config)).endpoints;
+  return { ...plugin, endpoints: { ...plugin.endpoints, getJwks } };
 }
 
 function claims({ issuer, audience, accessTokenMaxAge }: Config) {
@@ -39,7 +44,7 @@ function claims({ issuer, audience, accessTokenMaxAge }: Config) {
 function sharedSecret(config: Config): JwtOptions {
   const key = deriveKey(config.secret, "bearer-tasks/access-token/v1");
   return {
-    // `sign` is only allowed beside a remote key set. None is served or asked for: the key is shared.
+    // `sign` is only allowed beside a remote key set. None is asked for: the key is shared.
     jwks: { remoteUrl: "http://unused.invalid/jwks", keyPairConfig: { alg: "EdDSA" } },
     jwt: {
       ...claims(config),
@@ -61,6 +66,30 @@ const LOCK = "7238619340925514";
 /** No key lives so long that there are more. */
 const MOST_KEYS = 1000;
 
+/** Seconds that a key is served after it signed last: as long as a token, and clocks that differ. */
+const gracePeriodOf = ({ accessTokenMaxAge }: Config) => accessTokenMaxAge + 120;
+
+const everyKey = (ctx: GenericEndpointContext): Promise<Jwk[]> =>
+  ctx.context.adapter.findMany<Jwk>({
+    model: "jwks",
+    limit: MOST_KEYS,
+    sortBy: { field: "createdAt", direction: "desc" },
+  });
+
+/** The key pairs that signed before the secret did, if any: served, and never made. */
+function formerKeySet(config: Config): JwtOptions {
+  return {
+    jwks: { gracePeriod: gracePeriodOf(config) },
+    adapter: {
+      getJwks: async (ctx) => {
+        const keys = await everyKey(ctx);
+        if (keys.length === 0) throw new APIError("NOT_FOUND");
+        return keys;
+      },
+    },
+  };
+}
+
 /**
  * Key pairs in the table `jwks`, the private halves encrypted under the secret.
  *
@@ -72,15 +101,7 @@ function keySet(config: Config, database: Database): JwtOptions {
   const alg = config.tokenAlgorithm;
   /** Milliseconds that a key is served before it signs. */
   const ahead = Math.min(600, config.keyRotation / 2) * 1000;
-  /** Seconds that a key is served after it signed last: as long as a token, and clocks that differ. */
-  const gracePeriod = config.accessTokenMaxAge + 120;
-
-  const everyKey = (ctx: GenericEndpointContext): Promise<Jwk[]> =>
-    ctx.context.adapter.findMany<Jwk>({
-      model: "jwks",
-      limit: MOST_KEYS,
-      sortBy: { field: "createdAt", direction: "desc" },
-    });
+  const gracePeriod = gracePeriodOf(config);
 
   const liveKeys = (keys: Jwk[], at: number) =>
     keys.filter((key) => key.alg === alg && key.expiresAt && key.expiresAt.getTime() > at);

@@ -162,3 +162,16 @@ def test_by_shared_secret_no_key_set_is_served(browsers: Browsers) -> None:
         assert httpx.get(f"{site.url}/api/auth/jwks").status_code == 404
         browsers.join(site.url).token()
         assert run(site.database, lambda c: c.fetch("SELECT id FROM jwks")) == []
+
+
+def test_back_at_the_shared_secret_the_keys_are_served_on_and_sign_nothing(
+    browsers: Browsers,
+) -> None:
+    with issuer(TOKEN_SIGNING="key-set") as site:
+        ada = browsers.join(site.url)
+        old = ada.token()
+        site.restart({"TOKEN_SIGNING": ""})
+        verified(old, key_set(site), site)
+        assert jwt.get_unverified_header(ada.token())["alg"] == "HS256"
+        _expire(site, old, -24 * 60 * 60 - 125)
+        assert key_set(site) == {}, "no token under it can be alive"

@@ -219,9 +219,11 @@ def test_moving_back_to_the_shared_secret(arrive: Arrive) -> None:
     goes_on(program, ada, "the API takes both")
     site.set_web(TOKEN_SIGNING="shared-secret")
     goes_on(program, ada, "the web app signs with the secret")
+    site.set_api()
+    goes_on(program, ada, "an API that starts now finds the keys too")
     program.keeps_first = False
     program.goes_on()
-    site.set_api(JWKS_URL="")
+    site.set_api(JWKS_URL="", SHARED_SECRET_TOKENS="")
     goes_on(program, ada, "the key set is gone")
     assert program.algorithms == {"HS256", "EdDSA"}
 
