@@ -313,6 +313,7 @@ FAULTY: dict[str, Behaviour] = {
     "50 MB": flooding,
     "50 MB in chunks": flooding_unannounced,
     "a gzip bomb": bombing,
+    "it says gzip": saying(b'{"keys":[]}', Content_Encoding="gzip"),
     "a byte a second": dripping,
     "half of it": saying(b'{"keys":[', Content_Length="1000"),
     "no UTF-8": saying(b'{"keys":["\xff"]}'),
