@@ -3,6 +3,13 @@ import { createAuthMiddleware } from "better-auth/api";
 
 /** Far longer than a sign-in takes, in milliseconds, whichever server's clock it is. */
 const LATELY = 10 * 60_000;
+/** Between the two dates of an account whose password was never replaced, in milliseconds, at most. */
+const MADE = 100;
+
+function wasReplacedLately({ createdAt, updatedAt }: { createdAt: Date; updatedAt: Date }) {
+  const at = updatedAt.getTime();
+  return at > createdAt.getTime() + MADE && at > Date.now() - LATELY;
+}
 
 /**
  * Ends a session that was begun with a password which was replaced meanwhile.
@@ -23,7 +30,7 @@ export function replacedPassword(): BetterAuthPlugin {
             if (!newSession) return;
             const account = await internalAdapter.findCredentialAccount(newSession.user.id);
             const hash = account?.password;
-            if (hash && account.updatedAt.getTime() < Date.now() - LATELY) return;
+            if (hash && !wasReplacedLately(account)) return;
             if (hash && (await password.verify({ hash, password: ctx.body.password }))) return;
             await internalAdapter.deleteSession(newSession.session.token);
             throw new APIError("UNAUTHORIZED", { code: "INVALID_EMAIL_OR_PASSWORD" });
