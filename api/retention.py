@@ -35,7 +35,10 @@ class Retention:
                 await self._task
 
     async def forget(self) -> None:
-        """Once. Raises Unavailable."""
+        """Once. Raises Unavailable, also when PostgreSQL ends a deadlock with a purge of an owner.
+
+        That one takes the owner's row first. It is pushed again, and this comes round again.
+        """
         async with self._database.transaction() as transaction:
             for owner in await self._revocations.forget(transaction):
                 await Tasks(transaction.of(owner)).forget()
