@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/secevent+jwt"
 MAX_BODY = 64 * 1024
 """Bytes."""
+BODY_TIMEOUT = 5.0
+"""Seconds for all of it: who sends it is not known yet."""
 SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
 
@@ -144,7 +146,7 @@ class Events:
         if request.headers.get("content-type", "").lower() != MEDIA_TYPE:
             raise Refused("invalid_request", f"send {MEDIA_TYPE}", 415)
         try:
-            body = await limits.body(request, MAX_BODY)
+            body = await limits.body(request, MAX_BODY, BODY_TIMEOUT)
         except Problem as problem:
             raise Refused("invalid_request", problem.message, problem.status) from None
         event = await self._reader.read(body.decode("latin-1"))

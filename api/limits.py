@@ -34,11 +34,11 @@ MAX_ROOT_FIELDS = 10
 MAX_DIRECTIVES = 50
 
 
-async def body(request: Request, most: int) -> bytes:
+async def body(request: Request, most: int, seconds: float = BODY_TIMEOUT) -> bytes:
     """A request's body of at most `most` bytes. Raises OperationTooLarge; BadRequest when late."""
     read = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 read += chunk
                 if len(read) > most:

@@ -1,6 +1,7 @@
 """What may be pushed to `/events`, and what is refused there and why."""
 
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from api.events import ACCOUNT_PURGED, SESSION_REVOKED
 from api.keys import ACCESS_TOKEN, derive
 from tests import stack
 from tests.conftest import KEY, SECRET, SITE, Caller, mint
-from tests.events import EVENT_KEY, deliver, purged, push, revoked, session, signed, user
+from tests.events import EVENT_KEY, TYPE, deliver, purged, push, revoked, session, signed, user
 
 WHO = "{ viewer { id } }"
 NOW = time.time
@@ -199,6 +200,18 @@ def test_what_the_endpoint_takes(api: stack.Server) -> None:
     assert deliver(api.url, "x" * 65_536).status_code == 400
     read = httpx.get(f"{api.url}/events")
     assert (read.status_code, read.headers["allow"]) == (405, "POST")
+
+
+def test_whoever_sends_slowly_is_not_waited_for(api: stack.Server) -> None:
+    host, port = api.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as slow:
+        slow.sendall(
+            f"POST /events HTTP/1.1\r\nHost: {host}\r\nContent-Type: {TYPE}\r\n"
+            "Content-Length: 500\r\n\r\nabc".encode()
+        )
+        began = time.monotonic()
+        assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - began < 7
 
 
 def test_no_page_may_push(api: stack.Server) -> None:
