@@ -4,6 +4,8 @@ export default {
   output: "standalone",
   poweredByHeader: false,
   reactStrictMode: true,
+  // No page uses the optimizer: nobody else shall either.
+  images: { unoptimized: true },
   // What a form of ours sends is some hundred bytes. Of a longer body no more than this is kept, and
   // Better Auth, which would store a name of megabytes, finds no JSON in it.
   experimental: { proxyClientMaxBodySize: 65_536 },
