@@ -33,29 +33,39 @@ export function createPool(url: string, options: PoolConfig = {}): Pool {
   return pool;
 }
 
-const watch = new AsyncLocalStorage<{ failed: boolean }>();
+/** Why the database did not do as it was told: it is out of order, or cannot store such a text. */
+type Failure = "unavailable" | "unstorable";
 
-/** Whether PostgreSQL answered and refused the data itself: classes 22 and 23 of its SQLSTATEs. */
-function isAboutData(error: unknown): boolean {
-  return error instanceof DatabaseError && /^2[23]/.test(error.code ?? "");
+const watch = new AsyncLocalStorage<{ failure: Failure | null }>();
+
+/** What an error says; nothing when PostgreSQL refused the data for a reason that Better Auth knows. */
+function failureOf(error: unknown): Failure | null {
+  const code = (error instanceof DatabaseError && error.code) || "";
+  // `character_not_in_repertoire`: a text holds NUL.
+  if (code === "22021") return "unstorable";
+  // The data's classes of SQLSTATEs: an answer, and no outage.
+  return /^2[23]/.test(code) ? null : "unavailable";
 }
 
 function noteFailure(error: unknown): never {
   const current = watch.getStore();
-  if (current && !isAboutData(error)) current.failed = true;
+  if (current && current.failure !== "unavailable")
+    current.failure = failureOf(error) ?? current.failure;
   throw error;
 }
 
 /**
- * Runs `work` and says whether the database let it down meanwhile.
+ * Runs `work` and says whether the database let it down meanwhile, or was given what it cannot store.
  *
  * Better Auth turns a failed look-up of a session into "no session" (401), which would sign people
  * out over an outage. Only the connection knows better.
  */
-export async function watchDatabase<T>(work: () => Promise<T>): Promise<[T, failed: boolean]> {
-  const state = { failed: false };
+export async function watchDatabase<T>(
+  work: () => Promise<T>,
+): Promise<[T, failure: Failure | null]> {
+  const state: { failure: Failure | null } = { failure: null };
   const result = await watch.run(state, work);
-  return [result, state.failed];
+  return [result, state.failure];
 }
 
 /** The part of a pool that Better Auth's query builder uses, reporting failures to the watcher. */

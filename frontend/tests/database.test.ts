@@ -34,14 +34,14 @@ describe("watching the database", () => {
   test("tells of a failure that the work swallowed", async () => {
     const pool = unreachable();
     const work = async () => pool.connect().catch(() => "no session");
-    expect(await watchDatabase(work)).toEqual(["no session", true]);
+    expect(await watchDatabase(work)).toEqual(["no session", "unavailable"]);
   });
 
   test("tells of one's own failures alone", async () => {
     const pool = unreachable();
     const failing = watchDatabase(() => pool.connect().catch(() => null));
     const fine = watchDatabase(async () => "fine");
-    expect(await failing).toEqual([null, true]);
-    expect(await fine).toEqual(["fine", false]);
+    expect(await failing).toEqual([null, "unavailable"]);
+    expect(await fine).toEqual(["fine", null]);
   });
 });

@@ -9,22 +9,25 @@ const UNAVAILABLE = {
   message: "The database does not answer. Try again soon.",
 };
 
+const FAILURES = {
+  unavailable: () => Response.json(UNAVAILABLE, { status: 503, headers: { "Retry-After": "2" } }),
+  unstorable: () => Response.json({ code: "UNSTORABLE_TEXT" }, { status: 400 }),
+};
+
 /** Characters. Better Auth counts requests by address and path, and keeps both for a minute. */
 const LONGEST_URL = 2048;
 
 /**
- * Better Auth's answer, or 503 when the database failed it, which says nothing about a session. What
- * the request ended, the API has heard of by then, if it can be reached.
+ * Better Auth's answer, or 503 when the database failed it, which says nothing about a session, or 400
+ * when the request held a text that no database can store. What the request ended, the API has heard of by then, if it can be reached.
  */
 async function handle(request: Request): Promise<Response> {
   if (request.url.length > LONGEST_URL) return new Response(null, { status: 414 });
-  const [[answer, failed], whose] = await watchEndings(() =>
+  const [[answer, failure], whose] = await watchEndings(() =>
     watchDatabase(() => getAuth().handler(request)),
   );
   if (whose.size > 0) await deliverAtOnce(getPool(), pushTo(config()), whose);
-  const response = failed
-    ? Response.json(UNAVAILABLE, { status: 503, headers: { "Retry-After": "2" } })
-    : new Response(answer.body, answer);
+  const response = failure ? FAILURES[failure]() : new Response(answer.body, answer);
   response.headers.set("Cache-Control", "no-store");
   const retryAfter = response.headers.get("X-Retry-After");
   if (retryAfter) response.headers.set("Retry-After", retryAfter);
