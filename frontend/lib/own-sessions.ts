@@ -12,6 +12,7 @@ import {
 export const REPLACED_PATHS = [
   "/list-sessions",
   "/revoke-session",
+  "/revoke-sessions",
   "/revoke-other-sessions",
   "/update-session",
 ];
@@ -24,7 +25,6 @@ const SHOW_TOKEN: ReadonlySet<string> = new Set([
   "/get-session",
   "/sign-in/email",
   "/sign-up/email",
-  "/change-password",
 ]);
 
 /** Where a guessed password is told from the right one, and where one is hashed. */
@@ -32,13 +32,14 @@ const PASSWORD_PATHS: ReadonlySet<string> = new Set(["/delete-user", "/reset-pas
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-function member(value: unknown, name: string): unknown {
+/** What a caller gave under this name, if it gave an object. */
+export function member(value: unknown, name: string): unknown {
   return isObject(value) ? Reflect.get(value, name) : undefined;
 }
 
 /** The answer as a page may read it. */
 function withoutToken(answer: object): object {
-  const { token: _, ...rest } = answer as { token?: unknown };
+  const { token: _, ...rest }: { token?: unknown } = answer;
   const session = member(rest, "session");
   return isObject(session) ? { ...rest, session: withoutToken(session) } : rest;
 }

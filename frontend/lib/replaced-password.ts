@@ -1,5 +1,11 @@
 import { APIError, type BetterAuthPlugin } from "better-auth";
-import { createAuthMiddleware } from "better-auth/api";
+import {
+  createAuthEndpoint,
+  createAuthMiddleware,
+  sensitiveSessionMiddleware,
+} from "better-auth/api";
+import { setSessionCookie } from "better-auth/cookies";
+import { member } from "./own-sessions";
 
 /** Far longer than a sign-in takes, in milliseconds, whichever server's clock it is. */
 const LATELY = 10 * 60_000;
@@ -12,7 +18,72 @@ function wasReplacedLately({ createdAt, updatedAt }: { createdAt: Date; updatedA
 }
 
 /**
- * Ends a session that was begun with a password which was replaced meanwhile.
+ * `POST /change-password` in place of Better Auth's, which reads the password, checks it for a tenth of
+ * a second, and writes whatever happened meanwhile: who asked just before a reset undid it.
+ *
+ * Here the write and the end of the session that asked happen together, while both are as they were
+ * found. A new session follows, since the old one's cookie may be what was stolen.
+ *
+ * Body: `currentPassword`, `newPassword`, `revokeOtherSessions` (true ends every other session).
+ * 400 with `INVALID_PASSWORD`, `PASSWORD_TOO_SHORT` or `PASSWORD_TOO_LONG`, nothing being changed;
+ * 401 when the session is over, or was ended meanwhile.
+ */
+const changePassword = createAuthEndpoint(
+  "/change-password",
+  { method: "POST", use: [sensitiveSessionMiddleware], requireHeaders: true },
+  async (ctx) => {
+    const { adapter, internalAdapter, password } = ctx.context;
+    const { session, user } = ctx.context.session;
+    const given = member(ctx.body, "currentPassword");
+    const wanted = member(ctx.body, "newPassword");
+    const { minPasswordLength: least, maxPasswordLength: most } = password.config;
+    if (typeof wanted !== "string" || wanted.length < least) throw refused("PASSWORD_TOO_SHORT");
+    if (wanted.length > most) throw refused("PASSWORD_TOO_LONG");
+    const account = await internalAdapter.findCredentialAccount(user.id);
+    const known = account?.password;
+    const isRight =
+      known &&
+      typeof given === "string" &&
+      given.length <= most &&
+      (await password.verify({ hash: known, password: given }));
+    if (!isRight) throw refused("INVALID_PASSWORD");
+
+    const hash = await password.hash(wanted);
+    const own = [
+      { field: "id", value: session.id },
+      { field: "userId", value: user.id },
+    ];
+    const unchanged = [
+      { field: "id", value: account.id },
+      { field: "password", value: known },
+    ];
+    await adapter.transaction(async (together) => {
+      const ended = await together.deleteMany({ model: "session", where: own });
+      if (ended === 0) throw isOver();
+      const update = { password: hash };
+      const written = await together.updateMany({ model: "account", where: unchanged, update });
+      if (written === 0) throw refused("INVALID_PASSWORD");
+    });
+    // After the password: whoever signs in with the old one meanwhile is among these, or is found below.
+    if (member(ctx.body, "revokeOtherSessions") === true) {
+      await adapter.deleteMany({ model: "session", where: [{ field: "userId", value: user.id }] });
+    }
+    const begun = await internalAdapter.createSession(user.id);
+    // A reset writes its password before it ends the sessions: either it ends this one, or is seen here.
+    if ((await internalAdapter.findCredentialAccount(user.id))?.password !== hash) {
+      await internalAdapter.deleteSession(begun.token);
+      throw isOver();
+    }
+    await setSessionCookie(ctx, { session: begun, user });
+    return ctx.json({ status: true });
+  },
+);
+
+const refused = (code: string) => new APIError("BAD_REQUEST", { code });
+const isOver = () => new APIError("UNAUTHORIZED", { code: "UNAUTHORIZED" });
+
+/**
+ * Lets nobody in, or the password be changed, by a password which was replaced meanwhile.
  *
  * A new password ends every session that there is. Checking the old one takes a tenth of a second,
  * and longer when many do: who began to sign in before would have a session after. Here the password
@@ -21,6 +92,8 @@ function wasReplacedLately({ createdAt, updatedAt }: { createdAt: Date; updatedA
 export function replacedPassword(): BetterAuthPlugin {
   return {
     id: "replaced-password",
+    // Under the name that Better Auth gives its own: that one is not served any more.
+    endpoints: { changePassword },
     hooks: {
       after: [
         {

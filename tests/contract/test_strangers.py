@@ -47,9 +47,112 @@ def test_nothing_long_is_stored(size: int, site: stack.Site, browsers: Browsers)
     )
 
 
+def test_text_that_cannot_be_stored_is_the_callers_fault(
+    site: stack.Site, browsers: Browsers
+) -> None:
+    ada = browsers.join(site.url).client
+    nul = "a\0b"
+    for path, body in {
+        "reset-password": {"token": nul, "newPassword": "battery staple"},
+        "end-session": {"id": nul},
+        "update-user": {"name": nul},
+    }.items():
+        answer = ada.post(f"/api/auth/{path}", json=body)
+        assert (answer.status_code, answer.text) == (400, '{"code":"UNSTORABLE_TEXT"}'), path
+    page = ada.get("/reset-password", params={"token": nul})
+    assert page.status_code == 200
+    assert "This link no longer works" in page.text
+
+
 def test_a_long_address_is_not_remembered(site: stack.Site) -> None:
     for path, status in (("ok", 200), ("x" * 2048, 414)):
         assert httpx.get(f"{site.url}/api/auth/{path}").status_code == status
+
+
+RESET = """UPDATE account SET password = 'another', "updatedAt" = now() WHERE "userId" = $1"""
+END = 'DELETE FROM session WHERE "userId" = $1'
+HOLD = 'SELECT FROM "user" WHERE id = $1 FOR UPDATE'
+CHANGES = {
+    "reset before it is written": (RESET, [], 400, "INVALID_PASSWORD", 1),
+    "reset before a new session": (HOLD, [RESET, END], 401, "UNAUTHORIZED", 0),
+    "signed out meanwhile": (END, [], 401, "UNAUTHORIZED", 0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_the_password_comes_too_late(
+    change: str, site: stack.Site, browsers: Browsers
+) -> None:
+    """What the first statement locks stops the thief between checking the password and the end."""
+    first, then, status, code, sessions = CHANGES[change]
+    ada = browsers.join(site.url)
+    wish = {
+        "currentPassword": "correct horse",
+        "newPassword": "thief thief",
+        "revokeOtherSessions": True,
+    }
+    waits = """SELECT EXISTS (
+        SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"""
+    stored = 'SELECT password FROM account WHERE "userId" = $1'
+
+    async def owner(connection: asyncpg.Connection) -> tuple[str, httpx.Response]:
+        before = await connection.fetchval(stored, ada.id)
+        async with connection.transaction():
+            await connection.execute(first, ada.id)
+            stealing = asyncio.create_task(
+                asyncio.to_thread(ada.client.post, "/api/auth/change-password", json=wish)
+            )
+            while not await connection.fetchval(waits):
+                assert not stealing.done(), stealing.result().text
+            for statement in then:
+                await connection.execute(statement, ada.id)
+        return before, await stealing
+
+    before, answer = run(site.database, owner)
+    assert (answer.status_code, answer.json().get("code")) == (status, code)
+    assert "set-cookie" not in answer.headers
+    kept = "another" if RESET in (first, *then) else before
+    assert run(site.database, lambda c: c.fetchval(stored, ada.id)) == kept
+    count = 'SELECT count(*) FROM session WHERE "userId" = $1'
+    assert run(site.database, lambda c: c.fetchval(count, ada.id)) == sessions
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"currentPassword": "wrong horse"}, "INVALID_PASSWORD"),
+        ({"currentPassword": None}, "INVALID_PASSWORD"),
+        ({"newPassword": "short"}, "PASSWORD_TOO_SHORT"),
+        ({"newPassword": None}, "PASSWORD_TOO_SHORT"),
+        ({"newPassword": "x" * 129}, "PASSWORD_TOO_LONG"),
+    ],
+)
+def test_a_wrong_change_of_the_password_changes_nothing(
+    wrong: dict[str, object], code: str, site: stack.Site, browsers: Browsers
+) -> None:
+    ada = browsers.join(site.url)
+    right = {"currentPassword": "correct horse", "newPassword": "battery staple"}
+    answer = ada.client.post("/api/auth/change-password", json=right | wrong)
+    assert (answer.status_code, answer.json().get("code")) == (400, code)
+    known = {"email": ada.email, "password": "correct horse"}
+    again = browsers.stranger(site.url).post("/api/auth/sign-in/email", json=known)
+    assert again.status_code == ada.client.get("/api/auth/token").status_code == 200
+
+
+@pytest.mark.parametrize("others", [200, 401])
+def test_a_changed_password_leaves_a_stolen_cookie_worthless(
+    others: int, site: stack.Site, browsers: Browsers
+) -> None:
+    ada, elsewhere, thief = browsers.join(site.url), *(browsers.stranger(site.url) for _ in "ab")
+    known = {"email": ada.email, "password": "correct horse"}
+    elsewhere.post("/api/auth/sign-in/email", json=known).raise_for_status()
+    thief.cookies.update(ada.client.cookies)
+    change = {"currentPassword": "correct horse", "newPassword": "battery staple"}
+    ada.client.post(
+        "/api/auth/change-password", json=change | {"revokeOtherSessions": others == 401}
+    ).raise_for_status()
+    answers = [client.get("/api/auth/token") for client in (ada.client, thief, elsewhere)]
+    assert [answer.status_code for answer in answers] == [200, 401, others]
 
 
 def test_a_password_that_is_replaced_while_it_is_checked_begins_no_session(

@@ -174,7 +174,13 @@ def test_a_sessions_token_is_in_no_answer_that_a_page_reads(
     assert len({*tokens}) == 3
     shown = [(path, text) for path, text in read.items() if any(t in text for t in tokens)]
     assert shown == []
-    for path in ("list-sessions", "revoke-session", "revoke-other-sessions", "update-session"):
+    for path in (
+        "list-sessions",
+        "revoke-session",
+        "revoke-sessions",
+        "revoke-other-sessions",
+        "update-session",
+    ):
         assert ada.page.evaluate(f"fetch('/api/auth/{path}').then(r => r.status)") == 404
     forgives(ada, 404)
 
