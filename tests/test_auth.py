@@ -1,6 +1,7 @@
 """The token on its way in: 401 before anything is parsed, the same words whatever was wrong."""
 
 import asyncio
+import itertools
 import json
 import logging
 import random
@@ -15,7 +16,7 @@ import httpx
 import jwt
 import pytest
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.auth import Authenticated, Authentication
 from api.database import Database
@@ -189,24 +190,35 @@ Knock = Callable[[list[str]], Awaitable[httpx.Response]]
 
 @asynccontextmanager
 async def door(
-    postgres: Postgres, keys: KeyRing
+    postgres: Postgres, keys: KeyRing, key_set: KeySet | None = None
 ) -> AsyncIterator[tuple[Database, Revocations, Knock]]:
     """The same door in this process, and a way to knock at it with these Authorization headers."""
 
     async def behind(scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["state"]["other"] == "kept"
+        if scope["type"] == "lifespan":
+            assert "state" not in scope
+            await send({"type": "lifespan.startup.complete"})
+            return
         claims: Claims = scope["state"]["claims"]
+        assert scope["state"].keys() == {"claims", *scope["kept"]}
+        assert (await receive())["type"] == "http.request"
         await Response(f"{claims.user_id} {claims.sid}")(scope, receive, send)
 
     verifier = Verifier(keys, issuer=SITE, audience=SITE, max_age=86_400)
     async with (
         Database(postgres.url) as database,
-        Revocations(database, postgres.url, max_age=86_400) as revocations,
+        Authentication(
+            verifier, Revocations(database, postgres.url, max_age=86_400), key_set
+        ) as authentication,
     ):
-        authenticated = Authenticated(behind, Authentication(verifier, revocations))
+        authenticated = Authenticated(behind, authentication)
+
+        states = itertools.cycle([{}, {"state": {"other": 1}}])  # a server may have put one there
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await authenticated({**scope, "state": {"other": "kept"}}, receive, send)
+            state: dict[str, dict[str, int]] = next(states)
+            kept = [*state.get("state", {})]
+            await authenticated({**scope, **state, "kept": kept}, receive, send)
 
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
@@ -215,7 +227,19 @@ async def door(
                 headers = [(b"authorization", value.encode()) for value in values]
                 return await client.get("/", headers=headers)
 
-            yield database, revocations, knock
+            said: list[Message] = []
+
+            async def say(message: Message) -> None:
+                said.append(message)
+
+            await authenticated({"type": "lifespan"}, client_gone, say)
+            assert said == [{"type": "lifespan.startup.complete"}]
+            yield database, authentication.revocations, knock
+
+
+async def client_gone() -> Message:
+    """There is nothing to receive."""
+    raise AssertionError
 
 
 def test_who_is_let_through_and_what_the_log_is_told(
@@ -261,14 +285,18 @@ def test_who_is_let_through_and_what_the_log_is_told(
 
 def test_who_cannot_be_told_is_not_called_a_stranger(postgres: Postgres) -> None:
     async def ask() -> None:
-        async with (
-            KeySet(f"http://127.0.0.1:{stack.free_port()}/jwks") as key_set,
-            door(postgres, KeyRing([], key_set)) as (_, _, knock),
-        ):
-            token = faults.Case(issuer.eddsa(), int(time.time()), SITE).token()
+        signer = issuer.eddsa()
+        token = faults.Case(signer, int(time.time()), SITE).token()
+        key_set = KeySet(f"http://127.0.0.1:{stack.free_port()}/jwks")
+        async with door(postgres, KeyRing([], key_set), key_set) as (_, _, knock):
             answer = await knock([f"Bearer {token}"])
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert "www-authenticate" not in answer.headers
+        with issuer.Issuer(issuer.serving(signer.jwk)) as served:
+            key_set = KeySet(served.url)
+            async with door(postgres, KeyRing([], key_set), key_set) as (_, _, knock):
+                assert (await knock([f"Bearer {token}"])).text == "ada s1"
+                assert len(served.asked) == 1, "before anybody came"
 
     asyncio.run(ask())
 
