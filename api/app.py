@@ -20,7 +20,6 @@ from api.keys import ACCESS_TOKEN, SECURITY_EVENT, KeyRing, KeySet, shared_secre
 from api.retention import Retention
 from api.revocations import Revocations
 from api.schema import schema
-from api.tasks import Tasks
 from api.tokens import Claims, Verifier
 
 
@@ -63,7 +62,7 @@ def create_app(config: Config) -> FastAPI:
 
     async def context(claims: Claims) -> Context:
         await authentication.still_holds(claims)
-        return Context(claims=claims, tasks=Tasks(database.of(claims.user_id)))
+        return Context.of(claims, database)
 
     graphql = Authenticated(GraphQLEndpoint(schema, context), authentication)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import asyncpg
 
 from api.errors import Unavailable
-from api.statements import Statement, UnownedStatement
+from api.statements import EveryonesStatement, Statement, UnownedStatement
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection, from the pool or from PostgreSQL."""
@@ -41,6 +41,7 @@ AWAY = (
 """What asyncpg raises when the database cannot be used just now, whatever was asked of it."""
 
 
+Row: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any]"
 
 
@@ -55,8 +56,13 @@ class _Connected(ABC):
         """The database as this owner may see it."""
         return Owned(self, owner)
 
-    async def rows(self, statement: UnownedStatement, **values: object) -> list[asyncpg.Record]:
-        """Runs a statement about what belongs to nobody. Raises Unavailable."""
+    async def rows(
+        self, statement: UnownedStatement | EveryonesStatement, **values: object
+    ) -> list[asyncpg.Record]:
+        """Runs a statement about what belongs to nobody, or asks whose turn it is.
+
+        Raises Unavailable.
+        """
         arguments = statement.arguments(values)
         async with self.connection() as connection:
             return await connection.fetch(statement.sql, *arguments)

@@ -88,6 +88,7 @@ class BadUserInput(Problem):
     def __init__(self, fields: Mapping[str, str]) -> None:
         told = "; ".join(f"{name}: {why}" for name, why in fields.items())
         super().__init__(f"Bad input. {told}.", fields=dict(fields))
+        self.fields = fields
 
 
 class Conflict(Problem):

@@ -1,23 +1,47 @@
-"""Forgetting what nothing needs any more, now and then, for as long as the app runs."""
+"""Forgetting what nothing needs any more, now and then, for as long as the app runs.
+
+Several processes may run: whoever has the lock does it, and the others leave it to that one.
+"""
 
 import asyncio
 import logging
 from contextlib import suppress
 from typing import Self
 
+from sqlalchemy import func, select, union
+
 from api.database import Database
 from api.errors import Unavailable
+from api.models import task_ids, tasks
 from api.revocations import Revocations
-from api.tasks import Tasks
+from api.statements import EveryonesStatement, UnownedStatement
+from api.tasks import IS_FORGETTABLE, IS_STALE, Tasks
 
 log = logging.getLogger(__name__)
 
 EVERY = 600.0
 """Seconds."""
+OWNERS_AT_ONCE = 100
+
+LOCK = 4_208_150_212
+"""Any number that nobody else locks, held until the end of a transaction."""
+_LOCKED = UnownedStatement(select(func.pg_try_advisory_xact_lock(LOCK).label("locked")))
+
+DUE = EveryonesStatement(
+    union(
+        select(tasks.c.owner_id).where(IS_STALE),
+        select(task_ids.c.owner_id).where(IS_FORGETTABLE),
+    ).limit(OWNERS_AT_ONCE)
+)
+"""Whose trash or tombstones are due. What is done about it is done for one owner at a time."""
 
 
 class Retention:
-    """An async context manager, inside which revocations are forgotten once no token needs them."""
+    """An async context manager, inside which what is old is forgotten.
+
+    Revocations go once no token needs them, tasks when they were in the trash for its days, and
+    tombstones when no client may ask for them any more.
+    """
 
     def __init__(self, database: Database, revocations: Revocations) -> None:
         self._database = database
@@ -39,9 +63,18 @@ class Retention:
 
         That one takes the owner's row first. It is pushed again, and this comes round again.
         """
-        async with self._database.transaction() as transaction:
-            for owner in await self._revocations.forget(transaction):
-                await Tasks(transaction.of(owner)).forget()
+        async with self._database.transaction() as locked:
+            [row] = await locked.rows(_LOCKED)
+            if not row["locked"]:
+                return
+            async with self._database.transaction() as transaction:
+                for owner in await self._revocations.forget(transaction):
+                    await Tasks(transaction.of(owner)).forget()
+            done: set[str] = set()
+            while due := {row["owner_id"] for row in await locked.rows(DUE)} - done:
+                for owner in due:
+                    await Tasks(self._database.of(owner)).retain()
+                done |= due
 
     async def _follow(self) -> None:
         while True:
@@ -49,4 +82,4 @@ class Retention:
             try:
                 await self.forget()
             except Unavailable:
-                log.info("the database is away: expired revocations stay a while longer")
+                log.info("the database is away: what is old stays a while longer")

@@ -1,8 +1,9 @@
 """The GraphQL types and fields: names and descriptions, and a line that hands each to `tasks`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Annotated, Any, Self, TypeVar
 
@@ -10,12 +11,16 @@ import strawberry
 from strawberry import ID, UNSET
 from strawberry.schema.config import StrawberryConfig
 
+from api import changes
+from api.changes import ChangePage
 from api.context import Info
+from api.database import Row
 from api.errors import Code
 from api.limits import Limits
-from api.models import Status
+from api.lists import SHOWN, Filter, Order, OrderField, Page
+from api.models import LABELS_PER_TASK, Priority, Status
 from api.pages import DEFAULT_SIZE, MAX_SIZE
-from api.tasks import MAX_IDS, Page, Row
+from api.tasks import MAX_AT_ONCE
 
 _T = TypeVar("_T")
 
@@ -31,6 +36,59 @@ DateTime = strawberry.scalar(
     serialize=_utc,
     parse_value=datetime.fromisoformat,
 )
+
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a day is written YYYY-MM-DD")
+    return date.fromisoformat(value)
+
+
+Date = strawberry.scalar(
+    name="Date",
+    description="A day of the calendar, wherever one is: YYYY-MM-DD.",
+    specified_by_url="https://scalars.graphql.org/andimarek/local-date.html",
+    serialize=date.isoformat,
+    parse_value=_day,
+)
+
+
+@strawberry.enum(name="Priority", description="How much a task matters.")
+class TaskPriority(Enum):
+    NONE = strawberry.enum_value(Priority.NONE, description="Nobody said.")
+    LOW = strawberry.enum_value(Priority.LOW, description="When there is time.")
+    MEDIUM = strawberry.enum_value(Priority.MEDIUM, description="As a rule.")
+    HIGH = strawberry.enum_value(Priority.HIGH, description="Before others.")
+    URGENT = strawberry.enum_value(Priority.URGENT, description="Now.")
+
+
+@strawberry.enum(description="What a list is ordered by. Ties go by id, in the same direction.")
+class TaskOrderField(Enum):
+    CREATED_AT = strawberry.enum_value(OrderField.CREATED_AT, description="When it was created.")
+    UPDATED_AT = strawberry.enum_value(OrderField.UPDATED_AT, description="When it was written.")
+    DUE_ON = strawberry.enum_value(
+        OrderField.DUE_ON, description="When it is due; without a day last, in either direction."
+    )
+    PRIORITY = strawberry.enum_value(OrderField.PRIORITY, description="NONE is the lowest.")
+    POSITION = strawberry.enum_value(OrderField.POSITION, description="As people dragged them.")
+    TITLE = strawberry.enum_value(
+        OrderField.TITLE, description="By the characters of the title, whatever their case."
+    )
+
+
+@strawberry.enum(description="Which end of a list comes first.")
+class OrderDirection(Enum):
+    ASC = strawberry.enum_value("ASC", description="The least first.")
+    DESC = strawberry.enum_value("DESC", description="The greatest first.")
+
+
+@strawberry.enum(description="What became of a task.")
+class TaskChangeKind(Enum):
+    SAVED = strawberry.enum_value("SAVED", description="It was created or written, or trashed.")
+    PURGED = strawberry.enum_value("PURGED", description="It is gone for good.")
 
 
 @strawberry.enum(description="Where a task stands.")
@@ -84,6 +142,14 @@ class Task:
     description: str = strawberry.field(description="Up to 10,000 characters; empty for none.")
     completed: bool = strawberry.field(description="Whether it is done.")
     completed_at: datetime | None = strawberry.field(description="Since when it is done.")
+    priority: TaskPriority = strawberry.field(description="How much it matters.")
+    due_on: date | None = strawberry.field(description="The day it is due.")
+    labels: list[str] = strawberry.field(
+        description=f"Up to {LABELS_PER_TASK}, in lower case, sorted, each once."
+    )
+    position: str = strawberry.field(
+        description="Its place in the order by hand: a fractional index key, compared by its bytes."
+    )
     version: int = strawberry.field(description="How often it was written, its creation included.")
     created_at: datetime = strawberry.field(description="When it was created.")
     updated_at: datetime = strawberry.field(description="When it was written last.")
@@ -91,7 +157,11 @@ class Task:
 
     @classmethod
     def of(cls, row: Row) -> Self:
-        return cls(**row)
+        shown = {name: row[name] for name in _SHOWN}
+        return cls(**shown | {"priority": TaskPriority(Priority(shown["priority"]))})
+
+
+_SHOWN = [column.name for column in SHOWN]
 
 
 @strawberry.type(description="A task at its place in a list.")
@@ -111,7 +181,7 @@ class PageInfo:
 @strawberry.type(description="A page of tasks, which stays right while tasks come and go.")
 class TaskConnection:
     page: strawberry.Private[Page]
-    status: strawberry.Private[Sequence[Status] | None]
+    filter: strawberry.Private[Filter]
 
     @strawberry.field(description="The tasks with their cursors.")
     def edges(self) -> list[TaskEdge]:
@@ -133,13 +203,33 @@ class TaskConnection:
 
     @strawberry.field(description="How many tasks all pages have. Asked for only when selected.")
     async def total_count(self, info: Info) -> int:
-        return await info.context.tasks.count(self.status)
+        return await info.context.lists.count(self.filter)
 
 
-@strawberry.input(description="Which tasks.")
+@strawberry.input(description="Which tasks: those to which all of this applies.")
 class TaskFilter:
     status: list[TaskStatus] | None = strawberry.field(
         default=UNSET, description="Any of these; OPEN and COMPLETED when left out or null."
+    )
+    search: str | None = strawberry.field(
+        default=UNSET,
+        description="Each word is in the title, the description or a label, whatever its case.",
+    )
+    priority: list[TaskPriority] | None = strawberry.field(
+        default=UNSET, description="Any of these."
+    )
+    labels: list[str] | None = strawberry.field(default=UNSET, description="Each of these.")
+    due_from: date | None = strawberry.field(default=UNSET, description="Due on this day or later.")
+    due_to: date | None = strawberry.field(default=UNSET, description="Due on this day or earlier.")
+
+
+@strawberry.input(description="In what order.")
+class TaskOrder:
+    field: TaskOrderField = strawberry.field(
+        default=TaskOrderField.CREATED_AT, description="By what."
+    )
+    direction: OrderDirection = strawberry.field(
+        default=OrderDirection.DESC, description="Which end comes first."
     )
 
 
@@ -148,9 +238,14 @@ def _unless_unset(argument: _T | None) -> _T | None:
     return None if argument is UNSET else argument
 
 
-def _status(filter: TaskFilter | None) -> Sequence[Status] | None:
-    chosen = _unless_unset(filter.status) if filter else None
-    return None if chosen is None else [Status[status.name] for status in chosen]
+def _filter(input: TaskFilter | None) -> Filter:
+    return Filter(**_given(input)) if input else Filter()
+
+
+def _order(input: TaskOrder | None) -> Order:
+    if not input:
+        return Order()
+    return Order(OrderField[input.field.name], input.direction is OrderDirection.DESC)
 
 
 @strawberry.type(description="The person whose token came with the request.")
@@ -168,7 +263,57 @@ class Viewer:
             TaskFilter | None, strawberry.argument(description="Counts these alone.")
         ] = UNSET,
     ) -> int:
-        return await info.context.tasks.count(_status(filter))
+        return await info.context.lists.count(_filter(filter))
+
+    @strawberry.field(description="Each label of a task outside the trash, sorted.")
+    async def labels(self, info: Info) -> list[str]:
+        return await info.context.lists.labels()
+
+    @strawberry.field(
+        description="Behind all changes so far. Read before a list, it is the `after` with which "
+        "`taskChanges` goes on from there."
+    )
+    async def change_cursor(self, info: Info) -> str:
+        return await info.context.changes.cursor()
+
+
+@strawberry.type(description="What became of a task since: its latest state, once.")
+class TaskChange:
+    cursor: str = strawberry.field(description="Hand it to `after` to go on behind this change.")
+    kind: TaskChangeKind = strawberry.field(description="Whether there is still a task.")
+    task_id: ID = strawberry.field(description="The task's id.")
+    task: Task | None = strawberry.field(description="The task as it is now, unless PURGED.")
+
+    @classmethod
+    def of(cls, row: Row, cursor: str) -> Self:
+        gone = row["version"] is None
+        return cls(
+            cursor=cursor,
+            kind=TaskChangeKind.PURGED if gone else TaskChangeKind.SAVED,
+            task_id=row["id"],
+            task=None if gone else Task.of(row),
+        )
+
+
+@strawberry.type(description="A page of changes, in the order in which they became known.")
+class TaskChangePage:
+    page: strawberry.Private[ChangePage]
+
+    @strawberry.field(description="The changes.")
+    def nodes(self) -> list[TaskChange]:
+        return [
+            TaskChange.of(row, cursor)
+            for row, cursor in zip(self.page.rows, self.page.cursors, strict=True)
+        ]
+
+    @strawberry.field(description="Where this page lies. An empty one ends at the `after` given.")
+    def page_info(self) -> PageInfo:
+        return PageInfo(
+            has_next_page=self.page.has_next,
+            has_previous_page=self.page.after is not None,
+            start_cursor=next(iter(self.page.cursors), None),
+            end_cursor=self.page.end,
+        )
 
 
 @strawberry.type(description="What one may ask. Every answer is about the caller's own tasks.")
@@ -184,7 +329,7 @@ class Query:
     ) -> Task | None:
         return Task.of(await info.context.tasks.get(id))
 
-    @strawberry.field(description="A page of tasks, newest first.")
+    @strawberry.field(description="A page of tasks, newest first unless told otherwise.")
     async def tasks(
         self,
         info: Info,
@@ -197,10 +342,31 @@ class Query:
         filter: Annotated[
             TaskFilter | None, strawberry.argument(description="Which tasks.")
         ] = UNSET,
+        order_by: Annotated[
+            TaskOrder | None, strawberry.argument(description="In what order.")
+        ] = UNSET,
     ) -> TaskConnection:
-        status = _status(filter)
-        page = await info.context.tasks.page(first, _unless_unset(after), status)
-        return TaskConnection(page=page, status=status)
+        chosen = _filter(filter)
+        page = await info.context.lists.page(first, _unless_unset(after), chosen, _order(order_by))
+        return TaskConnection(page=page, filter=chosen)
+
+    @strawberry.field(
+        description="What changed behind a cursor, or ever: the latest state of each task once. "
+        "After CURSOR_EXPIRED (`extensions.reason`) read the list again."
+    )
+    async def task_changes(
+        self,
+        info: Info,
+        first: Annotated[
+            int | None, strawberry.argument(description=f"How many, 1 to {MAX_SIZE}.")
+        ] = changes.DEFAULT_SIZE,
+        after: Annotated[
+            str | None,
+            strawberry.argument(description="Of a change, a page of them, or `changeCursor`."),
+        ] = UNSET,
+    ) -> TaskChangePage:
+        page = await info.context.changes.since(first, _unless_unset(after))
+        return TaskChangePage(page=page)
 
 
 @strawberry.input(description="A new task.")
@@ -216,6 +382,18 @@ class CreateTaskInput:
     completed: bool | None = strawberry.field(
         default=UNSET, description="Whether it is done already; it is not when left out."
     )
+    priority: TaskPriority | None = strawberry.field(
+        default=UNSET, description="How much it matters; NONE when left out."
+    )
+    due_on: date | None = strawberry.field(default=UNSET, description="The day it is due.")
+    labels: list[str] | None = strawberry.field(
+        default=UNSET, description=f"Up to {LABELS_PER_TASK} of 1 to 50 characters."
+    )
+    position: str | None = strawberry.field(
+        default=UNSET,
+        description="A fractional index key of up to 255 characters; behind all others when left "
+        "out.",
+    )
 
 
 @strawberry.input(description="What to write. A field that is left out stays as it is.")
@@ -229,12 +407,50 @@ class TaskPatch:
     completed: bool | None = strawberry.field(
         default=UNSET, description="Whether it is done; not null."
     )
+    priority: TaskPriority | None = strawberry.field(
+        default=UNSET, description="How much it matters; null is NONE."
+    )
+    due_on: date | None = strawberry.field(
+        default=UNSET, description="The day it is due; null for none."
+    )
+    labels: list[str] | None = strawberry.field(
+        default=UNSET, description="All that it has from now on; null for none."
+    )
+    position: str | None = strawberry.field(
+        default=UNSET, description="A fractional index key of up to 255 characters; not null."
+    )
 
 
-def _given(input: Any) -> dict[str, object]:
+@strawberry.input(description="What to write into many tasks. What is left out stays as it is.")
+class TasksPatch:
+    completed: bool | None = strawberry.field(
+        default=UNSET, description="Whether they are done; not null."
+    )
+    priority: TaskPriority | None = strawberry.field(
+        default=UNSET, description="How much they matter; null is NONE."
+    )
+    due_on: date | None = strawberry.field(
+        default=UNSET, description="The day they are due; null for none."
+    )
+    add_labels: list[str] | None = strawberry.field(
+        default=UNSET, description="Labels to have, besides those that each has."
+    )
+    remove_labels: list[str] | None = strawberry.field(
+        default=UNSET, description="Labels not to have any more."
+    )
+
+
+def _given(input: Any) -> dict[str, Any]:
     """What the client wrote into an input, null included, and nothing that it left out."""
     values = ((field.name, getattr(input, field.name)) for field in fields(input))
-    return {name: value for name, value in values if value is not UNSET}
+    return {name: _plain(value) for name, value in values if value is not UNSET}
+
+
+def _plain(value: Any) -> Any:
+    """Members of the schema's enums as what they stand for."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, Enum) else value
 
 
 @strawberry.type(description="The task as it is after the mutation.")
@@ -244,7 +460,7 @@ class TaskPayload:
 
 @strawberry.type(description="The tasks as they are after the mutation.")
 class TasksPayload:
-    tasks: list[Task] = strawberry.field(description="The tasks, in the order of the ids.")
+    tasks: list[Task] = strawberry.field(description="The tasks, in the order they were given.")
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Self:
@@ -258,7 +474,7 @@ class DeleteTasksPayload:
 
 Ids = Annotated[
     list[ID],
-    strawberry.argument(description=f"Up to {MAX_IDS} ids: all are written, or none is."),
+    strawberry.argument(description=f"Up to {MAX_AT_ONCE} ids: all are written, or none is."),
 ]
 
 
@@ -271,6 +487,20 @@ class Mutation:
         input: Annotated[CreateTaskInput, strawberry.argument(description="The new task.")],
     ) -> TaskPayload | None:
         return TaskPayload(task=Task.of(await info.context.tasks.create(_given(input))))
+
+    @strawberry.mutation(
+        description="Creates tasks, all or none. Safe to send twice when they have ids."
+    )
+    async def create_tasks(
+        self,
+        info: Info,
+        inputs: Annotated[
+            list[CreateTaskInput],
+            strawberry.argument(description=f"Up to {MAX_AT_ONCE} new tasks."),
+        ],
+    ) -> TasksPayload | None:
+        rows = await info.context.tasks.create_all([_given(input) for input in inputs])
+        return TasksPayload.of(rows)
 
     @strawberry.mutation(description="Writes the fields that the patch names.")
     async def update_task(
@@ -287,7 +517,16 @@ class Mutation:
         row = await info.context.tasks.update(id, _given(patch), expected)
         return TaskPayload(task=Task.of(row))
 
-    @strawberry.mutation(description="Puts tasks into the trash.")
+    @strawberry.mutation(description="Writes what the patch names into each of the tasks.")
+    async def update_tasks(
+        self,
+        info: Info,
+        ids: Ids,
+        patch: Annotated[TasksPatch, strawberry.argument(description="What to write.")],
+    ) -> TasksPayload | None:
+        return TasksPayload.of(await info.context.tasks.update_all(ids, _given(patch)))
+
+    @strawberry.mutation(description="Puts tasks into the trash, for 30 days.")
     async def trash_tasks(self, info: Info, ids: Ids) -> TasksPayload | None:
         return TasksPayload.of(await info.context.tasks.trash(ids))
 
@@ -311,5 +550,5 @@ schema = Schema(
     mutation=Mutation,
     types=[ErrorCode],
     extensions=[Limits],
-    config=StrawberryConfig(scalar_map={datetime: DateTime}),
+    config=StrawberryConfig(scalar_map={datetime: DateTime, date: Date}),
 )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BindParameter,
     BooleanClauseList,
     Case,
+    Cast,
     ClauseElement,
     ClauseList,
     Column,
@@ -28,19 +29,22 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     Table,
+    TableValuedAlias,
     Text,
     Tuple,
+    TypeClause,
     UnaryExpression,
     Update,
     bindparam,
 )
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.dialects.postgresql.dml import OnConflictDoNothing, OnConflictDoUpdate
+from sqlalchemy.dialects.postgresql.operators import CONTAINS
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import CollectionAggregate, Grouping, Null
+from sqlalchemy.sql.elements import CollectionAggregate, ExpressionClauseList, Grouping, Null
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import and_, custom_op, eq
-from sqlalchemy.sql.selectable import ForUpdateArg
+from sqlalchemy.sql.selectable import ForUpdateArg, SelectStatementGrouping
 
 from api.models import metadata
 
@@ -51,14 +55,19 @@ Built = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
 
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
 _TABLES: Final = frozenset(metadata.tables.values())
-_QUERIES: Final = (Select, CompoundSelect, CTE, Insert, Update, Delete)
+_QUERIES: Final = (Select, CompoundSelect, SelectStatementGrouping, CTE, Insert, Update, Delete)
 _PARTS: Final = (
     *_QUERIES,
-    *(BinaryExpression, BindParameter, BooleanClauseList, Case, ClauseList, CollectionAggregate),
-    *(Column, Exists, ForUpdateArg, Grouping, Label, Null, ScalarSelect, Tuple, UnaryExpression),
-    *(OnConflictDoNothing, OnConflictDoUpdate),
+    *(BinaryExpression, BindParameter, Case, Cast, ClauseList, CollectionAggregate, Column),
+    *(Exists, ExpressionClauseList, ForUpdateArg, Grouping, Label, Null, ScalarSelect, Tuple),
+    *(TableValuedAlias, TypeClause, UnaryExpression, OnConflictDoNothing, OnConflictDoUpdate),
 )
-_FUNCTIONS: Final = frozenset({"cardinality", "coalesce", "count", "now"})
+_FUNCTIONS: Final = frozenset(
+    {
+        *("array_to_string", "cardinality", "coalesce", "count", "greatest", "jsonb_to_recordset"),
+        *("make_interval", "max", "now", "pg_try_advisory_xact_lock", "relabelled", "unnest"),
+    }
+)
 
 
 class UnscopedStatement(Exception):
@@ -114,6 +123,21 @@ class UnownedStatement(_Compiled):
         super().__init__(expression)
 
 
+class EveryonesStatement(_Compiled):
+    """A question about the rows of everyone, answered by owners alone: what is due for whom.
+
+    Raises UnscopedStatement when it would write, or answer anything else.
+    """
+
+    def __init__(self, expression: CompoundSelect[Any]) -> None:
+        for part in visitors.iterate(expression):
+            if not _is_known(part) or isinstance(part, Insert | Update | Delete):
+                raise UnscopedStatement(f"{type(part).__name__} is no part of a statement here")
+        if [column.name for column in expression.selected_columns] != [OWNER.key]:
+            raise UnscopedStatement("it would tell more than whose rows they are")
+        super().__init__(expression)
+
+
 def _faults(expression: Built) -> Iterator[str]:
     for part in visitors.iterate(expression):
         if not _is_known(part):
@@ -130,7 +154,7 @@ def _faults(expression: Built) -> Iterator[str]:
 def _read_faults(select: Select[Any]) -> Iterator[str]:
     held = _held(select.whereclause)
     for source in select.get_final_froms():
-        if not isinstance(source, Table | CTE):
+        if not isinstance(source, Table | CTE | TableValuedAlias):
             yield f"SELECT FROM {type(source).__name__} cannot be read"
         elif isinstance(source, Table) and source not in held:
             yield f"SELECT FROM {source} is not held to its owner"
@@ -152,11 +176,11 @@ def _is_known(part: object) -> bool:
     if isinstance(part, FunctionElement):
         return part.name in _FUNCTIONS
     if type(part) is ColumnClause:  # a column that a CTE made, and not `literal_column`
-        return not part.is_literal and isinstance(part.table, CTE)
-    if isinstance(part, BinaryExpression | UnaryExpression) and isinstance(
+        return not part.is_literal and isinstance(part.table, CTE | TableValuedAlias)
+    if isinstance(part, BinaryExpression | UnaryExpression | ExpressionClauseList) and isinstance(
         part.operator, custom_op
     ):
-        return False
+        return part.operator is CONTAINS
     text = ("_prefixes", "_suffixes", "_hints", "_statement_hints")
     return isinstance(part, _PARTS) and not any(getattr(part, name, ()) for name in text)
 
@@ -178,7 +202,7 @@ def _tables_beside(write: ClauseElement) -> Iterator[object]:
     """What a write reads columns of, outside of its subqueries; CTEs are read by themselves."""
     for part in write.get_children():
         if isinstance(part, Column):
-            if not isinstance(part.table, CTE):
+            if not isinstance(part.table, CTE | TableValuedAlias):
                 yield part.table
         elif not isinstance(part, _QUERIES):
             yield from _tables_beside(part)

@@ -1,209 +1,287 @@
-"""One owner's tasks: every statement about them, and every rule.
+"""One owner's tasks: every statement that writes them, and every rule.
 
 Nothing here says whose the tasks are. `Owned` does, and a statement that is not held to that owner
 is refused when this module is imported (see `statements`).
+
+Each write is one statement, all or nothing, and takes its turn by the owner's row before it touches
+another: so writes of one owner follow each other, and never wait for each other in a circle.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeAlias
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
 import orjson
 from pydantic import TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 from sqlalchemy import (
     ARRAY,
+    CTE,
     Boolean,
     ColumnElement,
-    DateTime,
+    Date,
     Integer,
     LargeBinary,
     Text,
+    Update,
     Uuid,
     any_,
     bindparam,
     case,
+    cast,
+    column,
     delete,
+    exists,
     func,
-    literal,
     null,
     or_,
     select,
-    tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from uuid_utils.compat import uuid7
 
-from api import pages
-from api.database import Owned
+from api.database import Owned, Row
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
-from api.models import NIL, TASKS_PER_OWNER, Status, TaskFields, owners, task_ids, tasks
+from api.lists import SHOWN
+from api.models import (
+    LABELS_PER_TASK,
+    MAX,
+    NIL,
+    TASKS_PER_OWNER,
+    Labels,
+    TaskFields,
+    folded,
+    owners,
+    task_ids,
+    tasks,
+    why,
+)
 from api.statements import OWNER, Statement
 
-MAX_IDS = 100
-"""In one list, duplicates apart."""
-_NO_CURSOR = "is not a cursor of this list"
+MAX_AT_ONCE = 100
+"""Ids or inputs in one list, doubled ids apart."""
+TRASH_DAYS = 30
+TOMBSTONE_DAYS = 90
 
-Row: TypeAlias = asyncpg.Record
+_FOLDED = {"title": "title_folded", "description": "description_folded"}
+_WRITTEN = [*TaskFields.model_fields, *_FOLDED.values()]
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-_shown = [column for column in tasks.c if column.name not in {"owner_id", "status"}]
 _mine = tasks.c.owner_id == OWNER
+_of_owner = owners.c.owner_id == OWNER
 _id = bindparam("id", type_=Uuid)
 _ids = bindparam("ids", type_=ARRAY(Uuid))
-_written = {
-    name: bindparam(f"new_{name}", type_=tasks.c[name].type) for name in TaskFields.model_fields
-}
-_touched = {"version": tasks.c.version + 1, "updated_at": func.now()}
 
-GET = Statement(select(*_shown).where(_mine, tasks.c.id == _id))
-
-_in_status = tasks.c.status == any_(bindparam("statuses", type_=ARRAY(Text)))
-COUNT = Statement(select(func.count(tasks.c.id).label("tasks")).where(_mine, _in_status))
-
-# The row value compares as its index sorts, so a page costs what it shows, however deep it is.
-_order = tuple_(tasks.c.created_at, tasks.c.id)
-PAGE = Statement(
-    select(*_shown)
-    .where(
-        _mine,
-        _in_status,
-        _order
-        < tuple_(
-            bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=Uuid)
-        ),
-    )
-    .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
-    .limit(bindparam("limit", type_=Integer))
-)
-# asyncpg writes the last moment that Python has, without a zone, as `infinity`.
-_BEFORE_THE_FIRST = (datetime.max, UUID(int=2**128 - 1))  # noqa: DTZ901
-
-
-_digest = bindparam("digest", type_=LargeBinary)
+GET = Statement(select(*SHOWN).where(_mine, tasks.c.id == _id))
 
 
 def _create() -> Statement:
-    """Takes the id, writes the task and counts it; or does none of it when the id is taken.
+    """Counts the tasks, takes their ids and writes them; an id that is taken undoes all of it.
 
-    The count's CHECK is what bounds an owner's tasks: it stands in one row, which racing creates
-    take in turn.
+    The count's CHECK is what bounds an owner's tasks, and what keeps out who was purged.
     """
+    key = (column("id", Uuid), column("input_digest", LargeBinary))
+    written = (column(name, tasks.c[name].type) for name in _WRITTEN)
+    given = (
+        func.jsonb_to_recordset(bindparam("given", type_=JSONB))
+        .table_valued(*key, *written, name="given")
+        .render_derived(with_types=True)
+    )
+    how_many = bindparam("how_many", type_=Integer)
+    counted = (
+        insert(owners)
+        .values(owner_id=OWNER, task_count=how_many, change_number=1)
+        .on_conflict_do_update(
+            index_elements=["owner_id"],
+            set_={
+                "task_count": owners.c.task_count + how_many,
+                "change_number": owners.c.change_number + 1,
+            },
+        )
+        .returning(owners.c.change_number)
+        .cte("counted")
+    )
     taken = (
         insert(task_ids)
-        .from_select(["owner_id", "id", "input_digest"], select(OWNER, _id, _digest))
-        .on_conflict_do_nothing(index_elements=["owner_id", "id"])
+        .from_select(
+            ["owner_id", "id", "input_digest"],
+            select(OWNER, given.c.id, given.c.input_digest).select_from(counted, given),
+            include_defaults=False,
+        )
         .returning(task_ids.c.id)
         .cte("taken")
     )
     values = {
         "owner_id": OWNER,
         "id": taken.c.id,
-        "completed_at": case((_written["completed"], func.now()), else_=null()),
-        **_written,
+        "completed_at": case((given.c.completed, func.now()), else_=null()),
+        "change_number": counted.c.change_number,
+        **{name: given.c[name] for name in _WRITTEN},
     }
-    created = (
+    return Statement(
         insert(tasks)
-        .from_select(list(values), select(*values.values()), include_defaults=False)
-        .returning(*_shown)
-        .cte("created")
-    )
-    counted = (
-        insert(owners)
-        .from_select(["owner_id", "task_count"], select(OWNER, literal(1)).select_from(created))
-        .on_conflict_do_update(
-            index_elements=["owner_id"], set_={"task_count": owners.c.task_count + 1}
+        .from_select(
+            list(values),
+            select(*values.values()).where(given.c.id == taken.c.id),
+            include_defaults=False,
         )
+        .returning(*SHOWN)
     )
-    return Statement(select(created).add_cte(counted.cte("counted")))
 
 
 CREATE = _create()
 SAME = Statement(
-    select((task_ids.c.input_digest == _digest).label("same")).where(
-        task_ids.c.owner_id == OWNER, task_ids.c.id == _id
+    select(task_ids.c.id, task_ids.c.input_digest).where(
+        task_ids.c.owner_id == OWNER, task_ids.c.id == any_(_ids)
     )
 )
+FOUND = Statement(select(*SHOWN).where(_mine, tasks.c.id == any_(_ids)))
+
+_turn = select(owners.c.owner_id).where(_of_owner).with_for_update().cte("turn")
+"""Taken before any task is looked at: what is seen then is what the last writer left."""
+
+
+def _locked(*which: ColumnElement[bool]) -> CTE:
+    return (
+        select(*SHOWN)
+        .where(_mine, tasks.c.owner_id == _turn.c.owner_id, *which)
+        .with_for_update(of=tasks)
+        .cte("wanted")
+    )
+
+
+_all = _locked(tasks.c.id == any_(_ids))
+_all_found = select(func.count(_all.c.id)).scalar_subquery() == func.cardinality(_ids)
+
+
+def _numbered(*when: ColumnElement[bool], **counts: ColumnElement[int]) -> CTE:
+    """Takes the next change number when there is something to write."""
+    return (
+        update(owners)
+        .where(_of_owner, *when)
+        .values(change_number=owners.c.change_number + 1, **counts)
+        .returning(owners.c.change_number)
+        .cte("numbered")
+    )
+
+
+def _written(wanted: CTE, numbered: CTE, *which: ColumnElement[bool], **values: Any) -> Update:
+    return (
+        update(tasks)
+        .where(_mine, tasks.c.id == wanted.c.id, *which)
+        .values(
+            **values,
+            version=tasks.c.version + 1,
+            updated_at=func.now(),
+            change_number=numbered.c.change_number,
+        )
+        .returning(*SHOWN)
+    )
+
+
+def _new(name: str) -> ColumnElement[Any]:
+    # asyncpg would write the first and the last day as infinite.
+    if isinstance(tasks.c[name].type, Date):
+        return cast(bindparam(f"new_{name}", type_=Text), Date)
+    return bindparam(f"new_{name}", type_=tasks.c[name].type)
+
+
+def _patch(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
+    """The columns as a patch leaves them, of which it need not name each."""
+    sources = {column: name for name, column in _FOLDED.items()}
+    new: dict[str, ColumnElement[Any]] = {
+        name: case(
+            (bindparam(f"has_{sources.get(name, name)}", type_=Boolean), _new(name)),
+            else_=tasks.c[name],
+        )
+        for name in names
+    }
+    since = func.coalesce(tasks.c.completed_at, func.now())
+    return {**new, "completed_at": case((new["completed"], since), else_=null())}
 
 
 def _update() -> Statement:
     expected = bindparam("expected_version", type_=Integer)
-    new: dict[str, ColumnElement[Any]] = {
-        name: case((bindparam(f"has_{name}", type_=Boolean), value), else_=tasks.c[name])
-        for name, value in _written.items()
-    }
-    since = func.coalesce(tasks.c.completed_at, func.now())
+    wanted = _locked(tasks.c.id == _id, or_(expected.is_(None), tasks.c.version == expected))
+    return Statement(_written(wanted, _numbered(exists(wanted)), **_patch(_WRITTEN)))
+
+
+def _update_all() -> Statement:
+    add = bindparam("add_labels", type_=ARRAY(Text))
+    remove = bindparam("remove_labels", type_=ARRAY(Text))
+    labels = func.tasks.relabelled(tasks.c.labels, remove, add)
+    new = _patch(["completed", "priority", "due_on"])
+    return Statement(_written(_all, _numbered(_all_found), **new, labels=labels))
+
+
+def _move(*, trash: bool) -> Statement:
+    """Into the trash or out of it: all that were asked for, written only if not there already."""
+    is_there = _all.c.trashed_at.is_not(None) if trash else _all.c.trashed_at.is_(None)
+    numbered = _numbered(_all_found, exists(select(_all.c.id).where(~is_there)))
+    trashed_at = func.now() if trash else null()
+    moved = _written(_all, numbered, ~is_there, trashed_at=trashed_at).cte("moved")
+    return Statement(select(moved).union_all(select(_all).where(is_there)))
+
+
+def _delete(wanted: CTE, *when: ColumnElement[bool]) -> Statement:
+    how_many = select(func.count(wanted.c.id)).scalar_subquery()
+    numbered = _numbered(*when, task_count=owners.c.task_count - how_many)
+    gone = (
+        delete(tasks)
+        .where(_mine, tasks.c.id == wanted.c.id, numbered.c.change_number.is_not(None))
+        .returning(tasks.c.id)
+        .cte("gone")
+    )
     return Statement(
-        update(tasks)
-        .where(_mine, tasks.c.id == _id, or_(expected.is_(None), tasks.c.version == expected))
-        .values(**new, completed_at=case((new["completed"], since), else_=null()), **_touched)
-        .returning(*_shown)
+        update(task_ids)
+        .where(task_ids.c.owner_id == OWNER, task_ids.c.id == gone.c.id)
+        .values(deleted_at=func.now(), change_number=numbered.c.change_number)
+        .returning(task_ids.c.id)
     )
 
 
 UPDATE = _update()
-
-# All or nothing: each id is locked, in one order for all writers, before the first is written;
-# and none is written unless every one was found.
-_wanted = (
-    select(*_shown)
-    .where(_mine, tasks.c.id == any_(_ids))
-    .order_by(tasks.c.id)
-    .with_for_update()
-    .cte("wanted")
-)
-_all_found = select(func.count(_wanted.c.id)).scalar_subquery() == func.cardinality(_ids)
-
-
-def _move(*, trash: bool) -> Statement:
-    """Into the trash or out of it: all that were asked for, written only if not there already.
-
-    Which those are is read from the locked rows. The UPDATE itself first sees a row as it was when
-    the statement began, and would pass over one that another writer has moved back since.
-    """
-    is_there = _wanted.c.trashed_at.is_not(None) if trash else _wanted.c.trashed_at.is_(None)
-    moved = (
-        update(tasks)
-        .where(_mine, tasks.c.id == _wanted.c.id, ~is_there, _all_found)
-        .values(trashed_at=func.now() if trash else null(), **_touched)
-        .returning(*_shown)
-        .cte("moved")
-    )
-    return Statement(select(moved).union_all(select(_wanted).where(is_there)))
-
-
+UPDATE_ALL = _update_all()
 TRASH = _move(trash=True)
 RESTORE = _move(trash=False)
+DELETE = _delete(_all, _all_found)
 
 
-def _delete() -> Statement:
-    gone = (
-        delete(tasks)
-        .where(_mine, tasks.c.id == any_(_ids), _all_found)
-        .returning(tasks.c.id)
-        .cte("gone")
+def _days_ago(days: int) -> ColumnElement[Any]:
+    return func.now() - func.make_interval(0, 0, 0, days)
+
+
+IS_STALE = tasks.c.trashed_at < _days_ago(TRASH_DAYS)
+IS_FORGETTABLE = task_ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS)
+_stale = _locked(IS_STALE)
+EMPTY_TRASH = _delete(_stale, exists(_stale))
+
+
+def _forget_deleted() -> Statement:
+    """Forgets tombstones, and which change number was the last of theirs."""
+    forgotten = (
+        delete(task_ids)
+        .where(task_ids.c.owner_id == _turn.c.owner_id, task_ids.c.owner_id == OWNER)
+        .where(IS_FORGETTABLE)
+        .returning(task_ids.c.change_number)
+        .cte("forgotten")
     )
-    buried = (
-        update(task_ids)
-        .where(task_ids.c.owner_id == OWNER, task_ids.c.id == gone.c.id)
-        .values(deleted_at=func.now())
-    )
-    how_many = select(func.count(gone.c.id)).scalar_subquery()
-    counted = (
+    last = select(func.max(forgotten.c.change_number)).scalar_subquery()
+    return Statement(
         update(owners)
-        .where(owners.c.owner_id == OWNER)
-        .values(task_count=owners.c.task_count - how_many)
+        .where(_of_owner, exists(forgotten))
+        .values(forgotten_number=func.greatest(owners.c.forgotten_number, last))
     )
-    return Statement(select(gone).add_cte(buried.cte("buried"), counted.cte("counted")))
 
 
-DELETE = _delete()
+FORGET_DELETED = _forget_deleted()
 
-# The row that every new task is counted in. From here on its CHECK refuses one more: a create that
-# was under way waits for this row, and fails.
+# The row in which every writer of an owner takes turns. From here on its CHECK refuses new tasks:
+# a create that was under way waits for this row, and fails.
 CLOSE = Statement(
     insert(owners)
     .values(owner_id=OWNER, task_count=0, purged_at=func.now())
@@ -220,28 +298,12 @@ def _purge() -> Statement:
 
 
 PURGE = _purge()
-FORGET = Statement(
-    delete(owners).where(owners.c.owner_id == OWNER, owners.c.purged_at.is_not(None))
-)
+FORGET = Statement(delete(owners).where(_of_owner, owners.c.purged_at.is_not(None)))
 
 _field_types = {
     name: TypeAdapter[Any](Annotated[field.annotation, field])  # type: ignore[arg-type]  # made at run time
     for name, field in TaskFields.model_fields.items()
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A stretch of a list, with what makes the cursors of its rows."""
-
-    rows: Sequence[Row]
-    has_next: bool
-    has_previous: bool
-    scope: str
-
-    def cursor(self, row: Row) -> str:
-        """Where to go on behind this row."""
-        return pages.cursor(self.scope, (row["created_at"].isoformat(), str(row["id"])))
+} | {"add_labels": TypeAdapter[Any](Labels), "remove_labels": TypeAdapter[Any](Labels)}
 
 
 class Tasks:
@@ -252,29 +314,10 @@ class Tasks:
 
     async def get(self, id: str) -> Row:
         """Raises NotFound, after the same query, for a missing and for a malformed id."""
-        return _only(await self._owned.rows(GET, id=_uuid(id)))
-
-    async def count(self, status: Sequence[Status] | None) -> int:
-        """How many there are. Raises BadUserInput."""
-        rows = await self._owned.rows(COUNT, statuses=_statuses(status))
-        return int(_only(rows)["tasks"])
-
-    async def page(
-        self, first: int | None, after: str | None, status: Sequence[Status] | None
-    ) -> Page:
-        """Newest first, from behind the cursor `after`. Raises BadUserInput."""
-        size = pages.DEFAULT_SIZE if first is None else first
-        if not 1 <= size <= pages.MAX_SIZE:
-            raise BadUserInput({"first": f"must be 1 to {pages.MAX_SIZE}"})
-        statuses = _statuses(status)
-        scope = "\0".join((self._owned.owner, "created_at desc", *statuses))
-        after_at, after_id = _BEFORE_THE_FIRST
-        if after is not None:
-            after_at, after_id = _position(scope, after)
-        rows = await self._owned.rows(
-            PAGE, statuses=statuses, after_at=after_at, after_id=after_id, limit=size + 1
-        )
-        return Page(rows[:size], len(rows) > size, after is not None, scope)
+        rows = await self._owned.rows(GET, id=_uuid(id))
+        if not rows:
+            raise NotFound
+        return rows[0]
 
     async def create(self, given: Mapping[str, object]) -> Row:
         """Writes one task, or returns it when this very input was written under its id before.
@@ -282,33 +325,57 @@ class Tasks:
         Raises BadUserInput; Conflict when the id was given to another input, or deleted for good;
         Unauthenticated when the account was purged meanwhile.
         """
-        written = {name: value for name, value in given.items() if value is not None}
-        id = _new_id(written.pop("id", None))
-        try:
-            fields = TaskFields.model_validate(written)
-        except ValidationError as error:
-            raise BadUserInput({str(e["loc"][0]): _why(e["msg"]) for e in error.errors()}) from None
-        # Without what was left at its default, so that a field added later changes no digest.
-        told = orjson.dumps(fields.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
-        digest = hashlib.sha256(told).digest()
-        values = {f"new_{name}": value for name, value in fields.model_dump().items()}
-        try:
-            rows = await self._owned.rows(CREATE, id=id, digest=digest, **values)
-        except asyncpg.CheckViolationError as violation:
-            if violation.constraint_name == "ck_owners_purged":
-                raise Unauthenticated(token_sent=True) from None
-            if violation.constraint_name != "ck_owners_task_count":
-                raise
-            full = f"makes more than the {TASKS_PER_OWNER} tasks that one may keep, trash and all"
-            raise BadUserInput({"input": full}) from None
-        if rows:
-            return rows[0]
-        same = await self._owned.rows(SAME, id=id, digest=digest)
-        task = await self._owned.rows(GET, id=id)
-        if task and same and same[0]["same"]:
-            return task[0]
-        current = task[0]["version"] if task else None
-        raise Conflict("This id is taken by a task that was created otherwise.", current)
+        return (await self._create([_New(given)], "input"))[0]
+
+    async def create_all(self, given: Sequence[Mapping[str, object]]) -> list[Row]:
+        """Does for each input what `create` does for one, or nothing at all. Raises as it does."""
+        if len(given) > MAX_AT_ONCE:
+            raise BadUserInput({"inputs": f"must be at most {MAX_AT_ONCE}"})
+        new: list[_New] = []
+        faults: dict[str, str] = {}
+        for place, input in enumerate(given):
+            try:
+                new.append(_New(input, place))
+            except BadUserInput as fault:
+                faults |= {f"inputs.{place}.{name}": why for name, why in fault.fields.items()}
+        for place, task in enumerate(new if not faults else []):
+            if task.id in {other.id for other in new[:place]}:
+                faults[f"inputs.{place}.id"] = "is the id of another input, too"
+        if faults:
+            raise BadUserInput(faults)
+        return await self._create(new, "inputs") if new else []
+
+    async def _create(self, new: Sequence["_New"], named: str) -> list[Row]:
+        """Only those that are not there yet. Who races for an id finds it taken and looks again."""
+        there: dict[UUID, Row] = {}
+        while missing := [task for task in new if task.id not in there]:
+            records = orjson.dumps([task.record for task in missing]).decode()
+            try:
+                rows = await self._owned.rows(CREATE, given=records, how_many=len(missing))
+            except asyncpg.UniqueViolationError:
+                there = await self._same(new)
+            except asyncpg.CheckViolationError as violation:
+                if violation.constraint_name == "ck_owners_purged":
+                    raise Unauthenticated(token_sent=True) from None
+                if violation.constraint_name != "ck_owners_task_count":
+                    raise
+                full = f"makes more than the {TASKS_PER_OWNER} tasks one may keep, trash and all"
+                raise BadUserInput({named: full}) from None
+            else:
+                there |= {row["id"]: row for row in rows}
+        return [there[task.id] for task in new]
+
+    async def _same(self, new: Sequence["_New"]) -> dict[UUID, Row]:
+        """Those that were created before, from the same inputs. Raises Conflict for any other."""
+        ids = [task.id for task in new]
+        digests = {row["id"]: row["input_digest"] for row in await self._owned.rows(SAME, ids=ids)}
+        there = {row["id"]: row for row in await self._owned.rows(FOUND, ids=ids)}
+        for task in new:
+            row = there.get(task.id)
+            if task.id in digests and (row is None or digests[task.id] != task.digest):
+                current = row["version"] if row else None
+                raise Conflict("This id is taken by a task that was created otherwise.", current)
+        return there
 
     async def update(self, id: str, patch: Mapping[str, object], expected: int | None) -> Row:
         """Writes the fields in the patch; none, if it is empty.
@@ -316,12 +383,12 @@ class Tasks:
         Raises NotFound, BadUserInput, and Conflict when there is an `expected` version that the
         task no longer has.
         """
-        values = _patched(patch)
+        values = _checked(patch)
         if values:
-            given: dict[str, object] = {"id": _uuid(id), "expected_version": expected}
-            for name in TaskFields.model_fields:
-                given |= {f"has_{name}": name in values, f"new_{name}": values.get(name)}
-            if rows := await self._owned.rows(UPDATE, **given):
+            given = _bound(values, TaskFields.model_fields)
+            given |= {f"new_{_FOLDED[n]}": folded(str(values.get(n, ""))) for n in _FOLDED}
+            rows = await self._owned.rows(UPDATE, id=_uuid(id), expected_version=expected, **given)
+            if rows:
                 return rows[0]
             if expected is None:
                 raise NotFound
@@ -329,6 +396,23 @@ class Tasks:
         if values or expected not in {None, current["version"]}:
             raise Conflict("The task was changed since that version.", current["version"])
         return current
+
+    async def update_all(self, ids: Sequence[str], patch: Mapping[str, object]) -> list[Row]:
+        """Writes the patch into each, or raises NotFound, or BadUserInput, and writes nothing."""
+        values = _checked(patch)
+        if not values:
+            return await self._each(FOUND, ids)
+        add, remove = values.pop("add_labels", []), values.pop("remove_labels", [])
+        if both := sorted({*add} & {*remove}):
+            raise BadUserInput({"removeLabels": f"must not name {both[0]}, which is to be added"})
+        given = _bound(values, ("completed", "priority", "due_on"))
+        try:
+            return await self._each(UPDATE_ALL, ids, add_labels=add, remove_labels=remove, **given)
+        except asyncpg.CheckViolationError as violation:
+            if violation.constraint_name != "ck_tasks_labels":
+                raise
+            full = f"would make more than {LABELS_PER_TASK} labels of a task"
+            raise BadUserInput({"addLabels": full}) from None
 
     async def trash(self, ids: Sequence[str]) -> list[Row]:
         """Trashes them all, or raises NotFound, or BadUserInput for too many."""
@@ -341,6 +425,11 @@ class Tasks:
     async def delete(self, ids: Sequence[str]) -> list[Row]:
         """Deletes them all for good, or raises NotFound, or BadUserInput for too many."""
         return await self._each(DELETE, ids)
+
+    async def retain(self) -> None:
+        """Deletes what was in the trash for its days, and forgets what was deleted for its own."""
+        await self._owned.rows(EMPTY_TRASH)
+        await self._owned.rows(FORGET_DELETED)
 
     async def purge(self) -> None:
         """Deletes everything, for good, and lets nothing be written any more.
@@ -355,21 +444,48 @@ class Tasks:
         """Drops what keeps a purged owner out: no token of theirs is left that could write."""
         await self._owned.rows(FORGET)
 
-    async def _each(self, statement: Statement, ids: Sequence[str]) -> list[Row]:
+    async def _each(self, statement: Statement, ids: Sequence[str], **values: object) -> list[Row]:
         """One row for each id, in the order of the ids."""
-        if len(set(ids)) > MAX_IDS:
-            raise BadUserInput({"ids": f"must be at most {MAX_IDS}"})
+        if len(set(ids)) > MAX_AT_ONCE:
+            raise BadUserInput({"ids": f"must be at most {MAX_AT_ONCE}"})
         wanted = list(dict.fromkeys(_uuid(id) for id in ids))
-        rows = {row["id"]: row for row in await self._owned.rows(statement, ids=wanted)}
+        found = await self._owned.rows(statement, ids=wanted, **values)
+        rows = {row["id"]: row for row in found}
         if len(rows) != len(wanted):
             raise NotFound
         return [rows[id] for id in wanted]
 
 
-def _only(rows: Sequence[Row]) -> Row:
-    if not rows:
-        raise NotFound
-    return rows[0]
+class _New:
+    """A task to be created. Raises BadUserInput."""
+
+    def __init__(self, given: Mapping[str, object], place: int = 0) -> None:
+        written = {name: value for name, value in given.items() if value is not None}
+        self.id = _new_id(written.pop("id", None))
+        try:
+            fields = TaskFields.model_validate(written)
+        except ValidationError as error:
+            faults = {to_camel(str(e["loc"][0])): why(e) for e in error.errors()}
+            raise BadUserInput(faults) from None
+        # Without what was left at its default, so that a field added later changes no digest.
+        told = orjson.dumps(fields.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
+        self.digest = hashlib.sha256(told).digest()
+        fields.position = fields.position or _position_now(place)
+        self.record = {
+            "id": self.id,
+            "input_digest": f"\\x{self.digest.hex()}",
+            **fields.model_dump(),
+            **{into: folded(getattr(fields, name)) for name, into in _FOLDED.items()},
+        }
+
+
+def _position_now(place: int) -> str:
+    """Behind all that were given one before. Of tasks created together, each has a place."""
+    number, digits = time.time_ns() // 1000 + place, ""
+    for _ in range(9):
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return f"i{digits}"
 
 
 def _uuid(id: str) -> UUID:
@@ -384,43 +500,29 @@ def _uuid(id: str) -> UUID:
 def _new_id(chosen: object) -> UUID:
     if chosen is None:
         return uuid7()
-    if (uuid := _uuid(str(chosen))) == NIL:
+    if (uuid := _uuid(str(chosen))) in {NIL, MAX}:
         raise BadUserInput({"id": "must be a UUID in lower case, with its hyphens"})
     return uuid
 
 
-def _position(scope: str, after: str) -> tuple[datetime, UUID]:
-    """Where a cursor points, if this API could have written it to the character."""
-    key = pages.position(scope, after) or []
-    try:
-        moment, uuid = datetime.fromisoformat(key[0]), UUID(key[1])
-    except (IndexError, ValueError):
-        raise BadUserInput({"after": _NO_CURSOR}) from None
-    if moment.utcoffset() != timedelta(0) or [moment.isoformat(), str(uuid)] != key:
-        raise BadUserInput({"after": _NO_CURSOR})
-    return moment, uuid
-
-
-def _statuses(status: Sequence[Status] | None) -> list[str]:
-    if status is None:
-        return [Status.COMPLETED, Status.OPEN]
-    if not status:
-        raise BadUserInput({"filter.status": "must name a status, or be left out"})
-    return sorted(set(status))
-
-
-def _patched(patch: Mapping[str, object]) -> dict[str, object]:
+def _checked(patch: Mapping[str, object]) -> dict[str, Any]:
     """The patch as it is stored. Raises BadUserInput naming every bad field."""
     values, faults = {}, {}
     for name, value in patch.items():
         try:
             values[name] = _field_types[name].validate_python(value)
         except ValidationError as error:
-            faults[name] = _why(error.errors()[0]["msg"])
+            faults[to_camel(name)] = why(error.errors()[0])
     if faults:
         raise BadUserInput(faults)
     return values
 
 
-def _why(message: str) -> str:
-    return message[0].lower() + message[1:]
+def _bound(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, object]:
+    """For `_patch`: which columns it names, and with what."""
+    given: dict[str, object] = {}
+    for name in names:
+        value = values.get(name)
+        is_day = isinstance(tasks.c[name].type, Date) and value is not None
+        given |= {f"has_{name}": name in values, f"new_{name}": str(value) if is_day else value}
+    return given

@@ -7,9 +7,10 @@ from fastapi import Depends, FastAPI, Request
 from api.app import authenticating, lifespan
 from api.auth import Authenticated
 from api.config import Config
+from api.context import Context
 from api.database import Database
 from api.errors import NotFound, Problem
-from api.tasks import Tasks
+from api.lists import Filter, Order
 
 config = Config.read()
 database = Database(config.database_url.get_secret_value())
@@ -20,17 +21,17 @@ app.add_middleware(Authenticated, authentication=authentication)  # 401 before a
 app.add_exception_handler(Problem, lambda _, problem: problem.response())
 
 
-def own(user_id: str, request: Request) -> Tasks:
+def own(user_id: str, request: Request) -> Context:
     if request.state.claims.user_id != user_id:
         raise NotFound
-    return Tasks(database.of(request.state.claims.user_id))
+    return Context.of(request.state.claims, database)
 
 
 @app.get("/api/{user_id}/tasks")
-async def read(tasks: Annotated[Tasks, Depends(own)]) -> list[dict[str, Any]]:
-    return [dict(row) for row in (await tasks.page(100, None, None)).rows]
+async def read(own: Annotated[Context, Depends(own)]) -> list[dict[str, Any]]:
+    return [dict(row) for row in (await own.lists.page(100, None, Filter(), Order())).rows]
 
 
 @app.post("/api/{user_id}/tasks", status_code=201)
-async def create(tasks: Annotated[Tasks, Depends(own)], given: dict[str, Any]) -> dict[str, Any]:
-    return dict(await tasks.create(given))
+async def create(own: Annotated[Context, Depends(own)], given: dict[str, Any]) -> dict[str, Any]:
+    return dict(await own.tasks.create(given))

@@ -11,7 +11,7 @@ export default {
         enumsAsTypes: true,
         strictScalars: true,
         useTypeImports: true,
-        scalars: { ID: "string", DateTime: "string" },
+        scalars: { ID: "string", Date: "string", DateTime: "string" },
       },
     },
   },

@@ -123,7 +123,8 @@ class Caller:
         return self(query, i={"title": title, **fields})["createTask"]["task"]
 
 
-TASK = "id title description completed completedAt version createdAt updatedAt trashedAt"
+TASK = """id title description completed completedAt priority dueOn labels position
+  version createdAt updatedAt trashedAt"""
 
 
 @pytest.fixture

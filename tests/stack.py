@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
+from api import retention
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 from tests import scope
@@ -46,7 +47,9 @@ def postgres() -> Iterator[Postgres]:
             ran = statements(server, "bearer-tasks-api")
         if not server.home.is_relative_to(folder):  # moved, since this checkout is closed to it
             shutil.rmtree(server.home)
-    unscoped = {sql: faults for sql in set(ran) if (faults := scope.unscoped(sql))}
+    # But for the one question about everyone, whose only answer is whose turn it is.
+    owned = set(ran) - {retention.DUE.sql}
+    unscoped = {sql: faults for sql in owned if (faults := scope.unscoped(sql))}
     assert not unscoped
 
 

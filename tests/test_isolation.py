@@ -2,19 +2,20 @@
 
 import inspect
 import json
+from itertools import product
 from uuid import uuid4
 
 import pytest
 from graphql import GraphQLObjectType
 
-from api import tasks
+from api import changes, lists, tasks
 from api.database import Owned
 from api.schema import schema
 from api.statements import Statement
 from tests import scope
 from tests.conftest import TASK, Caller
 from tests.test_pages import PAGE
-from tests.test_tasks import ANSWERS, MANY, UPDATE
+from tests.test_tasks import ANSWERS, MANY, SAID, UPDATE
 
 # Each operation that takes an id, given one.
 BY_ID = {
@@ -23,7 +24,7 @@ BY_ID = {
       updateTask(id: $id, patch: {{title: "stolen"}}) {{ task {{ {TASK} }} }}
     }}""",
 } | {
-    name: f"mutation ($id: ID!) {{ {name}(ids: [$id]) {{ {answer} }} }}"
+    name: f"mutation ($id: ID!) {{ {name}(ids: [$id]{SAID.get(name, '')}) {{ {answer} }} }}"
     for name, answer in ANSWERS.items()
 }
 
@@ -104,7 +105,7 @@ def test_no_argument_and_no_input_carries_an_owner() -> None:
 
 def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
     """Wall 1: neither `Tasks` nor `Owned` has a method that could be told another owner."""
-    for kind in (tasks.Tasks, Owned):
+    for kind in (tasks.Tasks, lists.Lists, changes.Changes, Owned):
         for name, member in inspect.getmembers(kind, inspect.isfunction):
             told = inspect.signature(member).parameters
             if not name.startswith("__"):
@@ -113,8 +114,13 @@ def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
 
 def test_every_statement_is_held_to_its_owner_as_postgresql_reads_it() -> None:
     """Wall 2, as built: `tests.conftest` reads what really ran."""
-    built = [value for value in vars(tasks).values() if isinstance(value, Statement)]
-    assert len(built) >= 8
+    pages = [
+        lists.page(by, descending=descending, narrow=narrow)
+        for by, descending, narrow in product(lists.OrderField, (True, False), (True, False))
+    ]
+    rooms = [*vars(tasks).values(), *vars(lists).values(), *vars(changes).values()]
+    built = [*pages, *lists.COUNTS.values(), *(r for r in rooms if isinstance(r, Statement))]
+    assert len(built) >= 40
     assert {statement.sql: scope.unscoped(statement.sql) for statement in built} == {
         statement.sql: [] for statement in built
     }

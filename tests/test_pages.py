@@ -1,17 +1,18 @@
 """Lists: their order, their filter, and pages that stay right while tasks come and go."""
 
 import threading
+from itertools import product
 from typing import Any
 
 import pytest
 
 from api import pages
 from tests.conftest import Caller
-from tests.test_tasks import MANY, UPDATE
+from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
 MOMENT, ID = "2026-01-01T00:00:00+00:00", "01a1fdc8-f53f-7301-af6e-5cca4e5cb955"
-PAGE = """query ($first: Int, $after: String, $filter: TaskFilter) {
-  tasks(first: $first, after: $after, filter: $filter) {
+PAGE = """query ($first: Int, $after: String, $filter: TaskFilter, $orderBy: TaskOrder) {
+  tasks(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
     totalCount
     nodes { id title }
     edges { cursor node { id } }
@@ -28,11 +29,11 @@ def titles(caller: Caller, **variables: Any) -> list[str]:
     return [node["title"] for node in page(caller, **variables)["nodes"]]
 
 
-def walk(caller: Caller, first: int) -> list[str]:
+def walk(caller: Caller, first: int, **variables: Any) -> list[str]:
     ids: list[str] = []
     after = None
     while True:
-        found = page(caller, first=first, after=after)
+        found = page(caller, first=first, after=after, **variables)
         ids += [node["id"] for node in found["nodes"]]
         if not found["pageInfo"]["hasNextPage"]:
             return ids
@@ -108,6 +109,12 @@ def test_status_filters_the_list_and_its_count(ada: Caller) -> None:
         ({"after": "é" * 40}, "after"),
         ({"after": "A" * 5000}, "after"),
         ({"filter": {"status": []}}, "filter.status"),
+        ({"filter": {"priority": []}}, "filter.priority"),
+        ({"filter": {"labels": []}}, "filter.labels"),
+        ({"filter": {"labels": ["ok", " "]}}, "filter.labels"),
+        ({"filter": {"search": "a\0b"}}, "filter.search"),
+        ({"filter": {"search": "\ud800"}}, "filter.search"),
+        ({"filter": {"search": "x" * 201}}, "filter.search"),
     ],
 )
 def test_what_makes_no_page_is_named(ada: Caller, variables: dict[str, Any], named: str) -> None:
@@ -143,7 +150,7 @@ def test_a_cursor_changed_in_any_place_is_refused(ada: Caller) -> None:
 )
 def test_a_cursor_that_somebody_made_up_is_refused(ada: Caller, key: tuple[str, ...]) -> None:
     """The digest is no secret: whoever reads the source can make one."""
-    scope = f"{ada.user}\0created_at desc\0COMPLETED\0OPEN"
+    scope = f"{ada.user}\0created_at desc\0statuses=['COMPLETED', 'OPEN']"
     assert page(ada, after=pages.cursor(scope, (MOMENT, ID)))["nodes"] == [], (
         "well made, it is taken"
     )
@@ -192,3 +199,113 @@ def test_pages_neither_skip_nor_repeat_what_was_there_throughout(ada: Caller) ->
         writer.join()
     assert walks
     assert written == len(go), "there were writes between the pages"
+
+
+FIELDS = ("CREATED_AT", "UPDATED_AT", "DUE_ON", "PRIORITY", "POSITION", "TITLE")
+MIXED = [
+    {"title": "b", "dueOn": "2026-02-01", "priority": "HIGH", "position": "a1"},
+    {"title": "A", "priority": "HIGH", "position": "Zz"},
+    {"title": "Éa", "dueOn": "2026-01-01", "position": "a0V"},
+    {"title": "\U0010ffff", "dueOn": "2026-02-01", "priority": "URGENT", "position": "a0"},
+    {"title": "a", "completed": True, "priority": "LOW", "position": "b00"},
+    {"title": "ea", "dueOn": "9999-12-31", "completed": True, "position": "a0"},
+    {"title": "c", "dueOn": "0001-01-01", "priority": "LOW", "position": "a2"},
+]
+
+
+def sorted_as(tasks: list[Any], field: str, *, descending: bool) -> list[str]:
+    """As the contract says: ties by id, and what has no day last in either direction."""
+    name = {"CREATED_AT": "createdAt", "UPDATED_AT": "updatedAt", "DUE_ON": "dueOn"}.get(field)
+    ranks = ["NONE", "LOW", "MEDIUM", "HIGH", "URGENT"]
+
+    def key(task: Any) -> Any:
+        if field == "TITLE":
+            return task["title"].casefold()
+        return ranks.index(task["priority"]) if field == "PRIORITY" else task[name or "position"]
+
+    dated = [task for task in tasks if key(task) is not None]
+    undated = [task for task in tasks if key(task) is None]
+    dated.sort(key=lambda task: (key(task), task["id"]), reverse=descending)
+    undated.sort(key=lambda task: task["id"], reverse=descending)
+    return [task["id"] for task in dated + undated]
+
+
+def test_each_order_walks_the_same_in_steps_of_any_size(ada: Caller) -> None:
+    made = ada(CREATE_ALL, inputs=MIXED)["createTasks"]["tasks"]
+    ada(UPDATE_ALL, ids=[made[0]["id"], made[4]["id"]], patch={"completed": False})
+    every = "query { tasks(first: 100) { nodes { id title dueOn priority position createdAt "
+    tasks = ada(every + "updatedAt } } }")["tasks"]["nodes"]
+    for field, direction in product(FIELDS, ("ASC", "DESC")):
+        order = {"field": field, "direction": direction}
+        expected = sorted_as(tasks, field, descending=direction == "DESC")
+        for step in (1, 3, 100):
+            assert walk(ada, step, orderBy=order) == expected, (order, step)
+        narrow = {"search": "a", "status": ["OPEN", "COMPLETED"]}
+        kept = {task["id"] for task in tasks if "a" in task["title"].casefold()}
+        found = walk(ada, 2, orderBy=order, filter=narrow)
+        assert found == [id for id in expected if id in kept]
+
+
+def test_filters_apply_together(ada: Caller) -> None:
+    ada.create("Buy BREAD", description="50%_off \\o/", labels=["Home "], dueOn="2026-03-01")
+    ada.create("Bread knife", priority="HIGH", labels=["home", "kitchen"])
+    ada.create("Straße", completed=True, priority="LOW", dueOn="2026-03-02")
+    knife, bread, street = ["Bread knife"], ["Buy BREAD"], ["Straße"]
+    both = [*knife, *bread]
+    for chosen, expected in [
+        ({"search": "bread"}, both),
+        ({"search": " BREAD\n off "}, bread),
+        ({"search": "kitchen knife"}, knife),
+        ({"search": "0%_O"}, bread),
+        ({"search": "\\o"}, bread),
+        ({"search": "%"}, bread),
+        ({"search": "STRASSE"}, street),
+        ({"search": "  "}, [*street, *both]),
+        ({"search": "breadknife"}, []),
+        ({"labels": ["HOME"]}, both),
+        ({"labels": ["home", "kitchen"]}, knife),
+        ({"priority": ["HIGH", "LOW"]}, [*street, *knife]),
+        ({"priority": ["NONE"]}, bread),
+        ({"dueFrom": "2026-03-01"}, [*street, *bread]),
+        ({"dueFrom": "2026-03-02"}, street),
+        ({"dueTo": "2026-03-01"}, bread),
+        ({"dueFrom": "2026-03-02", "dueTo": "2026-03-01"}, []),
+        ({"search": "bread", "status": ["COMPLETED"]}, []),
+        ({"search": "bread", "labels": ["home"], "priority": ["HIGH"]}, knife),
+        (
+            {"status": None, "search": None, "priority": None, "labels": None, "dueFrom": None},
+            [*street, *both],
+        ),
+    ]:
+        found = page(ada, filter=chosen)
+        assert [node["title"] for node in found["nodes"]] == expected, chosen
+        assert found["totalCount"] == len(expected), chosen
+        count = "query ($f: TaskFilter) { viewer { taskCount(filter: $f) } }"
+        assert ada(count, f=chosen)["viewer"]["taskCount"] == len(expected), chosen
+
+
+@pytest.mark.parametrize(
+    ("order", "key"),
+    [
+        ("due_on", ("2026-01-1", ID)),
+        ("due_on", ("20260101", ID)),
+        ("due_on", ("infinity", ID)),
+        ("priority", ("5", ID)),
+        ("priority", ("0", ID, "")),
+        ("priority", ("\uff11", ID)),
+        ("priority", ("99999999999", ID)),
+        ("position", ("a", ID)),
+        ("position", ("{", ID)),
+        ("title", ("a\0", ID)),
+        ("created_at", ("", ID)),
+    ],
+)
+def test_a_cursor_made_up_for_another_order_is_refused(
+    ada: Caller, order: str, key: tuple[str, ...]
+) -> None:
+    scope = f"{ada.user}\0{order} asc\0statuses=['COMPLETED', 'OPEN']"
+    by = {"field": order.upper(), "direction": "ASC"}
+    good = {"due_on": "", "priority": "1", "position": "a0", "title": "x", "created_at": MOMENT}
+    page(ada, orderBy=by, after=pages.cursor(scope, (good[order], ID)))
+    error = ada.error(PAGE, orderBy=by, after=pages.cursor(scope, key))
+    assert list(error["extensions"]["fields"]) == ["after"]

@@ -173,4 +173,4 @@ def test_what_an_api_ran_can_be_read_back(ada: Caller, postgres: Postgres) -> No
     """Else the check at the end of each server would pass over nothing."""
     ada.create()
     ran = stack.statements(postgres, "bearer-tasks-api")
-    assert [sql for sql in ran if sql.startswith("WITH taken AS")]
+    assert [sql for sql in ran if sql.startswith("WITH counted AS")]

@@ -32,14 +32,23 @@ UPDATE = f"""mutation ($id: ID!, $patch: TaskPatch!, $version: Int) {{
   updateTask(id: $id, patch: $patch, expectedVersion: $version) {{ task {{ {TASK} }} }}
 }}"""
 ANSWERS = {
+    "updateTasks": f"tasks {{ {TASK} }}",
     "trashTasks": f"tasks {{ {TASK} }}",
     "restoreTasks": f"tasks {{ {TASK} }}",
     "deleteTasks": "deletedIds",
 }
+SAID = {"updateTasks": ', patch: {addLabels: ["seen"]}'}
+"""What an operation on many tasks wants besides their ids."""
 MANY = {
-    name: f"mutation ($ids: [ID!]!) {{ {name}(ids: $ids) {{ {answer} }} }}"
+    name: f"mutation ($ids: [ID!]!) {{ {name}(ids: $ids{SAID.get(name, '')}) {{ {answer} }} }}"
     for name, answer in ANSWERS.items()
 }
+UPDATE_ALL = f"""mutation ($ids: [ID!]!, $patch: TasksPatch!) {{
+  updateTasks(ids: $ids, patch: $patch) {{ tasks {{ {TASK} }} }}
+}}"""
+CREATE_ALL = f"""mutation ($inputs: [CreateTaskInput!]!) {{
+  createTasks(inputs: $inputs) {{ tasks {{ {TASK} }} }}
+}}"""
 CREATE = "mutation ($i: CreateTaskInput!) { createTask(input: $i) { task { id version } } }"
 
 
@@ -51,6 +60,10 @@ def test_a_new_task_has_what_was_given_and_nothing_else(ada: Caller) -> None:
         "description": "About\nthe card",
         "completed": False,
         "completedAt": None,
+        "priority": "NONE",
+        "dueOn": None,
+        "labels": [],
+        "position": task["position"],
         "version": 1,
         "createdAt": task["createdAt"],
         "updatedAt": task["createdAt"],
@@ -115,19 +128,20 @@ def test_a_create_that_races_a_delete_does_not_revive_it_either(
             async with connection.transaction():
                 lock = "SELECT 1 FROM tasks.owners WHERE owner_id = $1 FOR UPDATE"
                 await connection.execute(lock, ada.user)
-                deleting = pool.submit(ada.post, MANY["deleteTasks"], {"ids": [given["id"]]})
                 waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                before = await connection.fetchval(waiting)
+                deleting = pool.submit(ada.post, MANY["deleteTasks"], {"ids": [given["id"]]})
                 async with asyncio.timeout(10):
-                    while not await connection.fetchval(waiting):
+                    while await connection.fetchval(waiting) == before:
                         pass
-                creating = pool.submit(ada.post, CREATE, {"i": given})
-                creating.result()  # it need not wait: the id is taken, whatever comes of the task
+                    creating = pool.submit(ada.post, CREATE, {"i": given})
+                    while await connection.fetchval(waiting) < before + 2:
+                        pass
             return [deleting.result().json(), creating.result().json()]
 
     deleted, created = run(postgres, race)
     assert deleted["data"]["deleteTasks"]["deletedIds"] == [given["id"]]
-    assert created.get("errors") is None, "still there when it was asked for"
-    assert ada.error(CREATE, i=given)["extensions"]["code"] == "CONFLICT"
+    assert created["errors"][0]["extensions"]["code"] == "CONFLICT", "it took its turn behind"
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
 
 
@@ -288,8 +302,9 @@ def test_lists_that_overlap_in_another_order_do_not_lock_each_other_out(ada: Cal
 def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, postgres: Postgres) -> None:
     async def fill(connection: asyncpg.Connection) -> None:
         await connection.execute(
-            "INSERT INTO tasks.tasks (owner_id, id, title)"
-            " SELECT $1, gen_random_uuid(), 'filler' FROM generate_series(1, $2::int)",
+            "INSERT INTO tasks.tasks (owner_id, id, title, title_folded, position)"
+            " SELECT $1, gen_random_uuid(), 'filler', 'filler', 'a0'"
+            " FROM generate_series(1, $2::int)",
             ada.user,
             TASKS_PER_OWNER - 1,
         )
@@ -315,3 +330,129 @@ def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, postgres: Po
     )
     many(ada, "deleteTasks", made)
     assert ada.create()["version"] == 1, "there is room again"
+
+
+def test_a_task_has_all_that_was_written_into_it(ada: Caller) -> None:
+    given = {"priority": "URGENT", "dueOn": "2026-02-28", "position": "a0V"}
+    task = ada.create(labels=["  Back \u2003 Office", "BÜRO", "büro"], **given)
+    assert {name: task[name] for name in given} == given
+    assert task["labels"] == ["back office", "büro"], "lower case, sorted, each once"
+    assert read(ada, task) == task
+
+    cleared = update(ada, task, {"priority": None, "dueOn": None, "labels": None})
+    assert (cleared["priority"], cleared["dueOn"], cleared["labels"]) == ("NONE", None, [])
+    assert cleared["position"] == "a0V"
+    for day in ("0001-01-01", "9999-12-31"):
+        assert update(ada, task, {"dueOn": day})["dueOn"] == day == ada.create(dueOn=day)["dueOn"]
+
+
+def test_a_new_task_is_placed_behind_those_that_were_there(ada: Caller) -> None:
+    inputs = [{"title": "x"}] * 3
+    tasks = [ada.create(), *ada(CREATE_ALL, inputs=inputs)["createTasks"]["tasks"], ada.create()]
+    places = [task["position"] for task in tasks]
+    assert places == sorted(set(places))
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        *(({"position": key}, "position") for key in ("", "a", "a00", "b0", "A" + "0" * 26, "é0")),
+        *(({"position": key}, "position") for key in ("0a", "a0 ", "a" * 256, "a0\n", "zz")),
+        ({"labels": ["x" * 51]}, "labels"),
+        ({"labels": ["ok", " "]}, "labels"),
+        ({"labels": ["a\tb"]}, "labels"),
+        ({"labels": [f"label {n}" for n in range(21)]}, "labels"),
+        ({"title": " ", "position": "a"}, "title"),
+    ],
+)
+def test_a_field_that_makes_no_sense_is_named(
+    ada: Caller, fields: dict[str, Any], named: str
+) -> None:
+    task = ada.create()
+    for error in (
+        ada.error(CREATE, i={"title": "x"} | fields),
+        ada.error(UPDATE, id=task["id"], patch=fields),
+        ada.error(CREATE_ALL, inputs=[{"title": "x"}, {"title": "x"} | fields]),
+    ):
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert next(iter(error["extensions"]["fields"])) in {named, f"inputs.1.{named}"}
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 1, "nothing was half written"
+    assert read(ada, task) == task
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "20260228", "2026-2-28", "0000-01-01", "", "today"])
+def test_a_day_is_written_in_one_way(ada: Caller, day: str) -> None:
+    answer = ada.post(CREATE, {"i": {"title": "x", "dueOn": day}}).json()
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+def test_many_are_created_together_or_not_at_all(ada: Caller) -> None:
+    inputs = [{"id": str(uuid4()), "title": f"{n}", "labels": ["new"]} for n in range(100)]
+    made = ada(CREATE_ALL, inputs=inputs)["createTasks"]["tasks"]
+    assert [task["id"] for task in made] == [input["id"] for input in inputs], "in their order"
+    update(ada, made[3], {"title": "since edited"})
+    again = ada(CREATE_ALL, inputs=[*inputs[50:], {"title": "one more"}])["createTasks"]["tasks"]
+    assert again[:-1] == made[50:], "sent twice, and one new beside them"
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 101
+
+    for bad, named in [
+        ([{"title": "x"}] * 101, "inputs"),
+        ([{"title": "x", "id": made[0]["id"].upper()}], "inputs.0.id"),
+        ([{"title": "x", "id": NIL}], "inputs.0.id"),
+        ([{"title": "x", "id": "f" * 8 + NIL[8:].replace("0", "f")}], "inputs.0.id"),
+        ([{"title": "x", "id": made[0]["id"]}] * 2, "inputs.1.id"),
+        ([{"title": "x"}, {"title": ""}], "inputs.1.title"),
+    ]:
+        error = ada.error(CREATE_ALL, inputs=bad)
+        assert list(error["extensions"]["fields"]) == [named]
+    other = [{"title": "new"}, {**inputs[0], "title": "otherwise"}]
+    error = ada.error(CREATE_ALL, inputs=other)
+    assert error["extensions"] == {"code": "CONFLICT", "currentVersion": 1}
+    many(ada, "deleteTasks", [made[1]["id"]])
+    assert ada.error(CREATE_ALL, inputs=inputs)["extensions"]["code"] == "CONFLICT"
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 100
+    assert ada(CREATE_ALL, inputs=[])["createTasks"]["tasks"] == []
+
+
+def test_one_id_chosen_on_twenty_connections_is_one_task(ada: Caller) -> None:
+    given = {"id": str(uuid4()), "title": "once"}
+    with ThreadPoolExecutor(20) as pool:
+        answers = [r.json() for r in pool.map(lambda _: ada.post(CREATE, {"i": given}), range(20))]
+    assert [answer for answer in answers if "errors" in answer] == []
+    assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 1
+
+
+def test_many_are_written_together_or_not_at_all(ada: Caller) -> None:
+    one, two = ada.create(labels=["a", "b"], dueOn="2026-01-01"), ada.create(completed=True)
+    ids = [two["id"], one["id"]]
+    patch = {"completed": True, "priority": "HIGH", "addLabels": ["C"], "removeLabels": ["b", "x"]}
+    changed = ada(UPDATE_ALL, ids=ids, patch=patch)["updateTasks"]["tasks"]
+    assert [task["id"] for task in changed] == ids
+    assert [task["labels"] for task in changed] == [["c"], ["a", "c"]]
+    assert [task["dueOn"] for task in changed] == [None, "2026-01-01"], "not named, not touched"
+    assert {task["priority"] for task in changed} == {"HIGH"}
+    assert changed[0]["completedAt"] == two["completedAt"], "done since then"
+    assert [task["version"] for task in changed] == [2, 2]
+
+    assert ada(UPDATE_ALL, ids=ids, patch={})["updateTasks"]["tasks"] == changed
+    for bad, named in [
+        ({"completed": None}, "completed"),
+        ({"addLabels": ["x", ""]}, "addLabels"),
+        ({"addLabels": ["X"], "removeLabels": ["x"]}, "removeLabels"),
+        ({"addLabels": [f"label {n}" for n in range(19)]}, "addLabels"),
+    ]:
+        error = ada.error(UPDATE_ALL, ids=ids, patch=bad)
+        assert list(error["extensions"]["fields"]) == [named]
+    assert [read(ada, task) for task in (two, one)] == changed
+    nulls = {"priority": None, "dueOn": None, "addLabels": None, "removeLabels": None}
+    emptied = ada(UPDATE_ALL, ids=ids, patch=nulls)["updateTasks"]["tasks"]
+    assert [(task["priority"], task["dueOn"]) for task in emptied] == [("NONE", None)] * 2
+    assert [task["labels"] for task in emptied] == [["c"], ["a", "c"]]
+
+
+def test_labels_of_all_tasks_but_those_in_the_trash(ada: Caller) -> None:
+    ada.create(labels=["b", "a"])
+    ada.create(labels=["c", "a"], completed=True)
+    gone = ada.create(labels=["gone"])
+    many(ada, "trashTasks", [gone["id"]])
+    assert ada("{ viewer { labels } }")["viewer"]["labels"] == ["a", "b", "c"]

@@ -10,11 +10,32 @@ export type CreateTaskInput = {
   completed?: boolean | null | undefined;
   /** Up to 10,000 characters. */
   description?: string | null | undefined;
+  /** The day it is due. */
+  dueOn?: string | null | undefined;
   /** A UUID of one's own choice. The same input sent again is then the same task. */
   id?: string | null | undefined;
+  /** Up to 20 of 1 to 50 characters. */
+  labels?: Array<string> | null | undefined;
+  /** A fractional index key of up to 255 characters; behind all others when left out. */
+  position?: string | null | undefined;
+  /** How much it matters; NONE when left out. */
+  priority?: Priority | null | undefined;
   /** 1 to 200 characters, trimmed, one line. */
   title: string;
 };
+
+/** How much a task matters. */
+export type Priority =
+  /** Before others. */
+  | 'HIGH'
+  /** When there is time. */
+  | 'LOW'
+  /** As a rule. */
+  | 'MEDIUM'
+  /** Nobody said. */
+  | 'NONE'
+  /** Now. */
+  | 'URGENT';
 
 /** What to write. A field that is left out stays as it is. */
 export type TaskPatch = {
@@ -22,6 +43,14 @@ export type TaskPatch = {
   completed?: boolean | null | undefined;
   /** Up to 10,000 characters; null empties it. */
   description?: string | null | undefined;
+  /** The day it is due; null for none. */
+  dueOn?: string | null | undefined;
+  /** All that it has from now on; null for none. */
+  labels?: Array<string> | null | undefined;
+  /** A fractional index key of up to 255 characters; not null. */
+  position?: string | null | undefined;
+  /** How much it matters; null is NONE. */
+  priority?: Priority | null | undefined;
   /** 1 to 200 characters, trimmed, one line; not null. */
   title?: string | null | undefined;
 };

@@ -1,0 +1,349 @@
+"""Lists of one owner's tasks: which ones, in what order, a page at a time, and how many.
+
+A page is made of stretches, one for each status, each of which an index holds in the page's order:
+PostgreSQL merges them and reads what it shows, however deep the page lies and however long the
+list is. Tasks without a date are stretches of their own, behind all others in either direction.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from itertools import product
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Date,
+    DateTime,
+    Integer,
+    SmallInteger,
+    Text,
+    Uuid,
+    all_,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+
+from api import pages
+from api.database import Owned, Row
+from api.errors import BadUserInput
+from api.models import (
+    MAX,
+    NIL,
+    PARAGRAPHS,
+    SORTED_BY,
+    Labels,
+    Priority,
+    Status,
+    folded,
+    position_key,
+    tasks,
+    why,
+)
+from api.statements import OWNER, Statement
+
+SHOWN = [
+    column
+    for column in tasks.c
+    if column.name
+    not in {"owner_id", "status", "title_folded", "description_folded", "change_number"}
+]
+"""What a client may see of a task."""
+
+
+class OrderField(StrEnum):
+    """What a list may be ordered by: a name in `SORTED_BY`."""
+
+    CREATED_AT = "created_at"
+    UPDATED_AT = "updated_at"
+    DUE_ON = "due_on"
+    PRIORITY = "priority"
+    POSITION = "position"
+    TITLE = "title"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Ties go by id, in the same direction."""
+
+    field: OrderField = OrderField.CREATED_AT
+    descending: bool = True
+
+
+_search = TypeAdapter[str](Annotated[str, StringConstraints(max_length=200), PARAGRAPHS])
+_labels = TypeAdapter[list[str]](Labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The tasks to which all that it says applies; None says nothing, but for the status."""
+
+    status: Sequence[Status] | None = None
+    """Any of these. None leaves out the trash."""
+    search: str | None = None
+    """Each of its words occurs in the title, the description or a label, whatever its case."""
+    priority: Sequence[Priority] | None = None
+    """Any of these."""
+    labels: Sequence[str] | None = None
+    """Each of these."""
+    due_from: date | None = None
+    due_to: date | None = None
+    """Both days included."""
+
+    def values(self) -> dict[str, object]:
+        """What it says, for a statement. Raises BadUserInput."""
+        for name in ("status", "priority", "labels"):
+            if getattr(self, name) is not None and not getattr(self, name):
+                raise BadUserInput({f"filter.{name}": "must name one, or be left out"})
+        said: dict[str, object] = {"statuses": _statuses(self.status)}
+        if self.is_narrow:
+            said |= {
+                "words": self._patterns(),
+                "priorities": sorted({int(p) for p in self.priority}) if self.priority else None,
+                "all_labels": self._checked("labels", _labels),
+                "due_from": self.due_from and self.due_from.isoformat(),
+                "due_to": self.due_to and self.due_to.isoformat(),
+            }
+        return said
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it says more than a status."""
+        return any(getattr(self, f.name) is not None for f in fields(self) if f.name != "status")
+
+    def _patterns(self) -> list[str] | None:
+        text = self._checked("search", _search)
+        if text is None:
+            return None
+        escaped = (_escaped(folded(word)) for word in text.split())
+        return sorted({f"%{word}%" for word in escaped})
+
+    def _checked(self, name: str, adapter: TypeAdapter[Any]) -> Any:
+        value = getattr(self, name)
+        try:
+            return None if value is None else adapter.validate_python(value)
+        except ValidationError as error:
+            raise BadUserInput({f"filter.{name}": why(error.errors()[0])}) from None
+
+
+def _escaped(word: str) -> str:
+    """For LIKE, in which three characters mean something else."""
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _statuses(status: Sequence[Status] | None) -> list[str]:
+    chosen = (Status.COMPLETED, Status.OPEN) if status is None else set(status)
+    return sorted(status.value for status in chosen)
+
+
+def _day(name: str) -> ColumnElement[date]:
+    """A day as text, since asyncpg would write the first and the last one as infinite."""
+    return cast(bindparam(name, type_=Text), Date)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a list is sorted by: its values in a cursor, and a bound below and above them all."""
+
+    parameter: ColumnElement[Any]
+    lowest: object
+    highest: object
+    write: Callable[[Any], str]
+    read: Callable[[str], object]
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError(text)
+    return moment
+
+
+def _day_of(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
+
+
+def _title(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(text)
+    return text
+
+
+def _priority(text: str) -> int:
+    return Priority(int(text))
+
+
+# asyncpg writes the first and the last moment that Python has, without a zone, as infinite.
+_moments = _Key(
+    bindparam("after", type_=DateTime(timezone=True)),
+    datetime.min,  # noqa: DTZ901
+    datetime.max,  # noqa: DTZ901
+    datetime.isoformat,
+    _moment,
+)
+_KEYS = {
+    OrderField.CREATED_AT: _moments,
+    OrderField.UPDATED_AT: _moments,
+    OrderField.DUE_ON: _Key(_day("after"), "-infinity", "infinity", str, _day_of),
+    OrderField.PRIORITY: _Key(bindparam("after", type_=SmallInteger), -1, 5, str, _priority),
+    OrderField.POSITION: _Key(bindparam("after", type_=Text), "", "{", str, position_key),
+    # More of Unicode's last character than a title has room for.
+    OrderField.TITLE: _Key(bindparam("after", type_=Text), "", "\U0010ffff" * 201, str, _title),
+}
+_mine = tasks.c.owner_id == OWNER
+_in_status = bindparam("statuses", type_=ARRAY(Text))
+
+
+def _narrowed() -> Iterator[ColumnElement[bool]]:
+    words = bindparam("words", type_=ARRAY(Text))
+    labels = func.array_to_string(tasks.c.labels, "\n")
+    searched = tasks.c.title_folded + "\n" + tasks.c.description_folded + "\n" + labels
+    yield or_(words.is_(None), searched.like(all_(words)))
+    priorities = bindparam("priorities", type_=ARRAY(SmallInteger))
+    yield or_(priorities.is_(None), tasks.c.priority == any_(priorities))
+    all_labels = bindparam("all_labels", type_=tasks.c.labels.type)
+    yield or_(all_labels.is_(None), tasks.c.labels.contains(all_labels))
+    yield or_(_day("due_from").is_(None), tasks.c.due_on >= _day("due_from"))
+    yield or_(_day("due_to").is_(None), tasks.c.due_on <= _day("due_to"))
+
+
+@cache
+def page(by: OrderField, *, descending: bool, narrow: bool) -> Statement:
+    """The statement of a page, built when it is first asked for: all of them take a second."""
+    column, limit = tasks.c[SORTED_BY[by]], bindparam("limit", type_=Integer)
+    after_id = bindparam("after_id", type_=Uuid)
+    bound, place = tuple_(_KEYS[by].parameter, after_id), tuple_(column, tasks.c.id)
+    beyond = [place < bound if descending else place > bound]
+    if column.nullable:
+        behind = bindparam("after_undated", type_=Uuid)
+        past = tasks.c.id < behind if descending else tasks.c.id > behind
+        beyond.append(column.is_(None) & past)
+    stretches = [
+        select(*SHOWN, column.label("sort"))
+        .where(_mine, tasks.c.status == literal(status.value, Text))
+        .where(literal(status.value, Text) == any_(_in_status), condition)
+        .where(*(_narrowed() if narrow else ()))
+        .order_by(*((c.desc() if descending else c) for c in (column, tasks.c.id)))
+        .limit(limit)
+        for status, condition in product(Status, beyond)
+    ]
+    found = union_all(*stretches).cte("found")
+    sort, id = (
+        (found.c.sort.desc(), found.c.id.desc()) if descending else (found.c.sort, found.c.id)
+    )
+    in_order = select(found).order_by(sort.nulls_last() if column.nullable else sort, id)
+    return Statement(in_order.limit(limit))
+
+
+COUNTS = {
+    narrow: Statement(
+        select(func.count(tasks.c.id).label("tasks"))
+        .where(_mine, tasks.c.status == any_(_in_status))
+        .where(*(_narrowed() if narrow else ()))
+    )
+    for narrow in (True, False)
+}
+LABELS = Statement(
+    select(func.unnest(tasks.c.labels).label("label"))
+    .where(_mine, tasks.c.status == any_(_in_status))
+    .distinct()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of a list, with what makes the cursors of its rows."""
+
+    rows: Sequence[Row]
+    has_next: bool
+    has_previous: bool
+    scope: str = field(repr=False)
+    key: _Key = field(repr=False)
+
+    def cursor(self, row: Row) -> str:
+        """Where to go on behind this row."""
+        sort = row["sort"]
+        return pages.cursor(
+            self.scope, ("" if sort is None else self.key.write(sort), str(row["id"]))
+        )
+
+
+class Lists:
+    """One owner's tasks, as lists. No method takes an owner."""
+
+    def __init__(self, owned: Owned) -> None:
+        self._owned = owned
+
+    async def count(self, filter: Filter) -> int:
+        """How many there are. Raises BadUserInput."""
+        rows = await self._owned.rows(COUNTS[filter.is_narrow], **filter.values())
+        return int(rows[0]["tasks"])
+
+    async def labels(self) -> list[str]:
+        """Each label that a task outside the trash has, sorted."""
+        rows = await self._owned.rows(LABELS, statuses=_statuses(None))
+        return sorted(row["label"] for row in rows)
+
+    async def page(
+        self, first: int | None, after: str | None, filter: Filter, order: Order
+    ) -> Page:
+        """What follows behind the cursor `after`. Raises BadUserInput."""
+        size = pages.size(first, pages.DEFAULT_SIZE)
+        key, said = _KEYS[order.field], filter.values()
+        scope = "\0".join(
+            (
+                self._owned.owner,
+                f"{order.field} {'desc' if order.descending else 'asc'}",
+                *(f"{name}={value}" for name, value in said.items()),
+            )
+        )
+        rows = await self._owned.rows(
+            page(order.field, descending=order.descending, narrow=filter.is_narrow),
+            **said,
+            **_bounds(order, pages.position(scope, after) if after is not None else None),
+            limit=size + 1,
+        )
+        return Page(rows[:size], len(rows) > size, after is not None, scope, key)
+
+
+def _bounds(order: Order, position: Sequence[str] | None) -> dict[str, object]:
+    """Where a page begins: behind this position, if this API could have written it."""
+    key, dated = _KEYS[order.field], order.field != OrderField.DUE_ON
+    start, end = (key.highest, key.lowest) if order.descending else (key.lowest, key.highest)
+    first, last = (MAX, NIL) if order.descending else (NIL, MAX)
+    if position is None:
+        bounds: dict[str, object] = {"after": start, "after_id": first, "after_undated": first}
+    else:
+        sort, id = _read(key, position, may_be_undated=not dated)
+        bounds = (
+            {"after": end, "after_id": last, "after_undated": id}
+            if sort is None
+            else {"after": sort, "after_id": id, "after_undated": first}
+        )
+    if dated:
+        del bounds["after_undated"]
+    return bounds
+
+
+def _read(key: _Key, position: Sequence[str], *, may_be_undated: bool) -> tuple[object, UUID]:
+    try:
+        text, id = position
+        uuid = UUID(id)
+        sort = None if may_be_undated and not text else key.read(text)
+    except ValueError:
+        raise pages.NoCursor from None
+    if str(uuid) != id or (sort is not None and key.write(sort) != text):
+        raise pages.NoCursor
+    return sort, uuid

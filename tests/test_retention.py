@@ -1,0 +1,96 @@
+"""What is old goes by itself: trash after its days, and later what is remembered of it."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import insert, select, union
+
+from api.database import Database
+from api.models import tasks
+from api.retention import LOCK, Retention
+from api.statements import EveryonesStatement, UnscopedStatement
+from dev.postgres import Postgres
+from tests.conftest import Caller, run
+from tests.test_changes import changes, expired, now, walk
+from tests.test_revocations import process
+from tests.test_tasks import CREATE, MANY
+
+
+def retain(postgres: Postgres) -> None:
+    async def once() -> None:
+        async with process(postgres.url) as revocations, Database(postgres.url) as database:
+            await Retention(database, revocations).forget()
+
+    asyncio.run(once())
+
+
+def age(postgres: Postgres, table: str, column: str, ids: list[str], days: int) -> None:
+    async def set_back(connection: asyncpg.Connection) -> None:
+        sql = f"UPDATE tasks.{table} SET {column} = now() - $2::int * interval '1 day'"  # noqa: S608
+        await connection.execute(f"{sql} WHERE id = any($1::uuid[])", ids, days)
+
+    run(postgres, set_back)
+
+
+def test_trash_goes_after_thirty_days_and_its_tombstone_after_ninety(
+    ada: Caller, postgres: Postgres
+) -> None:
+    kept, young, old = ada.create("kept"), ada.create("young"), ada.create("old")
+    ids = [young["id"], old["id"]]
+    ada(MANY["trashTasks"], ids=ids)
+    age(postgres, "tasks", "trashed_at", [old["id"]], 31)
+    age(postgres, "tasks", "trashed_at", [young["id"]], 29)
+    before = now(ada)
+    retain(postgres)
+    [change] = changes(ada, after=before)["nodes"]
+    assert (change["kind"], change["taskId"]) == ("PURGED", old["id"])
+    count = "{ viewer { taskCount(filter: {status: [OPEN, TRASHED]}) } }"
+    assert ada(count)["viewer"]["taskCount"] == 2
+    given = {"id": old["id"], "title": "old"}
+    assert ada.error(CREATE, i=given)["extensions"]["code"] == "CONFLICT"
+
+    after = now(ada)
+    age(postgres, "task_ids", "deleted_at", [old["id"]], 89)
+    retain(postgres)
+    assert len(changes(ada, after=before)["nodes"]) == 1
+    age(postgres, "task_ids", "deleted_at", [old["id"]], 91)
+    retain(postgres)
+    expired(ada, before)
+    assert changes(ada, after=after)["nodes"] == []
+    assert {node["taskId"] for node in walk(ada, 1)[0]} == {kept["id"], young["id"]}
+    assert ada.create(**given)["version"] == 1, "nobody remembers the id"
+
+
+def test_one_process_does_it_at_a_time(ada: Caller, postgres: Postgres) -> None:
+    task = ada.create()
+    ada(MANY["trashTasks"], ids=[task["id"]])
+    age(postgres, "tasks", "trashed_at", [task["id"]], 31)
+    trash = "{ viewer { taskCount(filter: {status: [TRASHED]}) } }"
+
+    async def meanwhile(connection: asyncpg.Connection) -> None:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            await asyncio.to_thread(retain, postgres)
+
+    run(postgres, meanwhile)
+    assert ada(trash)["viewer"]["taskCount"] == 1, "left to the one that has the lock"
+    retain(postgres)
+    assert ada(trash)["viewer"]["taskCount"] == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        union(select(tasks.c.owner_id, tasks.c.title), select(tasks.c.owner_id, tasks.c.title)),
+        union(select(tasks.c.title), select(tasks.c.title)),
+        union(
+            select(tasks.c.owner_id),
+            select(insert(tasks).values(title="x").returning(tasks.c.owner_id).cte()),
+        ),
+    ],
+    ids=["more than the owner", "something else", "a write"],
+)
+def test_of_everyone_one_may_only_ask_whose_turn_it_is(asked: object) -> None:
+    with pytest.raises(UnscopedStatement):
+        EveryonesStatement(asked)  # type: ignore[arg-type]  # as SQLAlchemy types it
