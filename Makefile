@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: dev test prove check format schema setup python
+.PHONY: dev test prove scale check format schema setup python
 
 dev: python
 	@exec $(PYTHON) -m dev
@@ -25,6 +25,10 @@ prove: setup
 	python -m benchmarks.verify
 	python -m benchmarks.unknown_keys
 	python -m benchmarks.mutants
+
+# Ten million tasks, and what a page costs among them. `SCALE="--help"` tells what can be changed.
+scale: setup
+	python -m benchmarks.scale $(SCALE)
 
 check: setup
 	ruff check

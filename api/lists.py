@@ -312,29 +312,29 @@ class Lists:
         rows = await self._owned.rows(
             page(order.field, descending=order.descending, narrow=filter.is_narrow),
             **said,
-            **_bounds(order, pages.position(scope, after) if after is not None else None),
+            **bounds(order, pages.position(scope, after) if after is not None else None),
             limit=size + 1,
         )
         return Page(rows[:size], len(rows) > size, after is not None, scope, key)
 
 
-def _bounds(order: Order, position: Sequence[str] | None) -> dict[str, object]:
+def bounds(order: Order, position: Sequence[str] | None) -> dict[str, object]:
     """Where a page begins: behind this position, if this API could have written it."""
     key, dated = _KEYS[order.field], order.field != OrderField.DUE_ON
     start, end = (key.highest, key.lowest) if order.descending else (key.lowest, key.highest)
     first, last = (MAX, NIL) if order.descending else (NIL, MAX)
     if position is None:
-        bounds: dict[str, object] = {"after": start, "after_id": first, "after_undated": first}
+        found: dict[str, object] = {"after": start, "after_id": first, "after_undated": first}
     else:
         sort, id = _read(key, position, may_be_undated=not dated)
-        bounds = (
+        found = (
             {"after": end, "after_id": last, "after_undated": id}
             if sort is None
             else {"after": sort, "after_id": id, "after_undated": first}
         )
     if dated:
-        del bounds["after_undated"]
-    return bounds
+        del found["after_undated"]
+    return found
 
 
 def _read(key: _Key, position: Sequence[str], *, may_be_undated: bool) -> tuple[object, UUID]:

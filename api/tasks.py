@@ -385,8 +385,7 @@ class Tasks:
         """
         values = _checked(patch)
         if values:
-            given = _bound(values, TaskFields.model_fields)
-            given |= {f"new_{_FOLDED[n]}": folded(str(values.get(n, ""))) for n in _FOLDED}
+            given = bound(values, TaskFields.model_fields)
             rows = await self._owned.rows(UPDATE, id=_uuid(id), expected_version=expected, **given)
             if rows:
                 return rows[0]
@@ -405,7 +404,7 @@ class Tasks:
         add, remove = values.pop("add_labels", []), values.pop("remove_labels", [])
         if both := sorted({*add} & {*remove}):
             raise BadUserInput({"removeLabels": f"must not name {both[0]}, which is to be added"})
-        given = _bound(values, ("completed", "priority", "due_on"))
+        given = bound(values, ("completed", "priority", "due_on"))
         try:
             return await self._each(UPDATE_ALL, ids, add_labels=add, remove_labels=remove, **given)
         except asyncpg.CheckViolationError as violation:
@@ -518,11 +517,13 @@ def _checked(patch: Mapping[str, object]) -> dict[str, Any]:
     return values
 
 
-def _bound(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, object]:
-    """For `_patch`: which columns it names, and with what."""
+def bound(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, object]:
+    """For a statement: which of these columns a patch names, and with what."""
     given: dict[str, object] = {}
     for name in names:
         value = values.get(name)
         is_day = isinstance(tasks.c[name].type, Date) and value is not None
         given |= {f"has_{name}": name in values, f"new_{name}": str(value) if is_day else value}
+        if name in _FOLDED:
+            given[f"new_{_FOLDED[name]}"] = folded(value) if value is not None else None
     return given

@@ -1,0 +1,139 @@
+"""Ten million tasks of a hundred thousand owners, and what a page costs among them: `make scale`.
+
+One owner has as many tasks as one may have, the others a hundred each. The database is an embedded
+one that stays in `.data/scale`: a second run finds what the first one loaded, and only measures.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import asyncpg
+
+from api import migrations
+from api.database import Database
+from api.lists import Filter, Lists, Order, OrderField
+from api.models import TASKS_PER_OWNER
+from dev.postgres import ROOT, Postgres
+
+EACH = 100
+"""Tasks of every owner but the big one."""
+BIG = "the big one"
+BATCH = 500
+"""Owners loaded in one statement."""
+
+LOAD = """
+WITH made AS (
+  SELECT owner_id, gen_random_uuid() AS id, n, random() AS status, random() AS dice,
+    initcap(substr(md5(random()::text), 1, 5)) || ' the ' || substr(md5(random()::text), 1, 7)
+      AS title
+  FROM unnest($1::text[]) AS owner_id, generate_series(1, $2::int) AS n
+), ids AS (
+  INSERT INTO tasks.task_ids (owner_id, id, input_digest) SELECT owner_id, id, '' FROM made
+), counted AS (
+  INSERT INTO tasks.owners (owner_id, task_count, change_number)
+  SELECT owner_id, count(*), count(*) FROM made GROUP BY owner_id
+)
+INSERT INTO tasks.tasks (owner_id, id, title, title_folded, description, description_folded,
+  completed, completed_at, trashed_at, priority, due_on, labels, position, created_at, updated_at,
+  change_number)
+SELECT owner_id, id, title, lower(title), repeat(title || ' ', 5), repeat(lower(title) || ' ', 5),
+  status > 0.7, CASE WHEN status > 0.7 THEN now() END, CASE WHEN status > 0.95 THEN now() END,
+  (dice * dice * 5)::int % 5,
+  CASE WHEN dice > 0.3 THEN current_date + (dice * 400)::int - 200 END,
+  CASE WHEN dice > 0.5 THEN ARRAY['label ' || (dice * 10)::int] ELSE '{}' END,
+  'a0' || substr(md5(random()::text), 1, 8) || 'V',
+  now() - n * interval '1 hour', now() - dice * interval '90 days', n
+FROM made
+"""
+
+
+async def load(connection: asyncpg.Connection, tasks: int, owners: int) -> None:
+    """So many tasks, all but those of the big owner spread over so many owners.
+
+    The indexes of lists are dropped meanwhile: built at the end they cost a tenth.
+    """
+    others = [f"owner {n}" for n in range(owners - 1)]
+    each = (tasks - TASKS_PER_OWNER) // len(others)
+    query = """SELECT indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'tasks' AND tablename = 'tasks' AND indexname NOT LIKE 'pk%'"""
+    indexes = await connection.fetch(query)
+    for index in indexes:
+        await connection.execute(f"DROP INDEX tasks.{index['indexname']}")
+    await connection.execute(LOAD, [BIG], TASKS_PER_OWNER, timeout=600)
+    for done in _progress(range(0, len(others), BATCH), len(others) * each, BATCH * each, "tasks"):
+        await connection.execute(LOAD, others[done : done + BATCH], each, timeout=600)
+    for number in _progress(range(len(indexes)), len(indexes), 1, "indexes"):
+        await connection.execute(indexes[number]["indexdef"], timeout=3600)
+    await connection.execute("ANALYZE", timeout=3600)
+
+
+def _progress(steps: range, total: int, each: int, what: str) -> Iterator[int]:
+    began = time.monotonic()
+    for count, step in enumerate(steps, 1):
+        yield step
+        if sys.stderr.isatty() or count % max(1, len(steps) // 20) == 0 or count == len(steps):
+            done = min(count * each, total)
+            print(
+                f"{done:>12,} of {total:,} {what}, {time.monotonic() - began:.0f} s",
+                file=sys.stderr,
+            )
+
+
+async def _last(lists: Lists, order: Order) -> str | None:
+    """The cursor before the last page, by walking there as a client would."""
+    after = None
+    while (page := await lists.page(50, after, Filter(), order)).has_next:
+        after = page.cursor(page.rows[-1])
+    return after
+
+
+async def measure(url: str, rounds: int) -> None:
+    """Prints milliseconds of the API's own page of 50, first and last, in each order."""
+    async with Database(url) as database:
+        print(f"{'p50, ms':<18}" + "".join(f"{c:>20}" for c in ("100 tasks", "10,000 tasks")))
+        for by, descending in product(OrderField, (False, True)):
+            order, cells = Order(by, descending), []
+            for owner in ("owner 17", BIG):
+                lists = Lists(database.of(owner))
+                for after in (None, await _last(lists, order)):
+                    taken = []
+                    for _ in range(rounds):
+                        began = time.perf_counter()
+                        await lists.page(50, after, Filter(), order)
+                        taken.append((time.perf_counter() - began) * 1000)
+                    cells.append(statistics.median(taken))
+            name = f"{by.name} {'DESC' if descending else 'ASC'}"
+            print(f"{name:<18}{cells[0]:>10.2f}{cells[1]:>10.2f}{cells[2]:>10.2f}{cells[3]:>10.2f}")
+        print(f"{'':<18}" + f"{'first':>10}{'last':>10}" * 2)
+
+
+async def _run(url: str, chosen: argparse.Namespace) -> None:
+    connection = await asyncpg.connect(url)
+    there = await connection.fetchval("SELECT count(*) FROM tasks.owners")
+    if there != chosen.owners:
+        await connection.execute("TRUNCATE tasks.tasks, tasks.task_ids, tasks.owners")
+        await load(connection, chosen.tasks, chosen.owners)
+    await connection.close()
+    await measure(url, chosen.rounds)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Loads what is not there yet, then measures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--tasks", type=int, default=10_000_000, help="in all (%(default)s)")
+    parser.add_argument("--owners", type=int, default=100_000, help="of them (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=200, help="of each page (%(default)s)")
+    chosen = parser.parse_args(arguments)
+    settings = {"maintenance_work_mem": "1GB", "max_wal_size": "8GB", "synchronous_commit": "off"}
+    with Postgres(ROOT / ".data/scale", settings) as server:
+        migrations.upgrade(server.url)
+        asyncio.run(_run(server.url, chosen))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""What PostgreSQL reads for each statement: by an index of the owner's, and no more than it must.
+
+Plans are generic ones, as prepared statements have them, on 100,000 tasks of a thousand owners.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+import asyncpg
+import pytest
+
+from api import changes, lists, migrations, tasks
+from api.models import MAX, NIL, SORTED_BY, TASKS_PER_OWNER, TaskFields
+from api.statements import Statement
+from benchmarks import scale
+from dev.postgres import Postgres
+from tests import stack
+from tests.conftest import run
+
+SIZE = 51
+"""Rows that a page of 50 asks for."""
+EVERY = ["COMPLETED", "OPEN", "TRASHED"]
+NARROW: dict[str, dict[str, Any]] = {
+    "search": {"words": ["%a%", "%the%"]},
+    "priority": {"priorities": [3, 4]},
+    "labels": {"all_labels": ["label 7"]},
+    "days": {"due_from": "2026-01-01", "due_to": "2027-01-01"},
+}
+NOTHING: dict[str, Any] = dict.fromkeys(("words", "priorities", "all_labels", "due_from", "due_to"))
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Iterator[Postgres]:
+    async def load(connection: asyncpg.Connection) -> None:
+        await scale.load(connection, tasks=100_000, owners=1_000)
+
+    with stack.postgres() as server:
+        migrations.upgrade(server.url)
+        run(server, load)
+        yield server
+
+
+def literal(value: object) -> str:
+    """As SQL text, which PostgreSQL casts as it would a parameter."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, datetime):
+        text = {datetime.min: "-infinity", datetime.max: "infinity"}.get(value, value.isoformat())  # noqa: DTZ901
+    elif isinstance(value, list):
+        text = json.dumps([str(item) for item in value]).replace("[", "{").replace("]", "}")
+    else:
+        text = str(value)
+    return "'" + text.replace("'", "''") + "'"
+
+
+def scans(plan: Any) -> Iterator[Any]:
+    if "Relation Name" in plan and plan["Node Type"] not in {"ModifyTable", "LockRows"}:
+        yield plan
+    for inner in plan.get("Plans", ()):
+        yield from scans(inner)
+
+
+async def plan(connection: asyncpg.Connection, statement: Statement, **values: object) -> Any:
+    """The plan as it ran, undone afterwards."""
+    arguments = ", ".join(map(literal, [scale.BIG, *statement.arguments(values)]))
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE it AS {statement.sql}")
+        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE it({arguments})"
+        [found] = json.loads(await connection.fetchval(explain))
+        return found["Plan"]
+    finally:
+        await transaction.rollback()
+        await connection.execute("DEALLOCATE it")
+
+
+def read(plan: Any, label: str) -> int:
+    """How many rows were read of owned tables, each by an index that starts with the owner."""
+    rows = 0
+    for scan in scans(plan):
+        if not scan["Actual Loops"] or scan["Node Type"] == "Bitmap Heap Scan":
+            continue
+        assert "Index Cond" in scan, (label, scan)
+        assert "owner_id = " in scan["Index Cond"].split(" AND ")[0], (label, scan)
+        seen = scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)
+        rows += round(seen * scan["Actual Loops"])
+    return rows
+
+
+async def deep(connection: asyncpg.Connection, by: lists.OrderField) -> dict[str, Any]:
+    """A place in the middle of the big owner's list."""
+    column = SORTED_BY[by]
+    query = f"""SELECT {column}::text AS after, id FROM tasks.tasks WHERE owner_id = $1
+        AND {column} IS NOT NULL ORDER BY {column}, id OFFSET 5000 LIMIT 1"""  # noqa: S608
+    [row] = await connection.fetch(query, scale.BIG)
+    return {"after": row["after"], "after_id": row["id"]}
+
+
+async def pages(connection: asyncpg.Connection) -> AsyncIterator[tuple[str, Statement, Any]]:
+    for by, descending, narrow in product(lists.OrderField, (False, True), (False, True)):
+        order = lists.Order(by, descending)
+        statement = lists.page(by, descending=descending, narrow=narrow)
+        bounds = {"first": lists.bounds(order, None)}
+        bounds["deep"] = bounds["first"] | await deep(connection, by)
+        for (where, bound), statuses in product(bounds.items(), (EVERY, ["OPEN"])):
+            values = {"statuses": statuses, "limit": SIZE, **bound}
+            label = f"{order} {where} {statuses}"
+            if not narrow:
+                yield label, statement, values
+                continue
+            for name, said in NARROW.items():
+                yield f"{label} {name}", statement, values | NOTHING | said
+
+
+def test_a_page_reads_what_it_shows_in_every_order(loaded: Postgres) -> None:
+    async def check(connection: asyncpg.Connection) -> None:
+        count = 0
+        async for label, statement, values in pages(connection):
+            rows = read(await plan(connection, statement, **values), label)
+            narrow = "words" in values
+            # Merged, stretches are read one row ahead; sorted, where days come last to first with
+            # no day behind them, each of six is read for a page of its own.
+            sorts = "due_on" in label and "descending=True" in label
+            page = SIZE * 6 if sorts else SIZE + 6
+            assert rows <= (TASKS_PER_OWNER * 2 if narrow else page), (label, rows)
+            count += 1
+        assert count == 12 * 4 * 5
+
+    run(loaded, check)
+
+
+def test_everything_else_reads_the_owners_rows_at_most(loaded: Postgres) -> None:
+    async def check(connection: asyncpg.Connection) -> None:
+        ids = [
+            row["id"]
+            for row in await connection.fetch(
+                "SELECT id FROM tasks.tasks WHERE owner_id = $1 LIMIT 100", scale.BIG
+            )
+        ]
+        statuses = {"statuses": EVERY}
+        patch = tasks.bound({"completed": True}, TaskFields.model_fields)
+        position = {"after_number": 5_000, "after_id": MAX, "limit": 101, "limit_and_state": 102}
+        new = {"given": "[]", "how_many": 0}
+        many = tasks.bound({"completed": True}, ("completed", "priority", "due_on"))
+        whole = TASKS_PER_OWNER
+        for label, statement, values, most in [
+            ("get", tasks.GET, {"id": ids[0]}, 1),
+            ("get nothing", tasks.GET, {"id": NIL}, 0),
+            ("count", lists.COUNTS[False], statuses, whole),
+            *(
+                (f"count {name}", lists.COUNTS[True], statuses | NOTHING | said, whole)
+                for name, said in NARROW.items()
+            ),
+            ("labels", lists.LABELS, statuses, whole),
+            ("state", changes.STATE, {}, 1),
+            ("changes", changes.SINCE, position, 101 + 1),
+            ("create", tasks.CREATE, new, 1),
+            ("same", tasks.SAME, {"ids": ids}, 100),
+            ("found", tasks.FOUND, {"ids": ids}, 100),
+            ("update", tasks.UPDATE, {"id": ids[0], "expected_version": None, **patch}, 5),
+            (
+                "update all",
+                tasks.UPDATE_ALL,
+                {"ids": ids, "add_labels": ["x"], "remove_labels": [], **many},
+                205,
+            ),
+            ("trash", tasks.TRASH, {"ids": ids}, 205),
+            ("restore", tasks.RESTORE, {"ids": ids}, 205),
+            ("delete", tasks.DELETE, {"ids": ids}, 305),
+            ("empty the trash", tasks.EMPTY_TRASH, {}, whole),
+            ("forget the deleted", tasks.FORGET_DELETED, {}, whole),
+        ]:
+            rows = read(await plan(connection, statement, **values), label)
+            assert rows <= most, (label, rows)
+
+    run(loaded, check)
+
+
+def test_every_statement_is_read_here() -> None:
+    tried = {
+        *("GET", "CREATE", "SAME", "FOUND", "UPDATE", "UPDATE_ALL", "TRASH", "RESTORE", "DELETE"),
+        *("EMPTY_TRASH", "FORGET_DELETED", "LABELS", "STATE", "SINCE"),
+    }
+    # Once in the life of an account: what they read is what they delete.
+    purging = {"CLOSE", "PURGE", "FORGET"}
+    rooms = {**vars(tasks), **vars(lists), **vars(changes)}
+    there = {name for name, value in rooms.items() if isinstance(value, Statement)}
+    assert there == tried | purging
