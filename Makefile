@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: dev test prove scale check format schema setup python
+.PHONY: dev test attack prove scale check format schema setup python
 
 dev: python
 	@exec $(PYTHON) -m dev
@@ -16,6 +16,10 @@ test: check
 	cd frontend && $(NPM) run --silent test
 	cd frontend && $(NPM) run --silent build
 	python -m pytest
+
+# Tries to steal somebody's tasks, by every operation of the schema, and says what came of it.
+attack: setup
+	python -m tests.attack
 
 # What takes too long for every day: thousands of examples, every combination, numbers, mutants.
 prove: setup

@@ -1,69 +1,68 @@
 """Nobody meets anybody else's tasks: not read, not written, not even learned of."""
 
 import inspect
-import json
+from collections.abc import Callable
 from itertools import product
 from uuid import uuid4
 
-import pytest
-from graphql import GraphQLObjectType
+from graphql import build_schema
 
 from api import changes, lists, tasks
 from api.database import Owned
 from api.schema import schema
 from api.statements import Statement
-from tests import scope
+from dev.postgres import ROOT, Postgres
+from tests import attack, scope, stack
 from tests.conftest import TASK, Caller
 from tests.test_pages import PAGE
-from tests.test_tasks import ANSWERS, MANY, SAID, UPDATE
+from tests.test_tasks import MANY, UPDATE
 
-# Each operation that takes an id, given one.
-BY_ID = {
-    "task": f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}",
-    "updateTask": f"""mutation ($id: ID!) {{
-      updateTask(id: $id, patch: {{title: "stolen"}}) {{ task {{ {TASK} }} }}
-    }}""",
-} | {
-    name: f"mutation ($id: ID!) {{ {name}(ids: [$id]{SAID.get(name, '')}) {{ {answer} }} }}"
-    for name, answer in ANSWERS.items()
-}
+SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
+BY_ID = f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"
 
 
-def attempt(thief: Caller, operation: str, id: str) -> tuple[int, dict[str, str], bytes]:
-    """Everything that the thief can see of the answer but the time of day."""
-    response = thief.post(BY_ID[operation], {"id": id})
-    headers = {name: value for name, value in response.headers.items() if name != "date"}
-    return response.status_code, headers, response.content
+def test_nobody_gets_at_anything_of_anybodys(new_caller: Callable[[], Caller]) -> None:
+    """Every operation of the schema, found there, with somebody else's ids, cursors and token."""
+    attempts = list(attack.attack(attack.Victim(new_caller()), new_caller, SCHEMA))
+    assert {a.operation: a.faults for a in attempts if a.faults} == {}
+    tried = {attempt.operation for attempt in attempts}
+    assert tried > {operation.name for operation in attack.operations(SCHEMA)}
+    assert sum(attempt.tries for attempt in attempts) > 100
 
 
-def test_every_operation_that_takes_an_id_is_tried_here() -> None:
-    takes_id = set()
-    for root in (schema._schema.query_type, schema._schema.mutation_type):  # noqa: SLF001
-        assert isinstance(root, GraphQLObjectType)
-        takes_id |= {
-            name for name, field in root.fields.items() if {"id", "ids"} & field.args.keys()
-        }
-    assert takes_id == BY_ID.keys()
+def test_the_attack_would_tell(ada: Caller) -> None:
+    """Whoever has her whole token gets at everything: so each of its tries can succeed."""
+    attempts = list(attack.attack(attack.Victim(ada), lambda: ada, SCHEMA))
+    stolen = {attempt.operation for attempt in attempts if attempt.faults}
+    assert stolen == {attempt.operation for attempt in attempts}
 
 
-@pytest.mark.parametrize("operation", BY_ID)
-def test_someone_elses_id_is_answered_like_one_that_never_was(
-    ada: Caller, bob: Caller, operation: str
+def test_an_id_or_a_cursor_is_found_wherever_an_argument_hides_it() -> None:
+    schema = build_schema(
+        """type Query { a(x: [Deep!]!, after: String): Int b(first: Int): Int }
+        input Deep { y: Deeper title: String } input Deeper { z: [ID!] again: Deep }"""
+    )
+    ways = {o.name: [str(way) for way in o.ways_in] for o in attack.operations(schema)}
+    assert ways == {"a": ["x.y.z", "after"], "b": []}
+    [operation, _] = attack.operations(schema)
+    given = operation.variables(operation.ways_in[0], "stolen")
+    assert given == {"x": [{"y": {"z": ["stolen"]}, "title": "stolen"}]}
+
+
+def test_looking_for_someone_elses_task_costs_what_looking_for_none_does(
+    ada: Caller, bob: Caller, postgres: Postgres
 ) -> None:
-    hers = ada.create("hers")
-    if operation == "restoreTasks":
-        ada(MANY["trashTasks"], ids=[hers["id"]])
-    before = ada.post(BY_ID["task"], {"id": hers["id"]}).content
+    hers = ada.create()["id"]
 
-    stolen = attempt(bob, operation, hers["id"])
-    spellings = [str(uuid4()), "x", "", "../../etc", hers["id"].upper(), "0" * 8, "é", "\ud800"]
-    assert all(attempt(bob, operation, id) == stolen for id in spellings)
-    [error] = json.loads(stolen[2])["errors"]
-    assert error["extensions"] == {"code": "NOT_FOUND", "status": 404}
-    assert hers["id"].encode() not in stolen[2]
+    def ran(id: str) -> list[str]:
+        before = len(stack.statements(postgres, "bearer-tasks-api"))
+        bob.post(BY_ID, {"id": id})
+        return stack.statements(postgres, "bearer-tasks-api")[before:]
 
-    after = ada.post(BY_ID["task"], {"id": hers["id"]}).content
-    assert after == before, "and hers is as it was"
+    bob.post(BY_ID, {"id": hers})  # a first time, in which a connection may be opened
+    sql = [[text for text in ran(id) if "tasks.tasks" in text] for id in (hers, str(uuid4()), "x")]
+    assert sql == [sql[0]] * 3
+    assert len(sql[0]) == 1
 
 
 def test_expecting_a_version_tells_nothing_either(ada: Caller, bob: Caller) -> None:
@@ -89,7 +88,7 @@ def test_choosing_someone_elses_id_for_a_task_of_ones_own_tells_nothing(
     mine = bob.create("his", id=hers["id"])
     assert (mine["id"], mine["title"], mine["version"]) == (hers["id"], "his", 1)
     ada(MANY["deleteTasks"], ids=[hers["id"]])
-    assert bob(BY_ID["task"], id=hers["id"])["task"] == mine
+    assert bob(BY_ID, id=hers["id"])["task"] == mine
 
 
 def test_no_argument_and_no_input_carries_an_owner() -> None:
