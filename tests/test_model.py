@@ -1,0 +1,286 @@
+"""Random operations by three owners, against the API and against a plain model of the contract."""
+
+import os
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+from uuid import uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests import model
+from tests.conftest import TASK, Caller
+from tests.test_changes import CHANGES, now
+from tests.test_pages import FIELDS, PAGE
+from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "0")) // 10 or 6
+"""Runs of 25 steps each."""
+CREATE = f"mutation ($i: CreateTaskInput!) {{ createTask(input: $i) {{ task {{ {TASK} }} }} }}"
+
+OWNERS = st.integers(0, 2)
+WORDS = st.sampled_from(["bread", "Milk", "straße", "ÉCLAIR", "50%", "a_b", "\\", "x"])
+TITLES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join)
+DAYS = st.sampled_from(["2026-01-01", "2026-01-02", "2026-12-31", "0001-01-01", "9999-12-31"])
+LABELS = st.lists(st.sampled_from(["Home", "home", " office  desk", "É", "x"]), max_size=3)
+PLACES = st.sampled_from(["a0", "a0V", "a1", "Zz", "b00"])
+PRIORITIES = st.sampled_from(model.PRIORITIES)
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any of these, in any combination."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+NULLABLE = {
+    "description": st.none() | TITLES,
+    "priority": st.none() | PRIORITIES,
+    "dueOn": st.none() | DAYS,
+    "labels": st.none() | LABELS,
+}
+INPUTS = st.builds(
+    lambda title, rest: {"title": title, **rest},
+    TITLES,
+    some(**NULLABLE, completed=st.booleans(), position=PLACES),
+)
+PATCHES = some(**NULLABLE, title=TITLES, completed=st.booleans(), position=PLACES)
+MANY_PATCHES = some(
+    completed=st.booleans(),
+    priority=NULLABLE["priority"],
+    dueOn=NULLABLE["dueOn"],
+    addLabels=st.lists(st.sampled_from(["Home", "new", "É"]), max_size=2),
+    removeLabels=st.lists(st.sampled_from(["x", "office desk"]), max_size=2),
+)
+FILTERS = some(
+    status=st.none() | st.lists(st.sampled_from(["OPEN", "COMPLETED", "TRASHED"]), min_size=1),
+    search=st.lists(WORDS, max_size=2).map(" ".join),
+    priority=st.lists(PRIORITIES, min_size=1, max_size=2),
+    labels=st.lists(st.sampled_from(["Home", "x", "office desk"]), min_size=1, max_size=2),
+    dueFrom=DAYS,
+    dueTo=DAYS,
+)
+ORDERS = st.fixed_dictionaries(
+    {"field": st.sampled_from(FIELDS), "direction": st.sampled_from(["ASC", "DESC"])}
+)
+PICKS = st.lists(st.integers(0, 40), max_size=4)
+"""Which ids: of the owner's tasks, of what they deleted, of somebody else's, or of nobody's."""
+
+
+class Machine(RuleBasedStateMachine):
+    """Does something at random, and looks whether the model says the same."""
+
+    new_caller: Callable[[], Caller]
+
+    @initialize()
+    def begin(self) -> None:
+        self.turn = 0
+        self.callers = [self.new_caller() for _ in range(3)]
+        self.owners = [model.Owner() for _ in self.callers]
+        self.cursors = [[(0, now(caller))] for caller in self.callers]
+
+    def ids(self, owner: int, picks: list[int]) -> list[str]:
+        others = [id for n, o in enumerate(self.owners) if n != owner for id in o.tasks]
+        mine = [*self.owners[owner].tasks]
+        known = [*mine * 4, *self.owners[owner].deleted, *others, str(uuid4()), "x"]
+        return [known[pick % len(known)] for pick in picks]
+
+    def ask(
+        self, owner: int, query: str, expect: Callable[[], object], **variables: Any
+    ) -> Any | None:
+        """The answer; None when the model refused, and the API with the same code."""
+        before = deepcopy(self.owners[owner])
+        try:
+            expect()
+        except model.Refused as refused:
+            code = str(refused)
+        else:
+            code = ""
+        if code:
+            self.owners[owner] = before
+            error = self.callers[owner].error(query, **variables)
+            assert error["extensions"]["code"] == code
+            return None
+        return next(iter(self.callers[owner](query, **variables).values()))
+
+    @rule(owner=OWNERS, given=INPUTS, chosen=st.booleans(), pick=st.integers(0, 40))
+    def create(self, owner: int, given: dict[str, Any], chosen: bool, pick: int) -> None:
+        mine = self.owners[owner]
+        if chosen:
+            [id] = self.ids(owner, [pick])
+            given = {**mine.inputs.get(id, given), "id": id if id != "x" else str(uuid4())}
+            if pick % 5 == 0:
+                given["title"] = "otherwise"
+        found: list[Any] = []
+        answer = self.ask(owner, CREATE, lambda: found.extend(mine.check_create([given])), i=given)
+        if answer is None:
+            return
+        if found[0] is None:
+            expected = self.owners[owner].created(given, answer["task"])
+            self.owners[owner].writes.append({expected["id"]})
+        else:
+            expected = found[0]
+        assert answer["task"] == expected
+
+    @rule(owner=OWNERS, inputs=st.lists(INPUTS, max_size=4), picks=PICKS)
+    def create_all(self, owner: int, inputs: list[dict[str, Any]], picks: list[int]) -> None:
+        mine = self.owners[owner]
+        again = dict.fromkeys(id for id in self.ids(owner, picks) if id in mine.tasks)
+        inputs = [*inputs, *({**mine.inputs[id], "id": id} for id in again)]
+        found: list[Any] = []
+        answer = self.ask(
+            owner, CREATE_ALL, lambda: found.extend(mine.check_create(inputs)), inputs=inputs
+        )
+        if answer is None:
+            return
+        mine = self.owners[owner]
+        made = set()
+        for given, there, task in zip(inputs, found, answer["tasks"], strict=True):
+            expected = there if there is not None else mine.created(given, task)
+            if there is None:
+                made.add(task["id"])
+            assert task == expected
+        if made:
+            mine.writes.append(made)
+
+    @rule(
+        owner=OWNERS,
+        pick=st.integers(0, 40),
+        patch=PATCHES,
+        expected=st.none() | st.integers(1, 4),
+    )
+    def update(self, owner: int, pick: int, patch: dict[str, Any], expected: int | None) -> None:
+        [id] = self.ids(owner, [pick])
+
+        def check() -> None:
+            [task] = self.owners[owner].found([id])
+            if expected not in {None, task["version"]}:
+                raise model.Refused("CONFLICT")
+
+        answer = self.ask(owner, UPDATE, check, id=id, patch=patch, version=expected)
+        if answer is not None:
+            mine = self.owners[owner]
+            if patch:
+                mine.write(mine.tasks[id], model.normal(patch), answer["task"]["updatedAt"])
+                mine.writes.append({id})
+            assert answer["task"] == mine.tasks[id]
+
+    @rule(owner=OWNERS, picks=PICKS, patch=MANY_PATCHES)
+    def update_all(self, owner: int, picks: list[int], patch: dict[str, Any]) -> None:
+        ids = self.ids(owner, picks)
+        answer = self.ask(
+            owner, UPDATE_ALL, lambda: self.owners[owner].found(ids), ids=ids, patch=patch
+        )
+        if answer is None:
+            return
+        mine = self.owners[owner]
+        fields = model.normal(patch)
+        add = set(model.labels(fields.pop("addLabels", [])))
+        remove = set(model.labels(fields.pop("removeLabels", [])))
+        for task, found in zip(mine.found(ids), answer["tasks"], strict=True):
+            if patch:
+                kept = sorted(set(task["labels"]) - remove | add)
+                mine.write(task, fields | {"labels": kept}, found["updatedAt"])
+            assert found == task
+        if patch and ids:
+            mine.writes.append(set(ids))
+
+    @rule(owner=OWNERS, picks=PICKS, back=st.booleans())
+    def move(self, owner: int, picks: list[int], back: bool) -> None:
+        ids = self.ids(owner, picks)
+        name = "restoreTasks" if back else "trashTasks"
+        answer = self.ask(owner, MANY[name], lambda: self.owners[owner].found(ids), ids=ids)
+        if answer is None:
+            return
+        mine, moved = self.owners[owner], set()
+        for task, found in zip(mine.found(ids), answer["tasks"], strict=True):
+            if bool(task["trashedAt"]) == back:
+                moved.add(task["id"])
+                gone = None if back else found["updatedAt"]
+                mine.write(task, {"trashedAt": gone}, found["updatedAt"])
+            assert found == task
+        if moved:
+            mine.writes.append(moved)
+
+    @rule(owner=OWNERS, picks=PICKS)
+    def delete(self, owner: int, picks: list[int]) -> None:
+        ids = self.ids(owner, picks)
+        query = MANY["deleteTasks"]
+        answer = self.ask(owner, query, lambda: self.owners[owner].found(ids), ids=ids)
+        if answer is not None:
+            mine = self.owners[owner]
+            assert answer["deletedIds"] == list(dict.fromkeys(ids))
+            for id in set(ids):
+                del mine.tasks[id]
+                mine.deleted.add(id)
+            if ids:
+                mine.writes.append(set(ids))
+
+    @rule(owner=OWNERS, chosen=FILTERS, order=ORDERS, size=st.integers(1, 7))
+    def read(self, owner: int, chosen: dict[str, Any], order: dict[str, str], size: int) -> None:
+        expected, seen, after = self.owners[owner].listed(chosen, order), [], None
+        while True:
+            page = self.callers[owner](PAGE, first=size, after=after, filter=chosen, orderBy=order)[
+                "tasks"
+            ]
+            seen += [node["id"] for node in page["nodes"]]
+            assert page["totalCount"] == len(expected)
+            assert page["pageInfo"]["hasPreviousPage"] == (after is not None)
+            after = page["pageInfo"]["endCursor"]
+            if not page["pageInfo"]["hasNextPage"]:
+                break
+        assert seen == expected
+
+    @rule(owner=OWNERS, pick=st.integers(0, 40), size=st.integers(1, 5))
+    def follow(self, owner: int, pick: int, size: int) -> None:
+        """From a cursor of any time: each task that changed since, once, as it is now."""
+        mine, known = self.owners[owner], self.cursors[owner]
+        number, after = known[pick % len(known)]
+        seen: dict[str, Any] = {}
+        while True:
+            page = self.callers[owner](CHANGES, first=size, after=after)["taskChanges"]
+            for node in page["nodes"]:
+                assert node["taskId"] not in seen
+                assert (node["kind"] == "PURGED") == (node["task"] is None)
+                seen[node["taskId"]] = node["task"]
+            after = page["pageInfo"]["endCursor"]
+            if not page["pageInfo"]["hasNextPage"]:
+                break
+        assert seen == mine.changed(number)
+        known.append((len(mine.writes), after))
+
+    @invariant()
+    def everybody_has_their_own(self) -> None:
+        """Each in turn: what one of them did to another's tasks is seen a step or two later."""
+        self.turn += 1
+        mine, caller = self.owners[self.turn % 3], self.callers[self.turn % 3]
+        query = f"""{{ viewer {{ labels changeCursor }} tasks(first: 100,
+          filter: {{status: [OPEN, COMPLETED, TRASHED]}}) {{ totalCount nodes {{ {TASK} }} }} }}"""
+        found = caller(query)
+        kept = {task["id"]: task for task in found["tasks"]["nodes"]}
+        assert kept == {id: mine.tasks[id] for id in kept}
+        assert found["tasks"]["totalCount"] == len(mine.tasks)
+        there = [task for task in mine.tasks.values() if not task["trashedAt"]]
+        assert found["viewer"]["labels"] == sorted({x for t in there for x in t["labels"]})
+        cursor = found["viewer"]["changeCursor"]
+        self.cursors[self.turn % 3].append((len(mine.writes), cursor))
+
+
+def test_the_api_does_what_the_model_does(new_caller: Callable[[], Caller]) -> None:
+    machine = type("Machine", (Machine,), {"new_caller": staticmethod(new_caller)})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=[*HealthCheck],
+        ),
+    )
