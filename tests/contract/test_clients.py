@@ -1,0 +1,63 @@
+"""Typed clients, as others would generate them from the committed schema: made, checked, and run."""
+
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+from dev.postgres import ROOT
+from tests import stack
+from tests.conftest import mint
+
+CLIENTS = ROOT / "tests/clients"
+MODULES = stack.FRONTEND / "node_modules"
+ARIADNE = ROOT / ".tools/clients/bin"
+"""An environment of its own: ariadne-codegen wants an older graphql-core than the API does."""
+
+
+def workplace(folder: Path, language: str) -> Path:
+    """What somebody has who starts a client: the schema, a document, and a program."""
+    shutil.copytree(CLIENTS / language, folder, dirs_exist_ok=True)
+    for file in (ROOT / "schema.graphql", CLIENTS / "flow.graphql"):
+        shutil.copy2(file, folder)
+    return folder
+
+
+def run(folder: Path, *command: str | Path, **variables: str) -> str:
+    env = stack.environment(**variables) | {"PYTHONPATH": ""}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_client_in_typescript(tmp_path: Path, api: stack.Server) -> None:
+    folder = workplace(tmp_path, "typescript")
+    (folder / "node_modules").symlink_to(MODULES)
+    (folder / "package.json").write_text('{"type": "module"}')
+
+    def node(program: str, *arguments: str) -> None:
+        run(folder, stack.NODE, MODULES / program, *arguments)
+
+    node("@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.ts")
+    node("gql.tada/bin/cli.js", "generate-output")
+    node("typescript/bin/tsc", "--project", "tsconfig.json")
+    user = secrets.token_hex(8)
+    told = run(folder, stack.NODE, "flow.ts", API=api.url, TOKEN=mint(user))
+    assert told == "the flow went through\n"
+
+
+def test_a_client_in_python(tmp_path: Path, api: stack.Server) -> None:
+    folder = workplace(tmp_path, "python")
+    run(folder, ARIADNE / "ariadne-codegen")
+    run(folder, ARIADNE / "mypy", "flow.py", "tasks_client")
+    user = secrets.token_hex(8)
+    told = run(folder, ARIADNE / "python", "flow.py", API=api.url, TOKEN=mint(user))
+    assert told == "the flow went through\n"
