@@ -1,10 +1,14 @@
 """What the pages say is there."""
 
 import re
+import subprocess
 
 import pytest
 
+from api.errors import Code
 from dev.postgres import ROOT
+from tests import stack
+from tests.conftest import Caller
 
 TOKENS = (ROOT / "docs/tokens.md").read_text()
 
@@ -23,9 +27,24 @@ def test_every_procedure_has_its_test() -> None:
     assert {name[1] for name in named if name} == set(re.findall(r"def (test_\w+)\(", tests))
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tokens.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md", "docs/tokens.md"])
 def test_links_lead_to_files(page: str) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
     assert links
     folder = (ROOT / page).parent
     assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_the_calls_on_the_page_about_the_api_are_answered_as_it_says(ada: Caller) -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    [define, *calls] = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    answers = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    env = stack.environment(API=ada.url, TOKEN=ada.token)
+    for call, answer in zip(calls, answers, strict=True):
+        done = subprocess.run(
+            ["bash", "-c", define + call], env=env, capture_output=True, text=True, check=True
+        )
+        told = ".*".join(re.escape(part) for part in answer.strip().split("…"))
+        assert re.fullmatch(told, done.stdout), (call, done.stdout)
+    codes = set(re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE))
+    assert {code for cell in codes for code in re.findall(r"`(.*?)`", cell)} == set(Code)

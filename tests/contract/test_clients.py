@@ -1,4 +1,4 @@
-"""Typed clients, as others would generate them from the committed schema: made, checked, and run."""
+"""Typed clients, as others would generate them from the committed schema: made, checked, run."""
 
 import secrets
 import shutil

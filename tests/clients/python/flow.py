@@ -1,4 +1,4 @@
-"""A program with the client that ariadne-codegen made: creates, reads, changes, conflicts, deletes."""
+"""A program with the client that ariadne-codegen made: it creates, reads, changes and deletes."""
 
 import asyncio
 import os
