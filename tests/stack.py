@@ -44,7 +44,7 @@ def postgres() -> Iterator[Postgres]:
         }
         with Postgres(Path(folder) / "postgres", settings) as server:
             yield server
-            ran = statements(server, "bearer-tasks-api")
+        ran = statements(server, "bearer-tasks-api")
         if not server.home.is_relative_to(folder):  # moved, since this checkout is closed to it
             shutil.rmtree(server.home)
     # But for the one question about everyone, whose only answer is whose turn it is.
@@ -56,7 +56,9 @@ def postgres() -> Iterator[Postgres]:
 def statements(server: Postgres, application: str) -> list[str]:
     """The SQL that this application ran on the server so far."""
     found = []
-    for line in (server.home / "data/log/statements.json").read_text().splitlines():
+    log = (server.home / "data/log/statements.json").read_text()
+    # What is behind the last line's end is being written. `splitlines` would end one at U+2028.
+    for line in log.split("\n")[:-1]:
         entry = json.loads(line)
         message = entry.get("message", "")
         match = re.match(r"(?:statement|execute [^:]*): (.*)", message, re.DOTALL)
