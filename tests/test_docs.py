@@ -27,7 +27,7 @@ def test_every_procedure_has_its_test() -> None:
     assert {name[1] for name in named if name} == set(re.findall(r"def (test_\w+)\(", tests))
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/api.md", "docs/tokens.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md", "docs/scale.md", "docs/tokens.md"])
 def test_links_lead_to_files(page: str) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
     assert links

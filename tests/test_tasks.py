@@ -224,13 +224,15 @@ def test_an_update_of_another_version_is_a_conflict(ada: Caller) -> None:
     assert read(ada, task)["title"] == "second"
 
 
-def test_of_twenty_writers_of_one_version_one_wins(ada: Caller) -> None:
+def test_of_two_hundred_writers_one_wins_each_version(ada: Caller) -> None:
     task = ada.create()
-    variables = {"id": task["id"], "patch": {"title": "mine"}, "version": 1}
-    with ThreadPoolExecutor(20) as pool:
-        answers = [r.json() for r in pool.map(lambda _: ada.post(UPDATE, variables), range(20))]
-    assert sum("errors" not in answer for answer in answers) == 1
-    assert read(ada, task)["version"] == 2
+    with ThreadPoolExecutor(50) as pool:
+        for version, writers in ((1, 200), (2, 50)):
+            variables = {"id": task["id"], "patch": {"title": "mine"}, "version": version}
+            answers = pool.map(lambda _, v=variables: ada.post(UPDATE, v).json(), range(writers))
+            lost = [answer["errors"][0]["extensions"] for answer in answers if "errors" in answer]
+            assert lost == [{"code": "CONFLICT", "currentVersion": version + 1}] * (writers - 1)
+    assert read(ada, task)["version"] == 3
 
 
 def test_trash_and_back(ada: Caller) -> None:
