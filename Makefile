@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: dev test attack prove scale check format schema setup python
+.PHONY: dev test attack bench prove scale check format schema setup python
 
 dev: python
 	@exec $(PYTHON) -m dev
@@ -29,6 +29,10 @@ prove: setup
 	python -m benchmarks.verify
 	python -m benchmarks.unknown_keys
 	python -m benchmarks.mutants
+
+# This API beside the ceiling, Strawberry's own router and the tutorial way. wrk makes the load.
+bench: setup
+	python -m benchmarks.race $(BENCH)
 
 # Ten million tasks, and what a page costs among them. `SCALE="--help"` tells what can be changed.
 scale: setup

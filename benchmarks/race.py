@@ -1,0 +1,261 @@
+"""CPU microseconds a request of each server, side by side in one run: `make bench`.
+
+Rounds are interleaved, so that whatever else the machine does disturbs all servers alike, and the
+figure is the CPU time of the server's own processes, which that disturbs least. Before anything is
+measured, every server must have given the same answers.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import httpx
+import psutil
+
+from api import migrations
+from benchmarks import scale
+from benchmarks.workloads import MIX, WORKLOADS, Workload
+from dev.postgres import ROOT, Postgres
+from tests import stack
+from tests.conftest import Caller, mint, trusting
+
+OWNERS = 2_000
+TURNS = 4_000
+"""Requests of a workload, each of another owner in turn, which are then sent over and over."""
+CONNECTIONS = 32
+UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "info")
+WRK = """
+local file = assert(io.open(os.getenv("REQUESTS"), "rb"))
+local requests = {}
+while true do
+  local size = file:read("*l")
+  if not size then break end
+  requests[#requests + 1] = file:read(tonumber(size))
+end
+local turn = math.random(#requests)
+request = function() turn = turn % #requests + 1; return requests[turn] end
+response = function(status)
+  if status ~= tonumber(os.getenv("STATUS")) then wrong = (wrong or 0) + 1 end
+end
+done = function(summary, latency)
+  local e = summary.errors
+  io.write(string.format('{"requests": %d, "microseconds": %d, "wrong": %d}\\n', summary.requests,
+    summary.duration, e.connect + e.read + e.write + e.timeout + e.status))
+end
+"""
+
+
+@dataclass
+class Entrant:
+    """A server that takes part."""
+
+    name: str
+    server: stack.Server
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    rates: dict[str, list[float]] = field(default_factory=dict)
+
+    def cpu(self) -> float:
+        """Seconds that its processes have spent so far."""
+        process = psutil.Process(self.server.child.process.pid)
+        times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
+        return float(sum(time.user + time.system for time in times))
+
+
+def python(app: str, folder: Path, env: dict[str, str]) -> stack.Server:
+    """Runs it on uvicorn with uvloop and httptools, as the API does."""
+    command = [sys.executable, "-m", "uvicorn", app, "--port", "0", *UVICORN]
+    return stack.Server([*command], folder, env, r"running on (http://\S+)")
+
+
+@contextmanager
+def entrants(server: Postgres, folder: Path) -> Iterator[list[Entrant]]:
+    """Each on a port of its own, and on the same database."""
+    env = trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
+    with ExitStack() as running:
+        found = [
+            Entrant("this API", stack.api(folder, env)),
+            Entrant("the ceiling", python("benchmarks.servers.ceiling:app", folder, env)),
+            Entrant(
+                "Strawberry's router",
+                python("benchmarks.servers.strawberry_router:app", folder, env),
+            ),
+            Entrant("the tutorial way", python("benchmarks.servers.tutorial:app", folder, env)),
+        ]
+        for entrant in found:
+            running.callback(entrant.server.stop)
+        yield found
+
+
+async def owners(url: str) -> dict[str, list[str]]:
+    """Each with a hundred tasks, and their ids."""
+    connection = await asyncpg.connect(url)
+    await scale.load(connection, tasks=OWNERS * scale.EACH, owners=OWNERS)
+    query = """SELECT owner_id, array_agg(id::text ORDER BY id) AS ids FROM tasks.tasks
+        WHERE owner_id <> $1 AND trashed_at IS NULL GROUP BY owner_id"""
+    found = {row["owner_id"]: row["ids"] for row in await connection.fetch(query, scale.BIG)}
+    await connection.close()
+    return found
+
+
+def body(workload: Workload, ids: list[str], turn: int) -> bytes:
+    """What is posted."""
+    name = workload.query.split()[1].split("(")[0]
+    variables = workload.variables(ids, turn)
+    asked = {"query": workload.query, "operationName": name, "variables": variables}
+    return json.dumps(asked).encode()
+
+
+def bad(token: str) -> str:
+    """Signed by somebody else."""
+    return token[:-4] + ("aaaa" if not token.endswith("aaaa") else "bbbb")
+
+
+def requests(workloads: Sequence[Workload], tasks: dict[str, list[str]], path: Path) -> None:
+    """Raw HTTP/1.1, one behind the other with its length before it."""
+    people = list(itertools.islice(itertools.cycle(tasks), TURNS))
+    tokens = {owner: mint(owner) for owner in set(people)}
+    with path.open("wb") as file:
+        for turn, owner in enumerate(people):
+            workload = workloads[turn % len(workloads)]
+            token = bad(tokens[owner]) if workload.refused else tokens[owner]
+            content = body(workload, tasks[owner], turn)
+            head = (
+                f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+                "Content-Type: application/json\r\nAccept: application/graphql-response+json\r\n"
+                f"Content-Length: {len(content)}\r\n\r\n"
+            ).encode()
+            file.write(b"%d\n" % len(head + content) + head + content)
+
+
+def compare(found: Sequence[Entrant], tasks: dict[str, list[str]]) -> None:
+    """Every server must give the same answers, what a write makes up by itself apart."""
+    owner = next(iter(tasks))
+    for workload in WORKLOADS:
+        answers = {}
+        for entrant in found:
+            caller = Caller(entrant.server.url, owner, mint(owner))
+            token = bad(caller.token) if workload.refused else caller.token
+            answer = httpx.post(
+                f"{caller.url}/graphql",
+                content=body(workload, tasks[owner], 0),
+                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+                verify=False,  # noqa: S501 - no TLS on loopback
+            )
+            given = answer.json().get("data") if answer.status_code == 200 else answer.status_code
+            answers[entrant.name] = json.dumps(_settled(given) if workload.writes else given)
+        if len(set(answers.values())) != 1:
+            lines = "\n".join(f"{name}: {text[:400]}" for name, text in answers.items())
+            sys.exit(f"{workload.name}: the servers do not answer alike\n{lines}")
+
+
+def _settled(data: Any) -> Any:
+    """Without what differs from write to write."""
+    if isinstance(data, dict):
+        loose = {"id", "version", "createdAt", "updatedAt", "completedAt"}
+        return {name: _settled(value) for name, value in data.items() if name not in loose}
+    return [_settled(item) for item in data] if isinstance(data, list) else data
+
+
+def run(entrant: Entrant, name: str, path: Path, seconds: float, status: int) -> None:
+    """One round of one workload."""
+    script = path.parent / "wrk.lua"
+    script.write_text(WRK)
+    before = entrant.cpu()
+    done = subprocess.run(
+        [
+            *("wrk", "--threads", "1", "--connections", str(CONNECTIONS)),
+            *("--duration", f"{seconds:g}s", "--timeout", "10s", "--script", str(script)),
+            entrant.server.url,
+        ],
+        env={**os.environ, "REQUESTS": str(path), "STATUS": str(status)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    spent = entrant.cpu() - before
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    if not told["requests"]:
+        sys.exit(
+            f"{entrant.name}, {name}: answered nothing\n" + "\n".join(entrant.server.lines[-20:])
+        )
+    if told["wrong"] and status == 200:
+        sys.exit(f"{entrant.name}, {name}: {told['wrong']} requests failed")
+    entrant.figures.setdefault(name, []).append(spent / told["requests"] * 1e6)
+    rate = told["requests"] / told["microseconds"] * 1e6
+    entrant.rates.setdefault(name, []).append(rate)
+
+
+def table(found: Sequence[Entrant], names: Sequence[str]) -> str:
+    """Markdown: medians, and how often each takes what this API takes."""
+    first = found[0]
+    lines = [
+        "| CPU µs a request | " + " | ".join(entrant.name for entrant in found) + " | spread |",
+        "|---|" + "---:|" * (len(found) + 1),
+    ]
+    for name in names:
+        own = statistics.median(first.figures[name])
+        cells, spreads = [], []
+        for entrant in found:
+            figures = entrant.figures[name]
+            middle = statistics.median(figures)
+            ratio = "" if entrant is first else f" ({middle / own:.2f} x)"
+            cells.append(f"{middle:,.0f}{ratio}")
+            spreads.append((max(figures) - min(figures)) / middle)
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {max(spreads):.0%} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Races them, and prints a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=2, help="of each (%(default)s)")
+    parser.add_argument("--only", default="", help="workloads whose name has this in it")
+    chosen = parser.parse_args(arguments)
+    if subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode:
+        sys.exit("wrk makes the load: apt install wrk")
+
+    names = {workload.name: [workload] for workload in WORKLOADS if chosen.only in workload.name}
+    if not chosen.only:
+        by_name = {workload.name: workload for workload in WORKLOADS}
+        names["a mix, 90 % reads"] = [by_name[n] for n, count in MIX.items() for _ in range(count)]
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        tempfile.TemporaryDirectory(prefix="race-", dir=ROOT / ".data") as data,
+    ):
+        folder = Path(scratch)
+        Path(data).chmod(0o711)
+        with Postgres(Path(data) / "postgres", {"synchronous_commit": "off"}) as server:
+            migrations.upgrade(server.url)
+            tasks = asyncio.run(owners(server.url))
+            for name, workloads in names.items():
+                requests(workloads, tasks, folder / name.replace(" ", "-"))
+            with entrants(server, folder) as found:
+                compare(found, tasks)
+                for turn in range(chosen.rounds + 1):  # the first one warms up
+                    for name, workloads in names.items():
+                        for entrant in found:
+                            status = 401 if workloads[0].refused else 200
+                            path = folder / name.replace(" ", "-")
+                            run(entrant, name, path, chosen.seconds if turn else 1, status)
+                            if not turn:
+                                entrant.figures.clear()
+                    print(f"round {turn} of {chosen.rounds}", file=sys.stderr)
+                print(table(found, list(names)))
+
+
+if __name__ == "__main__":
+    main()
