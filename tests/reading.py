@@ -133,6 +133,9 @@ def _verify(alg: Any, kid: str | None, told: bytes, signature: bytes, rules: Rul
             if hmac.new(secret, told, "sha256").digest() == signature:
                 return True
         raise No
+    # RFC 9864 §2.2: "Ed25519" is EdDSA with the one curve that there is here.
+    if alg == "Ed25519":
+        alg = "EdDSA"
     for signer in rules.served:
         if signer.algorithm == alg and (kid is None or kid == signer.id):
             try:
