@@ -198,6 +198,7 @@ async def door(
     async def behind(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             assert "state" not in scope
+            assert (await receive())["type"] == "lifespan.startup"
             await send({"type": "lifespan.startup.complete"})
             return
         claims: Claims = scope["state"]["claims"]
@@ -233,14 +234,14 @@ async def door(
             async def say(message: Message) -> None:
                 said.append(message)
 
-            await authenticated({"type": "lifespan"}, client_gone, say)
+            await authenticated({"type": "lifespan"}, starting, say)
             assert said == [{"type": "lifespan.startup.complete"}]
             yield database, authentication.revocations, knock
 
 
-async def client_gone() -> Message:
-    """There is nothing to receive."""
-    raise AssertionError
+async def starting() -> Message:
+    """What a server says first."""
+    return {"type": "lifespan.startup"}
 
 
 def test_who_is_let_through_and_what_the_log_is_told(
@@ -299,8 +300,9 @@ def test_who_cannot_be_told_is_not_called_a_stranger(
         with issuer.Issuer(issuer.serving(signer.jwk)) as served:
             key_set = KeySet(served.url)
             async with door(postgres, KeyRing([], key_set), key_set) as (_, _, knock):
+                await asyncio.to_thread(served.wait_asked, 1)  # before anybody comes
                 assert (await knock([f"Bearer {token}"])).text == "ada s1"
-                assert len(served.asked) == 1, "before anybody came"
+                assert len(served.asked) == 1
                 monkeypatch.setattr(keys, "MAX_WAITING", 0)
                 unknown = case.token({"kid": "of a flood, or new"})
                 answer = await knock([f"Bearer {unknown}"])

@@ -433,6 +433,18 @@ async def test_a_token_under_a_withdrawn_key_is_refused_though_it_was_remembered
 
 
 @in_a_loop
+async def test_a_token_is_held_against_the_key_that_it_names_and_no_other() -> None:
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url) as key_set:
+            by = Verifier(KeyRing([], key_set), issuer=SITE, audience=SITE, max_age=3600)
+            case = Case(ED, int(time.time()), SITE)
+            await by.verify(case.token())
+            for name in ("ec", "unknown"):
+                with pytest.raises(InvalidToken, match="no key of ours"):
+                    await by.verify(case.token({"kid": name}))
+
+
+@in_a_loop
 async def test_whoever_hangs_up_does_not_end_it_for_the_others() -> None:
     with Issuer(BOTH) as served:
         async with KeySet(served.url) as key_set:
