@@ -20,6 +20,7 @@ from typing import Self
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Integer,
     Interval,
     Text,
@@ -58,19 +59,20 @@ PRUNED_EVERY = 3600.0
 
 
 def _take() -> UnownedStatement:
-    now, following = bindparam("now", type_=BigInteger), revocation_counter.c.number + 1
+    now: BindParameter[int] = bindparam("now")
+    following = revocation_counter.c.number + 1
     counter = (
         update(revocation_counter)
         .values(number=case((following < now, now), else_=following))
         .returning(revocation_counter.c.number)
-        .cte("counter")
+        .cte()
     )
     values = {
-        "issuer": bindparam("issuer", type_=Text),
-        "jti": bindparam("jti", type_=Text),
+        "issuer": bindparam("issuer"),
+        "jti": bindparam("jti"),
         "number": counter.c.number,
-        "kind": bindparam("kind", type_=Text),
-        "subject": bindparam("subject", type_=Text),
+        "kind": bindparam("kind"),
+        "subject": bindparam("subject"),
         "expires_at": func.now() + bindparam("kept", type_=Interval),
     }
     return UnownedStatement(
