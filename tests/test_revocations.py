@@ -171,10 +171,10 @@ def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
 ) -> None:
     monkeypatch.setattr(room, "POLL", 0.01)
     later = f"later_{secrets.token_hex(8)}"
-    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{later}'"
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
 
-    async def do(statement: str) -> None:
-        await asyncio.to_thread(run, postgres, lambda c: c.execute(statement))
+    async def do(statement: str, *arguments: str) -> None:
+        await asyncio.to_thread(run, postgres, lambda c: c.execute(statement, *arguments))
 
     async def work() -> None:
         there = urlsplit(postgres.url)._replace(path=f"/{later}").geturl()
@@ -183,7 +183,7 @@ def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
             await do(f"CREATE DATABASE {later} TEMPLATE template0")
             for _ in range(2):
                 await until(lambda: listened(postgres, later), 10.0)
-                await do(end)
+                await do(end, later)
         await do(f"DROP DATABASE {later} WITH (FORCE)")
 
     asyncio.run(work())
