@@ -3,6 +3,7 @@
 import hmac
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -269,6 +270,16 @@ def test_without_a_key_set_there_are_shared_secrets_alone(algorithm: str) -> Non
     assert ring.version == 0
 
 
+@pytest.fixture
+def far_from_greenwich() -> Iterator[pytest.MonkeyPatch]:
+    """Where local time is another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield patch
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -325,9 +336,9 @@ def test_without_a_key_set_there_are_shared_secrets_alone(algorithm: str) -> Non
     ],
 )
 def test_how_long_a_set_is_kept(
-    headers: dict[str, str], seconds: float, monkeypatch: pytest.MonkeyPatch
+    headers: dict[str, str], seconds: float, far_from_greenwich: pytest.MonkeyPatch
 ) -> None:
     five_past = datetime(2026, 11, 25, 10, 5, tzinfo=UTC).timestamp()
-    monkeypatch.setattr(time, "time", lambda: five_past)
+    far_from_greenwich.setattr(time, "time", lambda: five_past)
     written = [(name.encode(), value.encode()) for name, value in headers.items()]
     assert _lifetime(httpx.Headers(written)) == seconds
