@@ -2,7 +2,8 @@
 
 `python -m benchmarks.mutants [NAME …]`, with names of mutmut's such as `api.keys*`; pyproject.toml
 says which files and tests. A mutant that no test notices must stand in `equal.toml`, with the
-reason why it is no other program.
+reason why it is no other program. Verdicts are kept in `mutants/`: without names, only what has
+none yet is tried, and a run that was cut short goes on. Delete the folder to begin anew.
 """
 
 import json

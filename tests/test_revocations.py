@@ -70,7 +70,7 @@ async def take(database: Database, kept: Revocations, event: SecurityEvent) -> N
         await kept.take(transaction, event)
 
 
-async def until(happened: Callable[[], Awaitable[bool]], seconds: float) -> float:
+async def until(happened: Callable[[], Awaitable[object]], seconds: float) -> float:
     """How many seconds it took."""
     began = time.monotonic()
     while not await happened():
@@ -158,7 +158,7 @@ def test_a_notification_alone_brings_it_too(
         session = secrets.token_hex(8)
         async with process(postgres.url) as kept, Database(postgres.url) as elsewhere:
             assert not await kept.refuses(claims(session=session))
-            await until(lambda: listened(postgres), 5.0)
+            await until(lambda: listener(postgres), 5.0)
             await take(elsewhere, kept, ended(session))
             await Revocations(elsewhere, postgres.url, max_age=86_400).announce()
             assert await until(lambda: known(kept, session), 5.0) < 1
@@ -171,29 +171,32 @@ def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
 ) -> None:
     monkeypatch.setattr(room, "POLL", 0.01)
     later = f"later_{secrets.token_hex(8)}"
-    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
 
-    async def do(statement: str, *arguments: str) -> None:
+    async def do(statement: str, *arguments: int) -> None:
         await asyncio.to_thread(run, postgres, lambda c: c.execute(statement, *arguments))
+
+    async def another(than: int) -> bool:
+        return await listener(postgres, later) not in {0, than}
 
     async def work() -> None:
         there = urlsplit(postgres.url)._replace(path=f"/{later}").geturl()
         async with process(postgres.url, there) as kept:
             assert not await kept.refuses(claims())
             await do(f"CREATE DATABASE {later} TEMPLATE template0")
-            for _ in range(2):
-                await until(lambda: listened(postgres, later), 10.0)
-                await do(end, later)
+            await until(lambda: another(0), 10.0)
+            first = await listener(postgres, later)
+            await do("SELECT pg_terminate_backend($1)", first)
+            await until(lambda: another(first), 10.0)
         await do(f"DROP DATABASE {later} WITH (FORCE)")
 
     asyncio.run(work())
 
 
-async def listened(postgres: Postgres, database: str | None = None) -> bool:
-    """Whether somebody does, in this one or that."""
-    query = """SELECT EXISTS (SELECT FROM pg_stat_activity
-        WHERE datname = coalesce($1, current_database()) AND query LIKE 'LISTEN%')"""
-    return bool(await asyncio.to_thread(run, postgres, lambda c: c.fetchval(query, database)))
+async def listener(postgres: Postgres, database: str | None = None) -> int:
+    """The process of PostgreSQL that listens for somebody, in this database or that; 0 if none."""
+    query = """SELECT coalesce(max(pid), 0) FROM pg_stat_activity
+        WHERE datname = coalesce($1, current_database()) AND query LIKE 'LISTEN%'"""
+    return int(await asyncio.to_thread(run, postgres, lambda c: c.fetchval(query, database)))
 
 
 def test_nothing_runs_on_once_it_is_left(postgres: Postgres) -> None:
