@@ -20,8 +20,8 @@ from tests import stack
 
 ROOT = Path(__file__).parents[1]
 EQUAL = Path(__file__).with_name("equal.toml")
-EXAMPLES = "25"
-"""Of each property, which are thousands elsewhere: here each mutant pays for them."""
+CHEAPER = {"EXAMPLES": "25", "PATIENCE": "5"}
+"""Of each property, and seconds to wait in vain: here each mutant pays for them."""
 SURVIVED = {0: "survived", 5: "no test", 33: "no test"}
 """By the exit status of pytest."""
 
@@ -33,7 +33,7 @@ def mutmut(*arguments: str, **variables: str) -> str:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=os.environ | {"EXAMPLES": EXAMPLES} | variables,
+        env=os.environ | CHEAPER | variables,
         stdout=None if shown else subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -67,7 +67,7 @@ def known(key_set: KeySet, signer: Signer = ED) -> bool:
     return False
 
 
-async def becomes_true(condition: Callable[[], bool], seconds: float = 20) -> None:
+async def becomes_true(condition: Callable[[], bool], seconds: float = issuer.PATIENCE) -> None:
     """Until it is so."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of this
@@ -335,7 +335,7 @@ async def test_what_was_known_stays_known_whatever_the_issuer_does(
             assert key_set.version == version
             monkeypatch.setattr(keys, "FETCH_TIMEOUT", 2.0)
             served.behaviour = serving(NEW.jwk)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(issuer.PATIENCE):
                 while True:
                     try:
                         assert await key_set.candidates("EdDSA", "new")
