@@ -201,10 +201,11 @@ async def listener(postgres: Postgres, database: str | None = None) -> int:
 
 def test_nothing_runs_on_once_it_is_left(postgres: Postgres) -> None:
     async def work() -> None:
-        async with process(postgres.url) as kept:
-            assert not await kept.refuses(claims())
-            assert len(asyncio.all_tasks()) == 3
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        async with Database(postgres.url) as database:
+            async with Revocations(database, postgres.url, max_age=86_400) as kept:
+                assert not await kept.refuses(claims())
+                assert len(asyncio.all_tasks()) == 3
+            assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(work())
 
