@@ -8,8 +8,8 @@ from typing import Self
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import Problem, Unauthenticated, Unavailable
-from api.keys import KeySet, KeysUnavailable
+from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
+from api.keys import KeySet, KeysUnavailable, TooManyUnknownKeys
 from api.revocations import Revocations
 from api.tokens import Claims, InvalidToken, Verifier
 
@@ -47,7 +47,8 @@ class Authentication:
     async def of(self, headers: Headers) -> Claims:
         """The claims of the request's token.
 
-        Raises Unauthenticated without a good one, and Unavailable when nobody can tell just now.
+        Raises Unauthenticated without a good one; Unavailable and RateLimited when nobody can tell
+        just now.
         """
         claims = await self._verified(_token(headers))
         await self.still_holds(claims)
@@ -62,6 +63,8 @@ class Authentication:
     async def _verified(self, token: str) -> Claims:
         try:
             return await self._verifier.verify(token)
+        except TooManyUnknownKeys:
+            raise RateLimited from None
         except KeysUnavailable:
             raise Unavailable from None
         except InvalidToken as reason:

@@ -7,6 +7,7 @@ Problem
 ├── Conflict           409  the task has moved on, or the id is taken
 ├── BadRequest         400  not GraphQL over HTTP (with a status of its own: 405, 406, 415)
 ├── OperationTooLarge  413  the body is over its limit (400 for a document over one)
+├── RateLimited        429  one of very many: try again, nobody is signed out
 ├── Unavailable        503  the database or the keys are away: try again, nobody is signed out
 └── Bug                500  ours; the log has it under the same request id
 
@@ -119,6 +120,17 @@ class OperationTooLarge(Problem):
 
     code = Code.OPERATION_TOO_LARGE
     status = 413
+
+
+class RateLimited(Problem):
+    """Too many at once for each to be answered. As with an outage, nobody is signed out over it."""
+
+    code = Code.RATE_LIMITED
+    status = 429
+
+    def __init__(self) -> None:
+        self.headers = {"Retry-After": "1"}
+        super().__init__("That was a lot at once. Try again in a moment.")
 
 
 class Unavailable(Problem):

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import httpx
@@ -41,8 +43,8 @@ MAX_BYTES = 64 * 1024
 MAX_KEYS = 32
 MAX_REDIRECTS = 3
 MAX_WAITING = 100
-"""Requests that wait for one fetch; to more, it is not known who they are. All are answered at
-once when it ends, and whoever has a known key is kept waiting for as long as that takes.
+"""Requests that wait for one fetch. All are answered at once when it ends, and whoever has a known
+key is kept waiting for as long as that takes; so more are told to come again.
 """
 RSA_BITS = range(2048, 8193)
 """RFC 7518 §3.3, and a bound on how long a signature keeps the process busy."""
@@ -59,12 +61,21 @@ _KINDS = {
 _P = 2**255 - 19
 _Y8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _SMALL_ORDER = frozenset({0, 1, _Y8, _P - _Y8, _P - 1, _P, _P + 1})
+# RFC 9864 §2.2: the same algorithm by the name that says its curve too.
+_FULL_NAMES = {"Ed25519": "EdDSA"}
 _SECRET_MEMBERS = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,10})(?:$|[\s,])")
 
 
 class KeysUnavailable(Exception):
     """Which keys there are cannot be told just now: a reason to come again, not a bad token."""
+
+
+class TooManyUnknownKeys(KeysUnavailable):
+    """More ask about keys than can wait to hear of them, while the issuer is there: a flood.
+
+    No outage, and no refusal either: among them may be whoever has the first token of a new key.
+    """
 
 
 def derive(secret: bytes, purpose: bytes) -> bytes:
@@ -146,7 +157,7 @@ class KeySet:
         """The keys that may have signed, by this algorithm and under this id.
 
         An id that is not known is asked about first, FLOOR after the last fetch began at the
-        soonest. Raises KeysUnavailable when the issuer cannot tell.
+        soonest. Raises KeysUnavailable when the issuer cannot tell, and TooManyUnknownKeys.
         """
         if self._is_known() and (found := self._find(algorithm, key_id)):
             return found
@@ -168,7 +179,7 @@ class KeySet:
     async def _wait(self) -> None:
         """Waits for a fetch that begins from now on, with all others who do."""
         if self._waiting >= MAX_WAITING:
-            raise KeysUnavailable
+            raise TooManyUnknownKeys if self._is_known() and not self._away else KeysUnavailable
         self._waiting += 1
         try:
             if not self._known and self._lock.locked():  # the first one: it will tell
@@ -244,10 +255,11 @@ class KeyRing:
     async def candidates(self, algorithm: str, key_id: str | None) -> tuple[Key, ...]:
         """The keys made for this algorithm, in the order to try them; none for any other.
 
-        Raises KeysUnavailable when that cannot be told just now.
+        Raises KeysUnavailable and TooManyUnknownKeys, when that cannot be told just now.
         """
         if algorithm == "HS256":
             return self._keys
+        algorithm = _FULL_NAMES.get(algorithm, algorithm)
         if self._set and any(algorithm in algorithms for algorithms, _ in _KINDS.values()):
             return await self._set.candidates(algorithm, key_id)
         return ()
@@ -299,12 +311,13 @@ def _key(jwk: Mapping[str, object]) -> Key | None:
     ):
         return None
     algorithms, members = _KINDS[kind]
-    algorithm = jwk.get("alg", algorithms[0])
+    named = str(jwk.get("alg", algorithms[0]))
+    algorithm = _FULL_NAMES.get(named, named)
     if algorithm not in algorithms:
         return None
     try:
         public = {name: jwk[name] for name in ("kty", *members)} | {"crv": kind[1]}
-        material = jwt.get_algorithm_by_name(str(algorithm)).from_jwk(public)
+        material = jwt.get_algorithm_by_name(algorithm).from_jwk(public)
     except (jwt.InvalidKeyError, ValueError, TypeError, KeyError, AttributeError):
         return None
     if isinstance(material, RSAPublicKey) and (
@@ -313,7 +326,7 @@ def _key(jwk: Mapping[str, object]) -> Key | None:
         return None
     if isinstance(material, Ed25519PublicKey) and _y(material) in _SMALL_ORDER:
         return None
-    return Key(str(algorithm), material, key_id)
+    return Key(algorithm, material, key_id)
 
 
 def _y(key: Ed25519PublicKey) -> int:
@@ -327,12 +340,24 @@ def _lifetime(headers: httpx.Headers) -> float:
     directives = headers.get("Cache-Control", "").lower()
     if "no-store" in directives or "no-cache" in directives:
         return least
-    stated = _MAX_AGE.search(directives)
     age = headers.get("Age", "")
-    seconds = float(stated[1]) if stated else usual
+    if stated := _MAX_AGE.search(directives):
+        seconds = float(stated[1])
+    elif "Expires" in headers:  # of no account beside max-age (§5.3)
+        seconds = _moment(headers["Expires"]) - _moment(headers.get("Date", ""), time.time())
+    else:
+        seconds = usual
     if age.isascii() and age.isdigit():
         seconds -= float(age)
     return min(max(seconds, least), most)
+
+
+def _moment(date: str, otherwise: float = -math.inf) -> float:
+    """Seconds since the epoch (RFC 9110 §5.6.7). What is no date is long ago (RFC 9111 §5.3)."""
+    try:
+        return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
+        return otherwise
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

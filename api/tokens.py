@@ -47,9 +47,9 @@ class Claims:
 class Verifier:
     """Verifies access tokens for one issuer and audience; None turns that comparison off.
 
-    `max_age` is the longest life in seconds that a token may have ahead of it. A token seen again
-    is remembered: that its signature and claims were good, not that it still is. Its `exp` is asked
-    each time, and whoever knows of revocations asks those behind this.
+    `max_age` is the longest life in seconds that a token may have, and have ahead of it. One that
+    is seen again is remembered: that its signature and claims were good, not that it still is. Its
+    `exp` is asked each time, and whoever knows of revocations asks those behind this.
     """
 
     def __init__(
@@ -92,10 +92,13 @@ class Verifier:
 
     def _claims(self, claims: dict[str, object], key: Key) -> Claims:
         now = self._clock()
-        expires_at = seconds(claims, "exp")
+        expires_at, issued_at = seconds(claims, "exp"), seconds(claims, "iat")
         if expires_at is None:
             raise InvalidToken("never expires")
-        if expires_at > now + self._max_age + LIFE_MARGIN:
+        # Counted from when it was issued too. Else one from before the longest life was shortened
+        # would come back for the last of its own, when its session's end is forgotten.
+        since = now if issued_at is None else min(now, issued_at)
+        if expires_at > since + self._max_age + LIFE_MARGIN:
             raise InvalidToken("lives too long")
         for claim in ("nbf", "iat"):
             if (seconds(claims, claim) or 0) > now + LEEWAY:

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.mutants [NAME …]`, with names of mutmut's such as `api.keys*`; pyproject.toml
 says which files and tests. A mutant that no test notices must stand in `equal.toml`, with the
-reason why it is no other program.
+reason why it is no other program. Verdicts are kept in `mutants/`: without names, only what has
+none yet is tried, and a run that was cut short goes on. Delete the folder to begin anew.
 """
 
 import json
@@ -14,22 +15,25 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from api import migrations
+from tests import stack
+
 ROOT = Path(__file__).parents[1]
 EQUAL = Path(__file__).with_name("equal.toml")
-EXAMPLES = "25"
-"""Of each property, which are thousands elsewhere: here each mutant pays for them."""
+CHEAPER = {"EXAMPLES": "25", "PATIENCE": "5"}
+"""Of each property, and seconds to wait in vain: here each mutant pays for them."""
 SURVIVED = {0: "survived", 5: "no test", 33: "no test"}
 """By the exit status of pytest."""
 
 
-def mutmut(*arguments: str) -> str:
+def mutmut(*arguments: str, **variables: str) -> str:
     """What it prints, unless it is shown."""
     command = [sys.executable, "-m", "mutmut", *arguments]
     shown = arguments[0] == "run"
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=os.environ | {"EXAMPLES": EXAMPLES},
+        env=os.environ | CHEAPER | variables,
         stdout=None if shown else subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -58,11 +62,9 @@ def change(name: str) -> dict[str, str]:
 
 def main() -> None:
     """Prints the score. Exits 1 when a mutant lives that is not known to be equal."""
-    venv = ROOT / "mutants/.venv"  # where the tests look for PostgreSQL
-    venv.parent.mkdir(exist_ok=True)
-    if not venv.is_symlink():
-        venv.symlink_to(ROOT / ".venv")
-    mutmut("run", *sys.argv[1:])
+    with stack.postgres() as server:
+        migrations.upgrade(server.url)
+        mutmut("run", *sys.argv[1:], POSTGRES_TO_COPY=server.url)
     tried = list(verdicts())
     equal = tomllib.loads(EQUAL.read_text())["equal"]
     known = {(one["in"], one["was"], one["now"]) for one in equal}

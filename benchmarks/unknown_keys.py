@@ -93,7 +93,9 @@ def told(took: list[float]) -> str:
 
 
 def main() -> None:
-    """Prints what happened. Fails when the issuer was asked more than once a second."""
+    """Prints what happened. Fails when the issuer was asked more than once a second, or when it
+    looked like an outage.
+    """
     signer = issuer.eddsa()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -124,6 +126,8 @@ def main() -> None:
         api.stop()
         if fetches > SECONDS + 2:
             raise SystemExit("that is more often than once a second")
+        if not statuses.keys() <= {401, 429}:
+            raise SystemExit("nothing was down")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,7 +33,11 @@ CLIENT = httpx.Client(verify=NO_TLS, timeout=30)
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One server for all tests of a worker."""
+    """One server for all tests of a worker; or a copy of what `POSTGRES_TO_COPY` names."""
+    if template := os.environ.get("POSTGRES_TO_COPY"):
+        with stack.copy(template) as copied:
+            yield copied
+        return
     with stack.postgres() as server:
         migrations.upgrade(server.url)
         yield server

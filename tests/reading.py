@@ -92,6 +92,8 @@ def _read(token: str, rules: Rules) -> None:
     _must("iat" not in payload or payload["iat"] <= now + 30)
     # "`exp` more than `ACCESS_TOKEN_MAX_AGE` + 60 s ahead is refused, whoever signed"
     _must(payload["exp"] <= now + rules.max_age + 60)
+    # "a revocation need be remembered no longer": nor may it have been issued for longer
+    _must("iat" not in payload or payload["exp"] <= payload["iat"] + rules.max_age + 60)
     # "`iss` and `aud` against `JWT_ISSUER` and `JWT_AUDIENCE` (trailing slash ignored; the literal
     # `off` turns one off; under the raw secret they are demanded even so)"
     for claim, expected in (("iss", rules.issuer), ("aud", rules.audience)):
@@ -133,6 +135,9 @@ def _verify(alg: Any, kid: str | None, told: bytes, signature: bytes, rules: Rul
             if hmac.new(secret, told, "sha256").digest() == signature:
                 return True
         raise No
+    # RFC 9864 §2.2: "Ed25519" is EdDSA with the one curve that there is here.
+    if alg == "Ed25519":
+        alg = "EdDSA"
     for signer in rules.served:
         if signer.algorithm == alg and (kid is None or kid == signer.id):
             try:

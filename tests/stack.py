@@ -1,5 +1,6 @@
 """The real parts that tests run: a PostgreSQL with its log read back, and servers on free ports."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 
 from api import retention
@@ -51,6 +54,32 @@ def postgres() -> Iterator[Postgres]:
     owned = set(ran) - {retention.DUE.sql}
     unscoped = {sql: faults for sql in owned if (faults := scope.unscoped(sql))}
     assert not unscoped
+
+
+class _Lent(Postgres):
+    """A database on a server that somebody else runs."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+
+@contextmanager
+def copy(url: str) -> Iterator[Postgres]:
+    """A copy of this database, beside it: made in a twentieth of the time that a server takes."""
+    template, name = urlsplit(url), f"copy_{secrets.token_hex(8)}"
+
+    async def work(statement: str) -> None:
+        connection = await asyncpg.connect(template._replace(path="/template1").geturl())
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(work(f'CREATE DATABASE {name} TEMPLATE "{template.path[1:]}"'))
+    yield _Lent(template._replace(path=f"/{name}").geturl())
+    asyncio.run(work(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def statements(server: Postgres, application: str) -> list[str]:

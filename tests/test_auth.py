@@ -18,6 +18,7 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from api import keys
 from api.auth import Authenticated, Authentication
 from api.database import Database
 from api.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
@@ -190,13 +191,14 @@ Knock = Callable[[list[str]], Awaitable[httpx.Response]]
 
 @asynccontextmanager
 async def door(
-    postgres: Postgres, keys: KeyRing, key_set: KeySet | None = None
+    postgres: Postgres, ring: KeyRing, key_set: KeySet | None = None
 ) -> AsyncIterator[tuple[Database, Revocations, Knock]]:
     """The same door in this process, and a way to knock at it with these Authorization headers."""
 
     async def behind(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             assert "state" not in scope
+            assert (await receive())["type"] == "lifespan.startup"
             await send({"type": "lifespan.startup.complete"})
             return
         claims: Claims = scope["state"]["claims"]
@@ -204,7 +206,7 @@ async def door(
         assert (await receive())["type"] == "http.request"
         await Response(f"{claims.user_id} {claims.sid}")(scope, receive, send)
 
-    verifier = Verifier(keys, issuer=SITE, audience=SITE, max_age=86_400)
+    verifier = Verifier(ring, issuer=SITE, audience=SITE, max_age=86_400)
     async with (
         Database(postgres.url) as database,
         Authentication(
@@ -232,14 +234,14 @@ async def door(
             async def say(message: Message) -> None:
                 said.append(message)
 
-            await authenticated({"type": "lifespan"}, client_gone, say)
+            await authenticated({"type": "lifespan"}, starting, say)
             assert said == [{"type": "lifespan.startup.complete"}]
             yield database, authentication.revocations, knock
 
 
-async def client_gone() -> Message:
-    """There is nothing to receive."""
-    raise AssertionError
+async def starting() -> Message:
+    """What a server says first."""
+    return {"type": "lifespan.startup"}
 
 
 def test_who_is_let_through_and_what_the_log_is_told(
@@ -283,10 +285,13 @@ def test_who_is_let_through_and_what_the_log_is_told(
     ]
 
 
-def test_who_cannot_be_told_is_not_called_a_stranger(postgres: Postgres) -> None:
+def test_who_cannot_be_told_is_not_called_a_stranger(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def ask() -> None:
         signer = issuer.eddsa()
-        token = faults.Case(signer, int(time.time()), SITE).token()
+        case = faults.Case(signer, int(time.time()), SITE)
+        token = case.token()
         key_set = KeySet(f"http://127.0.0.1:{stack.free_port()}/jwks")
         async with door(postgres, KeyRing([], key_set), key_set) as (_, _, knock):
             answer = await knock([f"Bearer {token}"])
@@ -295,8 +300,15 @@ def test_who_cannot_be_told_is_not_called_a_stranger(postgres: Postgres) -> None
         with issuer.Issuer(issuer.serving(signer.jwk)) as served:
             key_set = KeySet(served.url)
             async with door(postgres, KeyRing([], key_set), key_set) as (_, _, knock):
+                await asyncio.to_thread(served.wait_asked, 1)  # before anybody comes
                 assert (await knock([f"Bearer {token}"])).text == "ada s1"
-                assert len(served.asked) == 1, "before anybody came"
+                assert len(served.asked) == 1
+                monkeypatch.setattr(keys, "MAX_WAITING", 0)
+                unknown = case.token({"kid": "of a flood, or new"})
+                answer = await knock([f"Bearer {unknown}"])
+                assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+                assert answer.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
+                assert "www-authenticate" not in answer.headers
 
     asyncio.run(ask())
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from api import keys
-from api.keys import KeyRing, KeySet, KeysUnavailable
+from api.keys import KeyRing, KeySet, KeysUnavailable, TooManyUnknownKeys
 from api.tokens import InvalidToken, Verifier
 from dev.postgres import Postgres
 from tests import issuer, stack
@@ -67,7 +67,7 @@ def known(key_set: KeySet, signer: Signer = ED) -> bool:
     return False
 
 
-async def becomes_true(condition: Callable[[], bool], seconds: float = 20) -> None:
+async def becomes_true(condition: Callable[[], bool], seconds: float = issuer.PATIENCE) -> None:
     """Until it is so."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of this
@@ -236,20 +236,49 @@ async def test_what_the_issuer_cannot_tell_is_not_asked_about() -> None:
 
 @in_a_loop
 async def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no outage, and one of the rest may have a new key's first token."""
     monkeypatch.setattr(keys, "MAX_WAITING", 10)
+    monkeypatch.setattr(keys, "FETCH_TIMEOUT", 0.3)
     with Issuer(BOTH) as served:
         async with KeySet(served.url) as key_set:
+
+            async def too_many(why: type[KeysUnavailable], asked_in_all: int) -> list[Any]:
+                room = [asyncio.create_task(key_set.candidates("EdDSA", str(n))) for n in range(10)]
+                await asked(served, asked_in_all)
+                for _ in range(3):
+                    with pytest.raises(KeysUnavailable) as told:
+                        await key_set.candidates("EdDSA", "one too many")
+                    assert told.type is why
+                assert known(key_set)
+                gate.opened.set()
+                return await asyncio.gather(*room, return_exceptions=True)
+
             await key_set.candidates("EdDSA", "ed")
             gate = served.behaviour = Gate(BOTH)
-            room = [asyncio.create_task(key_set.candidates("EdDSA", str(n))) for n in range(10)]
-            await asked(served, 2)
-            for _ in range(3):
-                with pytest.raises(KeysUnavailable):
-                    await key_set.candidates("EdDSA", "one too many")
-            assert known(key_set)
-            gate.opened.set()
-            assert await asyncio.gather(*room) == [()] * 10
+            assert await too_many(TooManyUnknownKeys, 2) == [()] * 10
             assert await key_set.candidates("EdDSA", "again room") == ()
+            served.behaviour = issuer.resetting
+            with pytest.raises(KeysUnavailable):
+                await key_set.candidates("EdDSA", "x")
+            gate = served.behaviour = Gate(BOTH)
+            assert await too_many(KeysUnavailable, 5) == [()] * 10
+
+
+@in_a_loop
+async def test_where_nothing_is_known_too_many_are_no_flood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are everybody, after a start."""
+    monkeypatch.setattr(keys, "MAX_WAITING", 1)
+    with Issuer(gate := Gate(BOTH)) as served:
+        async with KeySet(served.url) as key_set:
+            first = asyncio.create_task(key_set.candidates("EdDSA", "ed"))
+            await asked(served, 1)
+            with pytest.raises(KeysUnavailable) as told:
+                await key_set.candidates("EdDSA", "ed")
+            assert told.type is KeysUnavailable
+            gate.opened.set()
+            assert len(await first) == 1
 
 
 @in_a_loop
@@ -306,7 +335,7 @@ async def test_what_was_known_stays_known_whatever_the_issuer_does(
             assert key_set.version == version
             monkeypatch.setattr(keys, "FETCH_TIMEOUT", 2.0)
             served.behaviour = serving(NEW.jwk)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(issuer.PATIENCE):
                 while True:
                     try:
                         assert await key_set.candidates("EdDSA", "new")
@@ -401,6 +430,18 @@ async def test_a_token_under_a_withdrawn_key_is_refused_though_it_was_remembered
             with pytest.raises(InvalidToken, match="no key of ours"):
                 await by.verify(gone)
             await by.verify(stays)
+
+
+@in_a_loop
+async def test_a_token_is_held_against_the_key_that_it_names_and_no_other() -> None:
+    with Issuer(BOTH) as served:
+        async with KeySet(served.url) as key_set:
+            by = Verifier(KeyRing([], key_set), issuer=SITE, audience=SITE, max_age=3600)
+            case = Case(ED, int(time.time()), SITE)
+            await by.verify(case.token())
+            for name in ("ec", "unknown"):
+                with pytest.raises(InvalidToken, match="no key of ours"):
+                    await by.verify(case.token({"kid": name}))
 
 
 @in_a_loop

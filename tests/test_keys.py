@@ -2,6 +2,9 @@
 
 import hmac
 import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -27,6 +30,7 @@ from tests.issuer import base64url, es256, number, rsa, signers
 
 SIGNERS = signers()
 ED, EC, RSA, PSS = (SIGNERS[name].jwk for name in ("EdDSA", "ES256", "RS256", "PS256"))
+ON_THE_HOUR, HALF_PAST = "Wed, 25 Nov 2026 10:00:00 GMT", "Wed, 25 Nov 2026 10:30:00 GMT"
 PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth")
 SHORT = generate_private_key(65_537, 1024)  # noqa: S505 - to be passed over
 # RFC 8032 §5.1: its points of small order, under which anybody can sign.
@@ -70,6 +74,7 @@ def test_a_key_verifies_what_it_signed_and_nothing_else(algorithm: str) -> None:
         (without(EC, "alg"), "ES256"),
         (without(RSA, "alg"), "RS256"),
         (PSS, "PS256"),
+        (ED | {"alg": "Ed25519"}, "EdDSA"),
         (without(ED, "use"), "EdDSA"),
         (ED | {"key_ops": ["verify"]}, "EdDSA"),
         (ED | {"key_ops": ["sign", "verify"]}, "EdDSA"),
@@ -167,6 +172,7 @@ PASSED_OVER = {
     "kid a number": ED | {"kid": 7},
     "kid a list": ED | {"kid": ["ed"]},
     "alg of another kind": ED | {"alg": "ES256"},
+    "alg of another kind, in full": EC | {"alg": "Ed25519"},
     "alg of the other kind": EC | {"alg": "EdDSA"},
     "alg of a larger digest": RSA | {"alg": "RS512"},
     "alg of a larger curve": EC | {"alg": "ES384"},
@@ -264,6 +270,16 @@ def test_without_a_key_set_there_are_shared_secrets_alone(algorithm: str) -> Non
     assert ring.version == 0
 
 
+@pytest.fixture
+def far_from_greenwich() -> Iterator[pytest.MonkeyPatch]:
+    """Where local time is another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield patch
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -302,8 +318,27 @@ def test_without_a_key_set_there_are_shared_secrets_alone(algorithm: str) -> Non
         ({"Cache-Control": "max-age=600", "Age": "1e2"}, 600),
         ({"Cache-Control": "max-age=600", "Age": "\u00b2"}, 600),
         ({"Cache-Control": "max-age=600", "Age": ""}, 600),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR}, 1800),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Age": "100"}, 1700),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "public"}, 1800),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "max-age=600"}, 600),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "no-store"}, 60),
+        ({"Expires": "Wednesday, 25-Nov-26 10:30:00 GMT", "Date": ON_THE_HOUR}, 1800),
+        ({"Expires": "Wed Nov 25 10:30:00 2026", "Date": ON_THE_HOUR}, 1800),
+        ({"Expires": ON_THE_HOUR, "Date": ON_THE_HOUR}, 60),
+        ({"Expires": ON_THE_HOUR, "Date": HALF_PAST}, 60),
+        ({"Expires": "Wed, 25 Nov 2099 10:30:00 GMT", "Date": ON_THE_HOUR}, 3600),
+        ({"Expires": "0", "Date": ON_THE_HOUR}, 60),
+        ({"Expires": "", "Date": ON_THE_HOUR}, 60),
+        ({"Expires": "Wed, 25 Nov 99999999999 10:30:00 GMT", "Date": ON_THE_HOUR}, 60),
+        ({"Expires": HALF_PAST, "Date": "yesterday"}, 1500),
+        ({"Expires": HALF_PAST}, 1500),
     ],
 )
-def test_how_long_a_set_is_kept(headers: dict[str, str], seconds: float) -> None:
+def test_how_long_a_set_is_kept(
+    headers: dict[str, str], seconds: float, far_from_greenwich: pytest.MonkeyPatch
+) -> None:
+    five_past = datetime(2026, 11, 25, 10, 5, tzinfo=UTC).timestamp()
+    far_from_greenwich.setattr(time, "time", lambda: five_past)
     written = [(name.encode(), value.encode()) for name, value in headers.items()]
     assert _lifetime(httpx.Headers(written)) == seconds

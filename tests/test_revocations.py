@@ -9,15 +9,16 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 import jwt
 import pytest
 
-from api import migrations
 from api import revocations as room
 from api.database import Database
 from api.errors import Unavailable
@@ -34,6 +35,12 @@ WHO = "{ viewer { id } }"
 COUNTS = """SELECT json_build_array((SELECT count(*) FROM tasks.tasks WHERE owner_id = $1),
     (SELECT count(*) FROM tasks.task_ids WHERE owner_id = $1),
     (SELECT coalesce(sum(task_count), 0) FROM tasks.owners WHERE owner_id = $1))"""
+
+
+@pytest.fixture(autouse=True)
+def built_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For mutants, which come when it is built already (`benchmarks.mutants`)."""
+    monkeypatch.setattr(room, "TAKE", room._take())  # noqa: SLF001 - as above
 
 
 def sid(caller: Caller) -> str:
@@ -63,7 +70,7 @@ async def take(database: Database, kept: Revocations, event: SecurityEvent) -> N
         await kept.take(transaction, event)
 
 
-async def until(happened: Callable[[], Awaitable[bool]], seconds: float) -> float:
+async def until(happened: Callable[[], Awaitable[object]], seconds: float) -> float:
     """How many seconds it took."""
     began = time.monotonic()
     while not await happened():
@@ -107,6 +114,209 @@ def test_without_notifications_a_poll_finds_it_within_a_second(postgres: Postgre
             await take(elsewhere, here, ended(session))
             spent = await until(lambda: here.refuses(claims(session=session)), 1.0)
             assert spent > 0.01, "the poll was to find it"
+
+    asyncio.run(work())
+
+
+def test_a_poll_finds_it_though_nobody_asks_and_whatever_was_before(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "FRESH", 1000.0)
+    monkeypatch.setattr(room, "POLL", 0.01)
+
+    async def work() -> None:
+        session, database = secrets.token_hex(8), Database(postgres.url)
+        nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
+        async with Revocations(database, nowhere, max_age=86_400) as kept:
+            with pytest.raises(Unavailable):
+                await kept.refuses(claims(session=session))
+            for _ in range(10):
+                await asyncio.sleep(0)  # the poll fails too
+            async with database, Database(postgres.url) as elsewhere:
+                await until(lambda: known(kept, session, refused=False), 5.0)
+                await take(elsewhere, kept, ended(session))
+                await until(lambda: known(kept, session), 5.0)
+
+    asyncio.run(work())
+
+
+async def known(kept: Revocations, session: str, *, refused: bool = True) -> bool:
+    """Whether it says so, and without an outage."""
+    try:
+        return await kept.refuses(claims(session=session)) is refused
+    except Unavailable:
+        return False
+
+
+def test_a_notification_alone_brings_it_too(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "FRESH", 1000.0)
+    monkeypatch.setattr(room, "POLL", 1000.0)
+
+    async def work() -> None:
+        session = secrets.token_hex(8)
+        async with process(postgres.url) as kept, Database(postgres.url) as elsewhere:
+            assert not await kept.refuses(claims(session=session))
+            await until(lambda: listener(postgres), 5.0)
+            await take(elsewhere, kept, ended(session))
+            await Revocations(elsewhere, postgres.url, max_age=86_400).announce()
+            assert await until(lambda: known(kept, session), 5.0) < 1
+
+    asyncio.run(work())
+
+
+def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "POLL", 0.01)
+    later = f"later_{secrets.token_hex(8)}"
+
+    async def do(statement: str, *arguments: int) -> None:
+        await asyncio.to_thread(run, postgres, lambda c: c.execute(statement, *arguments))
+
+    async def another(than: int) -> bool:
+        return await listener(postgres, later) not in {0, than}
+
+    async def work() -> None:
+        there = urlsplit(postgres.url)._replace(path=f"/{later}").geturl()
+        async with process(postgres.url, there) as kept:
+            assert not await kept.refuses(claims())
+            await do(f"CREATE DATABASE {later} TEMPLATE template0")
+            await until(lambda: another(0), 10.0)
+            first = await listener(postgres, later)
+            await do("SELECT pg_terminate_backend($1)", first)
+            await until(lambda: another(first), 10.0)
+        await do(f"DROP DATABASE {later} WITH (FORCE)")
+
+    asyncio.run(work())
+
+
+async def listener(postgres: Postgres, database: str | None = None) -> int:
+    """The process of PostgreSQL that listens for somebody, in this database or that; 0 if none."""
+    query = """SELECT coalesce(max(pid), 0) FROM pg_stat_activity
+        WHERE datname = coalesce($1, current_database()) AND query LIKE 'LISTEN%'"""
+    return int(await asyncio.to_thread(run, postgres, lambda c: c.fetchval(query, database)))
+
+
+def test_nothing_runs_on_once_it_is_left(postgres: Postgres) -> None:
+    async def work() -> None:
+        async with Database(postgres.url) as database:
+            async with Revocations(database, postgres.url, max_age=86_400) as kept:
+                assert not await kept.refuses(claims())
+                assert len(asyncio.all_tasks()) == 3
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(work())
+
+
+def test_what_was_seen_goes_unquestioned_for_a_moment_and_is_not_looked_up_twice(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "FRESH", 0.5)
+    now = 1000.0
+
+    async def work() -> None:
+        nonlocal now
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
+            session = secrets.token_hex(8)
+            await kept.look()
+            await take(database, kept, ended(session))
+            await kept.look()  # whoever asks by the time it began has been answered
+            now += 0.5
+            assert not await kept.refuses(claims(session=session))
+            now += 0.25
+            assert await kept.refuses(claims(session=session))
+
+    asyncio.run(work())
+
+
+def test_a_look_that_hangs_is_an_outage(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "TIMEOUT", 0.1)
+
+    async def work(connection: asyncpg.Connection) -> None:
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400)
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE tasks.revocations")
+                began = time.monotonic()
+                with pytest.raises(Unavailable):
+                    await kept.look()
+                await kept.announce()  # which can be heard later, and has been written down
+                assert time.monotonic() - began < 1
+            await kept.look()
+
+    run(postgres, work)
+
+
+def test_an_event_is_known_by_its_issuer_and_its_name(postgres: Postgres) -> None:
+    async def work() -> None:
+        event = ended(secrets.token_hex(8))
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400)
+
+            async def has_taken(one: SecurityEvent) -> bool:
+                async with database.transaction() as transaction:
+                    return await kept.has_taken(transaction, one)
+
+            assert not await has_taken(event)
+            await take(database, kept, event)
+            assert await has_taken(event)
+            assert await has_taken(replace(event, subject="another", kind=Kind.OWNER))
+            assert not await has_taken(replace(event, issuer="https://id.example"))
+            assert not await has_taken(replace(event, jti="another"))
+
+    asyncio.run(work())
+
+
+def test_numbers_are_no_lower_than_the_time_and_go_on_by_one(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = [secrets.token_hex(8) for _ in range(4)]
+
+    async def numbers(connection: asyncpg.Connection) -> list[int]:
+        query = "SELECT number FROM tasks.revocations WHERE subject = any($1) ORDER BY number"
+        return [row[0] for row in await connection.fetch(query, subjects)]
+
+    async def go_back(connection: asyncpg.Connection) -> None:
+        await connection.execute("UPDATE tasks.revocation_counter SET number = number - 1")
+
+    async def work() -> None:
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400)
+            await take(database, kept, ended(subjects[0]))
+            with monkeypatch.context() as behind:
+                behind.setattr(time, "time_ns", lambda: 0)
+                await take(database, kept, ended(subjects[1]))
+                await take(database, kept, ended(subjects[2]))
+                await asyncio.to_thread(run, postgres, go_back)
+                with pytest.raises(asyncpg.UniqueViolationError):  # and not passed over in silence
+                    await take(database, kept, ended(subjects[3]))
+
+    began = time.time_ns() // 1000
+    asyncio.run(work())
+    first, second, third = run(postgres, numbers)
+    assert began <= first <= time.time_ns() // 1000
+    assert (second, third) == (first + 1, first + 2)
+
+
+def test_memory_is_cleared_every_hour_and_not_at_every_look(postgres: Postgres) -> None:
+    now = 1000.0
+
+    async def work() -> None:
+        nonlocal now
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=0, clock=lambda: now)
+            now += room.PRUNED_EVERY + 1
+            session = secrets.token_hex(8)
+            await take(database, kept, ended(session))
+            await kept.look()
+            for waited, refused in ((room.PRUNED_EVERY - 1, True), (2, False)):
+                now += waited
+                assert await kept.refuses(claims(session=session)) is refused
 
     asyncio.run(work())
 
@@ -237,6 +447,14 @@ def test_more_than_a_page_of_events_is_read_to_its_end(
     async def work() -> None:
         async with Database(postgres.url) as database:
             kept = Revocations(database, postgres.url, max_age=86_400)
+            read = database.rows
+
+            async def counted(*args: Any, **kwargs: Any) -> list[asyncpg.Record]:
+                rows = await read(*args, **kwargs)
+                assert len(rows) <= 3
+                return rows
+
+            database.rows = counted  # type: ignore[method-assign]  # does what it does
             sessions = [secrets.token_hex(8) for _ in range(10)]
             for session in sessions:
                 await take(database, kept, ended(session))
@@ -459,25 +677,23 @@ def frozen(server: Postgres) -> list[int]:
     return pids
 
 
-def test_what_was_seen_is_good_for_five_seconds_and_no_longer() -> None:
+def test_what_was_seen_is_good_for_five_seconds_and_no_longer(postgres: Postgres) -> None:
     now = 1000.0
 
     async def work() -> None:
         nonlocal now
-        with stack.postgres() as server:
-            await asyncio.to_thread(migrations.upgrade, server.url)
-            async with Database(server.url) as database:
-                kept = Revocations(database, server.url, max_age=86_400, clock=lambda: now)
-                gone = secrets.token_hex(8)
-                await take(database, kept, ended(gone))
-                assert not await kept.refuses(claims(session="s"))
-                server.stop()
-                now += room.TRUSTED
-                assert not await kept.refuses(claims(session="s"))
-                assert await kept.refuses(claims(session=gone))
-                now += 0.001
-                for session in ("s", gone):
-                    with pytest.raises(Unavailable):
-                        await kept.refuses(claims(session=session))
+        async with Database(postgres.url) as database:
+            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
+            gone = secrets.token_hex(8)
+            await take(database, kept, ended(gone))
+            assert not await kept.refuses(claims(session="s"))
+        # It has no connection any more, and gets none.
+        now += room.TRUSTED
+        assert not await kept.refuses(claims(session="s"))
+        assert await kept.refuses(claims(session=gone))
+        now += 0.001
+        for session in ("s", gone):
+            with pytest.raises(Unavailable):
+                await kept.refuses(claims(session=session))
 
     asyncio.run(work())

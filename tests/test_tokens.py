@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from api import keys
 from api.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
-from api.tokens import Claims, InvalidToken, Verifier
+from api.tokens import Claims, InvalidToken, Verifier, _canonical
 from tests import faults, issuer, reading
 from tests.faults import Case
 from tests.issuer import Issuer, Signer
@@ -264,8 +264,6 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "half a second left": {"exp": NOW + 0.5},
     "the longest life": {"exp": NOW + DAY + 60},
     "issued half a minute ahead": {"iat": NOW + 30},
-    "issued long ago": {"iat": 0},
-    "issued before 1970": {"iat": -1},
     "not before half a minute ahead": {"nbf": NOW + 30},
     "not before a fraction ago": {"nbf": NOW - 0.5},
     "exp with an exponent": {"exp": 1.80000006e9},
@@ -277,6 +275,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "an address of 320 characters": {"email": "x" * 320},
     "a session of 255": {"sid": "x" * 255},
     "no sub, email, sid or iat": {"sub": ..., "email": ..., "sid": ..., "iat": ...},
+    "the last of the longest life": {"iat": NOW - DAY, "exp": NOW + 60},
     "a trailing slash": {"iss": f"{ISSUER}/", "aud": f"{ISSUER}/"},
     "claims that nobody asks for": {"jti": [], "azp": None, "scope": {"a": [1]}, "x": 1e300},
 }
@@ -284,6 +283,9 @@ REFUSED: dict[str, dict[str, Any]] = {
     "no time left": {"exp": NOW},
     "a second more than the longest life": {"exp": NOW + DAY + 61},
     "a fraction more than the longest life": {"exp": NOW + DAY + 60.5},
+    "the last of a life that is a second longer": {"iat": NOW - DAY, "exp": NOW + 61},
+    "issued long ago": {"iat": 0},
+    "issued before 1970": {"iat": -1},
     "issued 31 seconds ahead": {"iat": NOW + 31},
     "issued a fraction too far ahead": {"iat": NOW + 30.25},
     "not before 31 seconds ahead": {"nbf": NOW + 31},
@@ -302,6 +304,28 @@ def test_what_is_just_wrong_is_not(api: Api, signer: Signer, edge: str) -> None:
     assert not api.takes(case_of(signer).token(**REFUSED[edge]), api.verifier(signer))
 
 
+def test_one_that_was_issued_for_longer_does_not_come_back_for_its_last_hour() -> None:
+    """The longest life is an hour by now, and for no longer than that are ended sessions known."""
+    token = Case(SHARED, NOW, ISSUER).token(exp=NOW + DAY)
+    times = (NOW, NOW + DAY // 2, NOW + DAY - 3600, NOW + DAY - 1)
+    clock = iter(times)
+    by = Verifier(ring(), issuer=ISSUER, audience=ISSUER, max_age=3600, clock=lambda: next(clock))
+    for _ in times:
+        with pytest.raises(InvalidToken, match="lives too long"):
+            asyncio.run(by.verify(token))
+
+
+def test_a_segment_may_end_in_any_letter() -> None:
+    """Few signatures do, of keys that are made here."""
+    assert _canonical("XXXX") == b"]u\xd7"
+
+
+def test_an_algorithms_name_is_no_longer_than_any_is() -> None:
+    token = Case(SHARED, NOW, ISSUER).token({"alg": "x" * 11})
+    with pytest.raises(InvalidToken, match="alg is not plain text of 1 to 10 characters"):
+        asyncio.run(verifier().verify(token))
+
+
 def test_what_a_header_may_say(api: Api, signer: Signer) -> None:
     case, by = case_of(signer), api.verifier(signer)
     extras: list[dict[str, Any]] = [
@@ -313,6 +337,7 @@ def test_what_a_header_may_say(api: Api, signer: Signer) -> None:
         {"jku": faults.EVIL, "x5u": faults.EVIL, "x5c": ["x"], "x5t": 7, "jwk": {"kty": "oct"}},
         {"x": None, "nonce": "n", "epk": {}, "enc": "A256GCM"},
     ]
+    extras += [{"alg": name} for name in faults.names(signer.algorithm)]
     for extra in extras:
         assert api.takes(case.token(extra), by), extra
 

@@ -5,12 +5,22 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
+import jwt
 
+from api.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
 from tests import stack
 
+MEMBERS = {
+    "EdDSA": {"alg", "kid", "kty", "crv", "x"},
+    "ES256": {"alg", "kid", "kty", "crv", "x", "y"},
+    "RS256": {"alg", "kid", "kty", "n", "e"},
+    "PS256": {"alg", "kid", "kty", "n", "e"},
+}
+"""Of a public key (RFC 7518 §6, RFC 8037 §2)."""
 VIEWER = {"query": "{ viewer { id email } }"}
 
 
@@ -37,6 +47,23 @@ class Person(Member):
         """The API's answer to this token."""
         headers = {"Authorization": f"Bearer {token}"}
         return httpx.post(f"{self.site.api.url}/graphql", json=VIEWER, headers=headers)
+
+    def verified(self, token: str) -> Any:
+        """The claims, verified as PyJWT alone does."""
+        env, url = self.site.env, self.site.url
+        header = jwt.get_unverified_header(token)
+        key: Any
+        if env.get("TOKEN_SIGNING") == "key-set":
+            served = httpx.get(f"{url}/api/auth/jwks").json()["keys"]
+            [jwk] = [jwk for jwk in served if jwk["kid"] == header["kid"]]
+            assert header == {"alg": env.get("TOKEN_ALGORITHM", "EdDSA"), "kid": jwk["kid"]}
+            assert jwk.keys() == MEMBERS[jwk["alg"]], "and nothing of the private half"
+            key = jwt.PyJWK(jwk)
+        else:
+            assert header == {"alg": "HS256", "typ": "JWT"}
+            key = derive(env["BETTER_AUTH_SECRET"].encode(), ACCESS_TOKEN)
+        audience, issuer = env.get("JWT_AUDIENCE", url), env.get("JWT_ISSUER", url)
+        return jwt.decode(token, key, [header["alg"]], audience=audience, issuer=issuer)
 
 
 class Browsers:
