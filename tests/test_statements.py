@@ -128,7 +128,7 @@ def test_the_reader_of_captured_statements_sees_what_is_not_held() -> None:
     """The check at the end of the run shares no code with wall 2, and must be able to fail."""
     for sql, faults in {
         "SELECT 1": [],
-        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1::VARCHAR AND id = $2": [],
+        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1::tasks.caller AND id = $2": [],
         "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $2": ["tasks"],
         "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1 OR true": ["tasks"],
         "WITH a AS (DELETE FROM tasks.tasks RETURNING id) SELECT * FROM a": ["tasks"],
