@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, quote, urlsplit
 
 from dev.processes import Child
@@ -27,11 +28,17 @@ def keeps_statements() -> bool:
 
 
 @contextmanager
-def pooler(url: str, folder: Path) -> Iterator[str]:
-    """The URL of the same database through a PgBouncer, which uses this empty folder.
+def pooler(url: str) -> Iterator[str]:
+    """The URL of the same database through a PgBouncer.
 
     It runs as whoever runs the server, for the sake of its socket.
     """
+    with TemporaryDirectory(prefix="pooler-") as folder:
+        Path(folder).chmod(0o755)
+        yield from _started(url, Path(folder))
+
+
+def _started(url: str, folder: Path) -> Iterator[str]:
     parts = urlsplit(url)
     [server] = parse_qs(parts.query)["host"]
     user = Path(server).owner() if os.geteuid() == 0 else None
@@ -48,10 +55,11 @@ def pooler(url: str, folder: Path) -> Iterator[str]:
     lines = ["[databases]", f"* = host={server} port=5432", "[pgbouncer]"]
     (folder / "ini").write_text("\n".join(lines + [f"{k} = {v}" for k, v in settings.items()]))
     (folder / "users").write_text(f'"{parts.username}" ""\n')
-    for path in (folder, folder / "ini", folder / "users") if user else ():
-        shutil.chown(path, user)
+    if user is not None:
+        for path in (folder, folder / "ini", folder / "users"):
+            shutil.chown(path, user)
     with (folder / "log").open("wb") as log:
-        command = [BINARY or "", folder / "ini"]
+        command: list[str | Path] = [BINARY or "", folder / "ini"]
         child = Child(command, cwd=Path("/"), env={}, output=log, user=user)
     deadline = time.monotonic() + _WAIT
     try:

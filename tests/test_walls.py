@@ -5,7 +5,8 @@ import logging
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +15,16 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from sqlalchemy import func, select
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import func, or_, select
 from sqlalchemy.sql import visitors
 
 from api import migrations, statements
 from api.database import Database, Owned
-from api.models import metadata, tasks
+from api.models import Kind, metadata, tasks
+from api.retention import Retention
+from api.revocations import Revocations, SecurityEvent
 from api.statements import (
     OWNER,
     Built,
@@ -29,8 +34,9 @@ from api.statements import (
     _Compiled,
 )
 from api.tasks import Tasks
+from api.tokens import LIFE_MARGIN
 from dev.postgres import ROOT, Postgres
-from tests import stack
+from tests import pooler, stack
 from tests.conftest import run
 
 log = logging.getLogger(__name__)
@@ -62,8 +68,8 @@ class Cluster:
         """As the administrator, who is nobody's URL."""
 
         async def each(connection: asyncpg.Connection) -> None:
-            for command in commands:
-                await connection.execute(command)
+            for sql in commands:
+                await connection.execute(sql)
 
         run(self.url("postgres", database), each)
 
@@ -104,6 +110,11 @@ class Unwalled(_Compiled):
     def __init__(self, expression: Built) -> None:
         keys = {getattr(part, "key", None) for part in visitors.iterate(expression)}
         super().__init__(expression, *({OWNER.key} & keys))
+
+
+EVERYONES_TITLES: Any = Unwalled(
+    select(tasks.c.title).where(or_(tasks.c.owner_id == OWNER, tasks.c.title != ""))
+)
 
 
 class Told(Owned):
@@ -164,8 +175,7 @@ FAULTS = {1: _named, 2: _forgotten, 3: _beyond}
 @pytest.fixture(scope="module")
 def faulty(cluster: Cluster) -> Cluster:
     """With a function that reads everyone's, and one more database, where wall 3 is off."""
-    cluster.do("CREATE DATABASE unwalled OWNER superuser")
-    migrations.upgrade(cluster.url("superuser", "unwalled"))
+    cluster.do("CREATE DATABASE unwalled TEMPLATE superuser OWNER superuser")
     cluster.do("ALTER DOMAIN tasks.caller DROP CONSTRAINT wall", database="unwalled")
     for database in ("superuser", "unwalled"):
         cluster.do(
@@ -214,3 +224,289 @@ def test_each_fault_is_stopped_by_its_own_wall_and_by_no_other(
             alone[frozenset(up)] = "stopped" if stopped else "leaks"
         told = [alone[frozenset(up)] for up in ({1}, {2}, {3}, set())]
         log.info("| %s | %s |", (made.__doc__ or "").partition(".")[0], " | ".join(told))
+
+
+READING = [
+    line.replace("@", "$1::tasks.caller")
+    for line in """\
+SELECT owner_id FROM {t} WHERE @ IS NOT NULL
+SELECT owner_id FROM {t} WHERE owner_id = @ OR true
+SELECT b.owner_id FROM {t} a JOIN {t} b ON true WHERE a.owner_id = @
+SELECT owner_id FROM {t} a WHERE EXISTS (SELECT FROM {t} b WHERE b.owner_id <> @) OR true
+WITH everyones AS MATERIALIZED (SELECT * FROM {t}) SELECT owner_id FROM everyones WHERE @ <> ''
+SELECT max(owner_id) FROM {t} WHERE @ IS NOT NULL UNION ALL SELECT min(owner_id) FROM {t}
+SELECT owner_id FROM {t} WHERE @ IS NOT NULL FOR UPDATE
+SELECT (SELECT string_agg(DISTINCT owner_id, '') FROM {t}) FROM {t} WHERE owner_id = @
+UPDATE {t} SET owner_id = owner_id WHERE @ IS NOT NULL RETURNING owner_id
+WITH gone AS (DELETE FROM {t} WHERE @ IS NOT NULL RETURNING *) SELECT owner_id FROM gone
+""".splitlines()
+]
+"""Each names the caller, and asks for the rows of everyone all the same."""
+GIVING = [
+    "UPDATE tasks.tasks SET owner_id = 'bob' WHERE owner_id = $1::tasks.caller",
+    "INSERT INTO tasks.owners (owner_id, task_count) SELECT 'eve', 1 WHERE $1::tasks.caller > ''",
+    (
+        "INSERT INTO tasks.owners (owner_id, task_count) SELECT 'bob', 1"
+        " WHERE $1::tasks.caller > '' ON CONFLICT (owner_id) DO UPDATE SET task_count = 0"
+    ),
+]
+"""Each would make a row somebody else's, or write into one."""
+PLANNER = {
+    "as it comes": {},
+    "without joins by loop or hash": {"enable_nestloop": "off", "enable_hashjoin": "off"},
+    "generic plans": {"plan_cache_mode": "force_generic_plan"},
+    "fresh plans": {"plan_cache_mode": "force_custom_plan"},
+    "parallel workers": {"debug_parallel_query": "on"},
+    "no index": {"enable_indexscan": "off", "enable_bitmapscan": "off"},
+}
+
+
+@pytest.fixture(scope="module")
+def filled(faulty: Cluster) -> Cluster:
+    """With tasks of Ada and Bob in each database in which wall 3 should stand."""
+    for who in WALLED:
+        if who != "superuser":
+            fill(faulty.url(who))
+    return faulty
+
+
+@pytest.mark.parametrize("planner", PLANNER)
+@pytest.mark.parametrize("who", WALLED)
+def test_sql_that_asks_for_everyones_rows_gets_the_callers(
+    filled: Cluster, who: str, planner: str
+) -> None:
+    """Over and over, with two callers in turn: it is planned for one and run for the other."""
+
+    async def attempt() -> None:
+        connection = await asyncpg.connect(filled.url(who), server_settings=PLANNER[planner])
+        for table in OWNED:
+            for sql in READING:
+                asked = await connection.prepare(sql.format(t=table))
+                for caller in ["ada", "bob"] * 4:
+                    async with undone(connection):
+                        assert {row[0] for row in await asked.fetch(caller)} == {caller}, sql
+        for sql in GIVING:
+            for _ in range(2):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+                    await connection.fetch(sql, "ada")
+        await connection.close()
+
+    asyncio.run(attempt())
+
+
+@asynccontextmanager
+async def undone(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """What is done inside is not kept."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+
+
+async def whose(connection: Any) -> tuple[str, str | None]:
+    """Which role the next statement runs under, and for which owner."""
+    [row] = await connection.fetch(
+        "SELECT current_user, nullif(current_setting('app.owner_id', true), '')"
+    )
+    return tuple(row)
+
+
+EVERYBODY = "SELECT DISTINCT owner_id FROM tasks.tasks WHERE $1::tasks.caller IS NOT NULL"
+
+
+@pytest.mark.parametrize("who", WALLED)
+def test_nothing_of_a_caller_is_left_on_the_connection(filled: Cluster, who: str) -> None:
+    """Not after a statement, nor after one that failed or was given up half way."""
+    fails = "SELECT 1 / (version - version) FROM tasks.tasks WHERE owner_id = $1::tasks.caller"
+    waits = "SELECT pg_sleep(10) FROM tasks.tasks WHERE owner_id = $1::tasks.caller"
+
+    async def attempt() -> None:
+        connection = await asyncpg.connect(filled.url(who))
+        nobody = (who, None)
+        for caller in ("ada", "bob"):
+            assert [tuple(row) for row in await connection.fetch(EVERYBODY, caller)] == [(caller,)]
+            assert await whose(connection) == nobody
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                await connection.fetch(fails, caller)
+            assert await whose(connection) == nobody
+            with pytest.raises(TimeoutError):
+                await connection.fetch(waits, caller, timeout=0.05)
+            assert await whose(connection) == nobody
+        for nothing in ("", None):
+            with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+                await connection.fetch(EVERYBODY, nothing)
+        await connection.close()
+
+    asyncio.run(attempt())
+
+
+@pytest.mark.parametrize("who", WALLED)
+def test_the_last_caller_of_a_transaction_is_the_one(filled: Cluster, who: str) -> None:
+    """Also when PostgreSQL goes back to a savepoint."""
+
+    async def attempt() -> None:
+        connection = await asyncpg.connect(filled.url(who))
+        async with connection.transaction():
+            assert (await connection.fetchval(EVERYBODY, "ada")) == "ada"
+            async with undone(connection):
+                assert (await connection.fetchval(EVERYBODY, "bob")) == "bob"
+            assert await whose(connection) == (CALLER, "ada")
+            async with connection.transaction():
+                assert (await connection.fetchval(EVERYBODY, "bob")) == "bob"
+            assert await whose(connection) == (CALLER, "bob")
+            assert (await connection.fetchval(EVERYBODY, "ada")) == "ada"
+        await connection.close()
+
+    asyncio.run(attempt())
+
+
+@pytest.mark.parametrize("who", WALLED)
+def test_behind_the_wall_there_is_nothing_but_ones_own(filled: Cluster, who: str) -> None:
+    """No other table, and no way to take it down."""
+    forbidden = [
+        "SELECT jti FROM tasks.revocations",
+        "SELECT version_num FROM tasks.alembic_version",
+        'SELECT "userId" FROM public.session',
+        "ALTER TABLE tasks.tasks DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY caller ON tasks.tasks",
+        "CREATE TABLE tasks.copy AS SELECT * FROM tasks.tasks",
+        "CREATE ROLE another",
+    ]
+
+    async def attempt() -> None:
+        connection = await asyncpg.connect(filled.url(who))
+        async with undone(connection):
+            await connection.execute('CREATE TABLE public.session ("userId" text)')
+            for sql in forbidden:
+                async with undone(connection):
+                    await connection.fetchval(EVERYBODY, "ada")
+                    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                        await connection.execute(sql)
+            async with undone(connection):
+                await connection.fetchval(EVERYBODY, "ada")
+                await connection.execute("SET LOCAL row_security = off")
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute("SELECT FROM tasks.tasks")
+        await connection.close()
+
+    asyncio.run(attempt())
+
+
+def test_without_a_caller_there_are_no_rows(filled: Cluster) -> None:
+    """For the tables' own owner too, unless PostgreSQL lets that one by."""
+
+    async def attempt(connection: asyncpg.Connection) -> None:
+        for table in OWNED:
+            assert await connection.fetch(f"SELECT FROM {table}") == []
+            # And a migration that means the rows of everyone is told, as `env.py` has it.
+            async with undone(connection):
+                await connection.execute("SET LOCAL row_security = off")
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(f"TABLE {table}")
+
+    run(filled.url("owning"), attempt)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_a_transaction_may_be_about_several_owners_and_about_nobody(
+    cluster: Cluster, who: str
+) -> None:
+    """As a purge and the forgetting of old ones are."""
+
+    async def attempt() -> list[str]:
+        async with Database(cluster.url(who)) as database:
+            for owner in ("carol", "dan", "eve"):
+                await Tasks(database.of(owner)).create({"title": "mine"})
+            events = [SecurityEvent("i", owner, Kind.OWNER, owner) for owner in ("carol", "dan")]
+            revocations = Revocations(database, cluster.url(who), max_age=-LIFE_MARGIN)
+            for event in events:
+                async with database.transaction() as transaction:
+                    await Tasks(transaction.of(event.subject)).purge()
+                    await revocations.take(transaction, event)
+            await Retention(database, revocations).forget()
+            counts = [await Tasks(database.of(owner)).count(None) for owner in ("carol", "eve")]
+            assert counts == [0, 1]
+
+        def owners(connection: asyncpg.Connection) -> Any:
+            return connection.fetch("SELECT owner_id FROM tasks.owners")
+
+        return [row["owner_id"] for row in run(cluster.url("postgres", who), owners)]
+
+    assert {"carol", "dan", "eve"} & {*asyncio.run(attempt())} == {"eve"}
+
+
+WALLS = """
+SELECT c.relname, relrowsecurity AND relforcerowsecurity AS forced,
+  (SELECT array_agg(pg_get_expr(polqual, polrelid)) FROM pg_policy WHERE polrelid = c.oid
+   AND polcmd = '*') AS policies
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE relnamespace = 'tasks'::regnamespace AND relkind = 'r' AND attname = 'owner_id'
+"""
+
+
+def test_a_table_of_owners_that_is_added_later_is_walled_by_the_next_migration(
+    cluster: Cluster,
+) -> None:
+    url = cluster.fresh("owning")
+    held = "(owner_id = NULLIF(current_setting('app.owner_id'::text, true), ''::text))"
+
+    async def add(connection: asyncpg.Connection) -> None:
+        await connection.execute("CREATE TABLE tasks.notes (owner_id text, id uuid)")
+
+    async def walls(connection: asyncpg.Connection) -> list[tuple[object, ...]]:
+        return [tuple(row) for row in await connection.fetch(WALLS)]
+
+    assert sorted(run(url, walls)) == [(table.name, True, [held]) for table in OWNED]
+    run(url, add)
+    assert ("notes", False, None) in run(url, walls)
+    migrations.upgrade(url)
+    assert ("notes", True, [held]) in run(url, walls)
+
+    async def note(connection: asyncpg.Connection) -> None:
+        await connection.execute("INSERT INTO tasks.notes SELECT $1::tasks.caller", "ada")
+        assert not await connection.fetch(
+            "SELECT FROM tasks.notes WHERE $1::tasks.caller > ''", "b"
+        )
+
+    run(url, note)
+
+
+def test_the_wall_can_be_taken_down_by_hand_and_built_again(cluster: Cluster) -> None:
+    url = cluster.fresh("owning")
+    config = Config(toml_file=ROOT / "pyproject.toml")
+    config.attributes["url"] = url
+    command.downgrade(config, "0002")
+
+    async def walls(connection: asyncpg.Connection) -> list[Any]:
+        return await connection.fetch(WALLS)
+
+    assert {(row["forced"], row["policies"]) for row in run(url, walls)} == {(False, None)}
+    command.upgrade(config, "head")
+    command.check(config)
+    assert {row["forced"] for row in run(url, walls)} == {True}
+
+
+@pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)
+@pytest.mark.parametrize("who", WALLED)
+def test_behind_a_transaction_pooler_everyone_gets_their_own(filled: Cluster, who: str) -> None:
+    """Two processes with more clients than the pooler has connections, who take turns on each."""
+
+    async def attempt(url: str) -> None:
+        async with Database(url) as one, Database(url) as other:
+
+            async def ask(number: int) -> None:
+                database = (one, other)[number % 2]
+                owner = ("ada", "bob")[number // 2 % 2]
+                titles = await database.of(owner).rows(EVERYONES_TITLES)
+                assert {row["title"].partition("'")[0] for row in titles} == {owner}
+                mine = await Tasks(database.of(owner)).page(5, None, None)
+                assert all(row["title"].startswith(owner) for row in mine.rows)
+
+            await asyncio.gather(*(ask(number) for number in range(80)))
+            async with one.connection() as connection:
+                assert await whose(connection) == (who, None)
+
+    with pooler.pooler(filled.url(who)) as url:
+        asyncio.run(attempt(url))
