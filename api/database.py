@@ -127,7 +127,8 @@ class Transaction(_Connected):
     async def owners(self, statement: EveryonesStatement) -> list[str]:
         """Of whom it is true. From here on, unless for one owner, the rows of everyone are seen."""
         await self._connection.execute("SET LOCAL app.everyone = 'on'")
-        return [owner for (owner,) in await self._connection.fetch(statement.sql)]
+        rows = await self._connection.fetch(statement.sql, *statement.arguments({}))
+        return [owner for (owner,) in rows]
 
 
 class Database(_Connected):

@@ -22,6 +22,7 @@ from sqlalchemy.sql import visitors
 
 from api import migrations, statements
 from api.database import Database, Owned
+from api.lists import Filter, Lists, Order
 from api.models import Kind, metadata, tasks
 from api.retention import Retention
 from api.revocations import Revocations, SecurityEvent
@@ -426,7 +427,7 @@ def test_a_transaction_may_be_about_several_owners_and_about_nobody(
                     await Tasks(transaction.of(event.subject)).purge()
                     await revocations.take(transaction, event)
             await Retention(database, revocations).forget()
-            counts = [await Tasks(database.of(owner)).count(None) for owner in ("carol", "eve")]
+            counts = [await Lists(database.of(owner)).count(Filter()) for owner in ("carol", "eve")]
             assert counts == [0, 1]
 
         def owners(connection: asyncpg.Connection) -> Any:
@@ -477,7 +478,7 @@ def test_the_wall_can_be_taken_down_by_hand_and_built_again(cluster: Cluster) ->
     url = cluster.fresh("owning")
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["url"] = url
-    command.downgrade(config, "0002")
+    command.downgrade(config, "0003")
 
     async def walls(connection: asyncpg.Connection) -> list[Any]:
         return await connection.fetch(WALLS)
@@ -501,7 +502,7 @@ def test_behind_a_transaction_pooler_everyone_gets_their_own(filled: Cluster, wh
                 owner = ("ada", "bob")[number // 2 % 2]
                 titles = await database.of(owner).rows(EVERYONES_TITLES)
                 assert {row["title"].partition("'")[0] for row in titles} == {owner}
-                mine = await Tasks(database.of(owner)).page(5, None, None)
+                mine = await Lists(database.of(owner)).page(5, None, Filter(), Order())
                 assert all(row["title"].startswith(owner) for row in mine.rows)
 
             await asyncio.gather(*(ask(number) for number in range(80)))
