@@ -64,7 +64,7 @@ _DEAD = (
 
 Row: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Row]"
-_Connection: TypeAlias = "asyncpg.Connection[Row]"
+OwnConnection: TypeAlias = "asyncpg.Connection[Row]"
 
 
 class _Lost(Unavailable):
@@ -203,10 +203,10 @@ class Database(_Connected):
         finally:
             self._asking -= 1
 
-    async def _connect(self, url: str | None = None, **options: Any) -> _Connection:
+    async def _connect(self, url: str | None = None, **options: Any) -> OwnConnection:
         """For the pool, with a cache of statements where they are kept."""
         size = STATEMENTS if self._keeps_statements else 0
-        connection: _Connection = await asyncpg.connect(url, statement_cache_size=size, **options)
+        connection: OwnConnection = await asyncpg.connect(url, statement_cache_size=size, **options)
         if self._keeps_statements is None:
             self._keeps_statements = await keeps_statements(connection)
             if self._keeps_statements:
@@ -224,7 +224,16 @@ async def _nothing_to_reset(_: object) -> None:
     """What is set here is set for a transaction. asyncpg's own reset is a round trip each time."""
 
 
-async def keeps_statements(connection: _Connection) -> bool:
+async def connect(url: str) -> OwnConnection:
+    """A connection of one's own, beside the pool. Raises Unavailable when none can be had."""
+    try:
+        connection: OwnConnection = await asyncpg.connect(connectable(url), **_CONNECTED)
+    except AWAY as outage:
+        raise Unavailable from outage
+    return connection
+
+
+async def keeps_statements(connection: OwnConnection) -> bool:
     """Whether a statement that is prepared on this connection can be run on it later.
 
     Behind a pooler that hands out another server connection for each transaction it can, if the
@@ -248,10 +257,7 @@ async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
     Raises Unavailable when none can be had. One that dies unnoticed hears nothing: whoever must
     not miss anything looks by other means as well.
     """
-    try:
-        connection = await asyncpg.connect(connectable(url), **_CONNECTED)
-    except AWAY as outage:
-        raise Unavailable from outage
+    connection = await connect(url)
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     try:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.database import AWAY
@@ -14,12 +15,21 @@ class Failed(Exception):
     """The database could not be brought up to date. Its text is one line for whoever runs this."""
 
 
+def _config() -> Config:
+    return Config(toml_file=Path(__file__).parents[2] / "pyproject.toml")
+
+
+def head() -> str | None:
+    """The revision that a database is at when nothing is pending."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
 def upgrade(url: str) -> None:
     """Applies what is pending, one process at a time. Blocks, and must not run in an event loop.
 
     Raises Failed.
     """
-    config = Config(toml_file=Path(__file__).parents[2] / "pyproject.toml")
+    config = _config()
     config.attributes["url"] = url
     try:
         command.upgrade(config, "head")
