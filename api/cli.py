@@ -20,9 +20,9 @@ from fastapi import FastAPI
 from api import doctor, migrations
 from api.app import create_app, verifier
 from api.config import DAY, Config, ConfigError, DatabaseConfig, TokenConfig
-from api.database import connect
 from api.errors import Unavailable
 from api.keys import ACCESS_TOKEN, derive
+from api.pool import connect
 from api.schema import schema
 from api.server import GRACE, Server
 from api.tokens import InvalidToken

@@ -13,10 +13,10 @@ import httpx
 
 from api import migrations
 from api.config import Config, TokenConfig
-from api.database import OwnConnection, connect, keeps_statements
 from api.errors import Unavailable
 from api.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive
 from api.models import SCHEMA
+from api.pool import Connection, connect, keeps_statements
 from api.tokens import LEEWAY
 
 TIMEOUT = 5.0
@@ -82,7 +82,7 @@ def _secret(config: TokenConfig) -> Finding:
     return Finding("secret", f"{said}; the web app's must have the same")
 
 
-async def _database(connection: OwnConnection, config: Config) -> AsyncIterator[Finding]:
+async def _database(connection: Connection, config: Config) -> AsyncIterator[Finding]:
     version = connection.get_server_version().major
     began = time.perf_counter()
     moment = await connection.fetchval("SELECT clock_timestamp()")
@@ -122,7 +122,7 @@ async def _is_pooled(url: str) -> bool:
         connection.terminate()
 
 
-async def _migrations(connection: OwnConnection) -> Finding:
+async def _migrations(connection: Connection) -> Finding:
     head, current = migrations.head(), None
     with suppress(asyncpg.UndefinedTableError):
         current = await connection.fetchval(f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608
@@ -131,7 +131,7 @@ async def _migrations(connection: OwnConnection) -> Finding:
     return Finding("migrations", f"at {current or 'none'}, and {head} is the last one", _MIGRATE)
 
 
-async def wall(connection: OwnConnection) -> Finding:
+async def wall(connection: Connection) -> Finding:
     """Whether PostgreSQL itself holds each statement to its owner (docs/walls.md)."""
     about = "wall 3"
     grant = (

@@ -23,7 +23,8 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from api import lists, migrations
-from api.database import POOL_SIZE, Database
+from api.database import Database
+from api.pool import POOL_SIZE
 from api.statements import Statement
 from api.tasks import GET
 from benchmarks import scale

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from api.database import Database, connectable
+from api.database import Database
 from api.errors import Unavailable
 from api.models import tasks
+from api.pool import connectable
 from api.statements import OWNER, Statement
 from dev.postgres import Postgres
 

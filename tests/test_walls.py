@@ -24,6 +24,7 @@ from api import migrations, statements
 from api.database import Database, Owned
 from api.lists import Filter, Lists, Order
 from api.models import Kind, metadata, tasks
+from api.pool import connect
 from api.retention import Retention
 from api.revocations import Revocations, SecurityEvent
 from api.statements import (
@@ -506,8 +507,9 @@ def test_behind_a_transaction_pooler_everyone_gets_their_own(filled: Cluster, wh
                 assert all(row["title"].startswith(owner) for row in mine.rows)
 
             await asyncio.gather(*(ask(number) for number in range(80)))
-            async with one.connection() as connection:
-                assert await whose(connection) == (who, None)
+            connection = await connect(url)
+            assert await whose(connection) == (who, None)
+            connection.terminate()
 
     with pooler.pooler(filled.url(who)) as url:
         asyncio.run(attempt(url))

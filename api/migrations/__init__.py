@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.database import AWAY
+from api.pool import AWAY
 
 
 class Failed(Exception):

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import AutoString
 
 from api.config import DatabaseConfig
-from api.database import CONNECT_TIMEOUT, connectable
 from api.models import SCHEMA, metadata
+from api.pool import CONNECT_TIMEOUT, connectable
 
 LOCK = 4_208_150_211
 """Any number that nobody else locks: one process migrates, the others wait and find it done."""
