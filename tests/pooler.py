@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from dev.processes import Child
 
-BINARY = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin")
+BINARY = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 WHY_NOT = "needs pgbouncer: apt-get install pgbouncer"
 SERVER_CONNECTIONS = 2
 """Fewer than clients, so that they take turns on each."""
