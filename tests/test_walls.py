@@ -475,6 +475,17 @@ def test_a_table_of_owners_that_is_added_later_is_walled_by_the_next_migration(
     run(url, note)
 
 
+def test_no_function_in_the_database_leaves_the_wall(cluster: Cluster) -> None:
+    """One that runs as whoever owns it would."""
+
+    async def leaving(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        return await connection.fetch(
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'tasks'::regnamespace AND prosecdef"
+        )
+
+    assert run(cluster.url("owning"), leaving) == []
+
+
 def test_the_wall_can_be_taken_down_by_hand_and_built_again(cluster: Cluster) -> None:
     url = cluster.fresh("owning")
     config = Config(toml_file=ROOT / "pyproject.toml")
