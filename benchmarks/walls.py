@@ -100,7 +100,13 @@ END $$;
 ALTER FUNCTION tasks.as_owner OWNER TO bearer_tasks_caller;
 REVOKE EXECUTE ON FUNCTION tasks.as_owner FROM PUBLIC;
 """.strip()
-DOMAIN = "GRANT bearer_tasks_caller TO CURRENT_USER;\nCREATE DOMAIN tasks.caller ... CHECK (...);"
+DOMAIN = """
+CREATE DOMAIN tasks.caller AS text NOT NULL CHECK (VALUE <> '');
+ALTER DOMAIN tasks.caller ADD CONSTRAINT wall CHECK (
+  set_config('app.owner_id', VALUE, true) = VALUE
+  AND set_config('role', 'bearer_tasks_caller', true) = 'bearer_tasks_caller');
+""".strip()
+"""As the migrations make it. All statements share it."""
 
 
 def as_text(value: object) -> object:
