@@ -25,9 +25,11 @@ attack: setup
 prove: setup
 	cd frontend && $(NPM) run --silent build
 	python -m pytest -n0 tests/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
+	python -m pytest -n0 tests/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
 	EXAMPLES=3000 MATRIX=all python -m pytest tests/test_tokens.py tests/contract/test_matrix.py
 	python -m benchmarks.verify
 	python -m benchmarks.unknown_keys
+	python -m benchmarks.walls
 	python -m benchmarks.mutants
 
 # This API beside the ceiling, Strawberry's own router and the tutorial way. wrk makes the load.

@@ -1,4 +1,4 @@
-"""`python -m api serve | migrate | token | schema`."""
+"""`python -m api serve | migrate | token | schema | doctor`."""
 
 import argparse
 import asyncio
@@ -17,10 +17,12 @@ import jwt
 import uvicorn
 from fastapi import FastAPI
 
-from api import migrations
+from api import doctor, migrations
 from api.app import create_app, verifier
 from api.config import DAY, Config, ConfigError, DatabaseConfig, TokenConfig
+from api.errors import Unavailable
 from api.keys import ACCESS_TOKEN, derive
+from api.pool import connect
 from api.schema import schema
 from api.server import GRACE, Server
 from api.tokens import InvalidToken
@@ -100,6 +102,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Prints what schema.graphql holds. Needs no settings.",
     )
     sdl.set_defaults(command=_schema)
+
+    examined = commands.add_parser(
+        "doctor",
+        help="say what is wrong, and how to mend it",
+        description="Looks at the secret, the database, its migrations and walls, the clock, the "
+        "issuer and its key set. Exits 1 when anything is wrong.",
+    )
+    examined.set_defaults(command=_doctor)
     return parser
 
 
@@ -127,6 +137,7 @@ def _serve(chosen: argparse.Namespace) -> None:
         log.warning("BETTER_AUTH_SECRET_PREVIOUS verifies too: unset it once the rotation is over")
     if not chosen.no_migrate:
         migrations.upgrade(config.direct_url)
+    asyncio.run(_say_wall(config.database_url.get_secret_value()))
     if chosen.reload:
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
         uvicorn.run(
@@ -140,6 +151,19 @@ def _serve(chosen: argparse.Namespace) -> None:
         )
         return
     Server(create_app(config), chosen.host, chosen.port).run()
+
+
+async def _say_wall(url: str) -> None:
+    with contextlib.suppress(Unavailable):  # then nothing is served, either
+        connection = await connect(url)
+        try:
+            finding = await doctor.wall(connection)
+        finally:
+            connection.terminate()
+        if finding.mend is None:
+            log.info("%s %s", finding.about, finding.said)
+        else:
+            log.warning("%s %s; %s", finding.about, finding.said, finding.mend)
 
 
 def _migrate(_: argparse.Namespace) -> None:
@@ -194,6 +218,19 @@ def _dev_runs() -> bool:
 
 def _schema(_: argparse.Namespace) -> None:
     print(schema.as_str())
+
+
+def _doctor(_: argparse.Namespace) -> None:
+    async def examine() -> bool:
+        well = True
+        async for finding in doctor.examine(config):
+            well = well and finding.mend is None
+            print(finding)
+        return well
+
+    config = Config.read(*_env_files())
+    if not asyncio.run(examine()):
+        raise SystemExit(1)
 
 
 def _stop(line: str, status: int) -> NoReturn:

@@ -71,7 +71,7 @@ class Retention:
                 for owner in await self._revocations.forget(transaction):
                     await Tasks(transaction.of(owner)).forget()
             done: set[str] = set()
-            while due := {row["owner_id"] for row in await locked.rows(DUE)} - done:
+            while due := {*await locked.owners(DUE)} - done:
                 for owner in due:
                     await Tasks(self._database.of(owner)).retain()
                 done |= due

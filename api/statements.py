@@ -30,7 +30,6 @@ from sqlalchemy import (
     Select,
     Table,
     TableValuedAlias,
-    Text,
     Tuple,
     TypeClause,
     UnaryExpression,
@@ -45,10 +44,27 @@ from sqlalchemy.sql.elements import CollectionAggregate, ExpressionClauseList, G
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import and_, custom_op, eq
 from sqlalchemy.sql.selectable import ForUpdateArg, SelectStatementGrouping
+from sqlalchemy.types import UserDefinedType
 
-from api.models import metadata
+from api.models import SCHEMA, metadata
 
-OWNER: Final = bindparam("owner_id", type_=Text)
+
+class _Caller(UserDefinedType[str]):
+    """The domain over text that puts wall 3 up: see `migrations/row_security.sql`.
+
+    It does so when `$1` arrives, before PostgreSQL plans the statement. A cast of some other type
+    to it would come too late, and leak: so each `$1` of a statement must be of this very type.
+    """
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """SQLAlchemy: its name in SQL."""
+        return f"{SCHEMA}.caller"
+
+
+OWNER: Final = bindparam("owner_id", type_=_Caller)
 """The caller, in a statement. Nobody passes a value for it: `database.Owned` does."""
 
 Built = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
@@ -90,6 +106,9 @@ class _Compiled:
         self._constants = {
             name: value for name, value in compiled.params.items() if value is not None
         }
+        self.is_reading = not any(
+            isinstance(part, Insert | Update | Delete) for part in visitors.iterate(expression)
+        )
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
         """The values in their places. Raises TypeError for one that has none."""
@@ -109,6 +128,8 @@ class Statement(_Compiled):
         if fault := next(_faults(expression), None):
             raise UnscopedStatement(fault)
         super().__init__(expression, OWNER.key)
+        if re.search(rf"\$1(?!\d|::{_Caller().get_col_spec()}\b)", self.sql):
+            raise UnscopedStatement("an owner who puts up no wall")
 
 
 class UnownedStatement(_Compiled):

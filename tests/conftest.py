@@ -153,11 +153,11 @@ def bob(new_caller: Callable[[], Caller]) -> Caller:
     return new_caller()
 
 
-def run(postgres: Postgres, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    """Does something in the database behind the API's back."""
+def run(where: Postgres | str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """Does something in a database, or at this URL, behind the API's back."""
 
     async def connected() -> T:
-        connection = await asyncpg.connect(postgres.url)
+        connection = await asyncpg.connect(where if isinstance(where, str) else where.url)
         try:
             return await work(connection)
         finally:

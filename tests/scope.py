@@ -14,7 +14,10 @@ OWNED = {"tasks", "task_ids", "owners"}
 
 
 def unscoped(sql: str) -> list[str]:
-    """Each use of an owned table that does not hold `owner_id` to `$1`."""
+    """Each use of an owned table that does not hold `owner_id` to `$1`.
+
+    And a `$1` that is not of the type that puts wall 3 up, or is cast to it from another.
+    """
     finder = _Finder()
     finder(parse_sql(sql))
     return finder.faults
@@ -82,5 +85,9 @@ def _held(where: Any) -> Iterator[str]:
 
 
 def _is_caller(value: Any) -> bool:
-    bare = value.arg if isinstance(value, ast.TypeCast) else value
-    return isinstance(bare, ast.ParamRef) and bare.number == 1
+    return (
+        isinstance(value, ast.TypeCast)
+        and isinstance(value.arg, ast.ParamRef)
+        and value.arg.number == 1
+        and [name.sval for name in value.typeName.names] == ["tasks", "caller"]
+    )

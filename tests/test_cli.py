@@ -22,7 +22,9 @@ def run(env: dict[str, str], cwd: Path, *arguments: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("migrate",), ("token",), ("schema",)])
+@pytest.mark.parametrize(
+    "command", [(), ("serve",), ("migrate",), ("token",), ("schema",), ("doctor",)]
+)
 def test_help_is_complete(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = run(stack.environment(), tmp_path, *command, "--help")
     assert done.returncode == 0

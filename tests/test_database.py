@@ -1,16 +1,23 @@
 """One owner's way into the database, the URLs it takes, and what an outage is."""
 
 import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from api.database import Database, connectable
+from api import migrations, pool
+from api.database import Database, Row
 from api.errors import Unavailable
 from api.models import tasks
+from api.pool import connectable
 from api.statements import OWNER, Statement
 from dev.postgres import Postgres
+from tests import pooler, stack
 
 
 def test_nobody_can_hand_in_an_owner(postgres: Postgres) -> None:
@@ -49,3 +56,164 @@ def test_a_database_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
     for url in (f"postgresql://u@/db?host={tmp_path}", "postgresql://u@127.0.0.1:1/db"):
         with pytest.raises(Unavailable):
             asyncio.run(ask(url))
+
+
+READ = Statement(select(tasks.c.title).where(tasks.c.owner_id == OWNER))
+WRITE = Statement(update(tasks).where(tasks.c.owner_id == OWNER).values(description="written"))
+
+
+@asynccontextmanager
+async def held(postgres: Postgres) -> AsyncIterator[asyncpg.Connection]:
+    """Nobody gets at the tasks meanwhile, who then waits for them; on a connection for looking."""
+    holding, looking = await asyncpg.connect(postgres.url), await asyncpg.connect(postgres.url)
+    try:
+        async with holding.transaction():
+            await holding.execute("LOCK TABLE tasks.tasks")
+            yield looking
+    finally:
+        await holding.close()
+        await looking.close()
+
+
+async def waiting(looking: asyncpg.Connection, *, how_many: int = 1) -> list[int]:
+    """The server's processes that wait for the tasks, once they are so many."""
+    query = """SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND relation = 'tasks.tasks'::regclass
+        AND application_name = 'bearer-tasks-api'"""
+    while len(found := await looking.fetch(query)) < how_many:  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.01)
+    return [row["pid"] for row in found]
+
+
+def test_who_would_wait_in_a_full_line_is_told_at_once(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "POOL_SIZE", 2)
+    monkeypatch.setattr(pool, "QUEUE_SIZE", 3)
+
+    async def attempt() -> None:
+        async with Database(postgres.url) as database:
+            own = database.of("ada")
+            async with held(postgres) as looking, asyncio.timeout(pool.CONNECT_TIMEOUT / 2):
+                running = [asyncio.create_task(own.rows(READ)) for _ in range(5)]
+                assert len(await waiting(looking, how_many=2)) == 2, "and three wait for a turn"
+                with pytest.raises(Unavailable):
+                    await own.rows(READ)
+                running[3].cancel()  # who leaves the line makes room in it
+                await asyncio.wait([running[3]])
+                running[3] = asyncio.create_task(own.rows(READ))
+                await asyncio.sleep(0)
+                with pytest.raises(Unavailable):
+                    await own.rows(READ)
+            assert await asyncio.gather(*running) == [[]] * 5
+            assert await asyncio.gather(*(own.rows(READ) for _ in range(5))) == [[]] * 5
+
+    asyncio.run(attempt())
+
+
+def test_whoever_is_given_up_leaves_the_pool_as_large_as_it_was(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "POOL_SIZE", 2)
+
+    async def attempt() -> None:
+        async with Database(postgres.url) as database:
+            own = database.of("ada")
+            for _ in range(3):
+                async with held(postgres) as looking:
+                    running = [asyncio.create_task(own.rows(READ)) for _ in range(6)]
+                    await waiting(looking, how_many=2)
+                    for task in running:
+                        task.cancel()
+                    await asyncio.wait(running)
+                    assert all(task.cancelled() for task in running)
+            together = await asyncio.gather(*(own.rows(READ) for _ in range(20)))
+            assert together == [[]] * 20
+
+    asyncio.run(attempt())
+
+
+@pytest.mark.parametrize(("statement", "again"), [(READ, True), (WRITE, False)])
+def test_a_statement_whose_connection_dies_is_run_again_if_it_writes_nothing(
+    postgres: Postgres, statement: Statement, *, again: bool
+) -> None:
+    """A write may have been written: whoever sent it is told to come again."""
+
+    async def attempt() -> list[Row]:
+        async with Database(postgres.url) as database:
+            own = database.of("ada")
+            await own.rows(READ)
+            async with held(postgres) as looking:
+                running = asyncio.create_task(own.rows(statement))
+                [process] = await waiting(looking)
+                await looking.execute("SELECT pg_terminate_backend($1)", process)
+                if again:
+                    while await waiting(looking) == [process]:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+                else:
+                    await asyncio.wait([running])
+            try:
+                return await running
+            finally:
+                assert await own.rows(READ) == []
+
+    if again:
+        assert asyncio.run(attempt()) == []
+    else:
+        with pytest.raises(Unavailable):
+            asyncio.run(attempt())
+
+
+def test_connections_that_died_while_nobody_used_them_are_replaced(postgres: Postgres) -> None:
+    """As a database that sleeps, or a restart, leaves them. No one is told."""
+
+    async def attempt() -> None:
+        kill = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = 'bearer-tasks-api' AND pid <> pg_backend_pid()
+            AND datname = current_database()"""
+        url = postgres.url.replace("/postgres?", "/killing?")
+        setup = await asyncpg.connect(postgres.url)
+        await setup.execute("CREATE DATABASE killing TEMPLATE template0")
+        await setup.close()
+        await asyncio.to_thread(migrations.upgrade, url)
+        killer = await asyncpg.connect(url)
+        async with Database(url) as database:
+            own = database.of("ada")
+            await asyncio.gather(*(own.rows(READ) for _ in range(5)))
+            for _ in range(3):
+                await killer.execute(kill)
+                assert await own.rows(READ) == []
+                assert await own.rows(WRITE) == []
+        await killer.close()
+
+    asyncio.run(attempt())
+
+
+def test_nothing_is_sent_but_the_statement(postgres: Postgres) -> None:
+    """No reset of a session in which nothing was set, and no second round trip."""
+    mark = f"ada{secrets.token_hex(4)}"
+
+    async def attempt() -> None:
+        async with Database(postgres.url) as database:
+            for _ in range(3):
+                await database.of(mark).rows(READ)
+
+    asyncio.run(attempt())
+    ran = stack.statements(postgres, "bearer-tasks-api")
+    assert READ.sql in ran
+    assert not [sql for sql in ran if "RESET ALL" in sql or "pg_advisory_unlock_all" in sql]
+
+
+def test_a_pooler_that_loses_statements_is_recognised(postgres: Postgres) -> None:
+    async def keeps(url: str) -> bool:
+        connection = await pool.connect(url)
+        try:
+            return await pool.keeps_statements(connection)
+        finally:
+            connection.terminate()
+
+    assert asyncio.run(keeps(postgres.url))
+    if pooler.BINARY is None:
+        pytest.skip(pooler.WHY_NOT)
+    with pooler.pooler(postgres.url) as url:
+        assert asyncio.run(keeps(url)) == pooler.keeps_statements()

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     MetaData,
     Table,
+    Text,
     bindparam,
     column,
     delete,
@@ -114,6 +115,13 @@ def test_a_statement_that_reaches_further_is_not_built(reach: str) -> None:
         Statement(UNSCOPED[reach]())
 
 
+def test_an_owner_of_another_type_is_no_wall() -> None:
+    """It would be the caller, and PostgreSQL would have planned the statement before it knew."""
+    late = tasks.c.owner_id == bindparam(OWNER.key, type_=Text)
+    with pytest.raises(UnscopedStatement, match="no wall"):
+        Statement(select(tasks).where(late))
+
+
 def test_a_statement_held_to_its_owner_everywhere_is_built() -> None:
     theirs = exists(select(task_ids.c.id).where(task_ids.c.owner_id == OWNER))
     statement = Statement(
@@ -121,28 +129,34 @@ def test_a_statement_held_to_its_owner_everywhere_is_built() -> None:
     )
     assert statement.names == ["t"]
     assert statement.sql.count("$1") == 2
-    Statement(insert(task_ids).values(owner_id=OWNER, id=bindparam("new_id")))
+    assert statement.is_reading
+    written = insert(task_ids).values(owner_id=OWNER, id=bindparam("new_id"))
+    assert not Statement(written).is_reading
+    gone = select(tasks.c.id).where(mine).add_cte(delete(tasks).where(mine).cte("gone"))
+    assert not Statement(gone).is_reading
 
 
 def test_the_reader_of_captured_statements_sees_what_is_not_held() -> None:
     """The check at the end of the run shares no code with wall 2, and must be able to fail."""
     for sql, faults in {
         "SELECT 1": [],
-        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1::VARCHAR AND id = $2": [],
+        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = @ AND id = $2": [],
         "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $2": ["tasks"],
-        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1 OR true": ["tasks"],
+        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = @ OR true": ["tasks"],
         "WITH a AS (DELETE FROM tasks.tasks RETURNING id) SELECT * FROM a": ["tasks"],
         "UPDATE tasks.owners SET task_count = 0": ["owners"],
-        "INSERT INTO tasks.task_ids (id, owner_id) VALUES ($2, $1)": [],
-        "INSERT INTO tasks.task_ids (id, owner_id) VALUES ($1, $2)": ["INSERT INTO task_ids"],
-        "INSERT INTO tasks.task_ids (owner_id) VALUES ($1) ON CONFLICT (id) DO NOTHING": [
+        "INSERT INTO tasks.task_ids (id, owner_id) VALUES ($2, @)": [],
+        "INSERT INTO tasks.task_ids (id, owner_id) VALUES (@, $2)": ["INSERT INTO task_ids"],
+        "INSERT INTO tasks.task_ids (owner_id) VALUES (@) ON CONFLICT (id) DO NOTHING": [
             "ON CONFLICT of task_ids"
         ],
-        "INSERT INTO tasks.task_ids (owner_id) VALUES ($1) ON CONFLICT DO NOTHING": [
+        "INSERT INTO tasks.task_ids (owner_id) VALUES (@) ON CONFLICT DO NOTHING": [
             "ON CONFLICT of task_ids"
         ],
+        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1": ["tasks"],
+        "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1::text::tasks.caller": ["tasks"],
     }.items():
-        assert scope.unscoped(sql) == faults, sql
+        assert scope.unscoped(sql.replace("@", "$1::tasks.caller")) == faults, sql
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,23 @@ from urllib.parse import urlsplit
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.database import AWAY
+from api.pool import AWAY
 
 
 class Failed(Exception):
     """The database could not be brought up to date. Its text is one line for whoever runs this."""
+
+
+def _config() -> Config:
+    return Config(toml_file=Path(__file__).parents[2] / "pyproject.toml")
+
+
+def head() -> str | None:
+    """The revision that a database is at when nothing is pending."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def upgrade(url: str) -> None:
@@ -19,7 +29,7 @@ def upgrade(url: str) -> None:
 
     Raises Failed.
     """
-    config = Config(toml_file=Path(__file__).parents[2] / "pyproject.toml")
+    config = _config()
     config.attributes["url"] = url
     try:
         command.upgrade(config, "head")

@@ -1,0 +1,87 @@
+-- Wall 3, brought up to date after each run of migrations: every table that has an `owner_id` shows
+-- and takes the rows of the caller alone. What is there already is not touched.
+--
+-- A statement's `$1` is of the domain `tasks.caller`. Its CHECK is evaluated when the value arrives,
+-- before the statement is planned, and sets two things until the end of the transaction: whose rows
+-- there are, and a role that has no way around that. Where that role cannot be used, the CHECK sets
+-- the first alone, and the API says at its start that wall 3 is off. A wall that stood is not taken
+-- down again here: without its role the statements fail.
+DO $wall$
+DECLARE
+  caller CONSTANT name := 'bearer_tasks_caller'; -- shared by all databases of this server
+  before CONSTANT text := current_setting('role');
+  all_owned CONSTANT regclass[] := ARRAY(
+    SELECT c.oid FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'tasks'::regnamespace AND c.relkind IN ('r', 'p')
+      AND a.attname = 'owner_id' AND NOT a.attisdropped
+    ORDER BY c.oid
+  );
+  owned regclass;
+  stands boolean;
+BEGIN
+  BEGIN
+    IF to_regrole(caller) IS NULL THEN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', caller);
+    END IF;
+  EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL; -- another database's migration was faster
+    WHEN insufficient_privilege THEN NULL;
+  END;
+
+  IF to_regrole(caller) IS NOT NULL THEN
+    EXECUTE format('GRANT USAGE ON SCHEMA tasks TO %I', caller);
+  END IF;
+  FOREACH owned IN ARRAY all_owned LOOP
+    IF NOT (SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = owned) THEN
+      EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', owned);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = owned AND polname = 'caller') THEN
+      -- What was set for a transaction that has ended reads as '', not as NULL.
+      EXECUTE format(
+        'CREATE POLICY caller ON %s'
+        ' USING (owner_id = nullif(current_setting(''app.owner_id'', true), ''''))', owned);
+    END IF;
+    -- For the one question about the rows of everyone, which whoever owns the tables may ask.
+    IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = owned AND polname = 'everyone') THEN
+      EXECUTE format(
+        'CREATE POLICY everyone ON %s FOR SELECT TO CURRENT_USER'
+        ' USING (current_setting(''app.everyone'', true) = ''on'')', owned);
+    END IF;
+    IF to_regrole(caller) IS NOT NULL THEN
+      EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', owned, caller);
+    END IF;
+  END LOOP;
+
+  FOR attempt IN 1..2 LOOP
+    BEGIN
+      PERFORM set_config('role', caller, true);
+      SELECT bool_and(row_security_active(held)) INTO stands FROM unnest(all_owned) held;
+      PERFORM set_config('role', before, true);
+      EXIT;
+    EXCEPTION
+      WHEN insufficient_privilege OR invalid_parameter_value THEN
+        stands := false;
+    END;
+    BEGIN
+      EXECUTE format('GRANT %I TO CURRENT_USER', caller);
+    EXCEPTION
+      WHEN insufficient_privilege OR undefined_object THEN EXIT;
+    END;
+  END LOOP;
+
+  IF EXISTS (SELECT FROM pg_constraint
+             WHERE contypid = 'tasks.caller'::regtype AND conname = 'wall') THEN
+    RETURN;
+  ELSIF stands THEN
+    EXECUTE format(
+      'ALTER DOMAIN tasks.caller ADD CONSTRAINT wall CHECK ('
+      'set_config(''app.owner_id'', VALUE, true) = VALUE'
+      ' AND set_config(''role'', %L, true) = %1$L)', caller);
+    ALTER DOMAIN tasks.caller DROP CONSTRAINT IF EXISTS no_wall;
+  ELSIF NOT EXISTS (SELECT FROM pg_constraint
+                    WHERE contypid = 'tasks.caller'::regtype AND conname = 'no_wall') THEN
+    ALTER DOMAIN tasks.caller
+      ADD CONSTRAINT no_wall CHECK (set_config('app.owner_id', VALUE, true) = VALUE);
+  END IF;
+END
+$wall$;

@@ -1,0 +1,229 @@
+"""Connections to PostgreSQL: the URLs it takes, what an outage is, and a bounded pool.
+
+A pool of our own, since asyncpg's costs more than most statements do: it resets the session after
+each use, in a round trip and a task of its own. Here nothing is set for longer than a transaction.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import asyncpg
+
+from api.errors import Unavailable
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to wait for a connection, from the pool or from PostgreSQL."""
+STATEMENT_TIMEOUT = 4.0
+"""Seconds for PostgreSQL to answer; then the request is told that the service is not ready."""
+POOL_SIZE = 10
+"""Connections of one process."""
+QUEUE_SIZE = 2_000
+"""Who may wait for one, CONNECT_TIMEOUT at most. One more is told at once to come again: a line
+that takes longer than that to serve helps nobody in it."""
+IDLE = 300.0
+"""Seconds after which an unused connection is not trusted: what lies between may have dropped it
+without a word."""
+STATEMENTS = 200
+"""Prepared on each connection: more than there are, each of which is then planned once."""
+
+_CONNECTED: Final[dict[str, Any]] = {
+    "timeout": CONNECT_TIMEOUT,
+    "command_timeout": STATEMENT_TIMEOUT,
+    "server_settings": {"application_name": "bearer-tasks-api"},
+    "max_cached_statement_lifetime": 0,
+    "max_cacheable_statement_size": 0,
+}
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # it is asked something while it hears of its end
+    asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What asyncpg raises when the database cannot be used just now, whatever was asked of it."""
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+_FATAL = (
+    ConnectionError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+"""Those of them that a connection ends with, noticed yet or not."""
+
+
+class Lost(Unavailable):
+    """The connection died under the statement: another may do."""
+
+
+class Pool:
+    """Lends connections, the one that was used last first, and opens them as they are needed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._open = 0  # and being opened
+        self._free: list[tuple[Connection, float]] = []
+        self._line: deque[asyncio.Future[Connection | None]] = deque()
+        self._closing = False
+        self.keeps_statements: bool | None = None
+        """Whether a statement need not be in one transaction: known with the first connection."""
+
+    async def take(self) -> Connection:
+        """One to be given back through `lent`. Raises Unavailable while there is none to be had."""
+        while self._free:
+            connection, since = self._free.pop()
+            if not connection.is_closed() and asyncio.get_running_loop().time() - since < IDLE:
+                return connection
+            self._drop(connection)
+        if self._open < POOL_SIZE:
+            self._open += 1
+            return await self._opened()
+        if len(self._line) >= QUEUE_SIZE:
+            raise Unavailable
+        return await self._wait() or await self._opened()
+
+    @contextmanager
+    def lent(self, connection: Connection) -> Iterator[None]:
+        """Gives it back in the end. What asyncpg says of an outage is raised as Unavailable."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            connection.terminate()  # else whoever has it next would get this one's answer
+            raise
+        except AWAY as outage:
+            if isinstance(outage, ValueError):  # asyncpg's own word for a wrong argument: a bug
+                raise
+            if connection.is_closed() or isinstance(outage, _FATAL):
+                connection.terminate()
+                self._forget_free()  # they are as old
+                raise Lost from outage
+            if isinstance(outage, TimeoutError):
+                connection.terminate()  # as above
+            raise Unavailable from outage
+        finally:
+            self._give(connection)
+
+    async def close(self) -> None:
+        """Every connection, those that are lent when they are given back."""
+        self._closing = True
+        while self._free:
+            connection, _ = self._free.pop()
+            await connection.close(timeout=CONNECT_TIMEOUT)
+
+    async def _opened(self) -> Connection:
+        try:
+            return await self._connected()
+        except BaseException as error:
+            self._pass_on(None)
+            if isinstance(error, AWAY):
+                raise Unavailable from error
+            raise
+
+    async def _connected(self) -> Connection:
+        """With a cache of statements where they are kept."""
+        size = STATEMENTS if self.keeps_statements else 0
+        connection: Connection = await asyncpg.connect(
+            self._url, statement_cache_size=size, **_CONNECTED
+        )
+        if self.keeps_statements is None:
+            self.keeps_statements = await keeps_statements(connection)
+            if self.keeps_statements:
+                connection.terminate()
+                return await self._connected()
+        return connection
+
+    async def _wait(self) -> "Connection | None":
+        """For a connection that is given back, or for the right to open one."""
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                return await turn
+        except BaseException as error:
+            if turn.cancelled():
+                with suppress(ValueError):
+                    self._line.remove(turn)
+            else:  # it came at the last moment: the next one's turn
+                self._pass_on(turn.result())
+            if isinstance(error, TimeoutError):
+                raise Unavailable from error
+            raise
+
+    def _give(self, connection: Connection) -> None:
+        if connection.is_closed() or self._closing:
+            self._drop(connection)
+        else:
+            self._pass_on(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        connection.terminate()
+        self._pass_on(None)
+
+    def _forget_free(self) -> None:
+        while self._free:
+            self._drop(self._free.pop()[0])
+
+    def _pass_on(self, connection: "Connection | None") -> None:
+        """To the first in the line; None is the right to open one."""
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                return
+        if connection is None:
+            self._open -= 1
+        else:
+            self._free.append((connection, asyncio.get_running_loop().time()))
+
+
+async def connect(url: str) -> Connection:
+    """A connection of one's own, beside the pool. Raises Unavailable when none can be had."""
+    try:
+        connection: Connection = await asyncpg.connect(connectable(url), **_CONNECTED)
+    except AWAY as outage:
+        raise Unavailable from outage
+    return connection
+
+
+async def keeps_statements(connection: Connection) -> bool:
+    """Whether a statement that is prepared on this connection can be run on it later.
+
+    Behind a pooler that hands out another server connection for each transaction it can, if the
+    pooler keeps account of them: it then gives them names of its own. PgBouncer does from 1.21 on,
+    with `max_prepared_statements`. Without, a name would stand for whatever another client
+    prepared there, so that all of a statement has to happen in one transaction.
+    """
+    name = f"bearer_tasks_{secrets.token_hex(8)}"
+    async with connection.transaction():
+        asked = await connection.prepare(
+            "SELECT pg_backend_pid(), EXISTS (SELECT FROM pg_prepared_statements WHERE name = $1)",
+            name=name,
+        )
+        [(server, goes_by_its_name)] = await asked.fetch(name)
+    return server == connection.get_server_pid() or not goes_by_its_name
+
+
+def connectable(url: str) -> str:
+    """A PostgreSQL URL as providers print it, in the words that asyncpg understands.
+
+    asyncpg sends what it does not know as a setting, which the server then refuses; and it does
+    SCRAM's channel binding by itself where the server offers it.
+    """
+    parts = urlsplit(url)
+    query = [pair for pair in parse_qsl(parts.query) if pair[0] != "channel_binding"]
+    return parts._replace(query=urlencode(query)).geturl()

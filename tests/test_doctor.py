@@ -1,0 +1,145 @@
+"""`python -m api doctor`: what is wrong is named, with what mends it, which then does."""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from unittest import mock
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from api import doctor, migrations
+from api.config import Config
+from dev.postgres import Postgres
+from tests import issuer, pooler, stack
+from tests.conftest import run, trusting
+from tests.issuer import Issuer
+from tests.test_cli import run as command
+
+
+def examined(env: Mapping[str, str]) -> dict[str, doctor.Finding]:
+    """What is found about each thing in this environment."""
+
+    async def each() -> dict[str, doctor.Finding]:
+        return {finding.about: finding async for finding in doctor.examine(config)}
+
+    with mock.patch.dict(os.environ, env, clear=True):
+        config = Config.read(Path("/dev/null"))
+    return asyncio.run(each())
+
+
+def wrong(found: Mapping[str, doctor.Finding]) -> list[str]:
+    return [finding.about for finding in found.values() if finding.mend is not None]
+
+
+def database(postgres: Postgres, role: str) -> str:
+    """The URL of an empty one, as a fresh role of this kind, which owns it."""
+    name = f"doctor_{secrets.token_hex(6)}"
+
+    async def make(connection: asyncpg.Connection) -> None:
+        await connection.execute(f"CREATE ROLE {name} LOGIN {role}")
+        await connection.execute(f"CREATE DATABASE {name} OWNER {name}")
+
+    run(postgres, make)
+    return urlsplit(postgres.url)._replace(netloc=f"{name}@", path=f"/{name}").geturl()
+
+
+def test_where_all_is_well_it_says_so_of_each(settings: dict[str, str], tmp_path: Path) -> None:
+    done = command(settings, tmp_path, "doctor")
+    lines = done.stdout.splitlines()
+    about = ["secret", "database", "migrations", "wall 3", "clock", "issuer"]
+    assert [re.match(r"ok     ([\w ]+): ", line)[1] for line in lines] == about  # type: ignore[index]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is on: statements of an owner run as bearer_tasks_caller" in lines[3]
+    assert "does not need" in lines[5], "nobody serves it in this test"
+    assert settings["BETTER_AUTH_SECRET"] not in done.stdout
+
+
+def test_what_is_wrong_is_the_exit_status(tmp_path: Path) -> None:
+    done = command(trusting("postgresql://u:hunter2@127.0.0.1:1/db"), tmp_path, "doctor")
+    assert done.returncode == 1
+    assert re.search(r"^WRONG  database: .*\n       start it, or mend", done.stdout, re.MULTILINE)
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_a_fingerprint_is_that_of_the_secret(settings: dict[str, str]) -> None:
+    """So that both sides can be compared without showing it to anybody."""
+    once, again = examined(settings)["secret"], examined(settings)["secret"]
+    other = settings | {"BETTER_AUTH_SECRET": secrets.token_urlsafe(32)}
+    assert once == again != examined(other)["secret"]
+
+
+def test_a_wall_that_cannot_be_built_is_told_with_what_builds_it(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """And the API serves all the same, and says so at its start."""
+    url = database(postgres, "")
+    env = trusting(url)
+    found = examined(env)
+    assert wrong(found) == ["migrations", "wall 3"]
+    assert "is not built yet" in found["wall 3"].said
+    migrations.upgrade(url)
+    found = examined(env)
+    assert wrong(found) == ["wall 3"]
+    assert "is off, because" in found["wall 3"].said
+    served = stack.api(tmp_path, env)
+    served.stop()
+    assert any(str(found["wall 3"].mend) in line for line in served.lines)
+
+    [grant] = re.findall(r"GRANT bearer_tasks_caller TO \".*?\"", str(found["wall 3"].mend))
+    run(postgres, lambda connection: connection.execute(grant))
+    migrations.upgrade(url)
+    assert wrong(examined(env)) == []
+
+    # Once it stands, nobody is let in without it.
+    revoke = grant.replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
+    run(postgres, lambda connection: connection.execute(revoke))
+    migrations.upgrade(url)
+    found = examined(env)
+    assert wrong(found) == ["wall 3"]
+    assert "fails every statement" in found["wall 3"].said
+
+
+def test_a_table_without_its_row_security_is_named(postgres: Postgres) -> None:
+    url = database(postgres, "SUPERUSER")
+    migrations.upgrade(url)
+    bare = "CREATE TABLE tasks.notes (owner_id text)"
+    run(url, lambda connection: connection.execute(bare))
+    assert "is off for notes" in examined(trusting(url))["wall 3"].said
+
+
+def test_a_clock_that_goes_otherwise_is_told(settings: dict[str, str]) -> None:
+    for hours, faults in ((0, []), (1, ["clock"]), (-1, ["clock"])):
+        date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
+        with Issuer(issuer.saying(b"{}", Date=date)) as served:
+            found = examined(settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin})
+        assert wrong(found) == faults
+
+
+def test_an_issuer_that_is_needed_is_asked(settings: dict[str, str]) -> None:
+    with Issuer(issuer.serving(issuer.eddsa().jwk)) as served:
+        env = settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin, "JWKS_URL": served.url}
+        found = examined(env)
+        assert wrong(found) == []
+        assert found["key set"].said == f"EdDSA ed from {served.url}"
+        served.behaviour = issuer.serving()
+        assert wrong(examined(env)) == ["key set"]
+        served.behaviour = issuer.saying(b"", "500 Oops")
+        assert wrong(examined(env)) == ["issuer", "key set"]
+    assert wrong(examined(env)) == ["issuer", "key set"]
+
+
+@pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)
+def test_a_pooler_that_costs_round_trips_is_told(postgres: Postgres) -> None:
+    with pooler.pooler(postgres.url) as url:
+        found = examined(trusting(url))
+        unpooled = examined(trusting(url, DATABASE_URL_UNPOOLED=postgres.url))
+    costly = [] if pooler.keeps_statements() else ["pooler"]
+    assert wrong(found) == [*costly, "notifications"]
+    assert wrong(unpooled) == costly
