@@ -13,6 +13,7 @@ from api.auth import Authenticated, Authentication
 from api.config import Config, TokenConfig
 from api.context import Context
 from api.database import Database
+from api.documents import Documents, Execution
 from api.endpoint import GraphQLEndpoint
 from api.errors import Unavailable
 from api.events import Events, Reader
@@ -64,7 +65,9 @@ def create_app(config: Config) -> FastAPI:
         await authentication.still_holds(claims)
         return Context.of(claims, database)
 
-    graphql = Authenticated(GraphQLEndpoint(schema, context), authentication)
+    graphql = Authenticated(
+        GraphQLEndpoint(Documents(schema), Execution(schema), context), authentication
+    )
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     for_pages = CORSMiddleware(
         _BrowsersTo(graphiql, graphql),

@@ -11,21 +11,18 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import orjson
-from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
+from graphql import GraphQLError, OperationType, VariableDefinitionNode
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry import Schema
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 
 from api import limits
 from api.context import Context
+from api.documents import Document, Documents, Refused
 from api.errors import BadRequest, Bug, Code, Problem, Unauthenticated, Unavailable
 from api.tokens import Claims
 
@@ -47,6 +44,26 @@ class Parameters:
     operation_name: str | None
 
 
+class Execute(Protocol):
+    """Runs an operation of a document that was prepared, and within all limits."""
+
+    async def __call__(
+        self,
+        document: Document,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+        context: Context,
+        /,
+    ) -> ExecutionResult:
+        """Runs the operation of that name, or the only one; one that may run here.
+
+        The variables are as they were sent: those of a wrong type are an error without a path, and
+        without data. What a resolver raises is among the errors, as `original_error`: nothing of
+        it is raised. Whatever is raised is a bug.
+        """
+        ...
+
+
 class GraphQLEndpoint:
     """An ASGI app behind `auth`: runs operations in the context made for the caller's claims.
 
@@ -54,8 +71,14 @@ class GraphQLEndpoint:
     a session may have ended meanwhile.
     """
 
-    def __init__(self, schema: Schema, context: Callable[[Claims], Awaitable[Context]]) -> None:
-        self._schema = schema
+    def __init__(
+        self,
+        documents: Documents,
+        execute: Execute,
+        context: Callable[[Claims], Awaitable[Context]],
+    ) -> None:
+        self._documents = documents
+        self._execute = execute
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,29 +96,30 @@ class GraphQLEndpoint:
 
     async def _answer(self, request: Request) -> Response:
         media_type = _negotiated(request.headers.get("accept", "*/*"))
-        operations = set(OperationType)
         if request.method == "POST":
             parameters = _parameters(await _body(request))
         elif request.method == "GET":
-            operations = {OperationType.QUERY}
             parameters = _parameters(_from_query_string(request))
         else:
             raise BadRequest("Send a POST, or a GET to query.", 405, {"Allow": "GET, POST"})
         try:
-            result = await self._schema.execute(
-                parameters.query,
-                variable_values=parameters.variables,
-                operation_name=parameters.operation_name,
-                context_value=await self._context(request.state.claims),
-                allowed_operation_types=operations,
-            )
-        except MissingQueryError:
-            raise BadRequest("The `query` is empty.") from None
-        except CannotGetOperationTypeError:
-            raise BadRequest("The document has no operation of that name.") from None
-        except InvalidOperationTypeError:
-            raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"}) from None
+            document = self._documents.of(parameters.query)
+        except Refused as refusal:
+            return _refusal(refusal, media_type)
+        operation = document.operation(parameters.operation_name)
+        if request.method == "GET" and operation.type is not OperationType.QUERY:
+            raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"})
+        operation.cost.check(parameters.variables or {})
+        context = await self._context(request.state.claims)
+        result = await self._execute(
+            document, parameters.operation_name, parameters.variables, context
+        )
         return _response(result, media_type)
+
+
+def _refusal(refusal: Refused, media_type: str) -> Response:
+    status = 200 if media_type == JSON else 400
+    return Response(_encoded({"errors": refusal.errors}), status, None, media_type)
 
 
 def _response(result: ExecutionResult, media_type: str) -> Response:
@@ -123,8 +147,6 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
     cause = error.original_error
     if isinstance(cause, Problem):
         return cause.message, cause.extensions
-    if isinstance(error, GraphQLSyntaxError):
-        return error.message, {"code": Code.GRAPHQL_PARSE_FAILED}
     variables = [
         node.variable.name.value
         for node in error.nodes or ()
@@ -133,16 +155,11 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
     if isinstance(cause, GraphQLError) and not error.path and variables:
         fields = dict.fromkeys(variables, error.message)
         return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
-    if isinstance(cause, ValueError) and not error.path:  # Python reads no number of 4,301 digits
-        message = "The document holds a number that nobody can read."
-        return message, {"code": Code.GRAPHQL_VALIDATION_FAILED}
     if isinstance(cause, GraphQLError) and error.path and cause.nodes:
         # An argument that could not be coerced while running points at the document. What a leaf
         # could not serialize is a GraphQLError as well, but points nowhere: that is a bug.
         fields = {str(error.path[-1]): error.message}
         return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
-    if cause is None and not error.path:
-        return error.message, {"code": Code.GRAPHQL_VALIDATION_FAILED}
     bug = _bug(cause or error)
     return bug.message, bug.extensions
 
