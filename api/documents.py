@@ -4,6 +4,7 @@ What was prepared is remembered, so that a known document is neither parsed nor 
 what was refused is remembered apart, by its digest, and never in the place of a good one.
 """
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,14 +33,16 @@ from api.cost import Cost, Costs
 from api.errors import BadRequest, Code, OperationTooLarge
 
 MAX_DOCUMENTS = 1_000
-"""That are remembered; the one that was not asked for the longest goes first."""
-MAX_TOKENS = 100_000
-"""Of all that are remembered together. A token and what hangs on it take about a kilobyte."""
-MAX_REFUSALS = 1_000
-"""That are remembered, each of at most so many bytes:"""
-MAX_REFUSAL = 4_096
+"""That are remembered, and as many refusals; what was not asked for the longest goes first."""
+MAX_BYTES = 50_000_000
+"""That the remembered documents take together, about: so many for each token, measured,"""
+TOKEN_BYTES = 470
+TEXT_COPIES = 3
+"""and the text, the token and the node of a long string."""
 MAX_ERRORS = 10
-"""That validation looks for."""
+"""That validation looks for in one document."""
+MAX_MESSAGE = 500
+"""Characters of an error: some quote all of a value."""
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -91,11 +94,15 @@ class Refused(Exception):
 class Documents:
     """Those that were prepared for a schema, bounded in number and in memory."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(
+        self, schema: Schema, most: int = MAX_DOCUMENTS, most_bytes: int = MAX_BYTES
+    ) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
         self._schema = schema._schema  # noqa: SLF001 - Strawberry has no other name for it
         self._costs = Costs(self._schema)
         self._known: OrderedDict[str, Document] = OrderedDict()
-        self._tokens = 0
+        self._bytes = 0
         self._refused: OrderedDict[bytes, Callable[[], Exception]] = OrderedDict()
 
     def of(self, text: str) -> Document:
@@ -110,7 +117,7 @@ class Documents:
         return self._met(text)
 
     def _met(self, text: str) -> Document:
-        limits.check_text(text)
+        limits.check_length(text)
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         if again := self._refused.get(digest):
             self._refused.move_to_end(digest)
@@ -118,25 +125,21 @@ class Documents:
         try:
             document = self._prepared(text)
         except (Refused, OperationTooLarge) as refusal:
-            self._refuse_again(digest, refusal)
+            # Not the exception itself: raised again, it would hold on to the requests that met it.
+            self._refused[digest] = partial(type(refusal), *refusal.args)
+            if len(self._refused) > self._most:
+                self._refused.popitem(last=False)
             raise
         self._known[text] = document
-        self._tokens += _tokens(document)
-        while len(self._known) > MAX_DOCUMENTS or self._tokens > MAX_TOKENS:
-            self._tokens -= _tokens(self._known.popitem(last=False)[1])
+        self._bytes += _size(document)
+        while len(self._known) > self._most or self._bytes > self._most_bytes:
+            self._bytes -= _size(self._known.popitem(last=False)[1])
         return document
-
-    def _refuse_again(self, digest: bytes, refusal: Refused | OperationTooLarge) -> None:
-        if len(repr(refusal.args)) > MAX_REFUSAL:
-            return
-        # Not the exception itself: raised again, it would hold on to the requests that met it.
-        self._refused[digest] = partial(type(refusal), *refusal.args)
-        if len(self._refused) > MAX_REFUSALS:
-            self._refused.popitem(last=False)
 
     def _prepared(self, text: str) -> Document:
         if not text.strip():
             raise BadRequest("The `query` is empty.")
+        limits.check_tokens(text)
         try:
             node = parse(text, max_tokens=limits.MAX_TOKENS)
             limits.check(node)
@@ -161,11 +164,14 @@ class Documents:
 
 
 def _told(error: GraphQLError, code: Code) -> dict[str, Any]:
-    return {**error.formatted, "extensions": {"code": code}}
+    message = error.message
+    told = message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…"
+    return {**error.formatted, "message": told, "extensions": {"code": code}}
 
 
-def _tokens(document: Document) -> int:
-    return document.node.token_count or 0
+def _size(document: Document) -> int:
+    tokens = document.node.token_count or 0
+    return tokens * TOKEN_BYTES + TEXT_COPIES * sys.getsizeof(document.text)
 
 
 class Prepared(SchemaExtension):

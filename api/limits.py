@@ -47,8 +47,10 @@ MAX_FIELDS = 500
 MAX_REPEATED = 50
 """Fields that the same place has already."""
 MAX_SPREADS = 50
-MAX_BESIDE = 50
-"""Definitions, variables, and arguments or input fields in one place."""
+MAX_VALUES = 500
+"""Written into an operation, those in lists and objects too: more of them go into variables."""
+MAX_DEFINITIONS = 50
+MAX_VARIABLES = 50
 
 # As the lexer splits a text, but for what is no token at all. Comments count: it counts them too.
 # What does not end is taken to the end of the text, once: a search from each quote is quadratic.
@@ -73,17 +75,21 @@ async def body(request: Request, most: int, seconds: float = BODY_TIMEOUT) -> by
     return bytes(read)
 
 
-def check_text(document: str) -> None:
-    """Raises OperationTooLarge for a document that would take too long to parse."""
-    if len(document) > MAX_CHARACTERS:
+def check_length(text: str) -> None:
+    """Raises OperationTooLarge for a document that would take too long even to look at."""
+    if len(text) > MAX_CHARACTERS:
         raise OperationTooLarge(f"The document has over {MAX_CHARACTERS} characters.")
-    if sum(1 for _ in islice(_TOKEN.finditer(document), MAX_TOKENS + 1)) > MAX_TOKENS:
+
+
+def check_tokens(text: str) -> None:
+    """Raises OperationTooLarge for a document that would take too long to parse."""
+    if sum(1 for _ in islice(_TOKEN.finditer(text), MAX_TOKENS + 1)) > MAX_TOKENS:
         raise OperationTooLarge(f"The document has over {MAX_TOKENS} tokens.")
 
 
 def check(document: DocumentNode) -> None:
     """Raises OperationTooLarge, naming the limit, when the document or an operation is over one."""
-    _beside(document.definitions, "definitions")
+    _few(document.definitions, "definitions", MAX_DEFINITIONS)
     fragments = {
         definition.name.value: definition
         for definition in document.definitions
@@ -92,9 +98,11 @@ def check(document: DocumentNode) -> None:
     spread: set[str] = set()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            _beside(definition.variable_definitions or (), "variables")
+            _few(definition.variable_definitions or (), "variables", MAX_VARIABLES)
             size = _Size(fragments, spread)
             size.count("directives", MAX_DIRECTIVES, len(definition.directives or ()))
+            for variable in definition.variable_definitions or ():
+                size.add_values([variable.default_value] if variable.default_value else [])
             size.add(definition.selection_set, {}, _Place(depth=0))
     for name, fragment in fragments.items():
         if name not in spread:  # which validation refuses, once it has looked at all of it
@@ -134,7 +142,7 @@ class _Size:
         for node in selections.selections:
             self.count("directives", MAX_DIRECTIVES, len(node.directives or ()))
             for directive in node.directives or ():
-                _arguments(directive.arguments or ())
+                self.add_values(directive.arguments or ())
             if isinstance(node, FieldNode):
                 self._add_field(node, seen, deeper)
             elif isinstance(node, InlineFragmentNode):
@@ -159,26 +167,21 @@ class _Size:
         self.count("aliases", MAX_ALIASES, node.alias is not None)
         self.count("repeated fields", MAX_REPEATED, name in seen)
         self.count("fields", MAX_FIELDS)
-        _arguments(node.arguments or ())
+        self.add_values(node.arguments or ())
         below = seen.setdefault(name, {})
         if node.selection_set:
             self.add(node.selection_set, below, replace(place, depth=depth))
 
-
-def _arguments(nodes: Sequence[ArgumentNode | ObjectFieldNode]) -> None:
-    _beside(nodes, "arguments or input fields in one place")
-    for node in nodes:
-        _value(node.value)
-
-
-def _value(node: ValueNode) -> None:
-    if isinstance(node, ObjectValueNode):
-        _arguments(node.fields)
-    elif isinstance(node, ListValueNode):
-        for item in node.values:
-            _value(item)
+    def add_values(self, nodes: Sequence[ArgumentNode | ObjectFieldNode | ValueNode]) -> None:
+        self.count("values", MAX_VALUES, len(nodes))
+        for node in nodes:
+            value = node if isinstance(node, ValueNode) else node.value
+            if isinstance(value, ObjectValueNode):
+                self.add_values(value.fields)
+            elif isinstance(value, ListValueNode):
+                self.add_values(value.values)
 
 
-def _beside(nodes: Sequence[object], what: str) -> None:
-    if len(nodes) > MAX_BESIDE:
-        raise OperationTooLarge(f"The document has over {MAX_BESIDE} {what}.")
+def _few(nodes: Sequence[object], what: str, most: int) -> None:
+    if len(nodes) > most:
+        raise OperationTooLarge(f"The document has over {most} {what}.")

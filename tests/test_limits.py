@@ -34,6 +34,16 @@ def answer(caller: Caller, query: str) -> tuple[int, Any]:
         ("{ viewer { id @include(if: true) " + INCLUDED + " } }", "50 directives"),
         (BOMB, "50 spread fragments"),
         ("{ viewer { ...f ...f } } fragment f on Viewer { " + "a: id " * 16 + "}", "30 aliases"),
+        ("{ viewer { id } }" + " " * 32_752, "32768 characters"),
+        ("{ viewer { " + "".join(f"x{n} " for n in range(500)) + "} }", "500 fields"),
+        ("{ viewer { " + "id " * 52 + "} }", "50 repeated fields"),
+        ("{ viewer { " + "...f " * 51 + "} } fragment f on Viewer { ...f }", "50 spread fragments"),
+        ("{ __schema { types { " + "ofType { " * 49 + "name" + " }" * 52, "nested over 50"),
+        ("{ viewer { id } } " + "fragment f on Viewer { id } " * 50, "50 definitions"),
+        ("query (" + "$v: ID " * 51 + ") { viewer { id } }", "50 variables"),
+        ('{ tasks(filter: {labels: ["a", ' + "1 " * 498 + "]}) { totalCount } }", "500 values"),
+        ("query ($v: [Int] = [" + "1 " * 500 + "]) { viewer { id } }", "500 values"),
+        ("{ viewer { id } } fragment f on Viewer { " + "id " * 52 + "}", "50 repeated fields"),
     ],
 )
 def test_a_document_over_a_limit_is_400_at_once(ada: Caller, query: str, told: str) -> None:
@@ -50,6 +60,12 @@ def test_a_document_over_a_limit_is_400_at_once(ada: Caller, query: str, told: s
         "{ " + " ".join(f"a{n}: viewer {{ id }}" for n in range(10)) + " }",
         "{ viewer { " + " ".join(f"a{n}: id" for n in range(30)) + " } }",
         "{ viewer { " + INCLUDED + " } }",
+        "{ viewer { id } }" + " " * 32_751,
+        "{ viewer { " + "id " * 51 + "} }",
+        "{ viewer { id } viewer { "
+        + "} ...f } fragment f on Query { __typename }",
+        "{ viewer { id " + "...f " * 50 + "} } fragment f on Viewer { ... { __typename } }",
+        "{ tasks(filter: {labels: [" + '"a" ' * 400 + "]}) { pageInfo { endCursor } } }",
     ],
 )
 def test_at_a_limit_a_document_runs(ada: Caller, query: str) -> None:
