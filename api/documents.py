@@ -91,12 +91,35 @@ class Refused(Exception):
         self.errors = errors
 
 
+class NotTrusted(BadRequest):
+    """An identifier that no trusted document has, or a text where only those run.
+
+    The two messages are Apollo's, by which its clients and urql's know to send the text instead,
+    and whether to ask by an identifier again.
+    """
+
+    def __init__(self, *, supported: bool) -> None:
+        super().__init__("PersistedQueryNotFound" if supported else "PersistedQueryNotSupported")
+        self.extensions["reason"] = "DOCUMENT_NOT_TRUSTED"
+
+
 class Documents:
-    """Those that were prepared for a schema, bounded in number and in memory."""
+    """Those that were prepared for a schema, bounded in number and in memory.
+
+    Trusted ones, by their identifiers, are prepared at once and stay: raises Refused or
+    OperationTooLarge for one that could not run.
+    """
 
     def __init__(
-        self, schema: Schema, most: int = MAX_DOCUMENTS, most_bytes: int = MAX_BYTES
+        self,
+        schema: Schema,
+        trusted: Mapping[str, str] | None = None,
+        *,
+        only_trusted: bool = False,
+        most: int = MAX_DOCUMENTS,
+        most_bytes: int = MAX_BYTES,
     ) -> None:
+        self.only_trusted = only_trusted
         self._most = most
         self._most_bytes = most_bytes
         self._schema = schema._schema  # noqa: SLF001 - Strawberry has no other name for it
@@ -104,12 +127,20 @@ class Documents:
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._bytes = 0
         self._refused: OrderedDict[bytes, Callable[[], Exception]] = OrderedDict()
+        self._trusted = {
+            identifier: self._prepared(text) for identifier, text in (trusted or {}).items()
+        }
 
-    def of(self, text: str) -> Document:
-        """The document that this text is.
+    def of(self, text: str | None, identifier: str | None = None) -> Document:
+        """The trusted document of this identifier; otherwise the one that the text is.
 
-        Raises OperationTooLarge, BadRequest when it is empty, and Refused for what is no GraphQL.
+        Raises NotTrusted, OperationTooLarge, BadRequest when the text is empty, and Refused for
+        what is no GraphQL.
         """
+        if identifier is not None and identifier in self._trusted:
+            return self._trusted[identifier]
+        if text is None or self.only_trusted:
+            raise NotTrusted(supported=bool(self._trusted))
         document = self._known.get(text)
         if document is not None:
             self._known.move_to_end(text)

@@ -51,10 +51,10 @@ class Problem(Exception):
         self.message = message
         self.extensions: dict[str, object] = {"code": self.code, **extensions}
 
-    def response(self) -> Response:
+    def response(self, media_type: str = "application/json") -> Response:
         """The whole answer to a request that never reached GraphQL."""
         body = {"errors": [{"message": self.message, "extensions": self.extensions}]}
-        return Response(orjson.dumps(body), self.status, self.headers, "application/json")
+        return Response(orjson.dumps(body), self.status, self.headers, media_type)
 
 
 class Unauthenticated(Problem):

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 def test_every_must_and_every_should_of_graphql_over_http(ada: Caller) -> None:
     script = Path(__file__).with_name("audits.mjs")
-    command = [stack.NODE, script, f"{ada.url}/graphql", ada.token]
+    command = [*map(str, (stack.NODE, script)), f"{ada.url}/graphql", ada.token]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     audits = [json.loads(line) for line in done.stdout.splitlines()]
