@@ -5,7 +5,6 @@ its description what is expected, and in its example how that looks: a bad value
 the two, and never with the value.
 """
 
-import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Self
@@ -16,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -73,7 +73,10 @@ def _manifest(path: object) -> object:
     """Documents by their identifiers, from where codegen's client-preset wrote them."""
     if not isinstance(path, str):
         return path
-    documents = json.loads(Path(path).read_bytes())
+    try:
+        documents = TypeAdapter(dict[str, str]).validate_json(Path(path).read_bytes())
+    except OSError:
+        raise ValueError from None
     if not documents:
         raise ValueError
     for identifier, text in documents.items():
