@@ -1,20 +1,22 @@
 """The whole API as one ASGI app, put together from a `Config`."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Authenticated, Authentication
-from api.config import Config, TokenConfig
+from api.config import Config, ConfigError, TokenConfig
 from api.context import Context
 from api.database import Database
+from api.documents import Documents, Execution, Refused
 from api.endpoint import GraphQLEndpoint
-from api.errors import Unavailable
+from api.errors import OperationTooLarge, Unavailable
 from api.events import Events, Reader
 from api.keys import ACCESS_TOKEN, SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.retention import Retention
@@ -22,8 +24,34 @@ from api.revocations import Revocations
 from api.schema import schema
 from api.tokens import Claims, Verifier
 
+HEADERS = (
+    # What this API says is for one person, and now: nobody may keep it.
+    (b"cache-control", b"no-store"),
+    # It is data, to be fetched by programs and by pages that may: nothing to show, run, or embed.
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""Of every answer. Strict-Transport-Security is for whoever ends TLS before this."""
 
-def create_app(config: Config) -> FastAPI:
+
+class Api(FastAPI):
+    """Takes /graphql past the router, which cost as much as the rest of its way here."""
+
+    graphql: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            send = _with(send, *HEADERS)
+            if scope["path"] == "/graphql":
+                await self.graphql(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def create_app(config: Config) -> Api:
     """Connects to nothing until it is started; then to the database, and to JWKS_URL if set."""
     database = Database(config.database_url.get_secret_value())
     authentication = authenticating(config, database)
@@ -35,7 +63,7 @@ def create_app(config: Config) -> FastAPI:
         max_age=config.access_token_max_age,
     )
 
-    app = FastAPI(
+    app = Api(
         lifespan=lifespan(database, authentication, Retention(database, revocations)),
         docs_url=None,
         redoc_url=None,
@@ -64,17 +92,20 @@ def create_app(config: Config) -> FastAPI:
         await authentication.still_holds(claims)
         return Context.of(claims, database)
 
-    graphql = Authenticated(GraphQLEndpoint(schema, context), authentication)
+    try:
+        documents = Documents(
+            schema, config.trusted_documents, only_trusted=config.trusted_documents_only
+        )
+    except (Refused, OperationTooLarge) as unfit:
+        raise ConfigError(
+            "TRUSTED_DOCUMENTS: expected documents of this API's schema, which `make schema` "
+            f"writes again; one of them is none: {unfit}"
+        ) from None
+    graphql = Authenticated(GraphQLEndpoint(documents, Execution(schema), context), authentication)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
-    for_pages = CORSMiddleware(
-        _BrowsersTo(graphiql, graphql),
-        allow_origins=config.origins,
-        allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type"],
-        expose_headers=["Retry-After", "WWW-Authenticate"],
-        max_age=86_400,
+    app.graphql = _Pages(
+        _BrowsersTo(None if documents.only_trusted else graphiql, graphql), config.origins
     )
-    app.router.routes.append(Route("/graphql", for_pages))
     app.router.routes.append(Route("/events", Events(reader, database, revocations)))
     return app
 
@@ -112,32 +143,56 @@ def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:
     )
 
 
-class _BrowsersTo:
-    """Sends a person who opens the address in a browser to GraphiQL, and lets programs through."""
+class _Pages:
+    """Lets the pages of some origins read the answers: no others, and no cookies."""
 
-    def __init__(self, url: str, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+        self._app = app
+        self._cors = CORSMiddleware(
+            app,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Retry-After", "WWW-Authenticate"],
+            max_age=86_400,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Programs send no Origin, and need not pay for what is done about one."""
+        if any(name == b"origin" for name, _ in scope["headers"]):
+            await self._cors(scope, receive, send)
+        else:
+            await self._app(scope, receive, _with(send, (b"vary", b"Origin")))
+
+
+class _BrowsersTo:
+    """Sends a person who opens the address in a browser to GraphiQL, and lets programs through.
+
+    Where there is no GraphiQL there is nothing to see.
+    """
+
+    def __init__(self, url: str | None, app: ASGIApp) -> None:
         self._url = url
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        """Whoever asks for text/html is a browser that a person sent here."""
+        if scope["method"] != "GET" or "text/html" not in Headers(scope=scope).get("accept", ""):
+            await self._app(scope, receive, send)
+        elif self._url:
             # Without its query string: whoever made that link must not fill in what is run there.
             redirect = RedirectResponse(self._url, 303, {"Vary": "Accept"})
             await redirect(scope, receive, send)
         else:
-            await self._app(scope, receive, _uncached(send))
+            await Response(status_code=404, headers={"Vary": "Accept"})(scope, receive, send)
 
 
-def _uncached(send: Send) -> Send:
-    """What this API says is for one person, and now: nobody may keep it."""
+def _with(send: Send, *headers: tuple[bytes, bytes]) -> Send:
+    """Adds these to an answer."""
 
-    async def send_uncached(message: Message) -> None:
+    async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] += [
-                (b"cache-control", b"no-store"),
-                (b"x-content-type-options", b"nosniff"),
-            ]
+            message["headers"] = [*message["headers"], *headers]
         await send(message)
 
-    return send_uncached
+    return send_with

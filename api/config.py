@@ -5,6 +5,7 @@ its description what is expected, and in its example how that looks: a bad value
 the two, and never with the value.
 """
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -65,6 +67,22 @@ def _long_enough(secret: SecretStr) -> SecretStr:
 
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _manifest(path: object) -> object:
+    """Documents by their identifiers, from where codegen's client-preset wrote them."""
+    if not isinstance(path, str):
+        return path
+    try:
+        documents = TypeAdapter(dict[str, str]).validate_json(Path(path).read_bytes())
+    except OSError:
+        raise ValueError from None
+    if not documents:
+        raise ValueError
+    for identifier, text in documents.items():
+        if identifier != f"sha256:{sha256(text.encode()).hexdigest()}":
+            raise ValueError
+    return documents
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -212,6 +230,25 @@ class Config(TokenConfig, DatabaseConfig):
         description="origins besides the frontend's whose pages may call, separated by commas",
         examples=["https://admin.example.com,https://example.org"],
     )
+
+    trusted_documents: Annotated[dict[str, str], NoDecode, BeforeValidator(_manifest)] = Field(
+        {},
+        description="the path of a file of documents by the SHA-256 of each, as codegen writes it "
+        "and the API's schema has them",
+        examples=["frontend/gql/persisted-documents.json"],
+    )
+    trusted_documents_only: bool = Field(
+        False,
+        description="1 to run nothing but TRUSTED_DOCUMENTS, which must be set then, or 0",
+        examples=["1"],
+    )
+
+    @field_validator("trusted_documents_only")
+    @classmethod
+    def _some(cls, only: bool, others: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic hands it over so
+        if only and not others.data.get("trusted_documents", True):
+            raise ValueError
+        return only
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -5,27 +5,26 @@ an operation that ran is answered 200, whatever its fields say; one that could n
 `application/graphql-response+json`, and 200 under the older `application/json`.
 """
 
+import gzip
 import json
 import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import lru_cache
+from typing import Any, NoReturn, Protocol
 
 import orjson
-from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
+from graphql import GraphQLError, OperationType, VariableDefinitionNode
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry import Schema
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 
 from api import limits
 from api.context import Context
+from api.documents import Document, Documents, Refused
 from api.errors import BadRequest, Bug, Code, Problem, Unauthenticated, Unavailable
 from api.tokens import Claims
 
@@ -35,6 +34,8 @@ MAX_BODY = 1024 * 1024
 """Bytes."""
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+MIN_COMPRESSED = 4_096
+"""Bytes of an answer from which on it is compressed, if the client likes that."""
 _QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
@@ -42,9 +43,30 @@ _QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 class Parameters:
     """Of a GraphQL request."""
 
-    query: str
+    query: str | None
+    document_id: str | None
     variables: dict[str, Any] | None
     operation_name: str | None
+
+
+class Execute(Protocol):
+    """Runs an operation of a document that was prepared, and within all limits."""
+
+    async def __call__(
+        self,
+        document: Document,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+        context: Context,
+        /,
+    ) -> ExecutionResult:
+        """Runs the operation of that name, or the only one; one that may run here.
+
+        The variables are as they were sent: those of a wrong type are an error without a path, and
+        without data. What a resolver raises is among the errors, as `original_error`: nothing of
+        it is raised. Whatever is raised is a bug.
+        """
+        ...
 
 
 class GraphQLEndpoint:
@@ -54,63 +76,85 @@ class GraphQLEndpoint:
     a session may have ended meanwhile.
     """
 
-    def __init__(self, schema: Schema, context: Callable[[Claims], Awaitable[Context]]) -> None:
-        self._schema = schema
+    def __init__(
+        self,
+        documents: Documents,
+        execute: Execute,
+        context: Callable[[Claims], Awaitable[Context]],
+    ) -> None:
+        self._documents = documents
+        self._execute = execute
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; what goes wrong is an answer too."""
         request = Request(scope, receive)
+        media_type = JSON
         try:
-            response = await self._answer(request)
+            media_type = _negotiated(request.headers.get("accept", "*/*"))
+            response = await self._answer(request, media_type)
         except Problem as problem:
-            response = problem.response()
+            response = problem.response(media_type)
         except ClientDisconnect:
             return
         except Exception as bug:  # noqa: BLE001 - whatever it is, the client learns an id alone
-            response = _bug(bug).response()
+            response = _bug(bug).response(media_type)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
-        media_type = _negotiated(request.headers.get("accept", "*/*"))
-        operations = set(OperationType)
+    async def _answer(self, request: Request, media_type: str) -> Response:
         if request.method == "POST":
             parameters = _parameters(await _body(request))
         elif request.method == "GET":
-            operations = {OperationType.QUERY}
             parameters = _parameters(_from_query_string(request))
         else:
             raise BadRequest("Send a POST, or a GET to query.", 405, {"Allow": "GET, POST"})
+        name, variables = parameters.operation_name, parameters.variables
+        coding = request.headers.get("accept-encoding", "")
         try:
-            result = await self._schema.execute(
-                parameters.query,
-                variable_values=parameters.variables,
-                operation_name=parameters.operation_name,
-                context_value=await self._context(request.state.claims),
-                allowed_operation_types=operations,
-            )
-        except MissingQueryError:
-            raise BadRequest("The `query` is empty.") from None
-        except CannotGetOperationTypeError:
-            raise BadRequest("The document has no operation of that name.") from None
-        except InvalidOperationTypeError:
-            raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"}) from None
-        return _response(result, media_type)
+            document = self._documents.of(parameters.query, parameters.document_id)
+        except Refused as refusal:
+            status = 200 if media_type == JSON else 400
+            return _response({"errors": refusal.errors}, status, media_type, coding)
+        operation = document.operation(name)
+        if request.method == "GET" and operation.type is not OperationType.QUERY:
+            raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"})
+        operation.cost.check(variables or {})
+        context = await self._context(request.state.claims)
+        result = await self._execute(document, name, variables, context)
+        return _answered(result, media_type, coding)
 
 
-def _response(result: ExecutionResult, media_type: str) -> Response:
-    errors = result.errors or []
+def _answered(result: ExecutionResult, media_type: str, coding: str) -> Response:
+    if not result.errors:
+        return _response({"data": result.data}, 200, media_type, coding)
     # Only an operation that began has errors with a path, and only then may `data` be there.
-    began = result.data is not None or any(error.path for error in errors)
-    body: dict[str, object] = {"errors": [_told(error) for error in errors]} if errors else {}
+    began = result.data is not None or any(error.path for error in result.errors)
+    body: dict[str, object] = {"errors": [_told(error) for error in result.errors]}
     if began:
         body["data"] = result.data
-    problems = [e.original_error for e in errors if isinstance(e.original_error, Problem)]
+    problems = [e.original_error for e in result.errors if isinstance(e.original_error, Problem)]
     status, headers = (200 if began or (media_type == JSON and not problems) else 400), None
     for problem in problems:
         if isinstance(problem, Unavailable | Unauthenticated):
             status, headers = problem.status, problem.headers
-    return Response(_encoded(body), status, headers, media_type)
+    return _response(body, status, media_type, coding, headers)
+
+
+def _response(
+    body: Mapping[str, object],
+    status: int,
+    media_type: str,
+    coding: str,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    octets = _encoded(body)
+    told = {"Vary": "Accept, Accept-Encoding", **(headers or {})}
+    # BREACH needs a secret, a guess beside it, and a page that makes the victim's browser send the
+    # guess as them: no cookie is read here, and no token is ever in an answer.
+    if len(octets) > MIN_COMPRESSED and _weights(coding).get("gzip"):
+        told["Content-Encoding"] = "gzip"
+        octets = gzip.compress(octets, 1, mtime=0)
+    return Response(octets, status, told, media_type)
 
 
 def _told(error: GraphQLError) -> dict[str, Any]:
@@ -123,8 +167,6 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
     cause = error.original_error
     if isinstance(cause, Problem):
         return cause.message, cause.extensions
-    if isinstance(error, GraphQLSyntaxError):
-        return error.message, {"code": Code.GRAPHQL_PARSE_FAILED}
     variables = [
         node.variable.name.value
         for node in error.nodes or ()
@@ -133,16 +175,11 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
     if isinstance(cause, GraphQLError) and not error.path and variables:
         fields = dict.fromkeys(variables, error.message)
         return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
-    if isinstance(cause, ValueError) and not error.path:  # Python reads no number of 4,301 digits
-        message = "The document holds a number that nobody can read."
-        return message, {"code": Code.GRAPHQL_VALIDATION_FAILED}
     if isinstance(cause, GraphQLError) and error.path and cause.nodes:
         # An argument that could not be coerced while running points at the document. What a leaf
         # could not serialize is a GraphQLError as well, but points nowhere: that is a bug.
         fields = {str(error.path[-1]): error.message}
         return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
-    if cause is None and not error.path:
-        return error.message, {"code": Code.GRAPHQL_VALIDATION_FAILED}
     bug = _bug(cause or error)
     return bug.message, bug.extensions
 
@@ -162,17 +199,24 @@ def _encoded(body: Mapping[str, object]) -> bytes:
 
 def _negotiated(accept: str) -> str:
     """The media type to answer in (RFC 9110 §12.5.1); BadRequest 406 when neither will do."""
-    named: dict[str, float] = {}
-    for media_range in accept.lower().split(","):
-        name, *parameters = (part.strip() for part in media_range.split(";"))
-        weights = [part[2:] for part in parameters if part.startswith("q=")]
-        named[name] = float(weights[0]) if weights and _QVALUE.fullmatch(weights[0]) else 1.0
+    named = _weights(accept)
     anything = named.get("application/*", named.get("*/*", 0.0))
     quality = {GRAPHQL_RESPONSE: named.get(GRAPHQL_RESPONSE, 0.0), JSON: named.get(JSON, anything)}
     best = max(quality, key=quality.__getitem__)
     if not quality[best]:
         raise BadRequest(f"Accept {GRAPHQL_RESPONSE} or {JSON}.", 406)
     return best
+
+
+@lru_cache(128)
+def _weights(header: str) -> Mapping[str, float]:
+    """What it accepts, and how gladly (RFC 9110 §12.4.2): 1 is most, 0 not at all."""
+    named: dict[str, float] = {}
+    for accepted in header.lower().split(","):
+        name, *parameters = (part.strip() for part in accepted.split(";"))
+        weights = [part[2:] for part in parameters if part.startswith("q=")]
+        named[name] = float(weights[0]) if weights and _QVALUE.fullmatch(weights[0]) else 1.0
+    return named
 
 
 async def _body(request: Request) -> dict[str, object]:
@@ -185,6 +229,8 @@ async def _body(request: Request) -> dict[str, object]:
 
 def _from_query_string(request: Request) -> dict[str, object]:
     given: dict[str, object] = dict(request.query_params)
+    if not given.get("operationName"):
+        given.pop("operationName", None)
     for name in ("variables", "extensions"):
         if text := given.pop(name, None):
             given[name] = _object(str(text).encode("utf-8", "surrogatepass"), f"`{name}`")
@@ -193,12 +239,22 @@ def _from_query_string(request: Request) -> dict[str, object]:
 
 def _object(octets: bytes, what: str) -> dict[str, object]:
     try:
-        value = json.loads(octets.decode(), parse_constant=_not_json)
+        value = _json(octets)
     except (ValueError, RecursionError):
         raise BadRequest(f"{what} is not JSON.") from None
     if not isinstance(value, dict):
         raise BadRequest(f"{what} is not a JSON object.")
     return value
+
+
+def _json(octets: bytes) -> object:
+    try:
+        return orjson.loads(octets)
+    except ValueError:
+        # orjson has no string for half of a pair, which must be told as bad input, by its name.
+        if b"\\ud" not in octets.lower():
+            raise
+        return json.loads(octets.decode(), parse_constant=_not_json)
 
 
 def _not_json(constant: str) -> NoReturn:
@@ -208,12 +264,23 @@ def _not_json(constant: str) -> NoReturn:
 def _parameters(given: Mapping[str, object]) -> Parameters:
     query, variables = given.get("query"), given.get("variables")
     operation_name, extensions = given.get("operationName"), given.get("extensions")
-    if not isinstance(query, str):
-        raise BadRequest("`query` must be a string.")
+    document_id = given.get("documentId")
     if not isinstance(variables, dict | None):
         raise BadRequest("`variables` must be an object.")
     if not isinstance(operation_name, str | None):
         raise BadRequest("`operationName` must be a string.")
     if not isinstance(extensions, dict | None):
         raise BadRequest("`extensions` must be an object.")
-    return Parameters(query, variables, operation_name)
+    if document_id is None and extensions:
+        document_id = _apollos_hash(extensions.get("persistedQuery"))
+    if not isinstance(document_id, str | None):
+        raise BadRequest("`documentId` must be a string.")
+    if not isinstance(query, str | None) or (query is None and document_id is None):
+        raise BadRequest("`query` must be a string.")
+    return Parameters(query, document_id, variables, operation_name)
+
+
+def _apollos_hash(persisted: object) -> object:
+    """Of the document, as Apollo's clients and urql's send it, as an identifier of the draft's."""
+    given = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+    return f"sha256:{given}" if isinstance(given, str) and ":" not in given else given

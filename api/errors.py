@@ -6,7 +6,7 @@ Problem
 ├── BadUserInput       400  names each field and why
 ├── Conflict           409  the task has moved on, or the id is taken
 ├── BadRequest         400  not GraphQL over HTTP (with a status of its own: 405, 406, 415)
-├── OperationTooLarge  413  the body is over its limit (400 for a document over one)
+├── OperationTooLarge  400  the document is over a limit (413 when the body is)
 ├── RateLimited        429  one of very many: try again, nobody is signed out
 ├── Unavailable        503  the database or the keys are away: try again, nobody is signed out
 └── Bug                500  ours; the log has it under the same request id
@@ -52,10 +52,10 @@ class Problem(Exception):
         self.message = message
         self.extensions: dict[str, object] = {"code": self.code, **extensions}
 
-    def response(self) -> Response:
+    def response(self, media_type: str = "application/json") -> Response:
         """The whole answer to a request that never reached GraphQL."""
         body = {"errors": [{"message": self.message, "extensions": self.extensions}]}
-        return Response(orjson.dumps(body), self.status, self.headers, "application/json")
+        return Response(orjson.dumps(body), self.status, self.headers, media_type)
 
 
 class Unauthenticated(Problem):
@@ -119,7 +119,10 @@ class OperationTooLarge(Problem):
     """Over one of the limits of a request."""
 
     code = Code.OPERATION_TOO_LARGE
-    status = 413
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class RateLimited(Problem):

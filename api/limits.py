@@ -1,37 +1,64 @@
-"""How large a request may be: its body, and the operation in it, before that is validated.
+"""How large a request may be: its body, and the document in it, before that is parsed or validated.
 
 Fragments count as often as they are spread, so that a small document cannot stand for a large one.
+What is counted here beyond depth, aliases, root fields and directives bounds what validation costs:
+its rules compare what stands side by side, each with each.
 """
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TypeAlias
 
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLError,
     InlineFragmentNode,
-    Lexer,
+    ListValueNode,
+    ObjectFieldNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    Source,
-    TokenKind,
+    ValueNode,
 )
 from starlette.requests import Request
-from strawberry.extensions import SchemaExtension
 
 from api.errors import BadRequest, OperationTooLarge
 
 BODY_TIMEOUT = 30.0
 """Seconds for all of a body to arrive."""
+MAX_CHARACTERS = 32_768
+"""Of a document: long texts go into variables."""
 MAX_TOKENS = 5_000
 MAX_DEPTH = 10
+"""Of fields, introspection apart."""
+MAX_NESTING = 50
+"""Of selection sets, introspection and inline fragments included."""
 MAX_ALIASES = 30
 MAX_ROOT_FIELDS = 10
 MAX_DIRECTIVES = 50
+MAX_FIELDS = 500
+MAX_REPEATED = 50
+"""Fields that the same place has already."""
+MAX_SPREADS = 50
+MAX_VALUES = 500
+"""Written into an operation, those in lists and objects too: more of them go into variables."""
+MAX_DEFINITIONS = 50
+MAX_VARIABLES = 50
+
+# As the lexer splits a text, but for what is no token at all. Comments count: it counts them too.
+# What does not end is taken to the end of the text, once: a search from each quote is quadratic.
+_TOKEN = re.compile(
+    r'"""(?:[^"\\]|\\"""|\\|"(?!""))*+(?:""")?'
+    r'|"(?:[^"\\\n\r]|\\.)*+"?'
+    r"|#[^\n\r]*+|\w++|\.\.\.|[!$&()\[\]{|}:=@]"
+)
 
 
 async def body(request: Request, most: int, seconds: float = BODY_TIMEOUT) -> bytes:
@@ -42,111 +69,119 @@ async def body(request: Request, most: int, seconds: float = BODY_TIMEOUT) -> by
             async for chunk in request.stream():
                 read += chunk
                 if len(read) > most:
-                    raise OperationTooLarge(f"The body is over {most} bytes.")
+                    raise OperationTooLarge(f"The body is over {most} bytes.", 413)
     except TimeoutError:
         raise BadRequest("The body did not arrive in time.", 408) from None
     return bytes(read)
 
 
-class Limits(SchemaExtension):
-    """Refuses a document that is over a limit, or that leaves open which operation is meant."""
+def check_length(text: str) -> None:
+    """Raises OperationTooLarge for a document that would take too long even to look at."""
+    if len(text) > MAX_CHARACTERS:
+        raise OperationTooLarge(f"The document has over {MAX_CHARACTERS} characters.")
 
-    def on_operation(self) -> Iterator[None]:
-        """Stops the parser at the limit of tokens."""
-        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
-        yield
 
-    def on_parse(self) -> Iterator[None]:
-        """Raises OperationTooLarge or BadRequest, once the document is parsed or failed to be."""
-        yield
-        document = self.execution_context.graphql_document
-        if document is None:
-            if _tokens(self.execution_context.query or "") > MAX_TOKENS:
-                raise OperationTooLarge(f"The document has more than {MAX_TOKENS} tokens.")
-            return
-        check(document)
-        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
-        # Strawberry would run the first one, and names it in `operation_name` (GraphQL §6.1).
-        if len(operations) > 1 and self.execution_context._provided_operation_name is None:  # noqa: SLF001
-            raise BadRequest("`operationName` must say which of the operations to run.")
+def check_tokens(text: str) -> None:
+    """Raises OperationTooLarge for a document that would take too long to parse."""
+    if sum(1 for _ in islice(_TOKEN.finditer(text), MAX_TOKENS + 1)) > MAX_TOKENS:
+        raise OperationTooLarge(f"The document has over {MAX_TOKENS} tokens.")
 
 
 def check(document: DocumentNode) -> None:
-    """Raises OperationTooLarge, naming the limit, when any operation is over one."""
-    measure = _Measure(document)
+    """Raises OperationTooLarge, naming the limit, when the document or an operation is over one."""
+    _few(document.definitions, "definitions", MAX_DEFINITIONS)
+    fragments = {
+        definition.name.value: definition
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    spread: set[str] = set()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            size = measure.of(definition.selection_set)
-            directives = size.directives + len(definition.directives or ())
-            for what, count, limit in (
-                ("levels deep", size.depth, MAX_DEPTH),
-                ("aliases", size.aliases, MAX_ALIASES),
-                ("fields at its root", size.fields, MAX_ROOT_FIELDS),
-                ("directives", directives, MAX_DIRECTIVES),
-            ):
-                if count > limit:
-                    raise OperationTooLarge(f"The operation has over {limit} {what}.")
+            _few(definition.variable_definitions or (), "variables", MAX_VARIABLES)
+            size = _Size(fragments, spread)
+            size.count("directives", MAX_DIRECTIVES, len(definition.directives or ()))
+            for variable in definition.variable_definitions or ():
+                size.add_values([variable.default_value] if variable.default_value else [])
+            size.add(definition.selection_set, {}, _Place(depth=0))
+    for name, fragment in fragments.items():
+        if name not in spread:  # which validation refuses, once it has looked at all of it
+            _Size(fragments, spread).add(fragment.selection_set, {}, _Place(depth=1))
+
+
+_Seen: TypeAlias = "dict[str, _Seen]"
+"""The fields that one place has, each with those below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Of a selection set: how many fields it is below, None of introspection."""
+
+    depth: int | None
+    nesting: int = 1
+    within: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    depth: int = 0
-    fields: int = 0
-    aliases: int = 0
-    directives: int = 0
+    """Of one operation."""
+
+    fragments: dict[str, FragmentDefinitionNode]
+    spread: set[str]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def count(self, what: str, most: int, number: int = 1) -> None:
+        self.counts[what] += number
+        if self.counts[what] > most:
+            raise OperationTooLarge(f"The operation has over {most} {what}.")
+
+    def add(self, selections: SelectionSetNode, seen: _Seen, place: _Place) -> None:
+        if place.nesting > MAX_NESTING:
+            raise OperationTooLarge(f"The operation is nested over {MAX_NESTING} times.")
+        deeper = replace(place, nesting=place.nesting + 1)
+        for node in selections.selections:
+            self.count("directives", MAX_DIRECTIVES, len(node.directives or ()))
+            for directive in node.directives or ():
+                self.add_values(directive.arguments or ())
+            if isinstance(node, FieldNode):
+                self._add_field(node, seen, deeper)
+            elif isinstance(node, InlineFragmentNode):
+                self.add(node.selection_set, seen, deeper)
+            elif isinstance(node, FragmentSpreadNode):
+                name = node.name.value
+                self.count("spread fragments", MAX_SPREADS)
+                if name in self.fragments and name not in place.within:  # else it is not valid
+                    self.spread.add(name)
+                    inside = replace(deeper, within=place.within | {name})
+                    self.add(self.fragments[name].selection_set, seen, inside)
+
+    def _add_field(self, node: FieldNode, seen: _Seen, place: _Place) -> None:
+        # Introspection goes deeper by its nature, and is over when the schema ends.
+        meta = place.depth is None or node.name.value.startswith("__")
+        depth = None if meta else (place.depth or 0) + 1
+        name = (node.alias or node.name).value
+        if place.depth == 0:
+            self.count("fields at its root", MAX_ROOT_FIELDS)
+        if depth is not None and depth > MAX_DEPTH:
+            raise OperationTooLarge(f"The operation has over {MAX_DEPTH} levels.")
+        self.count("aliases", MAX_ALIASES, node.alias is not None)
+        self.count("repeated fields", MAX_REPEATED, name in seen)
+        self.count("fields", MAX_FIELDS)
+        self.add_values(node.arguments or ())
+        below = seen.setdefault(name, {})
+        if node.selection_set:
+            self.add(node.selection_set, below, replace(place, depth=depth))
+
+    def add_values(self, nodes: Sequence[ArgumentNode | ObjectFieldNode | ValueNode]) -> None:
+        self.count("values", MAX_VALUES, len(nodes))
+        for node in nodes:
+            value = node if isinstance(node, ValueNode) else node.value
+            if isinstance(value, ObjectValueNode):
+                self.add_values(value.fields)
+            elif isinstance(value, ListValueNode):
+                self.add_values(value.values)
 
 
-class _Measure:
-    """Measures each fragment once, however often and however deeply it is spread."""
-
-    def __init__(self, document: DocumentNode) -> None:
-        self._fragments = {
-            definition.name.value: definition
-            for definition in document.definitions
-            if isinstance(definition, FragmentDefinitionNode)
-        }
-        self._sizes: dict[str, _Size] = {}
-
-    def of(self, selections: SelectionSetNode | None) -> _Size:
-        depth = fields = aliases = directives = 0
-        for node in selections.selections if selections else ():
-            directives += len(node.directives or ())
-            match node:
-                case FieldNode():
-                    inner = self.of(node.selection_set)
-                    fields += 1
-                    aliases += node.alias is not None
-                    # Introspection goes deeper by its nature, and is over when the schema ends.
-                    if not node.name.value.startswith("__"):
-                        depth = max(depth, 1 + inner.depth)
-                case InlineFragmentNode():
-                    inner = self.of(node.selection_set)
-                    fields += inner.fields
-                    depth = max(depth, inner.depth)
-                case FragmentSpreadNode():
-                    inner = self._spread(node.name.value)
-                    fields += inner.fields
-                    depth = max(depth, inner.depth)
-                case _:
-                    continue
-            aliases += inner.aliases
-            directives += inner.directives
-        return _Size(depth, fields, aliases, directives)
-
-    def _spread(self, name: str) -> _Size:
-        if name not in self._sizes and name in self._fragments:
-            self._sizes[name] = _Size()  # while it is measured: a cycle, which validation refuses
-            self._sizes[name] = self.of(self._fragments[name].selection_set)
-        return self._sizes.get(name, _Size())
-
-
-def _tokens(query: str) -> int:
-    """How many there are, up to one over the limit, or to where they stop making sense."""
-    lexer = Lexer(Source(query))
-    count = 0
-    try:
-        while count <= MAX_TOKENS and lexer.advance().kind is not TokenKind.EOF:
-            count += 1
-    except GraphQLError:
-        pass
-    return count
+def _few(nodes: Sequence[object], what: str, most: int) -> None:
+    if len(nodes) > most:
+        raise OperationTooLarge(f"The document has over {most} {what}.")

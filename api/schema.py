@@ -15,8 +15,8 @@ from api import changes
 from api.changes import ChangePage
 from api.context import Info
 from api.database import Row
+from api.documents import Prepared
 from api.errors import Code
-from api.limits import Limits
 from api.lists import SHOWN, Filter, Order, OrderField, Page
 from api.models import LABELS_PER_TASK, Priority, Status
 from api.pages import DEFAULT_SIZE, MAX_SIZE
@@ -549,6 +549,6 @@ schema = Schema(
     query=Query,
     mutation=Mutation,
     types=[ErrorCode],
-    extensions=[Limits],
+    extensions=[Prepared],
     config=StrawberryConfig(scalar_map={datetime: DateTime, date: Date}),
 )

@@ -6,7 +6,11 @@ export default {
   generates: {
     "gql/": {
       preset: "client",
-      presetConfig: { fragmentMasking: false },
+      presetConfig: {
+        fragmentMasking: false,
+        // The manifest of trusted documents, which the API reads as TRUSTED_DOCUMENTS.
+        persistedDocuments: { hashAlgorithm: "sha256" },
+      },
       config: {
         enumsAsTypes: true,
         strictScalars: true,

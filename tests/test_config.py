@@ -1,9 +1,12 @@
 """Settings: defaults, and one line for each that makes no sense, never with a secret's value."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from api.app import create_app
 from api.config import Config, ConfigError
 
 GOOD = {
@@ -136,3 +139,45 @@ def test_no_secret_shows_when_a_config_is_printed() -> None:
     printed = repr(Config.read())
     assert GOOD["BETTER_AUTH_SECRET"] not in printed
     assert "hunter2" not in printed
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        None,
+        "",
+        "{",
+        "{}",
+        "[]",
+        '["{ viewer { id } }"]',
+        '{"sha256:00": "{ viewer { id } }"}',
+        '{"sha256:' + sha256(b"{ viewer { id } }").hexdigest() + '": "{ viewer { email } }"}',
+        '{"sha256:' + sha256(b"7").hexdigest() + '": 7}',
+    ],
+)
+def test_a_manifest_that_is_none_stops_the_start(
+    env: pytest.MonkeyPatch, tmp_path: Path, written: str | None
+) -> None:
+    path = tmp_path / "manifest.json"
+    if written is not None:
+        path.write_text(written)
+    env.setenv("TRUSTED_DOCUMENTS", str(path))
+    with pytest.raises(ConfigError, match=r"\ATRUSTED_DOCUMENTS: expected .*for example [^\n]*\Z"):
+        Config.read()
+
+
+def test_a_manifest_for_another_schema_stops_the_start(
+    env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = "{ elsewhere }"
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({f"sha256:{sha256(text.encode()).hexdigest()}": text}))
+    env.setenv("TRUSTED_DOCUMENTS", str(path))
+    with pytest.raises(ConfigError, match=r"\ATRUSTED_DOCUMENTS: expected [^\n]*elsewhere[^\n]*\Z"):
+        create_app(Config.read())
+
+
+def test_nothing_but_trusted_documents_and_none_of_them(env: pytest.MonkeyPatch) -> None:
+    env.setenv("TRUSTED_DOCUMENTS_ONLY", "1")
+    with pytest.raises(ConfigError, match=r"\ATRUSTED_DOCUMENTS_ONLY: expected 1 to run nothing"):
+        Config.read()

@@ -26,6 +26,8 @@ export type Config = {
   /** How long a key pair signs, in seconds. */
   readonly keyRotation: number;
   readonly trustedProxies: BlockList;
+  /** The API runs the documents of this app alone: nobody can ask it what they like. */
+  readonly trustedDocumentsOnly: boolean;
 };
 
 const TOKEN_SIGNINGS = ["shared-secret", "key-set"] as const;
@@ -221,6 +223,7 @@ export function readConfig(env: Environment): Config {
       least: Math.ceil((accessTokenMaxAge + 120) / 20),
       most: 31_536_000,
     }),
+    trustedDocumentsOnly: oneOf(env, "TRUSTED_DOCUMENTS_ONLY", ["0", "1"]) === "1",
     trustedProxies: addresses(env, "TRUSTED_PROXIES"),
   };
 }

@@ -1,0 +1,203 @@
+"""What an operation may cost, known before it runs: how many fields its answer may have.
+
+Each selected field counts one, times the length of each list it is in: what `first` asks for, or as
+many items as a list among the field's arguments has. Nothing here knows of tasks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_composite_type,
+)
+
+from api.errors import OperationTooLarge
+from api.pages import MAX_SIZE
+
+MAX_COST = 20_000
+LONGEST = MAX_SIZE
+"""Of a list, whatever was asked for: what asks for more is refused when it runs."""
+
+Variables: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Of a list: fixed, or as a variable says; `otherwise` is for one that was not sent."""
+
+    fixed: float
+    variable: str | None = None
+
+    def of(self, variables: Variables) -> float:
+        """With these variables, which may still be of any type."""
+        given = variables.get(self.variable) if self.variable else None
+        if isinstance(given, list):
+            given = len(given)
+        return min(given, LONGEST) if isinstance(given, int) and given > 0 else self.fixed
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of an operation, or of a part of it."""
+
+    fixed: float
+    lists: tuple[tuple[Length, "Cost"], ...] = ()
+
+    def of(self, variables: Variables) -> float:
+        """With these variables."""
+        total = self.fixed
+        for length, items in self.lists:
+            total += length.of(variables) * items.of(variables)
+        return total
+
+    def check(self, variables: Variables) -> None:
+        """Raises OperationTooLarge when what is sent and what is asked for are over the bound."""
+        if _values(variables, MAX_COST) + self.of(variables) > MAX_COST:
+            raise OperationTooLarge(
+                f"The operation sends and asks for over {MAX_COST} fields: select fewer, or ask "
+                "for smaller pages."
+            )
+
+
+class Costs:
+    """Of the operations of a schema."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._lengths = _introspected(schema)
+
+    def of(self, operation: OperationDefinitionNode, document: DocumentNode) -> Cost:
+        """The cost of a valid document's operation."""
+        root = self._schema.get_root_type(operation.operation)
+        fragments = {
+            definition.name.value: definition
+            for definition in document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
+        defaults = {
+            definition.variable.name.value: definition.default_value
+            for definition in operation.variable_definitions or ()
+            if definition.default_value
+        }
+        reading = _Reading(self._schema, self._lengths, fragments, defaults)
+        return reading.of(root, operation.selection_set, None) if root else Cost(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Of one operation."""
+
+    schema: GraphQLSchema
+    lengths: Mapping[tuple[str, str], float]
+    fragments: Mapping[str, FragmentDefinitionNode]
+    defaults: Mapping[str, ValueNode]
+
+    def of(
+        self, parent: GraphQLNamedType | None, selections: SelectionSetNode, page: Length | None
+    ) -> Cost:
+        """What is selected in one object; a list in it is as long as the page, if there is one."""
+        parts = []
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                parts.append(self._field(parent, node, page))
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition
+                on = self.schema.get_type(condition.name.value) if condition else parent
+                parts.append(self.of(on, node.selection_set, page))
+            elif isinstance(node, FragmentSpreadNode):
+                fragment = self.fragments[node.name.value]
+                on = self.schema.get_type(fragment.type_condition.name.value)
+                parts.append(self.of(on, fragment.selection_set, page))
+        lists = tuple(each for part in parts for each in part.lists)
+        return Cost(sum(part.fixed for part in parts), lists)
+
+    def _field(self, parent: GraphQLNamedType | None, node: FieldNode, page: Length | None) -> Cost:
+        found = None
+        if is_composite_type(parent):
+            found = self.schema.get_field(parent, node.name.value)
+        if found is None or parent is None or node.selection_set is None:
+            return Cost(1)
+        page = self._page(found, node) or page
+        named = get_named_type(found.type)
+        if not isinstance(get_nullable_type(found.type), GraphQLList):
+            inner = self.of(named, node.selection_set, page)
+            return Cost(1 + inner.fixed, inner.lists)
+        known = self.lengths.get((parent.name, node.name.value))
+        length = Length(known) if known is not None else page or Length(LONGEST)
+        inner = self.of(named, node.selection_set, None)
+        if length.variable or inner.lists:
+            return Cost(1, ((length, inner),))
+        return Cost(1 + length.fixed * inner.fixed)
+
+    def _page(self, found: GraphQLField, node: FieldNode) -> Length | None:
+        """How many items the field's arguments ask for or name, if they do either."""
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        for name, argument in found.args.items():
+            if name == "first":
+                default = argument.default_value
+                otherwise = default if isinstance(default, int) else LONGEST
+                return self._length(given.get(name), otherwise)
+            if isinstance(get_nullable_type(argument.type), GraphQLList):
+                return self._length(given.get(name), 1)
+        return None
+
+    def _length(self, value: ValueNode | None, otherwise: float) -> Length:
+        if isinstance(value, VariableNode):
+            name = value.name.value
+            return Length(self._length(self.defaults.get(name), otherwise).fixed, name)
+        if isinstance(value, ListValueNode):
+            return Length(min(len(value.values), LONGEST))
+        if isinstance(value, IntValueNode):
+            return Length(LONGEST if len(value.value) > 3 else min(int(value.value), LONGEST))
+        return Length(otherwise)
+
+
+def _values(variables: Variables, most: int) -> int:
+    """How many there are, at every depth, up to about `most`."""
+    count = 0
+    waiting: list[Any] = [variables]
+    while waiting and count <= most:
+        value = waiting.pop()
+        inner = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list):
+            count += len(value)
+            waiting.extend(item for item in inner if isinstance(item, dict | list))
+    return count
+
+
+def _introspected(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
+    """How long the lists of introspection are in this schema: those of a type, on the average."""
+    types = list(schema.type_map.values())
+    fields = [each for type_ in types for each in getattr(type_, "fields", {}).values()]
+    arguments = [each for found in fields for each in getattr(found, "args", {})]
+    per_type = len(fields) / len(types)
+    per_field = len(arguments) / len(fields)
+    return {
+        ("__Schema", "types"): len(types),
+        ("__Schema", "directives"): len(schema.directives),
+        ("__Directive", "args"): 1,
+        ("__Type", "fields"): per_type,
+        ("__Type", "inputFields"): per_type,
+        ("__Type", "enumValues"): per_type,
+        ("__Type", "interfaces"): 1,
+        ("__Type", "possibleTypes"): 1,
+        ("__Field", "args"): per_field,
+    }

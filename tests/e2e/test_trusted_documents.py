@@ -1,0 +1,40 @@
+"""The web app before an API that runs its documents and no others."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests import stack
+from tests.conftest import NO_TLS
+from tests.e2e.conftest import Newcomer
+from tests.e2e.test_app import TOKEN
+
+MANIFEST = stack.FRONTEND / "gql/persisted-documents.json"
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
+    only = {"TRUSTED_DOCUMENTS": str(MANIFEST), "TRUSTED_DOCUMENTS_ONLY": "1"}
+    with stack.site(tmp_path_factory.mktemp("closed"), **only) as running:
+        yield running
+
+
+def test_the_web_app_needs_no_other_documents(closed: stack.Site, newcomer: Newcomer) -> None:
+    ada = newcomer(closed)
+    ada.signs_up()
+    ada.adds("Call the bank")
+    ada.page.get_by_role("checkbox", name="Completed: Call the bank").check()
+    ada.clicks("Completed", "link")
+    expect(ada.task("Call the bank")).to_be_visible()
+
+    headers = {"Authorization": f"Bearer {ada.page.evaluate(TOKEN)}"}
+    asked: Any = {"query": "{ __schema { queryType { name } } }"}
+    url = f"{closed.api.url}/graphql"
+    answer = httpx.post(url, json=asked, headers=headers, verify=NO_TLS)
+    assert answer.json()["errors"][0]["extensions"]["reason"] == "DOCUMENT_NOT_TRUSTED"
+    status = ada.page.evaluate("fetch('/graphiql').then(answer => answer.status)")
+    assert status == 404
+    ada.complaints.clear()  # of that

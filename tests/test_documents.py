@@ -1,0 +1,139 @@
+"""What is remembered of documents, and what an operation in one may cost."""
+
+import gc
+import weakref
+
+import pytest
+from graphql import get_introspection_query
+
+from api.cost import MAX_COST
+from api.documents import Document, Documents, Refused
+from api.errors import BadRequest, OperationTooLarge
+from api.schema import schema
+
+TASK = "id title description completed priority labels"
+
+
+@pytest.fixture(scope="module")
+def documents() -> Documents:
+    return Documents(schema)
+
+
+def test_a_known_document_is_the_same_one(documents: Documents) -> None:
+    assert documents.of("{ viewer { id } }") is documents.of("{ viewer { id } }")
+
+
+def test_documents_are_forgotten_by_their_number_the_longest_unused_first() -> None:
+    documents = Documents(schema, most=2)
+    kept, forgotten = documents.of("{ a: viewer { id } }"), documents.of("{ b: viewer { id } }")
+    assert documents.of(kept.text) is kept
+    documents.of("{ c: viewer { id } }")
+    assert documents.of(kept.text) is kept
+    assert documents.of(forgotten.text) is not forgotten
+
+
+def test_documents_are_forgotten_by_their_size() -> None:
+    documents = Documents(schema, most_bytes=20_000)
+    for long in ("{ viewer { " + "id " * 40 + "} }", '{ task(id: "' + "x" * 6000 + '") { id } }'):
+        first = documents.of("{ viewer { id } }")
+        documents.of(long)
+        assert documents.of(first.text) is not first
+
+
+def test_what_was_kept_about_a_document_goes_with_it() -> None:
+    documents = Documents(schema, most=1)
+    kept: weakref.WeakKeyDictionary[Document, str] = weakref.WeakKeyDictionary()
+    kept[documents.of("{ a: viewer { id } }")] = "compiled"
+    documents.of("{ b: viewer { id } }")
+    gc.collect()
+    assert not kept
+
+
+@pytest.mark.parametrize("text", ["{", "{ nothing }", "{ viewer { " + "id " * 60 + "} }"])
+def test_what_is_refused_is_refused_again_and_takes_no_documents_place(text: str) -> None:
+    documents = Documents(schema, most=1)
+    good = documents.of("{ viewer { id } }")
+    told = []
+    for _ in range(2):
+        with pytest.raises((Refused, OperationTooLarge)) as refusal:
+            documents.of(text)
+        told.append(refusal.value)
+    assert told[0] is not told[1]
+    assert told[0].args == told[1].args
+    assert documents.of(good.text) is good
+
+
+def test_a_long_value_is_not_quoted_whole(documents: Documents) -> None:
+    with pytest.raises(Refused) as refusal:
+        documents.of("{ tasks(first: [" + "1 " * 450 + "]) { totalCount } }")
+    assert all(len(error["message"]) < 600 for error in refusal.value.errors)
+
+
+def test_which_operation_is_meant(documents: Documents) -> None:
+    document = documents.of("query a { viewer { id } } query b { viewer { email } }")
+    assert document.operation("b").node.name.value == "b"  # type: ignore[union-attr]  # it has one
+    for name in (None, "", "c"):
+        with pytest.raises(BadRequest):
+            document.operation(name)
+
+
+PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "cost"),
+    [
+        ("{ viewer { id email } }", {}, 3),
+        ("{ tasks { totalCount } }", {}, 2),
+        ("{ tasks { nodes { id } } }", {}, 2 + 50),
+        ("{ tasks(first: null) { nodes { id } } }", {}, 2 + 50),
+        ("{ tasks(first: 3) { nodes { id title } edges { node { id } } } }", {}, 3 + 3 * 4),
+        ("{ tasks(first: 99999) { nodes { id } } }", {}, 2 + 100),
+        ("{ tasks { ...a } } fragment a on TaskConnection { nodes { id } }", {}, 2 + 50),
+        ("{ tasks { ... { nodes { id } } } }", {}, 2 + 50),
+        (f"query ($n: Int) {{ {PAGE} }}", {"n": 7}, 3 + 7 * 2),
+        (f"query ($n: Int) {{ {PAGE} }}", {"n": 2**31}, 3 + 100 * 2),
+        (f"query ($n: Int) {{ {PAGE} }}", {"n": None}, 3 + 50 * 2),
+        (f"query ($n: Int) {{ {PAGE} }}", {}, 3 + 50 * 2),
+        (f"query ($n: Int = 20) {{ {PAGE} }}", {}, 3 + 20 * 2),
+        ("{ taskChanges { nodes { task { id } } } }", {}, 2 + 100 * 2),
+        ('mutation { trashTasks(ids: ["a", "b"]) { tasks { id } } }', {}, 2 + 2),
+        ("mutation ($i: [ID!]!) { trashTasks(ids: $i) { tasks { id } } }", {"i": ["a"] * 9}, 2 + 9),
+        ("mutation ($i: [ID!]!) { deleteTasks(ids: $i) { deletedIds } }", {"i": ["a"] * 9}, 2),
+    ],
+)
+def test_what_an_operation_may_cost(
+    documents: Documents, query: str, variables: dict[str, object], cost: int
+) -> None:
+    assert documents.of(query).operation(None).cost.of(variables) == cost
+
+
+def test_pages_that_hold_too_much_together_are_refused_before_they_are_read(
+    documents: Documents,
+) -> None:
+    pages = [
+        f"p{n}: tasks(first: $n) {{ nodes {{ {TASK} }} edges {{ node {{ {TASK} }} }} }}"
+        for n in range(10)
+    ]
+    document = documents.of(f"query ($n: Int!) {{ {' '.join(pages)} }}")
+    check = document.operation(None).cost.check
+    check({"n": 100})
+    wide = documents.of(document.text.replace(TASK, f"{TASK} dueOn version position createdAt"))
+    wide.operation(None).cost.check({"n": 50})
+    with pytest.raises(OperationTooLarge, match="smaller pages"):
+        wide.operation(None).cost.check({"n": 100})
+
+
+def test_what_is_sent_counts_as_well(documents: Documents) -> None:
+    query = "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }"
+    check = documents.of(query).operation(None).cost.check
+    new = {"title": "x", "labels": ["a"] * 20}
+    check({"i": [new] * 100})
+    with pytest.raises(OperationTooLarge):
+        check({"i": [new] * 1000})
+
+
+def test_introspection_in_full_passes_once(documents: Documents) -> None:
+    query = get_introspection_query(input_value_deprecation=True, specified_by_url=True)
+    cost = documents.of(query).operation(None).cost.of({})
+    assert MAX_COST / 2 < cost < MAX_COST * 3 / 4, "once, with room to grow; but not twice"
