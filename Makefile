@@ -25,11 +25,8 @@ attack: setup
 prove: setup
 	cd frontend && $(NPM) run --silent build
 	python -m pytest -n0 tests/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
-<<<<<<< HEAD
 	python -m pytest -n0 tests/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
-=======
 	python -m pytest -n0 tests/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
->>>>>>> http
 	EXAMPLES=3000 MATRIX=all python -m pytest tests/test_tokens.py tests/contract/test_matrix.py
 	python -m benchmarks.verify
 	python -m benchmarks.unknown_keys

@@ -80,6 +80,7 @@ class Database(_Connected):
         self._pool = Pool(connectable(url))
 
     async def __aenter__(self) -> Self:
+        self._pool.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:

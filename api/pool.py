@@ -79,12 +79,14 @@ class Pool:
         self._open = 0  # and being opened
         self._free: list[tuple[Connection, float]] = []
         self._line: deque[asyncio.Future[Connection | None]] = deque()
-        self._closing = False
+        self._running = False
         self.keeps_statements: bool | None = None
         """Whether a statement need not be in one transaction: known with the first connection."""
 
     async def take(self) -> Connection:
         """One to be given back through `lent`. Raises Unavailable while there is none to be had."""
+        if not self._running:
+            raise Unavailable
         while self._free:
             connection, since = self._free.pop()
             if not connection.is_closed() and asyncio.get_running_loop().time() - since < IDLE:
@@ -118,9 +120,13 @@ class Pool:
         finally:
             self._give(connection)
 
+    def open(self) -> None:
+        """From here on it lends connections; it opens the first one when somebody asks."""
+        self._running = True
+
     async def close(self) -> None:
         """Every connection, those that are lent when they are given back."""
-        self._closing = True
+        self._running = False
         while self._free:
             connection, _ = self._free.pop()
             await connection.close(timeout=CONNECT_TIMEOUT)
@@ -165,7 +171,7 @@ class Pool:
             raise
 
     def _give(self, connection: Connection) -> None:
-        if connection.is_closed() or self._closing:
+        if connection.is_closed() or not self._running:
             self._drop(connection)
         else:
             self._pass_on(connection)
