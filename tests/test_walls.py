@@ -427,7 +427,15 @@ def test_a_transaction_may_be_about_several_owners_and_about_nobody(
                 async with database.transaction() as transaction:
                     await Tasks(transaction.of(event.subject)).purge()
                     await revocations.take(transaction, event)
+            old = await Tasks(database.of("eve")).create({"title": "old"})
+            await Tasks(database.of("eve")).trash([str(old["id"])])
+            aged = "UPDATE tasks.tasks SET trashed_at = now() - interval '31 days' WHERE id = $1"
+            administrator = await connect(cluster.url("postgres", who))
+            await administrator.execute(aged, old["id"])
             await Retention(database, revocations).forget()
+            ids = await administrator.fetch("SELECT FROM tasks.tasks WHERE id = $1", old["id"])
+            administrator.terminate()
+            assert ids == [], "whose trash is due is found, too"
             counts = [await Lists(database.of(owner)).count(Filter()) for owner in ("carol", "eve")]
             assert counts == [0, 1]
 
