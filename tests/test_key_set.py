@@ -146,11 +146,14 @@ async def test_all_who_come_before_the_first_answer_wait_for_one_fetch() -> None
 
 
 @in_a_loop
-async def test_unknown_keys_are_asked_about_together_and_never_more_often_than_the_floor() -> None:
+async def test_unknown_keys_are_asked_about_together_and_never_more_often_than_the_floor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keys, "FLOOR", 0.3)  # longer than a fetch takes on a busy machine
     with Issuer(BOTH) as served:
         began = time.monotonic()
         async with KeySet(served.url) as key_set:
-            for wave in range(6):
+            for wave in range(4):
                 found = await asyncio.gather(
                     *(key_set.candidates("EdDSA", f"{wave}-{n}") for n in range(keys.MAX_WAITING))
                 )
@@ -158,8 +161,8 @@ async def test_unknown_keys_are_asked_about_together_and_never_more_often_than_t
                 assert known(key_set)
             took = time.monotonic() - began
             # The first wave waits for the first fetch, and each other one for one of its own.
-            assert len(served.asked) == 6
-            assert 5 * keys.FLOOR <= took < 5, "and not much more seldom either"
+            assert len(served.asked) == 4
+            assert 3 * keys.FLOOR <= took < 5, "and not much more seldom either"
 
 
 @in_a_loop
