@@ -21,7 +21,7 @@ from api.events import Events, Reader
 from api.keys import ACCESS_TOKEN, SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.retention import Retention
 from api.revocations import Revocations
-from api.schema import schema
+from api.schema import built, schema
 from api.tokens import Claims, Verifier
 
 HEADERS = (
@@ -92,16 +92,17 @@ def create_app(config: Config) -> Api:
         await authentication.still_holds(claims)
         return Context.of(claims, database)
 
+    running = schema if config.execution == "compiled" else built(compiled=False)
     try:
         documents = Documents(
-            schema, config.trusted_documents, only_trusted=config.trusted_documents_only
+            running, config.trusted_documents, only_trusted=config.trusted_documents_only
         )
     except (Refused, OperationTooLarge) as unfit:
         raise ConfigError(
             "TRUSTED_DOCUMENTS: expected documents of this API's schema, which `make schema` "
             f"writes again; one of them is none: {unfit}"
         ) from None
-    graphql = Authenticated(GraphQLEndpoint(documents, Execution(schema), context), authentication)
+    graphql = Authenticated(GraphQLEndpoint(documents, Execution(running), context), authentication)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     app.graphql = _Pages(
         _BrowsersTo(None if documents.only_trusted else graphiql, graphql), config.origins

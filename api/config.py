@@ -7,7 +7,7 @@ the two, and never with the value.
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -231,6 +231,11 @@ class Config(TokenConfig, DatabaseConfig):
         examples=["https://admin.example.com,https://example.org"],
     )
 
+    execution: Literal["compiled", "reference"] = Field(
+        "compiled",
+        description="compiled, or reference to let graphql-core alone run operations",
+        examples=["reference"],
+    )
     trusted_documents: Annotated[dict[str, str], NoDecode, BeforeValidator(_manifest)] = Field(
         {},
         description="the path of a file of documents by the SHA-256 of each, as codegen writes it "

@@ -192,9 +192,13 @@ def _bug(error: Exception) -> Bug:
 
 def _encoded(body: Mapping[str, object]) -> bytes:
     try:
-        return orjson.dumps(body)
+        return orjson.dumps(body, option=orjson.OPT_UTC_Z)
     except TypeError:  # a lone surrogate, echoed: orjson has no way to write one
-        return json.dumps(body).encode()
+        return json.dumps(body, default=_as_usual).encode()
+
+
+def _as_usual(value: object) -> object:
+    return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
 def _negotiated(accept: str) -> str:

@@ -87,6 +87,7 @@ def entrants(server: Postgres, folder: Path) -> Iterator[list[Entrant]]:
     with ExitStack() as running:
         found = [
             Entrant("this API", stack.api(folder, env)),
+            Entrant("graphql-core alone", stack.api(folder, env | {"EXECUTION": "reference"})),
             Entrant("the ceiling", python("benchmarks.servers.ceiling:app", folder, env)),
             Entrant(
                 "Strawberry's router",
