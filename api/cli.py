@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import os
 import re
 import secrets
 import sys
@@ -26,6 +27,7 @@ from api.pool import connect
 from api.schema import schema
 from api.server import GRACE, Server
 from api.tokens import InvalidToken
+from api.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", default=8000, type=_port, help="port to listen on (%(default)s)")
+    serve.add_argument(
+        "--workers", default=1, type=_number, metavar="N", help="processes, one to a core (1)"
+    )
     serve.add_argument("--no-migrate", action="store_true", help="leave the database as it is")
     serve.add_argument("--reload", action="store_true", help="start again when the code changes")
     serve.set_defaults(command=_serve)
@@ -119,6 +124,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,2}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes: write 1 to 999")
+    return int(text)
+
+
 def _span(text: str) -> int:
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None or int(match[1]) == 0:
@@ -128,6 +139,7 @@ def _span(text: str) -> int:
 
 def _serve(chosen: argparse.Namespace) -> None:
     config = Config.read()
+    _check_workers(chosen.workers, reload=chosen.reload)
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:
             log.warning("%s is off: tokens are taken whatever they say there", name)
@@ -150,7 +162,23 @@ def _serve(chosen: argparse.Namespace) -> None:
             proxy_headers=False,
         )
         return
-    Server(create_app(config), chosen.host, chosen.port).run()
+    server = Server(create_app(config), chosen.host, chosen.port)
+    if chosen.workers == 1:
+        server.run()
+    else:
+        sys.exit(Workers(server.run, chosen.workers).run(chosen.host, chosen.port))
+
+
+def _check_workers(number: int, *, reload: bool) -> None:
+    if number > 1 and reload:
+        _stop("--workers: expected 1 with --reload, which starts one process again", 2)
+    if number > 1 and not hasattr(os, "fork"):
+        _stop("--workers: expected 1, since this platform's processes cannot share a socket", 2)
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if number > cores:
+        log.warning(
+            "--workers %d: this machine has %d cores, and more bring nothing", number, cores
+        )
 
 
 async def _say_wall(url: str) -> None:

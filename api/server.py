@@ -1,13 +1,18 @@
 """uvicorn, as a process that faces strangers: bounded in what it reads, drained before it goes."""
 
 import asyncio
+import logging
+import os
 import resource
+import socket
 import time
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = logging.getLogger(__name__)
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request line and its headers, give or take what arrives at once."""
@@ -97,8 +102,16 @@ class Server(uvicorn.Server):
         self._app.state.draining = True
         super().handle_exit(sig, frame)
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until told to stop, on these if there are any: others may listen on them, too."""
+        self._sockets = sockets or []
+        super().run(sockets)
+
     async def main_loop(self) -> None:
         """Uvicorn: serves until told to stop. A second signal ends the draining, too."""
+        for listening in self._sockets:  # of which uvicorn says no address
+            host, port = listening.getsockname()[:2]
+            log.info("worker %d running on http://%s:%d", os.getpid(), host, port)
         await super().main_loop()
         deadline = time.monotonic() + GRACE
         while self.server_state.tasks and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn tells by a flag
