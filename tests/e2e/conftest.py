@@ -47,11 +47,16 @@ class Person:
 
     def _listen(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
-            self.complaints.append(message.text)
+            where = message.location.get("url", "")
+            self.complaints.append(f"{message.text} {where}".strip())
 
     def goes_to(self, path: str) -> None:
         """By the address bar."""
         self.page.goto(f"{self.site.url}{path}")
+
+    def leaves(self) -> None:
+        """Before the site stops: a page that prefetches just then would complain."""
+        self.page.goto("about:blank")
 
     def is_at(self, path: str) -> None:
         """Or comes there soon."""
