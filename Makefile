@@ -31,6 +31,7 @@ prove: setup
 	python -m benchmarks.verify
 	python -m benchmarks.unknown_keys
 	python -m benchmarks.walls
+	python -m benchmarks.web
 	python -m benchmarks.mutants
 
 # This API beside the ceiling, Strawberry's own router and the tutorial way. wrk makes the load.

@@ -26,6 +26,8 @@ from dev.processes import Child
 NAMES = {name.upper() for name in Config.model_fields} | {
     "EVENTS_URL",
     "JWKS_ROTATION",
+    "MAIL_FROM",
+    "SMTP_URL",
     "TOKEN_ALGORITHM",
     "TOKEN_SIGNING",
     "TRUSTED_PROXIES",

@@ -48,5 +48,5 @@ export function proxy(request: NextRequest): NextResponse {
 }
 
 export const config = {
-  matcher: "/((?!_next/static|icon.svg).*)",
+  matcher: "/((?!_next/static|icon|apple-icon|manifest.webmanifest).*)",
 };

@@ -1,26 +1,36 @@
 import type { Metadata, Viewport } from "next";
-import { headers } from "next/headers";
+import localFont from "next/font/local";
+import { cookies } from "next/headers";
 import type { ReactNode } from "react";
+import { isTheme, THEME_COOKIE } from "@/components/theme/themes";
 import "./globals.css";
+
+const sans = localFont({
+  src: "../node_modules/@fontsource-variable/instrument-sans/files/instrument-sans-latin-wght-normal.woff2",
+  weight: "400 700",
+  display: "swap",
+  variable: "--font-instrument",
+});
 
 export const metadata: Metadata = {
   title: { default: "Bearer Tasks", template: "%s · Bearer Tasks" },
   description: "Your tasks, and nobody else's.",
+  appleWebApp: { title: "Bearer Tasks" },
 };
 
 export const viewport: Viewport = {
-  colorScheme: "light dark",
   themeColor: [
-    { media: "(prefers-color-scheme: light)", color: "#f7f6f2" },
-    { media: "(prefers-color-scheme: dark)", color: "#131311" },
+    { media: "(prefers-color-scheme: light)", color: "#f8f7f3" },
+    { media: "(prefers-color-scheme: dark)", color: "#141412" },
   ],
 };
 
 export default async function RootLayout({ children }: { children: ReactNode }) {
-  // A page made at build time could not carry the nonce of a request's Content-Security-Policy.
-  await headers();
+  // Read for each request: a page made at build time could not carry the nonce of a request's
+  // Content-Security-Policy, nor the scheme that this person chose.
+  const theme = (await cookies()).get(THEME_COOKIE)?.value;
   return (
-    <html lang="en">
+    <html className={sans.variable} data-theme={isTheme(theme) ? theme : "system"} lang="en">
       <body>{children}</body>
     </html>
   );

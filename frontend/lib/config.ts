@@ -12,6 +12,12 @@ export type Config = {
   readonly apiUrl: string;
   /** Where this server reaches the API's endpoint for security events. */
   readonly eventsUrl: string;
+  /** Where this server reaches the GraphQL API: beside its endpoint for events. */
+  readonly graphqlUrl: string;
+  /** What sends mail; without it a mail is printed. */
+  readonly smtpUrl: string | undefined;
+  /** Whom mail is from. */
+  readonly mailFrom: string;
   readonly databaseUrl: string;
   /** For migrations: a session-level lock does not survive a transaction pooler. */
   readonly unpooledDatabaseUrl: string;
@@ -119,6 +125,16 @@ function postgresUrl(env: Environment, variable: string): string {
   return value;
 }
 
+function smtpUrl(env: Environment): string | undefined {
+  const value = env.SMTP_URL;
+  if (!value) return undefined;
+  const url = URL.parse(value);
+  if (!(url?.hostname && ["smtp:", "smtps:"].includes(url.protocol))) {
+    throw new ConfigError("SMTP_URL", "an smtp or smtps URL", "smtps://user:password@host:465");
+  }
+  return value;
+}
+
 type Seconds = { fallback: number; least: number; most: number };
 
 function seconds(env: Environment, variable: string, { fallback, least, most }: Seconds): number {
@@ -197,16 +213,20 @@ export function readConfig(env: Environment): Config {
     least: 1,
     most: LONGEST_TOKEN_AGE,
   });
+  const eventsUrl = httpUrl(
+    "EVENTS_URL",
+    env.EVENTS_URL || `${apiUrl}/events`,
+    "http://api:8000/events",
+  );
   return {
     secret: secret(env),
     previousSecret: previousSecret(env),
     baseUrl,
     apiUrl,
-    eventsUrl: httpUrl(
-      "EVENTS_URL",
-      env.EVENTS_URL || `${apiUrl}/events`,
-      "http://api:8000/events",
-    ),
+    eventsUrl,
+    graphqlUrl: new URL("graphql", eventsUrl).href,
+    smtpUrl: smtpUrl(env),
+    mailFrom: env.MAIL_FROM || `Bearer Tasks <no-reply@${new URL(baseUrl).hostname}>`,
     databaseUrl,
     unpooledDatabaseUrl: env.DATABASE_URL_UNPOOLED
       ? postgresUrl(env, "DATABASE_URL_UNPOOLED")

@@ -70,7 +70,7 @@ export function explain(error: CombinedError): string {
  * With the hash that codegen wrote beside a document of ours, by which an API that trusts these alone
  * knows it. The text goes along (urql calls that a miss): one that does not needs no second request.
  */
-function withItsHash(operation: Operation): Operation {
+export function withItsHash(operation: Operation): Operation {
   const meta = "__meta__" in operation.query ? operation.query.__meta__ : undefined;
   const hash = meta instanceof Object && "hash" in meta ? meta.hash : undefined;
   if (typeof hash !== "string") return operation;

@@ -1,13 +1,34 @@
+import { createTransport, type Transporter } from "nodemailer";
+import { config } from "./config";
+
 export type Mail = { to: string; subject: string; text: string };
 
 const RULE = "-".repeat(72);
+/** For each step of the way to the mail server. */
+const TIMEOUT_MS = 10_000;
+
+let transport: Transporter | undefined;
 
 /**
- * Sends a mail. Until one is set up it prints it where this server runs, for the developer to read:
- * replace the body of this function with your provider's call, and nothing else.
+ * Sends a mail through `SMTP_URL`. Without one it is printed where this server runs, for the developer
+ * to read.
+ *
+ * @throws when the mail server does not take it.
  */
-export async function sendMail({ to, subject, text }: Mail): Promise<void> {
-  const lines = ["No mail is set up (lib/mail.ts). This one would have gone out:", RULE];
+export async function sendMail(mail: Mail): Promise<void> {
+  const { smtpUrl, mailFrom } = config();
+  if (smtpUrl === undefined) return await print(mail);
+  transport ??= createTransport({
+    url: smtpUrl,
+    connectionTimeout: TIMEOUT_MS,
+    greetingTimeout: TIMEOUT_MS,
+    socketTimeout: TIMEOUT_MS,
+  });
+  await transport.sendMail({ from: mailFrom, ...mail });
+}
+
+async function print({ to, subject, text }: Mail): Promise<void> {
+  const lines = ["SMTP_URL is not set. This mail would have gone out:", RULE];
   lines.push(`To: ${to}`, `Subject: ${subject}`, "", text, RULE);
   await new Promise<void>((printed) => {
     process.stdout.write(`${lines.join("\n")}\n`, () => printed());

@@ -2,3 +2,4 @@
 import { cpSync } from "node:fs";
 
 cpSync(".next/static", ".next/standalone/.next/static", { recursive: true });
+cpSync("public", ".next/standalone/public", { recursive: true });

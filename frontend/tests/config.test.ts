@@ -42,6 +42,15 @@ describe("configuration", () => {
     },
   );
 
+  test("mail goes where an SMTP URL says, and to no other kind of address", () => {
+    expect(read().smtpUrl).toBeUndefined();
+    expect(read({ SMTP_URL: "smtps://user:pass@mail.example:465" }).smtpUrl).toContain("smtps:");
+    expect(read().mailFrom).toBe("Bearer Tasks <no-reply@tasks.example>");
+    for (const wrong of ["mail.example", "https://mail.example", "smtp://"]) {
+      expect(problem({ SMTP_URL: wrong })).toMatch(/^SMTP_URL: expected .+, for example .+$/);
+    }
+  });
+
   test("a secret counts in bytes, is never trimmed and never shown", () => {
     expect(problem({ BETTER_AUTH_SECRET: "x".repeat(31) })).toContain("32 bytes");
     expect(problem({ BETTER_AUTH_SECRET: "hunter2" })).not.toContain("hunter2");

@@ -7,28 +7,49 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Playwright,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from dev.postgres import ROOT
 from tests import stack
 
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 PASSWORD = "correct horse"
+TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
+"""A script that fetches the person's access token."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
+
+
+def executable() -> str:
+    """The Chromium that is here, or that the web app's packages bring."""
+    command = [str(stack.NODE), "scripts/chromium.mjs"]
+    found = subprocess.run(command, cwd=stack.FRONTEND, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip()
+
+
+def browser(playwright: Playwright) -> Browser:
+    """That Chromium, running."""
+    # Its own sandbox does not start for root; it opens nothing here but our pages.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return playwright.chromium.launch(executable_path=executable(), args=arguments)
 
 
 # Not for the session: Playwright keeps an event loop running, in which other tests can start none.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    command = [str(stack.NODE), "scripts/chromium.mjs"]
-    found = subprocess.run(command, cwd=stack.FRONTEND, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stderr
-    # Chromium's own sandbox does not start for root; it opens nothing here but our pages.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found.stdout.strip(), args=arguments)
-        yield browser
-        browser.close()
+        launched = browser(playwright)
+        yield launched
+        launched.close()
 
 
 class Person:
@@ -68,6 +89,7 @@ class Person:
         self.submits("Create account")
         self.is_at("/tasks")
         expect(self.page.get_by_text("Nothing left to do")).to_be_visible()
+        self.has_read_all()
 
     def signs_out(self) -> None:
         """And is at sign-in then."""
@@ -86,6 +108,23 @@ class Person:
         field.fill(title)
         field.press("Enter")
         expect(self.task(title)).to_have_attribute("aria-busy", "false")
+
+    def renames(self, title: str, new: str) -> None:
+        """In place, by keyboard."""
+        self.task(title).focus()
+        self.page.keyboard.press("e")
+        self.page.get_by_label("Title").fill(new)
+        self.page.get_by_label("Title").press("Enter")
+
+    def has_read_all(self, page: Page | None = None) -> None:
+        """All tasks are in the page, not the first ones alone."""
+        expect((page or self.page).locator("main[data-complete=true]")).to_be_visible()
+
+    def forgives(self, *told: str) -> None:
+        """Chromium's own lines about what a test did on purpose."""
+        self.complaints = [
+            text for text in self.complaints if not any(part in text for part in told)
+        ]
 
     def task(self, title: str) -> Locator:
         """Its row in the list."""

@@ -252,6 +252,48 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     forgives(ada, 400, 401)
 
 
+def test_a_name_is_changed(ada: Person) -> None:
+    ada.goes_to("/account")
+    ada.page.get_by_label("Name", exact=True).fill("Ada Lovelace")
+    ada.clicks("Save the name")
+    expect(ada.page.get_by_text("Your name is changed.")).to_be_visible()
+    ada.page.reload()
+    expect(ada.page.get_by_label("Name", exact=True)).to_have_value("Ada Lovelace")
+
+
+@pytest.mark.parametrize("kind", ["JSON", "CSV"])
+def test_tasks_leave_as_a_file_and_come_back_as_often_as_one_likes(
+    ada: Person, newcomer: Newcomer, kind: str, tmp_path: Path
+) -> None:
+    for title in ("Hers !high #home", "Also hers"):
+        ada.page.get_by_label("New task").fill(title)
+        ada.page.get_by_label("New task").press("Enter")
+    expect(ada.task("Hers")).to_have_attribute("aria-busy", "false")
+    ada.adds("A third")
+    ada.goes_to("/account")
+    with ada.page.expect_download() as told:
+        ada.clicks(f"Export as {kind}")
+    file = tmp_path / f"tasks.{kind.lower()}"
+    told.value.save_as(file)
+
+    def imports(person: Person, said: str) -> None:
+        person.page.get_by_label("Import a file").set_input_files(file)
+        expect(person.page.get_by_text(said)).to_be_visible()
+
+    imports(ada, "3 tasks of the file are here.")
+    bob = newcomer(ada.site)
+    bob.signs_up()
+    bob.goes_to("/account")
+    imports(bob, "3 tasks of the file are here.")
+    bob.page.reload()
+    imports(bob, "3 tasks of the file are here.")
+    file.write_text(file.read_text().replace("A third", "A fourth"))
+    imports(bob, "2 tasks of the file are here. 1 were here in another form")
+    bob.goes_to("/tasks")
+    expect(bob.task("Hers")).to_contain_text("home")
+    expect(bob.page.get_by_text("3 tasks")).to_be_visible()
+
+
 def link_to(person: Person) -> str:
     """The one in the mail to them that the web app printed last."""
     lines = person.site.web.lines

@@ -6,9 +6,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests import stack
 from tests.conftest import run
-from tests.e2e.conftest import Newcomer, Person
+from tests.e2e.conftest import Person
 
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 
@@ -30,7 +29,9 @@ def fetches(person: Person) -> int:
 
 
 def shows_tasks(page: Page) -> None:
+    """And has asked the API itself, with a token of the browser's."""
     expect(page.get_by_text("Nothing left to do")).to_be_visible()
+    expect(page.locator("main[data-complete=true]")).to_be_visible()
 
 
 def end_sessions(person: Person) -> None:
@@ -107,7 +108,8 @@ def test_an_api_that_cannot_answer_costs_neither_token_nor_session(ada: Person) 
     ada.requests.clear()
     ada.page.get_by_label("New task").fill("Later")
     ada.page.get_by_label("New task").press("Enter")
-    expect(ada.task("Later")).to_contain_text("not ready right now")
+    expect(ada.page.get_by_role("main")).to_contain_text("not ready right now")
+    expect(ada.task("Later").get_by_label("Waiting to be saved")).to_be_visible()
     assert fetches(ada) == 0
     ada.is_at("/tasks")
     forgives(ada, "status of 503")
@@ -122,34 +124,55 @@ def test_signing_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
     assert second.evaluate("sessionStorage.length") == 0
 
 
-def test_what_was_typed_waits_for_the_same_person(site: stack.Site, newcomer: Newcomer) -> None:
-    ada = newcomer(site)
-    ada.signs_up()
+def test_what_was_typed_waits_for_the_same_person(ada: Person) -> None:
     ada.adds("Plan the trip")
     ada.clicks("Edit details: Plan the trip")
     ada.page.get_by_label("Description").fill("Trains, then the boat")
     end_sessions(ada)
     ada.page.clock.install()
     ada.page.clock.fast_forward("30:00:00")
-    ada.page.get_by_role("button", name="Save").click()
     expect(ada.page).to_have_url(re.compile("/sign-in"))
-
-    theirs = ada.email
-    ada.email = f"bob-{theirs}"
-    ada.goes_to("/sign-up")
-    ada.submits("Create account")
-    shows_tasks(ada.page)
-    expect(ada.page.get_by_role("dialog")).to_have_count(0)
-    end_sessions(ada)
-    ada.page.reload()
-
-    ada.email = theirs
     ada.submits("Sign in")
     dialog = ada.page.get_by_role("dialog")
     expect(dialog.get_by_label("Description")).to_have_value("Trains, then the boat")
-    dialog.get_by_role("button", name="Save").click()
+    ada.clicks("Close details")
     expect(ada.task("Plan the trip")).to_contain_text("Trains, then the boat")
+    expect(ada.task("Plan the trip")).to_have_attribute("aria-busy", "false")
     ada.page.reload()
-    expect(ada.task("Plan the trip")).to_be_visible()
+    expect(ada.task("Plan the trip")).to_contain_text("Trains, then the boat")
     expect(dialog).to_have_count(0)
-    forgives(ada, "status of 401")
+    ada.forgives("status of 401")
+
+
+WAITING = """async () => {
+    const names = (await indexedDB.databases()).map(({ name }) => name);
+    if (!names.includes("waiting-edits")) return 0;
+    const open = indexedDB.open("waiting-edits");
+    await new Promise(resolve => { open.onsuccess = resolve; });
+    const count = open.result.transaction("edits").objectStore("edits").count();
+    await new Promise(resolve => { count.onsuccess = resolve; });
+    open.result.close();
+    return count.result;
+}"""
+
+
+@pytest.mark.parametrize("leaves_by", ["signing out", "another signing in"])
+def test_what_waits_is_erased_for_the_next_person(ada: Person, leaves_by: str) -> None:
+    ada.page.route("**/graphql", lambda route: route.abort())
+    ada.page.get_by_label("New task").fill("Hers alone")
+    ada.page.get_by_label("New task").press("Enter")
+    expect(ada.task("Hers alone").get_by_label("Waiting to be saved")).to_be_visible()
+    assert ada.page.evaluate(WAITING) == 1
+    if leaves_by == "signing out":
+        ada.signs_out()
+        assert ada.page.evaluate(WAITING) == 0
+    else:
+        end_sessions(ada)
+    ada.page.unroute("**/graphql")
+    bob = ada
+    bob.email = f"bob-{ada.email}"
+    bob.goes_to("/sign-up")
+    bob.submits("Create account")
+    shows_tasks(bob.page)
+    assert bob.page.evaluate(WAITING) == 0
+    bob.forgives("ERR_FAILED", "status of 401")

@@ -1,12 +1,16 @@
 import type { Metadata } from "next";
 import Link from "next/link";
 import type { ReactNode } from "react";
+import { ChangeName } from "@/components/account/change-name";
 import { ChangePassword } from "@/components/account/change-password";
 import { DeleteAccount } from "@/components/account/delete-account";
 import { LeaveOnSignOut } from "@/components/account/leave-on-sign-out";
 import { type SessionRow, Sessions } from "@/components/account/sessions";
+import { TasksFile } from "@/components/account/tasks-file";
+import { GraphQL } from "@/components/graphql/graphql";
 import { Header } from "@/components/header/header";
 import { Toasts } from "@/components/toasts/toasts";
+import { config } from "@/lib/config";
 import { describeDevice } from "@/lib/device";
 import { HOME } from "@/lib/next-path";
 import type { OwnSession } from "@/lib/own-sessions";
@@ -47,12 +51,19 @@ export default async function AccountPage() {
             Back to your tasks
           </Link>
         </div>
-        <dl className="grid gap-x-6 gap-y-1 sm:grid-cols-[auto_1fr]">
-          <dt className="text-muted">Name</dt>
-          <dd className="wrap-anywhere">{user.name}</dd>
-          <dt className="text-muted">Email</dt>
-          <dd className="wrap-anywhere">{user.email}</dd>
-        </dl>
+        <Card title="You">
+          <p className="mt-1 text-muted wrap-anywhere">You sign in as {user.email}.</p>
+          <ChangeName name={user.name} />
+        </Card>
+        <Card title="Your tasks as a file">
+          <p className="mt-1 text-muted">
+            Everything, to keep or to take elsewhere. A file may be imported again: what is there
+            already stays as it is.
+          </p>
+          <GraphQL apiUrl={config().apiUrl} owner={user.id}>
+            <TasksFile />
+          </GraphQL>
+        </Card>
         <Card title="Where you are signed in">
           <p className="mt-1 text-muted">
             Do you not know one of these? Sign out there, and change your password.

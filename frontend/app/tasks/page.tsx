@@ -1,25 +1,41 @@
 import type { Metadata } from "next";
+import { cookies } from "next/headers";
 import { GraphQL } from "@/components/graphql/graphql";
-import { Header } from "@/components/header/header";
-import { Tasks } from "@/components/tasks/tasks";
-import { viewOf, viewPath } from "@/components/tasks/view";
+import { TasksProvider } from "@/components/tasks/tasks-context";
+import { TIME_ZONE_COOKIE, todayIn } from "@/components/tasks/today";
+import { nameOf, pathOf, viewOf } from "@/components/tasks/view";
+import { Workspace } from "@/components/tasks/workspace";
 import { Toasts } from "@/components/toasts/toasts";
 import { config } from "@/lib/config";
+import { firstPage } from "@/lib/first-page";
 import { requireSession } from "@/lib/session";
 
-export const metadata: Metadata = { title: "Tasks" };
+type Search = Record<string, string | string[] | undefined>;
+
+function read(search: Search) {
+  return viewOf({
+    get: (name) => {
+      const value = search[name];
+      return typeof value === "string" ? value : null;
+    },
+  });
+}
+
+export async function generateMetadata({ searchParams }: PageProps<"/tasks">): Promise<Metadata> {
+  return { title: nameOf(read(await searchParams)) };
+}
 
 export default async function TasksPage({ searchParams }: PageProps<"/tasks">) {
-  const { view } = await searchParams;
-  const { user } = await requireSession(viewPath(viewOf(typeof view === "string" ? view : null)));
+  const view = read(await searchParams);
+  const { user } = await requireSession(pathOf(view));
+  const today = todayIn((await cookies()).get(TIME_ZONE_COOKIE)?.value);
+  const seed = await firstPage(view, today);
   return (
     <GraphQL apiUrl={config().apiUrl} owner={user.id}>
       <Toasts>
-        <Header email={user.email} />
-        <main className="mx-auto grid max-w-3xl gap-4 px-4 pt-8 pb-28 sm:px-6">
-          <h1 className="sr-only">Tasks</h1>
-          <Tasks />
-        </main>
+        <TasksProvider seed={seed} today={today} view={view}>
+          <Workspace email={user.email} isSeeded={seed !== null} />
+        </TasksProvider>
       </Toasts>
     </GraphQL>
   );

@@ -59,7 +59,7 @@ export function Credentials({ intent, next, notice }: Props) {
       <form {...form} className="mt-6">
         <fieldset className="grid gap-4" disabled={isClosed}>
           <Field
-            autoComplete={isSignUp ? "email" : "username"}
+            autoComplete={isSignUp ? "email" : "username webauthn"}
             label="Email"
             maxLength={255}
             name="email"

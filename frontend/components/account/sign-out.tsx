@@ -3,7 +3,16 @@
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { useHydrated } from "@/lib/use-hydrated";
-import { announceSignOut, leave } from "./signed-out";
+import { announceSignOut, leave, setLeaving } from "./signed-out";
+
+async function isDone(): Promise<boolean> {
+  try {
+    const { error } = await authClient.signOut();
+    return !error;
+  } catch {
+    return false;
+  }
+}
 
 export function SignOut() {
   const isHydrated = useHydrated();
@@ -11,10 +20,9 @@ export function SignOut() {
 
   async function signOut() {
     setState("pending");
-    try {
-      const { error } = await authClient.signOut();
-      if (error) return setState("failed");
-    } catch {
+    setLeaving(true);
+    if (!(await isDone())) {
+      setLeaving(false);
       return setState("failed");
     }
     announceSignOut();

@@ -1,3 +1,4 @@
+import { forgetWaitingEdits } from "@/components/tasks/waiting";
 import { type SignedOutReason, signInPath } from "@/lib/next-path";
 
 let opened: BroadcastChannel | undefined;
@@ -8,6 +9,16 @@ function otherTabs(): BroadcastChannel | undefined {
   return opened;
 }
 
+let leaving = false;
+
+/** From here on the page is on its way out, or stays after all: what ends meanwhile is no surprise. */
+export function setLeaving(is: boolean): void {
+  leaving = is;
+}
+
+/** Whether the page asks for nothing more, and goes nowhere else. */
+export const isLeaving = () => leaving;
+
 /** Tells every other tab that the person of this browser signed out, or is no more. */
 export function announceSignOut(): void {
   otherTabs()?.postMessage(null);
@@ -15,8 +26,11 @@ export function announceSignOut(): void {
 
 /** Leaves for `path` as a new document: nothing of this person's stays in memory, or in this tab. */
 export function leave(path: string): void {
+  setLeaving(true);
   sessionStorage.clear();
-  window.location.assign(path);
+  // Not for ever: a tab that does not let go must not keep anybody here.
+  const soon = new Promise((resolve) => setTimeout(resolve, 500));
+  void Promise.race([forgetWaitingEdits(), soon]).then(() => window.location.assign(path));
 }
 
 /**
@@ -36,6 +50,7 @@ export function leaveOnSignOut(before?: () => void): () => void {
 
 /** To sign-in and back here, as a new document: nothing of this session stays in memory. */
 export function goToSignIn(reason: SignedOutReason): void {
+  if (leaving) return;
   const { pathname, search } = window.location;
   window.location.assign(signInPath(pathname + search, reason));
 }

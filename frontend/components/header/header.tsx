@@ -1,22 +1,50 @@
-import { CircleUser } from "lucide-react";
+"use client";
+
+import { CircleUser, Search } from "lucide-react";
 import Link from "next/link";
 import { SignOut } from "@/components/account/sign-out";
+import { ThemeButton } from "@/components/theme/theme";
+import { useHydrated } from "@/lib/use-hydrated";
 import { Wordmark } from "./wordmark";
 
+type Props = {
+  email: string;
+  /** Opens what finds everything, where there is such a thing. */
+  onSearch?: () => void;
+};
+
 /** The bar above what a signed-in person sees. */
-export function Header({ email }: { email: string }) {
+export function Header({ email, onSearch }: Props) {
+  const isHydrated = useHydrated();
   return (
-    <header className="border-b border-line">
-      <div className="mx-auto flex h-15 max-w-3xl items-center justify-between gap-4 px-4 sm:px-6">
+    <header className="sticky top-0 z-20 border-b border-line bg-paper">
+      <div className="mx-auto flex h-14 max-w-7xl items-center justify-between gap-3 px-4 sm:px-6">
         <Wordmark />
-        <div className="flex min-w-0 items-center gap-1 text-sm">
+        <div className="flex min-w-0 items-center gap-0.5 text-sm">
+          {onSearch && (
+            <button
+              aria-keyshortcuts="Meta+K Control+K"
+              className="button-quiet px-2 sm:mr-2 sm:gap-2 sm:border sm:border-line sm:px-3"
+              disabled={!isHydrated}
+              onClick={onSearch}
+              type="button"
+            >
+              <Search aria-hidden="true" className="size-4" />
+              <span className="sr-only sm:not-sr-only">Find</span>
+              <span aria-hidden="true" className="key hidden sm:block">
+                ⌘K
+              </span>
+            </button>
+          )}
+          <ThemeButton />
           <Link
             aria-label={`Account: ${email}`}
-            className="button-quiet min-w-0 px-2 sm:px-3"
+            className="button-quiet min-w-0 px-2"
             href="/account"
+            prefetch={false}
           >
             <CircleUser aria-hidden="true" className="size-4.5 shrink-0" />
-            <span className="hidden truncate sm:block">{email}</span>
+            <span className="hidden max-w-48 truncate lg:block">{email}</span>
           </Link>
           <SignOut />
         </div>

@@ -7,7 +7,7 @@ export function Wordmark() {
       className="inline-flex items-center gap-2.5 rounded-md font-semibold tracking-tight"
       href="/"
     >
-      <svg aria-hidden="true" className="size-7" viewBox="0 0 32 32">
+      <svg aria-hidden="true" className="size-7 shrink-0" viewBox="0 0 32 32">
         <rect className="fill-accent" height="32" rx="9" width="32" />
         <path
           className="fill-none stroke-on-accent"
@@ -17,7 +17,7 @@ export function Wordmark() {
           strokeWidth="3.2"
         />
       </svg>
-      Bearer Tasks
+      <span className="sr-only min-[23rem]:not-sr-only whitespace-nowrap">Bearer Tasks</span>
     </Link>
   );
 }

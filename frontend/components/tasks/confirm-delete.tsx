@@ -1,19 +1,18 @@
 "use client";
 
 import { Dialog } from "@/components/dialog/dialog";
-import type { Task } from "./use-tasks";
+import type { Task } from "./task";
 
-type Props = { task: Task; onConfirm: () => void; onClose: () => void };
+type Props = { tasks: readonly Task[]; onConfirm: () => void; onClose: () => void };
 
-export function ConfirmDelete({ task, onConfirm, onClose }: Props) {
+export function ConfirmDelete({ tasks, onConfirm, onClose }: Props) {
+  const what = tasks.length === 1 ? `“${tasks[0]?.title}”` : `${tasks.length} tasks`;
   return (
     <Dialog onClose={onClose} title="Delete for good?">
-      <p className="mt-2 text-muted wrap-anywhere">
-        “{task.title}” will be gone. This cannot be undone.
-      </p>
+      <p className="mt-2 text-muted wrap-anywhere">{what} will be gone. This cannot be undone.</p>
       <div className="mt-6 flex flex-wrap justify-end gap-3">
         <button className="button" onClick={onClose} type="button">
-          Keep it
+          Keep
         </button>
         <button className="button button-danger" onClick={onConfirm} type="button">
           Delete for good

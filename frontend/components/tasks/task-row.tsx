@@ -1,179 +1,199 @@
 "use client";
 
-import { Check, FileText, Trash2 } from "lucide-react";
-import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
-import { useSession } from "@/components/graphql/graphql";
-import { explain } from "@/lib/graphql";
-import { settleEdit, writeEdit } from "./draft";
-import type { Row, Task, Tasks } from "./use-tasks";
+import { CalendarDays, Check, Flag, GripVertical, RotateCcw, Trash2 } from "lucide-react";
+import { type KeyboardEvent, type MouseEvent, memo, useState } from "react";
+import { glimpse, MAX_TITLE, PRIORITY_NAMES, sayDay, type Task } from "./task";
+import type { Actions } from "./use-actions";
 
-type Props = { row: Row; tasks: Tasks; openDetails: (task: Task) => void };
+export type RowProps = {
+  task: Task;
+  today: string;
+  isCurrent: boolean;
+  isSelected: boolean;
+  /** Whether rows show a box to choose them with. */
+  isSelecting: boolean;
+  isEditing: boolean;
+  isWaiting: boolean;
+  canMove: boolean;
+  actions: Actions;
+  onOpen: (task: Task) => void;
+  onSelect: (task: Task, isRange: boolean) => void;
+  onEdit: (task: Task | null) => void;
+  onDelete: (task: Task) => void;
+};
 
-export function TaskRow({ row, tasks, openDetails }: Props) {
-  if (row.state === "not-created") return <UncreatedRow row={row} tasks={tasks} />;
-  return <SavedRow openDetails={openDetails} row={row} tasks={tasks} />;
-}
+/** One task of a list. */
+export const TaskRow = memo((props: RowProps) => {
+  const { task, isSelected, isSelecting, isEditing, isWaiting, canMove, actions } = props;
+  const { title, completed } = task;
+  const isTrashed = task.trashedAt !== null;
 
-function SavedRow({ row: { task, state }, tasks, openDetails }: Props) {
-  const [isRenaming, setRenaming] = useState(false);
-  const title = useRef<HTMLButtonElement>(null);
-
-  function endRenaming(byKey: boolean) {
-    setRenaming(false);
-    if (byKey) requestAnimationFrame(() => title.current?.focus());
+  function onClick(event: MouseEvent) {
+    if (!(event.metaKey || event.ctrlKey || event.shiftKey)) return;
+    event.preventDefault();
+    props.onSelect(task, event.shiftKey);
   }
 
   return (
-    <li
-      aria-busy={state === "creating"}
-      aria-label={task.title}
-      className="flex items-start gap-2.5 px-3 py-2.5 sm:gap-3 sm:px-5"
+    // biome-ignore lint/a11y/noStaticElementInteractions: a short cut; keys and the box do the same
+    // biome-ignore lint/a11y/useKeyWithClickEvents: x
+    <div
+      className={`row group ${isSelected ? "row-selected" : ""}`}
+      data-current={props.isCurrent || undefined}
+      onClick={onClick}
+      onDoubleClick={() => props.onEdit(task)}
     >
-      <span className="relative mt-1.5 grid size-6 shrink-0 place-items-center">
+      {canMove && (
+        <GripVertical
+          aria-hidden="true"
+          className="grip size-4 shrink-0 cursor-grab text-edge opacity-0 group-hover:opacity-100"
+        />
+      )}
+      {isSelecting ? (
         <input
-          aria-label={`Completed: ${task.title}`}
-          checked={task.completed}
-          className="peer size-5.5 cursor-pointer appearance-none rounded-full border-[1.5px] border-edge transition-colors checked:border-accent checked:bg-accent hover:border-accent"
-          onChange={(event) => void tasks.setCompleted(task, event.target.checked)}
+          aria-label={`Select: ${title}`}
+          checked={isSelected}
+          className="mx-0.5 size-4.5 shrink-0 accent-accent"
+          onChange={() => props.onSelect(task, false)}
+          tabIndex={-1}
           type="checkbox"
         />
-        <Check
-          aria-hidden="true"
-          className="pointer-events-none absolute size-3.5 text-on-accent opacity-0 peer-checked:opacity-100"
-          strokeWidth={3}
-        />
-      </span>
-      <div className="min-w-0 flex-1">
-        {isRenaming ? (
-          <Rename end={endRenaming} task={task} update={tasks.update} />
-        ) : (
+      ) : (
+        <span className="tick" data-priority={task.priority}>
+          <input
+            aria-label={`Completed: ${title}`}
+            checked={completed}
+            disabled={isTrashed}
+            onChange={(event) => actions.complete([task], event.target.checked)}
+            tabIndex={-1}
+            type="checkbox"
+          />
+          <Check aria-hidden="true" strokeWidth={3} />
+        </span>
+      )}
+      {isEditing ? (
+        <Rename {...props} />
+      ) : (
+        <div className="relative min-w-0 flex-1 py-2.5">
           <button
-            aria-label={`Rename: ${task.title}`}
-            className={`-mx-1.5 block max-w-full cursor-text rounded-md px-1.5 py-1.5 text-left wrap-anywhere transition-colors hover:bg-paper ${task.completed ? "text-muted line-through" : ""}`}
-            onClick={() => setRenaming(true)}
-            ref={title}
+            aria-label={`Edit details: ${title}`}
+            // All of the text around it opens the details too.
+            className={`block w-full truncate text-left after:absolute after:inset-0 ${completed ? "text-muted line-through decoration-edge" : ""}`}
+            onClick={(event) => {
+              if (!(event.metaKey || event.ctrlKey || event.shiftKey)) props.onOpen(task);
+            }}
+            tabIndex={-1}
             type="button"
           >
-            {task.title}
+            {title}
           </button>
-        )}
-        {task.description && !isRenaming && (
-          <p className="-mt-0.5 mb-1 line-clamp-2 text-sm whitespace-pre-line text-muted wrap-anywhere">
-            {task.description}
-          </p>
-        )}
-      </div>
-      <div className="-mr-1 flex shrink-0 sm:gap-0.5">
+          {task.description.trim() && (
+            <p className="truncate text-sm text-muted">{glimpse(task.description)}</p>
+          )}
+          <Meta {...props} isNarrow={true} />
+        </div>
+      )}
+      <Meta {...props} isNarrow={false} />
+      {isWaiting && (
+        <span className="shrink-0 text-xs text-muted" role="img" aria-label="Waiting to be saved">
+          <span aria-hidden="true" className="waiting block size-2 rounded-full bg-muted" />
+        </span>
+      )}
+      {isTrashed ? (
+        <>
+          <button
+            aria-label={`Restore: ${title}`}
+            className="button-quiet shrink-0"
+            onClick={() => actions.restore([task])}
+            tabIndex={-1}
+            type="button"
+          >
+            <RotateCcw aria-hidden="true" className="size-4" />
+          </button>
+          <button
+            aria-label={`Delete for good: ${title}`}
+            className="button-quiet shrink-0"
+            onClick={() => props.onDelete(task)}
+            tabIndex={-1}
+            type="button"
+          >
+            <Trash2 aria-hidden="true" className="size-4" />
+          </button>
+        </>
+      ) : (
         <button
-          aria-label={`Edit details: ${task.title}`}
-          className="button-quiet"
-          onClick={() => openDetails(task)}
-          title="Edit details"
+          aria-label={`Move to trash: ${title}`}
+          className="row-action button-quiet shrink-0"
+          onClick={() => actions.trash([task])}
+          tabIndex={-1}
           type="button"
         >
-          <FileText aria-hidden="true" className="size-4.5" />
+          <Trash2 aria-hidden="true" className="size-4" />
         </button>
-        <button
-          aria-label={`Move to trash: ${task.title}`}
-          className="button-quiet"
-          onClick={() => void tasks.trash(task)}
-          title="Move to trash"
-          type="button"
-        >
-          <Trash2 aria-hidden="true" className="size-4.5" />
-        </button>
-      </div>
-    </li>
+      )}
+    </div>
+  );
+});
+
+/** Due date, priority and labels: behind the title, or under it on a phone. */
+function Meta({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {
+  const { dueOn, priority, labels, completed } = task;
+  if (dueOn === null && priority === "NONE" && labels.length === 0) return null;
+  const isLate = dueOn !== null && dueOn < today && !completed;
+  const place = isNarrow ? "flex sm:hidden mt-1" : "hidden sm:flex max-w-[45%] justify-end";
+  return (
+    <span className={`${place} shrink-0 flex-wrap items-center gap-1.5 text-xs text-muted`}>
+      {labels.map((label) => (
+        <span className="chip" key={label}>
+          {label}
+        </span>
+      ))}
+      {priority !== "NONE" && (
+        <span className="chip" data-priority={priority}>
+          <Flag aria-hidden="true" className="size-3" />
+          {PRIORITY_NAMES[priority]}
+        </span>
+      )}
+      {dueOn !== null && (
+        <span className={`chip ${isLate ? "text-danger" : dueOn === today ? "text-accent" : ""}`}>
+          <CalendarDays aria-hidden="true" className="size-3" />
+          {sayDay(dueOn, today)}
+        </span>
+      )}
+    </span>
   );
 }
 
-type RenameProps = { task: Task; update: Tasks["update"]; end: (byKey: boolean) => void };
-
-/** The title as a field: Enter or leaving it saves, Escape does not. What failed stays to try again. */
-function Rename({ task, update, end }: RenameProps) {
-  const { owner } = useSession();
+/** The title, to be written over in place. Enter or leaving keeps it, Escape does not. */
+function Rename({ task, actions, onEdit }: RowProps) {
   const [title, setTitle] = useState(task.title);
-  const [problem, setProblem] = useState<string | null>(null);
-  const [isPending, setPending] = useState(false);
-  const field = useRef<HTMLInputElement>(null);
-  const id = useId();
+  const [over] = useState(task.title);
 
-  useEffect(() => field.current?.select(), []);
-
-  function write(text: string) {
-    setTitle(text);
-    writeEdit(owner, { ...task, title: text });
-  }
-
-  function close(byKey: boolean) {
-    settleEdit(owner);
-    end(byKey);
-  }
-
-  async function save(byKey: boolean) {
+  function save() {
     const trimmed = title.trim();
-    if (isPending) return;
-    if (!trimmed || trimmed === task.title) return close(byKey);
-    setPending(true);
-    const error = await update(task.id, { title: trimmed });
-    setPending(false);
-    if (error) setProblem(explain(error));
-    else close(byKey);
-  }
-
-  function onSubmit(event: FormEvent) {
-    event.preventDefault();
-    void save(true);
+    if (trimmed && trimmed !== over) actions.write(task, { title: trimmed }, { title: over });
+    onEdit(null);
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    if (event.key === "Escape") close(true);
+    if (event.key === "Enter") save();
+    if (event.key === "Escape") onEdit(null);
+    event.stopPropagation();
   }
 
   return (
-    <form onSubmit={onSubmit}>
-      <input
-        aria-describedby={`${id}-problem`}
-        aria-invalid={problem !== null}
-        aria-label="Title"
-        autoComplete="off"
-        className="-mx-1.5 w-full rounded-md bg-paper px-1.5 py-1.5"
-        enterKeyHint="done"
-        maxLength={200}
-        // A failed save is tried again by Enter alone: leaving would loop over an outage.
-        onBlur={() => problem === null && void save(false)}
-        onChange={(event) => write(event.target.value)}
-        onKeyDown={onKeyDown}
-        readOnly={isPending}
-        ref={field}
-        value={title}
-      />
-      <p className="text-sm text-danger empty:hidden" id={`${id}-problem`} role="alert">
-        {problem && `${problem} Enter tries again, Escape gives up.`}
-      </p>
-    </form>
-  );
-}
-
-/** A task that the server has not taken yet. */
-function UncreatedRow({ row: { task, problem }, tasks }: Omit<Props, "openDetails">) {
-  return (
-    <li
-      aria-label={task.title}
-      className="flex flex-wrap items-center gap-x-3 gap-y-2 px-4 py-3 sm:px-5"
-    >
-      <div className="min-w-0 flex-1 basis-56 wrap-anywhere">
-        {task.title}
-        <p className="text-sm text-danger" role="alert">
-          Not saved. {problem}
-        </p>
-      </div>
-      <button className="button" onClick={() => void tasks.create(task)} type="button">
-        Try again
-      </button>
-      <button className="button-quiet px-3" onClick={() => tasks.discard(task)} type="button">
-        Discard
-      </button>
-    </li>
+    <input
+      aria-label="Title"
+      autoComplete="off"
+      // biome-ignore lint/a11y/noAutofocus: the person asked to write here
+      autoFocus={true}
+      className="my-1.5 min-w-0 flex-1 rounded-md bg-paper px-2 py-1 outline-2 outline-accent"
+      maxLength={MAX_TITLE}
+      onBlur={save}
+      onChange={(event) => setTitle(event.target.value)}
+      onFocus={(event) => event.target.select()}
+      onKeyDown={onKeyDown}
+      value={title}
+    />
   );
 }

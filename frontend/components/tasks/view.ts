@@ -1,34 +1,147 @@
-import type { TaskFieldsFragment, TaskStatus } from "@/gql/graphql";
+import type { Priority, TaskFilter, TaskOrder } from "@/gql/graphql";
+import { addDays, PRIORITIES, rankOf, type Task } from "./task";
 
-export const VIEWS = ["open", "completed", "all", "trash"] as const;
-export type View = (typeof VIEWS)[number];
+export const LISTS = ["today", "upcoming", "all", "completed", "trash"] as const;
+export type ListName = (typeof LISTS)[number];
 
-export const VIEW_NAMES: Readonly<Record<View, string>> = {
-  open: "Open",
-  completed: "Completed",
+export const LIST_NAMES: Readonly<Record<ListName, string>> = {
+  today: "Today",
+  upcoming: "Upcoming",
   all: "All",
+  completed: "Completed",
   trash: "Trash",
 };
 
-export const VIEW_STATUS: Readonly<Record<View, TaskStatus[]>> = {
-  open: ["OPEN"],
-  completed: ["COMPLETED"],
-  all: ["OPEN", "COMPLETED"],
-  trash: ["TRASHED"],
+export const SORTS = ["manual", "due", "priority", "newest", "title"] as const;
+export type Sort = (typeof SORTS)[number];
+
+export const SORT_NAMES: Readonly<Record<Sort, string>> = {
+  manual: "My order",
+  due: "Due date",
+  priority: "Priority",
+  newest: "Newest",
+  title: "Title",
 };
 
-/** The view that the address names; open tasks when it names none. */
-export function viewOf(value: string | null): View {
-  return VIEWS.find((view) => view === value) ?? "open";
+/** What the address says is to be seen. */
+export type View = {
+  list: ListName;
+  label: string | null;
+  priority: Priority | null;
+  search: string;
+  sort: Sort;
+};
+
+const SORT_OF_LIST: Readonly<Record<ListName, Sort>> = {
+  today: "due",
+  upcoming: "due",
+  all: "manual",
+  completed: "newest",
+  trash: "newest",
+};
+
+type Query = { get: (name: string) => string | null };
+
+/** Never throws: what an address says wrong is as if it were not said. */
+export function viewOf(query: Query): View {
+  const list = LISTS.find((one) => one === query.get("view")) ?? "all";
+  return {
+    list,
+    label: query.get("label") || null,
+    priority: PRIORITIES.find((one) => one === query.get("priority")) ?? null,
+    search: query.get("q") ?? "",
+    sort: SORTS.find((one) => one === query.get("sort")) ?? SORT_OF_LIST[list],
+  };
 }
 
-export function viewPath(view: View): string {
-  return view === "open" ? "/tasks" : `/tasks?view=${view}`;
+export function pathOf(view: Partial<View>): string {
+  const { list = "all", label, priority, search, sort } = view;
+  const query = new URLSearchParams();
+  if (list !== "all") query.set("view", list);
+  if (label) query.set("label", label);
+  if (priority) query.set("priority", priority);
+  if (search) query.set("q", search);
+  if (sort && sort !== SORT_OF_LIST[list]) query.set("sort", sort);
+  return query.size > 0 ? `/tasks?${query}` : "/tasks";
 }
+
+/** A view in words, for its heading and the page's title. */
+export function nameOf({ list, label, priority }: View): string {
+  if (label) return label;
+  if (priority) return `${priority[0]}${priority.slice(1).toLowerCase()} priority`;
+  return LIST_NAMES[list];
+}
+
+/** The same question as the API answers it, for the page that the server renders. */
+export function questionOf(view: View, today: string): { filter: TaskFilter; orderBy: TaskOrder } {
+  const filter: TaskFilter = { status: ["OPEN"] };
+  if (view.list === "today") filter.dueTo = today;
+  if (view.list === "upcoming") filter.dueFrom = addDays(today, 1);
+  if (view.list === "completed") filter.status = ["COMPLETED"];
+  if (view.list === "trash") filter.status = ["TRASHED"];
+  if (view.label) filter.labels = [view.label];
+  if (view.priority) filter.priority = [view.priority];
+  if (view.search.trim()) filter.search = view.search.trim();
+  const orders: Record<Sort, TaskOrder> = {
+    manual: { field: "POSITION", direction: "ASC" },
+    due: { field: "DUE_ON", direction: "ASC" },
+    priority: { field: "PRIORITY", direction: "DESC" },
+    newest: { field: "CREATED_AT", direction: "DESC" },
+    title: { field: "TITLE", direction: "ASC" },
+  };
+  return { filter, orderBy: orders[view.sort] };
+}
+
+function isInList(task: Task, list: ListName, today: string): boolean {
+  if (list === "trash") return task.trashedAt !== null;
+  if (task.trashedAt !== null) return false;
+  if (list === "completed") return task.completed;
+  if (task.completed) return false;
+  if (list === "all") return true;
+  if (task.dueOn === null) return false;
+  return list === "today" ? task.dueOn <= today : task.dueOn > today;
+}
+
+const haystacks = new WeakMap<Task, string>();
+
+function haystackOf(task: Task): string {
+  let text = haystacks.get(task);
+  if (text === undefined) {
+    text = [task.title, task.description, ...task.labels].join("\n").toLowerCase();
+    haystacks.set(task, text);
+  }
+  return text;
+}
+
+const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
 /** Whether a view lists a task. */
-export function belongs(task: TaskFieldsFragment, view: View): boolean {
-  if (view === "trash") return task.trashedAt !== null;
-  if (task.trashedAt !== null) return false;
-  return view === "all" || task.completed === (view === "completed");
+export function belongs(task: Task, view: View, today: string): boolean {
+  if (!isInList(task, view.list, today)) return false;
+  if (view.priority && task.priority !== view.priority) return false;
+  const { label } = view;
+  if (label && !task.labels.some((one) => same(one, label))) return false;
+  const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.every((word) => haystackOf(task).includes(word));
+}
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+const text = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+const byPosition = (a: Task, b: Task) => text(a.position, b.position) || text(a.id, b.id);
+
+const COMPARE: Readonly<Record<Sort, (a: Task, b: Task) => number>> = {
+  manual: byPosition,
+  due: (a, b) => text(a.dueOn ?? "~", b.dueOn ?? "~") || byPosition(a, b),
+  priority: (a, b) => rankOf(a.priority) - rankOf(b.priority) || byPosition(a, b),
+  newest: (a, b) => text(b.createdAt, a.createdAt) || text(b.id, a.id),
+  title: (a, b) => collator.compare(a.title, b.title) || text(a.id, b.id),
+};
+
+/**
+ * Puts tasks into an order. Given what an earlier call returned, with some tasks replaced, it is done
+ * in one pass over them: engines sort runs that are in order already by looking at them once.
+ */
+export function sorted(tasks: Task[], sort: Sort): Task[] {
+  return tasks.sort(COMPARE[sort]);
 }

@@ -8,6 +8,8 @@ export type Toast = {
   /** An error is announced at once and stays until it is closed. */
   isError?: boolean;
   action?: { label: string; run: () => void };
+  /** Takes the place of the one with the same name. */
+  name?: string;
 };
 
 type Shown = Toast & { key: number };
@@ -30,7 +32,10 @@ export function Toasts({ children }: { children: ReactNode }) {
   const show = useCallback((toast: Toast) => {
     lastKey += 1;
     const key = lastKey;
-    setToasts((shown) => [...shown.slice(-2), { ...toast, key }]);
+    setToasts((shown) => {
+      const others = shown.filter(({ name }) => name === undefined || name !== toast.name);
+      return [...others.slice(-2), { ...toast, key }];
+    });
   }, []);
   const close = useCallback((key: number) => {
     setToasts((shown) => shown.filter((toast) => toast.key !== key));
@@ -42,7 +47,7 @@ export function Toasts({ children }: { children: ReactNode }) {
       <section
         aria-label="Notifications"
         aria-live="polite"
-        className="pointer-events-none fixed inset-x-0 bottom-0 z-10 grid justify-items-center gap-2 p-4"
+        className="toasts pointer-events-none fixed inset-x-0 bottom-0 z-10 grid justify-items-center gap-2 p-4"
       >
         {toasts.map((toast) => (
           <ToastCard close={close} key={toast.key} toast={toast} />

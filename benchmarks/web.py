@@ -1,0 +1,131 @@
+"""How quick the tasks page is with 10,000 tasks: script time from a key to the change, in Chromium.
+
+`python -m benchmarks.web`, with the web app built. Prints, for each action, the median and the
+worst of ten, in milliseconds of the page's own clock: from the event to the change, and to the next
+frame; then the scripts that a page loads, and what Lighthouse says of the tasks, on a desktop.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from tests import stack
+from tests.e2e.conftest import PASSWORD, TOKEN, browser, executable
+
+TASKS = 10_000
+ROUNDS = 10
+
+# Until the list or the field under the key has changed, and until that is painted.
+MEASURE = """([kind, key]) => new Promise(resolve => {
+    const list = document.querySelector("main ul.list");
+    const started = performance.now();
+    const observer = new MutationObserver(() => {
+        observer.disconnect();
+        const changed = performance.now();
+        requestAnimationFrame(() => setTimeout(() =>
+            resolve([changed - started, performance.now() - started])));
+    });
+    observer.observe(list, { subtree: true, childList: true, attributes: true });
+    const target = document.activeElement;
+    if (kind === "submit") target.form.requestSubmit();
+    else target.dispatchEvent(new KeyboardEvent("keydown", {
+        key, altKey: kind === "alt", bubbles: true, cancelable: true,
+    }));
+})"""
+
+
+def measured(page: Page, kind: str, key: str, before: Any) -> list[tuple[float, float]]:
+    """Milliseconds to the change and to the frame, of each round."""
+    found = []
+    for number in range(ROUNDS):
+        before(number)
+        page.wait_for_timeout(300)
+        found.append(tuple(page.evaluate(MEASURE, [kind, key])))
+    return found
+
+
+def main() -> int:
+    """Prints the table."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stack.site(Path(folder)) as site,
+        sync_playwright() as playwright,
+        browser(playwright) as chromium,
+    ):
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{site.url}/sign-up")
+        page.get_by_label("Email").fill("ada@example.com")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Create account").click()
+        page.wait_for_url("**/tasks")
+        fill(site, page.evaluate(TOKEN))
+        page.reload()
+        page.locator("main[data-complete=true]").wait_for()
+        cookies = "; ".join(f"{c['name']}={c['value']}" for c in page.context.cookies())
+        field = page.get_by_label("New task")
+        first = page.locator("ul.list > li").first
+        show("add", measured(page, "submit", "", lambda n: field.fill(f"New {n}")))
+        show("complete", measured(page, "key", " ", lambda _: first.focus()))
+        show("move", measured(page, "alt", "ArrowDown", lambda _: first.focus()))
+        for path in ("/nowhere", "/sign-in", "/tasks"):
+            print(f"{path:10} {scripts(page, site.url + path):.0f} kB of script, compressed")
+        lighthouse(f"{site.url}/tasks", cookies, Path(folder))
+    return 0
+
+
+def scripts(page: Page, url: str) -> float:
+    """Kilobytes of script on the way to a page that was never seen before."""
+    page.goto(url, wait_until="networkidle")
+    sizes = page.evaluate("""performance.getEntriesByType("resource")
+        .filter(entry => entry.name.includes(".js"))
+        .map(entry => entry.encodedBodySize)""")
+    return float(sum(sizes)) / 1000
+
+
+def lighthouse(url: str, cookies: str, folder: Path) -> None:
+    """The scores of a page, signed in. Fetches Lighthouse itself, which nothing else needs."""
+    report = folder / "lighthouse.json"
+    command = ["npx", "--yes", "lighthouse@13.5.0", url, "--quiet", "--preset=desktop"]
+    command += [
+        "--output=json",
+        f"--output-path={report}",
+        "--chrome-flags=--headless --no-sandbox",
+    ]
+    command += ["--only-categories=performance,accessibility,best-practices"]
+    command += [f"--extra-headers={json.dumps({'Cookie': cookies})}"]
+    environment = {**os.environ, "CHROME_PATH": executable()}
+    subprocess.run(command, check=True, cwd=folder, env=environment)
+    for name, category in json.loads(report.read_text())["categories"].items():
+        print(f"lighthouse {name}: {category['score'] * 100:.0f}")
+
+
+def fill(site: stack.Site, token: str) -> None:
+    """By a hundred at a time."""
+    create = (
+        "mutation ($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { __typename } }"
+    )
+    with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+        for start in range(0, TASKS, 100):
+            inputs = [{"title": f"Task {start + n}"} for n in range(100)]
+            body = {"query": create, "variables": {"inputs": inputs}}
+            client.post(f"{site.api.url}/graphql", json=body).raise_for_status()
+
+
+def show(name: str, spans: list[tuple[float, float]]) -> None:
+    """One line of the table."""
+    columns = []
+    for values in zip(*spans, strict=True):
+        columns += [f"{statistics.median(values):6.1f}", f"{max(values):6.1f}"]
+    print(f"{name:10} change {columns[0]} (worst {columns[1]})  frame {columns[2]} ({columns[3]})")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

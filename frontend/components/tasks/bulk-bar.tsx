@@ -1,0 +1,141 @@
+"use client";
+
+import { Check, RotateCcw, Trash2, X } from "lucide-react";
+import type { Priority } from "@/gql/graphql";
+import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
+import { useTasks } from "./tasks-context";
+import type { Actions } from "./use-actions";
+
+type Props = {
+  tasks: readonly Task[];
+  actions: Actions;
+  onAll: () => void;
+  onClear: () => void;
+  onDelete: () => void;
+};
+
+/** What can be done to all that is selected. */
+export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
+  const { today, labels, view } = useTasks();
+  const theirs = [...new Set(tasks.flatMap((task) => task.labels))].sort();
+  const isCompleted = tasks.every(({ completed }) => completed);
+  const dues = { Today: today, Tomorrow: addDays(today, 1), "In a week": addDays(today, 7) };
+
+  return (
+    <div aria-label="Selected tasks" className="bulk" role="toolbar">
+      <p className="px-2 text-sm font-medium whitespace-nowrap tabular-nums" role="status">
+        {tasks.length} selected
+      </p>
+      {view.list === "trash" ? (
+        <>
+          <button className="bulk-button" onClick={() => actions.restore(tasks)} type="button">
+            <RotateCcw aria-hidden="true" className="size-4" /> Restore
+          </button>
+          <button className="bulk-button" onClick={onDelete} type="button">
+            <Trash2 aria-hidden="true" className="size-4" /> Delete for good
+          </button>
+        </>
+      ) : (
+        <>
+          <button
+            className="bulk-button"
+            onClick={() => actions.complete(tasks, !isCompleted)}
+            type="button"
+          >
+            <Check aria-hidden="true" className="size-4" /> {isCompleted ? "Reopen" : "Complete"}
+          </button>
+          <Choice
+            label="Due date"
+            onChoose={(day) => actions.setDue(tasks, day === "none" ? null : day)}
+            options={[
+              ...Object.entries(dues).map(([name, day]) => [day, name] as const),
+              ["none", "No date"],
+            ]}
+          />
+          <Choice
+            label="Set priority"
+            onChoose={(priority) => actions.setPriority(tasks, priority as Priority)}
+            options={PRIORITIES.map((priority) => [priority, PRIORITY_NAMES[priority]])}
+          />
+          <AddLabel known={labels} onAdd={(label) => actions.addLabel(tasks, label)} />
+          {theirs.length > 0 && (
+            <Choice
+              label="Remove label"
+              onChoose={(label) => actions.removeLabel(tasks, label)}
+              options={theirs.map((label) => [label, label])}
+            />
+          )}
+          <button className="bulk-button" onClick={() => actions.trash(tasks)} type="button">
+            <Trash2 aria-hidden="true" className="size-4" /> Trash
+          </button>
+        </>
+      )}
+      <button className="bulk-button" onClick={onAll} type="button">
+        Select all
+      </button>
+      <button
+        aria-label="Clear the selection"
+        className="bulk-button"
+        onClick={onClear}
+        type="button"
+      >
+        <X aria-hidden="true" className="size-4" />
+      </button>
+    </div>
+  );
+}
+
+type ChoiceProps = {
+  label: string;
+  options: readonly (readonly [value: string, name: string])[];
+  onChoose: (value: string) => void;
+};
+
+/** A menu that runs what is chosen: the browser's own, by key and thumb as each device does it. */
+function Choice({ label, options, onChoose }: ChoiceProps) {
+  return (
+    <select
+      aria-label={label}
+      className="bulk-button appearance-none"
+      onChange={(event) => onChoose(event.target.value)}
+      value=""
+    >
+      <option disabled={true} hidden={true} value="">
+        {label}
+      </option>
+      {options.map(([value, name]) => (
+        <option key={value} value={value}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function AddLabel({ known, onAdd }: { known: readonly string[]; onAdd: (label: string) => void }) {
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        const label = String(new FormData(event.currentTarget).get("label")).trim();
+        if (label) onAdd(label.replace(/^#/, ""));
+        event.currentTarget.reset();
+      }}
+    >
+      <input
+        aria-label="Add label"
+        autoComplete="off"
+        className="bulk-button w-28 placeholder:text-paper/80"
+        list="bulk-labels"
+        maxLength={50}
+        name="label"
+        placeholder="Add label"
+      />
+      <datalist id="bulk-labels">
+        {known.map((label) => (
+          <option key={label} value={label} />
+        ))}
+      </datalist>
+    </form>
+  );
+}

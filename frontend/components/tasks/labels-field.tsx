@@ -1,0 +1,66 @@
+"use client";
+
+import { X } from "lucide-react";
+import { useId, useState } from "react";
+import { useTasks } from "./tasks-context";
+
+type Props = {
+  labels: readonly string[];
+  onAdd: (label: string) => void;
+  onRemove?: (label: string) => void;
+  placeholder?: string;
+};
+
+/** Labels, each with a way to take it off, and a line for another, which offers those there are. */
+export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a label" }: Props) {
+  const known = useTasks().labels;
+  const [text, setText] = useState("");
+  const id = useId();
+
+  function add() {
+    const label = text.trim().replace(/^#/, "");
+    if (label) onAdd(label);
+    setText("");
+  }
+
+  return (
+    <div className="flex flex-wrap items-center gap-1.5">
+      {labels.map((label) => (
+        <span className="chip h-7 pr-0.5 text-sm" key={label}>
+          {label}
+          <button
+            aria-label={`Take off the label ${label}`}
+            className="grid size-6 place-items-center rounded-full hover:bg-line"
+            onClick={() => onRemove?.(label)}
+            type="button"
+          >
+            <X aria-hidden="true" className="size-3" />
+          </button>
+        </span>
+      ))}
+      <input
+        aria-label={placeholder}
+        autoComplete="off"
+        className="h-9 w-32 min-w-0 flex-1 rounded-lg bg-transparent px-2 text-sm placeholder:text-muted"
+        list={`${id}-known`}
+        maxLength={50}
+        onBlur={add}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          add();
+        }}
+        placeholder={placeholder}
+        value={text}
+      />
+      <datalist id={`${id}-known`}>
+        {known
+          .filter((label) => !labels.includes(label))
+          .map((label) => (
+            <option key={label} value={label} />
+          ))}
+      </datalist>
+    </div>
+  );
+}

@@ -1,0 +1,103 @@
+"use client";
+
+import { CalendarDays, CircleCheck, Inbox, type LucideIcon, Sun, Tag, Trash2 } from "lucide-react";
+import type { MouseEvent, ReactNode } from "react";
+import { useMemo } from "react";
+import { useTasks } from "./tasks-context";
+import { belongs, LIST_NAMES, LISTS, type ListName, pathOf, type View, viewOf } from "./view";
+
+const ICONS: Readonly<Record<ListName, LucideIcon>> = {
+  today: Sun,
+  upcoming: CalendarDays,
+  all: Inbox,
+  completed: CircleCheck,
+  trash: Trash2,
+};
+
+const COUNTED: readonly ListName[] = ["today", "upcoming", "all"];
+
+/** The ways to look at one's tasks: a column beside them, a row above them on a phone. */
+export function Lists() {
+  const { view, labels, state } = useTasks();
+  const counts = useCounts();
+  const isPlain = view.label === null && view.priority === null;
+  return (
+    <nav aria-label="Views" className="lists">
+      <ul>
+        {LISTS.map((list) => {
+          const Icon = ICONS[list];
+          const count = counts[list] ?? 0;
+          return (
+            <li key={list}>
+              <ViewLink isCurrent={isPlain && view.list === list} view={{ list }}>
+                <Icon aria-hidden="true" className="size-4 shrink-0" />
+                {LIST_NAMES[list]}
+                {COUNTED.includes(list) && state.isComplete && count > 0 && (
+                  <span aria-hidden="true" className="ml-auto text-xs tabular-nums text-muted">
+                    {count}
+                  </span>
+                )}
+              </ViewLink>
+            </li>
+          );
+        })}
+      </ul>
+      {labels.length > 0 && (
+        <>
+          <h2 className="mt-6 mb-1 hidden px-3 text-xs font-medium text-muted lg:block">Labels</h2>
+          <ul>
+            {labels.map((label) => (
+              <li key={label}>
+                <ViewLink isCurrent={view.label === label} view={{ list: "all", label }}>
+                  <Tag aria-hidden="true" className="size-4 shrink-0" />
+                  <span className="truncate">{label}</span>
+                </ViewLink>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </nav>
+  );
+}
+
+function useCounts(): Partial<Record<ListName, number>> {
+  const { store, state, today } = useTasks();
+  const { revision } = state;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
+  return useMemo(() => {
+    const counts: Partial<Record<ListName, number>> = {};
+    const views = COUNTED.map((list) => viewOf(new URLSearchParams({ view: list })));
+    for (const task of store.ordered("manual")) {
+      for (const view of views) {
+        if (belongs(task, view, today)) counts[view.list] = (counts[view.list] ?? 0) + 1;
+      }
+    }
+    return counts;
+  }, [store, today, revision]);
+}
+
+type LinkProps = { view: Partial<View>; isCurrent: boolean; children: ReactNode };
+
+/** A real link, for a new tab and for before there is script; a click shows the view on the spot. */
+function ViewLink({ view, isCurrent, children }: LinkProps) {
+  const { show } = useTasks();
+
+  function onClick(event: MouseEvent) {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    show(view);
+    window.scrollTo(0, 0);
+  }
+
+  return (
+    <a
+      aria-current={isCurrent ? "page" : undefined}
+      className="list-link"
+      href={pathOf(view)}
+      onClick={onClick}
+    >
+      {children}
+    </a>
+  );
+}

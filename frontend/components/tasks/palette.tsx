@@ -1,0 +1,127 @@
+"use client";
+
+import { Command } from "cmdk";
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import type { Task } from "./task";
+import { useTasks } from "./tasks-context";
+import { belongs, LIST_NAMES, LISTS, viewOf } from "./view";
+
+const FEW = 8;
+const EVERYWHERE = viewOf(new URLSearchParams());
+
+export type PaletteCommand = { name: string; keys?: string; run: () => void };
+
+type Props = {
+  commands: readonly PaletteCommand[];
+  onOpen: (task: Task) => void;
+  onClose: () => void;
+};
+
+/** Everything by its name: views, commands, labels and tasks. */
+export default function Palette({ commands, onOpen, onClose }: Props) {
+  const { store, labels, today, show } = useTasks();
+  const dialog = useRef<HTMLDialogElement>(null);
+  const input = useRef<HTMLInputElement>(null);
+  const [text, setText] = useState("");
+
+  useEffect(() => {
+    dialog.current?.showModal();
+    // The dialog would give it to the list around the line.
+    input.current?.focus();
+  }, []);
+
+  const found: Task[] = [];
+  if (text.trim()) {
+    const view = { ...EVERYWHERE, search: text };
+    for (const task of store.ordered("newest")) {
+      if (found.length < FEW && belongs(task, view, today)) found.push(task);
+    }
+  }
+
+  function choose(run: () => void) {
+    onClose();
+    run();
+  }
+
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a click beside it; Escape does the same
+    <dialog
+      aria-label="Commands"
+      className="palette"
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === event.currentTarget) onClose();
+      }}
+      ref={dialog}
+    >
+      <Command label="Commands" loop={true}>
+        <Command.Input
+          className="h-13 w-full border-b border-line bg-transparent px-4 outline-none placeholder:text-muted"
+          onValueChange={setText}
+          placeholder="Find a task, a view or a command"
+          ref={input}
+          value={text}
+        />
+        <Command.List className="max-h-[min(24rem,60dvh)] overflow-y-auto p-1.5" tabIndex={0}>
+          <Command.Empty className="px-3 py-8 text-center text-sm text-muted">
+            Nothing is called that.
+          </Command.Empty>
+          {found.length > 0 && (
+            <Command.Group heading="Tasks">
+              {found.map((task) => (
+                <Entry
+                  key={task.id}
+                  onSelect={() => choose(() => onOpen(task))}
+                  value={`${task.title} ${task.description} ${task.labels.join(" ")} ${task.id}`}
+                >
+                  <span className="truncate">{task.title}</span>
+                </Entry>
+              ))}
+            </Command.Group>
+          )}
+          <Command.Group heading="Go to">
+            {LISTS.map((list) => (
+              <Entry
+                key={list}
+                onSelect={() => choose(() => show({ list }))}
+                value={`go to ${list}`}
+              >
+                {LIST_NAMES[list]}
+              </Entry>
+            ))}
+            {labels.map((label) => (
+              <Entry
+                key={label}
+                onSelect={() => choose(() => show({ list: "all", label }))}
+                value={`label ${label}`}
+              >
+                # {label}
+              </Entry>
+            ))}
+          </Command.Group>
+          <Command.Group heading="Do">
+            {commands.map(({ name, keys, run }) => (
+              <Entry key={name} onSelect={() => choose(run)} value={name}>
+                {name}
+                {keys && <kbd className="key ml-auto">{keys}</kbd>}
+              </Entry>
+            ))}
+          </Command.Group>
+        </Command.List>
+      </Command>
+    </dialog>
+  );
+}
+
+type EntryProps = { value: string; onSelect: () => void; children: ReactNode };
+
+function Entry({ value, onSelect, children }: EntryProps) {
+  return (
+    <Command.Item className="palette-entry" onSelect={onSelect} value={value}>
+      {children}
+    </Command.Item>
+  );
+}

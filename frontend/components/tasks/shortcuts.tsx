@@ -1,0 +1,74 @@
+"use client";
+
+import { Dialog } from "@/components/dialog/dialog";
+
+/** Every shortcut that there is; `use-keys` does what is said here. */
+const SHORTCUTS: readonly (readonly [
+  heading: string,
+  keys: readonly (readonly [string, string])[],
+])[] = [
+  [
+    "Getting about",
+    [
+      ["j  ↓", "Next task"],
+      ["k  ↑", "Task before"],
+      ["Enter", "Open its details"],
+      ["/", "Search"],
+      ["⌘K  Ctrl K", "Find a task, a view or a command"],
+      ["Esc", "Close, or clear the selection"],
+    ],
+  ],
+  [
+    "A task",
+    [
+      ["c", "Write a new one"],
+      ["Space", "Complete or reopen"],
+      ["e", "Rename in place"],
+      ["x", "Select, or not"],
+      ["Alt ↑  Alt ↓", "Move, in your own order"],
+      ["Delete  #", "Move to the trash"],
+    ],
+  ],
+  [
+    "Everything",
+    [
+      ["⌘Z  Ctrl Z", "Undo"],
+      ["⇧⌘Z  Ctrl Y", "Do again"],
+      ["⌘A  Ctrl A", "Select all of the list"],
+      ["?", "This sheet"],
+    ],
+  ],
+];
+
+export function Shortcuts({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog onClose={onClose} title="Keyboard shortcuts">
+      <div className="mt-3 grid gap-5">
+        {SHORTCUTS.map(([heading, keys]) => (
+          <section key={heading}>
+            <h3 className="text-xs font-medium text-muted">{heading}</h3>
+            <dl className="mt-1">
+              {keys.map(([key, what]) => (
+                <div className="flex items-center justify-between gap-4 py-1 text-sm" key={what}>
+                  <dt>{what}</dt>
+                  <dd className="flex gap-2">
+                    {key.split("  ").map((one) => (
+                      <kbd className="key" key={one}>
+                        {one}
+                      </kbd>
+                    ))}
+                  </dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+      <div className="mt-5 flex justify-end">
+        <button className="button" onClick={onClose} type="button">
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,223 @@
+"use client";
+
+import {
+  draggable,
+  dropTargetForElements,
+} from "@atlaskit/pragmatic-drag-and-drop/element/adapter";
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useHydrated } from "@/lib/use-hydrated";
+import type { Task } from "./task";
+import { type RowProps, TaskRow } from "./task-row";
+import { useTasks } from "./tasks-context";
+
+/** Of a list no longer than this every row is there; of a longer one those that are seen. */
+const SHORT = 60;
+const ROW_HEIGHT = 45;
+const OVERSCAN = 12;
+
+type Shared = Omit<
+  RowProps,
+  "task" | "isCurrent" | "isSelected" | "isEditing" | "isWaiting" | "today"
+>;
+
+type Props = Shared & {
+  current: string | null;
+  /** Whether the current row shall have the focus. */
+  hasFocus: boolean;
+  selected: ReadonlySet<string>;
+  editing: string | null;
+  onFocusRow: (id: string) => void;
+  /** The focus left the list for something else. */
+  onLeave: () => void;
+};
+
+type Span = { start: number; end: number; before: number; after: number };
+
+export function TaskList(props: Props) {
+  const { tasks } = useTasks();
+  const isHydrated = useHydrated();
+  if (isHydrated && tasks.length > SHORT) return <LongList {...props} />;
+  return <Rows {...props} rows={{ start: 0, end: tasks.length, before: 0, after: 0 }} />;
+}
+
+/** Rows keep their place in the flow; what is not there is room above and below them. */
+function LongList(props: Props) {
+  const { tasks } = useTasks();
+  const list = useRef<HTMLDivElement>(null);
+  const [offset, setOffset] = useState(0);
+  useLayoutEffect(() => setOffset(list.current?.offsetTop ?? 0), []);
+  const virtualizer = useWindowVirtualizer({
+    count: tasks.length,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: OVERSCAN,
+    scrollMargin: offset,
+    getItemKey: (at) => tasks[at]?.id ?? at,
+  });
+  const { current, hasFocus } = props;
+  const index = hasFocus ? tasks.findIndex(({ id }) => id === current) : -1;
+
+  useEffect(() => {
+    if (index >= 0) virtualizer.scrollToIndex(index, { align: "auto" });
+  }, [index, virtualizer]);
+
+  const items = virtualizer.getVirtualItems();
+  const first = items[0];
+  const last = items.at(-1);
+  const span = {
+    start: first?.index ?? 0,
+    end: (last?.index ?? -1) + 1,
+    before: (first?.start ?? offset) - offset,
+    after: virtualizer.getTotalSize() - ((last?.end ?? offset) - offset),
+  };
+  return (
+    <div ref={list}>
+      <Rows {...props} measure={virtualizer.measureElement} rows={span} />
+    </div>
+  );
+}
+
+type RowsProps = Props & { rows: Span; measure?: (row: HTMLElement | null) => void };
+
+function Rows({
+  rows,
+  measure,
+  current,
+  hasFocus,
+  selected,
+  editing,
+  onFocusRow,
+  onLeave,
+  ...row
+}: RowsProps) {
+  const { store, tasks, today } = useTasks();
+  const list = useRef<HTMLUListElement>(null);
+
+  useEffect(() => {
+    if (!hasFocus || current === null || editing !== null) return;
+    const element = list.current?.querySelector<HTMLElement>(`[data-id="${current}"]`);
+    if (element && !element.contains(document.activeElement)) {
+      element.focus({ preventScroll: measure !== undefined });
+    }
+  });
+
+  return (
+    <ul
+      aria-label="Tasks"
+      className="list"
+      onBlur={({ relatedTarget }) => {
+        if (relatedTarget && !list.current?.contains(relatedTarget)) onLeave();
+      }}
+      ref={list}
+      style={measure && { paddingTop: rows.before, paddingBottom: rows.after }}
+    >
+      {tasks.slice(rows.start, rows.end).map((task, index) => (
+        <Place
+          canMove={row.canMove}
+          isFirst={task.id === (current ?? tasks[0]?.id)}
+          key={task.id}
+          measure={measure}
+          move={row.actions.move}
+          onFocus={onFocusRow}
+          place={rows.start + index}
+          isBusy={store.isWaiting(task.id)}
+          task={task}
+        >
+          <TaskRow
+            {...row}
+            isCurrent={task.id === current}
+            isEditing={task.id === editing}
+            isSelected={selected.has(task.id)}
+            isWaiting={store.state().trouble !== null && store.isWaiting(task.id)}
+            task={task}
+            today={today}
+          />
+        </Place>
+      ))}
+    </ul>
+  );
+}
+
+type PlaceProps = {
+  task: Task;
+  place: number;
+  /** The one that Tab reaches. */
+  isFirst: boolean;
+  isBusy: boolean;
+  canMove: boolean;
+  measure: ((row: HTMLElement | null) => void) | undefined;
+  move: RowProps["actions"]["move"];
+  onFocus: (id: string) => void;
+  children: ReactNode;
+};
+
+/** A row's place in the list: what is dragged, and what something can be dropped on. */
+function Place({
+  task,
+  place,
+  isFirst,
+  isBusy,
+  canMove,
+  measure,
+  move,
+  onFocus,
+  children,
+}: PlaceProps) {
+  const { tasks, store } = useTasks();
+  const element = useRef<HTMLLIElement>(null);
+  const [edge, setEdge] = useState<"before" | "after" | null>(null);
+  const { id } = task;
+
+  useEffect(() => {
+    const row = element.current;
+    if (!(row && canMove)) return;
+    const undrag = draggable({
+      element: row,
+      getInitialData: () => ({ task: id }),
+      onDragStart: () => row.setAttribute("data-dragged", ""),
+      onDrop: () => row.removeAttribute("data-dragged"),
+    });
+    const undrop = dropTargetForElements({
+      element: row,
+      canDrop: ({ source }) => source.data.task !== id,
+      onDrag: ({ location }) => {
+        const { top, height } = row.getBoundingClientRect();
+        setEdge(location.current.input.clientY < top + height / 2 ? "before" : "after");
+      },
+      onDragLeave: () => setEdge(null),
+      onDrop: ({ source, location }) => {
+        setEdge(null);
+        const { top, height } = row.getBoundingClientRect();
+        const isBefore = location.current.input.clientY < top + height / 2;
+        const moved = store.get(String(source.data.task));
+        const here = store.get(id);
+        if (moved && here) move(moved, isBefore ? "before" : "after", here);
+      },
+    });
+    return () => {
+      undrag();
+      undrop();
+    };
+  }, [id, canMove, move, store]);
+
+  return (
+    <li
+      aria-busy={isBusy}
+      aria-label={task.title}
+      aria-posinset={place + 1}
+      aria-setsize={tasks.length}
+      className="place"
+      data-edge={edge ?? undefined}
+      data-id={id}
+      data-index={place}
+      onFocus={() => onFocus(id)}
+      ref={(row) => {
+        element.current = row;
+        measure?.(row);
+      }}
+      tabIndex={isFirst ? 0 : -1}
+    >
+      {children}
+    </li>
+  );
+}

@@ -1,0 +1,58 @@
+import type { Priority, TaskFieldsFragment } from "@/gql/graphql";
+
+export type Task = TaskFieldsFragment;
+
+/** The most urgent first, as people are offered them. */
+export const PRIORITIES = ["URGENT", "HIGH", "MEDIUM", "LOW", "NONE"] as const;
+
+export const PRIORITY_NAMES: Readonly<Record<Priority, string>> = {
+  URGENT: "Urgent",
+  HIGH: "High",
+  MEDIUM: "Medium",
+  LOW: "Low",
+  NONE: "None",
+};
+
+export const rankOf = (priority: Priority) => PRIORITIES.indexOf(priority);
+
+export const MAX_TITLE = 200;
+export const MAX_DESCRIPTION = 10_000;
+/** Ids or inputs that one request may carry. */
+export const MAX_AT_ONCE = 100;
+
+/** The calendar day of a moment, by the reader's clock: YYYY-MM-DD. */
+export function dayOf(moment: Date): string {
+  const month = String(moment.getMonth() + 1).padStart(2, "0");
+  return `${moment.getFullYear()}-${month}-${String(moment.getDate()).padStart(2, "0")}`;
+}
+
+export function addDays(day: string, days: number): string {
+  const moment = new Date(`${day}T00:00:00Z`);
+  moment.setUTCDate(moment.getUTCDate() + days);
+  return moment.toISOString().slice(0, 10);
+}
+
+const WEEKDAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", timeZone: "UTC" });
+const SHORT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const FULL = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  timeZone: "UTC",
+});
+
+/** A due day as it is said: "Yesterday", "Today", "Friday", "3 Dec". */
+export function sayDay(day: string, today: string): string {
+  if (day === today) return "Today";
+  if (day === addDays(today, 1)) return "Tomorrow";
+  if (day === addDays(today, -1)) return "Yesterday";
+  const moment = new Date(`${day}T00:00:00Z`);
+  if (day > today && day < addDays(today, 7)) return WEEKDAY.format(moment);
+  return (day.slice(0, 4) === today.slice(0, 4) ? SHORT : FULL).format(moment);
+}
+
+/** The first line of a description, without Markdown's marks. */
+export function glimpse(description: string): string {
+  const line = description.split("\n").find((one) => /[\p{L}\p{N}]/u.test(one)) ?? "";
+  return line.replace(/^\s*(?:[#>]+|[-*+]|\d+\.)\s+/, "").replace(/[*_`]{1,3}/g, "");
+}

@@ -1,0 +1,159 @@
+"use client";
+
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useDeferredValue,
+  useEffect,
+  useMemo,
+  useState,
+  useSyncExternalStore,
+} from "react";
+import { useClient } from "urql";
+import { useSession } from "@/components/graphql/graphql";
+import { useToast } from "@/components/toasts/toasts";
+import type { Edit } from "./edit";
+import { type State, TaskStore } from "./store";
+import type { Task } from "./task";
+import { todayHere } from "./today";
+import { belongs, nameOf, pathOf, type View, viewOf } from "./view";
+
+type Context = {
+  store: TaskStore;
+  state: State;
+  /** By the reader's clock, YYYY-MM-DD. */
+  today: string;
+  view: View;
+  /** The tasks of the view, in its order. */
+  tasks: readonly Task[];
+  /** Every label that a task has, by name. */
+  labels: readonly string[];
+  /** Shows another view, or this one with something changed; `replace` leaves no step back. */
+  show: (view: Partial<View>, replace?: boolean) => void;
+  /** Does something, says what, and offers to take it back. */
+  act: (edits: readonly Edit[], said: string, isQuiet?: boolean) => void;
+  undo: () => void;
+  redo: () => void;
+};
+
+const TasksContext = createContext<Context | null>(null);
+
+export function useTasks(): Context {
+  const context = useContext(TasksContext);
+  if (!context) throw new Error("useTasks is used outside TasksProvider");
+  return context;
+}
+
+/** Only the latest step says that it can be undone. */
+const STEP = "step";
+
+const NONE: ReadonlySet<string> = new Set();
+
+type Props = {
+  /** What the server rendered; null when the API did not answer it. */
+  seed: readonly Task[] | null;
+  today: string;
+  view: View;
+  children: ReactNode;
+};
+
+export function TasksProvider({ seed, today: serverToday, view: serverView, children }: Props) {
+  const client = useClient();
+  const { owner } = useSession();
+  const toast = useToast();
+  const [store] = useState(() => new TaskStore(client, owner, seed ?? []));
+  const state = useSyncExternalStore(store.subscribe, store.state, store.state);
+  const [today, setToday] = useState(serverToday);
+  const [view, setView] = useState(serverView);
+  const [ticked, setTicked] = useState(NONE);
+
+  useEffect(() => {
+    store.onRefusal = ({ message, retry }) =>
+      toast({
+        message,
+        isError: true,
+        ...(retry && { action: { label: "Try again", run: retry } }),
+      });
+    return store.start(owner);
+  }, [store, owner, toast]);
+
+  useEffect(() => {
+    const look = () => setToday(todayHere());
+    look();
+    const timer = setInterval(look, 60_000);
+    return () => clearInterval(timer);
+  }, []);
+
+  useEffect(() => {
+    const onBack = () => setView(viewOf(new URLSearchParams(window.location.search)));
+    window.addEventListener("popstate", onBack);
+    return () => window.removeEventListener("popstate", onBack);
+  }, []);
+
+  useEffect(() => {
+    document.title = `${nameOf(view)} · Bearer Tasks`;
+  }, [view]);
+
+  const show = useCallback((next: Partial<View>, replace = false) => {
+    const path = pathOf(next);
+    // The page has all tasks already: the address changes, and nothing is asked of the server.
+    if (replace) window.history.replaceState(null, "", path);
+    else {
+      window.history.pushState(null, "", path);
+      setTicked(NONE);
+    }
+    setView(viewOf(new URLSearchParams(path.split("?")[1])));
+  }, []);
+
+  const undo = useCallback(() => {
+    const said = store.undo();
+    toast({ name: STEP, message: said === null ? "Nothing to undo" : `Undone: ${said}` });
+  }, [store, toast]);
+
+  const redo = useCallback(() => {
+    const said = store.redo();
+    toast({ name: STEP, message: said === null ? "Nothing to do again" : `Done again: ${said}` });
+  }, [store, toast]);
+
+  const act = useCallback(
+    (edits: readonly Edit[], said: string, isQuiet = false) => {
+      store.act(edits, said);
+      const done = edits.flatMap((edit) =>
+        edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
+      );
+      if (done.length > 0) setTicked((before) => new Set([...before, ...done]));
+      if (!isQuiet) toast({ name: STEP, message: said, action: { label: "Undo", run: undo } });
+    },
+    [store, toast, undo],
+  );
+
+  const shown = useDeferredValue(view);
+  const { revision } = state;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
+  const tasks = useMemo(
+    () =>
+      store.ordered(shown.sort).filter((task) => {
+        // What was ticked off just now stays in sight until another view is shown.
+        const isOpen = shown.list !== "completed" && ticked.has(task.id);
+        return belongs(isOpen ? { ...task, completed: false } : task, shown, today);
+      }),
+    [store, shown, today, revision, ticked],
+  );
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the same
+  const labels = useMemo(() => {
+    const found = new Map<string, string>();
+    for (const task of store.ordered("manual")) {
+      if (task.trashedAt !== null) continue;
+      for (const label of task.labels) found.set(label.toLowerCase(), label);
+    }
+    return [...found.values()].sort((a, b) => a.localeCompare(b, "en"));
+  }, [store, revision]);
+
+  const context = useMemo(
+    () => ({ store, state, today, view, tasks, labels, show, act, undo, redo }),
+    [store, state, today, view, tasks, labels, show, act, undo, redo],
+  );
+  return <TasksContext value={context}>{children}</TasksContext>;
+}

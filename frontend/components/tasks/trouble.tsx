@@ -1,0 +1,29 @@
+"use client";
+
+import { CloudOff } from "lucide-react";
+import { useTasks } from "./tasks-context";
+
+/** Why nothing goes through, and that what was done meanwhile is not lost. */
+export function Trouble() {
+  const { store, state } = useTasks();
+  const { trouble, waiting } = state;
+  const changes = waiting === 1 ? "1 change waits" : `${waiting} changes wait`;
+  return (
+    <div role="status">
+      {trouble !== null && (
+        <div className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-xl bg-wash px-3.5 py-2.5 text-sm">
+          <CloudOff aria-hidden="true" className="size-4 shrink-0 text-muted" />
+          <p className="min-w-0 flex-1">
+            {trouble}{" "}
+            {waiting > 0 && (
+              <span className="font-medium">{changes} here until it goes through.</span>
+            )}
+          </p>
+          <button className="link" onClick={() => void store.tryNow()} type="button">
+            Try now
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,83 @@
+import { useMemo } from "react";
+import type { Priority } from "@/gql/graphql";
+import type { Edit, Text } from "./edit";
+import { keyAt } from "./order";
+import { MAX_AT_ONCE, PRIORITY_NAMES, sayDay, type Task } from "./task";
+import { useTasks } from "./tasks-context";
+
+const quoted = (tasks: readonly Task[]) =>
+  tasks.length === 1 ? `“${tasks[0]?.title}”` : `${tasks.length} tasks`;
+
+const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id);
+
+/** One edit for each hundred ids, which is what a request may carry. */
+function inHundreds(ids: string[], edit: (some: string[]) => Edit): Edit[] {
+  const edits: Edit[] = [];
+  for (let start = 0; start < ids.length; start += MAX_AT_ONCE) {
+    edits.push(edit(ids.slice(start, start + MAX_AT_ONCE)));
+  }
+  return edits;
+}
+
+/** What can be done to tasks, one or many, each with the words that say so. */
+export function useActions() {
+  const { store, act, today } = useTasks();
+  return useMemo(() => {
+    const now = () => new Date().toISOString();
+    function setMany(tasks: readonly Task[], patch: object, said: string, isQuiet?: boolean) {
+      const at = now();
+      const edit = (ids: string[]): Edit => ({ kind: "set-many", ids, patch, at });
+      act(inHundreds(idsOf(tasks), edit), said, isQuiet);
+    }
+    return {
+      complete(tasks: readonly Task[], completed: boolean) {
+        setMany(tasks, { completed }, `${completed ? "Completed" : "Reopened"} ${quoted(tasks)}`);
+      },
+      setDue(tasks: readonly Task[], dueOn: string | null) {
+        const said = dueOn === null ? "No due date for" : `Due ${sayDay(dueOn, today)}:`;
+        setMany(tasks, { dueOn }, `${said} ${quoted(tasks)}`, tasks.length === 1);
+      },
+      setPriority(tasks: readonly Task[], priority: Priority) {
+        const said = `Priority ${PRIORITY_NAMES[priority]}: ${quoted(tasks)}`;
+        setMany(tasks, { priority }, said, tasks.length === 1);
+      },
+      addLabel(tasks: readonly Task[], label: string) {
+        const said = `Added #${label} to ${quoted(tasks)}`;
+        setMany(tasks, { addLabels: [label] }, said, tasks.length === 1);
+      },
+      removeLabel(tasks: readonly Task[], label: string) {
+        const said = `Took #${label} from ${quoted(tasks)}`;
+        setMany(tasks, { removeLabels: [label] }, said, tasks.length === 1);
+      },
+      trash(tasks: readonly Task[]) {
+        const at = now();
+        const edit = (ids: string[]): Edit => ({ kind: "trash", ids, at });
+        act(inHundreds(idsOf(tasks), edit), `Moved ${quoted(tasks)} to the trash`);
+      },
+      restore(tasks: readonly Task[]) {
+        const edit = (ids: string[]): Edit => ({ kind: "restore", ids });
+        act(inHundreds(idsOf(tasks), edit), `Restored ${quoted(tasks)}`);
+      },
+      /** Cannot be undone: ask first. */
+      deleteForGood(tasks: readonly Task[]) {
+        store.act(
+          inHundreds(idsOf(tasks), (ids) => ({ kind: "delete", ids })),
+          `Deleted ${quoted(tasks)} for good`,
+        );
+      },
+      /** `over` is the text that the person saw. */
+      write(task: Task, text: Text, over: Text) {
+        act([{ kind: "write", id: task.id, text, over }], `Changed “${task.title}”`, true);
+      },
+      /** Puts a task beside another, in the person's own order. */
+      move(task: Task, place: "before" | "after", other: Task) {
+        const others = store.ordered("manual").filter(({ id }) => id !== task.id);
+        const index = others.findIndex(({ id }) => id === other.id) + Number(place === "after");
+        const position = keyAt(others, index);
+        act([{ kind: "set", id: task.id, patch: { position } }], `Moved “${task.title}”`, true);
+      },
+    };
+  }, [store, act, today]);
+}
+
+export type Actions = ReturnType<typeof useActions>;

@@ -1,0 +1,36 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { Task } from "./task";
+
+/**
+ * The task that keys are about. When it leaves the list the one that takes its place is next, so that
+ * the focus is never lost.
+ */
+export function useCursor(tasks: readonly Task[], isEditing: boolean) {
+  const [current, setCurrent] = useState<string | null>(null);
+  const [hasFocus, setFocus] = useState(false);
+  const place = useRef(0);
+  const index = tasks.findIndex(({ id }) => id === current);
+
+  useEffect(() => {
+    if (index >= 0) place.current = index;
+    else if (current !== null && !isEditing) {
+      setCurrent(tasks[Math.min(place.current, tasks.length - 1)]?.id ?? null);
+    }
+  }, [index, current, tasks, isEditing]);
+
+  const focus = useCallback((id?: string) => {
+    if (id !== undefined) setCurrent(id);
+    setFocus(true);
+  }, []);
+
+  /** The focus went elsewhere, and is not to be fetched back. */
+  const letGo = useCallback(() => setFocus(false), []);
+
+  /** The task so many places on, or the last one that way. */
+  function neighbour(by: number): Task | undefined {
+    if (index < 0) return tasks[0];
+    return tasks[Math.min(Math.max(index + by, 0), tasks.length - 1)];
+  }
+
+  return { current, task: tasks[index], hasFocus, focus, letGo, setCurrent, neighbour };
+}

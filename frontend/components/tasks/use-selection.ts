@@ -1,0 +1,46 @@
+import { useCallback, useMemo, useState } from "react";
+import type { Task } from "./task";
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Which tasks of a list are selected. */
+export function useSelection(tasks: readonly Task[]) {
+  const [selected, setSelected] = useState(NONE);
+  const [isChoosing, setChoosing] = useState(false);
+  const chosen = useMemo(() => tasks.filter(({ id }) => selected.has(id)), [tasks, selected]);
+
+  const toggle = useCallback((id: string) => {
+    setSelected((before) => {
+      const next = new Set(before);
+      if (!next.delete(id)) next.add(id);
+      return next;
+    });
+  }, []);
+
+  /** All from one task to another. */
+  const addRange = useCallback(
+    (from: string, to: string) => {
+      const ends = [from, to].map((id) => tasks.findIndex((task) => task.id === id));
+      const range = tasks.slice(Math.max(0, Math.min(...ends)), Math.max(...ends) + 1);
+      setSelected((before) => new Set([...before, ...range.map(({ id }) => id)]));
+    },
+    [tasks],
+  );
+
+  const clear = useCallback(() => {
+    setSelected(NONE);
+    setChoosing(false);
+  }, []);
+
+  return {
+    selected,
+    chosen,
+    /** Whether rows show a box to select them with. */
+    isSelecting: isChoosing || chosen.length > 0,
+    choose: () => setChoosing(true),
+    toggle,
+    addRange,
+    addAll: () => setSelected(new Set(tasks.map(({ id }) => id))),
+    clear,
+  };
+}

@@ -1,0 +1,42 @@
+import { headers } from "next/headers";
+import { Client, fetchExchange, mapExchange } from "urql";
+import type { Task } from "@/components/tasks/task";
+import { questionOf, type View } from "@/components/tasks/view";
+import { FirstPageDocument } from "@/gql/graphql";
+import { getAuth } from "./auth";
+import { config } from "./config";
+import { withItsHash } from "./graphql";
+import { reasonOf } from "./reason";
+
+/** More than a tall screen shows; the browser reads the rest. */
+const FIRST = 50;
+/** A page without tasks that the browser then fills is better than one that waits longer. */
+const TIMEOUT_MS = 2_000;
+
+/**
+ * The first tasks of a view, for whoever the request's session is; null when the API does not answer
+ * in time. The token stays on the server.
+ */
+export async function firstPage(view: View, today: string): Promise<readonly Task[] | null> {
+  const { graphqlUrl } = config();
+  try {
+    const { token } = await getAuth().api.getToken({ headers: await headers() });
+    const client = new Client({
+      url: graphqlUrl,
+      preferGetMethod: false,
+      exchanges: [mapExchange({ onOperation: withItsHash }), fetchExchange],
+      fetchOptions: () => ({
+        headers: { authorization: `Bearer ${token}` },
+        cache: "no-store",
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      }),
+    });
+    const variables = { first: FIRST, ...questionOf(view, today) };
+    const { data, error } = await client.query(FirstPageDocument, variables).toPromise();
+    if (data) return data.tasks.nodes;
+    throw error ?? new Error("no data");
+  } catch (error) {
+    console.error(`frontend: a page goes out without its tasks (${reasonOf(error)})`);
+    return null;
+  }
+}

@@ -1,0 +1,234 @@
+import { CombinedError } from "urql";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { Edit } from "../components/tasks/edit";
+import { TaskStore } from "../components/tasks/store";
+import type { Task } from "../components/tasks/task";
+import { task } from "./task";
+
+type Variables = Record<string, unknown> & { ids?: string[]; id?: string };
+type Call = { name: string; variables: Variables };
+
+const AT = "2026-11-25T13:00:00Z";
+
+/** What the API does with one person's tasks, as far as a client can tell. */
+class Api {
+  readonly tasks = new Map<string, Task>();
+  readonly purged: string[] = [];
+  readonly calls: Call[] = [];
+  /** `losing` does the next write, and loses its answer. */
+  mood: "well" | "down" | "losing" = "well";
+  refusal: string | undefined;
+
+  readonly client = {
+    query: (document: unknown, variables: Variables) => ({
+      toPromise: async () => this.#answer(document, variables),
+    }),
+    mutation: (document: unknown, variables: Variables) => ({
+      toPromise: async () => this.#answer(document, variables),
+    }),
+  } as never;
+
+  writes(): string[] {
+    return this.calls.map(({ name }) => name).filter((name) => name !== "TaskChanges");
+  }
+
+  purge(id: string): void {
+    this.tasks.delete(id);
+    this.purged.push(id);
+  }
+
+  #answer(document: unknown, variables: Variables) {
+    const { definitions } = document as { definitions: { name: { value: string } }[] };
+    const name = definitions[0]?.name.value ?? "";
+    if (this.mood === "down")
+      return { error: new CombinedError({ networkError: new Error("away") }) };
+    this.calls.push({ name, variables });
+    if (this.refusal && name !== "TaskChanges") return this.#refuse(this.refusal);
+    const data = this.#run(name, variables);
+    if (this.mood === "losing" && name !== "TaskChanges") {
+      this.mood = "well";
+      return { error: new CombinedError({ networkError: new Error("away") }) };
+    }
+    return data;
+  }
+
+  #refuse(code: string) {
+    return {
+      error: new CombinedError({ graphQLErrors: [{ message: code, extensions: { code } }] }),
+    };
+  }
+
+  #run(name: string, variables: Variables) {
+    if (name === "TaskChanges") return this.#changes();
+    if (name === "CreateTasks") return this.#create(variables.inputs as Task[]);
+    const ids = variables.ids ?? [String(variables.id)];
+    if (!ids.every((id) => this.tasks.has(id))) return this.#refuse("NOT_FOUND");
+    const found = ids.map((id) => this.tasks.get(id) as Task);
+    if (name === "Task") return { data: { task: found[0] } };
+    if (name === "DeleteTasks") {
+      for (const id of ids) this.purge(id);
+      return { data: { deleteTasks: { deletedIds: ids } } };
+    }
+    const { expectedVersion } = variables;
+    if (typeof expectedVersion === "number" && found[0]?.version !== expectedVersion) {
+      return this.#refuse("CONFLICT");
+    }
+    return this.#update(name, found, (variables.patch ?? {}) as Partial<Task>);
+  }
+
+  #changes() {
+    const saved = [...this.tasks.values()].map((one) => ({ taskId: one.id, task: one }));
+    const nodes = [...saved, ...this.purged.map((taskId) => ({ taskId, task: null }))];
+    const pageInfo = { hasNextPage: false, endCursor: "cursor" };
+    return { data: { taskChanges: { nodes, pageInfo } } };
+  }
+
+  #create(inputs: Task[]) {
+    for (const input of inputs) {
+      if (!this.tasks.has(input.id)) this.tasks.set(input.id, task(input));
+    }
+    return { data: { createTasks: { tasks: inputs.map(({ id }) => this.tasks.get(id)) } } };
+  }
+
+  #update(name: string, found: Task[], patch: Partial<Task>) {
+    const trashedAt = name === "TrashTasks" ? AT : null;
+    const next = found.map((one) => ({ ...one, ...patch, trashedAt, version: one.version + 1 }));
+    for (const one of next) this.tasks.set(one.id, one);
+    const payload = name === "UpdateTask" ? { task: next[0] } : { tasks: next };
+    return { data: { [`${name[0]?.toLowerCase()}${name.slice(1)}`]: payload } };
+  }
+}
+
+let api: Api;
+
+async function open(...seed: Task[]): Promise<TaskStore> {
+  for (const one of seed) api.tasks.set(one.id, one);
+  const store = new TaskStore(api.client, "ada", seed);
+  store.start("ada");
+  await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
+  return store;
+}
+
+const settled = (store: TaskStore) => vi.waitFor(() => expect(store.state().waiting).toBe(0));
+
+beforeEach(() => {
+  api = new Api();
+  const target = new EventTarget();
+  vi.stubGlobal("window", target);
+  vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
+  vi.stubGlobal("navigator", { onLine: true });
+  vi.stubGlobal("BroadcastChannel", undefined);
+  return () => vi.unstubAllGlobals();
+});
+
+describe("an edit", () => {
+  test("shows at once, and is what the server says afterwards", async () => {
+    const milk = task();
+    const store = await open(milk);
+    store.act([{ kind: "set", id: milk.id, patch: { completed: true } }], "Completed");
+    expect(store.get(milk.id)).toMatchObject({ completed: true, version: 1 });
+    await settled(store);
+    expect(store.get(milk.id)).toMatchObject({ completed: true, version: 2 });
+  });
+
+  test("that is refused is taken back, is told, and can be tried again", async () => {
+    const milk = task();
+    const store = await open(milk);
+    const told = vi.fn();
+    store.onRefusal = told;
+    api.refusal = "INTERNAL_SERVER_ERROR";
+    store.act([{ kind: "trash", ids: [milk.id], at: AT }], "Trashed");
+    expect(store.get(milk.id)?.trashedAt).toBe(AT);
+    await settled(store);
+    expect(store.get(milk.id)?.trashedAt).toBeNull();
+    api.refusal = undefined;
+    told.mock.calls[0]?.[0].retry();
+    await settled(store);
+    expect(api.tasks.get(milk.id)?.trashedAt).toBe(AT);
+  });
+
+  test("of several tasks, of which one is gone, is done to the others", async () => {
+    const [a, b] = [task(), task()];
+    const store = await open(a, b);
+    api.purge(a.id);
+    store.act([{ kind: "delete", ids: [a.id, b.id] }], "Deleted");
+    await settled(store);
+    expect(api.tasks.has(b.id)).toBe(false);
+    expect([store.get(a.id), store.get(b.id)]).toEqual([null, null]);
+  });
+
+  test("is undone and done again, in turn", async () => {
+    const milk = task({ priority: "LOW" });
+    const store = await open(milk);
+    store.act([{ kind: "set", id: milk.id, patch: { priority: "HIGH" } }], "High");
+    store.act([{ kind: "trash", ids: [milk.id], at: AT }], "Trashed");
+    expect(store.undo()).toBe("Trashed");
+    expect(store.undo()).toBe("High");
+    expect(store.undo()).toBeNull();
+    expect(store.get(milk.id)).toMatchObject({ priority: "LOW", trashedAt: null });
+    expect(store.redo()).toBe("High");
+    await settled(store);
+    expect(api.tasks.get(milk.id)).toMatchObject({ priority: "HIGH", trashedAt: null });
+  });
+});
+
+describe("while nothing goes through", () => {
+  test("200 edits wait, and go out in order, each once, though an answer is lost", async () => {
+    const store = await open();
+    api.mood = "down";
+    for (let count = 0; count < 100; count += 1) {
+      const id = `task-${count}`;
+      const inputs = [{ id, title: `Task ${count}`, position: "a0" }];
+      store.act([{ kind: "create", inputs, at: AT }], "Added");
+      store.act([{ kind: "set", id, patch: { completed: count % 2 === 0 } }], "Completed");
+    }
+    await vi.waitFor(() => expect(store.state().trouble).not.toBeNull());
+    expect(store.state().waiting).toBe(200);
+    expect(store.ordered("manual")).toHaveLength(100);
+    api.mood = "losing";
+    await store.tryNow();
+    await store.tryNow();
+    await settled(store);
+    expect([...api.tasks.keys()]).toEqual(Array.from({ length: 100 }, (_, n) => `task-${n}`));
+    expect([...api.tasks.values()].filter(({ completed }) => completed)).toHaveLength(50);
+    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+  });
+});
+
+describe("a text", () => {
+  const write = (id: string, mine: string, over: string): Edit => ({
+    kind: "write",
+    id,
+    text: { title: mine },
+    over: { title: over },
+  });
+
+  test("over a task of which something else was changed goes through", async () => {
+    const milk = task({ title: "Milk" });
+    const store = await open(milk);
+    api.tasks.set(milk.id, { ...milk, priority: "HIGH", version: 2 });
+    store.act([write(milk.id, "Oat milk", "Milk")], "Changed");
+    await settled(store);
+    expect(api.tasks.get(milk.id)).toMatchObject({ title: "Oat milk", priority: "HIGH" });
+    expect(store.state().conflicts).toEqual([]);
+  });
+
+  test.each([
+    ["mine", "Oat milk"],
+    ["theirs", "Soy milk"],
+  ] as const)("over another's text asks; %s is kept", async (keep, title) => {
+    const milk = task({ title: "Milk" });
+    const store = await open(milk);
+    api.tasks.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
+    store.act([write(milk.id, "Oat milk", "Milk")], "Changed");
+    await settled(store);
+    expect(api.tasks.get(milk.id)?.title).toBe("Soy milk");
+    expect(store.state().conflicts).toMatchObject([
+      { mine: { title: "Oat milk" }, theirs: { title: "Soy milk" } },
+    ]);
+    store.settleConflict(keep);
+    await settled(store);
+    expect(api.tasks.get(milk.id)?.title).toBe(title);
+    expect(store.state().conflicts).toEqual([]);
+  });
+});

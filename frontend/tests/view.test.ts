@@ -1,0 +1,72 @@
+import { describe, expect, test } from "vitest";
+import { sayDay } from "../components/tasks/task";
+import { belongs, pathOf, questionOf, sorted, viewOf } from "../components/tasks/view";
+import { task } from "./task";
+
+const TODAY = "2026-11-25";
+const view = (query: string) => viewOf(new URLSearchParams(query));
+
+describe("an address", () => {
+  test.each([
+    "",
+    "view=today",
+    "view=trash&q=milk+eggs",
+    "label=home&priority=HIGH&sort=title",
+    "view=upcoming&sort=manual",
+  ])("holds a view: %s", (query) => {
+    expect(pathOf(view(query))).toBe(query ? `/tasks?${query}` : "/tasks");
+  });
+
+  test("that makes no sense is the list of all", () => {
+    expect(view("view=evil&priority=x&sort=__proto__")).toEqual(view(""));
+  });
+});
+
+describe("a view lists", () => {
+  const late = task({ dueOn: "2026-11-01", title: "Buy MILK", labels: ["Home"] });
+  const soon = task({ dueOn: "2026-11-26", priority: "HIGH", description: "fresh milk" });
+  const done = task({ dueOn: TODAY, completed: true });
+  const gone = task({ dueOn: TODAY, trashedAt: "2026-11-25T12:00:00Z" });
+  const all = [late, soon, done, gone];
+
+  test.each([
+    ["", [late, soon]],
+    ["view=today", [late]],
+    ["view=upcoming", [soon]],
+    ["view=completed", [done]],
+    ["view=trash", [gone]],
+    ["label=home", [late]],
+    ["priority=HIGH", [soon]],
+    ["q=milk", [late, soon]],
+    ["q=MILK fresh", [soon]],
+    ["q=home", [late]],
+  ])("%s", (query, expected) => {
+    expect(all.filter((one) => belongs(one, view(query), TODAY))).toEqual(expected);
+  });
+
+  test("and asks the API for the same", () => {
+    expect(questionOf(view("view=upcoming&label=home&q= milk "), TODAY)).toEqual({
+      filter: { status: ["OPEN"], dueFrom: "2026-11-26", labels: ["home"], search: "milk" },
+      orderBy: { field: "DUE_ON", direction: "ASC" },
+    });
+  });
+});
+
+test("orders put what has no due date last, and the urgent first", () => {
+  const none = task();
+  const high = task({ priority: "HIGH", dueOn: "2026-12-01" });
+  const urgent = task({ priority: "URGENT", dueOn: "2026-12-02" });
+  expect(sorted([none, urgent, high], "due")).toEqual([high, urgent, none]);
+  expect(sorted([none, high, urgent], "priority")).toEqual([urgent, high, none]);
+});
+
+test.each([
+  ["2026-11-24", "Yesterday"],
+  ["2026-11-25", "Today"],
+  ["2026-11-26", "Tomorrow"],
+  ["2026-11-29", "Sunday"],
+  ["2026-12-24", "24 Dec"],
+  ["2027-01-02", "2 Jan 2027"],
+])("%s is said %s", (day, said) => {
+  expect(sayDay(day, TODAY)).toBe(said);
+});

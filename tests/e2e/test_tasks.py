@@ -1,0 +1,334 @@
+"""Tasks by keyboard, mouse and thumb: quick, undoable, and right under bad networks."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Route, expect
+
+from tests import stack
+from tests.e2e.conftest import NARROW, WIDE, Newcomer, Person
+
+TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
+
+
+def asks(person: Person, query: str, **variables: Any) -> Any:
+    """What the API answers the person's own program."""
+    answer = httpx.post(
+        f"{person.site.api.url}/graphql",
+        json={"query": query, "variables": variables},
+        headers={"Authorization": f"Bearer {person.page.evaluate(TOKEN)}"},
+    ).json()
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def has_many(person: Person, count: int) -> None:
+    """So many tasks, made elsewhere."""
+    create = """mutation ($inputs: [CreateTaskInput!]!) {
+        createTasks(inputs: $inputs) { __typename }
+    }"""
+    for start in range(0, count, 100):
+        asks(person, create, inputs=[{"title": f"Task {start + n}"} for n in range(100)])
+
+
+def rows(person: Person) -> Locator:
+    return person.page.get_by_role("list", name="Tasks").get_by_role("listitem")
+
+
+def titles(person: Person) -> list[str]:
+    """In their order."""
+    named: list[str] = rows(person).evaluate_all("rows => rows.map(row => row.ariaLabel)")
+    return named
+
+
+def settles(person: Person) -> None:
+    """The server has all of it."""
+    expect(person.page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+def test_the_first_page_comes_with_its_tasks_in_it(site: stack.Site, newcomer: Newcomer) -> None:
+    ada = newcomer(site)
+    ada.signs_up()
+    ada.page.get_by_label("New task").fill("Rendered there !high #home today")
+    ada.page.get_by_label("New task").press("Enter")
+    settles(ada)
+    expect(ada.task("Rendered there")).to_be_visible()
+    cookies = {cookie["name"]: cookie["value"] for cookie in ada.context.cookies()}
+    for path in ("/tasks", "/tasks?view=today", "/tasks?label=home&priority=HIGH&q=there"):
+        html = httpx.get(f"{site.url}{path}", cookies=cookies).text
+        assert 'aria-label="Rendered there"' in html, path
+        assert "eyJ" not in html, "no token in it"
+    html = httpx.get(f"{site.url}/tasks?view=trash", cookies=cookies).text
+    assert 'aria-label="Rendered there"' not in html
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_all_of_it_by_keyboard(  # noqa: PLR0915 - one person's one sitting
+    site: stack.Site, newcomer: Newcomer, size: dict[str, int]
+) -> None:
+    ada = newcomer(site, viewport=size)
+    ada.signs_up()
+    ada.has_read_all()
+    press, text = ada.page.keyboard.press, ada.page.keyboard.type
+    press("c")
+    expect(ada.page.get_by_label("New task")).to_be_focused()
+    text("Water the plants today #home")
+    expect(ada.page.get_by_role("list", name="Understood")).to_contain_text("Today")
+    press("Enter")
+    for line in ("Call the bank tomorrow !high", "Read the lease"):
+        text(line)
+        press("Enter")
+    settles(ada)
+    assert titles(ada) == ["Read the lease", "Call the bank", "Water the plants"]
+    expect(ada.task("Call the bank")).to_contain_text("High")
+    press("Escape")
+    press("j")
+    expect(ada.task("Read the lease")).to_be_focused()
+    press("Alt+ArrowDown")
+    expect(ada.task("Read the lease")).to_be_focused()
+    settles(ada)
+    assert titles(ada) == ["Call the bank", "Read the lease", "Water the plants"]
+    press("e")
+    press("Control+a")
+    text("Read the lease twice")
+    press("Enter")
+    expect(ada.task("Read the lease twice")).to_be_focused()
+    press("Enter")
+    panel = ada.page.get_by_role("dialog", name="Task details")
+    panel.get_by_label("Priority").select_option("LOW")
+    panel.get_by_label("Add a label").press_sequentially("flat")
+    press("Enter")
+    panel.get_by_label("Due").fill("2031-01-05")
+    press("Escape")
+    expect(panel).to_have_count(0)
+    lease = ada.task("Read the lease twice")
+    expect(lease).to_be_focused()
+    for said in ("flat", "Low", "5 Jan 2031"):
+        expect(lease.get_by_text(said).filter(visible=True)).to_be_visible()
+    press("ArrowDown")
+    press("Space")
+    expect(ada.page.get_by_label("Completed: Water the plants")).to_be_checked()
+    press("Control+z")
+    expect(ada.page.get_by_label("Completed: Water the plants")).not_to_be_checked()
+    press("Control+y")
+    expect(ada.page.get_by_label("Completed: Water the plants")).to_be_checked()
+    press("Delete")
+    expect(ada.task("Water the plants")).to_have_count(0)
+    expect(lease).to_be_focused()
+    press("/")
+    text("bank")
+    expect(rows(ada)).to_have_count(1)
+    ada.is_at("/tasks?q=bank")
+    press("Escape")
+    press("Control+k")
+    expect(ada.page.get_by_placeholder("Find a task")).to_be_focused()
+    text("trash")
+    press("Enter")
+    ada.is_at("/tasks?view=trash")
+    expect(ada.task("Water the plants")).to_be_visible()
+    ada.page.go_back()
+    expect(ada.task("Call the bank")).to_be_visible()
+    press("?")
+    expect(ada.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    press("Escape")
+    settles(ada)
+    ada.page.reload()
+    ada.has_read_all()
+    assert titles(ada) == ["Call the bank", "Read the lease twice"]
+
+
+def test_many_at_once_and_back(ada: Person) -> None:
+    ada.page.get_by_label("New task").evaluate(
+        """field => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text/plain", "- milk\\n- eggs #shop\\n\\n- [ ] bread");
+            field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }"""
+    )
+    assert ada.violations() == []
+    ada.clicks("Add 3 tasks")
+    expect(rows(ada)).to_have_count(3)
+    settles(ada)
+    assert titles(ada) == ["milk", "eggs", "bread"]
+    ada.clicks("Select several")
+    ada.clicks("Select: milk", "checkbox")
+    ada.clicks("Select: bread", "checkbox")
+    bar = ada.page.get_by_role("toolbar", name="Selected tasks")
+    expect(bar).to_contain_text("2 selected")
+    bar.get_by_label("Due date").select_option(label="Tomorrow")
+    bar.get_by_label("Set priority").select_option(label="Urgent")
+    bar.get_by_label("Add label").fill("shop")
+    bar.get_by_label("Add label").press("Enter")
+    for title in ("milk", "bread"):
+        for said in ("Tomorrow", "Urgent", "shop"):
+            expect(ada.task(title)).to_contain_text(said)
+    bar.get_by_label("Remove label").select_option(label="shop")
+    expect(ada.task("milk")).not_to_contain_text("shop")
+    settles(ada)
+    assert ada.violations() == []
+    ada.clicks("Undo")
+    expect(ada.task("milk")).to_contain_text("shop")
+    bar.get_by_role("button", name="Complete").click()
+    bar.get_by_role("button", name="Trash").click()
+    expect(rows(ada)).to_have_count(1)
+    ada.clicks("Undo")
+    settles(ada)
+    ada.clicks("shop", "link")
+    ada.is_at("/tasks?label=shop")
+    expect(rows(ada)).to_have_count(1)
+    ada.clicks("Completed", "link")
+    expect(rows(ada)).to_have_count(2)
+
+
+def test_a_task_is_dragged_to_its_place_and_stays_there(ada: Person) -> None:
+    for title in ("third", "second", "first"):
+        ada.adds(title)
+    ada.task("third").drag_to(ada.task("first"), target_position={"x": 200, "y": 4})
+    settles(ada)
+    assert titles(ada) == ["third", "first", "second"]
+    ada.page.reload()
+    assert titles(ada) == ["third", "first", "second"]
+
+
+def test_of_a_long_list_only_what_is_seen_is_there(ada: Person) -> None:
+    has_many(ada, 500)
+    ada.page.reload()
+    ada.has_read_all()
+    expect(ada.page.get_by_text("500 tasks")).to_be_visible()
+    assert rows(ada).count() < 60
+    expect(rows(ada).first).to_have_attribute("aria-setsize", "500")
+    ada.requests.clear()
+    ada.page.mouse.wheel(0, 100_000)
+    expect(ada.task("Task 499")).to_be_visible()
+    assert rows(ada).count() < 60
+    ada.page.get_by_label("Search").fill("Task 42")
+    expect(ada.task("Task 420")).to_be_visible()
+    expect(ada.page.get_by_text("15 tasks")).to_be_visible()
+    ada.clicks("Completed", "link")
+    polls = [url for url in ada.requests if url.endswith("/graphql")]
+    assert [url for url in ada.requests if url not in polls] == [], "a view costs no request"
+
+
+def test_a_change_in_another_tab_appears_by_itself(ada: Person) -> None:
+    other = ada.context.new_page()
+    other.goto(f"{ada.site.url}/tasks")
+    ada.has_read_all(other)
+    ada.adds("From the first tab")
+    expect(other.get_by_role("listitem", name="From the first tab")).to_be_visible(timeout=4000)
+    create = 'mutation { createTask(input: {title: "From elsewhere"}) { task { id } } }'
+    asks(ada, create)
+    expect(other.get_by_role("listitem", name="From elsewhere")).to_be_visible(timeout=10_000)
+    other.get_by_role("checkbox", name="Completed: From elsewhere").check()
+    expect(ada.task("From elsewhere")).to_have_count(0, timeout=10_000)
+
+
+def test_what_is_done_offline_goes_out_in_order_when_the_network_is_back(ada: Person) -> None:
+    ada.adds("Before")
+    ada.context.set_offline(True)
+    expect(ada.page.get_by_role("main")).to_contain_text("You are offline.")
+    field = ada.page.get_by_label("New task")
+    for number in range(3):
+        field.fill(f"Offline {number}")
+        field.press("Enter")
+    ada.page.get_by_role("checkbox", name="Completed: Offline 1").check()
+    ada.renames("Offline 2", "Renamed offline")
+    expect(ada.page.get_by_role("main")).to_contain_text("5 changes wait here")
+    ada.context.set_offline(False)
+    settles(ada)
+    expect(ada.page.get_by_role("main")).not_to_contain_text("wait here")
+    found = asks(ada, "{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
+    assert {(task["title"], task["completed"], task["version"]) for task in found} == {
+        ("Before", False, 1),
+        ("Offline 0", False, 1),
+        ("Offline 1", True, 2),
+        ("Renamed offline", False, 2),
+    }
+    ada.forgives("ERR_INTERNET_DISCONNECTED")
+
+
+SAID = {
+    "BAD_USER_INPUT": "the server's own words",
+    "INTERNAL_SERVER_ERROR": "Something went wrong on the server.",
+    "OPERATION_TOO_LARGE": "Something went wrong on the server.",
+    "UNAVAILABLE": "The server is not ready right now.",
+    "RATE_LIMITED": "That was a lot at once.",
+}
+
+
+@pytest.mark.parametrize("code", SAID)
+def test_a_failing_api_is_told_in_words_and_nothing_is_lost(ada: Person, code: str) -> None:
+    ada.adds("Water the plants")
+    status = {"UNAVAILABLE": 503, "RATE_LIMITED": 429}.get(code, 200)
+
+    def fails(route: Route) -> None:
+        body = json.loads(route.request.post_data or "{}")
+        if "UpdateTasks" not in str(body.get("operationName") or body.get("query")):
+            return route.fallback()
+        told = {"errors": [{"message": SAID[code], "extensions": {"code": code}}], "data": None}
+        cors = {"Access-Control-Allow-Origin": ada.site.url}
+        return route.fulfill(status=status, headers=cors, json=told)
+
+    ada.page.route("**/graphql", fails)
+    box = ada.page.get_by_role("checkbox", name="Completed: Water the plants")
+    box.click()
+    expect(ada.page.get_by_text(SAID[code])).to_be_visible()
+    if status == 200:
+        expect(box).not_to_be_checked()
+        ada.page.unroute("**/graphql")
+        ada.page.get_by_role("alert").get_by_role("button", name="Try again").click()
+    else:
+        expect(box).to_be_checked()
+        expect(ada.task("Water the plants").get_by_label("Waiting")).to_be_visible()
+        ada.page.unroute("**/graphql")
+        ada.clicks("Try now")
+    expect(box).to_be_checked()
+    settles(ada)
+    ada.clicks("Completed", "link")
+    ada.page.reload()
+    expect(ada.task("Water the plants")).to_be_visible()
+    ada.forgives("status of 503", "status of 429")
+
+
+def test_markdown_runs_nothing_and_fetches_nothing(ada: Person) -> None:
+    ada.adds("Evil")
+    ada.clicks("Edit details: Evil")
+    ada.page.get_by_label("Description").fill(
+        "<img src=x onerror=alert(1)> <script>alert(2)</script>\n\n"
+        "[run](javascript:alert(3)) ![seen](https://elsewhere.example/pixel.png) **bold**"
+    )
+    ada.requests.clear()
+    ada.clicks("Preview")
+    text = ada.page.locator(".prose")
+    expect(text.locator("strong")).to_have_text("bold")
+    assert text.locator("img, script").count() == 0
+    assert "javascript:" not in text.inner_html()
+    assert not [url for url in ada.requests if "elsewhere" in url]
+
+
+def test_the_scheme_is_chosen_and_kept_without_a_flash(
+    site: stack.Site, newcomer: Newcomer
+) -> None:
+    ada = newcomer(site, color_scheme="light")
+    ada.signs_up()
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    light = ada.page.evaluate(paper)
+    ada.clicks("Appearance: system")
+    ada.clicks("Appearance: light")
+    expect(ada.page.get_by_role("button", name="Appearance: dark")).to_be_visible()
+    dark = ada.page.evaluate(paper)
+    assert dark != light
+    cookies = {cookie["name"]: cookie["value"] for cookie in ada.context.cookies()}
+    html = httpx.get(f"{site.url}/tasks", cookies=cookies).text
+    assert re.search(r'<html[^>]* data-theme="dark"', html), "from the first byte"
+
+
+def test_it_can_be_installed(site: stack.Site) -> None:
+    manifest = httpx.get(f"{site.url}/manifest.webmanifest").json()
+    assert manifest["display"] == "standalone"
+    for icon in manifest["icons"]:
+        answer = httpx.get(f"{site.url}{icon['src']}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(icon["type"])
