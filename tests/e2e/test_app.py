@@ -87,6 +87,7 @@ def test_an_edit_over_anothers_edit_shows_both(ada: Person, keep: str) -> None:
     dialog.get_by_label("Title").fill("Typed here")
     elsewhere = ada.context.new_page()
     elsewhere.goto(f"{ada.site.url}/tasks")
+    expect(elsewhere.locator("[inert]")).to_have_count(0)  # it listens
     elsewhere.get_by_role("listitem", name="Shared").focus()
     elsewhere.keyboard.press("e")
     elsewhere.get_by_label("Title").fill("Changed over there")
