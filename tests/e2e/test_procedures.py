@@ -248,6 +248,7 @@ def test_after_a_leak_nothing_of_the_old_secret_is_believed(
         program = Program(site)
         stolen = program._fresh()  # noqa: SLF001 - what a thief would have
         changed = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(32)}
+        ada.leaves()  # an open page would find out by a 401, and say so
         site.set_api(**changed)
         site.set_web(**changed)
         graphql = f"{site.env['API_URL']}/graphql"
