@@ -28,7 +28,7 @@ export function Dialog({ title, onClose, children }: Props) {
       }}
       ref={ref}
     >
-      <h2 className="text-lg font-semibold tracking-tight" id={titleId}>
+      <h2 className="text-lg font-semibold" id={titleId}>
         {title}
       </h2>
       {children}

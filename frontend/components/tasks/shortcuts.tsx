@@ -43,7 +43,7 @@ const SHORTCUTS: readonly (readonly [
 export function Shortcuts({ onClose }: { onClose: () => void }) {
   return (
     <Dialog onClose={onClose} title="Keyboard shortcuts">
-      <div className="mt-3 grid gap-5">
+      <div className="mt-3 grid gap-5 outline-none" tabIndex={-1}>
         {SHORTCUTS.map(([heading, keys]) => (
           <section key={heading}>
             <h3 className="text-xs font-medium text-muted">{heading}</h3>

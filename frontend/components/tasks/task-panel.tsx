@@ -128,7 +128,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
               value={task.dueOn ?? ""}
             />
             {task.dueOn === null && (
-              <>
+              <div className="flex basis-full gap-1.5">
                 <button
                   className="chip h-8 px-3 text-sm hover:text-ink"
                   onClick={() => actions.setDue([task], today)}
@@ -143,7 +143,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
                 >
                   Tomorrow
                 </button>
-              </>
+              </div>
             )}
           </div>
         </Row>
