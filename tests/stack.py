@@ -103,6 +103,7 @@ class Server:
         self, command: list[str | Path], cwd: Path, env: Mapping[str, str], listening: str
     ) -> None:
         self.lines: list[str] = []
+        self._read_on = threading.Condition()
         self._found = threading.Event()
         self.url = ""
         read, write = os.pipe()
@@ -117,11 +118,26 @@ class Server:
     def _read(self, pipe: int, listening: str) -> None:
         with os.fdopen(pipe, errors="replace") as output:
             for line in output:
-                self.lines.append(line.rstrip())
+                with self._read_on:
+                    self.lines.append(line.rstrip())
+                    self._read_on.notify_all()
                 if match := re.search(listening, line):
                     self.url = match[1]
                     self._found.set()
         self._found.set()
+
+    def said(self, pattern: str, times: int = 1) -> re.Match[str]:
+        """Where it printed this, for so many times, once it did."""
+        expression = re.compile(pattern, re.MULTILINE)
+        matches: list[re.Match[str]] = []
+
+        def found() -> bool:
+            matches[:] = expression.finditer("\n".join([*self.lines, ""]))
+            return len(matches) >= times
+
+        with self._read_on:
+            assert self._read_on.wait_for(found, 20), "\n".join(self.lines)
+        return matches[times - 1]
 
     def stop(self) -> int:
         """Its exit status."""

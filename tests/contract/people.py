@@ -1,7 +1,6 @@
 """People at browsers of their own, and the web app that they sign in to."""
 
 import secrets
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -105,14 +104,6 @@ class Issuer:
     def url(self) -> str:
         """Where browsers go."""
         return self.web.url
-
-    def said(self, text: str) -> str:
-        """The first line with this text that the web app printed, once it did."""
-        deadline = time.monotonic() + 20
-        while not (line := next((line for line in self.web.lines if text in line), "")):
-            assert time.monotonic() < deadline, self.web.lines
-            time.sleep(0.02)
-        return line
 
     def restart(self, changes: Mapping[str, str]) -> None:
         """Stops it and starts it again with these variables changed; an empty one is as unset."""
