@@ -29,6 +29,7 @@ prove: setup
 	python -m pytest -n0 tests/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
 	EXAMPLES=3000 MATRIX=all python -m pytest tests/test_tokens.py tests/contract/test_matrix.py
 	EXAMPLES=2000 python -m pytest tests/test_model.py tests/test_hostile.py tests/test_execution.py
+	EDITS=200 python -m pytest -n0 tests/e2e/test_app.py -k outage
 	python -m benchmarks.verify
 	python -m benchmarks.unknown_keys
 	python -m benchmarks.walls

@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dev.postgres import ROOT
 from tests import stack
@@ -26,6 +28,10 @@ PASSWORD = "correct horse"
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 """A script that fetches the person's access token."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
+
+
+# Chromium's own sandbox does not start for root; it opens nothing here but our pages.
+ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
 
 
 def executable() -> str:
@@ -38,9 +44,7 @@ def executable() -> str:
 
 def browser(playwright: Playwright) -> Browser:
     """That Chromium, running."""
-    # Its own sandbox does not start for root; it opens nothing here but our pages.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return playwright.chromium.launch(executable_path=executable(), args=arguments)
+    return playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
 
 
 # Not for the session: Playwright keeps an event loop running, in which other tests can start none.
@@ -119,6 +123,11 @@ class Person:
     def has_read_all(self, page: Page | None = None) -> None:
         """All tasks are in the page, not the first ones alone."""
         expect((page or self.page).locator("main[data-complete=true]")).to_be_visible()
+
+    def tries_now(self) -> None:
+        """What waits, unless it went through by itself just now."""
+        with suppress(PlaywrightTimeout):
+            self.page.get_by_role("button", name="Try now").click(timeout=1000)
 
     def forgives(self, *told: str) -> None:
         """Chromium's own lines about what a test did on purpose."""

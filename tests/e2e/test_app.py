@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -13,6 +14,9 @@ from playwright.sync_api import Route, expect
 from tests import stack
 from tests.conftest import run
 from tests.e2e.conftest import NARROW, WIDE, Newcomer, Person
+
+EDITS = int(os.environ.get("EDITS", "40"))
+"""Made offline, half of them new tasks."""
 
 
 def test_two_people_keep_tasks_and_never_meet(site: stack.Site, newcomer: Newcomer) -> None:
@@ -225,14 +229,50 @@ def test_an_outage_keeps_what_was_typed_and_signs_nobody_out(
         expect(waiting).to_be_visible()
         ada.is_at("/tasks")
         site.api = stack.api(tmp_path, site.env, port=int(site.env["API_URL"].rpartition(":")[2]))
-        ada.clicks("Try now")
+        ada.tries_now()
         expect(waiting).to_have_attribute("aria-busy", "false")
         expect(ada.page.get_by_role("main")).not_to_contain_text("waits here")
         ada.page.reload()
         ada.has_read_all()
         expect(waiting).to_have_count(1)
         expect(ada.task("Before")).to_be_visible()
-        ada.forgives("ERR_CONNECTION_REFUSED")
+        edits_survive_a_killed_api(ada, tmp_path)
+        ada.leaves()
+        ada.forgives("ERR_")
+
+
+def edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
+    """Made offline; the API is killed, not asked to stop, while they go out. Each is there once."""
+    site = ada.site
+    ada.context.set_offline(True)
+    field = ada.page.get_by_label("New task")
+    for number in range(EDITS // 2):
+        field.fill(f"Offline {number}")
+        field.press("Enter")
+    field.press("Escape")
+    main = ada.page.get_by_role("main")
+    expect(main).to_contain_text(f"{EDITS // 2} changes wait here")
+    for _ in range(EDITS // 2):
+        ada.page.keyboard.press("j")
+        ada.page.keyboard.press("Space")
+    expect(main).to_contain_text(f"{EDITS} changes wait here")
+    ada.context.set_offline(False)
+    written = "SELECT count(*) FROM tasks.tasks WHERE title LIKE 'Offline %'"
+    while run(site.database, lambda connection: connection.fetchval(written)) < EDITS // 10:
+        pass
+    os.killpg(site.api.child.process.pid, signal.SIGKILL)
+    assert run(site.database, lambda connection: connection.fetchval(written)) < EDITS // 2, (
+        "midway"
+    )
+    expect(main).to_contain_text("wait here until")
+    site.api.stop()
+    site.api = stack.api(folder, site.env, port=int(site.env["API_URL"].rpartition(":")[2]))
+    expect(main).not_to_contain_text(re.compile(r"\d changes? "), timeout=30_000)
+    expect(ada.page.locator("[aria-busy=true]")).to_have_count(0)
+    each = """SELECT title, completed FROM tasks.tasks WHERE title LIKE 'Offline %'"""
+    found = run(site.database, lambda connection: connection.fetch(each))
+    expected = [(f"Offline {number}", True) for number in range(EDITS // 2)]
+    assert sorted((row["title"], row["completed"]) for row in found) == sorted(expected)
 
 
 def test_the_next_person_at_the_same_browser_sees_nothing_of_the_first(

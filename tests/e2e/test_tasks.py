@@ -283,7 +283,7 @@ def test_a_failing_api_is_told_in_words_and_nothing_is_lost(ada: Person, code: s
         expect(box).to_be_checked()
         expect(ada.task("Water the plants").get_by_label("Waiting")).to_be_visible()
         ada.page.unroute("**/graphql")
-        ada.clicks("Try now")
+        ada.tries_now()
     expect(box).to_be_checked()
     settles(ada)
     ada.clicks("Completed", "link")

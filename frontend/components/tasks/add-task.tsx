@@ -14,6 +14,9 @@ import { useTasks } from "./tasks-context";
 
 type ReadDate = Awaited<ReturnType<typeof loadDates>>;
 
+/** The page is done with what matters more by then. */
+const DATES_AFTER_MS = 2_000;
+
 const ICONS = { due: CalendarDays, priority: Flag, label: Hash } as const;
 
 /** The line to write a task on. What it says of dates, priority and labels is shown before Enter. */
@@ -25,10 +28,30 @@ export function AddTask() {
   const [plain, setPlain] = useState<readonly string[]>([]);
   const [pasted, setPasted] = useState<string[] | null>(null);
   const [readDate, setReadDate] = useState<ReadDate | null>(null);
+  const [isWanted, setWanted] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
 
   useEffect(() => setLine(readDraft(owner)), [owner]);
+
+  useEffect(() => {
+    if (!isWanted) return;
+    let isGone = false;
+    // Without a network dates are plain words, until the line is next written on.
+    loadDates().then(
+      (loaded) => isGone || setReadDate(() => loaded),
+      () => isGone || setWanted(false),
+    );
+    return () => {
+      isGone = true;
+    };
+  }, [isWanted]);
+
+  useEffect(() => {
+    // So that it is there when the network is not.
+    const timer = setTimeout(() => setWanted(true), DATES_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
 
   const draft = readLine(line ?? "", new Date(`${today}T12:00:00`), plain, readDate);
 
@@ -100,9 +123,7 @@ export function AddTask() {
           maxLength={400}
           name="title"
           onChange={(event) => write(event.target.value)}
-          onFocus={() => {
-            if (!readDate) void loadDates().then((loaded) => setReadDate(() => loaded));
-          }}
+          onFocus={() => setWanted(true)}
           onKeyDown={(event) => {
             if (event.key === "Escape") event.currentTarget.blur();
           }}

@@ -2,7 +2,7 @@
 
 import { CalendarDays, CircleCheck, Inbox, type LucideIcon, Sun, Tag, Trash2 } from "lucide-react";
 import type { MouseEvent, ReactNode } from "react";
-import { useMemo } from "react";
+import { useDeferredValue, useMemo } from "react";
 import { useTasks } from "./tasks-context";
 import { belongs, LIST_NAMES, LISTS, type ListName, pathOf, type View, viewOf } from "./view";
 
@@ -63,7 +63,7 @@ export function Lists() {
 
 function useCounts(): Partial<Record<ListName, number>> {
   const { store, state, today } = useTasks();
-  const { revision } = state;
+  const revision = useDeferredValue(state.revision);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
   return useMemo(() => {
     const counts: Partial<Record<ListName, number>> = {};

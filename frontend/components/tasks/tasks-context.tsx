@@ -141,6 +141,8 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       }),
     [store, shown, today, revision, ticked],
   );
+  // What a change does to the lists beside may show a frame after the change itself.
+  const later = useDeferredValue(revision);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same
   const labels = useMemo(() => {
     const found = new Map<string, string>();
@@ -149,7 +151,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       for (const label of task.labels) found.set(label.toLowerCase(), label);
     }
     return [...found.values()].sort((a, b) => a.localeCompare(b, "en"));
-  }, [store, revision]);
+  }, [store, later]);
 
   const context = useMemo(
     () => ({ store, state, today, view, tasks, labels, show, act, undo, redo }),

@@ -3,6 +3,9 @@
 import { CloudOff } from "lucide-react";
 import { useTasks } from "./tasks-context";
 
+/** So many on their way are worth a word: fewer are gone before it is read. */
+const MANY = 5;
+
 /** Why nothing goes through, and that what was done meanwhile is not lost. */
 export function Trouble() {
   const { store, state } = useTasks();
@@ -10,6 +13,11 @@ export function Trouble() {
   const changes = waiting === 1 ? "1 change waits" : `${waiting} changes wait`;
   return (
     <div role="status">
+      {trouble === null && waiting > MANY && (
+        <p className="mt-3 px-2 text-sm text-muted tabular-nums">
+          {waiting} changes are going out.
+        </p>
+      )}
       {trouble !== null && (
         <div className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-xl bg-wash px-3.5 py-2.5 text-sm">
           <CloudOff aria-hidden="true" className="size-4 shrink-0 text-muted" />

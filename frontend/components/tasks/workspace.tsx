@@ -67,7 +67,7 @@ export function Workspace({ email, isSeeded }: Props) {
 
   useEffect(() => {
     // So that what is typed right behind ⌘K is not lost.
-    const timer = setTimeout(() => void loadPalette(), PALETTE_AFTER_MS);
+    const timer = setTimeout(() => void loadPalette().catch(() => null), PALETTE_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
 
