@@ -10,19 +10,19 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import Authenticated, Authentication
-from api.config import Config, ConfigError, TokenConfig
+from api.auth import Authenticated, Authentication, verifier
+from api.config import Config, ConfigError
 from api.context import Context
 from api.database import Database
 from api.documents import Documents, Execution, Refused
 from api.endpoint import GraphQLEndpoint
 from api.errors import OperationTooLarge, Unavailable
 from api.events import Events, Reader
-from api.keys import ACCESS_TOKEN, SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.retention import Retention
 from api.revocations import Revocations
 from api.schema import built, schema
-from api.tokens import Claims, Verifier
+from api.tokens import Claims
 
 HEADERS = (
     # What this API says is for one person, and now: nobody may keep it.
@@ -131,17 +131,6 @@ def authenticating(config: Config, database: Database) -> Authentication:
     key_set = KeySet(config.jwks_url) if config.jwks_url else None
     revocations = Revocations(database, config.direct_url, max_age=config.access_token_max_age)
     return Authentication(verifier(config, key_set), revocations, key_set)
-
-
-def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:
-    """Of the tokens that this configuration believes, if any under a shared secret."""
-    secrets = config.secrets if config.takes_shared_secrets else []
-    return Verifier(
-        KeyRing(shared_secrets(secrets, ACCESS_TOKEN, raw=config.raw_secret_tokens), key_set),
-        issuer=config.issuer,
-        audience=config.audience,
-        max_age=config.access_token_max_age,
-    )
 
 
 class _Pages:

@@ -8,8 +8,16 @@ from typing import Self
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.config import TokenConfig
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
-from api.keys import KeySet, KeysUnavailable, TooManyUnknownKeys
+from api.keys import (
+    ACCESS_TOKEN,
+    KeyRing,
+    KeySet,
+    KeysUnavailable,
+    TooManyUnknownKeys,
+    shared_secrets,
+)
 from api.revocations import Revocations
 from api.tokens import Claims, InvalidToken, Verifier
 
@@ -18,6 +26,17 @@ log = logging.getLogger(__name__)
 # RFC 9110 §11.4: the scheme in any case, one or more spaces. Nothing may stand after the token.
 _SCHEME = re.compile(r"bearer(\s|$)", re.ASCII | re.IGNORECASE)
 _BEARER = re.compile(r"bearer +([\w.-]+)", re.ASCII | re.IGNORECASE)
+
+
+def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:
+    """Of the tokens that this configuration believes, if any under a shared secret."""
+    secrets = config.secrets if config.takes_shared_secrets else []
+    return Verifier(
+        KeyRing(shared_secrets(secrets, ACCESS_TOKEN, raw=config.raw_secret_tokens), key_set),
+        issuer=config.issuer,
+        audience=config.audience,
+        max_age=config.access_token_max_age,
+    )
 
 
 class Authentication:

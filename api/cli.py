@@ -1,4 +1,7 @@
-"""`python -m api serve | migrate | token | schema | doctor`."""
+"""`python -m api serve | migrate | token | schema | doctor`.
+
+A command imports what it needs by itself: an answer about usage does not wait for the whole API.
+"""
 
 import argparse
 import asyncio
@@ -12,22 +15,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import jwt
-import uvicorn
-from fastapi import FastAPI
 
-from api import doctor, migrations
-from api.app import create_app, verifier
-from api.config import DAY, Config, ConfigError, DatabaseConfig, TokenConfig
+from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, TokenConfig
 from api.errors import Unavailable
 from api.keys import ACCESS_TOKEN, derive
-from api.pool import connect
-from api.schema import schema
-from api.server import GRACE, Server
 from api.tokens import InvalidToken
-from api.workers import Workers
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command(chosen)
     except ConfigError as error:
         _stop(str(error), 2)
-    except migrations.Failed as error:
-        _stop(str(error), 1)
 
 
-def application() -> FastAPI:
+def application() -> "FastAPI":
     """The app that the environment describes, for a server that imports it by name."""
+    from api.app import create_app
+
     return create_app(Config.read())
 
 
@@ -138,6 +136,12 @@ def _span(text: str) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> None:
+    import uvicorn
+
+    from api.app import create_app
+    from api.server import Server
+    from api.workers import Workers
+
     config = Config.read()
     _check_workers(chosen.workers, reload=chosen.reload)
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
@@ -148,7 +152,7 @@ def _serve(chosen: argparse.Namespace) -> None:
     if config.better_auth_secret_previous:
         log.warning("BETTER_AUTH_SECRET_PREVIOUS verifies too: unset it once the rotation is over")
     if not chosen.no_migrate:
-        migrations.upgrade(config.direct_url)
+        _upgrade(config.direct_url)
     asyncio.run(_say_wall(config.database_url.get_secret_value()))
     if chosen.reload:
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
@@ -182,6 +186,9 @@ def _check_workers(number: int, *, reload: bool) -> None:
 
 
 async def _say_wall(url: str) -> None:
+    from api import doctor
+    from api.pool import connect
+
     with contextlib.suppress(Unavailable):  # then nothing is served, either
         connection = await connect(url)
         try:
@@ -195,10 +202,21 @@ async def _say_wall(url: str) -> None:
 
 
 def _migrate(_: argparse.Namespace) -> None:
-    migrations.upgrade(DatabaseConfig.read(*_env_files()).direct_url)
+    _upgrade(DatabaseConfig.read(*_env_files()).direct_url)
+
+
+def _upgrade(url: str) -> None:
+    from api import migrations
+
+    try:
+        migrations.upgrade(url)
+    except migrations.Failed as error:
+        _stop(str(error), 1)
 
 
 def _token(chosen: argparse.Namespace) -> None:
+    from api.auth import verifier
+
     config = TokenConfig.read(*_env_files())
     longest = config.access_token_max_age
     life = chosen.expires_in or min(DAY, longest)
@@ -245,10 +263,14 @@ def _dev_runs() -> bool:
 
 
 def _schema(_: argparse.Namespace) -> None:
+    from api.schema import schema
+
     print(schema.as_str())
 
 
 def _doctor(_: argparse.Namespace) -> None:
+    from api import doctor
+
     async def examine() -> bool:
         well = True
         async for finding in doctor.examine(config):

@@ -23,6 +23,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DAY = 86_400
+GRACE = 30
+"""Seconds that requests under way may still take after SIGTERM."""
 
 
 class ConfigError(Exception):

@@ -12,16 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.config import GRACE
+
 log = logging.getLogger(__name__)
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request line and its headers, give or take what arrives at once."""
 HEAD_TIMEOUT = 10.0
 """Seconds for a head to arrive, from the connection or from its first byte."""
-GRACE = 30
-"""Seconds that requests under way may still take after SIGTERM."""
-
-
 FILES = 10_240
 """Connections and files that may be open at once, where the machine allows that many: macOS no
 more. Shells and systemd start programs with 1024, which one stranger's slow requests use up."""

@@ -11,7 +11,7 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.fastapi import BaseContext, GraphQLRouter
 
 from api import schema as house
-from api.app import verifier
+from api.auth import verifier
 from api.config import Config
 from api.context import Context
 from api.database import Database
