@@ -18,10 +18,11 @@ from api.documents import Documents, Execution, Refused
 from api.endpoint import GraphQLEndpoint
 from api.errors import OperationTooLarge, Unavailable
 from api.events import Events, Reader
+from api.execution import Compiled
 from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.retention import Retention
 from api.revocations import Revocations
-from api.schema import built, schema
+from api.schema import WRITTEN, schema
 from api.tokens import Claims
 
 HEADERS = (
@@ -92,17 +93,19 @@ def create_app(config: Config) -> Api:
         await authentication.still_holds(claims)
         return Context.of(claims, database)
 
-    running = schema if config.execution == "compiled" else built(compiled=False)
     try:
         documents = Documents(
-            running, config.trusted_documents, only_trusted=config.trusted_documents_only
+            schema, config.trusted_documents, only_trusted=config.trusted_documents_only
         )
     except (Refused, OperationTooLarge) as unfit:
         raise ConfigError(
             "TRUSTED_DOCUMENTS: expected documents of this API's schema, which `make schema` "
             f"writes again; one of them is none: {unfit}"
         ) from None
-    graphql = Authenticated(GraphQLEndpoint(documents, Execution(running), context), authentication)
+    execution = Execution(
+        schema, Compiled(schema, WRITTEN) if config.execution == "compiled" else None
+    )
+    graphql = Authenticated(GraphQLEndpoint(documents, execution, context), authentication)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     app.graphql = _Pages(
         _BrowsersTo(None if documents.only_trusted else graphiql, graphql), config.origins

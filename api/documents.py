@@ -31,6 +31,7 @@ from strawberry.types import ExecutionResult
 from api import limits
 from api.cost import Cost, Costs
 from api.errors import BadRequest, Code, OperationTooLarge
+from api.execution import Compiled
 
 MAX_DOCUMENTS = 1_000
 """That are remembered, and as many refusals; what was not asked for the longest goes first."""
@@ -225,10 +226,11 @@ _DOCUMENT = "document"
 
 
 class Execution:
-    """Runs operations as Strawberry and graphql-core do, through every extension of the schema."""
+    """Runs operations of a schema: compiled ones, or as Strawberry and graphql-core do."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, compiled: Compiled | None) -> None:
         self._schema = schema
+        self._compiled = compiled
 
     async def __call__(
         self,
@@ -242,10 +244,11 @@ class Execution:
         The variables are as they were sent: those of a wrong type are an error without a path.
         What a resolver raises is among the result's errors, and nothing of it is raised.
         """
+        extensions = {_DOCUMENT: document}
+        if self._compiled:
+            return await self._compiled.execute(
+                document, variables, context, operation_name, extensions
+            )
         return await self._schema.execute(
-            document.text,
-            variable_values=variables,
-            operation_name=operation_name,
-            context_value=context,
-            operation_extensions={_DOCUMENT: document},
+            document.text, variables, context, None, operation_name, None, extensions
         )

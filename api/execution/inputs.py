@@ -1,0 +1,335 @@
+"""What clients send, made into what resolvers take.
+
+In the two steps of the reference: GraphQL's coercion, by the types of the schema, and Strawberry's
+conversion, by the annotations of Python. Both are put together from small functions once for each
+type; whatever is not plain raises NotPlain before a resolver was called.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    OperationDefinitionNode,
+    Undefined,
+    ValueNode,
+    VariableNode,
+    is_required_argument,
+    is_required_input_field,
+    type_from_ast,
+)
+from graphql.execution.values import VariableValues
+from graphql.language import Visitor, visit
+from graphql.utilities import coerce_input_literal
+from graphql.utilities.coerce_input_value import coerce_default_value
+from strawberry import UNSET, Schema
+from strawberry.relay import GlobalID
+from strawberry.scalars import is_scalar
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.base import (
+    StrawberryList,
+    StrawberryMaybe,
+    StrawberryOptional,
+    get_object_definition,
+)
+from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
+from strawberry.types.lazy_type import LazyType
+
+from api.execution.plain import Change, Members, NotPlain, condition, read
+
+Variables = Mapping[str, Any]
+Arguments = Callable[[Variables], dict[str, Any]]
+"""From an operation's coerced variables to the keyword arguments of one call."""
+
+
+class Inputs:
+    """Of one schema: what was put together for a type is kept."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._graphql = schema._schema  # noqa: SLF001 - Strawberry has no other name for it
+        self._coercions: dict[str, Change] = {}
+        self._conversions: dict[Any, Change] = {}
+
+    def variables(
+        self, operation: OperationDefinitionNode
+    ) -> Callable[[Variables], dict[str, Any]]:
+        """GraphQL §6.1.2, of what was sent. Raises NotPlain here and then."""
+        steps = []
+        for node in operation.variable_definitions or ():
+            kind: Any = type_from_ast(self._graphql, node.type)
+            default: Any = Undefined
+            if node.default_value:
+                default = _constant(coerce_input_literal(node.default_value, kind))
+            needed = isinstance(kind, GraphQLNonNull) and default is Undefined
+            steps.append((node.variable.name.value, self._coercion(kind), default, needed))
+
+        def coerce(sent: Variables) -> dict[str, Any]:
+            found = {}
+            for name, change, default, needed in steps:
+                if name in sent:
+                    found[name] = change(sent[name])
+                elif needed:
+                    raise NotPlain
+                elif default is not Undefined:
+                    found[name] = default
+            return found
+
+        return coerce
+
+    def arguments(
+        self, field: GraphQLField, node: FieldNode, strawberry: list[StrawberryArgument] | None
+    ) -> Arguments:
+        """Of the call that a field's node stands for. Raises NotPlain here and then.
+
+        Named and converted as Strawberry's resolvers take them, or, without its arguments, as
+        graphql-core hands them on.
+        """
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        converted = self._converted(strawberry)
+        steps = []
+        for name, argument in field.args.items():
+            default: Any = coerce_default_value(argument)
+            value = self._literal(given[name], argument.type) if name in given else None
+            needed = is_required_argument(argument)
+            if value is None and needed:
+                raise NotPlain
+            out, change = converted.get(name) or (argument.out_name or name, None)
+            steps.append((out, value, default, needed, change))
+
+        def build(variables: Variables) -> dict[str, Any]:
+            found = {}
+            for out, value, default, needed, change in steps:
+                argument = Undefined if value is None else value(variables)
+                if argument is Undefined:
+                    if needed:
+                        raise NotPlain
+                    argument = default
+                    if argument is Undefined:
+                        continue
+                found[out] = change(argument) if change else argument
+            return found
+
+        return build
+
+    def _converted(
+        self, arguments: list[StrawberryArgument] | None
+    ) -> dict[str, tuple[str, Change | None]]:
+        """Name and conversion in Python, by the name in GraphQL."""
+        found = {}
+        for argument in arguments or ():
+            name = self._schema.config.name_converter.from_argument(argument)
+            found[name] = argument.python_name, self._conversion(argument.type)
+        return found
+
+    def _literal(self, node: ValueNode, kind: GraphQLInputType) -> Change:
+        """From variables to a value, which is Undefined when it is one that was not given."""
+        if isinstance(node, VariableNode):
+            name, never_null = node.name.value, isinstance(kind, GraphQLNonNull)
+
+            def variable(variables: Variables) -> Any:
+                value = variables.get(name, Undefined)
+                if value is None and never_null:
+                    raise NotPlain
+                return value
+
+            return variable
+        if not _has_variables(node):
+            value = _constant(coerce_input_literal(node, kind))
+            return lambda _: value
+
+        def literal(variables: Variables) -> Any:
+            value = coerce_input_literal(node, kind, VariableValues({}, dict(variables)))
+            if value is Undefined:
+                raise NotPlain
+            return value
+
+        return literal
+
+    def _coercion(self, kind: Any) -> Change:
+        """GraphQL §3.12, of a value in JSON."""
+        if isinstance(kind, GraphQLNonNull):
+            inner = self._there(kind.of_type)
+
+            def never_null(value: Any) -> Any:
+                if value is None:
+                    raise NotPlain
+                return inner(value)
+
+            return never_null
+        there = self._there(kind)
+        return lambda value: None if value is None else there(value)
+
+    def _there(self, kind: Any) -> Change:
+        """Of one that is not null."""
+        if isinstance(kind, GraphQLList):
+            item = self._coercion(kind.of_type)
+
+            def items(value: Any) -> Any:
+                if type(value) is not list:
+                    raise NotPlain
+                return [item(each) for each in value]
+
+            return items
+        name = kind.name
+        if name not in self._coercions:
+            # An input object may hold others of its own type, which find it when they are there.
+            self._coercions[name] = lambda value: self._coercions[name](value)  # noqa: PLW0108
+            self._coercions[name] = self._named(kind)
+        return self._coercions[name]
+
+    def _named(self, kind: Any) -> Change:
+        if isinstance(kind, GraphQLInputObjectType):
+            return self._object(kind)
+        if isinstance(kind, GraphQLEnumType):
+            return Members(kind).__getitem__
+        if isinstance(kind, GraphQLScalarType):
+            own = condition(kind)
+            return _checked(own) if own else read(kind)
+        raise NotPlain
+
+    def _object(self, kind: GraphQLInputObjectType) -> Change:
+        if kind.is_one_of:
+            return _refused
+        steps = [
+            (name, field.out_name or name, self._coercion(field.type), _default(field))
+            for name, field in kind.fields.items()
+        ]
+
+        def coerce(value: Any) -> Any:
+            if type(value) is not dict:
+                raise NotPlain
+            left, found = len(value), {}
+            for name, out, change, default in steps:
+                if name in value:
+                    found[out] = change(value[name])
+                    left -= 1
+                elif default is _NEEDED:
+                    raise NotPlain
+                elif default is not Undefined:
+                    found[out] = default
+            if left:
+                raise NotPlain  # a field that the type does not have
+            return kind.out_type(found)
+
+        return coerce
+
+    def _conversion(self, kind: Any) -> Change | None:
+        """As `strawberry.types.arguments.convert_argument` does it; None where it does nothing."""
+        if isinstance(kind, StrawberryMaybe):
+            raise NotPlain
+        if isinstance(kind, StrawberryOptional):
+            return self._conversion(kind.of_type)
+        if isinstance(kind, LazyType):
+            return self._conversion(kind.resolve_type())
+        if isinstance(kind, StrawberryList):
+            return _each(self._conversion(kind.of_type))
+        if kind is GlobalID:
+            raise NotPlain
+        leaf = isinstance(kind, StrawberryEnumDefinition) or has_enum_definition(kind)
+        if leaf or is_scalar(kind, self._schema.schema_converter.scalar_registry):
+            return None
+        if kind not in self._conversions:
+            self._conversions[kind] = lambda value: self._conversions[kind](value)  # noqa: PLW0108 - as above
+            try:
+                self._conversions[kind] = self._instance(kind)
+            except NotPlain:
+                del self._conversions[kind]
+                raise
+        return self._conversions[kind]
+
+    def _instance(self, kind: Any) -> Change:
+        definition = get_object_definition(kind)
+        if definition is None or not definition.is_input or definition.from_input is not None:
+            raise NotPlain
+        nothing = {
+            field.python_name: None
+            for field in definition.fields
+            if field.default_value is MISSING and field.default_factory is MISSING
+        }
+        steps = [
+            (
+                self._schema.config.name_converter.from_field(field),
+                field.python_name,
+                self._conversion(field.resolve_type(type_definition=definition)),
+            )
+            for field in definition.fields
+        ]
+
+        def make(value: Any) -> Any:
+            if value is None or value is UNSET:
+                return value
+            found = nothing.copy()
+            for name, python_name, change in steps:
+                if name in value:
+                    found[python_name] = change(value[name]) if change else value[name]
+            return kind(**found)
+
+        return make
+
+
+_NEEDED = object()
+
+
+def _default(field: GraphQLInputField) -> Any:
+    return _NEEDED if is_required_input_field(field) else coerce_default_value(field)
+
+
+def _refused(_: Any) -> Any:
+    raise NotPlain
+
+
+def _checked(condition: str) -> Change:
+    """Lets through what the condition holds for."""
+    check: Callable[[Any], bool] = eval(f"lambda value: {condition.format('value')}")  # noqa: S307 - one of five
+
+    def checked(value: Any) -> Any:
+        if not check(value):
+            raise NotPlain
+        return value
+
+    return checked
+
+
+def _each(change: Change | None) -> Change:
+    def items(value: Any) -> Any:
+        if value is None or value is UNSET:
+            return value
+        return [change(item) for item in value] if change else list(value)
+
+    return items
+
+
+def _constant(value: Any) -> Any:
+    """A value for every call to share: its lists and objects are copied when they are converted."""
+    if value is Undefined:
+        raise NotPlain
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict | list):
+            left += part.values() if isinstance(part, dict) else part
+        elif type(part).__hash__ is None:
+            raise NotPlain  # a scalar's own, which a resolver could change
+    return value
+
+
+def _has_variables(node: ValueNode) -> bool:
+    class Search(Visitor):
+        found = False
+
+        def enter_variable(self, *_: Any) -> None:
+            self.found = True
+
+    search = Search()
+    visit(node, search)
+    return search.found

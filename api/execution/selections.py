@@ -1,0 +1,398 @@
+"""An operation's selections, written out as functions in Python.
+
+A function builds the response of an object from its attributes. One whose selection has resolvers
+calls them, and leaves whoever has to be waited for to `Run.settle`.
+"""
+
+from asyncio import FIRST_COMPLETED, CancelledError, Future, ensure_future, wait
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLScalarType,
+)
+from graphql.execution import Executor
+from graphql.execution.collect_fields import FieldDetails, GroupedFieldSet, collect_fields
+from graphql.pyutils import Path, is_awaitable
+from strawberry import Schema
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.enum import StrawberryEnumDefinition
+from strawberry.types.field import StrawberryField
+
+from api.execution.inputs import Inputs
+from api.execution.plain import NotPlain, condition, names, written
+from api.execution.replay import Answer, Memory
+
+Call = Callable[[Any, Path, "Run"], Any]
+"""Of a resolver, for a source."""
+Complete = Callable[[Any, Path, "Run", "Later"], Any]
+Place = tuple[Awaitable[Any], Path, dict[Any, Any], Complete]
+"""Of a field in the response, for when it was waited for."""
+Later = list[Place]
+Step = Callable[[None, None, "Run", Later], dict[str, Any]]
+
+DEFINITION = "strawberry-definition"
+"""Where GraphQL's types and fields keep Strawberry's that they were made from."""
+MOST_FIELDS = 500
+"""Of an operation that is compiled, which takes some 50 µs for each."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Of an operation: what its resolvers are told, and what they answered."""
+
+    context: Any
+    variables: dict[str, Any]
+    extensions: dict[str, Any] | None
+    memory: Memory = field(default_factory=dict)
+
+    async def settle(self, later: Later) -> None:
+        """Waits for all, and completes their answers, and so on with whom those ask for.
+
+        Raises NotPlain at the first of them that is not: graphql-core goes on from there, and
+        decides whether to wait for the others.
+        """
+        while len(later) == 1:
+            later = await self._settle_alone(*later[0])
+        places = {self._begin(each): each for each in later}
+        try:
+            while places:
+                await wait(places, return_when=FIRST_COMPLETED)
+                for task in [task for task in places if task.done()]:
+                    _, path, into, complete = places.pop(task)
+                    if task.cancelled() or task.exception():
+                        raise NotPlain
+                    more: Later = []
+                    into[path.key] = complete(task.result(), path, self, more)
+                    places |= {self._begin(each): each for each in more}
+        except CancelledError:
+            for task in places:
+                task.cancel()
+            raise
+
+    def _begin(self, each: Place) -> Future[Any]:
+        answer = self.memory[each[1]]
+        answer.waiting = task = ensure_future(each[0])
+        return task
+
+    async def _settle_alone(
+        self, awaitable: Awaitable[Any], path: Path, into: dict[Any, Any], complete: Complete
+    ) -> Later:
+        answer = self.memory[path]
+        answer.waited, answer.waiting = True, None
+        try:
+            answer.value = await awaitable
+        except Exception as error:
+            answer.error = error
+            raise NotPlain from error
+        more: Later = []
+        into[path.key] = complete(answer.value, path, self, more)
+        return more
+
+
+class _Resolver:
+    """Of a field: what calls it, and what completes its answers."""
+
+    __slots__ = ("_call", "complete")
+    complete: Complete
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __call__(
+        self, source: Any, path: Path, run: Run, later: Later, into: dict[Any, Any]
+    ) -> None:
+        """Completes the field, or leaves its place as it is, for later."""
+        try:
+            found = self._call(source, path, run)
+        except NotPlain:
+            raise
+        except Exception as error:
+            run.memory[path] = Answer(error=error)
+            raise NotPlain from error
+        if is_awaitable(found):
+            run.memory[path] = Answer(waiting=found)
+            later.append((found, path, into, self.complete))
+        else:
+            run.memory[path] = Answer(found)
+            into[path.key] = self.complete(found, path, run, later)
+
+
+class Source:
+    """Writes the functions for an operation, with what they need beside them.
+
+    In them `s` is an object, `v` a resolver's answer, `p` the path to either, `r` the run and `l`
+    whom to wait for later.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        executor: Executor[Any],
+        inputs: Inputs,
+        left: Mapping[str, Callable[[Any], bool]],
+    ) -> None:
+        self._schema = schema
+        self._executor = executor
+        self._inputs = inputs
+        self._left = left
+        self._lines: list[str] = []
+        self._names = 0
+        self._around: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path}
+        self._resolvers: list[tuple[_Resolver, str]] = []
+        self.fields = 0
+        """That were written."""
+
+    def steps(self, root: GraphQLObjectType, *, serially: bool) -> list[Step]:
+        """Of an operation, one behind the other. Raises NotPlain for what is not."""
+        executor = self._executor
+        found = collect_fields(
+            executor.schema,
+            executor.fragments,
+            executor.variable_values,
+            root,
+            executor.operation,
+        )
+        grouped = found.grouped_field_set
+        sets = [{key: details} for key, details in grouped.items()] if serially else [grouped]
+        names = [self._step(root, each) for each in sets]
+        code = compile("\n".join(self._lines), "<compiled operation>", "exec")
+        exec(code, self._around)  # noqa: S102 - of names from the schema and numbers of its own
+        for resolver, complete in self._resolvers:
+            resolver.complete = self._around[complete]
+        return [self._around[name] for name in names]
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"x{self._names}"
+
+    def _beside(self, value: object) -> str:
+        name = self._name()
+        self._around[name] = value
+        return name
+
+    def _step(self, root: GraphQLObjectType, grouped: GroupedFieldSet) -> str:
+        lines, _ = self._fields(root, grouped, "s", "p", "d")
+        return self._function("s, p, r, l", [*lines, "return d"])
+
+    def _complete(self, found: GraphQLField, details: list[FieldDetails]) -> str:
+        """The function that completes what a resolver answered."""
+        lines, _ = self._value(found.type, "v", details, "p")
+        return self._function("v, p, r, l", [*lines, "return v"])
+
+    def _function(self, takes: str, lines: list[str]) -> str:
+        name = self._name()
+        self._lines += [f"def {name}({takes}):", *_indented(lines)]
+        return name
+
+    def _fields(
+        self, of: GraphQLObjectType, grouped: GroupedFieldSet, source: str, path: str, into: str
+    ) -> tuple[list[str], bool]:
+        """Lines that leave in `into` what is selected of an object; whether they call resolvers.
+
+        Where they do, each field is written into its place at once; otherwise all together, which
+        is quicker.
+        """
+        self.fields += len(grouped)
+        if self.fields > MOST_FIELDS:
+            raise NotPlain
+        parts: list[tuple[str, str, list[str]]] = []
+        live = False
+        for key, details in grouped.items():
+            name = details[0].node.name.value
+            if name == "__typename":
+                parts.append((key, repr(of.name), []))
+                continue
+            found = self._executor.schema.get_field(of, name)
+            if found is None or name.startswith("__"):
+                raise NotPlain
+            below = f"Path({path}, {key!r}, {of.name!r})"
+            if attribute := _attribute(found):
+                value = self._name()
+                lines, calls = self._value(found.type, value, details, below)
+                parts.append((key, value, [f"{value} = {source}.{attribute}", *lines]))
+                live = live or calls
+            else:
+                resolver = _Resolver(self._call(of, found, details))
+                self._resolvers.append((resolver, self._complete(found, details)))
+                call = f"{self._beside(resolver)}({source}, {below}, r, l, {into})"
+                parts.append((key, "", [call]))
+                live = True
+        if not live:
+            whole = ", ".join(f"{key!r}: {value}" for key, value, _ in parts)
+            return [
+                *(line for *_, lines in parts for line in lines),
+                f"{into} = {{{whole}}}",
+            ], False
+        made = [f"{into} = {{{', '.join(f'{key!r}: None' for key, *_ in parts)}}}"]
+        for key, value, lines in parts:
+            made += [*lines, *([f"{into}[{key!r}] = {value}"] if value else ())]
+        return made, True
+
+    def _value(
+        self, kind: GraphQLOutputType, value: str, details: list[FieldDetails], path: str
+    ) -> tuple[list[str], bool]:
+        """Lines that leave the completed value where the other was; whether they call resolvers."""
+        if isinstance(kind, GraphQLNonNull):
+            lines, live = self._there(kind.of_type, value, details, path)
+            if isinstance(kind.of_type, GraphQLScalarType):
+                return lines, live  # whose check no null passes
+            return [f"if {value} is None: raise NotPlain", *lines], live
+        lines, live = self._there(kind, value, details, path)
+        return [f"if {value} is not None:", *_indented(lines or ["pass"])], live
+
+    def _there(
+        self, kind: Any, value: str, details: list[FieldDetails], path: str
+    ) -> tuple[list[str], bool]:
+        if isinstance(kind, GraphQLObjectType):
+            found = self._executor.collect_subfields(kind, details)
+            if found.new_defer_usages:
+                raise NotPlain
+            into = self._name()
+            lines, live = self._fields(kind, found.grouped_field_set, value, path, into)
+            return [*self._check(kind, value), *lines, f"{value} = {into}"], live
+        if isinstance(kind, GraphQLList):
+            return self._items(kind, value, details, path)
+        return [self._leaf(kind, value)], False
+
+    def _check(self, of: GraphQLObjectType, value: str) -> list[str]:
+        """What graphql-core asks of an object before it looks into it."""
+        if of.is_type_of is None:
+            return []
+        definition = of.extensions.get(DEFINITION)
+        if not isinstance(definition, StrawberryObjectDefinition) or definition.is_type_of:
+            raise NotPlain  # one's own may want to know more than the object
+        return [f"if not {self._beside(of.is_type_of)}({value}, None): raise NotPlain"]
+
+    def _items(
+        self, kind: GraphQLList[Any], value: str, details: list[FieldDetails], path: str
+    ) -> tuple[list[str], bool]:
+        item, number, made, above = (self._name() for _ in range(4))
+        lines, live = self._value(kind.of_type, item, details, f"Path({above}, {number}, None)")
+        loop = f"for {number}, {item} in enumerate({value}):" if live else f"for {item} in {value}:"
+        return [
+            f"if type({value}) is not list: raise NotPlain",
+            *([f"{above} = {path}"] if live else ()),
+            f"{made} = []",
+            loop,
+            *_indented([*lines, f"{made}.append({item})"]),
+            f"{value} = {made}",
+        ], live
+
+    def _leaf(self, kind: Any, value: str) -> str:
+        if isinstance(kind, GraphQLEnumType):
+            definition = kind.extensions.get(DEFINITION)
+            if not isinstance(definition, StrawberryEnumDefinition):
+                raise NotPlain
+            found = self._beside(names(kind, definition.wrapped_cls))
+            return f"{value} = {found}[id({value})]"
+        if not isinstance(kind, GraphQLScalarType):
+            raise NotPlain
+        if kind.name in self._left:
+            return f"if not {self._beside(self._left[kind.name])}({value}): raise NotPlain"
+        if own := condition(kind):
+            return f"if not ({own.format(value)}): raise NotPlain"
+        return f"{value} = {self._beside(written(kind))}({value})"
+
+    def _call(
+        self, of: GraphQLObjectType, found: GraphQLField, details: list[FieldDetails]
+    ) -> Call:
+        nodes = [detail.node for detail in details]
+        about = _about(self._executor, found, nodes, of)
+        definition = found.extensions.get(DEFINITION)
+        if isinstance(definition, StrawberryField) and self._is_direct(definition):
+            try:
+                return self._direct(definition, found, nodes[0], about)
+            except NotPlain:
+                pass  # an argument that Strawberry alone converts
+        if found.resolve is None:
+            raise NotPlain
+        resolve, arguments = found.resolve, self._inputs.arguments(found, nodes[0], None)
+        return lambda source, path, run: resolve(
+            source, about(path, run), **arguments(run.variables)
+        )
+
+    def _is_direct(self, definition: StrawberryField) -> bool:
+        """Whether Strawberry would call the resolver and do nothing else."""
+        return bool(
+            definition.base_resolver
+            and not definition.extensions
+            and not self._schema.exception_handlers
+            and type(definition).get_result is StrawberryField.get_result
+        )
+
+    def _direct(
+        self,
+        definition: StrawberryField,
+        found: GraphQLField,
+        node: Any,
+        about: Callable[[Path, Run], GraphQLResolveInfo[Any]],
+    ) -> Call:
+        """As `strawberry.schema.schema_converter.get_arguments` has it."""
+        resolver = definition.base_resolver
+        if resolver is None:
+            raise NotPlain
+        arguments = self._inputs.arguments(found, node, definition.arguments)
+        takes_self = resolver.self_parameter is not None
+        sources = [p.name for p in (resolver.parent_parameter, resolver.root_parameter) if p]
+        info = resolver.info_parameter.name if resolver.info_parameter else None
+        info_class = self._schema.config.info_class
+
+        def call(source: Any, path: Path, run: Run) -> Any:
+            given = arguments(run.variables)
+            for name in sources:
+                given[name] = source
+            if info:
+                given[info] = info_class(_raw_info=about(path, run), _field=definition)
+            return resolver(source, **given) if takes_self else resolver(**given)
+
+        return call
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _attribute(found: GraphQLField) -> str | None:
+    """The name of the attribute that the field is, unless it is more than that."""
+    definition = found.extensions.get(DEFINITION)
+    if (
+        isinstance(definition, StrawberryField)
+        and definition.is_basic_field
+        and definition.default_resolver is getattr
+        and type(definition).get_result is StrawberryField.get_result
+        and not found.args
+        and definition.python_name.isidentifier()
+    ):
+        return definition.python_name
+    return None
+
+
+def _about(
+    executor: Executor[Any], found: GraphQLField, nodes: list[Any], of: GraphQLObjectType
+) -> Callable[[Path, Run], GraphQLResolveInfo[Any]]:
+    """What a resolver is told of where it stands, made from what stays the same of it."""
+    template = executor.build_resolve_info(found, nodes, of, Path(None, "", None))
+    kind: Any = type(template)
+    places = [kind._fields.index(name) for name in _CHANGES]
+
+    def about(path: Path, run: Run) -> GraphQLResolveInfo[Any]:
+        values = [*template]
+        new = (path, run.variables, run.context, run.extensions)
+        for place, value in zip(places, new, strict=True):
+            values[place] = value
+        info: GraphQLResolveInfo[Any] = kind._make(values)
+        return info
+
+    return about
+
+
+_CHANGES = ("path", "variable_values", "context", "operation_extensions")
