@@ -1,7 +1,11 @@
 """Where a request carries its token, and what a refusal looks like: said once, for every route."""
 
 import logging
+import math
 import re
+import time
+from collections import Counter
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -53,6 +57,7 @@ class Authentication:
         self._verifier = verifier
         self._key_set = key_set
         self._running = AsyncExitStack()
+        self._refusals = Refusals()
 
     async def __aenter__(self) -> Self:
         await self._running.enter_async_context(self.revocations)
@@ -76,7 +81,7 @@ class Authentication:
     async def still_holds(self, claims: Claims) -> None:
         """Raises as `of` does when what was believed before is no longer true."""
         if await self.revocations.refuses(claims):
-            log.info("token refused: its session or owner has ended")
+            self._refusals.tell("its session or owner has ended")
             raise Unauthenticated(token_sent=True)
 
     async def _verified(self, token: str) -> Claims:
@@ -87,8 +92,27 @@ class Authentication:
         except KeysUnavailable:
             raise Unavailable from None
         except InvalidToken as reason:
-            log.info("token refused: %s", reason)
+            self._refusals.tell(str(reason))
             raise Unauthenticated(token_sent=True) from None
+
+
+class Refusals:
+    """Tells the log, of each reason once a second at most: strangers must not fill it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told_at: dict[str, float] = {}
+        self._untold: Counter[str] = Counter()
+
+    def tell(self, reason: str) -> None:
+        """One of a fixed number of reasons, with how often it was left out before."""
+        now = self._clock()
+        if now < self._told_at.get(reason, -math.inf) + 1:
+            self._untold[reason] += 1
+            return
+        self._told_at[reason] = now
+        more = self._untold.pop(reason, 0)
+        log.info("token refused: %s%s", reason, f", and {more} before it" if more else "")
 
 
 class Authenticated:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api import keys
-from api.auth import Authenticated, Authentication
+from api.auth import Authenticated, Authentication, Refusals
 from api.database import Database
 from api.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
 from api.models import Kind
@@ -282,6 +282,25 @@ def test_who_is_let_through_and_what_the_log_is_told(
     assert caplog.messages == [
         "token refused: expired",
         "token refused: its session or owner has ended",
+    ]
+
+
+def test_a_flood_of_bad_tokens_is_a_line_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "api.auth")
+    now = 0.0
+    refusals = Refusals(lambda: now)
+    for _ in range(1_000):
+        refusals.tell("expired")
+    refusals.tell("no key of ours signed it")
+    now = 1.0
+    refusals.tell("expired")
+    now = 2.0
+    refusals.tell("expired")
+    assert caplog.messages == [
+        "token refused: expired",
+        "token refused: no key of ours signed it",
+        "token refused: expired, and 999 before it",
+        "token refused: expired",
     ]
 
 
