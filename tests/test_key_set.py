@@ -9,18 +9,22 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import httpx
+import jwt
 import pytest
 
 from api import keys
+from api.auth import verifier
+from api.config import TokenConfig
 from api.keys import KeyRing, KeySet, KeysUnavailable, TooManyUnknownKeys
 from api.tokens import InvalidToken, Verifier
 from dev.postgres import Postgres
 from tests import issuer, stack
-from tests.conftest import SITE, mint, trusting
+from tests.conftest import SECRET, SITE, mint, trusting
 from tests.faults import Case
 from tests.issuer import FAULTY, Asked, Issuer, Signer, serving
 from tests.test_auth import UNAUTHENTICATED
@@ -90,6 +94,66 @@ class Gate:
         while not (self.opened.wait(0.01) or request.over.is_set()):
             pass
         self._behaviour(request)
+
+
+def bare(user: str) -> str:
+    """As Better Auth signs what it signs for itself."""
+    return jwt.encode(jwt.decode(mint(user), options={"verify_signature": False}), SECRET)
+
+
+def under_a_key(user: str) -> str:
+    return Case(ED, int(time.time()), SITE).token(user_id=user, sub=user)
+
+
+ELSEWHERE = "https://elsewhere.example"
+OTHER = "another secret, of which there are thirty-two characters"
+
+
+@pytest.mark.parametrize(
+    ("variables", "believed"),
+    [
+        ({}, [mint, bare]),
+        ({"RAW_SECRET_TOKENS": "0"}, [mint]),
+        ({"BETTER_AUTH_SECRET": OTHER}, []),
+        ({"BETTER_AUTH_SECRET": OTHER, "BETTER_AUTH_SECRET_PREVIOUS": SECRET}, [mint, bare]),
+        ({"JWT_ISSUER": ELSEWHERE}, []),
+        ({"JWT_AUDIENCE": ELSEWHERE}, []),
+        ({"JWT_ISSUER": "off", "JWT_AUDIENCE": SITE}, [mint, bare]),
+        ({"ACCESS_TOKEN_MAX_AGE": "600"}, []),
+        ({"JWKS_URL": "…"}, [under_a_key]),
+        ({"JWKS_URL": "…", "SHARED_SECRET_TOKENS": "1"}, [mint, bare, under_a_key]),
+        (
+            {"JWKS_URL": "…", "SHARED_SECRET_TOKENS": "1", "RAW_SECRET_TOKENS": "0"},
+            [mint, under_a_key],
+        ),
+    ],
+)
+@in_a_loop
+async def test_what_is_believed_is_what_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variables: dict[str, str],
+    believed: list[Callable[[str], str]],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Issuer(BOTH) as served:
+        for name in TokenConfig.model_fields:
+            monkeypatch.delenv(name.upper(), raising=False)
+        told = {"BETTER_AUTH_SECRET": SECRET, "NEXT_PUBLIC_BETTER_AUTH_URL": SITE, **variables}
+        for name, value in told.items():
+            monkeypatch.setenv(name, value.replace("…", served.url))
+        config = TokenConfig.read()
+        async with AsyncExitStack() as running:
+            key_set = None
+            if config.jwks_url:
+                key_set = await running.enter_async_context(KeySet(config.jwks_url))
+            asked = verifier(config, key_set)
+            found = []
+            for make in (mint, bare, under_a_key):
+                with suppress(InvalidToken):
+                    assert (await asked.verify(make("ada"))).user_id == "ada"
+                    found.append(make)
+    assert found == believed
 
 
 @in_a_loop
