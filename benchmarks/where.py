@@ -1,0 +1,87 @@
+"""Where the CPU time of a page goes: `python -m benchmarks.where`.
+
+py-spy looks at the running API, its C included, some hundred times a second. A look counts for the
+innermost function whose part is known. Looking takes time as well: the shares are good, the rest of
+what py-spy says is not. It needs the right to look at another process (root, on most machines).
+"""
+
+import argparse
+import asyncio
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from api import migrations
+from benchmarks import race
+from benchmarks.workloads import WORKLOADS
+from dev.postgres import ROOT, Postgres
+from tests import stack
+from tests.conftest import trusting
+
+PARTS = {
+    "token": ("(api/auth.py", "(api/tokens.py", "(api/revocations.py", "(api/keys.py"),
+    "encoding": ("_encoded (api/endpoint.py", "orjson"),
+    "execution": ("(<compiled operation>", "(api/execution/", "(api/schema.py"),
+    "database": (
+        *("(asyncpg/", "pgproto", "asyncpg", "protocol.c"),
+        *("(api/database.py", "(api/pool.py", "(api/lists.py", "(api/tasks.py", "(api/pages.py"),
+    ),
+    "our own way in and out": (
+        *("(api/app.py", "(api/endpoint.py", "(api/documents.py", "(api/limits.py"),
+        *("(api/cost.py", "(api/context.py"),
+    ),
+    "HTTP": ("(uvicorn/", "(starlette/", "(api/server.py", "httptools", "llhttp", "parser.c"),
+    "event loop": ("uv_", "uv__", "(loop.c", "(asyncio/", "_asyncio", "epoll"),
+}
+
+
+def part(stack_: str) -> str:
+    """Of a look: frames from the outermost on, parted by semicolons."""
+    for frame in reversed(stack_.split(";")):
+        for name, marks in PARTS.items():
+            if any(mark in frame for mark in marks):
+                return name
+    return "the rest"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.where", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=20, help="of looking (%(default)s)")
+    chosen = parser.parse_args(arguments)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        tempfile.TemporaryDirectory(prefix="where-", dir=ROOT / ".data") as data,
+    ):
+        folder = Path(scratch)
+        Path(data).chmod(0o711)
+        with Postgres(Path(data) / "postgres", {"synchronous_commit": "off"}) as server:
+            migrations.upgrade(server.url)
+            page = WORKLOADS[0]
+            race.requests([page], asyncio.run(race.owners(server.url)), folder / "page")
+            entrant = race.Entrant("the API", stack.api(folder, trusting(server.url)))
+            race.run(entrant, page.name, folder / "page", 2, 200)
+            looks = folder / "looks"
+            looking = subprocess.Popen(
+                [
+                    *("py-spy", "record", "--pid", str(entrant.server.child.process.pid)),
+                    *("--native", "--format", "raw", "--output", str(looks)),
+                    *("--rate", "200", "--duration", str(chosen.seconds)),
+                ]
+            )
+            race.run(entrant, page.name, folder / "page", chosen.seconds + 2, 200)
+            looking.wait()
+            entrant.server.stop()
+            counted: Counter[str] = Counter()
+            for line in looks.read_text().splitlines():
+                frames, _, number = line.rpartition(" ")
+                counted[part(frames)] += int(number)
+            print("| part of a page's CPU time | share |\n|---|---:|")
+            for name, number in counted.most_common():
+                print(f"| {name} | {number / counted.total():.0%} |")
+
+
+if __name__ == "__main__":
+    main()
