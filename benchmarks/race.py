@@ -37,6 +37,11 @@ TURNS = 4_000
 """Requests of a workload, each of another owner in turn, which are then sent over and over."""
 CONNECTIONS = 32
 UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "info")
+PEERS = {
+    "Mercurius, JIT": "mercurius.mjs",
+    "GraphQL Yoga": "yoga.mjs",
+    "Apollo Server": "apollo.mjs",
+}
 WRK = """
 local file = assert(io.open(os.getenv("REQUESTS"), "rb"))
 local requests = {}
@@ -80,8 +85,16 @@ def python(app: str, folder: Path, env: dict[str, str]) -> stack.Server:
     return stack.Server([*command], folder, env, r"running on (http://\S+)")
 
 
+def node(script: str, folder: Path, env: dict[str, str]) -> stack.Server:
+    """Runs it as one would in production."""
+    command = [stack.NODE, ROOT / "benchmarks/peers" / script]
+    return stack.Server(
+        [*command], folder, env | {"NODE_ENV": "production"}, r"running on (http://\S+)"
+    )
+
+
 @contextmanager
-def entrants(server: Postgres, folder: Path) -> Iterator[list[Entrant]]:
+def entrants(server: Postgres, folder: Path, *, peers: bool = False) -> Iterator[list[Entrant]]:
     """Each on a port of its own, and on the same database."""
     env = trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
     with ExitStack() as running:
@@ -95,6 +108,8 @@ def entrants(server: Postgres, folder: Path) -> Iterator[list[Entrant]]:
             ),
             Entrant("the tutorial way", python("benchmarks.servers.tutorial:app", folder, env)),
         ]
+        if peers:
+            found += [Entrant(name, node(script, folder, env)) for name, script in PEERS.items()]
         for entrant in found:
             running.callback(entrant.server.stop)
         yield found
@@ -225,6 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="interleaved (%(default)s)")
     parser.add_argument("--seconds", type=float, default=2, help="of each (%(default)s)")
     parser.add_argument("--only", default="", help="workloads whose name has this in it")
+    parser.add_argument("--peers", action="store_true", help="servers on Node, too")
     chosen = parser.parse_args(arguments)
     if subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode:
         sys.exit("wrk makes the load: apt install wrk")
@@ -244,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tasks = asyncio.run(owners(server.url))
             for name, workloads in names.items():
                 requests(workloads, tasks, folder / name.replace(" ", "-"))
-            with entrants(server, folder) as found:
+            with entrants(server, folder, peers=chosen.peers) as found:
                 compare(found, tasks)
                 for turn in range(chosen.rounds + 1):  # the first one warms up
                     for name, workloads in names.items():
