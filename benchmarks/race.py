@@ -185,7 +185,7 @@ def _settled(data: Any) -> Any:
     return [_settled(item) for item in data] if isinstance(data, list) else data
 
 
-def run(entrant: Entrant, name: str, path: Path, seconds: float, status: int) -> None:
+def run(entrant: Entrant, name: str, path: Path, seconds: int, status: int) -> None:
     """One round of one workload."""
     script = path.parent / "wrk.lua"
     script.write_text(WRK)
@@ -193,7 +193,7 @@ def run(entrant: Entrant, name: str, path: Path, seconds: float, status: int) ->
     done = subprocess.run(
         [
             *("wrk", "--threads", "1", "--connections", str(CONNECTIONS)),
-            *("--duration", f"{seconds:g}s", "--timeout", "10s", "--script", str(script)),
+            *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(script)),
             entrant.server.url,
         ],
         env={**os.environ, "REQUESTS": str(path), "STATUS": str(status)},
@@ -238,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Races them, and prints a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=2, help="of each (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=2, help="of each (%(default)s)")
     parser.add_argument("--only", default="", help="workloads whose name has this in it")
     parser.add_argument("--peers", action="store_true", help="servers on Node, too")
     chosen = parser.parse_args(arguments)
