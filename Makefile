@@ -37,8 +37,9 @@ prove: setup
 	python -m benchmarks.mutants
 
 # This API beside the ceiling, Strawberry's own router and the tutorial way. wrk makes the load.
-bench: setup
-	python -m benchmarks.race $(BENCH)
+# `make bench PEERS=1` adds servers on Node: Mercurius, GraphQL Yoga and Apollo Server.
+bench: setup $(if $(PEERS),benchmarks/peers/node_modules/.done)
+	python -m benchmarks.race $(if $(PEERS),--peers) $(BENCH)
 
 # Ten million tasks, and what a page costs among them. `SCALE="--help"` tells what can be changed.
 scale: setup
@@ -80,6 +81,11 @@ setup: .venv/.done .tools/clients/.done frontend/node_modules/.done
 frontend/node_modules/.done: frontend/package-lock.json .venv/.done
 	@echo "Installing the frontend's packages ..."
 	@cd frontend && $(NPM) ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+benchmarks/peers/node_modules/.done: benchmarks/peers/package-lock.json .venv/.done
+	@echo "Installing the servers on Node ..."
+	@cd benchmarks/peers && $(NPM:%=../%) ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 .tools/bin/uv: | python

@@ -37,6 +37,11 @@ TURNS = 4_000
 """Requests of a workload, each of another owner in turn, which are then sent over and over."""
 CONNECTIONS = 32
 UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "info")
+PEERS = {
+    "Mercurius, JIT": "mercurius.mjs",
+    "GraphQL Yoga": "yoga.mjs",
+    "Apollo Server": "apollo.mjs",
+}
 WRK = """
 local file = assert(io.open(os.getenv("REQUESTS"), "rb"))
 local requests = {}
@@ -80,8 +85,16 @@ def python(app: str, folder: Path, env: dict[str, str]) -> stack.Server:
     return stack.Server([*command], folder, env, r"running on (http://\S+)")
 
 
+def node(script: str, folder: Path, env: dict[str, str]) -> stack.Server:
+    """Runs it as one would in production."""
+    command = [stack.NODE, ROOT / "benchmarks/peers" / script]
+    return stack.Server(
+        [*command], folder, env | {"NODE_ENV": "production"}, r"running on (http://\S+)"
+    )
+
+
 @contextmanager
-def entrants(server: Postgres, folder: Path) -> Iterator[list[Entrant]]:
+def entrants(server: Postgres, folder: Path, *, peers: bool = False) -> Iterator[list[Entrant]]:
     """Each on a port of its own, and on the same database."""
     env = trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
     with ExitStack() as running:
@@ -95,6 +108,8 @@ def entrants(server: Postgres, folder: Path) -> Iterator[list[Entrant]]:
             ),
             Entrant("the tutorial way", python("benchmarks.servers.tutorial:app", folder, env)),
         ]
+        if peers:
+            found += [Entrant(name, node(script, folder, env)) for name, script in PEERS.items()]
         for entrant in found:
             running.callback(entrant.server.stop)
         yield found
@@ -207,7 +222,7 @@ def run(  # noqa: PLR0913, PLR0917 - as many as wrk is told
 
 
 def table(found: Sequence[Entrant], names: Sequence[str]) -> str:
-    """Markdown: medians, and how often each takes what this API takes."""
+    """Markdown: medians, and how many times what this API takes each of the others does."""
     first = found[0]
     lines = [
         "| CPU µs a request | " + " | ".join(entrant.name for entrant in found) + " | spread |",
@@ -223,7 +238,29 @@ def table(found: Sequence[Entrant], names: Sequence[str]) -> str:
             cells.append(f"{middle:,.0f}{ratio}")
             spreads.append((max(figures) - min(figures)) / middle)
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {max(spreads):.0%} |")
+    lines += [
+        "",
+        "| Requests a second | " + " | ".join(entrant.name for entrant in found) + " |",
+        "|---|" + "---:|" * len(found),
+    ]
+    for name in names:
+        rates = (f"{statistics.median(entrant.rates[name]):,.0f}" for entrant in found)
+        lines.append(f"| {name} | " + " | ".join(rates) + " |")
     return "\n".join(lines)
+
+
+def publish(result: str) -> None:
+    """Writes the tables into the page that shows them, and the first one into the README."""
+    first, _, _ = result.partition("\n\n")
+    for page, shown in (("docs/performance.md", result), ("README.md", first)):
+        path = ROOT / page
+        text = path.read_text()
+        before, _, rest = text.partition(f"{BEGIN}\n")
+        _, _, after = rest.partition(END)
+        path.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}")
+
+
+BEGIN, END = "<!-- make bench wrote this -->", "<!-- and no more -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -232,6 +269,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="interleaved (%(default)s)")
     parser.add_argument("--seconds", type=int, default=2, help="of each (%(default)s)")
     parser.add_argument("--only", default="", help="workloads whose name has this in it")
+    parser.add_argument("--peers", action="store_true", help="servers on Node, too")
+    parser.add_argument("--publish", action="store_true", help="the tables, in the documentation")
     chosen = parser.parse_args(arguments)
     if subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode:
         sys.exit("wrk makes the load: apt install wrk")
@@ -251,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tasks = asyncio.run(owners(server.url))
             for name, workloads in names.items():
                 requests(workloads, tasks, folder / name.replace(" ", "-"))
-            with entrants(server, folder) as found:
+            with entrants(server, folder, peers=chosen.peers) as found:
                 compare(found, tasks)
                 for turn in range(chosen.rounds + 1):  # the first one warms up
                     for name, workloads in names.items():
@@ -261,8 +300,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                             run(entrant, name, path, chosen.seconds if turn else 1, status)
                             if not turn:
                                 entrant.figures.clear()
+                                entrant.rates.clear()
                     print(f"round {turn} of {chosen.rounds}", file=sys.stderr)
-                print(table(found, list(names)))
+                result = table(found, list(names))
+                print(result)
+                if chosen.publish:
+                    publish(result)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ PARTS = {
 }
 
 
-def part(stack_: str) -> str:
+def part(frames: str) -> str:
     """Of a look: frames from the outermost on, parted by semicolons."""
-    for frame in reversed(stack_.split(";")):
+    for frame in reversed(frames.split(";")):
         for name, marks in PARTS.items():
             if any(mark in frame for mark in marks):
                 return name
@@ -76,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             entrant.server.stop()
             counted: Counter[str] = Counter()
             for line in looks.read_text().splitlines():
-                frames, _, number = line.rpartition(" ")
-                counted[part(frames)] += int(number)
+                frames, _, looks_like_it = line.rpartition(" ")
+                counted[part(frames)] += int(looks_like_it)
             print("| part of a page's CPU time | share |\n|---|---:|")
             for name, number in counted.most_common():
                 print(f"| {name} | {number / counted.total():.0%} |")

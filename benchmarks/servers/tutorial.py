@@ -6,7 +6,7 @@ change numbers, no wall, no limits.
 
 import os
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from api.schema import DateTime
 
 SITE = os.environ["NEXT_PUBLIC_BETTER_AUTH_URL"]
 KEY = derive(os.environ["BETTER_AUTH_SECRET"].encode(), ACCESS_TOKEN)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 engine = create_async_engine(
     "postgresql+asyncpg://postgres@/postgres", connect_args={"host": os.environ["PGHOST"]}
 )
@@ -124,7 +125,8 @@ class Connection:
 
 def cursor(row: models.Task) -> str:
     scope = f"{row.owner_id}\0created_at desc\0statuses=['COMPLETED', 'OPEN']"
-    return pages.cursor(scope, (row.created_at.isoformat(), str(row.id)))
+    microseconds = (row.created_at - EPOCH) // timedelta(microseconds=1)
+    return pages.cursor(scope, (str(microseconds), str(row.id)))
 
 
 @strawberry.enum
