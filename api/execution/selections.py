@@ -41,8 +41,8 @@ Step = Callable[[None, None, "Run", Later], dict[str, Any]]
 
 DEFINITION = "strawberry-definition"
 """Where GraphQL's types and fields keep Strawberry's that they were made from."""
-MOST_FIELDS = 500
-"""Of an operation that is compiled, which takes some 50 µs for each."""
+MOST_FIELDS = 200
+"""Of an operation that is compiled, which takes some 100 µs for each."""
 
 
 @dataclass(slots=True)
