@@ -52,7 +52,7 @@ def _started(url: str, folder: Path) -> Iterator[str]:
         "listen_port": 6432,
         **({"max_prepared_statements": 200} if keeps_statements() else {}),
     }
-    lines = ["[databases]", f"* = host={server} port=5432", "[pgbouncer]"]
+    lines = ["[databases]", f"* = host='{server}' port=5432", "[pgbouncer]"]
     (folder / "ini").write_text("\n".join(lines + [f"{k} = {v}" for k, v in settings.items()]))
     (folder / "users").write_text(f'"{parts.username}" ""\n')
     if user is not None:
