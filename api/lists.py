@@ -61,6 +61,7 @@ SHOWN = [
     not in {"owner_id", "status", "title_folded", "description_folded", "change_number"}
 ]
 """What a client may see of a task."""
+SHOWN_NAMES = {column.name for column in SHOWN}
 
 
 class OrderField(StrEnum):
@@ -239,8 +240,9 @@ def page(by: OrderField, *, descending: bool, narrow: bool) -> Statement:
         behind = bindparam("after_undated", type_=Uuid)
         past = tasks.c.id < behind if descending else tasks.c.id > behind
         beyond.append(column.is_(None) & past)
+    shown = SHOWN if column.name in SHOWN_NAMES else [*SHOWN, column]
     stretches = [
-        select(*SHOWN, column.label("sort"))
+        select(*shown)
         .where(_mine, tasks.c.status == literal(status.value, Text))
         .where(literal(status.value, Text) == any_(_in_status), condition)
         .where(*(_narrowed() if narrow else ()))
@@ -249,9 +251,8 @@ def page(by: OrderField, *, descending: bool, narrow: bool) -> Statement:
         for status, condition in product(Status, beyond)
     ]
     found = union_all(*stretches).cte("found")
-    sort, id = (
-        (found.c.sort.desc(), found.c.id.desc()) if descending else (found.c.sort, found.c.id)
-    )
+    places = (found.c[column.name], found.c.id)
+    sort, id = (place.desc() if descending else place.asc() for place in places)
     in_order = select(found).order_by(sort.nulls_last() if column.nullable else sort, id)
     return Statement(in_order.limit(limit))
 
@@ -279,11 +280,12 @@ class Page:
     has_next: bool
     has_previous: bool
     scope: str = field(repr=False)
+    sort: str = field(repr=False)
     key: _Key = field(repr=False)
 
     def cursor(self, row: Row) -> str:
         """Where to go on behind this row."""
-        sort = row["sort"]
+        sort = row[self.sort]
         return pages.cursor(
             self.scope, ("" if sort is None else self.key.write(sort), str(row["id"]))
         )
@@ -324,7 +326,9 @@ class Lists:
             **bounds(order, pages.position(scope, after) if after is not None else None),
             limit=size + 1,
         )
-        return Page(rows[:size], len(rows) > size, after is not None, scope, key)
+        return Page(
+            rows[:size], len(rows) > size, after is not None, scope, SORTED_BY[order.field], key
+        )
 
 
 def bounds(order: Order, position: Sequence[str] | None) -> dict[str, object]:

@@ -9,6 +9,7 @@ import secrets
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -34,7 +35,7 @@ STATEMENTS = 200
 _CONNECTED: Final[dict[str, Any]] = {
     "timeout": CONNECT_TIMEOUT,
     "command_timeout": STATEMENT_TIMEOUT,
-    "server_settings": {"application_name": "bearer-tasks-api"},
+    "server_settings": {"application_name": "bearer-tasks-api", "timezone": "UTC"},
     "max_cached_statement_lifetime": 0,
     "max_cacheable_statement_size": 0,
 }
@@ -146,11 +147,16 @@ class Pool:
         connection: Connection = await asyncpg.connect(
             self._url, statement_cache_size=size, **_CONNECTED
         )
-        if self.keeps_statements is None:
-            self.keeps_statements = await keeps_statements(connection)
-            if self.keeps_statements:
-                connection.terminate()
-                return await self._connected()
+        try:
+            if self.keeps_statements is None:
+                self.keeps_statements = await keeps_statements(connection)
+                if self.keeps_statements:
+                    connection.terminate()
+                    return await self._connected()
+            await _take_moments_as_text(connection)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     async def _wait(self) -> "Connection | None":
@@ -195,6 +201,27 @@ class Pool:
             self._open -= 1
         else:
             self._free.append((connection, asyncio.get_running_loop().time()))
+
+
+async def _take_moments_as_text(connection: Connection) -> None:
+    """Python reads PostgreSQL's text for a moment in a third of the time that asyncpg's form takes.
+
+    Of a page of fifty they are most of what asyncpg reads.
+    """
+    async with connection.transaction():
+        await connection.set_type_codec(
+            "timestamptz",
+            schema="pg_catalog",
+            encoder=_moment_as_text,
+            decoder=datetime.fromisoformat,
+        )
+
+
+def _moment_as_text(moment: datetime) -> str:
+    """As asyncpg has it: the first and the last without a zone are infinite."""
+    if moment.tzinfo is not None:
+        return moment.isoformat()
+    return {datetime.min: "-infinity", datetime.max: "infinity"}[moment]  # noqa: DTZ901
 
 
 async def connect(url: str) -> Connection:

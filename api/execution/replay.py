@@ -49,7 +49,8 @@ def forget(memory: Memory) -> None:
     """Closes what nobody will wait for any more."""
     for answer in memory.values():
         if isfuture(answer.waiting):
-            answer.waiting.cancel()
+            if not answer.waiting.cancel() and not answer.waiting.cancelled():
+                answer.waiting.exception()  # or asyncio would say that nobody asked for it
         elif iscoroutine(answer.waiting):
             answer.waiting.close()
 
