@@ -4,16 +4,22 @@ import { readFileSync } from "node:fs";
 import pg from "pg";
 import { v7 } from "uuid";
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10 });
+const pool = new pg.Pool({
+  connectionString: process.env.DATABASE_URL,
+  options: "-c timezone=UTC",
+  max: 10,
+});
 
 const PRIORITIES = ["NONE", "LOW", "MEDIUM", "HIGH", "URGENT"];
 
-// As text from PostgreSQL: a Date of JavaScript's has no microseconds.
-const moment = (column, name) =>
-  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "${name}"`;
-const SHOWN = `id, title, description, completed, ${moment("completed_at", "completedAt")},
-  priority, due_on::text as "dueOn", version, ${moment("created_at", "createdAt")},
-  ${moment("updated_at", "updatedAt")}`;
+// A Date of JavaScript's has no microseconds.
+pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => {
+  const [seconds, fraction] = text.slice(0, -"+00".length).split(".");
+  return `${seconds.replace(" ", "T")}${fraction ? `.${fraction.padEnd(6, "0")}` : ""}Z`;
+});
+pg.types.setTypeParser(pg.types.builtins.DATE, (text) => text);
+const SHOWN = `id, title, description, completed, completed_at as "completedAt", priority,
+  due_on as "dueOn", version, created_at as "createdAt", updated_at as "updatedAt"`;
 const CHOSEN = `owner_id = $1 and status = any($2)
   and ($3::text[] is null or
     title_folded || E'\\n' || description_folded || E'\\n' || array_to_string(labels, E'\\n')
