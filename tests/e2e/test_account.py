@@ -42,14 +42,6 @@ def sessions(person: Person) -> Locator:
     return person.page.get_by_role("list", name="Sessions").get_by_role("listitem")
 
 
-def forgives(person: Person, *statuses: int) -> None:
-    """Chromium's own line about answers that a test is about."""
-    told = [f"status of {status}" for status in statuses]
-    person.complaints = [
-        text for text in person.complaints if not any(line in text for line in told)
-    ]
-
-
 def posts(person: Person, path: str, body: Any) -> Any:
     """What a script in their page is answered: the status and the text."""
     script = """([path, body]) => fetch(`/api/auth/${path}`, {
@@ -116,7 +108,7 @@ def test_an_account_page_whose_session_ended_goes_to_sign_in(
     other.is_at("/sign-in?next=%2Faccount")
     other.submits("Sign in")
     other.is_at("/account")
-    forgives(other, 401)
+    other.forgives("status of 401")
 
 
 def test_nobody_ends_anothers_session(site: stack.Site, newcomer: Newcomer) -> None:
@@ -132,7 +124,7 @@ def test_nobody_ends_anothers_session(site: stack.Site, newcomer: Newcomer) -> N
         assert posts(ada, "end-session", junk)[0] == 400
     ada.page.reload()
     ada.is_at("/tasks")
-    forgives(ada, 400)
+    ada.forgives("status of 400")
 
 
 def test_a_sessions_token_is_in_no_answer_that_a_page_reads(
@@ -182,7 +174,7 @@ def test_a_sessions_token_is_in_no_answer_that_a_page_reads(
         "update-session",
     ):
         assert ada.page.evaluate(f"fetch('/api/auth/{path}').then(r => r.status)") == 404
-    forgives(ada, 404)
+    ada.forgives("status of 404")
 
 
 def test_a_changed_password_signs_out_everywhere_else(ada: Person, newcomer: Newcomer) -> None:
@@ -204,7 +196,7 @@ def test_a_changed_password_signs_out_everywhere_else(ada: Person, newcomer: New
     other.submits("Sign in", NEW_PASSWORD)
     other.is_at("/tasks")
     for person in (ada, other):
-        forgives(person, 400, 401)
+        person.forgives("status of 400", "status of 401")
 
 
 def test_a_changed_password_may_leave_the_others_signed_in(ada: Person, newcomer: Newcomer) -> None:
@@ -249,7 +241,7 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     ada.goes_to("/sign-in")
     ada.submits("Sign in")
     expect(ada.page.get_by_text("do not match")).to_be_visible()
-    forgives(ada, 400, 401)
+    ada.forgives("status of 400", "status of 401")
 
 
 def test_a_name_is_changed(ada: Person) -> None:
@@ -384,4 +376,4 @@ def test_every_page_of_an_account_can_be_used_by_everybody(
     ada.page.reload()
     expect(ada.page.get_by_role("heading", name="Open the link once more")).to_be_visible()
     looks("reset-password-again")
-    forgives(ada, 400)
+    ada.forgives("status of 400")

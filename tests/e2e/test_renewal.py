@@ -40,11 +40,6 @@ def end_sessions(person: Person) -> None:
     run(person.site.database, lambda connection: connection.execute(end, person.email))
 
 
-def forgives(person: Person, complaint: str) -> None:
-    """Chromium's own line about an answer that the test made."""
-    person.complaints = [text for text in person.complaints if complaint not in text]
-
-
 def test_tabs_share_one_token(ada: Person) -> None:
     second = ada.context.new_page()
     ada.requests.clear()
@@ -112,7 +107,7 @@ def test_an_api_that_cannot_answer_costs_neither_token_nor_session(ada: Person) 
     expect(ada.task("Later").get_by_label("Waiting to be saved")).to_be_visible()
     assert fetches(ada) == 0
     ada.is_at("/tasks")
-    forgives(ada, "status of 503")
+    ada.forgives("status of 503")
 
 
 def test_signing_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
