@@ -5,11 +5,9 @@ the API is ready, and what memory it takes at rest and under load. wrk makes the
 """
 
 import argparse
-import asyncio
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -17,11 +15,10 @@ from pathlib import Path
 
 import psutil
 
-from api import migrations
 from api.models import TASKS_PER_OWNER
 from benchmarks import race, scale
 from benchmarks.workloads import WORKLOADS
-from dev.postgres import ROOT, Postgres
+from dev.postgres import ROOT
 from tests import stack
 from tests.conftest import trusting
 
@@ -37,21 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=int, default=4, help="of each cell (%(default)s)")
     parser.add_argument("--minutes", type=int, default=10, help="of load at the end (%(default)s)")
     chosen = parser.parse_args(arguments)
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        tempfile.TemporaryDirectory(prefix="lasting-", dir=ROOT / ".data") as data,
-    ):
-        folder = Path(scratch)
-        Path(data).chmod(0o711)
-        with Postgres(Path(data) / "postgres", {"synchronous_commit": "off"}) as server:
-            migrations.upgrade(server.url)
-            tasks = asyncio.run(race.owners(server.url))
-            race.requests([PAGE], tasks, folder / "many")
-            race.requests([PAGE], {scale.BIG: []}, folder / "one")
-            env = trusting(server.url)
-            grow(folder, env, chosen.seconds)
-            start(folder, env)
-            last(folder, env, chosen.minutes)
+    with race.arena() as (server, tasks, folder):
+        race.requests([PAGE], tasks, folder / "many")
+        race.requests([PAGE], {scale.BIG: []}, folder / "one")
+        env = trusting(server.url)
+        grow(folder, env, chosen.seconds)
+        start(folder, env)
+        last(folder, env, chosen.minutes)
 
 
 def grow(folder: Path, env: Mapping[str, str], seconds: int) -> None:

@@ -79,6 +79,19 @@ class Entrant:
         return float(sum(time.user + time.system for time in times))
 
 
+@contextmanager
+def arena() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
+    """A database of two thousand owners, the ids of their tasks, and a folder for requests."""
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        tempfile.TemporaryDirectory(prefix="race-", dir=ROOT / ".data") as data,
+    ):
+        Path(data).chmod(0o711)
+        with Postgres(Path(data) / "postgres", {"synchronous_commit": "off"}) as server:
+            migrations.upgrade(server.url)
+            yield server, asyncio.run(owners(server.url)), Path(scratch)
+
+
 def python(app: str, folder: Path, env: dict[str, str]) -> stack.Server:
     """Runs it on uvicorn with uvloop and httptools, as the API does."""
     command = [sys.executable, "-m", "uvicorn", app, "--port", "0", *UVICORN]
@@ -279,33 +292,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not chosen.only:
         by_name = {workload.name: workload for workload in WORKLOADS}
         names["a mix, 90 % reads"] = [by_name[n] for n, count in MIX.items() for _ in range(count)]
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        tempfile.TemporaryDirectory(prefix="race-", dir=ROOT / ".data") as data,
-    ):
-        folder = Path(scratch)
-        Path(data).chmod(0o711)
-        with Postgres(Path(data) / "postgres", {"synchronous_commit": "off"}) as server:
-            migrations.upgrade(server.url)
-            tasks = asyncio.run(owners(server.url))
-            for name, workloads in names.items():
-                requests(workloads, tasks, folder / name.replace(" ", "-"))
-            with entrants(server, folder, peers=chosen.peers) as found:
-                compare(found, tasks)
-                for turn in range(chosen.rounds + 1):  # the first one warms up
-                    for name, workloads in names.items():
-                        for entrant in found:
-                            status = 401 if workloads[0].refused else 200
-                            path = folder / name.replace(" ", "-")
-                            run(entrant, name, path, chosen.seconds if turn else 1, status)
-                            if not turn:
-                                entrant.figures.clear()
-                                entrant.rates.clear()
-                    print(f"round {turn} of {chosen.rounds}", file=sys.stderr)
-                result = table(found, list(names))
-                print(result)
-                if chosen.publish:
-                    publish(result)
+    with arena() as (server, tasks, folder):
+        for name, workloads in names.items():
+            requests(workloads, tasks, folder / name.replace(" ", "-"))
+        with entrants(server, folder, peers=chosen.peers) as found:
+            compare(found, tasks)
+            for turn in range(chosen.rounds + 1):  # the first one warms up
+                for name, workloads in names.items():
+                    for entrant in found:
+                        status = 401 if workloads[0].refused else 200
+                        path = folder / name.replace(" ", "-")
+                        run(entrant, name, path, chosen.seconds if turn else 1, status)
+                        if not turn:
+                            entrant.figures.clear()
+                            entrant.rates.clear()
+                print(f"round {turn} of {chosen.rounds}", file=sys.stderr)
+            result = table(found, list(names))
+            print(result)
+            if chosen.publish:
+                publish(result)
 
 
 if __name__ == "__main__":

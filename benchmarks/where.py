@@ -6,20 +6,18 @@ what py-spy says is not. It needs the right to look at another process (root, on
 """
 
 import argparse
-import asyncio
 import subprocess
-import tempfile
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from api import migrations
 from benchmarks import race
 from benchmarks.workloads import WORKLOADS
-from dev.postgres import ROOT, Postgres
 from tests import stack
 from tests.conftest import trusting
 
+PY_SPY = Path(sys.executable).with_name("py-spy")
 PARTS = {
     "token": ("(api/auth.py", "(api/tokens.py", "(api/revocations.py", "(api/keys.py"),
     "encoding": ("_encoded (api/endpoint.py", "orjson"),
@@ -51,36 +49,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.where", description=__doc__)
     parser.add_argument("--seconds", type=int, default=20, help="of looking (%(default)s)")
     chosen = parser.parse_args(arguments)
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        tempfile.TemporaryDirectory(prefix="where-", dir=ROOT / ".data") as data,
-    ):
-        folder = Path(scratch)
-        Path(data).chmod(0o711)
-        with Postgres(Path(data) / "postgres", {"synchronous_commit": "off"}) as server:
-            migrations.upgrade(server.url)
-            page = WORKLOADS[0]
-            race.requests([page], asyncio.run(race.owners(server.url)), folder / "page")
-            entrant = race.Entrant("the API", stack.api(folder, trusting(server.url)))
-            race.run(entrant, page.name, folder / "page", 2, 200)
-            looks = folder / "looks"
-            looking = subprocess.Popen(
-                [
-                    *("py-spy", "record", "--pid", str(entrant.server.child.process.pid)),
-                    *("--native", "--format", "raw", "--output", str(looks)),
-                    *("--rate", "200", "--duration", str(chosen.seconds)),
-                ]
-            )
-            race.run(entrant, page.name, folder / "page", chosen.seconds + 2, 200)
-            looking.wait()
-            entrant.server.stop()
-            counted: Counter[str] = Counter()
-            for line in looks.read_text().splitlines():
-                frames, _, looks_like_it = line.rpartition(" ")
-                counted[part(frames)] += int(looks_like_it)
-            print("| part of a page's CPU time | share |\n|---|---:|")
-            for name, number in counted.most_common():
-                print(f"| {name} | {number / counted.total():.0%} |")
+    with race.arena() as (server, tasks, folder):
+        page = WORKLOADS[0]
+        race.requests([page], tasks, folder / "page")
+        entrant = race.Entrant("the API", stack.api(folder, trusting(server.url)))
+        race.run(entrant, page.name, folder / "page", 2, 200)
+        looks = folder / "looks"
+        looking = subprocess.Popen(
+            [
+                *(str(PY_SPY), "record", "--pid", str(entrant.server.child.process.pid)),
+                *("--native", "--format", "raw", "--output", str(looks)),
+                *("--rate", "200", "--duration", str(chosen.seconds)),
+            ]
+        )
+        race.run(entrant, page.name, folder / "page", chosen.seconds + 2, 200)
+        looking.wait()
+        entrant.server.stop()
+        counted: Counter[str] = Counter()
+        for line in looks.read_text().splitlines():
+            frames, _, looks_like_it = line.rpartition(" ")
+            counted[part(frames)] += int(looks_like_it)
+        print("| part of a page's CPU time | share |\n|---|---:|")
+        for name, number in counted.most_common():
+            print(f"| {name} | {number / counted.total():.0%} |")
 
 
 if __name__ == "__main__":
