@@ -221,7 +221,7 @@ def _moment_as_text(moment: datetime) -> str:
     """As asyncpg has it: the first and the last without a zone are infinite."""
     if moment.tzinfo is not None:
         return moment.isoformat()
-    return {datetime.min: "-infinity", datetime.max: "infinity"}[moment]  # noqa: DTZ901
+    return {datetime.min: "-infinity", datetime.max: "infinity"}[moment]  # noqa: DTZ901 - that is the point
 
 
 async def connect(url: str) -> Connection:

@@ -331,7 +331,7 @@ class Mutation:
         return person(outer.text, leafy())
 
     @strawberry.mutation
-    def ruin(self, info: Info, fatally: bool = False) -> Leafy | None:  # noqa: FBT001, FBT002
+    def ruin(self, info: Info, fatally: bool = False) -> Leafy | None:  # noqa: FBT001, FBT002 - as above
         called(info, fatally)
         return leafy(text=None) if fatally else None
 
@@ -505,7 +505,7 @@ OUTER: dict[str, Any] = {"text": "a", "key": "k"}
         (False, {"outer": OUTER, "inner": {"colour": "RED", "day": "2026-02-30"}}),
     ],
 )
-def test_variables_reach_resolvers_as_ever(plain: bool, variables: dict[str, Any]) -> None:  # noqa: FBT001
+def test_variables_reach_resolvers_as_ever(plain: bool, variables: dict[str, Any]) -> None:  # noqa: FBT001 - a parameter
     assert same(TAKES, variables) is plain
 
 

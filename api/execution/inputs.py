@@ -180,12 +180,7 @@ class Inputs:
                 return [item(each) for each in value]
 
             return items
-        name = kind.name
-        if name not in self._coercions:
-            # An input object may hold others of its own type, which find it when they are there.
-            self._coercions[name] = lambda value: self._coercions[name](value)  # noqa: PLW0108
-            self._coercions[name] = self._named(kind)
-        return self._coercions[name]
+        return _kept(self._coercions, kind.name, lambda: self._named(kind))
 
     def _named(self, kind: Any) -> Change:
         if isinstance(kind, GraphQLInputObjectType):
@@ -238,14 +233,7 @@ class Inputs:
         leaf = isinstance(kind, StrawberryEnumDefinition) or has_enum_definition(kind)
         if leaf or is_scalar(kind, self._schema.schema_converter.scalar_registry):
             return None
-        if kind not in self._conversions:
-            self._conversions[kind] = lambda value: self._conversions[kind](value)  # noqa: PLW0108 - as above
-            try:
-                self._conversions[kind] = self._instance(kind)
-            except NotPlain:
-                del self._conversions[kind]
-                raise
-        return self._conversions[kind]
+        return _kept(self._conversions, kind, lambda: self._instance(kind))
 
     def _instance(self, kind: Any) -> Change:
         definition = get_object_definition(kind)
@@ -275,6 +263,18 @@ class Inputs:
             return kind(**found)
 
         return make
+
+
+def _kept(kept: dict[Any, Change], key: Any, make: Callable[[], Change]) -> Change:
+    """Made once. A type may hold others of its own kind, which find it when it is asked for."""
+    if key not in kept:
+        kept[key] = lambda value: kept[key](value)  # noqa: PLW0108 - another one by then
+        try:
+            kept[key] = make()
+        except BaseException:
+            del kept[key]
+            raise
+    return kept[key]
 
 
 _NEEDED = object()
