@@ -89,7 +89,7 @@ async function tasks(_, { first, filter, orderBy }, { owner }) {
   return { chosen, nodes: rows.slice(0, first), more: rows.length > first };
 }
 
-export const typeDefs = readFileSync(new URL("schema.graphql", import.meta.url), "utf8");
+export const typeDefs = readFileSync(new URL("../../schema.graphql", import.meta.url), "utf8");
 
 export const resolvers = {
   Query: {
