@@ -140,6 +140,34 @@ def test_all_of_it_by_keyboard(  # noqa: PLR0915 - one person's one sitting
     assert titles(ada) == ["Call the bank", "Read the lease twice"]
 
 
+def test_no_key_is_lost_behind_a_shortcut_on_a_slow_machine(
+    site: stack.Site, newcomer: Newcomer
+) -> None:
+    ada = newcomer(site)
+    ada.signs_up()
+    ada.has_read_all()
+    press, text = ada.page.keyboard.press, ada.page.keyboard.type
+    slow = ada.context.new_cdp_session(ada.page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    press("c")
+    for n in range(10):
+        text(f"Read page {n}")
+        press("Enter")
+    settles(ada)
+    press("Escape")
+    press("j")
+    search = ada.page.get_by_label("Search", exact=True)
+    for left in reversed(range(2, 10)):
+        press("Delete")
+        press("/")
+        text("page")
+        expect(search).to_have_value("page")
+        expect(search).to_be_focused()
+        expect(rows(ada)).to_have_count(left)
+        press("Escape")
+        press("j")
+
+
 def test_many_at_once_and_back(ada: Person) -> None:
     ada.page.get_by_label("New task").evaluate(
         """field => {

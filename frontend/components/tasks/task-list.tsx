@@ -28,8 +28,6 @@ type Props = Shared & {
   selected: ReadonlySet<string>;
   editing: string | null;
   onFocusRow: (id: string) => void;
-  /** The focus left the list for something else. */
-  onLeave: () => void;
 };
 
 type Span = { start: number; end: number; before: number; after: number };
@@ -87,13 +85,13 @@ function Rows({
   selected,
   editing,
   onFocusRow,
-  onLeave,
   ...row
 }: RowsProps) {
   const { store, tasks, today } = useTasks();
   const list = useRef<HTMLUListElement>(null);
 
-  useEffect(() => {
+  // Before anything else can be pressed: later it would take the focus from what was pressed since.
+  useLayoutEffect(() => {
     if (!hasFocus || current === null || editing !== null) return;
     const element = list.current?.querySelector<HTMLElement>(`[data-id="${current}"]`);
     if (element && !element.contains(document.activeElement)) {
@@ -105,9 +103,6 @@ function Rows({
     <ul
       aria-label="Tasks"
       className="list"
-      onBlur={({ relatedTarget }) => {
-        if (relatedTarget && !list.current?.contains(relatedTarget)) onLeave();
-      }}
       ref={list}
       style={measure && { paddingTop: rows.before, paddingBottom: rows.after }}
     >

@@ -23,8 +23,14 @@ export function useCursor(tasks: readonly Task[], isEditing: boolean) {
     setFocus(true);
   }, []);
 
-  /** The focus went elsewhere, and is not to be fetched back. */
-  const letGo = useCallback(() => setFocus(false), []);
+  useEffect(() => {
+    // Not by the row's blur: one that was taken away never had it, and what is typed since is not ours.
+    const onFocus = ({ target }: FocusEvent) => {
+      if (target instanceof Element && !target.closest("[data-id]")) setFocus(false);
+    };
+    document.addEventListener("focusin", onFocus);
+    return () => document.removeEventListener("focusin", onFocus);
+  }, []);
 
   /** The task so many places on, or the last one that way. */
   function neighbour(by: number): Task | undefined {
@@ -32,5 +38,5 @@ export function useCursor(tasks: readonly Task[], isEditing: boolean) {
     return tasks[Math.min(Math.max(index + by, 0), tasks.length - 1)];
   }
 
-  return { current, task: tasks[index], hasFocus, focus, letGo, setCurrent, neighbour };
+  return { current, task: tasks[index], hasFocus, focus, setCurrent, neighbour };
 }

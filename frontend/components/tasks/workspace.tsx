@@ -2,6 +2,7 @@
 
 import dynamic from "next/dynamic";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { useSession } from "@/components/graphql/graphql";
 import { Header } from "@/components/header/header";
 import { nextTheme, useTheme } from "@/components/theme/theme";
@@ -141,9 +142,9 @@ export function Workspace({ email, isSeeded }: Props) {
   const canAdd = view.list !== "trash" && view.list !== "completed";
 
   function writeNew() {
-    if (!canAdd) show({ list: "all" });
-    // Once it is there.
-    setTimeout(() => main.current?.querySelector<HTMLInputElement>("[name=title]")?.focus());
+    // There before the next key is.
+    if (!canAdd) flushSync(() => show({ list: "all" }));
+    main.current?.querySelector<HTMLInputElement>("[name=title]")?.focus();
   }
 
   useKeys({
@@ -212,7 +213,6 @@ export function Workspace({ email, isSeeded }: Props) {
               onDelete={onDelete}
               onEdit={onEdit}
               onFocusRow={focus}
-              onLeave={cursor.letGo}
               onOpen={onOpen}
               onSelect={onSelect}
               selected={selection.selected}
