@@ -228,7 +228,7 @@ async def _body(request: Request) -> dict[str, object]:
     charsets = [p.strip() for p in parameters if p.strip().startswith("charset=")]
     if media_type.strip() != JSON or charsets not in ([], ["charset=utf-8"]):
         raise BadRequest(f"Send a body of type {JSON}, in UTF-8.", 415)
-    return _object(await limits.body(request, MAX_BODY), "The body")
+    return _object(await limits.body(request.receive, MAX_BODY), "The body")
 
 
 def _from_query_string(request: Request) -> dict[str, object]:

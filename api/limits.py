@@ -27,7 +27,8 @@ from graphql import (
     SelectionSetNode,
     ValueNode,
 )
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from api.errors import BadRequest, OperationTooLarge
 
@@ -61,18 +62,25 @@ _TOKEN = re.compile(
 )
 
 
-async def body(request: Request, most: int, seconds: float = BODY_TIMEOUT) -> bytes:
-    """A request's body of at most `most` bytes. Raises OperationTooLarge; BadRequest when late."""
+async def body(receive: Receive, most: int, seconds: float = BODY_TIMEOUT) -> bytes:
+    """A request's body of at most `most` bytes, from ASGI.
+
+    Raises OperationTooLarge; BadRequest when it is late; ClientDisconnect when it will never come.
+    """
     read = bytearray()
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                read += chunk
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                read += message.get("body", b"")
                 if len(read) > most:
                     raise OperationTooLarge(f"The body is over {most} bytes.", 413)
+                if not message.get("more_body"):
+                    return bytes(read)
     except TimeoutError:
         raise BadRequest("The body did not arrive in time.", 408) from None
-    return bytes(read)
 
 
 def check_length(text: str) -> None:
