@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sayDay } from "../components/tasks/task";
-import { belongs, pathOf, questionOf, sorted, viewOf } from "../components/tasks/view";
+import { listedBy, pathOf, questionOf, sorted, viewOf } from "../components/tasks/view";
 import { task } from "./task";
 
 const TODAY = "2026-11-25";
@@ -41,7 +41,7 @@ describe("a view lists", () => {
     ["q=MILK fresh", [soon]],
     ["q=home", [late]],
   ])("%s", (query, expected) => {
-    expect(all.filter((one) => belongs(one, view(query), TODAY))).toEqual(expected);
+    expect(all.filter(listedBy(view(query), TODAY))).toEqual(expected);
   });
 
   test("and asks the API for the same", () => {

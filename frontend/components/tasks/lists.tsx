@@ -4,7 +4,7 @@ import { CalendarDays, CircleCheck, Inbox, type LucideIcon, Sun, Tag, Trash2 } f
 import type { MouseEvent, ReactNode } from "react";
 import { useDeferredValue, useMemo } from "react";
 import { useTasks } from "./tasks-context";
-import { belongs, LIST_NAMES, LISTS, type ListName, pathOf, type View, viewOf } from "./view";
+import { LIST_NAMES, LISTS, type ListName, listedBy, pathOf, type View, viewOf } from "./view";
 
 const ICONS: Readonly<Record<ListName, LucideIcon>> = {
   today: Sun,
@@ -67,11 +67,9 @@ function useCounts(): Partial<Record<ListName, number>> {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
   return useMemo(() => {
     const counts: Partial<Record<ListName, number>> = {};
-    const views = COUNTED.map((list) => viewOf(new URLSearchParams({ view: list })));
-    for (const task of store.ordered("manual")) {
-      for (const view of views) {
-        if (belongs(task, view, today)) counts[view.list] = (counts[view.list] ?? 0) + 1;
-      }
+    for (const list of COUNTED) {
+      const isListed = listedBy(viewOf(new URLSearchParams({ view: list })), today);
+      counts[list] = store.ordered("manual").filter(isListed).length;
     }
     return counts;
   }, [store, today, revision]);

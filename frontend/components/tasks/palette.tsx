@@ -4,7 +4,7 @@ import { Command } from "cmdk";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { Task } from "./task";
 import { useTasks } from "./tasks-context";
-import { belongs, LIST_NAMES, LISTS, viewOf } from "./view";
+import { LIST_NAMES, LISTS, listedBy, viewOf } from "./view";
 
 const FEW = 8;
 const EVERYWHERE = viewOf(new URLSearchParams());
@@ -32,9 +32,9 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
 
   const found: Task[] = [];
   if (text.trim()) {
-    const view = { ...EVERYWHERE, search: text };
+    const isFound = listedBy({ ...EVERYWHERE, search: text }, today);
     for (const task of store.ordered("newest")) {
-      if (found.length < FEW && belongs(task, view, today)) found.push(task);
+      if (found.length < FEW && isFound(task)) found.push(task);
     }
   }
 

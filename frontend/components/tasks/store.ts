@@ -81,7 +81,7 @@ export class TaskStore {
   readonly #shown = new Map<string, Task>();
   /** Deleted for good: an answer that is older cannot bring one back. */
   readonly #gone = new Set<string>();
-  readonly #orders = new Map<Sort, { revision: number; tasks: Task[] }>();
+  readonly #orders = new Map<Sort, { tasks: Task[]; stale: Set<string> }>();
   readonly #listeners = new Set<() => void>();
   #queue: Waiting[] = [];
   readonly #done: Step[] = [];
@@ -131,20 +131,17 @@ export class TaskStore {
     return this.#queue.some(({ edit }) => idsOf(edit).includes(id));
   }
 
-  /** All tasks in an order. */
+  /** All tasks in an order. Only those that changed are put into their places. */
   ordered(sort: Sort): readonly Task[] {
-    const { revision } = this.#state;
     const before = this.#orders.get(sort);
-    if (before?.revision === revision) return before.tasks;
-    const tasks: Task[] = [];
-    const known = new Set<string>();
-    for (const { id } of before?.tasks ?? []) {
+    const stale = before?.stale ?? new Set(this.#shown.keys());
+    if (before && stale.size === 0) return before.tasks;
+    const tasks = before?.tasks.filter(({ id }) => !stale.has(id)) ?? [];
+    for (const id of stale) {
       const task = this.#shown.get(id);
-      known.add(id);
       if (task) tasks.push(task);
     }
-    for (const task of this.#shown.values()) if (!known.has(task.id)) tasks.push(task);
-    this.#orders.set(sort, { revision, tasks: sorted(tasks, sort) });
+    this.#orders.set(sort, { tasks: sorted(tasks, sort), stale: new Set() });
     return tasks;
   }
 
@@ -211,6 +208,7 @@ export class TaskStore {
       }
       if (task) this.#shown.set(id, task);
       else this.#shown.delete(id);
+      for (const { stale } of this.#orders.values()) stale.add(id);
     }
     this.#state = { ...this.#state, revision: this.#state.revision + 1 };
   }

@@ -5,7 +5,7 @@ import {
   dropTargetForElements,
 } from "@atlaskit/pragmatic-drag-and-drop/element/adapter";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useHydrated } from "@/lib/use-hydrated";
 import type { Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
@@ -45,12 +45,14 @@ function LongList(props: Props) {
   const list = useRef<HTMLDivElement>(null);
   const [offset, setOffset] = useState(0);
   useLayoutEffect(() => setOffset(list.current?.offsetTop ?? 0), []);
+  // With another function all places are reckoned anew.
+  const getItemKey = useCallback((at: number) => tasks[at]?.id ?? at, [tasks]);
   const virtualizer = useWindowVirtualizer({
     count: tasks.length,
     estimateSize: () => ROW_HEIGHT,
     overscan: OVERSCAN,
     scrollMargin: offset,
-    getItemKey: (at) => tasks[at]?.id ?? at,
+    getItemKey,
   });
   const { current, hasFocus } = props;
   const index = hasFocus ? tasks.findIndex(({ id }) => id === current) : -1;

@@ -18,7 +18,7 @@ import type { Edit } from "./edit";
 import { type State, TaskStore } from "./store";
 import type { Task } from "./task";
 import { todayHere } from "./today";
-import { belongs, nameOf, pathOf, type View, viewOf } from "./view";
+import { listedBy, nameOf, pathOf, type View, viewOf } from "./view";
 
 type Context = {
   store: TaskStore;
@@ -132,15 +132,14 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const shown = useDeferredValue(view);
   const { revision } = state;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
-  const tasks = useMemo(
-    () =>
-      store.ordered(shown.sort).filter((task) => {
-        // What was ticked off just now stays in sight until another view is shown.
-        const isOpen = shown.list !== "completed" && ticked.has(task.id);
-        return belongs(isOpen ? { ...task, completed: false } : task, shown, today);
-      }),
-    [store, shown, today, revision, ticked],
-  );
+  const tasks = useMemo(() => {
+    const isListed = listedBy(shown, today);
+    return store.ordered(shown.sort).filter((task) => {
+      // What was ticked off just now stays in sight until another view is shown.
+      const isOpen = shown.list !== "completed" && ticked.has(task.id);
+      return isListed(isOpen ? { ...task, completed: false } : task);
+    });
+  }, [store, shown, today, revision, ticked]);
   // What a change does to the lists beside may show a frame after the change itself.
   const later = useDeferredValue(revision);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same

@@ -115,14 +115,15 @@ function haystackOf(task: Task): string {
 
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
-/** Whether a view lists a task. */
-export function belongs(task: Task, view: View, today: string): boolean {
-  if (!isInList(task, view.list, today)) return false;
-  if (view.priority && task.priority !== view.priority) return false;
-  const { label } = view;
-  if (label && !task.labels.some((one) => same(one, label))) return false;
+/** Tells of tasks whether a view lists them. Made once for many: it is asked of all with each change. */
+export function listedBy(view: View, today: string): (task: Task) => boolean {
+  const { list, priority, label } = view;
   const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
-  return words.every((word) => haystackOf(task).includes(word));
+  return (task) =>
+    isInList(task, list, today) &&
+    (!priority || task.priority === priority) &&
+    (!label || task.labels.some((one) => same(one, label))) &&
+    words.every((word) => haystackOf(task).includes(word));
 }
 
 const collator = new Intl.Collator("en", { numeric: true });
