@@ -277,6 +277,38 @@ def test_what_is_done_offline_goes_out_in_order_when_the_network_is_back(ada: Pe
     ada.forgives("ERR_INTERNET_DISCONNECTED")
 
 
+def test_a_slow_network_is_not_felt(ada: Person) -> None:
+    ada.adds("Before")
+    slow = ada.context.new_cdp_session(ada.page)
+    slow.send("Network.enable")
+    slow.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    seconds, bytes_a_second = 1.5, 100_000
+    conditions = {"offline": False, "latency": seconds * 1000}
+    conditions |= dict.fromkeys(("downloadThroughput", "uploadThroughput"), bytes_a_second)
+    slow.send("Network.emulateNetworkConditions", conditions)
+    ada.page.reload(wait_until="commit")
+    expect(ada.task("Before")).to_be_visible()
+    assert ada.page.evaluate("document.querySelector('main').inert"), "no script is there yet"
+    ada.has_read_all()
+    field = ada.page.get_by_label("New task")
+    for title in ("First", "Second"):
+        field.fill(title)
+        field.press("Enter")
+    ada.page.get_by_role("checkbox", name="Completed: Before").check()
+    ada.renames("Second", "Second, renamed")
+    renamed = ada.task("Second, renamed")
+    expect(renamed).to_have_attribute("aria-busy", "true", timeout=seconds * 1000)
+    ada.page.reload()  # with all of it still on its way
+    expect(renamed).to_be_visible()
+    settles(ada)
+    found = asks(ada, "{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
+    assert sorted((task["title"], task["completed"], task["version"]) for task in found) == [
+        ("Before", True, 2),
+        ("First", False, 1),
+        ("Second, renamed", False, 2),
+    ]
+
+
 SAID = {
     "BAD_USER_INPUT": "the server's own words",
     "INTERNAL_SERVER_ERROR": "Something went wrong on the server.",
