@@ -7,15 +7,16 @@ client's: the latest state of each task once, and of a deleted one that it is go
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from functools import cached_property
 
 from sqlalchemy import BigInteger, Integer, Uuid, bindparam, null, select, tuple_, union_all
 
 from api import pages
-from api.database import Owned, Row
+from api.database import Owned
 from api.errors import BadUserInput
 from api.lists import SHOWN
-from api.models import MAX, NIL, owners, task_ids, tasks
+from api.models import MAX, NIL, Row, is_id, owners, task_ids, tasks
+from api.pages import Cursors
 from api.statements import OWNER, Statement
 
 DEFAULT_SIZE = 100
@@ -75,7 +76,7 @@ class _Place:
     """Where a client has read to."""
 
     number: int
-    id: UUID
+    id: str
     horizon: int
     """What was forgotten already when the client began, and which it so never saw."""
 
@@ -100,6 +101,10 @@ class Changes:
 
     def __init__(self, owned: Owned) -> None:
         self._owned = owned
+
+    @cached_property
+    def _cursors(self) -> Cursors:
+        return Cursors(f"{self._owned.owner}\0{_SCOPE}")
 
     async def cursor(self) -> str:
         """Behind all that was written so far: read before a list, it is where to go on after it."""
@@ -132,20 +137,16 @@ class Changes:
         ]
         return ChangePage(rows, cursors, len(found) > size, after)
 
-    @property
-    def _scope(self) -> str:
-        return f"{self._owned.owner}\0{_SCOPE}"
-
     def _cursor(self, place: _Place) -> str:
-        return pages.cursor(self._scope, (str(place.number), str(place.id), str(place.horizon)))
+        return self._cursors.at(str(place.number), place.id, str(place.horizon))
 
     def _place(self, after: str) -> _Place:
         try:
-            number, id, horizon = pages.position(self._scope, after)
-            place = _Place(int(number), UUID(id), int(horizon))
+            number, id, horizon = self._cursors.key(after)
+            place = _Place(int(number), id, int(horizon))
         except (pages.NoCursor, ValueError):
             raise CursorExpired from None
         known = place.number in _NUMBERS and place.horizon in _NUMBERS
-        if not known or self._cursor(place) != after:
+        if not (known and is_id(id)) or self._cursor(place) != after:
             raise CursorExpired
         return place

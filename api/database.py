@@ -10,15 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self, TypeAlias
-
-import asyncpg
+from typing import Self
 
 from api.errors import Unavailable
+from api.models import Row
 from api.pool import AWAY, Connection, Lost, Pool, connect, connectable
 from api.statements import EveryonesStatement, Statement, UnownedStatement
-
-Row: TypeAlias = asyncpg.Record
 
 
 class _Connected(ABC):

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 from typing import Annotated, Any
-from uuid import UUID
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 from sqlalchemy import (
@@ -37,7 +36,7 @@ from sqlalchemy import (
 )
 
 from api import pages
-from api.database import Owned, Row
+from api.database import Owned
 from api.errors import BadUserInput
 from api.models import (
     MAX,
@@ -46,12 +45,15 @@ from api.models import (
     SORTED_BY,
     Labels,
     Priority,
+    Row,
     Status,
     folded,
+    is_id,
     position_key,
     tasks,
     why,
 )
+from api.pages import Cursors
 from api.statements import OWNER, Statement
 
 SHOWN = [
@@ -171,7 +173,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def _of_moment(moment: datetime) -> str:
     """In microseconds: a quarter of the time that `isoformat` takes, for each edge of a page."""
-    return str((moment - _EPOCH) // _MICROSECOND)
+    since = moment - _EPOCH
+    return str((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
 def _moment(text: str) -> datetime:
@@ -272,7 +275,7 @@ LABELS = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Page:
     """A stretch of a list, with what makes the cursors of its rows."""
 
@@ -283,12 +286,14 @@ class Page:
     sort: str = field(repr=False)
     key: _Key = field(repr=False)
 
+    @cached_property
+    def _cursors(self) -> Cursors:
+        return Cursors(self.scope)
+
     def cursor(self, row: Row) -> str:
         """Where to go on behind this row."""
         sort = row[self.sort]
-        return pages.cursor(
-            self.scope, ("" if sort is None else self.key.write(sort), str(row["id"]))
-        )
+        return self._cursors.at("" if sort is None else self.key.write(sort), row["id"])
 
 
 class Lists:
@@ -323,7 +328,7 @@ class Lists:
         rows = await self._owned.rows(
             page(order.field, descending=order.descending, narrow=filter.is_narrow),
             **said,
-            **bounds(order, pages.position(scope, after) if after is not None else None),
+            **bounds(order, Cursors(scope).key(after) if after is not None else None),
             limit=size + 1,
         )
         return Page(
@@ -350,13 +355,12 @@ def bounds(order: Order, position: Sequence[str] | None) -> dict[str, object]:
     return found
 
 
-def _read(key: _Key, position: Sequence[str], *, may_be_undated: bool) -> tuple[object, UUID]:
+def _read(key: _Key, position: Sequence[str], *, may_be_undated: bool) -> tuple[object, str]:
     try:
         text, id = position
-        uuid = UUID(id)
         sort = None if may_be_undated and not text else key.read(text)
     except ValueError:
         raise pages.NoCursor from None
-    if str(uuid) != id or (sort is not None and key.write(sort) != text):
+    if not is_id(id) or (sort is not None and key.write(sort) != text):
         raise pages.NoCursor
-    return sort, uuid
+    return sort, id

@@ -5,9 +5,11 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
+from operator import itemgetter
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 from annotated_types import Len
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -35,10 +37,11 @@ SCHEMA = "tasks"
 
 TASKS_PER_OWNER = 10_000
 LABELS_PER_TASK = 20
-NIL = UUID(int=0)
+NIL = str(UUID(int=0))
 """Never anybody's id: what a malformed id asks for, so that it costs what any other does."""
-MAX = UUID(int=2**128 - 1)
+MAX = str(UUID(int=2**128 - 1))
 """Nor is this: it stands behind all others where a list begins at its end (RFC 9562 §5.10)."""
+_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Status(StrEnum):
@@ -322,3 +325,19 @@ task_ids = metadata.tables[f"{SCHEMA}.task_ids"]
 owners = metadata.tables[f"{SCHEMA}.owners"]
 revocations = metadata.tables[f"{SCHEMA}.revocations"]
 revocation_counter = metadata.tables[f"{SCHEMA}.revocation_counter"]
+
+
+class Row(asyncpg.Record):
+    """Of an answer. Its columns are attributes, too: of these GraphQL reads a task."""
+
+    __slots__ = ()
+
+
+for _table in metadata.tables.values():
+    for _name in _table.columns.keys():  # noqa: SIM118 - a collection that is no mapping
+        setattr(Row, _name, property(itemgetter(_name)))
+
+
+def is_id(text: str) -> bool:
+    """Whether it is a UUID in its canonical spelling, which is the only one here (RFC 9562 §4)."""
+    return _ID.fullmatch(text) is not None

@@ -11,7 +11,6 @@ import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
-from uuid import UUID
 
 import asyncpg
 import orjson
@@ -44,7 +43,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from uuid_utils.compat import uuid7
 
-from api.database import Owned, Row
+from api.database import Owned
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
 from api.lists import SHOWN
 from api.models import (
@@ -53,8 +52,10 @@ from api.models import (
     NIL,
     TASKS_PER_OWNER,
     Labels,
+    Row,
     TaskFields,
     folded,
+    is_id,
     owners,
     task_ids,
     tasks,
@@ -314,7 +315,7 @@ class Tasks:
 
     async def get(self, id: str) -> Row:
         """Raises NotFound, after the same query, for a missing and for a malformed id."""
-        rows = await self._owned.rows(GET, id=_uuid(id))
+        rows = await self._owned.rows(GET, id=_sought(id))
         if not rows:
             raise NotFound
         return rows[0]
@@ -347,7 +348,7 @@ class Tasks:
 
     async def _create(self, new: Sequence["_New"], named: str) -> list[Row]:
         """Only those that are not there yet. Who races for an id finds it taken and looks again."""
-        there: dict[UUID, Row] = {}
+        there: dict[str, Row] = {}
         while missing := [task for task in new if task.id not in there]:
             records = orjson.dumps([task.record for task in missing]).decode()
             try:
@@ -365,7 +366,7 @@ class Tasks:
                 there |= {row["id"]: row for row in rows}
         return [there[task.id] for task in new]
 
-    async def _same(self, new: Sequence["_New"]) -> dict[UUID, Row]:
+    async def _same(self, new: Sequence["_New"]) -> dict[str, Row]:
         """Those that were created before, from the same inputs. Raises Conflict for any other."""
         ids = [task.id for task in new]
         digests = {row["id"]: row["input_digest"] for row in await self._owned.rows(SAME, ids=ids)}
@@ -385,8 +386,8 @@ class Tasks:
         """
         values = _checked(patch)
         if values:
-            given = bound(values, TaskFields.model_fields)
-            rows = await self._owned.rows(UPDATE, id=_uuid(id), expected_version=expected, **given)
+            given = bound(values, TaskFields.model_fields) | {"id": _sought(id)}
+            rows = await self._owned.rows(UPDATE, expected_version=expected, **given)
             if rows:
                 return rows[0]
             if expected is None:
@@ -447,7 +448,7 @@ class Tasks:
         """One row for each id, in the order of the ids."""
         if len(set(ids)) > MAX_AT_ONCE:
             raise BadUserInput({"ids": f"must be at most {MAX_AT_ONCE}"})
-        wanted = list(dict.fromkeys(_uuid(id) for id in ids))
+        wanted = list(dict.fromkeys(_sought(id) for id in ids))
         found = await self._owned.rows(statement, ids=wanted, **values)
         rows = {row["id"]: row for row in found}
         if len(rows) != len(wanted):
@@ -487,21 +488,17 @@ def _position_now(place: int) -> str:
     return f"i{digits}"
 
 
-def _uuid(id: str) -> UUID:
-    """The id, or one that no task has for any spelling but the canonical (RFC 9562 §4)."""
-    try:
-        uuid = UUID(id)
-    except ValueError:
-        return NIL
-    return uuid if str(uuid) == id else NIL
+def _sought(id: str) -> str:
+    """The id, or one that no task has instead of what is none."""
+    return id if is_id(id) else NIL
 
 
-def _new_id(chosen: object) -> UUID:
+def _new_id(chosen: object) -> str:
     if chosen is None:
-        return uuid7()
-    if (uuid := _uuid(str(chosen))) in {NIL, MAX}:
+        return str(uuid7())
+    if (id := _sought(str(chosen))) in {NIL, MAX}:
         raise BadUserInput({"id": "must be a UUID in lower case, with its hyphens"})
-    return uuid
+    return id
 
 
 def _checked(patch: Mapping[str, object]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select, update
 
 from api import migrations, pool
-from api.database import Database, Row
+from api.database import Database
 from api.errors import Unavailable
-from api.models import tasks
+from api.models import Row, tasks
 from api.pool import connectable
 from api.statements import OWNER, Statement
 from dev.postgres import Postgres

@@ -55,6 +55,7 @@ from api.context import Context
 from api.database import Database
 from api.documents import Documents, Execution
 from api.execution.compiled import Plan
+from api.execution.plain import NAMES
 from api.schema import WRITTEN, DateTime
 from api.schema import schema as house
 from api.tokens import Claims
@@ -83,6 +84,12 @@ class Colour(Enum):
     BLUE = strawberry.enum_value("blue", deprecation_reason="worn off")
 
 
+@strawberry.enum
+class Size(Enum):
+    SMALL = 1
+    LARGE = 2
+
+
 @strawberry.interface
 class Named:
     name: str
@@ -98,6 +105,7 @@ class Leafy:
     key: strawberry.ID
     colour: Colour
     shade: Colour | None
+    size: Size
     at: datetime
     texts: list[str]
     holes: list[str | None] | None
@@ -180,6 +188,7 @@ def leafy(**odd: Any) -> Leafy:
         "key": strawberry.ID("k"),
         "colour": Colour.RED,
         "shade": None,
+        "size": Size.LARGE,
         "at": NOW,
         "texts": ["a"],
         "holes": [None, "b"],
@@ -207,6 +216,11 @@ ODD: list[Leafy] = [
     leafy(colour="red"),
     leafy(colour=None),
     leafy(shade="green"),
+    leafy(size=1),
+    leafy(size=3),
+    leafy(size=True),
+    leafy(size=2.0),
+    leafy(size=None),
     leafy(at="yesterday"),
     leafy(at=NOW.replace(tzinfo=None)),
     leafy(texts=None),
@@ -432,7 +446,7 @@ FAST = [
     "{ all(first: 1) { ...F @include(if: false) name } } fragment F on Person { leafy { text } }",
     "{ all(first: 1) { greeting(twice: true) slow leafy { key } later(count: 2) { text } } }",
     "{ all(first: 1) { later { text } of { name } friend { slow } slow } one { slow greeting } }",
-    "{ last: one(number: 27) { friend { friend { name slow } name later { flag } } slow } }",
+    "{ last: one(number: 32) { friend { friend { name slow } name later { flag } } slow } }",
     "{ one { leafy { text } leafy { flag } ...F } } fragment F on Person { leafy { text key } }",
     "{ one { guarded(twice: true) greeting } must { text } }",
     "{ one { grid name } last: one(number: 0) { grid } }",
@@ -458,7 +472,7 @@ SLOW = [
     "{ all { breaks slow later { text } } }",
     "{ all { guarded slow } }",
     "{ beings { __typename ... on Named { name } ... on Dog { age } } named { name } }",
-    "{ one(number: 27) { grid } }",
+    "{ one(number: 32) { grid } }",
     "{ picky(picky: {number: 9}) all { slow } }",
     'mutation { a: write(outer: {text: "", key: null}) { name } b: ruin(fatally: true) { text } }',
     "mutation { a: must { flag } b: must(number: 1) { text } c: must { flag } }",
@@ -797,7 +811,7 @@ def test_random_operations_on_the_real_api(ways: Any) -> None:
 )
 def test_the_encoder_writes_what_the_scalar_would(value: object) -> None:
     name = "DateTime" if isinstance(value, datetime) else "Date"
-    assert WRITTEN[name](value)
+    assert eval(WRITTEN[name].format("value"), {**NAMES, "value": value})  # noqa: S307 - ours
     scalar = house._schema.type_map[name]  # noqa: SLF001
     assert isinstance(scalar, GraphQLScalarType)
     text = json.dumps(scalar.coerce_output_value(value))

@@ -22,7 +22,7 @@ import pytest
 from api import revocations as room
 from api.database import Database
 from api.errors import Unavailable
-from api.models import Kind
+from api.models import Kind, Row
 from api.retention import Retention
 from api.revocations import Revocations, SecurityEvent
 from api.tokens import Claims
@@ -449,7 +449,7 @@ def test_more_than_a_page_of_events_is_read_to_its_end(
             kept = Revocations(database, postgres.url, max_age=86_400)
             read = database.rows
 
-            async def counted(*args: Any, **kwargs: Any) -> list[asyncpg.Record]:
+            async def counted(*args: Any, **kwargs: Any) -> list[Row]:
                 rows = await read(*args, **kwargs)
                 assert len(rows) <= 3
                 return rows

@@ -76,8 +76,9 @@ class Operation:
 class Compiled:
     """Runs the operations of a schema: `execute` stands in for the schema's own.
 
-    `left` names scalars whose values may be left to whoever encodes the response, and says of a
-    value whether its encoder writes the very text that the scalar would. The schema needs
+    `left` names scalars whose values may be left to whoever encodes the response, each with a
+    condition in Python on a value `{0}`: that its encoder writes the very text that the scalar
+    would. It may name what is in `plain.NAMES`. The schema needs
     `execution_context_class=Replaying`; raises TypeError without.
 
     One whose extensions have hooks around execution is left to Strawberry, which calls them.
@@ -86,7 +87,7 @@ class Compiled:
     def __init__(
         self,
         schema: Schema,
-        left: Mapping[str, Callable[[Any], bool]] | None = None,
+        left: Mapping[str, str] | None = None,
         *,
         most_fields: int = MOST_FIELDS,
     ) -> None:

@@ -1,8 +1,10 @@
 """What is plain: what graphql-core would leave as it is, or what one look-up makes right."""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time
 from enum import EnumMeta
 from typing import Any
+from uuid import UUID
 
 from graphql import (
     GraphQLEnumType,
@@ -23,6 +25,10 @@ CONDITIONS = {
     "Float": "type({0}) is float and {0} - {0} == 0",
 }
 """Of GraphQL's own scalars, in Python: when a value is the same before and after coercion."""
+
+
+NAMES = {"UTC": UTC, "UUID": UUID, "date": date, "datetime": datetime, "time": time}
+"""What a condition of somebody else may name besides."""
 
 
 class NotPlain(Exception):
@@ -67,19 +73,21 @@ def read(kind: GraphQLScalarType) -> Change:
     return parse
 
 
-def names(kind: GraphQLEnumType, members: EnumMeta) -> dict[int, str]:
-    """What an enum's members are called in a response.
+def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[dict[int, str], dict[int, str]]:
+    """What an enum's members are called in a response: by `id`, and by the number one stands for.
 
     By `id`, since Python hashes a member by its name each time; a member lives as long as its enum.
     """
-    found = {}
+    by_id, by_number = {}, {}
     member: Any
     for member in members:
         try:
-            found[id(member)] = kind.coerce_output_value(member)
+            by_id[id(member)] = kind.coerce_output_value(member)
+            if type(member.value) is int:
+                by_number[member.value] = kind.coerce_output_value(member.value)
         except Exception as error:
             raise NotPlain from error
-    return found
+    return by_id, by_number
 
 
 class Members(dict[str, Any]):

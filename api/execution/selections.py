@@ -28,7 +28,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
 from api.execution.inputs import Inputs
-from api.execution.plain import NotPlain, condition, names, written
+from api.execution.plain import NAMES, NotPlain, condition, names, written
 from api.execution.replay import Answer, Memory
 
 Call = Callable[[Any, Path, "Run"], Any]
@@ -138,7 +138,7 @@ class Source:
         schema: Schema,
         executor: Executor[Any],
         inputs: Inputs,
-        left: Mapping[str, Callable[[Any], bool]],
+        left: Mapping[str, str],
     ) -> None:
         self._schema = schema
         self._executor = executor
@@ -146,7 +146,7 @@ class Source:
         self._left = left
         self._lines: list[str] = []
         self._names = 0
-        self._around: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path}
+        self._around: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path, **NAMES}
         self._resolvers: list[tuple[_Resolver, str]] = []
         self.fields = 0
         """That were written."""
@@ -292,12 +292,16 @@ class Source:
             definition = kind.extensions.get(DEFINITION)
             if not isinstance(definition, StrawberryEnumDefinition):
                 raise NotPlain
-            found = self._beside(names(kind, definition.wrapped_cls))
-            return f"{value} = {found}[id({value})]"
+            by_id, by_number = names(kind, definition.wrapped_cls)
+            member = f"{self._beside(by_id)}[id({value})]"
+            if not by_number:
+                return f"{value} = {member}"
+            number = f"{self._beside(by_number)}[{value}]"
+            return f"{value} = {number} if type({value}) is int else {member}"
         if not isinstance(kind, GraphQLScalarType):
             raise NotPlain
         if kind.name in self._left:
-            return f"if not {self._beside(self._left[kind.name])}({value}): raise NotPlain"
+            return f"if not ({self._left[kind.name].format(value)}): raise NotPlain"
         if own := condition(kind):
             return f"if not ({own.format(value)}): raise NotPlain"
         return f"{value} = {self._beside(written(kind))}({value})"

@@ -14,10 +14,10 @@ import jwt
 import orjson
 
 from api.context import Context
-from api.database import Database, Row
+from api.database import Database
 from api.keys import ACCESS_TOKEN, derive
 from api.lists import Filter, Order, OrderField
-from api.models import Priority, Status
+from api.models import Priority, Row, Status
 from api.tokens import Claims
 
 SITE = os.environ["NEXT_PUBLIC_BETTER_AUTH_URL"]

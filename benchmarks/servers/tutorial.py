@@ -126,7 +126,7 @@ class Connection:
 def cursor(row: models.Task) -> str:
     scope = f"{row.owner_id}\0created_at desc\0statuses=['COMPLETED', 'OPEN']"
     microseconds = (row.created_at - EPOCH) // timedelta(microseconds=1)
-    return pages.cursor(scope, (str(microseconds), str(row.id)))
+    return pages.Cursors(scope).at(str(microseconds), str(row.id))
 
 
 @strawberry.enum
