@@ -10,6 +10,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         stack.site(Path(folder)) as site,
+        bare() as smallest,
         sync_playwright() as playwright,
         # A profile of its own: Lighthouse opens its pages in it, and is signed in there.
         playwright.chromium.launch_persistent_context(
@@ -67,8 +70,8 @@ def main() -> int:
         ) as chromium,
     ):
         page = chromium.new_page()
-        for path in ("/nowhere", "/sign-in"):
-            print(f"{path:10} {scripts(page, site.url + path):.0f} kB of script, compressed")
+        for name, url in (("bare", smallest), ("/sign-in", f"{site.url}/sign-in")):
+            print(f"{name:10} {scripts(page, url):.0f} kB of script, compressed")
         page.goto(f"{site.url}/sign-up")
         page.get_by_label("Email").fill("ada@example.com")
         page.get_by_label("Password").fill(PASSWORD)
@@ -86,6 +89,34 @@ def main() -> int:
         page.close()
         lighthouse(f"{site.url}/tasks", port, Path(folder))
     return 0
+
+
+BARE = {
+    "app/layout.js": """export default function Layout({ children }) {
+        return <html lang="en"><body>{children}</body></html>; }""",
+    "app/page.js": "export default function Page() { return <h1>Nothing else</h1>; }",
+    "next.config.mjs": """export default { turbopack: { root: import.meta.dirname + "/../.." } };""",
+    "package.json": '{"type": "module"}',
+}
+
+
+@contextmanager
+def bare() -> Iterator[str]:
+    """The smallest app of the Next.js that is here, built and running at this URL."""
+    with tempfile.TemporaryDirectory(prefix="bare-", dir=stack.ROOT / ".data") as folder:
+        (Path(folder) / "node_modules").symlink_to(stack.FRONTEND / "node_modules")
+        for name, text in BARE.items():
+            path = Path(folder) / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        command = [stack.NODE, stack.FRONTEND / "node_modules/next/dist/bin/next"]
+        env = stack.environment(NEXT_TELEMETRY_DISABLED="1")
+        subprocess.run([*command, "build"], check=True, cwd=folder, env=env, capture_output=True)
+        port = stack.free_port()
+        start = [*command, "start", "--port", str(port), "--hostname", "127.0.0.1"]
+        server = stack.Server(start, Path(folder), env, "(Ready) in")
+        yield f"http://127.0.0.1:{port}/"
+        server.stop()
 
 
 def scripts(page: Page, url: str) -> float:

@@ -1,17 +1,21 @@
 "use client";
 
-import { CalendarDays, CircleCheck, Inbox, type LucideIcon, Sun, Tag, Trash2 } from "lucide-react";
+import { CalendarDays, CircleCheck, Inbox, Sun, Tag, Trash2 } from "lucide-react";
 import type { MouseEvent, ReactNode } from "react";
 import { useDeferredValue, useMemo } from "react";
 import { useTasks } from "./tasks-context";
 import { LIST_NAMES, LISTS, type ListName, listedBy, pathOf, type View, viewOf } from "./view";
 
-const ICONS: Readonly<Record<ListName, LucideIcon>> = {
-  today: Sun,
-  upcoming: CalendarDays,
-  all: Inbox,
-  completed: CircleCheck,
-  trash: Trash2,
+const LOOK = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
+
+// Made once: React leaves what is the very same element as it is.
+const ICONS: Readonly<Record<ListName | "label", ReactNode>> = {
+  today: <Sun {...LOOK} />,
+  upcoming: <CalendarDays {...LOOK} />,
+  all: <Inbox {...LOOK} />,
+  completed: <CircleCheck {...LOOK} />,
+  trash: <Trash2 {...LOOK} />,
+  label: <Tag {...LOOK} />,
 };
 
 const COUNTED: readonly ListName[] = ["today", "upcoming", "all"];
@@ -25,12 +29,11 @@ export function Lists() {
     <nav aria-label="Views" className="lists">
       <ul>
         {LISTS.map((list) => {
-          const Icon = ICONS[list];
           const count = counts[list] ?? 0;
           return (
             <li key={list}>
               <ViewLink isCurrent={isPlain && view.list === list} view={{ list }}>
-                <Icon aria-hidden="true" className="size-4 shrink-0" />
+                {ICONS[list]}
                 {LIST_NAMES[list]}
                 {COUNTED.includes(list) && state.isComplete && count > 0 && (
                   <span aria-hidden="true" className="ml-auto text-xs tabular-nums text-muted">
@@ -49,7 +52,7 @@ export function Lists() {
             {labels.map((label) => (
               <li key={label}>
                 <ViewLink isCurrent={view.label === label} view={{ list: "all", label }}>
-                  <Tag aria-hidden="true" className="size-4 shrink-0" />
+                  {ICONS.label}
                   <span className="truncate">{label}</span>
                 </ViewLink>
               </li>

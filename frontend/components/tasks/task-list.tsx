@@ -4,7 +4,7 @@ import {
   draggable,
   dropTargetForElements,
 } from "@atlaskit/pragmatic-drag-and-drop/element/adapter";
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { useWindowVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useHydrated } from "@/lib/use-hydrated";
 import type { Task } from "./task";
@@ -39,6 +39,21 @@ export function TaskList(props: Props) {
   return <Rows {...props} rows={{ start: 0, end: tasks.length, before: 0, after: 0 }} />;
 }
 
+/**
+ * What the browser found when it had laid out the page. A new row counts as an ordinary one until
+ * then, still before it is painted: to look at once lays out the page in the midst of a change.
+ */
+function heightOf(
+  row: HTMLElement,
+  entry: ResizeObserverEntry | undefined,
+  list: Virtualizer<Window, HTMLElement>,
+): number {
+  const box = entry?.borderBoxSize[0];
+  if (box) return box.blockSize;
+  const key = list.options.getItemKey(list.indexFromElement(row));
+  return list.itemSizeCache.get(key) ?? ROW_HEIGHT;
+}
+
 /** Rows keep their place in the flow; what is not there is room above and below them. */
 function LongList(props: Props) {
   const { tasks } = useTasks();
@@ -47,12 +62,13 @@ function LongList(props: Props) {
   useLayoutEffect(() => setOffset(list.current?.offsetTop ?? 0), []);
   // With another function all places are reckoned anew.
   const getItemKey = useCallback((at: number) => tasks[at]?.id ?? at, [tasks]);
-  const virtualizer = useWindowVirtualizer({
+  const virtualizer = useWindowVirtualizer<HTMLElement>({
     count: tasks.length,
     estimateSize: () => ROW_HEIGHT,
     overscan: OVERSCAN,
     scrollMargin: offset,
     getItemKey,
+    measureElement: heightOf,
   });
   const { current, hasFocus } = props;
   const index = hasFocus ? tasks.findIndex(({ id }) => id === current) : -1;
@@ -162,6 +178,14 @@ function Place({
 }: PlaceProps) {
   const { tasks, store } = useTasks();
   const element = useRef<HTMLLIElement>(null);
+  // Another function would be told of the row again, and measure it, with each render.
+  const attach = useCallback(
+    (row: HTMLLIElement | null) => {
+      element.current = row;
+      measure?.(row);
+    },
+    [measure],
+  );
   const [edge, setEdge] = useState<"before" | "after" | null>(null);
   const { id } = task;
 
@@ -208,10 +232,7 @@ function Place({
       data-id={id}
       data-index={place}
       onFocus={() => onFocus(id)}
-      ref={(row) => {
-        element.current = row;
-        measure?.(row);
-      }}
+      ref={attach}
       tabIndex={isFirst ? 0 : -1}
     >
       {children}

@@ -7,6 +7,18 @@ import { PRIORITIES, PRIORITY_NAMES } from "./task";
 import { useTasks } from "./tasks-context";
 import { nameOf, SORT_NAMES, SORTS, type Sort } from "./view";
 
+// Made once: the toolbar is drawn anew with each change of the tasks, and these are not.
+const ICONS = {
+  search: (
+    <Search
+      aria-hidden="true"
+      className="pointer-events-none absolute top-1/2 left-3 size-4 -translate-y-1/2 text-muted"
+    />
+  ),
+  clear: <X aria-hidden="true" className="size-4" />,
+  select: <ListChecks aria-hidden="true" className="size-4.5" />,
+};
+
 type Props = {
   search: Ref<HTMLInputElement>;
   isSelecting: boolean;
@@ -29,10 +41,7 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
       </div>
       <div className="mt-3 flex flex-wrap items-center gap-2">
         <div className="relative min-w-44 flex-1 basis-full sm:basis-0">
-          <Search
-            aria-hidden="true"
-            className="pointer-events-none absolute top-1/2 left-3 size-4 -translate-y-1/2 text-muted"
-          />
+          {ICONS.search}
           <input
             aria-keyshortcuts="/"
             aria-label="Search"
@@ -57,7 +66,7 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
               onClick={() => show({ ...view, search: "" }, true)}
               type="button"
             >
-              <X aria-hidden="true" className="size-4" />
+              {ICONS.clear}
             </button>
           )}
         </div>
@@ -95,7 +104,7 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
           onClick={onSelecting}
           type="button"
         >
-          <ListChecks aria-hidden="true" className="size-4.5" />
+          {ICONS.select}
         </button>
       </div>
     </div>
