@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
+from dev.postgres import ROOT
 from tests import stack
 from tests.e2e.conftest import ARGUMENTS, PASSWORD, TOKEN, executable
 
@@ -95,7 +96,8 @@ BARE = {
     "app/layout.js": """export default function Layout({ children }) {
         return <html lang="en"><body>{children}</body></html>; }""",
     "app/page.js": "export default function Page() { return <h1>Nothing else</h1>; }",
-    "next.config.mjs": """export default { turbopack: { root: import.meta.dirname + "/../.." } };""",
+    "next.config.mjs": """const root = import.meta.dirname + "/../..";
+        export default { turbopack: { root } };""",
     "package.json": '{"type": "module"}',
 }
 
@@ -103,17 +105,24 @@ BARE = {
 @contextmanager
 def bare() -> Iterator[str]:
     """The smallest app of the Next.js that is here, built and running at this URL."""
-    with tempfile.TemporaryDirectory(prefix="bare-", dir=stack.ROOT / ".data") as folder:
+    with tempfile.TemporaryDirectory(prefix="bare-", dir=ROOT / ".data") as folder:
         (Path(folder) / "node_modules").symlink_to(stack.FRONTEND / "node_modules")
         for name, text in BARE.items():
             path = Path(folder) / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        command = [stack.NODE, stack.FRONTEND / "node_modules/next/dist/bin/next"]
+        command = [str(stack.NODE), "node_modules/next/dist/bin/next"]
         env = stack.environment(NEXT_TELEMETRY_DISABLED="1")
         subprocess.run([*command, "build"], check=True, cwd=folder, env=env, capture_output=True)
         port = stack.free_port()
-        start = [*command, "start", "--port", str(port), "--hostname", "127.0.0.1"]
+        start: list[str | Path] = [
+            *command,
+            "start",
+            "--port",
+            str(port),
+            "--hostname",
+            "127.0.0.1",
+        ]
         server = stack.Server(start, Path(folder), env, "(Ready) in")
         yield f"http://127.0.0.1:{port}/"
         server.stop()
