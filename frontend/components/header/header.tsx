@@ -5,6 +5,7 @@ import Link from "next/link";
 import { SignOut } from "@/components/account/sign-out";
 import { ThemeButton } from "@/components/theme/theme";
 import { useHydrated } from "@/lib/use-hydrated";
+import { useModifier } from "@/lib/use-modifier";
 import { Wordmark } from "./wordmark";
 
 type Props = {
@@ -16,6 +17,7 @@ type Props = {
 /** The bar above what a signed-in person sees. */
 export function Header({ email, onSearch }: Props) {
   const isHydrated = useHydrated();
+  const modifier = useModifier();
   return (
     <header className="sticky top-0 z-20 border-b border-line bg-paper">
       <div className="mx-auto flex h-14 max-w-7xl items-center justify-between gap-3 px-4 sm:px-6">
@@ -32,7 +34,7 @@ export function Header({ email, onSearch }: Props) {
               <Search aria-hidden="true" className="size-4" />
               <span className="sr-only sm:not-sr-only">Find</span>
               <span aria-hidden="true" className="key hidden sm:block">
-                ⌘K
+                {modifier}K
               </span>
             </button>
           )}

@@ -7,6 +7,7 @@ import { useSession } from "@/components/graphql/graphql";
 import { Header } from "@/components/header/header";
 import { nextTheme, useTheme } from "@/components/theme/theme";
 import { useHydrated } from "@/lib/use-hydrated";
+import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
 import { BulkBar } from "./bulk-bar";
 import { ConfirmDelete } from "./confirm-delete";
@@ -44,6 +45,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const { store, state, tasks, view, show, undo, redo } = useTasks();
   const actions = useActions();
   const isHydrated = useHydrated();
+  const modifier = useModifier();
   const { theme, choose } = useTheme();
   const [editing, setEditing] = useState<string | null>(null);
   const [open, setOpen] = useState<string | null>(null);
@@ -175,8 +177,8 @@ export function Workspace({ email, isSeeded }: Props) {
   const commands: PaletteCommand[] = [
     { name: "Write a new task", keys: "c", run: writeNew },
     { name: "Search this view", keys: "/", run: () => search.current?.focus() },
-    { name: "Undo", keys: "⌘Z", run: undo },
-    { name: "Do again", keys: "⇧⌘Z", run: redo },
+    { name: "Undo", keys: `${modifier}Z`, run: undo },
+    { name: "Do again", keys: `${modifier}Y`, run: redo },
     { name: "Select several", keys: "x", run: selection.choose },
     { name: "Keyboard shortcuts", keys: "?", run: () => setSheet("shortcuts") },
     { name: `Appearance: ${nextTheme(theme)}`, run: () => choose(nextTheme(theme)) },
