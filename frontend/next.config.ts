@@ -19,10 +19,10 @@ export default {
         { key: "Referrer-Policy", value: "same-origin" },
       ],
     },
-    {
-      // Its address holds a token until its script has run.
-      source: "/reset-password",
+    // Their addresses hold a token until their script has run.
+    ...["/reset-password", "/confirm-email"].map((source) => ({
+      source,
       headers: [{ key: "Referrer-Policy", value: "no-referrer" }],
-    },
+    })),
   ],
 } satisfies NextConfig;

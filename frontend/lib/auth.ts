@@ -3,6 +3,7 @@ import { callbackPaths } from "./callback-paths";
 import { CLIENT_ADDRESS_HEADER } from "./client-address";
 import { type Config, config } from "./config";
 import { createPool, type Database, watchedPool } from "./database";
+import { emailChange } from "./email-change";
 import { accessTokens } from "./keys";
 import { endings } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
@@ -13,8 +14,9 @@ import { secretRotation, secretVersions } from "./secret-rotation";
 const DAY = 24 * 60 * 60;
 
 /**
- * No mail of this app verifies an address. Whoever knows the secret could make such a link for anybody
- * and be signed in by it; and an API with a key set, which shall not make tokens, does know the secret.
+ * Better Auth's links that confirm an address are signed with the secret. Whoever knows it could make
+ * one for anybody and be signed in by it; and an API with a key set, which shall not make tokens, does
+ * know it. `email-change` has links of its own, which nobody can make.
  */
 const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
 
@@ -55,6 +57,7 @@ export function authOptions(current: Config, database: Database) {
       ownSessions(),
       callbackPaths(),
       replacedPassword(),
+      emailChange(current.baseUrl),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
     ],
   } satisfies BetterAuthOptions;

@@ -1,6 +1,7 @@
 import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { getAuth } from "./auth";
+import { identifierOf, proposalIn } from "./email-change";
 import { signInPath } from "./next-path";
 import type { OwnSession } from "./own-sessions";
 import { resetIdentifier } from "./password-reset";
@@ -41,6 +42,13 @@ export async function sessionsOf(userId: string): Promise<OwnSession[]> {
     sortBy: { field: "createdAt", direction: "desc" },
     limit: 100,
   });
+}
+
+/** The address that a link would make somebody's; null when the link is no longer good. */
+export async function confirmableAddress(token: string): Promise<string | null> {
+  const { internalAdapter } = await getAuth().$context;
+  const found = await internalAdapter.findVerificationValue(identifierOf(token));
+  return found && found.expiresAt > new Date() ? proposalIn(found.value).to : null;
 }
 
 /** Whether a link to choose a new password with would still be taken. */

@@ -253,6 +253,39 @@ def test_a_name_is_changed(ada: Person) -> None:
     expect(ada.page.get_by_label("Name", exact=True)).to_have_value("Ada Lovelace")
 
 
+def test_an_address_is_changed_by_a_link_that_is_sent_to_it(
+    ada: Person, newcomer: Newcomer
+) -> None:
+    elsewhere = newcomer(ada.site)
+    before, elsewhere.email = ada.email, f"new-{ada.email}"
+    ada.goes_to("/account")
+    expect(ada.page.get_by_role("main")).to_contain_text(f"as {before}, which is not confirmed yet")
+    ada.page.get_by_label("New email").fill(elsewhere.email)
+    email = ada.page.locator("form").filter(has=ada.page.get_by_label("New email"))
+    email.get_by_label("Your password").fill("wrong horse")
+    email.get_by_role("button").click()
+    expect(email.get_by_text("This is not your password.")).to_be_visible()
+    email.get_by_label("Your password").fill(PASSWORD)
+    email.get_by_role("button").click()
+    expect(ada.page.get_by_text(f"A link is on its way to {elsewhere.email}.")).to_be_visible()
+    link = link_to(elsewhere)
+    elsewhere.page.goto(link)
+    elsewhere.is_at("/confirm-email")
+    expect(elsewhere.page.get_by_role("main")).to_contain_text(f"sign in as {elsewhere.email}")
+    elsewhere.clicks("Confirm the address")
+    expect(elsewhere.page.get_by_role("heading", name="is confirmed")).to_be_visible()
+    elsewhere.page.goto(link)
+    expect(elsewhere.page.get_by_role("heading", name="no longer works")).to_be_visible()
+    elsewhere.goes_to("/sign-in")
+    elsewhere.submits("Sign in")
+    elsewhere.is_at("/tasks")
+    ada.page.reload()
+    expect(ada.page.get_by_role("main")).to_contain_text(
+        f"as {elsewhere.email}, which you have confirmed"
+    )
+    ada.forgives("status of 400")
+
+
 @pytest.mark.parametrize("kind", ["JSON", "CSV"])
 def test_tasks_leave_as_a_file_and_come_back_as_often_as_one_likes(
     ada: Person, newcomer: Newcomer, kind: str, tmp_path: Path
@@ -376,4 +409,14 @@ def test_every_page_of_an_account_can_be_used_by_everybody(
     ada.page.reload()
     expect(ada.page.get_by_role("heading", name="Open the link once more")).to_be_visible()
     looks("reset-password-again")
+    ada.goes_to("/account")
+    ada.clicks("Send a link to confirm it")
+    expect(ada.page.get_by_text(f"A link is on its way to {ada.email}.")).to_be_visible()
+    looks("account-email")
+    ada.page.goto(link_to(ada, 2))
+    expect(ada.page.get_by_role("button", name="Confirm the address")).to_be_enabled()
+    looks("confirm-email")
+    ada.clicks("Confirm the address")
+    expect(ada.page.get_by_role("heading", name="is confirmed")).to_be_visible()
+    looks("confirmed-email")
     ada.forgives("status of 400")

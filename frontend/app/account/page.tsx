@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import Link from "next/link";
 import type { ReactNode } from "react";
+import { ChangeEmail } from "@/components/account/change-email";
 import { ChangeName } from "@/components/account/change-name";
 import { ChangePassword } from "@/components/account/change-password";
 import { DeleteAccount } from "@/components/account/delete-account";
@@ -52,8 +53,10 @@ export default async function AccountPage() {
           </Link>
         </div>
         <Card title="You">
-          <p className="mt-1 text-muted wrap-anywhere">You sign in as {user.email}.</p>
           <ChangeName name={user.name} />
+        </Card>
+        <Card title="Email">
+          <ChangeEmail email={user.email} isConfirmed={user.emailVerified} key={user.email} />
         </Card>
         <Card title="Your tasks as a file">
           <p className="mt-1 text-muted">

@@ -1,0 +1,74 @@
+"use client";
+
+import { useState } from "react";
+import { authClient } from "@/lib/auth-client";
+import { CurrentPasswordField, Field, FormProblem } from "./field";
+import { outcomeOf } from "./problem";
+import { textOf, useForm } from "./use-form";
+
+type Props = { email: string; isConfirmed: boolean };
+
+const request = (body: { email: string; password?: string }) =>
+  outcomeOf(() => authClient.$fetch("/request-email", { method: "POST", body }));
+
+/** The address that one signs in with: a link that is sent to it confirms it, or a new one. */
+export function ChangeEmail({ email, isConfirmed }: Props) {
+  const [sentTo, setSentTo] = useState<string | null>(null);
+  const own = useForm(async () => {
+    const outcome = await request({ email });
+    if (outcome === null) setSentTo(email);
+    return outcome;
+  });
+  const other = useForm(async (data) => {
+    const wanted = textOf(data, "email");
+    const outcome = await request({ email: wanted, password: textOf(data, "current") });
+    if (outcome === null) setSentTo(wanted);
+    return outcome;
+  });
+
+  return (
+    <>
+      <p className="mt-1 text-muted wrap-anywhere">
+        You sign in as {email}
+        {isConfirmed ? ", which you have confirmed." : ", which is not confirmed yet."}
+      </p>
+      {!isConfirmed && (
+        <form {...own.form} className="mt-3 grid gap-2">
+          <button
+            className="button justify-self-start"
+            disabled={own.isClosed || own.isPending}
+            type="submit"
+          >
+            {own.isPending ? "Sending…" : "Send a link to confirm it"}
+          </button>
+          <FormProblem problem={own.problem} />
+        </form>
+      )}
+      <form {...other.form} className="mt-4">
+        <fieldset className="grid max-w-sm gap-4" disabled={other.isClosed}>
+          <Field
+            autoComplete="email"
+            label="New email"
+            maxLength={255}
+            name="email"
+            problem={other.problem}
+            required={true}
+            type="email"
+          />
+          <CurrentPasswordField email={email} label="Your password" problem={other.problem} />
+          <FormProblem problem={other.problem} />
+          <button className="button justify-self-start" disabled={other.isPending} type="submit">
+            {other.isPending ? "Sending…" : "Send a link there"}
+          </button>
+        </fieldset>
+      </form>
+      <p
+        className="mt-4 rounded-lg bg-wash px-3.5 py-2.5 text-sm wrap-anywhere empty:hidden"
+        role="status"
+      >
+        {sentTo &&
+          `A link is on its way to ${sentTo}. It works for an hour; until it is opened, nothing changes.`}
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,73 @@
+"use client";
+
+import Link from "next/link";
+import { useEffect, useState } from "react";
+import { authClient } from "@/lib/auth-client";
+import { HOME } from "@/lib/next-path";
+import { FormProblem } from "./field";
+import { Gate } from "./gate";
+import { problemOf } from "./problem";
+import { useForm } from "./use-form";
+
+type Props = {
+  token: string;
+  /** That the link was sent to; null when it is no longer good. */
+  email: string | null;
+};
+
+/** A link was opened. It asks once more, since programs that look through mail open links, too. */
+export function ConfirmEmail(given: Props) {
+  // Kept here alone: the address forgets it, and Next renders the page again without it.
+  const [{ token, email }] = useState(given);
+  const [isDone, setDone] = useState(false);
+
+  useEffect(() => {
+    window.history.replaceState(null, "", "/confirm-email");
+  }, []);
+
+  const { form, problem, isPending, isClosed } = useForm(async () => {
+    const found = await problemOf(() =>
+      authClient.$fetch("/confirm-email", { method: "POST", body: { token } }),
+    );
+    if (!found) setDone(true);
+    return found;
+  });
+
+  if (email === null) {
+    return (
+      <Gate heading="This link no longer works">
+        <p className="mt-3 text-muted">
+          It was used already, it is older than an hour, or your password was changed since.
+        </p>
+        <Link className="button button-primary mt-6" href="/account">
+          Ask for another
+        </Link>
+      </Gate>
+    );
+  }
+
+  if (isDone) {
+    return (
+      <Gate heading="Your address is confirmed">
+        <p className="mt-3 text-muted wrap-anywhere">You sign in as {email} from now on.</p>
+        <Link className="button button-primary mt-6" href={HOME}>
+          To your tasks
+        </Link>
+      </Gate>
+    );
+  }
+
+  return (
+    <Gate heading="Is this your address?">
+      <p className="mt-3 text-muted wrap-anywhere">You will sign in as {email}.</p>
+      <form {...form} className="mt-6">
+        <fieldset className="grid gap-4" disabled={isClosed}>
+          <FormProblem problem={problem} />
+          <button className="button button-primary" disabled={isPending} type="submit">
+            {isPending ? "Confirming…" : "Confirm the address"}
+          </button>
+        </fieldset>
+      </form>
+    </Gate>
+  );
+}
