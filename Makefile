@@ -37,7 +37,7 @@ prove: setup
 	python -m benchmarks.mutants
 
 # This API beside the ceiling, Strawberry's own router and the tutorial way. wrk makes the load.
-# `make bench PEERS=1` adds servers on Node: Mercurius, GraphQL Yoga and Apollo Server.
+# `make bench PEERS=1` adds servers on Node: Mercurius, GraphQL Yoga, Apollo Server and PostGraphile.
 bench: setup $(if $(PEERS),benchmarks/peers/node_modules/.done)
 	python -m benchmarks.race $(if $(PEERS),--peers) $(BENCH)
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from api.models import Priority
 
 FIELDS = "id title description completed completedAt priority dueOn version createdAt updatedAt"
 PAGE = f"query Page($first: Int) {{ tasks(first: $first) {{ nodes {{ {FIELDS} }} }} }}"
@@ -24,6 +27,10 @@ BULK = f"""mutation Bulk($ids: [ID!]!, $patch: TasksPatch!) {{
   updateTasks(ids: $ids, patch: $patch) {{ tasks {{ {FIELDS} }} }} }}"""
 
 
+Asked = tuple[str, dict[str, Any]]
+"""An operation's text, and its variables."""
+
+
 @dataclass(frozen=True)
 class Workload:
     """One operation; its variables are made for an owner whose ids are these."""
@@ -33,6 +40,10 @@ class Workload:
     variables: Callable[[list[str], int], dict[str, Any]]
     refused: bool = False
     writes: bool = False
+
+    def asked(self, _owner: str, ids: list[str], turn: int) -> Asked:
+        """What is sent for an owner whose ids are these."""
+        return self.query, self.variables(ids, turn)
 
 
 def _update(ids: list[str], turn: int) -> dict[str, Any]:
@@ -62,5 +73,45 @@ WORKLOADS = [
         writes=True,
     ),
 ]
+# PostGraphile makes its schema from the tables. Left out is what takes a plugin, and a create: its
+# id is the client's to make, and what is sent here is sent over and over.
+_COLUMNS = FIELDS.replace("id ", "id: rowId ", 1)
+_NEWEST = """first: $first, condition: {trashedAt: null}, orderBy: [CREATED_AT_DESC, ROW_ID_DESC]"""
+_MINE = "$owner: String!, $id: UUID!"
+_BY_ID = "ownerId: $owner, rowId: $id"
+PAGE_BY_TABLE = f"""query Page($first: Int) {{
+  tasks: allTasks({_NEWEST}) {{ nodes {{ {_COLUMNS} }} }} }}"""
+EDGES_BY_TABLE = f"""query Edges($first: Int) {{ tasks: allTasks({_NEWEST}) {{
+  edges {{ cursor node {{ {_COLUMNS} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"""
+COUNTED_BY_TABLE = f"""query Counted($first: Int) {{
+  tasks: allTasks({_NEWEST}) {{ totalCount nodes {{ {_COLUMNS} }} }} }}"""
+ONE_BY_TABLE = (
+    f"""query One({_MINE}) {{ task: taskByOwnerIdAndRowId({_BY_ID}) {{ {_COLUMNS} }} }}"""
+)
+UPDATE_BY_TABLE = f"""mutation Update({_MINE}, $patch: TaskPatch!) {{
+  updateTask: updateTaskByOwnerIdAndRowId(input: {{{_BY_ID}, taskPatch: $patch}}) {{
+    task {{ {_COLUMNS} }} }} }}"""
+
+
+def _updated(owner: str, ids: list[str], turn: int) -> dict[str, Any]:
+    done = turn % 2 == 0
+    at = datetime.now(UTC).isoformat() if done else None
+    patch = {"completed": done, "completedAt": at, "priority": Priority.HIGH}
+    return {"owner": owner, "id": ids[turn % len(ids)], "patch": patch}
+
+
+Words = dict[str, Callable[[str, list[str], int], Asked]]
+"""For each workload by its name, what a server is asked that has a schema of its own."""
+
+BY_TABLE: Words = {
+    "page of 50": lambda _owner, _ids, _turn: (PAGE_BY_TABLE, {"first": 50}),
+    "100 as edges": lambda _owner, _ids, _turn: (EDGES_BY_TABLE, {"first": 100}),
+    "one task": lambda owner, ids, turn: (
+        ONE_BY_TABLE,
+        {"owner": owner, "id": ids[turn % len(ids)]},
+    ),
+    "update": lambda owner, ids, turn: (UPDATE_BY_TABLE, _updated(owner, ids, turn)),
+    "page with totalCount": lambda _owner, _ids, _turn: (COUNTED_BY_TABLE, {"first": 50}),
+}
 MIX = {"page of 50": 6, "one task": 3, "update": 1}
 """The last workload: of ten requests, nine read."""

@@ -1,6 +1,7 @@
 // One schema, one set of resolvers and one pool, so that the servers differ in nothing else.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { crc32 } from "node:zlib";
 import pg from "pg";
 import { v7 } from "uuid";
 
@@ -74,8 +75,10 @@ function cursor(owner, { id, createdAt }) {
   const microseconds = Date.parse(createdAt) * 1000 + Number(createdAt.slice(23, 26));
   const position = `${microseconds}\x1f${id}`;
   const scope = `${owner}\0created_at desc\0statuses=['COMPLETED', 'OPEN']`;
-  const digest = createHash("sha256").update(`${scope}\0${position}`).digest().subarray(0, 9);
-  return Buffer.concat([digest, Buffer.from(position)]).toString("base64url");
+  const digest = createHash("sha256").update(scope).digest().subarray(0, 8);
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(crc32(position));
+  return Buffer.concat([digest, checksum, Buffer.from(position)]).toString("base64url");
 }
 
 async function tasks(_, { first, filter, orderBy }, { owner }) {
