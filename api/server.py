@@ -42,6 +42,7 @@ class BoundedHttp(HttpToolsProtocol):
     """Hangs up on whoever sends a head without end: uvicorn would wait, and keep all of it."""
 
     _head = 0
+    _is_in_head = True
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -55,26 +56,29 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Asyncio: something arrived."""
+        """Asyncio: something arrived. A head that is all there needs no deadline."""
         super().data_received(data)
-        if self._deadline is not None:
-            self._head += len(data)
-            if self._head > MAX_HEAD:
-                self.send_400_response("The request's headers are too large.")
+        if not self._is_in_head:
+            return
+        if self._deadline is None:
+            self._await_head()
+        self._head += len(data)
+        if self._head > MAX_HEAD:
+            self.send_400_response("The request's headers are too large.")
 
     def on_message_begin(self) -> None:
         """Httptools: the first byte of a request."""
-        self._await_head()
+        self._stop_waiting()
+        self._is_in_head, self._head = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Httptools: the last one of its head."""
         self._stop_waiting()
+        self._is_in_head = False
         super().on_headers_complete()
 
     def _await_head(self) -> None:
-        self._stop_waiting()
-        self._head = 0
         self._deadline = self.loop.call_later(HEAD_TIMEOUT, self.transport.close)
 
     def _stop_waiting(self) -> None:
