@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -275,6 +276,76 @@ def test_what_is_done_offline_goes_out_in_order_when_the_network_is_back(ada: Pe
         ("Renamed offline", False, 2),
     }
     ada.forgives("ERR_INTERNET_DISCONNECTED")
+
+
+def test_each_view_shows_its_own_and_the_address_says_which(ada: Person) -> None:
+    today = ada.page.evaluate("new Date().toLocaleDateString('sv')")
+    day = date.fromisoformat(today)
+    given: list[dict[str, Any]] = [
+        {"title": "Late", "dueOn": str(day - timedelta(days=1)), "priority": "LOW"},
+        {"title": "Now", "dueOn": today, "labels": ["home"]},
+        {"title": "Soon", "dueOn": str(day + timedelta(days=3)), "priority": "URGENT"},
+        {"title": "Any day", "labels": ["Home", "deep"], "description": "needle"},
+        {"title": "Done", "completed": True, "priority": "URGENT"},
+        {"title": "Gone", "dueOn": today},
+    ]
+    create = """mutation ($inputs: [CreateTaskInput!]!) {
+        createTasks(inputs: $inputs) { tasks { id } }
+    }"""
+    made = asks(ada, create, inputs=given)["createTasks"]["tasks"]
+    asks(ada, "mutation ($id: ID!) { trashTasks(ids: [$id]) { __typename } }", id=made[-1]["id"])
+    shown = {
+        "/tasks": ["Late", "Now", "Soon", "Any day"],
+        "/tasks?view=today": ["Late", "Now"],
+        "/tasks?view=upcoming": ["Soon"],
+        "/tasks?view=completed": ["Done"],
+        "/tasks?view=trash": ["Gone"],
+        "/tasks?label=home": ["Now", "Any day"],
+        "/tasks?priority=URGENT": ["Soon"],
+        "/tasks?q=NEEDLE": ["Any day"],
+        "/tasks?view=today&label=home": ["Now"],
+        "/tasks?sort=due": ["Late", "Now", "Soon", "Any day"],
+        "/tasks?sort=priority": ["Soon", "Late", "Now", "Any day"],
+        "/tasks?sort=title": ["Any day", "Late", "Now", "Soon"],
+        "/tasks?sort=newest": ["Any day", "Soon", "Now", "Late"],
+        "/tasks?view=nonsense&sort=nonsense&priority=nonsense": ["Late", "Now", "Soon", "Any day"],
+    }
+    for path, expected in shown.items():  # as a link to oneself, rendered there and then here
+        ada.goes_to(path)
+        assert titles(ada) == expected, f"{path} as the server renders it"
+        ada.has_read_all()
+        assert titles(ada) == expected, path
+    ada.goes_to("/tasks")
+    ada.has_read_all()
+    for link, path in (("Upcoming", "?view=upcoming"), ("deep", "?label=deep")):
+        ada.page.get_by_role("link", name=link).click()
+        ada.is_at(f"/tasks{path}")
+    ada.page.get_by_label("Sort by").select_option(label="Title")
+    ada.is_at("/tasks?label=deep&sort=title")
+    ada.page.get_by_label("Priority", exact=True).select_option(label="Urgent")
+    ada.is_at("/tasks?label=deep&priority=URGENT&sort=title")
+    expect(ada.page.get_by_role("main")).to_contain_text("0 tasks")
+    for path in ("?label=deep&sort=title", "?label=deep", "?view=upcoming", ""):
+        ada.page.go_back()
+        ada.is_at(f"/tasks{path}")
+    expect(rows(ada)).to_have_count(4)
+
+
+def test_what_is_understood_of_a_line_is_shown_and_may_be_kept_as_it_is(ada: Person) -> None:
+    field = ada.page.get_by_label("New task")
+    chips = ada.page.get_by_role("list", name="Understood").get_by_role("listitem")
+    field.fill("Call the bank tomorrow !high #home")
+    assert chips.all_inner_texts() == ["Tomorrow", "High", "home"]
+    chips.get_by_role("button", name="keep “#home” as plain words").click()
+    expect(chips).to_have_count(2)
+    expect(field).to_be_focused()
+    field.press("Enter")
+    row = ada.task("Call the bank #home")
+    expect(row.get_by_text("Tomorrow").filter(visible=True)).to_be_visible()
+    field.fill("Meet on the 99th !whatever # 25:99")
+    expect(chips).to_have_count(0)
+    field.press("Enter")
+    expect(ada.task("Meet on the 99th !whatever # 25:99")).to_be_visible()
 
 
 def test_a_slow_network_is_not_felt(ada: Person) -> None:
