@@ -22,7 +22,7 @@ import pytest
 from dev.postgres import ROOT
 from dev.run import NAMES
 
-COLD, WARM = 300.0, 90.0
+COLD, WARM = 600.0, 120.0
 """Seconds after which it will not come any more."""
 
 
@@ -37,11 +37,16 @@ def clone(to: Path) -> Path:
 
 
 def newcomers_environment(home: Path) -> dict[str, str]:
-    """Of this machine, with nothing of the product's, of this checkout or of the make around us."""
+    """Of this machine, with nothing of the product's, of this checkout or of the make around us.
+
+    What that make has fetched from the registries is not fetched again.
+    """
     ours = {*NAMES, "HOME", "PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     env = {name: value for name, value in os.environ.items() if name not in ours}
     folders = [part for part in env["PATH"].split(os.pathsep) if not part.startswith(str(ROOT))]
-    return env | {"HOME": str(home), "PATH": os.pathsep.join(folders)}
+    fetched = {"UV_CACHE_DIR": ".cache/uv", "npm_config_cache": ".npm"}
+    caches = {name: str(Path.home() / folder) for name, folder in fetched.items()}
+    return caches | env | {"HOME": str(home), "PATH": os.pathsep.join(folders)}
 
 
 class Dev:
