@@ -5,9 +5,10 @@ import { type Config, config } from "./config";
 import { createPool, type Database, watchedPool } from "./database";
 import { emailChange } from "./email-change";
 import { accessTokens } from "./keys";
+import { linksOf } from "./mailed-links";
 import { endings } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
-import { RESET_LINK_LIFE, resetLinksOf, sendResetLink } from "./password-reset";
+import { passwordReset } from "./password-reset";
 import { replacedPassword } from "./replaced-password";
 import { secretRotation, secretVersions } from "./secret-rotation";
 
@@ -33,19 +34,16 @@ export function authOptions(current: Config, database: Database) {
       enabled: true,
       minPasswordLength: 8,
       maxPasswordLength: 128,
-      resetPasswordTokenExpiresIn: RESET_LINK_LIFE,
-      revokeSessionsOnPasswordReset: true,
-      sendResetPassword: (request) => {
-        // Not waited for: how long a mail takes would tell that there is an account.
-        void sendResetLink(current.baseUrl, request);
-        return Promise.resolve();
-      },
-      onPasswordReset: async ({ user }): Promise<void> => {
-        const { adapter } = await getAuth().$context;
-        await adapter.deleteMany(resetLinksOf(user.id));
+    },
+    user: {
+      deleteUser: {
+        enabled: true,
+        afterDelete: async ({ id }): Promise<void> => {
+          const { adapter } = await getAuth().$context;
+          await adapter.deleteMany(linksOf(id));
+        },
       },
     },
-    user: { deleteUser: { enabled: true } },
     disabledPaths: [...REPLACED_PATHS, ...SERVER_PATHS, ...UNUSED_PATHS],
     session: { expiresIn: 7 * DAY, updateAge: DAY },
     // Counted in this process's memory: several web processes allow that many times the rate.
@@ -57,6 +55,7 @@ export function authOptions(current: Config, database: Database) {
       ownSessions(),
       callbackPaths(),
       replacedPassword(),
+      passwordReset(current.baseUrl),
       emailChange(current.baseUrl),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
     ],

@@ -63,16 +63,13 @@ const ending = new AsyncLocalStorage<Set<string>>();
  * theirs, and whoever Better Auth says, for those who have none. Which ones, the outbox alone knows.
  */
 export function endings(): BetterAuthPlugin {
-  const note = (userId: string | undefined) => {
-    if (userId) ending.getStore()?.add(userId);
-  };
   return {
     id: "endings",
     init: () => ({
       options: {
         databaseHooks: {
-          session: { delete: { after: async ({ userId }) => note(userId) } },
-          user: { delete: { after: async ({ id }) => note(id) } },
+          session: { delete: { after: async ({ userId }) => noteEnding(userId) } },
+          user: { delete: { after: async ({ id }) => noteEnding(id) } },
         },
       },
     }),
@@ -80,11 +77,16 @@ export function endings(): BetterAuthPlugin {
       after: [
         {
           matcher: (ctx) => ctx.request?.method === "POST",
-          handler: createAuthMiddleware(async (ctx) => note(ctx.context.session?.user.id)),
+          handler: createAuthMiddleware(async (ctx) => noteEnding(ctx.context.session?.user.id)),
         },
       ],
     },
   };
+}
+
+/** Whose sessions or account this request may have ended, where Better Auth cannot know. */
+export function noteEnding(userId: string | undefined): void {
+  if (userId) ending.getStore()?.add(userId);
 }
 
 /** Runs `work` and says whose sessions or accounts it may have ended. */

@@ -5,6 +5,7 @@ import {
   sensitiveSessionMiddleware,
 } from "better-auth/api";
 import { setSessionCookie } from "better-auth/cookies";
+import { refused } from "./mailed-links";
 import { member } from "./own-sessions";
 
 /** Far longer than a sign-in takes, in milliseconds, whichever server's clock it is. */
@@ -58,11 +59,12 @@ const changePassword = createAuthEndpoint(
       { field: "password", value: known },
     ];
     await adapter.transaction(async (together) => {
-      const ended = await together.deleteMany({ model: "session", where: own });
-      if (ended === 0) throw isOver();
+      // The account before the session, as a reset does: the other way round they could wait for each other.
       const update = { password: hash };
       const written = await together.updateMany({ model: "account", where: unchanged, update });
       if (written === 0) throw refused("INVALID_PASSWORD");
+      const ended = await together.deleteMany({ model: "session", where: own });
+      if (ended === 0) throw isOver();
     });
     // After the password: whoever signs in with the old one meanwhile is among these, or is found below.
     if (member(ctx.body, "revokeOtherSessions") === true) {
@@ -79,7 +81,6 @@ const changePassword = createAuthEndpoint(
   },
 );
 
-const refused = (code: string) => new APIError("BAD_REQUEST", { code });
 const isOver = () => new APIError("UNAUTHORIZED", { code: "UNAUTHORIZED" });
 
 /**

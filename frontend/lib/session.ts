@@ -1,10 +1,9 @@
 import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { getAuth } from "./auth";
-import { identifierOf, proposalIn } from "./email-change";
+import { digest, linkOf } from "./mailed-links";
 import { signInPath } from "./next-path";
 import type { OwnSession } from "./own-sessions";
-import { resetIdentifier } from "./password-reset";
 
 /**
  * The session of the request being rendered, or null.
@@ -47,14 +46,18 @@ export async function sessionsOf(userId: string): Promise<OwnSession[]> {
 /** The address that a link would make somebody's; null when the link is no longer good. */
 export async function confirmableAddress(token: string): Promise<string | null> {
   const { internalAdapter } = await getAuth().$context;
-  const found = await internalAdapter.findVerificationValue(identifierOf(token));
-  return found && found.expiresAt > new Date() ? proposalIn(found.value).to : null;
+  const link = await linkOf(internalAdapter, "email", token);
+  if (!link) return null;
+  const user = await internalAdapter.findUserById(link.userId);
+  const account = await internalAdapter.findCredentialAccount(link.userId);
+  const isSame = user?.email === link.address && digest(account?.password ?? "") === link.password;
+  return isSame ? link.to : null;
 }
 
 /** Whether a link to choose a new password with would still be taken. */
 export async function isResetLinkGood(token: string): Promise<boolean> {
-  if (token.includes("\0")) return false; // PostgreSQL would refuse the question.
   const { internalAdapter } = await getAuth().$context;
-  const found = await internalAdapter.findVerificationValue(resetIdentifier(token));
-  return found !== null && found.expiresAt > new Date();
+  const link = await linkOf(internalAdapter, "password", token);
+  if (!link) return false;
+  return (await internalAdapter.findUserById(link.userId))?.email === link.address;
 }

@@ -1,5 +1,6 @@
 """People at browsers of their own, and the web app that they sign in to."""
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -63,6 +64,12 @@ class Person(Member):
             key = derive(env["BETTER_AUTH_SECRET"].encode(), ACCESS_TOKEN)
         audience, issuer = env.get("JWT_AUDIENCE", url), env.get("JWT_ISSUER", url)
         return jwt.decode(token, key, [header["alg"]], audience=audience, issuer=issuer)
+
+
+def mailed(web: stack.Server, email: str, mail: int = 1) -> str:
+    """The token of the link in the first mail to this address, or in a later one, as printed."""
+    pattern = rf"^To: {re.escape(email)}\n(?:(?!To: ).*\n)*?http.*token=(.*)\n"
+    return web.said(pattern, mail)[1]
 
 
 class Browsers:
