@@ -46,7 +46,12 @@ PRIVATE = {
         "get_extensions",
         "schema_converter",
     ),
-    "strawberry.types.field.StrawberryField": ("get_result", "is_basic_field", "python_name"),
+    "strawberry.types.field.StrawberryField": (
+        "get_result",
+        "is_async",
+        "is_basic_field",
+        "python_name",
+    ),
     "strawberry.types.fields.resolver.StrawberryResolver": (
         "info_parameter",
         "parent_parameter",

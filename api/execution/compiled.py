@@ -25,6 +25,11 @@ from api.execution.selections import Later, Run, Source, Step
 
 MOST_FIELDS = 20_000
 """Of all compiled operations, which take about 1 kB each; the oldest documents go first."""
+SIGHTS = 2
+"""Of an operation before it is compiled; of one that had to make room, twice as many each time.
+
+More in turn than there is room for would be compiled in turn, at more than graphql-core costs.
+"""
 MOST_CONDITIONS = 4
 """Variables of `@skip` and `@include`: an operation is compiled for each choice that is met."""
 HOOKS = ("on_operation", "on_execute", "resolve", "get_results")
@@ -98,9 +103,10 @@ class Compiled:
         self._most_fields = most_fields
         self._inputs = Inputs(schema)
         self._is_on = not any(_has_hooks(extension) for extension in schema.get_extensions())
-        self._met: WeakKeyDictionary[Document, dict[str | None, Operation | None]] = (
+        self._met: WeakKeyDictionary[Document, dict[str | None, Operation | int]] = (
             WeakKeyDictionary()
         )
+        self._needed: WeakKeyDictionary[Document, int] = WeakKeyDictionary()
 
     async def execute(
         self,
@@ -141,17 +147,17 @@ class Compiled:
                 forget(run.memory)
 
     def _operation(self, document: Document, name: str | None) -> Operation | None:
-        """From its second sight on."""
+        """Once it was met often enough."""
         if not self._is_on:
             return None
         operations = self._met.setdefault(document, {})
-        if name not in operations:
-            operations[name] = None
-            return None
-        found = operations[name]
-        if found is None:
-            found = operations[name] = self._prepared(document.node, name)
-        return found
+        found = operations.get(name, 0)
+        if isinstance(found, int):
+            found += 1
+            if found >= self._needed.get(document, SIGHTS):
+                found = self._prepared(document.node, name)
+            operations[name] = found
+        return found if isinstance(found, Operation) else None
 
     def _prepared(self, document: DocumentNode, name: str | None) -> Operation:
         node = get_operation_ast(document, name)
@@ -207,7 +213,7 @@ class Compiled:
             document: sum(
                 plan.fields
                 for operation in operations.values()
-                if operation
+                if isinstance(operation, Operation)
                 for plan in operation.plans.values()
                 if plan
             )
@@ -217,8 +223,10 @@ class Compiled:
         for document, number in fields.items():  # the oldest first
             if total <= self._most_fields:
                 return
-            del self._met[document]
-            total -= number
+            if number:
+                del self._met[document]
+                self._needed[document] = 2 * self._needed.get(document, SIGHTS)
+                total -= number
 
 
 def _refuse(_: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,11 @@ type; whatever is not plain raises NotPlain before a resolver was called.
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from types import NoneType
 from typing import Any
+from uuid import UUID
 
 from graphql import (
     FieldNode,
@@ -69,7 +73,9 @@ class Inputs:
             kind: Any = type_from_ast(self._graphql, node.type)
             default: Any = Undefined
             if node.default_value:
-                default = _constant(coerce_input_literal(node.default_value, kind))
+                default = coerce_input_literal(node.default_value, kind)
+                if not _may_be_shared(kind, default):
+                    raise NotPlain
             needed = isinstance(kind, GraphQLNonNull) and default is Undefined
             steps.append((node.variable.name.value, self._coercion(kind), default, needed))
 
@@ -144,8 +150,11 @@ class Inputs:
 
             return variable
         if not _has_variables(node):
-            value = _constant(coerce_input_literal(node, kind))
-            return lambda _: value
+            value = coerce_input_literal(node, kind)
+            if value is Undefined:
+                raise NotPlain
+            if _may_be_shared(kind, value):
+                return lambda _: value
 
         def literal(variables: Variables) -> Any:
             value = coerce_input_literal(node, kind, VariableValues({}, dict(variables)))
@@ -309,18 +318,23 @@ def _each(change: Change | None) -> Change:
     return items
 
 
-def _constant(value: Any) -> Any:
-    """A value for every call to share: its lists and objects are copied when they are converted."""
-    if value is Undefined:
-        raise NotPlain
-    left = [value]
-    while left:
-        part = left.pop()
-        if isinstance(part, dict | list):
-            left += part.values() if isinstance(part, dict) else part
-        elif type(part).__hash__ is None:
-            raise NotPlain  # a scalar's own, which a resolver could change
-    return value
+def _may_be_shared(kind: Any, value: Any) -> bool:
+    """By all calls: its lists and objects are copied when they are converted, its leaves are not.
+
+    What a scalar of somebody's made may be changed by a resolver, and is for that call alone.
+    """
+    if isinstance(kind, GraphQLNonNull):
+        return _may_be_shared(kind.of_type, value)
+    if isinstance(kind, GraphQLList) and type(value) is list:
+        return all(_may_be_shared(kind.of_type, item) for item in value)
+    if isinstance(kind, GraphQLInputObjectType) and type(value) is dict:
+        fields = {field.out_name or name: field.type for name, field in kind.fields.items()}
+        return all(_may_be_shared(fields[name], item) for name, item in value.items())
+    return type(value) in SHARED or isinstance(value, Enum)
+
+
+SHARED = frozenset({NoneType, str, int, float, bool, bytes, date, datetime, time, timedelta, UUID})
+"""Types of which nobody can change a value."""
 
 
 def _has_variables(node: ValueNode) -> bool:

@@ -101,11 +101,12 @@ class Run:
 class _Resolver:
     """Of a field: what calls it, and what completes its answers."""
 
-    __slots__ = ("_call", "complete")
+    __slots__ = ("_call", "_is_async", "complete")
     complete: Complete
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, *, is_async: bool) -> None:
         self._call = call
+        self._is_async = is_async
 
     def __call__(
         self, source: Any, path: Path, run: Run, later: Later, into: dict[Any, Any]
@@ -116,7 +117,8 @@ class _Resolver:
         except NotPlain:
             raise
         except Exception as error:
-            run.memory[path] = Answer(error=error)
+            # Strawberry converts the arguments of an async resolver once it is waited for.
+            run.memory[path] = Answer(error=error, waited=self._is_async)
             raise NotPlain from error
         if is_awaitable(found):
             run.memory[path] = Answer(waiting=found)
@@ -221,7 +223,9 @@ class Source:
                 parts.append((key, value, [f"{value} = {source}.{attribute}", *lines]))
                 live = live or calls
             else:
-                resolver = _Resolver(self._call(of, found, details))
+                definition = found.extensions.get(DEFINITION)
+                is_async = isinstance(definition, StrawberryField) and definition.is_async
+                resolver = _Resolver(self._call(of, found, details), is_async=is_async)
                 self._resolvers.append((resolver, self._complete(found, details)))
                 call = f"{self._beside(resolver)}({source}, {below}, r, l, {into})"
                 parts.append((key, "", [call]))
