@@ -15,10 +15,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -118,27 +119,29 @@ def node(script: str, folder: Path, env: dict[str, str]) -> stack.Server:
 
 
 @contextmanager
-def entrants(server: Postgres, folder: Path, *, peers: bool = False) -> Iterator[list[Entrant]]:
-    """Each on a port of its own, and on the same database."""
+def entrants(
+    server: Postgres, folder: Path, *, peers: bool = False, against: str | None = None
+) -> Iterator[list[Entrant]]:
+    """Each on a port of its own, and on the same database: all, or this API and one other."""
     env = trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
+
+    def served(module: str) -> stack.Server:
+        return python(f"benchmarks.servers.{module}:app", folder, env)
+
+    starts: dict[str, Callable[[], stack.Server]] = {
+        "this API": lambda: stack.api(folder, env),
+        "graphql-core alone": lambda: stack.api(folder, env | {"EXECUTION": "reference"}),
+        "the ceiling": lambda: served("ceiling"),
+        "Strawberry's router": lambda: served("strawberry_router"),
+        "the tutorial way": lambda: served("tutorial"),
+    }
+    if peers:
+        starts |= {name: partial(node, script, folder, env) for name, script in PEERS.items()}
     with ExitStack() as running:
-        found = [
-            Entrant("this API", stack.api(folder, env)),
-            Entrant("graphql-core alone", stack.api(folder, env | {"EXECUTION": "reference"})),
-            Entrant("the ceiling", python("benchmarks.servers.ceiling:app", folder, env)),
-            Entrant(
-                "Strawberry's router",
-                python("benchmarks.servers.strawberry_router:app", folder, env),
-            ),
-            Entrant("the tutorial way", python("benchmarks.servers.tutorial:app", folder, env)),
-        ]
-        if peers:
-            found += [
-                Entrant(name, node(script, folder, env), OWN_WORDS.get(name))
-                for name, script in PEERS.items()
-            ]
-        for entrant in found:
-            running.callback(entrant.server.stop)
+        found = []
+        for name in [*starts] if against is None else ["this API", against]:
+            found.append(Entrant(name, starts[name](), OWN_WORDS.get(name)))
+            running.callback(found[-1].server.stop)
         yield found
 
 
@@ -332,6 +335,16 @@ def table(found: Sequence[Entrant], names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def pairs(one: Entrant, other: Entrant, names: Sequence[str]) -> str:
+    """Markdown: how many times what the other takes, of two rounds that followed each other."""
+    lines = [f"| {one.name} beside {other.name} | median | half of the rounds |", "|---|---:|---:|"]
+    for name in names:
+        both = zip(one.figures[name], other.figures[name], strict=True)
+        low, middle, high = statistics.quantiles((own / others for own, others in both), n=4)
+        lines.append(f"| {name} | {middle:.2f} | {low:.2f} to {high:.2f} |")
+    return "\n".join(lines)
+
+
 def publish(result: str) -> None:
     """Writes the tables into the page that shows them, and the first one into the README."""
     first, _, _ = result.partition("\n\n")
@@ -353,6 +366,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=int, default=2, help="of each (%(default)s)")
     parser.add_argument("--only", default="", help="workloads whose name has this in it")
     parser.add_argument("--peers", action="store_true", help="servers on Node, too")
+    parser.add_argument("--against", help="one server alone, and each round beside its own")
     parser.add_argument("--publish", action="store_true", help="the tables, in the documentation")
     chosen = parser.parse_args(arguments)
     if subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode:
@@ -364,7 +378,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         names["a mix, 90 % reads"] = [by_name[n] for n, count in MIX.items() for _ in range(count)]
     with (
         arena() as (server, tasks, folder),
-        entrants(server, folder, peers=chosen.peers) as found,
+        entrants(server, folder, peers=chosen.peers, against=chosen.against) as found,
     ):
         compare(found, tasks)
         paths = written(names, found, tasks, folder)
@@ -380,6 +394,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"round {turn} of {chosen.rounds}", file=sys.stderr)
         result = table(found, list(names))
         print(result)
+        if chosen.against:
+            print(f"\n{pairs(found[0], found[1], list(names))}")
         if chosen.publish:
             publish(result)
 
