@@ -44,6 +44,21 @@ MEASURE = """([kind, key]) => new Promise(resolve => {
 })"""
 
 
+# How long each frame took, of a list that moves by 13 rows with each.
+SCROLL = """() => new Promise(resolve => {
+    const frames = [];
+    let last = performance.now();
+    const step = () => {
+        frames.push(performance.now() - last);
+        last = performance.now();
+        if (frames.length > 120) return resolve(frames.slice(1));
+        scrollBy(0, 600);
+        requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+})"""
+
+
 def measured(page: Page, kind: str, key: str, before: Any) -> list[tuple[float, float]]:
     """Milliseconds to the change and to the frame, of each round."""
     found = []
@@ -86,6 +101,17 @@ def main() -> int:
         show("add", measured(page, "submit", "", lambda n: field.fill(f"New {n}")))
         show("complete", measured(page, "key", " ", lambda _: first.focus()))
         show("move", measured(page, "alt", "ArrowDown", lambda _: first.focus()))
+        frames = page.evaluate(SCROLL)
+        middle, worst = statistics.median(frames), max(frames)
+        print(
+            f"scroll     frame {middle:6.1f} ({worst:.1f}), and {page.evaluate('scrollY')} px down"
+        )
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
+        page.evaluate("scrollTo(0, 0)")
+        first.get_by_role("checkbox").click()
+        page.locator("[aria-busy=true]").wait_for(state="detached")
+        print(f"a click on a box causes {len(requests)} requests: {' '.join(requests)}")
         print(f"/tasks     {scripts(page, site.url + '/tasks'):.0f} kB of script, compressed")
         page.close()
         lighthouse(f"{site.url}/tasks", port, Path(folder))

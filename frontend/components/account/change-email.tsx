@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
-import { CurrentPasswordField, Field, FormProblem } from "./field";
+import { CurrentPasswordField, Field, FormNotice, FormProblem } from "./field";
 import { outcomeOf } from "./problem";
 import { textOf, useForm } from "./use-form";
 
@@ -62,13 +62,10 @@ export function ChangeEmail({ email, isConfirmed }: Props) {
           </button>
         </fieldset>
       </form>
-      <p
-        className="mt-4 rounded-lg bg-wash px-3.5 py-2.5 text-sm wrap-anywhere empty:hidden"
-        role="status"
-      >
+      <FormNotice>
         {sentTo &&
           `A link is on its way to ${sentTo}. It works for an hour; until it is opened, nothing changes.`}
-      </p>
+      </FormNotice>
     </>
   );
 }

@@ -78,6 +78,18 @@ export function NewPasswordField({ problem }: PasswordProps) {
   );
 }
 
+/** What came of it, said when it is there. */
+export function FormNotice({ children }: { children: string | null }) {
+  return (
+    <p
+      className="mt-4 rounded-lg bg-wash px-3.5 py-2.5 text-sm wrap-anywhere empty:hidden"
+      role="status"
+    >
+      {children}
+    </p>
+  );
+}
+
 /** What no field is to blame for. */
 export function FormProblem({ problem }: { problem: Problem | null }) {
   return (

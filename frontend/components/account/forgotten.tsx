@@ -3,7 +3,7 @@
 import Link from "next/link";
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
-import { Field, FormProblem } from "./field";
+import { Field, FormNotice, FormProblem } from "./field";
 import { Gate } from "./gate";
 import { problemOf } from "./problem";
 import { textOf, useForm } from "./use-form";
@@ -40,13 +40,10 @@ export function Forgotten() {
           </button>
         </fieldset>
       </form>
-      <p
-        className="mt-4 rounded-lg bg-wash px-3.5 py-2.5 text-sm wrap-anywhere empty:hidden"
-        role="status"
-      >
+      <FormNotice>
         {sentTo &&
           `If there is an account for ${sentTo}, the link is on its way. Look among the unwanted mail too.`}
-      </p>
+      </FormNotice>
       <p className="mt-6 text-sm text-muted">
         <Link className="link" href="/sign-in">
           Back to sign in
