@@ -334,8 +334,8 @@ class Row(asyncpg.Record):
 
 
 for _table in metadata.tables.values():
-    for _name in _table.columns.keys():  # noqa: SIM118 - a collection that is no mapping
-        setattr(Row, _name, property(itemgetter(_name)))
+    for _column in _table.columns:
+        setattr(Row, _column.name, property(itemgetter(_column.name)))
 
 
 def is_id(text: str) -> bool:

@@ -57,8 +57,9 @@ function requestEmail(baseUrl: string) {
         password: digest(known),
         to: wanted.data,
       });
+      // By their address and not by their name, which is whatever they want a stranger to read.
       mailLater(wanted.data, "Confirm your address", [
-        `${user.name} wants to sign in to Bearer Tasks with this address. If that is you, open this link within an hour:`,
+        `Whoever signs in to Bearer Tasks as ${user.email} says that this address is theirs. If that is you, open this link within an hour:`,
         `${baseUrl}/confirm-email?${new URLSearchParams({ token })}`,
         "If it is not, do nothing.",
       ]);

@@ -68,6 +68,17 @@ def test_a_link_works_once_and_is_nowhere_in_the_database(
     assert run(site.database, lambda connection: connection.fetchval(mine, ada.id)) == 0
 
 
+def test_a_mail_to_a_stranger_holds_no_word_of_whoever_asked(
+    site: stack.Site, browsers: Browsers
+) -> None:
+    ada, stranger = browsers.join(site.url), new_address()
+    name = {"name": "You have won: http://evil.example"}
+    ada.client.post("/api/auth/update-user", json=name).raise_for_status()
+    asks(ada, stranger).raise_for_status()
+    mailed(site.web, stranger)
+    assert not [line for line in site.web.lines if "evil.example" in line]
+
+
 def test_one_own_address_is_confirmed_for_the_asking(site: stack.Site, browsers: Browsers) -> None:
     ada = browsers.join(site.url)
     assert asks(ada, ada.email, None).status_code == 200
