@@ -1,6 +1,6 @@
 """The whole API as one ASGI app, put together from a `Config`."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
@@ -22,7 +22,7 @@ from api.execution import Compiled
 from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.retention import Retention
 from api.revocations import Revocations
-from api.schema import WRITTEN, schema
+from api.schema import PLACED, WRITTEN, schema
 from api.tokens import Claims
 
 HEADERS = (
@@ -37,19 +37,28 @@ HEADERS = (
 """Of every answer. Strict-Transport-Security is for whoever ends TLS before this."""
 
 
+_ALONE = (*HEADERS, (b"vary", b"Origin"))
+"""Of an answer to a program, which names no origin."""
+
+
 class Api(FastAPI):
     """Takes /graphql past the router, which cost as much as the rest of its way here."""
 
     graphql: ASGIApp
+    pages: ASGIApp
+    """The same for the pages of some origins, which it lets read the answers: no others, and no
+    cookies."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] == "http":
-            send = _with(send, *HEADERS)
-            if scope["path"] == "/graphql":
-                await self.graphql(scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)
+        """ASGI. Programs send no Origin, and need not pay for what is done about one."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif scope["path"] != "/graphql":
+            await super().__call__(scope, receive, _with(send, HEADERS))
+        elif any(name == b"origin" for name, _ in scope["headers"]):
+            await self.pages(scope, receive, _with(send, HEADERS))
+        else:
+            await self.graphql(scope, receive, _with(send, _ALONE))
 
 
 def create_app(config: Config) -> Api:
@@ -103,12 +112,18 @@ def create_app(config: Config) -> Api:
             f"writes again; one of them is none: {unfit}"
         ) from None
     execution = Execution(
-        schema, Compiled(schema, WRITTEN) if config.execution == "compiled" else None
+        schema, Compiled(schema, WRITTEN, PLACED) if config.execution == "compiled" else None
     )
     graphql = Authenticated(GraphQLEndpoint(documents, execution, context), authentication)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
-    app.graphql = _Pages(
-        _BrowsersTo(None if documents.only_trusted else graphiql, graphql), config.origins
+    app.graphql = _BrowsersTo(None if documents.only_trusted else graphiql, graphql)
+    app.pages = CORSMiddleware(
+        app.graphql,
+        allow_origins=config.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After", "WWW-Authenticate"],
+        max_age=86_400,
     )
     app.router.routes.append(Route("/events", Events(reader, database, revocations)))
     return app
@@ -136,28 +151,6 @@ def authenticating(config: Config, database: Database) -> Authentication:
     return Authentication(verifier(config, key_set), revocations, key_set)
 
 
-class _Pages:
-    """Lets the pages of some origins read the answers: no others, and no cookies."""
-
-    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
-        self._app = app
-        self._cors = CORSMiddleware(
-            app,
-            allow_origins=origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-            expose_headers=["Retry-After", "WWW-Authenticate"],
-            max_age=86_400,
-        )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Programs send no Origin, and need not pay for what is done about one."""
-        if any(name == b"origin" for name, _ in scope["headers"]):
-            await self._cors(scope, receive, send)
-        else:
-            await self._app(scope, receive, _with(send, (b"vary", b"Origin")))
-
-
 class _BrowsersTo:
     """Sends a person who opens the address in a browser to GraphiQL, and lets programs through.
 
@@ -180,7 +173,7 @@ class _BrowsersTo:
             await Response(status_code=404, headers={"Vary": "Accept"})(scope, receive, send)
 
 
-def _with(send: Send, *headers: tuple[bytes, bytes]) -> Send:
+def _with(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
     """Adds these to an answer."""
 
     async def send_with(message: Message) -> None:

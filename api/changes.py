@@ -14,8 +14,7 @@ from sqlalchemy import BigInteger, Integer, Uuid, bindparam, null, select, tuple
 from api import pages
 from api.database import Owned
 from api.errors import BadUserInput
-from api.lists import SHOWN
-from api.models import MAX, NIL, Row, is_id, owners, task_ids, tasks
+from api.models import MAX, NIL, SHOWN, Row, is_id, owners, task_ids, tasks
 from api.pages import Cursors
 from api.statements import OWNER, Statement
 
@@ -37,7 +36,7 @@ def _since() -> Statement:
     limit = bindparam("limit", type_=Integer)
     forgotten = null().label("forgotten_number")
     written = (
-        select(tasks.c.change_number, *SHOWN, forgotten)
+        select(*SHOWN, tasks.c.change_number, forgotten)
         .where(tasks.c.owner_id == OWNER, tuple_(tasks.c.change_number, tasks.c.id) > place)
         .order_by(tasks.c.change_number, tasks.c.id)
         .limit(limit)
@@ -45,14 +44,14 @@ def _since() -> Statement:
     key = (task_ids.c.change_number, task_ids.c.id)
     gone = (task_ids.c.id if c.name == "id" else null().label(c.name) for c in SHOWN)
     deleted = (
-        select(task_ids.c.change_number, *gone, forgotten)
+        select(*gone, task_ids.c.change_number, forgotten)
         .where(task_ids.c.owner_id == OWNER, task_ids.c.deleted_at.is_not(None))
         .where(tuple_(*key) > place)
         .order_by(*key)
         .limit(limit)
     )
     nothing = (null().label(column.name) for column in SHOWN)
-    state = select(owners.c.change_number, *nothing, owners.c.forgotten_number).where(_of_owner)
+    state = select(*nothing, *_numbers).where(_of_owner)
     found = union_all(state, written, deleted).cte("found")  # the first one gives each its type
     in_order = (found.c.id.is_(None).desc(), found.c.change_number, found.c.id)
     return Statement(

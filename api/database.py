@@ -7,7 +7,7 @@ and once more for PostgreSQL, whose row security `$1` puts in force (`migrations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -57,7 +57,7 @@ class Transaction(_Connected):
 
     async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
         """An owner's statement keeps its wall to itself: else it would last for the next one."""
-        rows = await self._connection.fetch(statement.sql, *values)
+        rows = await _fetched(self._connection, statement, values)
         if isinstance(statement, Statement):
             await self._connection.execute("RESET ROLE")
         return rows
@@ -85,20 +85,19 @@ class Database(_Connected):
 
     async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
         """Once more on another connection, if one dies under a statement that writes nothing."""
-        try:
-            return await self._fetch(statement, *values)
-        except Lost:
-            if not statement.is_reading:
-                raise
-            return await self._fetch(statement, *values)
-
-    async def _fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
-        connection = await self._pool.take()
-        with self._pool.lent(connection):
-            if self._pool.keeps_statements:
-                return await connection.fetch(statement.sql, *values)
-            async with connection.transaction():
-                return await connection.fetch(statement.sql, *values)
+        may_again = statement.is_reading
+        while True:
+            try:
+                connection = self._pool.free() or await self._pool.take()
+                with self._pool.lent(connection):
+                    if self._pool.keeps_statements:
+                        return await _fetched(connection, statement, values)
+                    async with connection.transaction():
+                        return await _fetched(connection, statement, values)
+            except Lost:
+                if not may_again:
+                    raise
+                may_again = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -114,6 +113,12 @@ class Database(_Connected):
         with self._pool.lent(connection):
             async with connection.transaction():
                 await connection.execute("SELECT pg_notify($1, '')", channel)
+
+
+def _fetched(
+    connection: Connection, statement: Statement | UnownedStatement, values: Sequence[object]
+) -> Awaitable[list[Row]]:
+    return connection.fetch(statement.sql, *values, record_class=statement.record)
 
 
 async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:

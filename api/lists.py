@@ -42,11 +42,13 @@ from api.models import (
     MAX,
     NIL,
     PARAGRAPHS,
+    SHOWN,
     SORTED_BY,
     Labels,
     Priority,
     Row,
     Status,
+    TaskRow,
     folded,
     is_id,
     position_key,
@@ -55,15 +57,6 @@ from api.models import (
 )
 from api.pages import Cursors
 from api.statements import OWNER, Statement
-
-SHOWN = [
-    column
-    for column in tasks.c
-    if column.name
-    not in {"owner_id", "status", "title_folded", "description_folded", "change_number"}
-]
-"""What a client may see of a task."""
-SHOWN_NAMES = {column.name for column in SHOWN}
 
 
 class OrderField(StrEnum):
@@ -243,7 +236,7 @@ def page(by: OrderField, *, descending: bool, narrow: bool) -> Statement:
         behind = bindparam("after_undated", type_=Uuid)
         past = tasks.c.id < behind if descending else tasks.c.id > behind
         beyond.append(column.is_(None) & past)
-    shown = SHOWN if column.name in SHOWN_NAMES else [*SHOWN, column]
+    shown = SHOWN if column.name in TaskRow.places else [*SHOWN, column]
     stretches = [
         select(*shown)
         .where(_mine, tasks.c.status == literal(status.value, Text))

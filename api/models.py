@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from operator import itemgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import asyncpg
@@ -327,10 +327,26 @@ revocations = metadata.tables[f"{SCHEMA}.revocations"]
 revocation_counter = metadata.tables[f"{SCHEMA}.revocation_counter"]
 
 
+SHOWN = [
+    column
+    for column in tasks.c
+    if column.name
+    not in {"owner_id", "status", "title_folded", "description_folded", "change_number"}
+]
+"""What a client may see of a task."""
+
+
 class Row(asyncpg.Record):
-    """Of an answer. Its columns are attributes, too: of these GraphQL reads a task."""
+    """Of an answer. Its columns are attributes, too."""
 
     __slots__ = ()
+
+
+class TaskRow(Row):
+    """Of a task: it begins with what is `SHOWN`, in that order. GraphQL reads a task from it."""
+
+    __slots__ = ()
+    places: ClassVar[Mapping[str, int]] = {column.name: place for place, column in enumerate(SHOWN)}
 
 
 for _table in metadata.tables.values():

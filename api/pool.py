@@ -7,9 +7,9 @@ each use, in a round trip and a task of its own. Here nothing is set for longer 
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -86,15 +86,21 @@ class Pool:
         self.keeps_statements: bool | None = None
         """Whether a statement need not be in one transaction: known with the first connection."""
 
+    def free(self) -> "Connection | None":
+        """One that nobody uses, to be given back through `lent`."""
+        while self._free and self._running:
+            connection, since = self._free.pop()
+            if not connection.is_closed() and monotonic() - since < IDLE:
+                return connection
+            self._drop(connection)
+        return None
+
     async def take(self) -> Connection:
         """One to be given back through `lent`. Raises Unavailable while there is none to be had."""
         if not self._running:
             raise Unavailable
-        while self._free:
-            connection, since = self._free.pop()
-            if not connection.is_closed() and asyncio.get_running_loop().time() - since < IDLE:
-                return connection
-            self._drop(connection)
+        if connection := self.free():
+            return connection
         if self._open < POOL_SIZE:
             self._open += 1
             return await self._opened()
@@ -102,26 +108,20 @@ class Pool:
             raise Unavailable
         return await self._wait() or await self._opened()
 
-    @contextmanager
-    def lent(self, connection: Connection) -> Iterator[None]:
+    def lent(self, connection: Connection) -> "_Lent":
         """Gives it back in the end. What asyncpg says of an outage is raised as Unavailable."""
+        return _Lent(self, connection)
+
+    def give(self, connection: Connection, error: BaseException | None) -> None:
+        """Back, after this befell it; what that means to a client is raised."""
         try:
-            yield
-        except asyncio.CancelledError:
-            connection.terminate()  # else whoever has it next would get this one's answer
-            raise
-        except AWAY as outage:
-            if isinstance(outage, ValueError):  # asyncpg's own word for a wrong argument: a bug
-                raise
-            if connection.is_closed() or isinstance(outage, _FATAL):
-                connection.terminate()
-                self._forget_free()  # they are as old
-                raise Lost from outage
-            if isinstance(outage, TimeoutError):
-                connection.terminate()  # as above
-            raise Unavailable from outage
+            if error is not None:
+                self._judge(connection, error)
         finally:
-            self._give(connection)
+            if connection.is_closed() or not self._running:
+                self._drop(connection)
+            else:
+                self._pass_on(connection)
 
     def open(self) -> None:
         """From here on it lends connections; it opens the first one when somebody asks."""
@@ -152,9 +152,9 @@ class Pool:
         try:
             if self.keeps_statements is None:
                 self.keeps_statements = await keeps_statements(connection)
-                if self.keeps_statements:
-                    connection.terminate()
-                    return await self._connected()
+            if self.keeps_statements and not size:  # others may have asked meanwhile
+                connection.terminate()
+                return await self._connected()
             await _take_text(connection)
         except BaseException:
             connection.terminate()
@@ -163,26 +163,39 @@ class Pool:
 
     async def _wait(self) -> "Connection | None":
         """For a connection that is given back, or for the right to open one."""
-        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Connection | None] = loop.create_future()
         self._line.append(turn)
+        late = loop.call_later(CONNECT_TIMEOUT, self._turn_away, turn)
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                return await turn
-        except BaseException as error:
+            return await turn
+        except asyncio.CancelledError:
             if turn.cancelled():
-                with suppress(ValueError):
+                with suppress(ValueError):  # passed over already
                     self._line.remove(turn)
-            else:  # it came at the last moment: the next one's turn
+            elif turn.exception() is None:  # it came at the last moment: the next one's turn
                 self._pass_on(turn.result())
-            if isinstance(error, TimeoutError):
-                raise Unavailable from error
             raise
+        finally:
+            late.cancel()
 
-    def _give(self, connection: Connection) -> None:
-        if connection.is_closed() or not self._running:
-            self._drop(connection)
-        else:
-            self._pass_on(connection)
+    def _turn_away(self, turn: "asyncio.Future[Connection | None]") -> None:
+        if not turn.done():
+            self._line.remove(turn)
+            turn.set_exception(Unavailable())
+
+    def _judge(self, connection: Connection, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            connection.terminate()  # else whoever has it next would get this one's answer
+        # Asyncpg's own word for a wrong argument is among them: a bug, and a ValueError.
+        elif isinstance(error, AWAY) and not isinstance(error, ValueError):
+            if connection.is_closed() or isinstance(error, _FATAL):
+                connection.terminate()
+                self._forget_free()  # they are as old
+                raise Lost from error
+            if isinstance(error, TimeoutError):
+                connection.terminate()  # as above
+            raise Unavailable from error
 
     def _drop(self, connection: Connection) -> None:
         connection.terminate()
@@ -202,7 +215,23 @@ class Pool:
         if connection is None:
             self._open -= 1
         else:
-            self._free.append((connection, asyncio.get_running_loop().time()))
+            self._free.append((connection, monotonic()))
+
+
+class _Lent:
+    """A connection, for as long as it is used. Written out, since a generator takes 2 µs."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: Pool, connection: Connection) -> None:
+        self._pool = pool
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._pool.give(self._connection, error)
 
 
 async def _take_text(connection: Connection) -> None:

@@ -18,7 +18,7 @@ from api.documents import Prepared
 from api.errors import Code
 from api.execution import Replaying
 from api.lists import Filter, Order, OrderField, Page
-from api.models import LABELS_PER_TASK, Priority, Row, Status
+from api.models import LABELS_PER_TASK, Priority, Row, Status, TaskRow
 from api.pages import DEFAULT_SIZE, MAX_SIZE
 from api.tasks import MAX_AT_ONCE
 
@@ -557,6 +557,7 @@ WRITTEN = {
     "DateTime": "type({0}) is datetime and {0}.tzinfo is UTC",
     "Date": "type({0}) is date",
 }
+PLACED = {"Task": TaskRow}
 
 
 schema = Schema(

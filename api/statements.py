@@ -46,7 +46,7 @@ from sqlalchemy.sql.operators import and_, custom_op, eq
 from sqlalchemy.sql.selectable import ForUpdateArg, SelectStatementGrouping
 from sqlalchemy.types import UserDefinedType
 
-from api.models import SCHEMA, metadata
+from api.models import SCHEMA, Row, TaskRow, metadata
 
 
 class _Caller(UserDefinedType[str]):
@@ -106,6 +106,9 @@ class _Compiled:
         self._constants = {
             name: value for name, value in compiled.params.items() if value is not None
         }
+        columns = [column.name for column in expression.exported_columns]
+        of_task = columns[: len(TaskRow.places)] == [*TaskRow.places]
+        self.record: type[Row] = TaskRow if of_task else Row
         self.is_reading = not any(
             isinstance(part, Insert | Update | Delete) for part in visitors.iterate(expression)
         )

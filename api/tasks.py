@@ -45,11 +45,11 @@ from uuid_utils.compat import uuid7
 
 from api.database import Owned
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
-from api.lists import SHOWN
 from api.models import (
     LABELS_PER_TASK,
     MAX,
     NIL,
+    SHOWN,
     TASKS_PER_OWNER,
     Labels,
     Row,

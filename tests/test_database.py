@@ -111,6 +111,45 @@ def test_who_would_wait_in_a_full_line_is_told_at_once(
     asyncio.run(attempt())
 
 
+def test_who_waits_in_line_for_too_long_is_told_so(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "POOL_SIZE", 1)
+
+    async def attempt() -> None:
+        async with Database(postgres.url) as database:
+            own = database.of("ada")
+            await own.rows(READ)
+            async with held(postgres) as looking:
+                running = asyncio.create_task(own.rows(READ))
+                await waiting(looking)
+                monkeypatch.setattr(pool, "CONNECT_TIMEOUT", 0.05)
+                with pytest.raises(Unavailable):
+                    await own.rows(READ)
+            assert await running == []
+            assert await own.rows(READ) == [], "nobody waits any more whose turn this could be"
+
+    asyncio.run(attempt())
+
+
+def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres) -> None:
+    kept = "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 1'"
+
+    async def attempt() -> list[int]:
+        lender = pool.Pool(postgres.url)
+        lender.open()
+        lent = await asyncio.gather(*(lender.take() for _ in range(pool.POOL_SIZE)))
+        try:
+            for connection in lent:
+                await connection.fetch("SELECT 1")
+            return [await connection.fetchval(kept) for connection in lent]
+        finally:
+            for connection in lent:
+                await connection.close()
+
+    assert asyncio.run(attempt()) == [1] * pool.POOL_SIZE
+
+
 def test_whoever_is_given_up_leaves_the_pool_as_large_as_it_was(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:

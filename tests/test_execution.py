@@ -10,12 +10,12 @@ import math
 import os
 import re
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
 
 import orjson
@@ -58,7 +58,7 @@ from api.documents import Documents, Execution
 from api.execution import selections
 from api.execution.compiled import Plan
 from api.execution.plain import NAMES
-from api.schema import WRITTEN, DateTime
+from api.schema import PLACED, WRITTEN, DateTime
 from api.schema import schema as house
 from api.tokens import Claims
 from benchmarks.workloads import WORKLOADS, Workload
@@ -593,6 +593,53 @@ def test_an_extension_that_looks_on_still_does() -> None:
         assert (calls[0], calls[-1]) == ("before", "after")
 
 
+class Place(tuple[str, int]):
+    """A row. Who asks for an attribute is written down."""
+
+    __slots__ = ()
+    places: ClassVar[Mapping[str, int]] = {"name": 0, "number": 1}
+
+    @property
+    def name(self) -> str:
+        calls.append("name")
+        return self[0]
+
+    @property
+    def number(self) -> int:
+        calls.append("number")
+        return self[1]
+
+
+@strawberry.type
+class Spot:
+    name: str
+    number: int
+
+
+@strawberry.type
+class Spots:
+    @strawberry.field
+    def spots(self, *, other: bool) -> list[Spot]:
+        found: list[Any] = [Place(("a", 1)), Place(("b", 2))]
+        return [*found, Spot(name="c", number=3)] if other else found
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_rows_are_read_by_their_places_and_nothing_else_is(*, other: bool) -> None:
+    schema = Quiet(Spots, execution_context_class=execution.Replaying, config=CONFIG)
+    query = "query ($other: Boolean!) { spots(other: $other) { number name } }"
+    document = Document(query, parse(query))
+    fast = execution.Compiled(schema, placed={"Spot": Place})
+    expected = asyncio.run(schema.execute(query, {"other": other}))
+    assert expected.errors is None
+    asyncio.run(fast.execute(document, {"other": other}))
+    calls.clear()
+    with watched() as answered:
+        found = asyncio.run(fast.execute(document, {"other": other}))
+    assert found.data == expected.data
+    assert (len(answered), calls) == ((0, ["number", "name"] * 2) if other else (1, []))
+
+
 def test_a_schema_without_replays_is_refused() -> None:
     with pytest.raises(TypeError, match="Replaying"):
         execution.Compiled(Quiet(Query, config=CONFIG))
@@ -802,7 +849,7 @@ def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, A
     database = Database(settings["DATABASE_URL"])
     documents = Documents(house)
     reference = Execution(house, None)
-    fast = Execution(house, execution.Compiled(house, WRITTEN))
+    fast = Execution(house, execution.Compiled(house, WRITTEN, PLACED))
     context = Context.of(Claims(owner, None, None, "", math.inf), database)
 
     with asyncio.Runner() as runner:

@@ -21,8 +21,9 @@ with documents that it has parsed and validated, and keeps.
 
 from api.execution.compiled import Compiled, Document
 from api.execution.replay import Replaying
+from api.execution.selections import Placed
 
-__all__ = ["PRIVATE", "Compiled", "Document", "Replaying"]
+__all__ = ["PRIVATE", "Compiled", "Document", "Placed", "Replaying"]
 
 PRIVATE = {
     "graphql.execution.Executor": (

@@ -21,7 +21,7 @@ from strawberry.types import ExecutionResult
 from api.execution.inputs import Inputs
 from api.execution.plain import NotPlain
 from api.execution.replay import ANSWERS, Replaying, forget
-from api.execution.selections import Later, Run, Source, Step
+from api.execution.selections import Later, Placed, Run, Source, Step
 
 MOST_FIELDS = 20_000
 """Of all compiled operations, which take about 1 kB each; the oldest documents go first."""
@@ -83,7 +83,9 @@ class Compiled:
 
     `left` names scalars whose values may be left to whoever encodes the response, each with a
     condition in Python on a value `{0}`: that its encoder writes the very text that the scalar
-    would. It may name what is in `plain.NAMES`. The schema needs
+    would. It may name what is in `plain.NAMES`. `placed` names types whose objects are rows of some
+    class, of which an item is read in a fraction of the time that an attribute takes; what else is
+    given for such a type is left to graphql-core. The schema needs
     `execution_context_class=Replaying`; raises TypeError without.
 
     One whose extensions have hooks around execution is left to Strawberry, which calls them.
@@ -93,6 +95,7 @@ class Compiled:
         self,
         schema: Schema,
         left: Mapping[str, str] | None = None,
+        placed: Mapping[str, type[Placed]] | None = None,
         *,
         most_fields: int = MOST_FIELDS,
     ) -> None:
@@ -100,6 +103,7 @@ class Compiled:
             raise TypeError("expected a schema with execution_context_class=Replaying")
         self._schema = schema
         self._left = left or {}
+        self._placed = placed or {}
         self._most_fields = most_fields
         self._inputs = Inputs(schema)
         self._is_on = not any(_has_hooks(extension) for extension in schema.get_extensions())
@@ -202,7 +206,7 @@ class Compiled:
         root = schema.get_root_type(kind)
         if root is None or kind is OperationType.SUBSCRIPTION:
             raise NotPlain
-        source = Source(self._schema, executor, self._inputs, self._left)
+        source = Source(self._schema, executor, self._inputs, self._left, self._placed)
         steps = source.steps(root, serially=kind is OperationType.MUTATION)
         # What is kept of the executor must not keep what somebody sent.
         executor.variable_values = VariableValues({}, {})

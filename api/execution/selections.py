@@ -7,7 +7,7 @@ calls them, and leaves whoever has to be waited for to `Run.settle`.
 from asyncio import FIRST_COMPLETED, CancelledError, Future, ensure_future, wait
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from graphql import (
     GraphQLEnumType,
@@ -43,6 +43,12 @@ DEFINITION = "strawberry-definition"
 """Where GraphQL's types and fields keep Strawberry's that they were made from."""
 MOST_FIELDS = 200
 """Of an operation that is compiled, which takes some 100 µs for each."""
+
+
+class Placed(Protocol):
+    """A class of rows: some attributes are also items, at these places."""
+
+    places: ClassVar[Mapping[str, int]]
 
 
 @dataclass(slots=True)
@@ -141,11 +147,13 @@ class Source:
         executor: Executor[Any],
         inputs: Inputs,
         left: Mapping[str, str],
+        placed: Mapping[str, type[Placed]],
     ) -> None:
         self._schema = schema
         self._executor = executor
         self._inputs = inputs
         self._left = left
+        self._placed = placed
         self._lines: list[str] = []
         self._names = 0
         self._around: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path, **NAMES}
@@ -206,6 +214,7 @@ class Source:
         self.fields += len(grouped)
         if self.fields > MOST_FIELDS:
             raise NotPlain
+        places = self._placed[of.name].places if of.name in self._placed else {}
         parts: list[tuple[str, str, list[str]]] = []
         live = False
         for key, details in grouped.items():
@@ -220,7 +229,9 @@ class Source:
             if attribute := _attribute(found):
                 value = self._name()
                 lines, calls = self._value(found.type, value, details, below)
-                parts.append((key, value, [f"{value} = {source}.{attribute}", *lines]))
+                place = places.get(attribute)
+                read = f"{source}.{attribute}" if place is None else f"{source}[{place}]"
+                parts.append((key, value, [f"{value} = {read}", *lines]))
                 live = live or calls
             else:
                 definition = found.extensions.get(DEFINITION)
@@ -269,12 +280,15 @@ class Source:
 
     def _check(self, of: GraphQLObjectType, value: str) -> list[str]:
         """What graphql-core asks of an object before it looks into it."""
-        if of.is_type_of is None:
-            return []
-        definition = of.extensions.get(DEFINITION)
-        if not isinstance(definition, StrawberryObjectDefinition) or definition.is_type_of:
-            raise NotPlain  # one's own may want to know more than the object
-        return [f"if not {self._beside(of.is_type_of)}({value}, None): raise NotPlain"]
+        made = self._placed.get(of.name)
+        lines = [f"if type({value}) is not {self._beside(made)}: raise NotPlain"] if made else []
+        if of.is_type_of is not None:
+            definition = of.extensions.get(DEFINITION)
+            if not isinstance(definition, StrawberryObjectDefinition) or definition.is_type_of:
+                raise NotPlain  # one's own may want to know more than the object
+            asked = f"{self._beside(of.is_type_of)}({value}, None)"
+            lines.append(f"if not {asked}: raise NotPlain")
+        return lines
 
     def _items(
         self, kind: GraphQLList[Any], value: str, details: list[FieldDetails], path: str
