@@ -1,7 +1,6 @@
 """What a resolver may touch: who calls, and data that is bound to that caller already."""
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import strawberry
 
@@ -12,8 +11,7 @@ from api.tasks import Tasks
 from api.tokens import Claims
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Of one request."""
 
     claims: Claims

@@ -146,7 +146,7 @@ class Events:
         if request.headers.get("content-type", "").lower() != MEDIA_TYPE:
             raise Refused("invalid_request", f"send {MEDIA_TYPE}", 415)
         try:
-            body = await limits.body(request.receive, MAX_BODY, BODY_TIMEOUT)
+            body = await limits.body(request.scope, request.receive, MAX_BODY, BODY_TIMEOUT)
         except Problem as problem:
             raise Refused("invalid_request", problem.message, problem.status) from None
         event = await self._reader.read(body.decode("latin-1"))

@@ -1,16 +1,18 @@
 """The process at the edge: what it takes from strangers, and how it goes."""
 
+import asyncio
 import resource
 import signal
 import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from api.server import HEAD_TIMEOUT, MAX_HEAD
+from api.server import HEAD_TIMEOUT, MAX_HEAD, Joining
 from tests import stack
 from tests.conftest import Caller, mint
 
@@ -48,6 +50,56 @@ def test_a_head_that_does_not_come_is_not_waited_for(api: stack.Server) -> None:
         assert silent.recv(1) == b""
         assert slow.recv(1) == b""
     assert HEAD_TIMEOUT - 1 < time.monotonic() - began < HEAD_TIMEOUT + 5
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(api: stack.Server) -> None:
+    body = b'{"query": "{ viewer { id } }"}'
+    head = (
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
+        f"Authorization: Bearer {mint('ada')}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with connected(api) as client:
+        client.sendall(head.encode())
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body)
+        assert client.makefile("rb").read().endswith(b'{"data":{"viewer":{"id":"ada"}}}')
+
+
+class _Recorder(asyncio.Transport):
+    """Of what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+def test_what_is_written_in_one_turn_leaves_in_one_piece() -> None:
+    async def attempt() -> None:
+        recorder = _Recorder()
+        joining = Joining(recorder, asyncio.get_running_loop())
+        joining.write(b"head, ")
+        joining.write(b"body")
+        await asyncio.sleep(0)
+        assert recorder.written == [b"head, body"]
+        joining.write(b"the last word")
+        joining.close()
+        assert recorder.closed
+        joining.write(b"too late")
+        await asyncio.sleep(0)
+        assert recorder.written == [b"head, body", b"the last word"]
+
+    asyncio.run(attempt())
 
 
 def test_slow_strangers_leave_room_for_others(settings: dict[str, str], tmp_path: Path) -> None:
