@@ -26,9 +26,9 @@ from api.tokens import Claims, InvalidToken, Verifier
 
 log = logging.getLogger(__name__)
 
-# RFC 9110 §11.4: the scheme in any case, one or more spaces. What is no token is the verifier's to
-# refuse, and so is whatever stands after one.
+# RFC 9110 §11.4: the scheme in any case, one or more spaces. Nothing may stand after the token.
 _SCHEME = re.compile(rb"bearer(\s|$)", re.IGNORECASE)
+_BEARER = re.compile(rb"bearer +([\w.-]+)", re.IGNORECASE)
 
 
 def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:
@@ -140,6 +140,7 @@ def _token(headers: Iterable[tuple[bytes, bytes]]) -> str:
     sent = [value for name, value in headers if name == b"authorization"]
     if not sent or (len(sent) == 1 and not _SCHEME.match(sent[0])):
         raise Unauthenticated(token_sent=False)
-    if len(sent) > 1:
+    match = _BEARER.fullmatch(sent[0])
+    if len(sent) > 1 or match is None:
         raise Unauthenticated(token_sent=True)
-    return sent[0][len("bearer") :].lstrip(b" ").decode("latin-1")
+    return match[1].decode()

@@ -5,11 +5,11 @@ PostgreSQL merges them and reads what it shows, however deep the page lies and h
 list is. Tasks without a date are stretches of their own, behind all others in either direction.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import Annotated, Any
 
@@ -117,7 +117,7 @@ class Filter:
     @property
     def is_narrow(self) -> bool:
         """Whether it says more than a status."""
-        return any(getattr(self, f.name) is not None for f in fields(self) if f.name != "status")
+        return any(getattr(self, name) is not None for name in _NARROWING)
 
     def _patterns(self) -> list[str] | None:
         text = self._checked("search", _search)
@@ -132,6 +132,9 @@ class Filter:
             return None if value is None else adapter.validate_python(value)
         except ValidationError as error:
             raise BadUserInput({f"filter.{name}": why(error.errors()[0])}) from None
+
+
+_NARROWING = tuple(each.name for each in fields(Filter) if each.name != "status")
 
 
 def _escaped(word: str) -> str:
@@ -275,13 +278,13 @@ class Page:
     rows: Sequence[Row]
     has_next: bool
     has_previous: bool
-    scope: str = field(repr=False)
+    scope: Callable[[], str] = field(repr=False)
     sort: str = field(repr=False)
     key: _Key = field(repr=False)
 
     @cached_property
     def _cursors(self) -> Cursors:
-        return Cursors(self.scope)
+        return Cursors(self.scope())
 
     def cursor(self, row: Row) -> str:
         """Where to go on behind this row."""
@@ -311,22 +314,22 @@ class Lists:
         """What follows behind the cursor `after`. Raises BadUserInput."""
         size = pages.size(first, pages.DEFAULT_SIZE)
         key, said = _KEYS[order.field], filter.values()
-        scope = "\0".join(
-            (
-                self._owned.owner,
-                f"{order.field} {'desc' if order.descending else 'asc'}",
-                *(f"{name}={value}" for name, value in said.items()),
-            )
-        )
+        scope = partial(_scope, self._owned.owner, order, said)
         rows = await self._owned.rows(
             page(order.field, descending=order.descending, narrow=filter.is_narrow),
             **said,
-            **bounds(order, Cursors(scope).key(after) if after is not None else None),
+            **bounds(order, Cursors(scope()).key(after) if after is not None else None),
             limit=size + 1,
         )
         return Page(
             rows[:size], len(rows) > size, after is not None, scope, SORTED_BY[order.field], key
         )
+
+
+def _scope(owner: str, order: Order, said: Mapping[str, object]) -> str:
+    """Of cursors: all that a list depends on. Written when one is asked for."""
+    by = f"{order.field} {'desc' if order.descending else 'asc'}"
+    return "\0".join((owner, by, *(f"{name}={value}" for name, value in said.items())))
 
 
 def bounds(order: Order, position: Sequence[str] | None) -> dict[str, object]:

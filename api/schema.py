@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Annotated, Any, Self, TypeVar, cast
@@ -449,8 +448,7 @@ class TasksPatch:
 
 def _given(input: Any) -> dict[str, Any]:
     """What the client wrote into an input, null included, and nothing that it left out."""
-    values = ((field.name, getattr(input, field.name)) for field in fields(input))
-    return {name: _plain(value) for name, value in values if value is not UNSET}
+    return {name: _plain(value) for name, value in vars(input).items() if value is not UNSET}
 
 
 def _plain(value: Any) -> Any:

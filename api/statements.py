@@ -99,6 +99,7 @@ class _Compiled:
         if not set(first) <= set(numbered):
             raise UnscopedStatement("the owner is nowhere in it")
         self.names = [name for name in numbered if name not in first]
+        self._known = frozenset(self.names)
         places = [*first, *self.names]
         self.sql = re.sub(
             r"\$(\d+)", lambda m: f"${places.index(numbered[int(m[1]) - 1]) + 1}", str(compiled)
@@ -115,8 +116,8 @@ class _Compiled:
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
         """The values in their places. Raises TypeError for one that has none."""
-        if unknown := values.keys() - self.names:
-            raise TypeError(f"the statement has no {sorted(unknown)}")
+        if not values.keys() <= self._known:
+            raise TypeError(f"the statement has no {sorted(values.keys() - self._known)}")
         given = {**self._constants, **values}
         return [given[name] for name in self.names]
 

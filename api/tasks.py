@@ -519,8 +519,11 @@ def bound(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, object]:
     given: dict[str, object] = {}
     for name in names:
         value = values.get(name)
-        is_day = isinstance(tasks.c[name].type, Date) and value is not None
-        given |= {f"has_{name}": name in values, f"new_{name}": str(value) if is_day else value}
+        given[f"has_{name}"] = name in values
+        given[f"new_{name}"] = str(value) if name in _DAYS and value is not None else value
         if name in _FOLDED:
             given[f"new_{_FOLDED[name]}"] = folded(value) if value is not None else None
     return given
+
+
+_DAYS = {name for name in TaskFields.model_fields if isinstance(tasks.c[name].type, Date)}
