@@ -20,9 +20,10 @@ from api.limits import HAS_ARRIVED
 log = logging.getLogger(__name__)
 
 MAX_HEAD = 64 * 1024
-"""Bytes of a request line and its headers, give or take what arrives at once."""
+"""Bytes of a request line and its headers, or of trailers, give or take what arrives at once."""
 HEAD_TIMEOUT = 10.0
-"""Seconds for a head to arrive, from the connection or from its first byte."""
+"""Seconds for a head to arrive, from the connection or from its first byte, and for the rest of
+what was answered before its end."""
 GARBAGE = 10_000
 """Objects more than before, after which Python looks for garbage in cycles; 700 unless told."""
 FILES = 10_240
@@ -59,15 +60,16 @@ class Joining:
     def write(self, data: bytes) -> None:
         """Soon, with what else is written by then."""
         if not self._written:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._written.append(data)
 
     def close(self) -> None:
         """Behind what was written."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Now."""
         joined = b"".join(self._written)
         self._written.clear()
         if joined and not self._transport.is_closing():
@@ -75,51 +77,77 @@ class Joining:
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Hangs up on whoever sends a head without end: uvicorn would wait, and keep all of it."""
+    """Hangs up on whoever sends a head or trailers without end, or never ends what was answered.
 
-    _head = 0
+    Uvicorn would wait, and keep all of it.
+    """
+
+    _idle = 0
+    """Bytes since the last of which anything came: those of an unfinished head, or of trailers."""
     _is_in_head = True
+    _is_whole = True
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Asyncio: somebody connected."""
-        super().connection_made(Joining(transport, self.loop))  # type: ignore[arg-type]  # as uvicorn uses one
-        self._await_head()
+        self._joining = Joining(transport, self.loop)
+        super().connection_made(self._joining)  # type: ignore[arg-type]  # as uvicorn uses one
+        self._await_rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio: they are gone."""
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def eof_received(self) -> None:
+        """Asyncio: they will send no more. It closes the transport behind this, written or not."""
+        self._joining.flush()
+        super().eof_received()
+
     def data_received(self, data: bytes) -> None:
         """Asyncio: something arrived. A head that is all there needs no deadline."""
+        self._idle += len(data)
         super().data_received(data)
-        if not self._is_in_head:
+        if self._is_in_head and self._deadline is None:
+            self._await_rest()
+        if self._idle <= MAX_HEAD:
             return
-        if self._deadline is None:
-            self._await_head()
-        self._head += len(data)
-        if self._head > MAX_HEAD:
+        if self._is_in_head:
             self.send_400_response("The request's headers are too large.")
+        else:
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """Httptools: the first byte of a request."""
         self._stop_waiting()
-        self._is_in_head, self._head = True, 0
+        self._is_in_head, self._is_whole, self._idle = True, False, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Httptools: the last one of its head."""
+        """Httptools: the last one of its head. What follows the body is not among them."""
         self._stop_waiting()
-        self._is_in_head = False
+        self._is_in_head, self._idle = False, 0
         super().on_headers_complete()
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Httptools: a piece of it."""
+        self._idle = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Httptools: the last byte of a request."""
+        self._is_whole, self._idle = True, 0
         self.scope["extensions"] = HAS_ARRIVED
         super().on_message_complete()
 
-    def _await_head(self) -> None:
+    def on_response_complete(self) -> None:
+        """Uvicorn: one is answered. What is left of it to come has no use, but as long."""
+        super().on_response_complete()
+        if not self._is_whole and self.cycle.response_complete and self._deadline is None:
+            self._await_rest()
+
+    def _await_rest(self) -> None:
         self._deadline = self.loop.call_later(HEAD_TIMEOUT, self.transport.close)
 
     def _stop_waiting(self) -> None:
@@ -142,6 +170,7 @@ class Server(uvicorn.Server):
                 host=host,
                 port=port,
                 http=BoundedHttp,
+                ws="none",
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,

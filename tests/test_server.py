@@ -5,12 +5,13 @@ import resource
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from api.server import HEAD_TIMEOUT, MAX_HEAD, Joining
 from tests import stack
@@ -50,6 +51,50 @@ def test_a_head_that_does_not_come_is_not_waited_for(api: stack.Server) -> None:
         assert silent.recv(1) == b""
         assert slow.recv(1) == b""
     assert HEAD_TIMEOUT - 1 < time.monotonic() - began < HEAD_TIMEOUT + 5
+
+
+CHUNKED = "POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize("trailer", [b"X-Long: ", b"X-Many: x\r\n"])
+def test_trailers_without_end_are_hung_up_on(api: stack.Server, trailer: bytes) -> None:
+    """Of a request that was refused before its body, too: nothing of it is read any more."""
+    sent = 0
+    with connected(api) as stranger:
+        stranger.sendall(f"{CHUNKED}\r\n1\r\na\r\n0\r\n".encode())
+        assert stranger.recv(1000).startswith(b"HTTP/1.1 401")
+        stranger.sendall(trailer)
+        more = trailer if trailer.endswith(b"\n") else b"x"
+        with suppress(OSError):
+            while sent < 100 * MAX_HEAD:
+                stranger.sendall(more * (16_384 // len(more)))
+                sent += 16_384
+    assert sent < 100 * MAX_HEAD
+
+
+def test_trailers_are_no_headers(api: stack.Server) -> None:
+    body = b'{"query": "{ viewer { id } }"}'
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {mint('ada')}"}
+    for late, status in (("Content-Type", 415), ("Authorization", 401)):
+        early = "".join(f"{name}: {headers[name]}\r\n" for name in headers if name != late)
+        with connected(api) as client:
+            head = f"{CHUNKED}Connection: close\r\n{early}\r\n{len(body):x}\r\n".encode()
+            client.sendall(head + body + f"\r\n0\r\n{late}: {headers[late]}\r\n\r\n".encode())
+            assert client.makefile("rb").read().split()[1] == str(status).encode()
+
+
+def test_the_rest_of_what_was_answered_is_not_waited_for(api: stack.Server) -> None:
+    """Neither when all of it is missing, nor behind a byte, nor what follows when it came late."""
+    began = time.monotonic()
+    with ExitStack() as clients:
+        all_of_them = [clients.enter_context(connected(api)) for _ in range(3)]
+        for client, rest in zip(all_of_them, (b"", b"a", b"ab"), strict=True):
+            client.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
+            assert client.recv(10_000).startswith(b"HTTP/1.1 401")
+            client.sendall(rest)
+        for client in all_of_them:
+            assert client.recv(1) == b""
+    assert time.monotonic() - began < HEAD_TIMEOUT + 5
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(api: stack.Server) -> None:
@@ -100,6 +145,14 @@ def test_what_is_written_in_one_turn_leaves_in_one_piece() -> None:
         assert recorder.written == [b"head, body", b"the last word"]
 
     asyncio.run(attempt())
+
+
+def test_who_sends_no_more_is_answered_all_the_same(api: stack.Server) -> None:
+    for _ in range(50):
+        with connected(api) as client:
+            client.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            assert client.makefile("rb").read().startswith(b"HTTP/1.1 401")
 
 
 def test_slow_strangers_leave_room_for_others(settings: dict[str, str], tmp_path: Path) -> None:
