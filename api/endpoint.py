@@ -33,6 +33,8 @@ MAX_BODY = 1024 * 1024
 """Bytes."""
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+MAX_VALUE = 512
+"""Bytes of a header that are read: what is remembered of each is bounded by it."""
 MIN_COMPRESSED = 4_096
 """Bytes of an answer from which on it is compressed, if the client likes that."""
 _QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
@@ -86,10 +88,10 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; what goes wrong is an answer too."""
-        headers = dict(scope["headers"])
+        headers = dict(reversed(scope["headers"]))  # the first of a name
         media_type = JSON
         try:
-            media_type = _negotiated(headers.get(b"accept", b"*/*"))
+            media_type = _negotiated(headers.get(b"accept", b"*/*")[:MAX_VALUE])
             response = await self._answer(scope, receive, headers, media_type)
         except Problem as problem:
             response = problem.response(media_type)
@@ -104,7 +106,7 @@ class GraphQLEndpoint:
     ) -> ASGIApp:
         method = scope["method"]
         if method == "POST":
-            _check_type(headers.get(b"content-type", b""))
+            _check_type(headers.get(b"content-type", b"")[:MAX_VALUE])
             parameters = _parameters(
                 _object(await limits.body(scope, receive, MAX_BODY), "The body")
             )
@@ -113,7 +115,7 @@ class GraphQLEndpoint:
         else:
             raise BadRequest("Send a POST, or a GET to query.", 405, {"Allow": "GET, POST"})
         name, variables = parameters.operation_name, parameters.variables
-        coding = headers.get(b"accept-encoding", b"")
+        coding = headers.get(b"accept-encoding", b"")[:MAX_VALUE]
         try:
             document = self._documents.of(parameters.query, parameters.document_id)
         except Refused as refusal:

@@ -147,6 +147,13 @@ class BoundedHttp(HttpToolsProtocol):
         if not self._is_whole and self.cycle.response_complete and self._deadline is None:
             self._await_rest()
 
+    def send_400_response(self, msg: str) -> None:
+        """Uvicorn: what came is no request. Nothing is said before what was asked first is."""
+        if self.cycle is None or self.cycle.response_complete:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def _await_rest(self) -> None:
         self._deadline = self.loop.call_later(HEAD_TIMEOUT, self.transport.close)
 

@@ -66,6 +66,27 @@ def test_no_type_that_was_asked_for(api: stack.Server, accept: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "taken", "refused", "status"),
+    [("Accept", "*/*", "text/csv", 406), ("Content-Type", "application/json", "text/plain", 415)],
+)
+def test_of_a_header_sent_twice_the_first_is_taken(
+    api: stack.Server, name: str, taken: str, refused: str, status: int
+) -> None:
+    others = {"Authorization": f"Bearer {mint('ada')}", "Content-Type": "application/json"}
+    others.pop(name, None)
+    for sent, answered in (([taken, refused], 200), ([refused, taken], status)):
+        headers = [*others.items(), *((name, value) for value in sent)]
+        response = httpx.post(f"{api.url}/graphql", headers=headers, content=VIEWER)
+        assert response.status_code == answered
+
+
+def test_a_header_of_thousands_of_types_is_not_read_to_its_end(api: stack.Server) -> None:
+    types = ",".join(f"text/{number}" for number in range(2000))
+    for accept, status in ((f"{GRAPHQL},{types}", 200), (f"{types},{GRAPHQL}", 406)):
+        assert send(api, content=VIEWER, headers={"Accept": accept}).status_code == status
+
+
+@pytest.mark.parametrize(
     ("query", "variables", "code"),
     [
         ("{", {}, "GRAPHQL_PARSE_FAILED"),

@@ -155,6 +155,47 @@ def test_who_sends_no_more_is_answered_all_the_same(api: stack.Server) -> None:
             assert client.makefile("rb").read().startswith(b"HTTP/1.1 401")
 
 
+def test_what_is_no_request_is_not_answered_before_what_was_asked_first(
+    api: stack.Server,
+) -> None:
+    """Else a proxy, which sends what several people ask, gives the one the other's answer."""
+    head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    body = b'{"query": "{ tasks(first: 1) { nodes { id } } }"}'
+    head += f"Authorization: Bearer {mint('ada')}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connected(api) as client:
+        client.sendall(head.encode() + body + b"no request\r\n\r\n")
+        assert not client.makefile("rb").read().startswith(b"HTTP/1.1 400")
+
+
+def test_a_large_body_before_a_head_is_none_of_it(api: stack.Server, ada: Caller) -> None:
+    """In one piece, of which the end is the next one's beginning."""
+    body = b" " * 2 * MAX_HEAD + b'{"query": "{ viewer { id } }"}'
+    head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += f"Authorization: Bearer {ada.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connected(api) as client:
+        for _ in range(20):
+            client.sendall(head.encode() + body + START)
+            client.sendall(b"\r\n")
+            for _ in range(2):
+                assert _answer(client).startswith(b"HTTP/1.1 200")
+
+
+def _answer(client: socket.socket) -> bytes:
+    """One answer, whole."""
+    told = b""
+    while b"\r\n\r\n" not in told:
+        told += client.recv(1)
+    length = next(
+        int(line.split(b":")[1])
+        for line in told.split(b"\r\n")
+        if line.lower().startswith(b"content-length")
+    )
+    while length:
+        more = client.recv(length)
+        told, length = told + more, length - len(more)
+    return told
+
+
 def test_slow_strangers_leave_room_for_others(settings: dict[str, str], tmp_path: Path) -> None:
     """More of them than it may open files to begin with."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
