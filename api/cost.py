@@ -174,13 +174,16 @@ def _values(variables: Variables, most: int) -> int:
     """How many there are, at every depth, up to about `most`."""
     count = 0
     waiting: list[Any] = [variables]
-    while waiting and count <= most:
-        value = waiting.pop()
-        inner = value.values() if isinstance(value, dict) else value
-        if isinstance(value, dict | list):
-            count += len(value)
-            waiting.extend(item for item in inner if isinstance(item, dict | list))
+    for value in waiting:  # which grows meanwhile
+        count += len(value)
+        if count > most:
+            break
+        items = value.values() if isinstance(value, dict) else value
+        waiting += [item for item in items if type(item) in _NESTED]
     return count
+
+
+_NESTED = frozenset({dict, list})
 
 
 def _introspected(schema: GraphQLSchema) -> dict[tuple[str, str], float]:

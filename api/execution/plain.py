@@ -66,7 +66,7 @@ def read(kind: GraphQLScalarType) -> Change:
             found = kind.coerce_input_value(value)
         except Exception as error:
             raise NotPlain from error
-        if found is Undefined:
+        if value is None or found is Undefined:
             raise NotPlain
         return found
 
