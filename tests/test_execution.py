@@ -711,6 +711,10 @@ class Marking:
     def inside(self, marks: Marks) -> str:
         return mark(marks.value)
 
+    @strawberry.field
+    def told(self, value: JSON, marks: Marks | None = None) -> str:
+        return f"{value}, {marks}"
+
 
 @pytest.mark.parametrize(
     "query",
@@ -728,6 +732,32 @@ def test_what_a_resolver_writes_into_a_literal_is_for_that_call_alone(query: str
     assert expected
     for _ in range(4):
         assert asyncio.run(fast.execute(document)).data == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "good", "bad"),
+    [
+        ("query ($v: JSON!) { told(value: $v) }", {"v": 1}, {"v": None}),
+        (
+            "query ($m: Marks!) { told(value: 1, marks: $m) }",
+            {"m": {"value": 1}},
+            {"m": {"value": None}},
+        ),
+    ],
+)
+def test_null_is_no_value_even_of_a_scalar_that_takes_everything(
+    query: str, good: dict[str, Any], bad: dict[str, Any]
+) -> None:
+    schema = Quiet(Marking, execution_context_class=execution.Replaying)
+    fast, document = execution.Compiled(schema), Document(query, parse(query))
+    with watched() as answered:
+        for _ in range(3):
+            assert asyncio.run(fast.execute(document, good)).data
+    assert answered
+    result = asyncio.run(fast.execute(document, bad))
+    assert result.data is None
+    [error] = result.errors or []
+    assert "JSON!" in error.message
 
 
 def test_an_operation_too_large_is_not_compiled() -> None:
