@@ -142,13 +142,13 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Uvicorn: one is answered. What is left of it to come has no use, but as long."""
+        """Uvicorn: one is answered. If before its end, the rest is not awaited for long."""
         super().on_response_complete()
         if not self._is_whole and self.cycle.response_complete and self._deadline is None:
             self._await_rest()
 
     def send_400_response(self, msg: str) -> None:
-        """Uvicorn: what came is no request. Nothing is said before what was asked first is."""
+        """Uvicorn: what came is no request. It is not told to whoever waits for an answer yet."""
         if self.cycle is None or self.cycle.response_complete:
             super().send_400_response(msg)
         else:
