@@ -25,6 +25,18 @@ def connected(api: stack.Server) -> socket.socket:
     return socket.create_connection((url.hostname, url.port), timeout=HEAD_TIMEOUT + 10)
 
 
+VIEWER = b'{"query": "{ viewer { id } }"}'
+
+
+def post(body: bytes, *lines: str) -> bytes:
+    """An operation of Ada's, as it goes over the wire; these lines are in its head, too."""
+    head = [
+        *("POST /graphql HTTP/1.1", "Host: x", "Content-Type: application/json"),
+        *(f"Authorization: Bearer {mint('ada')}", f"Content-Length: {len(body)}", *lines),
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
 def test_a_head_without_end_is_hung_up_on(api: stack.Server) -> None:
     sent = 0
     with connected(api) as stranger:
@@ -73,13 +85,12 @@ def test_trailers_without_end_are_hung_up_on(api: stack.Server, trailer: bytes) 
 
 
 def test_trailers_are_no_headers(api: stack.Server) -> None:
-    body = b'{"query": "{ viewer { id } }"}'
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {mint('ada')}"}
     for late, status in (("Content-Type", 415), ("Authorization", 401)):
         early = "".join(f"{name}: {headers[name]}\r\n" for name in headers if name != late)
         with connected(api) as client:
-            head = f"{CHUNKED}Connection: close\r\n{early}\r\n{len(body):x}\r\n".encode()
-            client.sendall(head + body + f"\r\n0\r\n{late}: {headers[late]}\r\n\r\n".encode())
+            head = f"{CHUNKED}Connection: close\r\n{early}\r\n{len(VIEWER):x}\r\n".encode()
+            client.sendall(head + VIEWER + f"\r\n0\r\n{late}: {headers[late]}\r\n\r\n".encode())
             assert client.makefile("rb").read().split()[1] == str(status).encode()
 
 
@@ -98,16 +109,11 @@ def test_the_rest_of_what_was_answered_is_not_waited_for(api: stack.Server) -> N
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(api: stack.Server) -> None:
-    body = b'{"query": "{ viewer { id } }"}'
-    head = (
-        "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
-        f"Authorization: Bearer {mint('ada')}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
+    request = post(VIEWER, "Connection: close", "Expect: 100-continue")
     with connected(api) as client:
-        client.sendall(head.encode())
+        client.sendall(request.removesuffix(VIEWER))
         assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        client.sendall(body)
+        client.sendall(VIEWER)
         assert client.makefile("rb").read().endswith(b'{"data":{"viewer":{"id":"ada"}}}')
 
 
@@ -159,22 +165,18 @@ def test_what_is_no_request_is_not_answered_before_what_was_asked_first(
     api: stack.Server,
 ) -> None:
     """Else a proxy, which sends what several people ask, gives the one the other's answer."""
-    head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    body = b'{"query": "{ tasks(first: 1) { nodes { id } } }"}'
-    head += f"Authorization: Bearer {mint('ada')}\r\nContent-Length: {len(body)}\r\n\r\n"
+    asked = post(b'{"query": "{ tasks(first: 1) { nodes { id } } }"}')
     with connected(api) as client:
-        client.sendall(head.encode() + body + b"no request\r\n\r\n")
+        client.sendall(asked + b"no request\r\n\r\n")
         assert not client.makefile("rb").read().startswith(b"HTTP/1.1 400")
 
 
-def test_a_large_body_before_a_head_is_none_of_it(api: stack.Server, ada: Caller) -> None:
+def test_a_large_body_before_a_head_is_none_of_it(api: stack.Server) -> None:
     """In one piece, of which the end is the next one's beginning."""
-    body = b" " * 2 * MAX_HEAD + b'{"query": "{ viewer { id } }"}'
-    head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    head += f"Authorization: Bearer {ada.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    asked = post(b" " * 2 * MAX_HEAD + VIEWER)
     with connected(api) as client:
         for _ in range(20):
-            client.sendall(head.encode() + body + START)
+            client.sendall(asked + START)
             client.sendall(b"\r\n")
             for _ in range(2):
                 assert _answer(client).startswith(b"HTTP/1.1 200")
@@ -225,11 +227,9 @@ def test_a_process_that_was_told_to_stop_ends_its_work_and_is_not_ready_meanwhil
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     server = stack.api(tmp_path, settings)
-    body = b'{"query": "{ viewer { id } }"}'
-    head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint('ada')}\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    asked = post(VIEWER)
     with connected(server) as busy:
-        busy.sendall(head.encode() + body[:10])
+        busy.sendall(asked[:-10])
         assert httpx.get(f"{server.url}/health/ready").status_code == 200
         server.child.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + 10
@@ -237,7 +237,7 @@ def test_a_process_that_was_told_to_stop_ends_its_work_and_is_not_ready_meanwhil
             assert time.monotonic() < deadline, "the signal did not come through"
         assert ready == 503
         assert httpx.get(f"{server.url}/health/live").status_code == 200
-        busy.sendall(body[10:])
+        busy.sendall(asked[-10:])
         answer = b""
         while not answer.endswith(b"}}}"):
             answer += busy.recv(4096)
