@@ -15,11 +15,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -92,6 +92,30 @@ class Entrant:
 
 
 @contextmanager
+def confined(cores: Collection[int]) -> Iterator[None]:
+    """What is started meanwhile runs on these cores, where the platform can do that."""
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def apart() -> tuple[set[int], set[int]]:
+    """A core for the servers, of which one works at a time, and those of wrk and PostgreSQL.
+
+    Both empty where there is one core, or none can be chosen.
+    """
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    first = {min(cores)} if len(cores) > 1 else set()
+    return first, cores - first if first else set()
+
+
+@contextmanager
 def arena() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
     """A database of two thousand owners, the ids of their tasks, and a folder for requests."""
     with (
@@ -120,7 +144,12 @@ def node(script: str, folder: Path, env: dict[str, str]) -> stack.Server:
 
 @contextmanager
 def entrants(
-    server: Postgres, folder: Path, *, peers: bool = False, against: str | None = None
+    server: Postgres,
+    folder: Path,
+    *,
+    core: Collection[int] = (),
+    peers: bool = False,
+    against: str | None = None,
 ) -> Iterator[list[Entrant]]:
     """Each on a port of its own, and on the same database: all, or this API and one other."""
     env = trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
@@ -140,7 +169,8 @@ def entrants(
     with ExitStack() as running:
         found = []
         for name in [*starts] if against is None else ["this API", against]:
-            found.append(Entrant(name, starts[name](), OWN_WORDS.get(name)))
+            with confined(core):
+                found.append(Entrant(name, starts[name](), OWN_WORDS.get(name)))
             running.callback(found[-1].server.stop)
         yield found
 
@@ -166,6 +196,12 @@ def body(
     return json.dumps({"query": query, "operationName": name, "variables": variables}).encode()
 
 
+@cache
+def signed(owner: str) -> str:
+    """The owner's token, one for all that they ask for, as people have for a day."""
+    return mint(owner)
+
+
 def bad(token: str) -> str:
     """Signed by somebody else."""
     return token[:-4] + ("aaaa" if not token.endswith("aaaa") else "bbbb")
@@ -178,12 +214,11 @@ def requests(
     words: Words | None = None,
 ) -> None:
     """Raw HTTP/1.1, one behind the other with its length before it."""
-    people = list(itertools.islice(itertools.cycle(tasks), TURNS))
-    tokens = {owner: mint(owner) for owner in set(people)}
+    people = itertools.islice(itertools.cycle(tasks), TURNS)
     with path.open("wb") as file:
         for turn, owner in enumerate(people):
             workload = workloads[turn % len(workloads)]
-            token = bad(tokens[owner]) if workload.refused else tokens[owner]
+            token = bad(signed(owner)) if workload.refused else signed(owner)
             content = body(workload, owner, tasks[owner], turn, words)
             head = (
                 f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
@@ -219,7 +254,7 @@ def compare(found: Sequence[Entrant], tasks: dict[str, list[str]]) -> None:
     for workload in WORKLOADS:
         answers: dict[str, Any] = {}
         for entrant in (each for each in found if each.takes([workload])):
-            caller = Caller(entrant.server.url, owner, mint(owner))
+            caller = Caller(entrant.server.url, owner, signed(owner))
             token = bad(caller.token) if workload.refused else caller.token
             answer = httpx.post(
                 f"{caller.url}/graphql",
@@ -376,9 +411,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not chosen.only:
         by_name = {workload.name: workload for workload in WORKLOADS}
         names["a mix, 90 % reads"] = [by_name[n] for n, count in MIX.items() for _ in range(count)]
+    core, others = apart()
     with (
+        confined(others),
         arena() as (server, tasks, folder),
-        entrants(server, folder, peers=chosen.peers, against=chosen.against) as found,
+        entrants(server, folder, core=core, peers=chosen.peers, against=chosen.against) as found,
     ):
         compare(found, tasks)
         paths = written(names, found, tasks, folder)
