@@ -26,7 +26,6 @@ from sqlalchemy import (
     all_,
     any_,
     bindparam,
-    cast,
     func,
     literal,
     or_,
@@ -109,8 +108,8 @@ class Filter:
                 "words": self._patterns(),
                 "priorities": sorted({int(p) for p in self.priority}) if self.priority else None,
                 "all_labels": self._checked("labels", _labels),
-                "due_from": self.due_from and self.due_from.isoformat(),
-                "due_to": self.due_to and self.due_to.isoformat(),
+                "due_from": self.due_from,
+                "due_to": self.due_to,
             }
         return said
 
@@ -147,11 +146,6 @@ def _statuses(status: Sequence[Status] | None) -> list[str]:
     return sorted(status.value for status in chosen)
 
 
-def _day(name: str) -> ColumnElement[date]:
-    """A day as text, since asyncpg would write the first and the last one as infinite."""
-    return cast(bindparam(name, type_=Text), Date)
-
-
 @dataclass(frozen=True, slots=True)
 class _Key:
     """What a list is sorted by: its values in a cursor, and a bound below and above them all."""
@@ -180,10 +174,6 @@ def _moment(text: str) -> datetime:
         raise ValueError(text) from None
 
 
-def _day_of(text: str) -> str:
-    return date.fromisoformat(text).isoformat()
-
-
 def _title(text: str) -> str:
     if "\0" in text:
         raise ValueError(text)
@@ -205,7 +195,9 @@ _moments = _Key(
 _KEYS = {
     OrderField.CREATED_AT: _moments,
     OrderField.UPDATED_AT: _moments,
-    OrderField.DUE_ON: _Key(_day("after"), "-infinity", "infinity", str, _day_of),
+    OrderField.DUE_ON: _Key(
+        bindparam("after", type_=Date), "-infinity", "infinity", str, date.fromisoformat
+    ),
     OrderField.PRIORITY: _Key(bindparam("after", type_=SmallInteger), -1, 5, str, _priority),
     OrderField.POSITION: _Key(bindparam("after", type_=Text), "", "{", str, position_key),
     # More of Unicode's last character than a title has room for.
@@ -224,8 +216,9 @@ def _narrowed() -> Iterator[ColumnElement[bool]]:
     yield or_(priorities.is_(None), tasks.c.priority == any_(priorities))
     all_labels = bindparam("all_labels", type_=tasks.c.labels.type)
     yield or_(all_labels.is_(None), tasks.c.labels.contains(all_labels))
-    yield or_(_day("due_from").is_(None), tasks.c.due_on >= _day("due_from"))
-    yield or_(_day("due_to").is_(None), tasks.c.due_on <= _day("due_to"))
+    due_from, due_to = (bindparam(name, type_=Date) for name in ("due_from", "due_to"))
+    yield or_(due_from.is_(None), tasks.c.due_on >= due_from)
+    yield or_(due_to.is_(None), tasks.c.due_on <= due_to)
 
 
 @cache

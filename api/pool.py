@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections import deque
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from time import monotonic
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -58,6 +58,8 @@ AWAY = (
 """What asyncpg raises when the database cannot be used just now, whatever was asked of it."""
 
 Connection: TypeAlias = "asyncpg.Connection[Row]"
+_Place: TypeAlias = "tuple[asyncio.Future[Connection | None], float]"
+"""In the line: what is waited for, and until when by the loop's clock."""
 
 
 _FATAL = (
@@ -81,7 +83,8 @@ class Pool:
         self._url = url
         self._open = 0  # and being opened
         self._free: list[tuple[Connection, float]] = []
-        self._line: deque[asyncio.Future[Connection | None]] = deque()
+        self._line: deque[_Place] = deque()
+        self._late: asyncio.TimerHandle | None = None
         self._running = False
         self.keeps_statements: bool | None = None
         """Whether a statement need not be in one transaction: known with the first connection."""
@@ -125,6 +128,7 @@ class Pool:
 
     def open(self) -> None:
         """From here on it lends connections; it opens the first one when somebody asks."""
+        self._loop = asyncio.get_running_loop()
         self._running = True
 
     async def close(self) -> None:
@@ -163,26 +167,32 @@ class Pool:
 
     async def _wait(self) -> "Connection | None":
         """For a connection that is given back, or for the right to open one."""
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[Connection | None] = loop.create_future()
-        self._line.append(turn)
-        late = loop.call_later(CONNECT_TIMEOUT, self._turn_away, turn)
+        turn: asyncio.Future[Connection | None] = self._loop.create_future()
+        place = turn, self._loop.time() + CONNECT_TIMEOUT
+        self._line.append(place)
+        if self._late is None:
+            self._late = self._loop.call_at(place[1], self._turn_away)
         try:
             return await turn
         except asyncio.CancelledError:
             if turn.cancelled():
                 with suppress(ValueError):  # passed over already
-                    self._line.remove(turn)
+                    self._line.remove(place)
             elif turn.exception() is None:  # it came at the last moment: the next one's turn
                 self._pass_on(turn.result())
             raise
-        finally:
-            late.cancel()
 
-    def _turn_away(self, turn: "asyncio.Future[Connection | None]") -> None:
-        if not turn.done():
-            self._line.remove(turn)
-            turn.set_exception(Unavailable())
+    def _turn_away(self) -> None:
+        """Whose time is over. They stand in its order: one timer does for the line."""
+        self._late = None
+        while self._line:
+            turn, until = self._line[0]
+            if until > self._loop.time():
+                self._late = self._loop.call_at(until, self._turn_away)
+                return
+            self._line.popleft()
+            if not turn.done():
+                turn.set_exception(Unavailable())
 
     def _judge(self, connection: Connection, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):
@@ -208,7 +218,7 @@ class Pool:
     def _pass_on(self, connection: "Connection | None") -> None:
         """To the first in the line; None is the right to open one."""
         while self._line:
-            turn = self._line.popleft()
+            turn, _ = self._line.popleft()
             if not turn.done():
                 turn.set_result(connection)
                 return
@@ -235,18 +245,21 @@ class _Lent:
 
 
 async def _take_text(connection: Connection) -> None:
-    """Python reads PostgreSQL's text for a moment in a third of the time that asyncpg's form takes.
+    """Python reads PostgreSQL's text for a moment or a day in less time than asyncpg's form takes.
 
     Of a page of fifty they are most of what asyncpg reads. An id is text to everybody else, too.
     """
     async with connection.transaction():
         for name, encoder, decoder in (
             ("timestamptz", _moment_as_text, datetime.fromisoformat),
-            ("uuid", str, str),
+            ("date", str, date.fromisoformat),
         ):
             await connection.set_type_codec(
                 name, schema="pg_catalog", encoder=encoder, decoder=decoder
             )
+        await connection.set_builtin_type_codec(
+            "uuid", schema="pg_catalog", codec_name="text", format="text"
+        )
 
 
 def _moment_as_text(moment: datetime) -> str:

@@ -21,7 +21,6 @@ from sqlalchemy import (
     CTE,
     Boolean,
     ColumnElement,
-    Date,
     Integer,
     LargeBinary,
     Text,
@@ -30,7 +29,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
-    cast,
     column,
     delete,
     exists,
@@ -184,19 +182,15 @@ def _written(wanted: CTE, numbered: CTE, *which: ColumnElement[bool], **values: 
     )
 
 
-def _new(name: str) -> ColumnElement[Any]:
-    # asyncpg would write the first and the last day as infinite.
-    if isinstance(tasks.c[name].type, Date):
-        return cast(bindparam(f"new_{name}", type_=Text), Date)
-    return bindparam(f"new_{name}", type_=tasks.c[name].type)
-
-
 def _patch(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
     """The columns as a patch leaves them, of which it need not name each."""
     sources = {column: name for name, column in _FOLDED.items()}
     new: dict[str, ColumnElement[Any]] = {
         name: case(
-            (bindparam(f"has_{sources.get(name, name)}", type_=Boolean), _new(name)),
+            (
+                bindparam(f"has_{sources.get(name, name)}", type_=Boolean),
+                bindparam(f"new_{name}", type_=tasks.c[name].type),
+            ),
             else_=tasks.c[name],
         )
         for name in names
@@ -520,10 +514,7 @@ def bound(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, object]:
     for name in names:
         value = values.get(name)
         given[f"has_{name}"] = name in values
-        given[f"new_{name}"] = str(value) if name in _DAYS and value is not None else value
+        given[f"new_{name}"] = value
         if name in _FOLDED:
             given[f"new_{_FOLDED[name]}"] = folded(value) if value is not None else None
     return given
-
-
-_DAYS = {name for name in TaskFields.model_fields if isinstance(tasks.c[name].type, Date)}
