@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -88,7 +88,7 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; what goes wrong is an answer too."""
-        headers = dict(reversed(scope["headers"]))  # the first of a name
+        headers = _headers(scope["headers"])
         media_type = JSON
         try:
             media_type = _negotiated(headers.get(b"accept", b"*/*")[:MAX_VALUE])
@@ -128,6 +128,18 @@ class GraphQLEndpoint:
         context = await self._context(scope["state"]["claims"])
         result = await self._execute(document, name, variables, context)
         return _answered(result, media_type, coding)
+
+
+def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """By name. What is a list may come in several lines (RFC 9110 §5.3); of all else the first."""
+    headers = dict(reversed(sent))
+    if len(headers) < len(sent):
+        for name in _LISTS & headers.keys():
+            headers[name] = b",".join(value for key, value in sent if key == name)
+    return headers
+
+
+_LISTS = frozenset({b"accept", b"accept-encoding"})
 
 
 @dataclass(slots=True)

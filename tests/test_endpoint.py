@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from graphql import get_introspection_query
 
 from tests import stack
 from tests.conftest import SITE, Caller, mint
@@ -65,17 +66,24 @@ def test_no_type_that_was_asked_for(api: stack.Server, accept: str) -> None:
     assert (response.status_code, error(response)["extensions"]["code"]) == (406, "BAD_REQUEST")
 
 
-@pytest.mark.parametrize(
-    ("name", "taken", "refused", "status"),
-    [("Accept", "*/*", "text/csv", 406), ("Content-Type", "application/json", "text/plain", 415)],
-)
-def test_of_a_header_sent_twice_the_first_is_taken(
-    api: stack.Server, name: str, taken: str, refused: str, status: int
-) -> None:
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+def test_a_list_in_two_lines_is_one(api: stack.Server, places: tuple[int, int]) -> None:
+    sent = [[("Accept", "text/csv"), ("Accept-Encoding", "br")]]
+    sent.append([("Accept", GRAPHQL), ("Accept-Encoding", "gzip")])
     others = {"Authorization": f"Bearer {mint('ada')}", "Content-Type": "application/json"}
-    others.pop(name, None)
-    for sent, answered in (([taken, refused], 200), ([refused, taken], status)):
-        headers = [*others.items(), *((name, value) for value in sent)]
+    headers = [*others.items(), *sent[places[0]], *sent[places[1]]]
+    content = json.dumps({"query": get_introspection_query()})
+    response = httpx.post(f"{api.url}/graphql", headers=headers, content=content)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == GRAPHQL
+    assert response.headers["content-encoding"] == "gzip"
+
+
+def test_of_two_types_of_a_body_the_first_is_taken(api: stack.Server) -> None:
+    types = ["application/json", "text/plain"]
+    for sent, answered in ((types, 200), (types[::-1], 415)):
+        headers = [("Authorization", f"Bearer {mint('ada')}")]
+        headers += [("Content-Type", value) for value in sent]
         response = httpx.post(f"{api.url}/graphql", headers=headers, content=VIEWER)
         assert response.status_code == answered
 
