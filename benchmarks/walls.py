@@ -275,7 +275,7 @@ async def main(url: str) -> None:
     connection = await asyncpg.connect(url)
     await scale.load(connection, tasks=100_000, owners=1_000)
     id = await connection.fetchval(
-        "SELECT id FROM tasks.tasks WHERE owner_id = $1 LIMIT 1", scale.BIG
+        "SELECT id::text FROM tasks.tasks WHERE owner_id = $1 LIMIT 1", scale.BIG
     )
     await connection.close()
     order = lists.Order()
