@@ -129,6 +129,7 @@ class Pool:
     def open(self) -> None:
         """From here on it lends connections; it opens the first one when somebody asks."""
         self._loop = asyncio.get_running_loop()
+        self._late = None  # of the line of another loop, if there was one
         self._running = True
 
     async def close(self) -> None:
