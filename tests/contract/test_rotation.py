@@ -104,12 +104,13 @@ def test_a_cookie_under_neither_secret_is_refused(site: Issuer, browsers: Browse
     for secret in (old, new):
         good = get(site, "/api/auth/token", signed(token, secret))
         assert good.status_code == 200, "the door that is tried does open"
+    real = signed(token, old)
     for forged in (
         signed(token, secrets.token_urlsafe(32)),
         signed(token, ""),
         token,
         f"{token}.",
-        signed(token, old)[:-4] + "A%3D",
+        real[:-4] + ("E%3D" if real.endswith("A%3D") else "A%3D"),
         signed(token[:-1] + ("a" if token[-1] != "a" else "b"), old),
         signed("", old),
         signed(token + ".x", old),
