@@ -182,6 +182,11 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
 
     yield arrive
     for person in people:
+        for page in person.context.pages:
+            page.unroute_all(
+                behavior="ignoreErrors"
+            )  # else the next test hears of what is under way
+        person.context.unroute_all(behavior="ignoreErrors")
         person.context.close()
         # Of a site that was stopped within the test a page that was open could load no more.
         if person.site.web.child.process.poll() is not None:
