@@ -182,10 +182,9 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
 
     yield arrive
     for person in people:
+        # Else the next test hears of what is under way.
         for page in person.context.pages:
-            page.unroute_all(
-                behavior="ignoreErrors"
-            )  # else the next test hears of what is under way
+            page.unroute_all(behavior="ignoreErrors")
         person.context.unroute_all(behavior="ignoreErrors")
         person.context.close()
         # Of a site that was stopped within the test a page that was open could load no more.
