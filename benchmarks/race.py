@@ -118,6 +118,7 @@ def apart() -> tuple[set[int], set[int]]:
 @contextmanager
 def arena() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
     """A database of two thousand owners, the ids of their tasks, and a folder for requests."""
+    (ROOT / ".data").mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as scratch,
         tempfile.TemporaryDirectory(prefix="race-", dir=ROOT / ".data") as data,

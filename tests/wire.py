@@ -1,11 +1,17 @@
 """HTTP/1.1 written by hand: thousands of requests a second, and headers no client would send."""
 
 import asyncio
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
+from api.http import HEAD_TIMEOUT
+from tests.conftest import mint
+
+START = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
+"""Of a request that ends with an empty line."""
 BODY = b'{"query":"{ viewer { id } }"}'
 
 
@@ -27,6 +33,17 @@ def request(path: str, *lines: bytes, body: bytes = BODY) -> bytes:
         b"Content-Length: %d" % len(body),
     ]
     return b"\r\n".join([*needed, *lines, b"", body])
+
+
+def post(*lines: bytes, body: bytes = BODY) -> bytes:
+    """An operation of Ada's."""
+    return request("/graphql", b"Authorization: Bearer " + mint("ada").encode(), *lines, body=body)
+
+
+def connected(url: str) -> socket.socket:
+    """To the server there, which has some time to hang up by itself."""
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=HEAD_TIMEOUT + 10)
 
 
 class Wire:

@@ -1,0 +1,490 @@
+"""HTTP/1.1 for an ASGI app, on uvicorn's server and httptools' parser, bounded in what it takes.
+
+uvicorn's own protocol takes more time over a request than the token, GraphQL and the encoding do
+together, and waits for whoever sends a head without end. Here nothing is made that a request of
+one piece does not need: its answer is written once, and a connection has one timer.
+"""
+
+import asyncio
+import http
+import logging
+import math
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+from urllib.parse import unquote
+
+import httptools
+from starlette.types import Message
+from uvicorn.config import Config
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
+
+from api.limits import HAS_ARRIVED
+
+log = logging.getLogger(__name__)
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a request line and its headers, or of trailers, give or take what arrives at once."""
+MAX_UNREAD = 64 * 1024
+"""Bytes of a body that wait for the app; then no more is read from the client. As above."""
+HEAD_TIMEOUT = 10.0
+"""Seconds for a head to arrive, from the connection or from its first byte, and for the rest of
+what was answered before its end."""
+KEEP_ALIVE = 5.0
+"""Seconds that a connection is kept for another request."""
+WRITE_TIMEOUT = 60.0
+"""Seconds for a client to take what it was sent."""
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+_STATUS: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
+    for status in http.HTTPStatus
+}
+_BODILESS: Final = frozenset({204, 304})
+_CONTINUE: Final = _STATUS[100] + b"\r\n"
+_DISCONNECT: Final[Message] = {"type": "http.disconnect"}
+
+
+class Exchange:
+    """A request and its answer: ASGI's `scope`, `receive` and `send`."""
+
+    __slots__ = (
+        *("answered", "arriving", "body", "gone", "keep_alive", "scope", "task"),
+        *("_connection", "_framing", "_head", "_is_asked", "_left", "_read", "_waiting"),
+    )
+
+    def __init__(self, connection: "Http", scope: dict[str, Any], *, keep_alive: bool) -> None:
+        self.scope = scope
+        self.keep_alive = keep_alive
+        self.arriving = True
+        """There is more of its body to come."""
+        self.body = b""
+        """What has arrived of it and the app has not asked for yet."""
+        self.answered = False
+        self.gone = False
+        """Nobody waits for the answer any more."""
+        self.task: asyncio.Task[None]
+        """In which it is answered, once that has begun."""
+        self._connection = connection
+        self._head: bytes | None = None
+        self._is_asked = False
+        self._framing: Literal["length", "chunked", "close", "none"] = "length"
+        self._left = 0
+        self._read = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether some of the answer is on its way."""
+        return self._head is not None
+
+    async def receive(self) -> Message:
+        """ASGI: what there is of the body; then, when it comes to that, that all is over."""
+        if not self._is_asked:
+            self._is_asked = True
+            if self.arriving and not self.body and self._expects():
+                self._connection.write(_CONTINUE)
+        while not (self.gone or self.answered):
+            if not self._read and (self.body or not self.arriving):
+                body, self.body = self.body, b""
+                self._read = not self.arriving
+                self._connection.read_on()
+                return {"type": "http.request", "body": body, "more_body": self.arriving}
+            self._waiting = self._connection.loop.create_future()
+            await self._waiting
+        return _DISCONNECT
+
+    async def send(self, message: Message) -> None:
+        """ASGI: the head, which waits for the first of the body, and the body."""
+        connection = self._connection
+        if connection.is_full:
+            await connection.drained()
+        if self.gone:
+            return
+        if message["type"] == "http.response.start":
+            if self.started:
+                raise RuntimeError("an answer has one head")
+            self._head = self._headed(message["status"], message.get("headers", ()))
+            return
+        if self._head is None or self.answered:
+            raise RuntimeError("a body comes behind a head, and ends once")
+        body, more = message.get("body", b""), message.get("more_body", False)
+        connection.write(self._head + self._framed(body, more=more))
+        self._head = b""
+        if not more:
+            self.answered = True
+            self.wake()
+            connection.on_answered(self)
+
+    def wake(self) -> None:
+        """Whoever waits in `receive`: something happened."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def lose(self) -> None:
+        """Nobody waits for it any more."""
+        self.gone = True
+        self.wake()
+
+    def _expects(self) -> bool:
+        """That it is told to go on before it sends its body (RFC 9110 §10.1.1)."""
+        return not self.started and any(
+            name == b"expect" and value.lower() == b"100-continue"
+            for name, value in self.scope["headers"]
+        )
+
+    def _framed(self, body: bytes, *, more: bool) -> bytes:
+        """As it goes over the wire. Raises RuntimeError when its head promised something else."""
+        if self._framing == "length":
+            self._left -= len(body)
+            if self._left < 0 or (self._left and not more):
+                raise RuntimeError("the body is not as long as its head says")
+        elif self._framing == "chunked":
+            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            return chunk if more else chunk + b"0\r\n\r\n"
+        return b"" if self._framing == "none" else body
+
+    def _headed(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """The head. Raises RuntimeError when a value would end its line."""
+        parts = [_STATUS[status]]
+        lines = 2
+        length: int | None = None
+        for name, value in (*self._connection.state.default_headers, *headers):
+            if name == b"connection":  # said below, once
+                self.keep_alive = self.keep_alive and value.lower() != b"close"
+                continue
+            if name == b"content-length":
+                length = int(value)
+            parts += (name, b": ", value, b"\r\n")
+            lines += 1
+        if self.scope["method"] == "HEAD" or status in _BODILESS:
+            self._framing = "none"
+        elif length is not None:
+            self._left = length
+        elif self.scope["http_version"] == "1.1":
+            self._framing = "chunked"
+            parts.append(b"transfer-encoding: chunked\r\n")
+            lines += 1
+        else:  # it has no chunks, and its connections end with the answer
+            self._framing = "close"
+        if not self.keep_alive:
+            parts.append(b"connection: close\r\n")
+            lines += 1
+        parts.append(b"\r\n")
+        head = b"".join(parts)
+        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
+            raise RuntimeError("a header may not end its line")
+        return head
+
+
+class Http(asyncio.Protocol):
+    """A connection. What is asked before the last answer is there waits, and is answered in turn.
+
+    Made by uvicorn's server, which knows it by `state` and tells it to shut down.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.loop = _loop or asyncio.get_running_loop()
+        self.state = server_state
+        self.is_full = False
+        """More was written than the client takes at present."""
+        self._app = config.loaded_app
+        self._app_state = app_state
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport
+        self._scope: dict[str, Any] = {}
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] | None = None
+        """Of a head that is arriving; none of what lies behind one."""
+        self._silent = 0
+        """Bytes since the last of which anything came: those of an unfinished head, or trailers."""
+        self._arriving: Exchange | None = None
+        self._current: Exchange | None = None
+        """The one that is being answered."""
+        self._line: deque[Exchange] = deque()
+        """Those behind it."""
+        self._refusal: bytes | None = None
+        """Of what came behind them, and was no request."""
+        self._is_paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # none but
+        """Asyncio: somebody connected."""
+        self._transport = transport
+        self.state.connections.add(self)  # type: ignore[arg-type]  # it lists its own classes
+        self._scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "scheme": "http",
+            "root_path": "",
+            "server": get_local_addr(transport),
+            "client": get_remote_addr(transport),
+        }
+        self._close_in(HEAD_TIMEOUT)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Asyncio: they are gone."""
+        self.state.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        del self._parser  # which knows its way back here: garbage that nobody looks for soon
+        for exchange in (self._current, *self._line):
+            if exchange is not None:
+                exchange.lose()
+        self._line.clear()
+        self.resume_writing()
+
+    def eof_received(self) -> bool:
+        """Asyncio: they will send no more, and may wait for answers to what is here already."""
+        last = self._line[-1] if self._line else self._current
+        if last is None or self._arriving is not None:
+            return False
+        last.keep_alive = False
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio: something arrived."""
+        self._silent += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay()
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
+            return
+        except httptools.HttpParserError:
+            self._refuse("That is no HTTP request.")
+            return
+        if self._headers is not None and self._deadline == math.inf:
+            self._close_in(HEAD_TIMEOUT)
+        if self._silent > MAX_HEAD:
+            if self._arriving is None:
+                self._refuse("The request's headers are too large.")
+            else:
+                self._close()
+
+    def on_message_begin(self) -> None:
+        """Httptools: the first byte of a request."""
+        self._url = b""
+        self._headers = []
+        self._deadline = math.inf
+
+    def on_url(self, url: bytes) -> None:
+        """Httptools: some of what is asked for."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Httptools: one of the head's, or of the trailers, which are not the app's."""
+        if self._headers is not None:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Httptools: the last byte of a head."""
+        self._silent = 0
+        self._deadline = math.inf
+        if self._arriving is not None:
+            self._headers = None
+            return
+        parser = self._parser
+        url = httptools.parse_url(self._url)
+        path = url.path.decode("ascii")
+        version = parser.get_http_version()
+        scope = self._scope | {
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": self._headers,
+            "state": self._app_state.copy(),
+        }
+        self._headers = None
+        exchange = Exchange(self, scope, keep_alive=version == "1.1" and parser.should_keep_alive())
+        self._arriving = exchange
+        if self._current is None:
+            self._begin(exchange)
+        else:
+            self._line.append(exchange)
+            self._pause()
+
+    def on_body(self, body: bytes) -> None:
+        """Httptools: a piece of one."""
+        self._silent = 0
+        exchange = self._arriving
+        if exchange is not None and not exchange.answered:
+            exchange.body += body
+            exchange.wake()
+            if len(exchange.body) > MAX_UNREAD:
+                self._pause()
+
+    def on_message_complete(self) -> None:
+        """Httptools: the last byte of a request."""
+        self._silent = 0
+        exchange = self._arriving
+        if exchange is None or self._parser.should_upgrade():
+            return
+        self._arriving = None
+        exchange.arriving = False
+        if exchange.answered:
+            self._close_in(KEEP_ALIVE)
+        else:
+            exchange.scope["extensions"] = HAS_ARRIVED
+            exchange.wake()
+
+    def on_answered(self, exchange: Exchange) -> None:
+        """The current one is: the next one's turn."""
+        self.state.total_requests += 1
+        self._current = None
+        if self._transport.is_closing():
+            return
+        if not exchange.keep_alive:
+            self._close()
+        elif self._line:
+            self._begin(self._line.popleft())
+        elif self._refusal is not None:
+            self.write(self._refusal)
+            self._close()
+        else:
+            self.read_on()
+            if exchange.arriving:
+                self._close_in(HEAD_TIMEOUT)
+            elif self._headers is None:
+                self._close_in(KEEP_ALIVE)
+
+    def write(self, data: bytes) -> None:
+        """To the client."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def read_on(self) -> None:
+        """From the client, unless somebody is in the line."""
+        if self._is_paused and not self._line and self._refusal is None:
+            self._is_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Asyncio: the client takes less than it is sent."""
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        """Asyncio: it took it."""
+        self.is_full = False
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    async def drained(self) -> None:
+        """When the client has taken what it was sent; if it never does, that is the end of it."""
+        self._drained = self.loop.create_future()
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await self._drained
+        except TimeoutError:
+            self._transport.abort()
+
+    def shutdown(self) -> None:
+        """Uvicorn: the server goes. What was asked is answered first."""
+        last = self._line[-1] if self._line else self._current
+        if last is None:
+            self._close()
+        else:
+            last.keep_alive = False
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._current = exchange
+        self.read_on()
+        exchange.task = self.loop.create_task(self._run(exchange))
+        self.state.tasks.add(exchange.task)
+
+    async def _run(self, exchange: Exchange) -> None:
+        try:
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        except Exception:
+            log.exception("a request failed")
+        finally:
+            self.state.tasks.discard(exchange.task)
+        if exchange.answered or exchange.gone:
+            return
+        if exchange.started:  # half an answer must not look like a whole one
+            self._transport.abort()
+        else:
+            await _failed(exchange)
+
+    def _stay(self) -> None:
+        """In HTTP/1.1, whatever else was proposed, as one may (RFC 9110 §7.8).
+
+        The parser would leave all that follows to the other protocol. Another one is told how long
+        the body is, and no more of the head: for what is in the body is no request.
+        """
+        exchange = self._arriving
+        if exchange is None:
+            return
+        self._parser = httptools.HttpRequestParser(self)
+        framing = (b"content-length", b"transfer-encoding")
+        lines = [b"%b: %b\r\n" % line for line in exchange.scope["headers"] if line[0] in framing]
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(lines))
+
+    def _refuse(self, why: str) -> None:
+        """Nothing that comes now can be told from anything else; what was asked before is answered.
+
+        Else a proxy, which sends what several people ask, gives one the other's answer.
+        """
+        self._pause()
+        content = why.encode()
+        self._refusal = _STATUS[400] + (
+            b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b" % (len(content), content)
+        )
+        if broken := self._arriving:
+            broken.lose()
+            if broken in self._line:
+                self._line.remove(broken)
+            elif broken.started:
+                self._close()
+            else:
+                self._current = None
+        if self._current is None:
+            self.write(self._refusal)
+            self._close()
+
+    def _pause(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _close(self) -> None:
+        """Behind what was written, which is not waited for without end."""
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self.loop.call_later(WRITE_TIMEOUT, self._transport.abort)
+
+    def _close_in(self, seconds: float) -> None:
+        self._deadline = self.loop.time() + seconds
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._deadline, self._look_at_the_clock)
+        elif self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = self.loop.call_at(self._deadline, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        """The deadline may have moved: a timer for each request would take longer than this."""
+        self._timer = None
+        if self._deadline <= self.loop.time():
+            self._close()
+        elif self._deadline < math.inf:
+            self._timer = self.loop.call_at(self._deadline, self._look_at_the_clock)
+
+
+async def _failed(exchange: Exchange) -> None:
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+    await exchange.send({"type": "http.response.start", "status": 500, "headers": headers})
+    await exchange.send({"type": "http.response.body"})

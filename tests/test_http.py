@@ -1,0 +1,392 @@
+"""HTTP as strangers speak it: to the API, and to small apps that do what the API does not."""
+
+import asyncio
+import logging
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from api import http
+from api.http import HEAD_TIMEOUT, MAX_HEAD, MAX_UNREAD, Http
+from tests import stack
+from tests.conftest import mint
+from tests.wire import BODY, START, connected, post, request
+
+
+def test_a_head_without_end_is_hung_up_on(api: stack.Server) -> None:
+    sent = 0
+    with connected(api.url) as stranger:
+        stranger.sendall(START + b"X-Long: ")
+        try:
+            while sent < 100 * MAX_HEAD:
+                stranger.sendall(b"x" * 16_384)
+                sent += 16_384
+        except OSError:
+            pass
+    assert sent < 100 * MAX_HEAD
+
+
+def test_headers_of_a_fair_size_are_taken(api: stack.Server) -> None:
+    answer = httpx.get(f"{api.url}/health/live", headers={"X-Long": "x" * 32_000})
+    assert answer.status_code == 200
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(api: stack.Server) -> None:
+    """Neither when nothing is said at all, nor when a word comes now and then."""
+    began = time.monotonic()
+    with connected(api.url) as silent, connected(api.url) as slow:
+        slow.sendall(START)
+        assert silent.recv(1) == b""
+        assert slow.recv(1) == b""
+    assert HEAD_TIMEOUT - 1 < time.monotonic() - began < HEAD_TIMEOUT + 5
+
+
+CHUNKED = "POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize("trailer", [b"X-Long: ", b"X-Many: x\r\n"])
+def test_trailers_without_end_are_hung_up_on(api: stack.Server, trailer: bytes) -> None:
+    """Of a request that was refused before its body, too: nothing of it is read any more."""
+    sent = 0
+    with connected(api.url) as stranger:
+        stranger.sendall(f"{CHUNKED}\r\n1\r\na\r\n0\r\n".encode())
+        assert stranger.recv(1000).startswith(b"HTTP/1.1 401")
+        stranger.sendall(trailer)
+        more = trailer if trailer.endswith(b"\n") else b"x"
+        with suppress(OSError):
+            while sent < 100 * MAX_HEAD:
+                stranger.sendall(more * (16_384 // len(more)))
+                sent += 16_384
+    assert sent < 100 * MAX_HEAD
+
+
+def test_trailers_are_no_headers(api: stack.Server) -> None:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {mint('ada')}"}
+    for late, status in (("Content-Type", 415), ("Authorization", 401)):
+        early = "".join(f"{name}: {headers[name]}\r\n" for name in headers if name != late)
+        with connected(api.url) as client:
+            head = f"{CHUNKED}Connection: close\r\n{early}\r\n{len(BODY):x}\r\n".encode()
+            client.sendall(head + BODY + f"\r\n0\r\n{late}: {headers[late]}\r\n\r\n".encode())
+            assert client.makefile("rb").read().split()[1] == str(status).encode()
+
+
+def test_the_rest_of_what_was_answered_is_not_waited_for(api: stack.Server) -> None:
+    """Neither when all of it is missing, nor behind a byte, nor what follows when it came late."""
+    began = time.monotonic()
+    with ExitStack() as clients:
+        all_of_them = [clients.enter_context(connected(api.url)) for _ in range(3)]
+        for client, rest in zip(all_of_them, (b"", b"a", b"ab"), strict=True):
+            client.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
+            assert client.recv(10_000).startswith(b"HTTP/1.1 401")
+            client.sendall(rest)
+        for client in all_of_them:
+            assert client.recv(1) == b""
+    assert time.monotonic() - began < HEAD_TIMEOUT + 5
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(api: stack.Server) -> None:
+    request = post(b"Connection: close", b"Expect: 100-continue")
+    with connected(api.url) as client:
+        client.sendall(request.removesuffix(BODY))
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(BODY)
+        assert client.makefile("rb").read().endswith(b'{"data":{"viewer":{"id":"ada"}}}')
+
+
+def test_who_sends_no_more_is_answered_all_the_same(api: stack.Server) -> None:
+    for _ in range(50):
+        with connected(api.url) as client:
+            client.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            assert client.makefile("rb").read().startswith(b"HTTP/1.1 401")
+
+
+def test_what_is_no_request_is_told_so_behind_the_answer_to_what_was_asked_first(
+    api: stack.Server,
+) -> None:
+    """Else a proxy, which sends what several people ask, gives the one the other's answer."""
+    with connected(api.url) as client:
+        client.sendall(post() + b"no request\r\n\r\n")
+        assert _answer(client).endswith(b'{"data":{"viewer":{"id":"ada"}}}')
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_large_body_before_a_head_is_none_of_it(api: stack.Server) -> None:
+    """In one piece, of which the end is the next one's beginning."""
+    asked = post(body=b" " * 2 * MAX_HEAD + BODY)
+    with connected(api.url) as client:
+        for _ in range(20):
+            client.sendall(asked + START)
+            client.sendall(b"\r\n")
+            for _ in range(2):
+                assert _answer(client).startswith(b"HTTP/1.1 200")
+
+
+def _answer(client: socket.socket) -> bytes:
+    """One answer, whole."""
+    told = b""
+    while b"\r\n\r\n" not in told:
+        told += client.recv(1)
+    length = next(
+        int(line.split(b":")[1])
+        for line in told.split(b"\r\n")
+        if line.lower().startswith(b"content-length")
+    )
+    while length:
+        more = client.recv(length)
+        told, length = told + more, length - len(more)
+    return told
+
+
+def test_what_is_asked_at_once_is_answered_in_its_order(api: stack.Server) -> None:
+    """The first one takes longest: the others wait for no database."""
+    with connected(api.url) as client:
+        slow = post(body=b'{"query": "{ tasks(first: 1) { totalCount } }"}')
+        client.sendall(slow + post() + START + b"\r\n" + post(body=b"{"))
+        assert b"totalCount" in _answer(client)
+        assert b"viewer" in _answer(client)
+        assert b"live" in _answer(client)
+        assert _answer(client).startswith(b"HTTP/1.1 400 ")
+
+
+def test_who_would_rather_speak_http_2_is_answered_in_http_1(api: stack.Server) -> None:
+    """As Java's own client would, on each connection (RFC 9110 §7.8)."""
+    upgrade = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
+    with connected(api.url) as client:
+        client.sendall(post(*upgrade) + post())
+        client.sendall(START + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + START + b"\r\n")
+        for said in (b"viewer", b"viewer", b"live", b"live"):
+            assert said in _answer(client)
+        chunked = request("/graphql", b"Transfer-Encoding: chunked", *upgrade, body=b"")
+        client.sendall(chunked.replace(b"Content-Length: 0\r\n", b"") + b"1d\r\n" + BODY[:9])
+        assert b"UNAUTHENTICATED" in _answer(client)
+        client.sendall(BODY[9:] + b"\r\n0\r\n\r\n" + START + b"\r\n")
+        assert b"live" in _answer(client)
+
+
+def test_no_request_is_hidden_in_the_body_of_a_proposal(api: stack.Server) -> None:
+    """To speak something else: a proxy took it for one request, and gives one person the answer."""
+    hidden = START + b"Connection: close\r\n\r\n"
+    with connected(api.url) as client:
+        client.sendall(post(b"Connection: Upgrade", b"Upgrade: h2c", body=hidden))
+        assert b"The body is not JSON." in _answer(client)
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+
+
+def test_who_speaks_http_1_0_is_answered_once(api: stack.Server) -> None:
+    with connected(api.url) as client:
+        client.sendall(b"GET /health/live HTTP/1.0\r\n\r\n" + START + b"\r\n")
+        told = client.makefile("rb").read()
+        assert told.count(b"HTTP/1.1 ") == told.count(b"\r\nconnection: close\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [b"GET http: HTTP/1.1", b"OPTIONS * HTTP/1.1", b"CONNECT x:1 HTTP/1.1", b"GET /\xff HTTP/1.1"],
+)
+def test_what_asks_for_nothing_here_is_no_request(api: stack.Server, request_line: bytes) -> None:
+    with connected(api.url) as client:
+        client.sendall(request_line + b"\r\nHost: x\r\n\r\n")
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 4")
+
+
+def test_two_lengths_of_one_body_are_no_request(api: stack.Server) -> None:
+    """By which a request is hidden in another's body (RFC 9112 §11.2)."""
+    for line in (b"Content-Length: 3", b"Transfer-Encoding: chunked"):
+        with connected(api.url) as client:
+            client.sendall(post(line))
+            assert client.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[tuple[ServerState, int]]:
+    """On a port, as uvicorn's server would."""
+    config, state = Config(app, http=Http, ws="none", proxy_headers=False), ServerState()
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Http(config, state, {}), "127.0.0.1", 0)
+    async with server:
+        yield state, server.sockets[0].getsockname()[1]
+        for connection in [*state.connections]:
+            connection.shutdown()
+        await gone(state)
+
+
+async def gone(state: ServerState) -> None:
+    """When nobody is connected, and nothing under way."""
+    while state.connections or state.tasks:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+
+
+def asked(app: ASGIApp, said: bytes, *, until: int = -1) -> bytes:
+    """What such an app answers in all, or the beginning of it; the connection stays to its end."""
+
+    async def ask() -> bytes:
+        async with serving(app) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            told = await (reader.read() if until < 0 else reader.readexactly(until))
+            writer.close()
+            return told
+
+    return asyncio.run(asyncio.wait_for(ask(), 30))
+
+
+def answering(*messages: dict[str, Any]) -> ASGIApp:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+
+    return app
+
+
+def started(*headers: tuple[bytes, bytes], status: int = 200) -> dict[str, Any]:
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def body(content: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": content, "more_body": more}
+
+
+CLOSE = (b"connection", b"close")
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_an_answer_of_unknown_length_goes_in_chunks() -> None:
+    parts = (started(CLOSE), body(b"", more=True), body(b"ab", more=True), body(b"c"))
+    told = asked(answering(*parts), GET)
+    assert told.endswith(
+        b"\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+    )
+    old = asked(answering(*parts), b"GET / HTTP/1.0\r\n\r\n")
+    assert old.endswith(b"\r\nconnection: close\r\n\r\nabc")
+    assert b"chunked" not in old
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_where_no_body_belongs_none_is_sent(method: str, status: int) -> None:
+    length = (b"content-length", b"3")
+    app = answering(started(length, CLOSE, status=status), body(b"abc"))
+    told = asked(app, f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert told.endswith(b"\r\ncontent-length: 3\r\nconnection: close\r\n\r\n")
+
+
+LONG = (b"content-length", b"3")
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        ((), b"HTTP/1.1 500 "),
+        ((started(LONG),), b""),
+        ((started(LONG), started(LONG)), b""),
+        ((started(LONG), body(b"ab")), b""),
+        ((started(LONG), body(b"abcd")), b""),
+        ((started(LONG), body(b"ab", more=True)), b"HTTP/1.1 200 "),
+        ((body(b"abc"),), b"HTTP/1.1 500 "),
+        ((started((b"x", b"1\r\nset-cookie: a=b")),), b"HTTP/1.1 500 "),
+        ((started((b"x\r\ny", b"1")),), b"HTTP/1.1 500 "),
+        ((started((b"x", b"1\n")),), b"HTTP/1.1 500 "),
+        ((started((b"x", b"\0")),), b"HTTP/1.1 500 "),
+    ],
+)
+def test_what_an_app_gets_wrong_is_never_taken_for_an_answer(
+    messages: tuple[dict[str, Any], ...], told: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A head that promised more than came is cut off, and no value ends its line."""
+    with suppress(ConnectionResetError):
+        answer = asked(answering(*messages), GET)
+        assert answer.startswith(told)
+        assert bool(answer) == bool(told)
+        assert b"set-cookie" not in answer
+    assert all(record.levelno == logging.ERROR for record in caplog.records)
+
+
+def test_an_app_is_told_when_nobody_waits_any_more() -> None:
+    async def attempt() -> None:
+        told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        begun = asyncio.Event()
+
+        async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+            assert (await receive())["type"] == "http.request"
+            begun.set()
+            told.set_result((await receive())["type"])
+
+        async with serving(app) as (_, port):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(GET)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                await begun.wait()
+            assert await asyncio.wait_for(told, 10) == "http.disconnect"
+
+    asyncio.run(attempt())
+
+
+def test_a_body_waits_with_the_client_until_the_app_asks_for_it() -> None:
+    """And comes whole, however it was cut."""
+    size, seen = 40 * MAX_UNREAD, []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.2)
+        seen.append(len(receive.__self__.body))  # type: ignore[attr-defined]  # an exchange's
+        length = 0
+        while (message := await receive())["type"] == "http.request":
+            length += len(message["body"])
+            if not message["more_body"]:
+                break
+        await send(started(CLOSE))
+        await send(body(str(length).encode()))
+
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode()
+    assert asked(app, head + b"x" * size).endswith(f"\r\n{size}\r\n0\r\n\r\n".encode())
+    assert MAX_UNREAD < seen[0] < size / 2
+
+
+def test_who_takes_nothing_of_an_answer_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is all written, or some of it waits to be; and whoever takes it has all of it."""
+    monkeypatch.setattr(http, "WRITE_TIMEOUT", 0.2)
+    monkeypatch.setattr(http, "KEEP_ALIVE", 0.2)
+    huge = b"x" * 50_000_000
+
+    async def attempt(*parts: dict[str, Any]) -> None:
+        async with serving(answering(started(), *parts)) as (state, port):
+            greedy = socket.create_connection(("127.0.0.1", port))
+            greedy.sendall(GET)
+            while not state.connections:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+            await asyncio.wait_for(gone(state), 10)
+            greedy.close()
+
+    asyncio.run(attempt(body(huge)))
+    asyncio.run(attempt(body(huge, more=True), body(huge)))
+    assert len(asked(answering(started(CLOSE), body(huge)), GET)) > len(huge)
+
+
+def test_a_connection_is_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the last answer on, and not from the first."""
+    monkeypatch.setattr(http, "KEEP_ALIVE", 0.5)
+
+    async def attempt() -> None:
+        async with serving(answering(started((b"content-length", b"0")), body(b""))) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for _ in range(4):
+                writer.write(GET)
+                await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(0.3)
+            began = time.monotonic()
+            assert await reader.read() == b""
+            assert time.monotonic() - began < 5
+            writer.close()
+
+    asyncio.run(asyncio.wait_for(attempt(), 30))
