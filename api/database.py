@@ -91,7 +91,7 @@ class Database(_Connected):
                 connection = self._pool.free() or await self._pool.take()
                 with self._pool.lent(connection):
                     if self._pool.keeps_statements:
-                        return await _fetched(connection, statement, values)
+                        return await connection.run(statement.sql, values, statement.record)
                     async with connection.transaction():
                         return await _fetched(connection, statement, values)
             except Lost:

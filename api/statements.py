@@ -91,22 +91,25 @@ class UnscopedStatement(Exception):
 
 
 class _Compiled:
-    """SQL for asyncpg. The values for `first` come as `$1` and on, those for `names` behind."""
+    """SQL for asyncpg. The values for `first` come as `$1` and on, those for `names` behind.
+
+    A text that is the same each time stands in the SQL, and need not be sent: a list has up to
+    thirty. Numbers are sent: knowing how many days trash is kept, PostgreSQL reads everybody's.
+    """
 
     def __init__(self, expression: Built, *first: str) -> None:
         compiled = expression.compile(dialect=_DIALECT)
         numbered = list(compiled.positiontup or ())
         if not set(first) <= set(numbered):
             raise UnscopedStatement("the owner is nowhere in it")
-        self.names = [name for name in numbered if name not in first]
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        fixed = {name: _literal(v) for name, v in constants.items() if isinstance(v, str)}
+        places = [*first, *dict.fromkeys(n for n in numbered if n not in {*first, *fixed})]
+        written = {name: f"${place}" for place, name in enumerate(places, 1)} | fixed
+        self.names = places[len(first) :]
         self._known = frozenset(self.names)
-        places = [*first, *self.names]
-        self.sql = re.sub(
-            r"\$(\d+)", lambda m: f"${places.index(numbered[int(m[1]) - 1]) + 1}", str(compiled)
-        )
-        self._constants = {
-            name: value for name, value in compiled.params.items() if value is not None
-        }
+        self.constants = {name: constants[name] for name in self.names if name in constants}
+        self.sql = re.sub(r"\$(\d+)", lambda m: written[numbered[int(m[1]) - 1]], str(compiled))
         columns = [column.name for column in expression.exported_columns]
         of_task = columns[: len(TaskRow.places)] == [*TaskRow.places]
         self.record: type[Row] = TaskRow if of_task else Row
@@ -118,8 +121,15 @@ class _Compiled:
         """The values in their places. Raises TypeError for one that has none."""
         if not values.keys() <= self._known:
             raise TypeError(f"the statement has no {sorted(values.keys() - self._known)}")
-        given = {**self._constants, **values}
+        given = {**self.constants, **values} if self.constants else values
         return [given[name] for name in self.names]
+
+
+def _literal(text: str) -> str:
+    """Of a text that a statement was built with, in which no request has a part."""
+    if "'" in text or "\\" in text:
+        raise UnscopedStatement(f"{text!r} cannot be written into a statement")
+    return f"'{text}'"
 
 
 class Statement(_Compiled):

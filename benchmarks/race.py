@@ -28,8 +28,10 @@ import asyncpg
 import httpx
 import psutil
 
-from api import migrations
+from api import lists, migrations
+from api.lists import OrderField
 from api.models import Priority
+from api.tasks import CREATE, GET, UPDATE, UPDATE_ALL
 from benchmarks import scale
 from benchmarks.workloads import BY_TABLE, MIX, WORKLOADS, Words, Workload
 from dev.postgres import ROOT, Postgres
@@ -41,8 +43,11 @@ TURNS = 4_000
 """Requests of a workload, each of another owner in turn, which are then sent over and over."""
 CONNECTIONS = 32
 UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "info")
+SAME_WORK = "Mercurius, same work"
+"""By this API's statements, with its wall and its change numbers."""
 PEERS = {
     "Mercurius, JIT": "mercurius.mjs",
+    SAME_WORK: "mercurius.mjs",
     "GraphQL Yoga": "yoga.mjs",
     "Apollo Server": "apollo.mjs",
     "PostGraphile": "postgraphile.mjs",
@@ -166,7 +171,11 @@ def entrants(
         "the tutorial way": lambda: served("tutorial"),
     }
     if peers:
-        starts |= {name: partial(node, script, folder, env) for name, script in PEERS.items()}
+        same = env | {"STATEMENTS": str(_statements(folder / "statements.json"))}
+        starts |= {
+            name: partial(node, script, folder, same if name == SAME_WORK else env)
+            for name, script in PEERS.items()
+        }
     with ExitStack() as running:
         found = []
         for name in [*starts] if against is None else ["this API", against]:
@@ -174,6 +183,30 @@ def entrants(
                 found.append(Entrant(name, starts[name](), OWN_WORDS.get(name)))
             running.callback(found[-1].server.stop)
         yield found
+
+
+def _statements(path: Path) -> Path:
+    """Those that the workloads need, for a server that is not in Python."""
+    newest, by_due_day = OrderField.CREATED_AT, OrderField.DUE_ON
+    chosen = {
+        "newest": lists.page(newest, descending=True, narrow=False),
+        "narrow": lists.page(newest, descending=True, narrow=True),
+        "by due day": lists.page(by_due_day, descending=False, narrow=True),
+        "count": lists.COUNTS[False],
+        "one": GET,
+        "create": CREATE,
+        "update": UPDATE,
+        "update all": UPDATE_ALL,
+    }
+    path.write_text(
+        json.dumps(
+            {
+                name: {"text": each.sql, "names": each.names, "constants": each.constants}
+                for name, each in chosen.items()
+            }
+        )
+    )
+    return path
 
 
 async def owners(url: str) -> dict[str, list[str]]:

@@ -149,13 +149,43 @@ def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres
         lent = await asyncio.gather(*(lender.take() for _ in range(pool.POOL_SIZE)))
         try:
             for connection in lent:
-                await connection.fetch("SELECT 1")
+                for _ in range(2):
+                    await connection.run("SELECT 1", (), Row)
             return [await connection.fetchval(kept) for connection in lent]
         finally:
             for connection in lent:
                 await connection.close()
 
     assert asyncio.run(attempt()) == [1] * pool.POOL_SIZE
+
+
+def test_a_statement_is_prepared_anew_when_a_migration_has_gone_by(postgres: Postgres) -> None:
+    """Though one must not run again whose answer could not be read."""
+    name = f"passing_{secrets.token_hex(4)}"
+    read_column, read_row = f"SELECT a FROM {name}", f"SELECT row(a)::{name} AS r FROM {name}"  # noqa: S608
+
+    async def attempt() -> None:
+        connection, other = await pool.connect(postgres.url), await pool.connect(postgres.url)
+
+        async def said(sql: str) -> object:
+            return (await connection.run(sql, (), Row))[0][0]
+
+        try:
+            await other.execute(f"CREATE TABLE {name} AS SELECT 1 AS a")
+            assert await said(read_column) == 1
+            assert await said(read_row) == (1,)
+            await other.execute(f"ALTER TABLE {name} ALTER a TYPE text")
+            for _ in range(3):
+                assert await said(read_column) == "1"
+            with pytest.raises(asyncpg.OutdatedSchemaCacheError):
+                await said(read_row)
+            assert await said(read_row) == ("1",)
+        finally:
+            await other.execute(f"DROP TABLE {name}")
+            connection.terminate()
+            other.terminate()
+
+    asyncio.run(attempt())
 
 
 def test_whoever_is_given_up_leaves_the_pool_as_large_as_it_was(

@@ -354,7 +354,7 @@ def test_a_body_waits_with_the_client_until_the_app_asks_for_it() -> None:
 
 
 def test_who_takes_nothing_of_an_answer_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether it is all written, or some of it waits to be; and whoever takes it has all of it."""
+    """Whether it is all written, or some of it waits to be."""
     monkeypatch.setattr(http, "WRITE_TIMEOUT", 0.2)
     monkeypatch.setattr(http, "KEEP_ALIVE", 0.2)
     huge = b"x" * 50_000_000
@@ -370,6 +370,10 @@ def test_who_takes_nothing_of_an_answer_is_let_go(monkeypatch: pytest.MonkeyPatc
 
     asyncio.run(attempt(body(huge)))
     asyncio.run(attempt(body(huge, more=True), body(huge)))
+
+
+def test_who_takes_an_answer_has_all_of_it() -> None:
+    huge = b"x" * 20_000_000
     assert len(asked(answering(started(CLOSE), body(huge)), GET)) > len(huge)
 
 
