@@ -9,8 +9,10 @@ import asyncio
 import http
 import logging
 import math
+import re
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final, Literal
 from urllib.parse import unquote
 
@@ -28,30 +30,50 @@ MAX_HEAD = 64 * 1024
 """Bytes of a request line and its headers, or of trailers, give or take what arrives at once."""
 MAX_UNREAD = 64 * 1024
 """Bytes of a body that wait for the app; then no more is read from the client. As above."""
+MAX_LINE = 100
+"""Requests that wait for the answer to the one before them; then no more is taken from the client,
+who may send the others again when these are answered (RFC 9112 §9.3.2)."""
 HEAD_TIMEOUT = 10.0
-"""Seconds for a head to arrive, from the connection or from its first byte, and for the rest of
-what was answered before its end."""
+"""Seconds for a head to arrive, from the connection, from its first byte, or from the answer that
+it had to wait for, and for the rest of what was answered before its end."""
 KEEP_ALIVE = 5.0
 """Seconds that a connection is kept for another request."""
 WRITE_TIMEOUT = 60.0
-"""Seconds for a client to take what it was sent."""
+"""Seconds in which a client takes something of what it was sent; and of one that will send no more,
+for the rest of the answers."""
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _STATUS: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
     for status in http.HTTPStatus
 }
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _BODILESS: Final = frozenset({204, 304})
 _CONTINUE: Final = _STATUS[100] + b"\r\n"
 _DISCONNECT: Final[Message] = {"type": "http.disconnect"}
+
+
+@lru_cache(512)
+def _line(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Of a head, and the name if it says where an answer ends. Most are the same each time."""
+    name = name.lower()
+    if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+        raise RuntimeError("a header must be of one line, and its name a token")
+    return b"%b: %b\r\n" % (name, value), name if name in _FRAMING else b""
+
+
+class _Full(Exception):
+    """More is asked at once than is taken."""
 
 
 class Exchange:
     """A request and its answer: ASGI's `scope`, `receive` and `send`."""
 
     __slots__ = (
-        *("answered", "arriving", "body", "gone", "keep_alive", "scope", "task"),
-        *("_connection", "_framing", "_head", "_is_asked", "_left", "_read", "_waiting"),
+        *("answered", "arriving", "gone", "keep_alive", "scope", "task", "unread"),
+        *("_connection", "_framing", "_head", "_is_asked", "_left", "_pieces", "_read", "_woken"),
     )
 
     def __init__(self, connection: "Http", scope: dict[str, Any], *, keep_alive: bool) -> None:
@@ -59,8 +81,8 @@ class Exchange:
         self.keep_alive = keep_alive
         self.arriving = True
         """There is more of its body to come."""
-        self.body = b""
-        """What has arrived of it and the app has not asked for yet."""
+        self.unread = 0
+        """Bytes that have arrived of it and the app has not asked for yet."""
         self.answered = False
         self.gone = False
         """Nobody waits for the answer any more."""
@@ -71,28 +93,38 @@ class Exchange:
         self._is_asked = False
         self._framing: Literal["length", "chunked", "close", "none"] = "length"
         self._left = 0
+        self._pieces: list[bytes] = []
         self._read = False
-        self._waiting: asyncio.Future[None] | None = None
+        self._woken: asyncio.Event | None = None
 
     @property
     def started(self) -> bool:
         """Whether some of the answer is on its way."""
         return self._head is not None
 
+    def add(self, piece: bytes) -> None:
+        """Of its body."""
+        self._pieces.append(piece)
+        self.unread += len(piece)
+        self.wake()
+
     async def receive(self) -> Message:
         """ASGI: what there is of the body; then, when it comes to that, that all is over."""
         if not self._is_asked:
-            self._is_asked = True
-            if self.arriving and not self.body and self._expects():
+            if self._is_awaiting_us():
                 self._connection.write(_CONTINUE)
+            self._is_asked = True
         while not (self.gone or self.answered):
-            if not self._read and (self.body or not self.arriving):
-                body, self.body = self.body, b""
+            if not self._read and (self._pieces or not self.arriving):
+                body = b"".join(self._pieces)
+                self._pieces, self.unread = [], 0
                 self._read = not self.arriving
                 self._connection.read_on()
                 return {"type": "http.request", "body": body, "more_body": self.arriving}
-            self._waiting = self._connection.loop.create_future()
-            await self._waiting
+            if self._woken is None:
+                self._woken = asyncio.Event()
+            self._woken.clear()
+            await self._woken.wait()
         return _DISCONNECT
 
     async def send(self, message: Message) -> None:
@@ -107,7 +139,7 @@ class Exchange:
                 raise RuntimeError("an answer has one head")
             self._head = self._headed(message["status"], message.get("headers", ()))
             return
-        if self._head is None or self.answered:
+        if message["type"] != "http.response.body" or self._head is None or self.answered:
             raise RuntimeError("a body comes behind a head, and ends once")
         body, more = message.get("body", b""), message.get("more_body", False)
         connection.write(self._head + self._framed(body, more=more))
@@ -119,19 +151,24 @@ class Exchange:
 
     def wake(self) -> None:
         """Whoever waits in `receive`: something happened."""
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        if self._woken is not None:
+            self._woken.set()
 
     def lose(self) -> None:
         """Nobody waits for it any more."""
         self.gone = True
         self.wake()
 
-    def _expects(self) -> bool:
-        """That it is told to go on before it sends its body (RFC 9110 §10.1.1)."""
-        return not self.started and any(
-            name == b"expect" and value.lower() == b"100-continue"
-            for name, value in self.scope["headers"]
+    def _is_awaiting_us(self) -> bool:
+        """That it is to be told to go on before it sends its body (RFC 9110 §10.1.1)."""
+        return (
+            self.arriving
+            and not (self._is_asked or self._pieces or self.started)
+            and self.scope["http_version"] == "1.1"
+            and any(
+                name == b"expect" and value.lower() == b"100-continue"
+                for name, value in self.scope["headers"]
+            )
         )
 
     def _framed(self, body: bytes, *, more: bool) -> bytes:
@@ -146,36 +183,40 @@ class Exchange:
         return b"" if self._framing == "none" else body
 
     def _headed(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """The head. Raises RuntimeError when a value would end its line."""
-        parts = [_STATUS[status]]
-        lines = 2
+        """The head. Raises RuntimeError for one that would not be read as it is meant."""
+        parts = [_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status]
         length: int | None = None
         for name, value in (*self._connection.state.default_headers, *headers):
-            if name == b"connection":  # said below, once
-                self.keep_alive = self.keep_alive and value.lower() != b"close"
-                continue
-            if name == b"content-length":
+            line, framing = _line(name, value)
+            if not framing:
+                parts.append(line)
+            elif framing == b"content-length":
+                if length is not None:
+                    raise RuntimeError("a body has one length")
                 length = int(value)
-            parts += (name, b": ", value, b"\r\n")
-            lines += 1
+                parts.append(line)
+            elif framing == b"connection" and b"close" in value.lower():
+                self.keep_alive = False  # which is said below, as is how the body goes
+        if self._is_awaiting_us():
+            self.keep_alive = False  # it may send the body or not: nobody could tell
+        parts.append(self._settled(status, length))
+        if not self.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        return b"".join(parts)
+
+    def _settled(self, status: int, length: int | None) -> bytes:
+        """How the body goes; the line of the head that says so, if it is not its length."""
         if self.scope["method"] == "HEAD" or status in _BODILESS:
             self._framing = "none"
         elif length is not None:
             self._left = length
         elif self.scope["http_version"] == "1.1":
             self._framing = "chunked"
-            parts.append(b"transfer-encoding: chunked\r\n")
-            lines += 1
+            return b"transfer-encoding: chunked\r\n"
         else:  # it has no chunks, and its connections end with the answer
             self._framing = "close"
-        if not self.keep_alive:
-            parts.append(b"connection: close\r\n")
-            lines += 1
-        parts.append(b"\r\n")
-        head = b"".join(parts)
-        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
-            raise RuntimeError("a header may not end its line")
-        return head
+        return b""
 
 
 class Http(asyncio.Protocol):
@@ -213,9 +254,10 @@ class Http(asyncio.Protocol):
         self._refusal: bytes | None = None
         """Of what came behind them, and was no request."""
         self._is_paused = False
-        self._drained: asyncio.Future[None] | None = None
+        self._drained = asyncio.Event()
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._last_wait: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # none but
         """Asyncio: somebody connected."""
@@ -234,14 +276,17 @@ class Http(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Asyncio: they are gone."""
         self.state.connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-        del self._parser  # which knows its way back here: garbage that nobody looks for soon
+        for timer in (self._timer, self._last_wait):
+            if timer is not None:
+                timer.cancel()
         for exchange in (self._current, *self._line):
             if exchange is not None:
                 exchange.lose()
-        self._line.clear()
         self.resume_writing()
+        # What knows its way back here would be garbage that nobody looks for soon.
+        self._current = self._arriving = None
+        self._line.clear()
+        del self._parser
 
     def eof_received(self) -> bool:
         """Asyncio: they will send no more, and may wait for answers to what is here already."""
@@ -249,22 +294,19 @@ class Http(asyncio.Protocol):
         if last is None or self._arriving is not None:
             return False
         last.keep_alive = False
+        self._close_in(WRITE_TIMEOUT)
         return True
 
     def data_received(self, data: bytes) -> None:
         """Asyncio: something arrived."""
         self._silent += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._stay()
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
+            self._parse(data)
+        except httptools.HttpParserError as fault:
+            is_full = isinstance(fault.__context__, _Full)
+            self._refuse(None if is_full else "That is no HTTP request.")
             return
-        except httptools.HttpParserError:
-            self._refuse("That is no HTTP request.")
-            return
-        if self._headers is not None and self._deadline == math.inf:
+        if self._headers is not None and self._current is None and self._deadline == math.inf:
             self._close_in(HEAD_TIMEOUT)
         if self._silent > MAX_HEAD:
             if self._arriving is None:
@@ -294,6 +336,8 @@ class Http(asyncio.Protocol):
         if self._arriving is not None:
             self._headers = None
             return
+        if len(self._line) >= MAX_LINE:
+            raise _Full
         parser = self._parser
         url = httptools.parse_url(self._url)
         path = url.path.decode("ascii")
@@ -321,9 +365,8 @@ class Http(asyncio.Protocol):
         self._silent = 0
         exchange = self._arriving
         if exchange is not None and not exchange.answered:
-            exchange.body += body
-            exchange.wake()
-            if len(exchange.body) > MAX_UNREAD:
+            exchange.add(body)
+            if exchange.unread > MAX_UNREAD:
                 self._pause()
 
     def on_message_complete(self) -> None:
@@ -334,8 +377,10 @@ class Http(asyncio.Protocol):
             return
         self._arriving = None
         exchange.arriving = False
+        if not self._parser.should_keep_alive():  # a trailer may say so
+            exchange.keep_alive = False
         if exchange.answered:
-            self._close_in(KEEP_ALIVE)
+            self._close_in(KEEP_ALIVE if exchange.keep_alive else 0)
         else:
             exchange.scope["extensions"] = HAS_ARRIVED
             exchange.wake()
@@ -355,10 +400,8 @@ class Http(asyncio.Protocol):
             self._close()
         else:
             self.read_on()
-            if exchange.arriving:
-                self._close_in(HEAD_TIMEOUT)
-            elif self._headers is None:
-                self._close_in(KEEP_ALIVE)
+            is_awaiting = exchange.arriving or self._headers is not None
+            self._close_in(HEAD_TIMEOUT if is_awaiting else KEEP_ALIVE)
 
     def write(self, data: bytes) -> None:
         """To the client."""
@@ -375,21 +418,24 @@ class Http(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Asyncio: the client takes less than it is sent."""
         self.is_full = True
+        self._drained.clear()
 
     def resume_writing(self) -> None:
         """Asyncio: it took it."""
         self.is_full = False
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        self._drained.set()
 
     async def drained(self) -> None:
-        """When the client has taken what it was sent; if it never does, that is the end of it."""
-        self._drained = self.loop.create_future()
-        try:
-            async with asyncio.timeout(WRITE_TIMEOUT):
-                await self._drained
-        except TimeoutError:
-            self._transport.abort()
+        """When the client has taken what it was sent, or is gone, as who takes nothing soon is."""
+        while self.is_full:
+            unsent = self._transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(WRITE_TIMEOUT):
+                    await self._drained.wait()
+            except TimeoutError:
+                if self._transport.get_write_buffer_size() >= unsent:
+                    self._transport.abort()
+                    return
 
     def shutdown(self) -> None:
         """Uvicorn: the server goes. What was asked is answered first."""
@@ -408,16 +454,24 @@ class Http(asyncio.Protocol):
     async def _run(self, exchange: Exchange) -> None:
         try:
             await self._app(exchange.scope, exchange.receive, exchange.send)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             log.exception("a request failed")
-        finally:
-            self.state.tasks.discard(exchange.task)
+        self.state.tasks.discard(exchange.task)
         if exchange.answered or exchange.gone:
             return
         if exchange.started:  # half an answer must not look like a whole one
             self._transport.abort()
         else:
             await _failed(exchange)
+
+    def _parse(self, data: bytes) -> None:
+        """Raises HttpParserError."""
+        while True:
+            try:
+                return self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._stay()
+                data = data[upgrade.args[0] :]
 
     def _stay(self) -> None:
         """In HTTP/1.1, whatever else was proposed, as one may (RFC 9110 §7.8).
@@ -433,16 +487,21 @@ class Http(asyncio.Protocol):
         lines = [b"%b: %b\r\n" % line for line in exchange.scope["headers"] if line[0] in framing]
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(lines))
 
-    def _refuse(self, why: str) -> None:
-        """Nothing that comes now can be told from anything else; what was asked before is answered.
+    def _refuse(self, why: str | None) -> None:
+        """Nothing that comes now is taken, of whose end one cannot be sure; what came before is.
 
         Else a proxy, which sends what several people ask, gives one the other's answer.
         """
         self._pause()
-        content = why.encode()
-        self._refusal = _STATUS[400] + (
-            b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%b" % (len(content), content)
+        content = (why or "").encode()
+        self._refusal = (
+            b""
+            if why is None
+            else _STATUS[400]
+            + (
+                b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+                b"connection: close\r\n\r\n%b" % (len(content), content)
+            )
         )
         if broken := self._arriving:
             broken.lose()
@@ -462,10 +521,16 @@ class Http(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _close(self) -> None:
-        """Behind what was written, which is not waited for without end."""
+        """Behind what was written, as long as the client takes some of it."""
         self._transport.close()
-        if self._transport.get_write_buffer_size():
-            self.loop.call_later(WRITE_TIMEOUT, self._transport.abort)
+        self._wait_for_it(math.inf)
+
+    def _wait_for_it(self, unsent: float) -> None:
+        rest = self._transport.get_write_buffer_size()
+        if rest >= unsent:
+            self._transport.abort()
+        elif rest:
+            self._last_wait = self.loop.call_later(WRITE_TIMEOUT, self._wait_for_it, rest)
 
     def _close_in(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds

@@ -1,10 +1,12 @@
 """HTTP as strangers speak it: to the API, and to small apps that do what the API does not."""
 
 import asyncio
+import gc
 import logging
 import socket
 import struct
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -299,6 +301,9 @@ LONG = (b"content-length", b"3")
         ((started((b"x\r\ny", b"1")),), b"HTTP/1.1 500 "),
         ((started((b"x", b"1\n")),), b"HTTP/1.1 500 "),
         ((started((b"x", b"\0")),), b"HTTP/1.1 500 "),
+        ((started((b"x: y", b"1")),), b"HTTP/1.1 500 "),
+        ((started(LONG, LONG),), b"HTTP/1.1 500 "),
+        ((started(LONG), {"type": "http.response.pathsend", "path": "/"}), b""),
     ],
 )
 def test_what_an_app_gets_wrong_is_never_taken_for_an_answer(
@@ -339,7 +344,7 @@ def test_a_body_waits_with_the_client_until_the_app_asks_for_it() -> None:
 
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.2)
-        seen.append(len(receive.__self__.body))  # type: ignore[attr-defined]  # an exchange's
+        seen.append(receive.__self__.unread)  # type: ignore[attr-defined]  # an exchange's
         length = 0
         while (message := await receive())["type"] == "http.request":
             length += len(message["body"])
@@ -375,6 +380,131 @@ def test_who_takes_nothing_of_an_answer_is_let_go(monkeypatch: pytest.MonkeyPatc
 def test_who_takes_an_answer_has_all_of_it() -> None:
     huge = b"x" * 20_000_000
     assert len(asked(answering(started(CLOSE), body(huge)), GET)) > len(huge)
+
+
+def test_what_looks_like_another_protocol_and_is_nothing_is_no_request() -> None:
+    """It is told so behind what was asked before it."""
+    app = answering(started((b"content-length", b"2")), body(b"ok"))
+    proposal = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    post = b"POST / HTTP/1.1\r\nHost: x\r\n"
+    for framing in (b"Transfer-Encoding: gzip\r\n", b"Transfer-Encoding: chunked, x\r\n"):
+        told = asked(app, GET + post + proposal + framing + b"\r\nabc")
+        assert told.count(b"HTTP/1.1 200 ") == told.count(b"HTTP/1.1 400 ") == 1
+        assert told.index(b"ok") < told.index(b"400")
+
+
+def test_more_than_one_takes_at_once_is_left_to_another_connection() -> None:
+    """Neither refused nor kept: who asked may ask again (RFC 9112 §9.3.2)."""
+    app = answering(started((b"content-length", b"0")), body(b""))
+    proposal = GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+    for said in (GET, proposal):
+        told = asked(app, said * 500)
+        assert told.count(b"HTTP/1.1 ") == told.count(b"HTTP/1.1 200 ") == http.MAX_LINE + 1
+
+
+def test_the_beginning_of_a_request_waits_for_the_answer_to_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its time begins when it could be read."""
+    monkeypatch.setattr(http, "HEAD_TIMEOUT", 0.3)
+
+    async def slow(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.5)
+        await send(started((b"content-length", b"2")))
+        await send(body(b"ok"))
+
+    async def ask() -> None:
+        async with serving(slow) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(GET + GET + GET[:9])
+            await reader.readuntil(b"ok")
+            await reader.readuntil(b"ok")
+            writer.write(GET[9:])
+            await reader.readuntil(b"ok")
+            writer.write(GET[:9])
+            assert await reader.read() == b""
+            writer.close()
+
+    asyncio.run(asyncio.wait_for(ask(), 30))
+
+
+def test_an_app_that_was_cancelled_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        asyncio.current_task().cancel()  # type: ignore[union-attr]  # it runs in one
+        await asyncio.sleep(0)
+
+    assert asked(app, GET).startswith(b"HTTP/1.1 500 ")
+    assert [record.message for record in caplog.records] == ["a request failed"]
+
+
+def test_everybody_who_listens_is_told_that_it_is_over() -> None:
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        listening = [asyncio.ensure_future(receive()) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        await send(started(CLOSE))
+        await send(body(b""))
+        told = await asyncio.wait_for(asyncio.gather(*listening), 10)
+        assert [message["type"] for message in told] == ["http.request", *["http.disconnect"] * 2]
+
+    assert asked(app, GET).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_trailer_may_say_that_this_was_the_last() -> None:
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send(started())
+        await send(body(b"ok"))
+
+    chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+    told = asked(app, chunked + b"Connection: close\r\n\r\n" + GET)
+    assert told.count(b"HTTP/1.1 ") == told.count(b"\r\nconnection: close\r\n") == 1
+
+
+def test_who_was_answered_before_being_told_to_go_on_begins_anew() -> None:
+    """It may send its body or not, and nobody could tell that from the next request."""
+    app = answering(started((b"content-length", b"2")), body(b"no"))
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 27\r\nExpect: 100-continue\r\n\r\n"
+    assert b"\r\nconnection: close\r\n" in asked(app, head)
+    assert b"100" not in asked(app, head.replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+
+def test_how_a_body_goes_is_for_the_server_to_say() -> None:
+    headers = (
+        (b"Content-Length", b"2"),
+        (b"transfer-encoding", b"chunked"),
+        (b"Connection", b"x, Close"),
+    )
+    told = asked(answering(started(*headers, status=499), body(b"ok")), GET)
+    assert told == b"HTTP/1.1 499 \r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"
+
+
+def test_a_connection_that_is_lost_leaves_no_garbage() -> None:
+    """Nobody looks for any for long (see `server`)."""
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive())["type"] == "http.request":
+            pass
+
+    async def attempt() -> None:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+        async with serving(app) as (state, port):
+            for said in (b"", START, head, head + b"ab"):
+                with socket.create_connection(("127.0.0.1", port)) as client:
+                    client.sendall(said)
+                    while not state.connections:  # noqa: ASYNC110 - as above
+                        await asyncio.sleep(0)
+                    [held] = map(weakref.ref, state.connections)
+                    await asyncio.sleep(0.05)
+                await gone(state)
+                await asyncio.sleep(0.05)
+                assert held() is None, said
+
+    gc.disable()
+    try:
+        asyncio.run(attempt())
+    finally:
+        gc.enable()
 
 
 def test_a_connection_is_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
