@@ -98,9 +98,9 @@ def create_app(config: Config) -> Api:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
-    async def context(claims: Claims) -> Context:
+    async def context(claims: Claims, fields: frozenset[str]) -> Context:
         await authentication.still_holds(claims)
-        return Context.of(claims, database)
+        return Context.of(claims, database, fields)
 
     try:
         documents = Documents(

@@ -18,12 +18,14 @@ class Context(NamedTuple):
     tasks: Tasks
     lists: Lists
     changes: Changes
+    fields: frozenset[str] | None
+    """Names of which the document selects fields, wherever in it; None if that is not known."""
 
     @classmethod
-    def of(cls, claims: Claims, database: Database) -> Self:
-        """Of a request with these claims."""
+    def of(cls, claims: Claims, database: Database, fields: frozenset[str] | None = None) -> Self:
+        """Of a request with these claims, that selects such fields."""
         owned = database.of(claims.user_id)
-        return cls(claims, Tasks(owned), Lists(owned), Changes(owned))
+        return cls(claims, Tasks(owned), Lists(owned), Changes(owned), fields)
 
 
 Info = strawberry.Info[Context, None]

@@ -14,6 +14,7 @@ from typing import Any
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     GraphQLSyntaxError,
     OperationDefinitionNode,
@@ -72,6 +73,8 @@ class Document:
     text: str
     node: DocumentNode
     operations: Mapping[str | None, Operation]
+    fields: frozenset[str]
+    """Names of all that is selected, wherever that is, and whether it is included or not."""
 
     def operation(self, name: str | None) -> Operation:
         """The one of that name, or the only one. Raises BadRequest (GraphQL §6.1)."""
@@ -192,7 +195,18 @@ class Documents:
                 for definition in node.definitions
                 if isinstance(definition, OperationDefinitionNode)
             },
+            frozenset(_fields(node)),
         )
+
+
+def _fields(document: DocumentNode) -> Iterator[str]:
+    nodes: list[Any] = [*document.definitions]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, FieldNode):
+            yield node.name.value
+        if below := getattr(node, "selection_set", None):
+            nodes += below.selections
 
 
 def _told(error: GraphQLError, code: Code) -> dict[str, Any]:

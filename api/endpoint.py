@@ -80,7 +80,7 @@ class GraphQLEndpoint:
         self,
         documents: Documents,
         execute: Execute,
-        context: Callable[[Claims], Awaitable[Context]],
+        context: Callable[[Claims, frozenset[str]], Awaitable[Context]],
     ) -> None:
         self._documents = documents
         self._execute = execute
@@ -125,7 +125,7 @@ class GraphQLEndpoint:
         if method == "GET" and operation.type is not OperationType.QUERY:
             raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"})
         operation.cost.check(variables or {})
-        context = await self._context(scope["state"]["claims"])
+        context = await self._context(scope["state"]["claims"], document.fields)
         result = await self._execute(document, name, variables, context)
         return _answered(result, media_type, coding)
 

@@ -20,14 +20,17 @@ from sqlalchemy import (
     Date,
     DateTime,
     Integer,
+    Select,
     SmallInteger,
     Text,
     Uuid,
     all_,
     any_,
     bindparam,
+    cast,
     func,
     literal,
+    null,
     or_,
     select,
     tuple_,
@@ -221,9 +224,32 @@ def _narrowed() -> Iterator[ColumnElement[bool]]:
     yield or_(due_to.is_(None), tasks.c.due_on <= due_to)
 
 
+BULKY = frozenset({"description", "labels"})
+"""Columns that take the longest to read, and need not be read where nobody looks at them."""
+
+
+def _counted(*, narrow: bool) -> Select[Any]:
+    return (
+        select(func.count(tasks.c.id).label("tasks"))
+        .where(_mine, tasks.c.status == any_(_in_status))
+        .where(*(_narrowed() if narrow else ()))
+    )
+
+
 @cache
-def page(by: OrderField, *, descending: bool, narrow: bool) -> Statement:
-    """The statement of a page, built when it is first asked for: all of them take a second."""
+def page(
+    by: OrderField,
+    *,
+    descending: bool,
+    narrow: bool,
+    counted: bool = False,
+    without: frozenset[str] = frozenset(),
+) -> Statement:
+    """The statement of a page, built when it is first asked for: all of them take seconds.
+
+    Counted, each row says how many `tasks` all pages have. Null stands for a column of `BULKY`
+    that is left out.
+    """
     column, limit = tasks.c[SORTED_BY[by]], bindparam("limit", type_=Integer)
     after_id = bindparam("after_id", type_=Uuid)
     bound, place = tuple_(_KEYS[by].parameter, after_id), tuple_(column, tasks.c.id)
@@ -232,9 +258,10 @@ def page(by: OrderField, *, descending: bool, narrow: bool) -> Statement:
         behind = bindparam("after_undated", type_=Uuid)
         past = tasks.c.id < behind if descending else tasks.c.id > behind
         beyond.append(column.is_(None) & past)
-    shown = SHOWN if column.name in TaskRow.places else [*SHOWN, column]
+    sorting = [] if column.name in TaskRow.places else [column]
+    shown = [cast(null(), c.type).label(c.name) if c.name in without else c for c in SHOWN]
     stretches = [
-        select(*shown)
+        select(*shown, *sorting)
         .where(_mine, tasks.c.status == literal(status.value, Text))
         .where(literal(status.value, Text) == any_(_in_status), condition)
         .where(*(_narrowed() if narrow else ()))
@@ -245,18 +272,12 @@ def page(by: OrderField, *, descending: bool, narrow: bool) -> Statement:
     found = union_all(*stretches).cte("found")
     places = (found.c[column.name], found.c.id)
     sort, id = (place.desc() if descending else place.asc() for place in places)
-    in_order = select(found).order_by(sort.nulls_last() if column.nullable else sort, id)
+    whole = [_counted(narrow=narrow).scalar_subquery().label("tasks")] if counted else []
+    in_order = select(found, *whole).order_by(sort.nulls_last() if column.nullable else sort, id)
     return Statement(in_order.limit(limit))
 
 
-COUNTS = {
-    narrow: Statement(
-        select(func.count(tasks.c.id).label("tasks"))
-        .where(_mine, tasks.c.status == any_(_in_status))
-        .where(*(_narrowed() if narrow else ()))
-    )
-    for narrow in (True, False)
-}
+COUNTS = {narrow: Statement(_counted(narrow=narrow)) for narrow in (True, False)}
 LABELS = Statement(
     select(func.unnest(tasks.c.labels).label("label"))
     .where(_mine, tasks.c.status == any_(_in_status))
@@ -274,6 +295,8 @@ class Page:
     scope: Callable[[], str] = field(repr=False)
     sort: str = field(repr=False)
     key: _Key = field(repr=False)
+    tasks: int | None = None
+    """How many all pages have, if that was to be counted."""
 
     @cached_property
     def _cursors(self) -> Cursors:
@@ -301,22 +324,38 @@ class Lists:
         rows = await self._owned.rows(LABELS, statuses=_statuses(None))
         return sorted(row["label"] for row in rows)
 
-    async def page(
-        self, first: int | None, after: str | None, filter: Filter, order: Order
+    async def page(  # noqa: PLR0913 - what a list is, and what of it
+        self,
+        first: int | None,
+        after: str | None,
+        filter: Filter,
+        order: Order,
+        *,
+        counted: bool = False,
+        without: frozenset[str] = frozenset(),
     ) -> Page:
-        """What follows behind the cursor `after`. Raises BadUserInput."""
+        """What follows behind the cursor `after`, without these of `BULKY`. Raises BadUserInput."""
         size = pages.size(first, pages.DEFAULT_SIZE)
         key, said = _KEYS[order.field], filter.values()
         scope = partial(_scope, self._owned.owner, order, said)
+        narrow, descending = filter.is_narrow, order.descending
         rows = await self._owned.rows(
-            page(order.field, descending=order.descending, narrow=filter.is_narrow),
+            page(
+                order.field,
+                descending=descending,
+                narrow=narrow,
+                counted=counted,
+                without=without,
+            ),
             **said,
             **bounds(order, Cursors(scope()).key(after) if after is not None else None),
             limit=size + 1,
         )
-        return Page(
-            rows[:size], len(rows) > size, after is not None, scope, SORTED_BY[order.field], key
-        )
+        sort = SORTED_BY[order.field]
+        number = None
+        if counted:
+            number = int(rows[0]["tasks"]) if rows else await self.count(filter)
+        return Page(rows[:size], len(rows) > size, after is not None, scope, sort, key, number)
 
 
 def _scope(owner: str, order: Order, said: Mapping[str, object]) -> str:

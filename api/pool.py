@@ -38,8 +38,9 @@ that takes longer than that to serve helps nobody in it."""
 IDLE = 300.0
 """Seconds after which an unused connection is not trusted: what lies between may have dropped it
 without a word."""
-STATEMENTS = 200
-"""Prepared on each connection: more than there are, each of which is then planned once."""
+STATEMENTS = 64
+"""Prepared on each connection at a time: more than an app runs, each of which is planned once.
+There are some 200 in all, and whoever asked for each would have the database keep them."""
 
 AWAY = (
     OSError,
@@ -75,6 +76,8 @@ class Connection(_Connection):
         """
         prepared = self._prepared.get(sql)
         if prepared is None:
+            if len(self._prepared) >= STATEMENTS:  # the oldest, which asyncpg closes at leisure
+                del self._prepared[next(iter(self._prepared))]
             prepared = self._prepared[sql] = await self.prepare(sql, record_class=record)
         try:
             return await self._protocol.bind_execute(prepared._state, values, "", 0, False, None)  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001 - as above

@@ -16,7 +16,7 @@ from api.context import Info
 from api.documents import Prepared
 from api.errors import Code
 from api.execution import Replaying
-from api.lists import Filter, Order, OrderField, Page
+from api.lists import BULKY, Filter, Order, OrderField, Page
 from api.models import LABELS_PER_TASK, Priority, Row, Status, TaskRow
 from api.pages import DEFAULT_SIZE, MAX_SIZE
 from api.tasks import MAX_AT_ONCE
@@ -209,6 +209,8 @@ class TaskConnection:
 
     @strawberry.field(description="How many tasks all pages have. Asked for only when selected.")
     async def total_count(self, info: Info) -> int:
+        if self.page.tasks is not None:
+            return self.page.tasks
         return await info.context.lists.count(self.filter)
 
 
@@ -352,8 +354,15 @@ class Query:
             TaskOrder | None, strawberry.argument(description="In what order.")
         ] = UNSET,
     ) -> TaskConnection:
-        chosen = _filter(filter)
-        page = await info.context.lists.page(first, _unless_unset(after), chosen, _order(order_by))
+        chosen, fields = _filter(filter), info.context.fields
+        page = await info.context.lists.page(
+            first,
+            _unless_unset(after),
+            chosen,
+            _order(order_by),
+            counted=fields is not None and "totalCount" in fields,
+            without=BULKY - (BULKY if fields is None else fields),
+        )
         return TaskConnection(page=page, filter=chosen)
 
     @strawberry.field(

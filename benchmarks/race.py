@@ -33,7 +33,7 @@ from api.lists import OrderField
 from api.models import Priority
 from api.tasks import CREATE, GET, UPDATE, UPDATE_ALL
 from benchmarks import scale
-from benchmarks.workloads import BY_TABLE, MIX, WORKLOADS, Words, Workload
+from benchmarks.workloads import BY_TABLE, LEAN, MIX, WORKLOADS, Words, Workload
 from dev.postgres import ROOT, Postgres
 from tests import stack
 from tests.conftest import Caller, mint, trusting
@@ -187,11 +187,12 @@ def entrants(
 
 def _statements(path: Path) -> Path:
     """Those that the workloads need, for a server that is not in Python."""
-    newest, by_due_day = OrderField.CREATED_AT, OrderField.DUE_ON
+    newest = partial(lists.page, OrderField.CREATED_AT, descending=True, without=LEAN)
+    by_due_day = partial(lists.page, OrderField.DUE_ON, descending=False, without=LEAN)
     chosen = {
-        "newest": lists.page(newest, descending=True, narrow=False),
-        "narrow": lists.page(newest, descending=True, narrow=True),
-        "by due day": lists.page(by_due_day, descending=False, narrow=True),
+        "newest": newest(narrow=False),
+        "narrow": newest(narrow=True),
+        "by due day": by_due_day(narrow=True),
         "count": lists.COUNTS[False],
         "one": GET,
         "create": CREATE,

@@ -8,6 +8,8 @@ from typing import Any
 from api.models import Priority
 
 FIELDS = "id title description completed completedAt priority dueOn version createdAt updatedAt"
+LEAN = frozenset({"labels"})
+"""Of what a list may leave out (`lists.BULKY`), all that is not among them."""
 PAGE = f"query Page($first: Int) {{ tasks(first: $first) {{ nodes {{ {FIELDS} }} }} }}"
 EDGES = f"""query Edges($first: Int) {{ tasks(first: $first) {{
   edges {{ cursor node {{ {FIELDS} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"""

@@ -114,8 +114,10 @@ def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
 def test_every_statement_is_held_to_its_owner_as_postgresql_reads_it() -> None:
     """Wall 2, as built: `tests.conftest` reads what really ran."""
     pages = [
-        lists.page(by, descending=descending, narrow=narrow)
-        for by, descending, narrow in product(lists.OrderField, (True, False), (True, False))
+        lists.page(by, descending=descending, narrow=narrow, counted=counted, without=without)
+        for by, descending, narrow, counted, without in product(
+            lists.OrderField, *[(True, False)] * 3, (frozenset[str](), lists.BULKY)
+        )
     ]
     rooms = [*vars(tasks).values(), *vars(lists).values(), *vars(changes).values()]
     built = [*pages, *lists.COUNTS.values(), *(r for r in rooms if isinstance(r, Statement))]

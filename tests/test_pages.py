@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from api import pages
+from api import lists, pages
+from api.lists import OrderField
+from dev.postgres import Postgres
+from tests import stack
 from tests.conftest import Caller
 from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
@@ -60,6 +63,55 @@ def test_a_page_says_where_it_lies(ada: Caller) -> None:
     last = page(ada, first=2, after=first["pageInfo"]["endCursor"])
     assert [node["id"] for node in last["nodes"]] == ids[2:]
     assert (last["pageInfo"]["hasNextPage"], last["pageInfo"]["hasPreviousPage"]) == (False, True)
+
+
+def newest(**of_it: Any) -> str:
+    statement = lists.page(OrderField.CREATED_AT, descending=True, narrow=False, **of_it)
+    return " ".join(statement.sql.split())
+
+
+def ran(postgres: Postgres) -> set[str]:
+    return {" ".join(sql.split()) for sql in stack.statements(postgres, "bearer-tasks-api")}
+
+
+COUNTED = [
+    "{ tasks(first: %d, after: %s) { n: totalCount nodes { id } } }",
+    """query ($yes: Boolean = true, $no: Boolean = false) { tasks(first: %d, after: %s) {
+      ...on TaskConnection { ...Counted } __typename
+      nodes @skip(if: $yes) { labels } pageInfo @include(if: $no) { endCursor }
+    } }
+    fragment Counted on TaskConnection { n: totalCount nodes { id } }""",
+]
+
+
+@pytest.mark.parametrize(("query", "bulky"), [(COUNTED[0], []), (COUNTED[1], ["labels"])])
+def test_a_page_and_its_count_come_from_one_statement(
+    ada: Caller, postgres: Postgres, query: str, bulky: list[str]
+) -> None:
+    """Behind the last task there is no row that could tell it."""
+    ids = [ada.create()["id"] for _ in range(3)][::-1]
+    end = page(ada)["pageInfo"]["endCursor"]
+    for first, after, shown in ((2, "null", ids[:2]), (5, "null", ids), (2, f'"{end}"', [])):
+        told = ada(query % (first, after))["tasks"]
+        assert (told["n"], [node["id"] for node in told["nodes"]]) == (3, shown)
+    assert newest(counted=True, without=lists.BULKY - {*bulky}) in ran(postgres)
+
+
+@pytest.mark.parametrize("bulky", [["description"], ["labels"], ["description", "labels"], []])
+def test_what_nobody_asks_for_is_not_read(
+    ada: Caller, postgres: Postgres, bulky: list[str]
+) -> None:
+    given = {"description": "At length.", "labels": ["a", "b"]}
+    task = ada.create("x", **given)
+    spread = f"fragment Bulky on Task {{ title {' '.join(bulky)} }}"
+    query = "{ tasks(first: 1) { edges { node { id ...Bulky } } nodes { ...Bulky } } }" + spread
+    told = {"title": "x", **{name: given[name] for name in bulky}}
+    for _ in range(3):  # as graphql-core runs it, and compiled
+        found = ada(query)["tasks"]
+        assert found == {"edges": [{"node": {"id": task["id"], **told}}], "nodes": [told]}
+    statement = newest(without=lists.BULKY - {*bulky})
+    assert statement in ran(postgres)
+    assert all((f"tasks.{name}" in statement) == (name in bulky) for name in lists.BULKY)
 
 
 def test_an_empty_list_is_a_page_too(ada: Caller) -> None:

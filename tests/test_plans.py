@@ -104,7 +104,7 @@ async def deep(connection: asyncpg.Connection, by: lists.OrderField) -> dict[str
 async def pages(connection: asyncpg.Connection) -> AsyncIterator[tuple[str, Statement, Any]]:
     for by, descending, narrow in product(lists.OrderField, (False, True), (False, True)):
         order = lists.Order(by, descending)
-        statement = lists.page(by, descending=descending, narrow=narrow)
+        statement = lists.page(by, descending=descending, narrow=narrow, without=lists.BULKY)
         bounds = {"first": lists.bounds(order, None)}
         bounds["deep"] = bounds["first"] | await deep(connection, by)
         for (where, bound), statuses in product(bounds.items(), (EVERY, ["OPEN"])):
@@ -130,6 +130,18 @@ def test_a_page_reads_what_it_shows_in_every_order(loaded: Postgres) -> None:
             assert rows <= (TASKS_PER_OWNER * 2 if narrow else page), (label, rows)
             count += 1
         assert count == 12 * 4 * 5
+
+    run(loaded, check)
+
+
+def test_who_counts_reads_the_owners_rows_once_more_at_most(loaded: Postgres) -> None:
+    async def check(connection: asyncpg.Connection) -> None:
+        order = lists.Order()
+        values = {"statuses": EVERY, "limit": SIZE, **lists.bounds(order, None)}
+        for narrow, said in ((False, {}), (True, NOTHING)):
+            statement = lists.page(order.field, descending=True, narrow=narrow, counted=True)
+            rows = read(await plan(connection, statement, **values, **said), "counted")
+            assert rows <= TASKS_PER_OWNER + SIZE + 6
 
     run(loaded, check)
 
