@@ -259,7 +259,7 @@ class Http(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._last_wait: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # none but
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it has no other
         """Asyncio: somebody connected."""
         self._transport = transport
         self.state.connections.add(self)  # type: ignore[arg-type]  # it lists its own classes
@@ -333,7 +333,7 @@ class Http(asyncio.Protocol):
         """Httptools: the last byte of a head."""
         self._silent = 0
         self._deadline = math.inf
-        if self._arriving is not None:
+        if self._arriving is not None:  # told once more (see `_stay`)
             self._headers = None
             return
         if len(self._line) >= MAX_LINE:
@@ -494,14 +494,9 @@ class Http(asyncio.Protocol):
         """
         self._pause()
         content = (why or "").encode()
-        self._refusal = (
-            b""
-            if why is None
-            else _STATUS[400]
-            + (
-                b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-                b"connection: close\r\n\r\n%b" % (len(content), content)
-            )
+        self._refusal = content and b"%bcontent-length: %d\r\n%b\r\n%b" % (
+            *(_STATUS[400], len(content)),
+            *(b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n", content),
         )
         if broken := self._arriving:
             broken.lose()
@@ -522,8 +517,9 @@ class Http(asyncio.Protocol):
 
     def _close(self) -> None:
         """Behind what was written, as long as the client takes some of it."""
-        self._transport.close()
-        self._wait_for_it(math.inf)
+        if not self._transport.is_closing():
+            self._transport.close()
+            self._wait_for_it(math.inf)
 
     def _wait_for_it(self, unsent: float) -> None:
         rest = self._transport.get_write_buffer_size()
