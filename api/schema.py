@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self, TypeVar, cast
 import strawberry
 from strawberry import ID, UNSET
 from strawberry.schema.config import StrawberryConfig
+from strawberry.utils.str_converters import to_camel_case
 
 from api import changes
 from api.changes import ChangePage
@@ -250,6 +251,17 @@ def _filter(input: TaskFilter | None) -> Filter:
     return Filter(**_given(input)) if input else Filter()
 
 
+_BULKY = {to_camel_case(column): column for column in BULKY}
+"""Columns, by the fields that show them."""
+
+
+def _left_out(fields: frozenset[str] | None) -> frozenset[str]:
+    """Of `BULKY`, what nobody looks at who selects these fields."""
+    if fields is None:
+        return frozenset()
+    return frozenset(column for field, column in _BULKY.items() if field not in fields)
+
+
 def _order(input: TaskOrder | None) -> Order:
     if not input:
         return Order()
@@ -361,7 +373,7 @@ class Query:
             chosen,
             _order(order_by),
             counted=fields is not None and "totalCount" in fields,
-            without=BULKY - (BULKY if fields is None else fields),
+            without=_left_out(fields),
         )
         return TaskConnection(page=page, filter=chosen)
 

@@ -29,6 +29,7 @@ class Asking(BaseContext):
         super().__init__()
         self.claims, self.tasks = context.claims, context.tasks
         self.lists, self.changes = context.lists, context.changes
+        self.fields = context.fields
 
 
 async def context(connection: HTTPConnection) -> Asking:
