@@ -162,7 +162,7 @@ def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres
 def test_a_statement_is_prepared_anew_when_a_migration_has_gone_by(postgres: Postgres) -> None:
     """Though one must not run again whose answer could not be read."""
     name = f"passing_{secrets.token_hex(4)}"
-    read_column, read_row = f"SELECT a FROM {name}", f"SELECT row(a)::{name} AS r FROM {name}"  # noqa: S608
+    read_column, read_row = f"SELECT a FROM {name}", f"SELECT row(a)::{name} AS r FROM {name}"  # noqa: S608 - made here
 
     async def attempt() -> None:
         connection, other = await pool.connect(postgres.url), await pool.connect(postgres.url)
