@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cache, cached_property, partial
 from itertools import product
+from operator import attrgetter
 from typing import Annotated, Any
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
@@ -102,8 +103,8 @@ class Filter:
 
     def values(self) -> dict[str, object]:
         """What it says, for a statement. Raises BadUserInput."""
-        for name in ("status", "priority", "labels"):
-            if getattr(self, name) is not None and not getattr(self, name):
+        for name, chosen in zip(_CHOICES, _choices(self), strict=True):
+            if chosen is not None and not chosen:
                 raise BadUserInput({f"filter.{name}": "must name one, or be left out"})
         said: dict[str, object] = {"statuses": _statuses(self.status)}
         if self.is_narrow:
@@ -119,7 +120,7 @@ class Filter:
     @property
     def is_narrow(self) -> bool:
         """Whether it says more than a status."""
-        return any(getattr(self, name) is not None for name in _NARROWING)
+        return _narrowing(self) != _NOTHING
 
     def _patterns(self) -> list[str] | None:
         text = self._checked("search", _search)
@@ -136,7 +137,10 @@ class Filter:
             raise BadUserInput({f"filter.{name}": why(error.errors()[0])}) from None
 
 
+_CHOICES = ("status", "priority", "labels")
 _NARROWING = tuple(each.name for each in fields(Filter) if each.name != "status")
+_NOTHING = (None,) * len(_NARROWING)
+_choices, _narrowing = attrgetter(*_CHOICES), attrgetter(*_NARROWING)
 
 
 def _escaped(word: str) -> str:
@@ -144,9 +148,11 @@ def _escaped(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+_BUT_TRASH = sorted(each.value for each in Status if each is not Status.TRASHED)
+
+
 def _statuses(status: Sequence[Status] | None) -> list[str]:
-    chosen = (Status.COMPLETED, Status.OPEN) if status is None else set(status)
-    return sorted(status.value for status in chosen)
+    return _BUT_TRASH if status is None else sorted({each.value for each in status})
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,13 +305,10 @@ class Page:
     """How many all pages have, if that was to be counted."""
 
     @cached_property
-    def _cursors(self) -> Cursors:
-        return Cursors(self.scope())
-
-    def cursor(self, row: Row) -> str:
-        """Where to go on behind this row."""
-        sort = row[self.sort]
-        return self._cursors.at("" if sort is None else self.key.write(sort), row["id"])
+    def cursor(self) -> Callable[[Row], str]:
+        """What tells where to go on behind one of the rows."""
+        at, write, sort = Cursors(self.scope()).at, self.key.write, self.sort
+        return lambda row: at("" if (key := row[sort]) is None else write(key), row["id"])
 
 
 class Lists:

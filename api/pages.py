@@ -7,8 +7,8 @@ forges one still reads nothing but rows of their own.
 """
 
 import hashlib
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
+from struct import Struct
 from zlib import crc32
 
 from api.errors import BadUserInput
@@ -16,9 +16,10 @@ from api.errors import BadUserInput
 DEFAULT_SIZE = 50
 MAX_SIZE = 100
 
-_DIGEST, _CHECKSUM = 8, 4  # bytes: together 16 characters of base64, and no padding in a cursor
-_SHAPE = re.compile(r"[\w-]{17,2000}", re.ASCII)
-"""The longest is of a title of 200 characters, some of which are three when folded."""
+_HEAD = Struct(">8sI")
+"""Of a cursor: its list's digest, and the checksum of the sort key that follows."""
+LONGEST = 2_000
+"""Characters of a cursor: of a title of 200, some of which are three when folded."""
 
 
 class NoCursor(BadUserInput):
@@ -41,20 +42,23 @@ class Cursors:
     """Of one list, which `scope` describes."""
 
     def __init__(self, scope: str) -> None:
-        self._digest = hashlib.sha256(scope.encode()).digest()[:_DIGEST]
+        self._digest = hashlib.sha256(scope.encode()).digest()[:8]
 
     def at(self, *key: str) -> str:
         """Of the row with this sort key."""
         place = "\x1f".join(key).encode()
-        checksum = crc32(place).to_bytes(_CHECKSUM, "big")
-        return urlsafe_b64encode(self._digest + checksum + place).rstrip(b"=").decode()
+        octets = _HEAD.pack(self._digest, crc32(place)) + place
+        return b2a_base64(octets, newline=False).decode("ascii")
 
     def key(self, cursor: str) -> list[str]:
         """The sort key in a cursor. Raises NoCursor when it was not made for this list."""
-        if not _SHAPE.fullmatch(cursor) or len(cursor) % 4 == 1:
+        if len(cursor) > LONGEST:
             raise NoCursor
-        octets = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        key = octets[_DIGEST + _CHECKSUM :].decode(errors="replace").split("\x1f")
+        try:
+            place = a2b_base64(cursor, strict_mode=True)[_HEAD.size :]
+            key = place.decode().split("\x1f")
+        except ValueError:
+            raise NoCursor from None
         if self.at(*key) != cursor:
             raise NoCursor
         return key

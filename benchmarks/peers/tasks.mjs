@@ -15,7 +15,7 @@ function cursor(owner, { id, createdAt }) {
   const digest = createHash("sha256").update(scope).digest().subarray(0, 8);
   const checksum = Buffer.alloc(4);
   checksum.writeUInt32BE(crc32(position));
-  return Buffer.concat([digest, checksum, Buffer.from(position)]).toString("base64url");
+  return Buffer.concat([digest, checksum, Buffer.from(position)]).toString("base64");
 }
 
 async function tasks(_, { first, filter, orderBy }, { owner }) {
