@@ -426,7 +426,7 @@ def pairs(one: Entrant, other: Entrant, names: Sequence[str]) -> str:
     for name in names:
         both = zip(one.figures[name], other.figures[name], strict=True)
         low, middle, high = statistics.quantiles((own / others for own, others in both), n=4)
-        lines.append(f"| {name} | {middle:.2f} | {low:.2f} to {high:.2f} |")
+        lines.append(f"| {name} | {middle:.3f} | {low:.3f} to {high:.3f} |")
     return "\n".join(lines)
 
 
