@@ -7,11 +7,13 @@ const pool = new pg.Pool({
   max: 10,
 });
 
-// A Date of JavaScript's has no microseconds.
-pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => {
-  const [seconds, fraction] = text.slice(0, -"+00".length).split(".");
-  return `${seconds.replace(" ", "T")}${fraction ? `.${fraction.padEnd(6, "0")}` : ""}Z`;
-});
+// Unless pg is told otherwise a moment is a Date of JavaScript's, which has no microseconds.
+if (process.env.MOMENTS === "text") {
+  pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => {
+    const [seconds, fraction] = text.slice(0, -"+00".length).split(".");
+    return `${seconds.replace(" ", "T")}${fraction ? `.${fraction.padEnd(6, "0")}` : ""}Z`;
+  });
+}
 pg.types.setTypeParser(pg.types.builtins.DATE, (text) => text);
 
 // A name is how pg prepares a statement once for each connection.

@@ -8,9 +8,13 @@ const database = await import(
 );
 const PRIORITIES = ["NONE", "LOW", "MEDIUM", "HIGH", "URGENT"];
 
+function microseconds(moment) {
+  if (moment instanceof Date) return moment.getTime() * 1000;
+  return Date.parse(moment) * 1000 + Number(moment.slice(23, 26));
+}
+
 function cursor(owner, { id, createdAt }) {
-  const microseconds = Date.parse(createdAt) * 1000 + Number(createdAt.slice(23, 26));
-  const position = `${microseconds}\x1f${id}`;
+  const position = `${microseconds(createdAt)}\x1f${id}`;
   const scope = `${owner}\0created_at desc\0statuses=['COMPLETED', 'OPEN']`;
   const digest = createHash("sha256").update(scope).digest().subarray(0, 8);
   const checksum = Buffer.alloc(4);
