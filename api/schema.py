@@ -257,7 +257,7 @@ _BULKY = {to_camel_case(column): column for column in BULKY}
 """Columns, by the fields that show them."""
 
 
-@lru_cache(1_000)
+@lru_cache(128)
 def _left_out(fields: frozenset[str] | None) -> frozenset[str]:
     """Of `BULKY`, what nobody looks at who selects these fields."""
     if fields is None:
