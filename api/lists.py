@@ -103,8 +103,8 @@ class Filter:
 
     def values(self) -> dict[str, object]:
         """What it says, for a statement. Raises BadUserInput."""
-        for name, chosen in zip(_CHOICES, _choices(self), strict=True):
-            if chosen is not None and not chosen:
+        for name in ("status", "priority", "labels"):
+            if getattr(self, name) is not None and not getattr(self, name):
                 raise BadUserInput({f"filter.{name}": "must name one, or be left out"})
         said: dict[str, object] = {"statuses": _statuses(self.status)}
         if self.is_narrow:
@@ -137,10 +137,9 @@ class Filter:
             raise BadUserInput({f"filter.{name}": why(error.errors()[0])}) from None
 
 
-_CHOICES = ("status", "priority", "labels")
 _NARROWING = tuple(each.name for each in fields(Filter) if each.name != "status")
 _NOTHING = (None,) * len(_NARROWING)
-_choices, _narrowing = attrgetter(*_CHOICES), attrgetter(*_NARROWING)
+_narrowing = attrgetter(*_NARROWING)
 
 
 def _escaped(word: str) -> str:

@@ -18,7 +18,7 @@ MAX_SIZE = 100
 
 _HEAD = Struct(">8sI")
 """Of a cursor: its list's digest, and the checksum of the sort key that follows."""
-LONGEST = 2_000
+_LONGEST = 2_000
 """Characters of a cursor: of a title of 200, some of which are three when folded."""
 
 
@@ -52,7 +52,7 @@ class Cursors:
 
     def key(self, cursor: str) -> list[str]:
         """The sort key in a cursor. Raises NoCursor when it was not made for this list."""
-        if len(cursor) > LONGEST:
+        if len(cursor) > _LONGEST:
             raise NoCursor
         try:
             place = a2b_base64(cursor, strict_mode=True)[_HEAD.size :]
