@@ -14,7 +14,7 @@ from typing import Self
 
 from api.errors import Unavailable
 from api.models import Row
-from api.pool import AWAY, Connection, Lost, Pool, connect, connectable
+from api.pool import AWAY, Connection, Limits, Lost, Pool, connect, connectable
 from api.statements import EveryonesStatement, Statement, UnownedStatement
 
 
@@ -72,9 +72,10 @@ class Transaction(_Connected):
 class Database(_Connected):
     """A bounded pool of connections: an async context manager, as long as the app runs."""
 
-    def __init__(self, url: str) -> None:
-        """Connects to nothing yet: an API whose database is away starts, and says 503."""
-        self._pool = Pool(connectable(url))
+    def __init__(self, url: str, limits: Limits = Limits()) -> None:  # noqa: B008 - it is frozen
+        """Connect to nothing yet: an API whose database is away starts, and says 503."""
+        self._limits = limits
+        self._pool = Pool(connectable(url), limits)
 
     async def __aenter__(self) -> Self:
         self._pool.open()
@@ -84,15 +85,15 @@ class Database(_Connected):
         await self._pool.close()
 
     async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
-        """Once more on another connection, if one dies under a statement that writes nothing."""
+        """Run it again on another connection, if one dies under a statement that writes nothing."""
         may_again = statement.is_reading
         while True:
             try:
                 connection = self._pool.free() or await self._pool.take()
                 with self._pool.lent(connection):
-                    if self._pool.keeps_statements:
+                    if self._pool.server and self._pool.server.keeps_statements:
                         return await connection.run(statement.sql, values, statement.record)
-                    async with connection.transaction():
+                    async with self._begun(connection):
                         return await _fetched(connection, statement, values)
             except Lost:
                 if not may_again:
@@ -101,18 +102,28 @@ class Database(_Connected):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commits at its end; what is raised inside undoes all of it. Raises Unavailable."""
+        """Commit at the end; undo everything when something is raised. Raises Unavailable."""
         connection = await self._pool.take()
         with self._pool.lent(connection):
-            async with connection.transaction():
+            async with self._begun(connection):
                 yield Transaction(connection)
 
     async def notify(self, channel: str) -> None:
-        """Wakes whoever listens on this channel. Raises Unavailable."""
+        """Wake all that listen on this channel. Raises Unavailable."""
         connection = await self._pool.take()
         with self._pool.lent(connection):
-            async with connection.transaction():
+            async with self._begun(connection):
                 await connection.execute("SELECT pg_notify($1, '')", channel)
+
+    @asynccontextmanager
+    async def _begun(self, connection: Connection) -> AsyncIterator[None]:
+        """Begin a transaction in which PostgreSQL ends each statement that takes too long."""
+        async with connection.transaction():
+            if not (self._pool.server and self._pool.server.limits_statements):
+                await connection.execute(
+                    f"SET LOCAL statement_timeout = {self._limits.in_postgresql}"
+                )
+            yield
 
 
 def _fetched(

@@ -16,7 +16,7 @@ from api.config import Config, TokenConfig
 from api.errors import Unavailable
 from api.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive
 from api.models import SCHEMA
-from api.pool import Connection, connect, keeps_statements
+from api.pool import Connection, Server, connect
 from api.tokens import LEEWAY
 
 TIMEOUT = 5.0
@@ -92,12 +92,20 @@ async def _database(connection: Connection, config: Config) -> AsyncIterator[Fin
         yield Finding("database", f"is PostgreSQL {version}", mend)
     else:
         yield Finding("database", f"PostgreSQL {version}, {took * 1000:.1f} ms away")
-    if not await keeps_statements(connection):
+    server = await Server.behind(connection)
+    if not server.keeps_statements:
         yield Finding(
             "pooler",
             "keeps no account of prepared statements: each statement takes four round trips",
             "set max_prepared_statements = 200 (PgBouncer 1.21 or newer), or point DATABASE_URL "
             "past it",
+        )
+    elif not server.limits_statements:
+        role = await connection.fetchval("SELECT current_user")
+        yield Finding(
+            "pooler",
+            "refuses a time limit for statements: only a request of the API ends a slow one",
+            f"run on the database: ALTER ROLE \"{role}\" SET statement_timeout = '4s'",
         )
     if await _is_pooled(config.direct_url):
         yield Finding(

@@ -5,13 +5,15 @@ each use, in a round trip and a task of its own. Here nothing is set for longer 
 """
 
 import asyncio
+import math
 import secrets
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
@@ -27,20 +29,38 @@ else:  # generic for its types alone
     _Connection = asyncpg.Connection
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds to wait for a connection, from the pool or from PostgreSQL."""
-STATEMENT_TIMEOUT = 4.0
-"""Seconds for PostgreSQL to answer; then the request is told that the service is not ready."""
-POOL_SIZE = 10
-"""Connections of one process."""
-QUEUE_SIZE = 2_000
-"""Who may wait for one, CONNECT_TIMEOUT at most. One more is told at once to come again: a line
-that takes longer than that to serve helps nobody in it."""
-IDLE = 300.0
-"""Seconds after which an unused connection is not trusted: what lies between may have dropped it
-without a word."""
+"""Seconds to wait for a new connection to PostgreSQL."""
 STATEMENTS = 64
 """Prepared on each connection at a time: more than an app runs, each of which is planned once.
 There are some 200 in all, and whoever asked for each would have the database keep them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a pool may use, and how long it waits. All times are in seconds."""
+
+    size: int = 10
+    """Connections of one process, those whose statement was given up included."""
+    queue: int = 2_000
+    """Requests that may wait for a connection. The next one is answered 503 at once."""
+    wait: float = CONNECT_TIMEOUT
+    """For a connection of the pool to become free."""
+    statement: float = 4.0
+    """For the answer to one statement. PostgreSQL itself cancels it after nine tenths of that
+    (`statement_timeout`), so that the connection can be used again."""
+    transaction: float = 60.0
+    """For a transaction to send its next statement. PostgreSQL closes the connection then."""
+    grace: float = 1.0
+    """For PostgreSQL to say that it cancelled a statement, and for an idle connection to answer
+    after another one has died."""
+    idle: float = 300.0
+    """After which an unused connection is closed: a firewall may have dropped it silently."""
+
+    @property
+    def in_postgresql(self) -> str:
+        """The limit of a statement as a setting of PostgreSQL, in milliseconds."""
+        return f"{self.statement * 900:.0f}"
+
 
 AWAY = (
     OSError,
@@ -90,15 +110,7 @@ class Connection(_Connection):
             raise
 
 
-_CONNECTED: Final[dict[str, Any]] = {
-    "connection_class": Connection,
-    "record_class": Row,
-    "timeout": CONNECT_TIMEOUT,
-    "command_timeout": STATEMENT_TIMEOUT,
-    "server_settings": {"application_name": "bearer-tasks-api", "timezone": "UTC"},
-    "max_cached_statement_lifetime": 0,
-    "max_cacheable_statement_size": 0,
-}
+_SESSION = {"application_name": "bearer-tasks-api", "timezone": "UTC"}
 
 _Place: TypeAlias = "tuple[asyncio.Future[Connection | None], float]"
 """In the line: what is waited for, and until when by the loop's clock."""
@@ -119,67 +131,90 @@ class Lost(Unavailable):
 
 
 class Pool:
-    """Lends connections, the one that was used last first, and opens them as they are needed."""
+    """Lend connections, the most recently used one first, and open them when they are needed.
 
-    def __init__(self, url: str) -> None:
+    A process never has more than `limits.size` of them, whatever becomes of their statements: a
+    connection whose statement was given up counts until PostgreSQL has ended that statement.
+    """
+
+    def __init__(self, url: str, limits: Limits = Limits()) -> None:
         self._url = url
+        self._limits = limits
         self._open = 0  # and being opened
         self._free: list[tuple[Connection, float]] = []
+        self._doubtful_until = -math.inf
         self._line: deque[_Place] = deque()
         self._late: asyncio.TimerHandle | None = None
+        self._settling: set[asyncio.Task[None]] = set()
         self._running = False
-        self.keeps_statements: bool | None = None
-        """Whether a statement need not be in one transaction: known with the first connection."""
+        self.server: Server | None = None
+        """What is behind the URL: known with the first connection."""
 
     def free(self) -> "Connection | None":
-        """One that nobody uses, to be given back through `lent`."""
+        """Return an idle connection that is known to live. Give it back through `lent`."""
         while self._free and self._running:
-            connection, since = self._free.pop()
-            if not connection.is_closed() and monotonic() - since < IDLE:
+            connection, since = self._free[-1]
+            if since < self._doubtful_until:
+                return None
+            self._free.pop()
+            if not connection.is_closed() and monotonic() - since < self._limits.idle:
                 return connection
             self._drop(connection)
         return None
 
     async def take(self) -> Connection:
-        """One to be given back through `lent`. Raises Unavailable while there is none to be had."""
+        """Return a connection. Give it back through `lent`.
+
+        Raises Unavailable when there is none within `limits.wait`, or when the queue is full.
+        """
         if not self._running:
             raise Unavailable
-        if connection := self.free():
+        if connection := self.free() or await self._checked():
             return connection
-        if self._open < POOL_SIZE:
+        if self._open < self._limits.size:
             self._open += 1
             return await self._opened()
-        if len(self._line) >= QUEUE_SIZE:
+        if len(self._line) >= self._limits.queue:
             raise Unavailable
         return await self._wait() or await self._opened()
 
     def lent(self, connection: Connection) -> "_Lent":
-        """Gives it back in the end. What asyncpg says of an outage is raised as Unavailable."""
+        """Give the connection back at the end of a `with` block.
+
+        Raises Unavailable in place of asyncpg's errors that mean an outage.
+        """
         return _Lent(self, connection)
 
     def give(self, connection: Connection, error: BaseException | None) -> None:
-        """Back, after this befell it; what that means to a client is raised."""
+        """Take a connection back, and raise what this error of its statement means to a client."""
         try:
             if error is not None:
                 self._judge(connection, error)
         finally:
             if connection.is_closed() or not self._running:
                 self._drop(connection)
+            elif isinstance(error, asyncio.CancelledError | TimeoutError):
+                task = self._loop.create_task(self._settle(connection))
+                self._settling.add(task)
+                task.add_done_callback(self._settling.discard)
             else:
                 self._pass_on(connection)
 
     def open(self) -> None:
-        """From here on it lends connections; it opens the first one when somebody asks."""
+        """Start to lend. The first connection is opened when the first request needs it."""
         self._loop = asyncio.get_running_loop()
         self._late = None  # of the line of another loop, if there was one
         self._running = True
 
     async def close(self) -> None:
-        """Every connection, those that are lent when they are given back."""
+        """Close the idle connections now, and those that are lent when they are given back."""
         self._running = False
+        for task in self._settling:
+            task.cancel()
+        await asyncio.gather(*self._settling, return_exceptions=True)
         while self._free:
             connection, _ = self._free.pop()
-            await connection.close(timeout=CONNECT_TIMEOUT)
+            await connection.close(timeout=self._limits.grace)
 
     async def _opened(self) -> Connection:
         try:
@@ -191,15 +226,13 @@ class Pool:
             raise
 
     async def _connected(self) -> Connection:
-        """With a cache of statements where they are kept."""
-        size = STATEMENTS if self.keeps_statements else 0
-        connection: Connection = await asyncpg.connect(
-            self._url, statement_cache_size=size, **_CONNECTED
-        )
+        """Open a connection, with a cache of statements if the server keeps them."""
+        size = STATEMENTS if self.server and self.server.keeps_statements else 0
+        connection = await _connect(self._url, self._limits, size)
         try:
-            if self.keeps_statements is None:
-                self.keeps_statements = await keeps_statements(connection)
-            if self.keeps_statements and not size:  # others may have asked meanwhile
+            if self.server is None:
+                self.server = await Server.behind(connection)
+            if self.server.keeps_statements and not size:  # others may have asked meanwhile
                 connection.terminate()
                 return await self._connected()
             await _take_text(connection)
@@ -208,10 +241,41 @@ class Pool:
             raise
         return connection
 
+    async def _checked(self) -> "Connection | None":
+        """Return an idle connection that still answers after another one has died."""
+        while self._free and self._running:
+            connection, _ = self._free.pop()
+            if await self._answers(connection):
+                return connection
+            self._drop(connection)
+        return None
+
+    async def _settle(self, connection: Connection) -> None:
+        """Lend a connection again once PostgreSQL has ended the statement that was given up.
+
+        asyncpg has sent a cancel request by then. Terminating the connection instead would drop
+        that request: PostgreSQL would work on, beside the connection that replaces this one.
+        """
+        if await self._answers(connection) and self._running:
+            self._pass_on(connection)
+        else:
+            self._drop(connection)
+
+    async def _answers(self, connection: Connection) -> bool:
+        try:
+            async with asyncio.timeout(self._limits.grace):
+                await connection.execute("SELECT")  # asyncpg waits for its cancel request first
+        except AWAY:
+            return False
+        except BaseException:
+            self._drop(connection)
+            raise
+        return not connection.is_closed()
+
     async def _wait(self) -> "Connection | None":
-        """For a connection that is given back, or for the right to open one."""
+        """Wait in line for a connection that is given back, or for the right to open one (None)."""
         turn: asyncio.Future[Connection | None] = self._loop.create_future()
-        place = turn, self._loop.time() + CONNECT_TIMEOUT
+        place = turn, self._loop.time() + self._limits.wait
         self._line.append(place)
         if self._late is None:
             self._late = self._loop.call_at(place[1], self._turn_away)
@@ -226,7 +290,7 @@ class Pool:
             raise
 
     def _turn_away(self) -> None:
-        """Whose time is over. They stand in its order: one timer does for the line."""
+        """Fail the waiters that are past their deadline. The line is ordered by deadline."""
         self._late = None
         while self._line:
             turn, until = self._line[0]
@@ -238,28 +302,20 @@ class Pool:
                 turn.set_exception(Unavailable())
 
     def _judge(self, connection: Connection, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            connection.terminate()  # else whoever has it next would get this one's answer
-        # Asyncpg's own word for a wrong argument is among them: a bug, and a ValueError.
-        elif isinstance(error, AWAY) and not isinstance(error, ValueError):
+        # asyncpg's own error for a wrong argument is among them: a bug, and a ValueError.
+        if isinstance(error, AWAY) and not isinstance(error, ValueError):
             if connection.is_closed() or isinstance(error, _FATAL):
                 connection.terminate()
-                self._forget_free()  # they are as old
+                self._doubtful_until = monotonic()  # a restart closes every connection
                 raise Lost from error
-            if isinstance(error, TimeoutError):
-                connection.terminate()  # as above
             raise Unavailable from error
 
     def _drop(self, connection: Connection) -> None:
         connection.terminate()
         self._pass_on(None)
 
-    def _forget_free(self) -> None:
-        while self._free:
-            self._drop(self._free.pop()[0])
-
     def _pass_on(self, connection: "Connection | None") -> None:
-        """To the first in the line; None is the right to open one."""
+        """Hand a connection, or the right to open one (None), to the first in the line."""
         while self._line:
             turn, _ = self._line.popleft()
             if not turn.done():
@@ -312,31 +368,76 @@ def _moment_as_text(moment: datetime) -> str:
     return {datetime.min: "-infinity", datetime.max: "infinity"}[moment]  # noqa: DTZ901 - that is the point
 
 
-async def connect(url: str) -> Connection:
-    """A connection of one's own, beside the pool. Raises Unavailable when none can be had."""
+async def connect(url: str, limits: Limits = Limits()) -> Connection:
+    """Open a connection beside the pool. Raises Unavailable when that fails."""
     try:
-        connection: Connection = await asyncpg.connect(connectable(url), **_CONNECTED)
+        return await _connect(connectable(url), limits, STATEMENTS)
     except AWAY as outage:
         raise Unavailable from outage
-    return connection
 
 
-async def keeps_statements(connection: Connection) -> bool:
-    """Whether a statement that is prepared on this connection can be run on it later.
+async def _connect(url: str, limits: Limits, cached_statements: int) -> Connection:
+    """Open a connection whose statements PostgreSQL itself ends in time, if that may be set here.
+
+    PgBouncer refuses to start a session with such a setting, unless it is told to ignore it.
+    """
+    limited = {
+        "statement_timeout": limits.in_postgresql,
+        "idle_in_transaction_session_timeout": f"{limits.transaction * 1000:.0f}",
+    }
+
+    async def opened(settings: dict[str, str]) -> Connection:
+        connection: Connection = await asyncpg.connect(
+            url,
+            connection_class=Connection,
+            record_class=Row,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=limits.statement,
+            server_settings=settings,
+            statement_cache_size=cached_statements,
+            max_cached_statement_lifetime=0,
+            max_cacheable_statement_size=0,
+        )
+        return connection
+
+    try:
+        return await opened(_SESSION | limited)
+    except asyncpg.ProtocolViolationError:
+        return await opened(_SESSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What is behind a URL: PostgreSQL itself, or a pooler before it."""
+
+    keeps_statements: bool
+    """Whether a statement that is prepared on a connection can be run on it later.
 
     Behind a pooler that hands out another server connection for each transaction it can, if the
     pooler keeps account of them: it then gives them names of its own. PgBouncer does from 1.21 on,
     with `max_prepared_statements`. Without, a name would stand for whatever another client
     prepared there, so that all of a statement has to happen in one transaction.
     """
-    name = f"bearer_tasks_{secrets.token_hex(8)}"
-    async with connection.transaction():
-        asked = await connection.prepare(
-            "SELECT pg_backend_pid(), EXISTS (SELECT FROM pg_prepared_statements WHERE name = $1)",
-            name=name,
-        )
-        [(server, goes_by_its_name)] = await asked.fetch(name)
-    return server == connection.get_server_pid() or not goes_by_its_name
+    limits_statements: bool
+    """Whether PostgreSQL ends a statement by itself after a while.
+
+    Where it does not, only a cancel request of ours ends one: a process that is killed sends none.
+    """
+
+    @classmethod
+    async def behind(cls, connection: Connection) -> Self:
+        """Ask over this connection."""
+        name = f"bearer_tasks_{secrets.token_hex(8)}"
+        async with connection.transaction():
+            asked = await connection.prepare(
+                "SELECT pg_backend_pid(),"
+                " EXISTS (SELECT FROM pg_prepared_statements WHERE name = $1),"
+                " current_setting('statement_timeout') <> '0'",
+                name=name,
+            )
+            [(server, goes_by_its_name, limited)] = await asked.fetch(name)
+        keeps = server == connection.get_server_pid() or not goes_by_its_name
+        return cls(keeps, limited)
 
 
 def connectable(url: str) -> str:

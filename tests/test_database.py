@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from time import monotonic
 
@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import select, update
 
 from api import migrations, pool
-from api.database import Database
+from api.database import Database, Owned
 from api.errors import Unavailable
 from api.models import Row, tasks
-from api.pool import connectable
+from api.pool import Limits, Lost, Server, connectable
 from api.statements import OWNER, Statement
 from dev.postgres import Postgres
 from tests import pooler, stack
@@ -86,16 +86,13 @@ async def waiting(looking: asyncpg.Connection, *, how_many: int = 1) -> list[int
     return [row["pid"] for row in found]
 
 
-def test_who_would_wait_in_a_full_line_is_told_at_once(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "POOL_SIZE", 2)
-    monkeypatch.setattr(pool, "QUEUE_SIZE", 3)
+def test_who_would_wait_in_a_full_line_is_told_at_once(postgres: Postgres) -> None:
+    limits = Limits(size=2, queue=3)
 
     async def attempt() -> None:
-        async with Database(postgres.url) as database:
+        async with Database(postgres.url, limits) as database:
             own = database.of("ada")
-            async with held(postgres) as looking, asyncio.timeout(pool.CONNECT_TIMEOUT / 2):
+            async with held(postgres) as looking, asyncio.timeout(limits.wait / 2):
                 running = [asyncio.create_task(own.rows(READ)) for _ in range(5)]
                 assert len(await waiting(looking, how_many=2)) == 2, "and three wait for a turn"
                 with pytest.raises(Unavailable):
@@ -112,28 +109,27 @@ def test_who_would_wait_in_a_full_line_is_told_at_once(
     asyncio.run(attempt())
 
 
-def test_who_waits_in_line_for_too_long_is_told_so(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "POOL_SIZE", 1)
+def test_who_waits_in_line_for_too_long_is_told_so(postgres: Postgres) -> None:
+    limits = Limits(size=1, wait=0.1)
 
     async def attempt() -> None:
-        async with Database(postgres.url) as database:
+        async with Database(postgres.url, limits) as database:
             own = database.of("ada")
             await own.rows(READ)
             async with held(postgres) as looking:
                 running = asyncio.create_task(own.rows(READ))
                 await waiting(looking)
 
-                async def told_after(seconds: float) -> bool:
-                    monkeypatch.setattr(pool, "CONNECT_TIMEOUT", seconds)
+                async def told_after_its_wait() -> bool:
                     since = monotonic()
                     with pytest.raises(Unavailable):
                         await own.rows(READ)
-                    return monotonic() - since > seconds * 0.9  # the loop's clock is a coarse one
+                    return monotonic() - since > limits.wait * 0.9  # the loop's clock is coarse
 
-                async with asyncio.timeout(4):
-                    assert await asyncio.gather(*map(told_after, (0.05, 0.1, 0.1))) == [True] * 3
+                async with asyncio.timeout(limits.statement - 1):
+                    for _ in range(2):
+                        told = await asyncio.gather(*(told_after_its_wait() for _ in range(2)))
+                        assert told == [True] * 2
             assert await running == []
             assert await own.rows(READ) == [], "nobody waits any more whose turn this could be"
 
@@ -146,7 +142,7 @@ def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres
     async def attempt() -> list[int]:
         lender = pool.Pool(postgres.url)
         lender.open()
-        lent = await asyncio.gather(*(lender.take() for _ in range(pool.POOL_SIZE)))
+        lent = await asyncio.gather(*(lender.take() for _ in range(Limits().size)))
         try:
             for connection in lent:
                 for _ in range(2):
@@ -156,7 +152,7 @@ def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres
             for connection in lent:
                 await connection.close()
 
-    assert asyncio.run(attempt()) == [1] * pool.POOL_SIZE
+    assert asyncio.run(attempt()) == [1] * Limits().size
 
 
 def test_a_statement_is_prepared_anew_when_a_migration_has_gone_by(postgres: Postgres) -> None:
@@ -188,13 +184,9 @@ def test_a_statement_is_prepared_anew_when_a_migration_has_gone_by(postgres: Pos
     asyncio.run(attempt())
 
 
-def test_whoever_is_given_up_leaves_the_pool_as_large_as_it_was(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "POOL_SIZE", 2)
-
+def test_whoever_is_given_up_leaves_the_pool_as_large_as_it_was(postgres: Postgres) -> None:
     async def attempt() -> None:
-        async with Database(postgres.url) as database:
+        async with Database(postgres.url, Limits(size=2)) as database:
             own = database.of("ada")
             for _ in range(3):
                 async with held(postgres) as looking:
@@ -206,6 +198,105 @@ def test_whoever_is_given_up_leaves_the_pool_as_large_as_it_was(
                     assert all(task.cancelled() for task in running)
             together = await asyncio.gather(*(own.rows(READ) for _ in range(20)))
             assert together == [[]] * 20
+
+    asyncio.run(attempt())
+
+
+WAITING = """SELECT pid FROM pg_stat_activity
+    WHERE application_name = 'bearer-tasks-api' AND wait_event_type = 'Lock'"""
+
+
+def test_a_locked_table_holds_no_more_backends_than_the_pool_has(postgres: Postgres) -> None:
+    """Each statement ends in PostgreSQL when its time is over, and not only for whoever waits."""
+    limits = Limits(size=3, wait=0.4, statement=0.2)
+
+    async def attempt() -> None:
+        async with Database(postgres.url, limits) as database, held(postgres) as looking:
+            own = database.of("ada")
+            seen: set[int] = set()
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(told_unavailable(own)) for _ in range(40)]
+                while not all(task.done() for task in running):
+                    seen |= {row["pid"] for row in await looking.fetch(WAITING)}
+            assert len(seen) == limits.size, "the same backends all the time"
+            assert await looking.fetch(WAITING) == []
+
+    asyncio.run(attempt())
+
+
+async def told_unavailable(own: Owned) -> None:
+    with pytest.raises(Unavailable):
+        await own.rows(READ)
+
+
+def through(postgres: Postgres, *, pooled: bool) -> AbstractContextManager[str]:
+    """The way to the server itself, or through a PgBouncer that refuses a limit for statements."""
+    if not pooled:
+        return nullcontext(postgres.url)
+    if pooler.BINARY is None:
+        pytest.skip(pooler.WHY_NOT)
+    return pooler.pooler(postgres.url)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_statement_that_is_given_up_ends_in_postgresql(
+    postgres: Postgres, *, pooled: bool
+) -> None:
+    """Whoever asked was cancelled, as a poll is by its own deadline, while the lock lasts."""
+    limits = Limits(size=1, statement=60)
+
+    async def attempt(url: str) -> None:
+        async with Database(url, limits) as database:
+            own = database.of("ada")
+            await own.rows(READ)
+            async with held(postgres) as looking, asyncio.timeout(limits.statement / 2):
+                processes: set[int] = set()
+                for _ in range(3):
+                    running = asyncio.create_task(own.rows(READ))
+                    processes |= {*await waiting(looking)}
+                    running.cancel()
+                    while await looking.fetch(WAITING):  # noqa: ASYNC110 - another process
+                        await asyncio.sleep(0.01)
+                assert pooled or len(processes) == 1, "its connection is lent again"
+            async with asyncio.timeout(limits.statement / 2):
+                assert await own.rows(READ) == []
+
+    with through(postgres, pooled=pooled) as url:
+        asyncio.run(attempt(url))
+
+
+def test_behind_a_pooler_that_refuses_it_a_transaction_has_the_limit(postgres: Postgres) -> None:
+    limits = Limits(statement=0.3)
+
+    async def attempt(url: str) -> None:
+        async with Database(url, limits) as database, held(postgres), asyncio.timeout(10):
+            with pytest.raises(Unavailable):
+                async with database.transaction() as transaction:
+                    await transaction.of("ada").rows(READ)
+
+    with through(postgres, pooled=True) as url:
+        asyncio.run(attempt(url))
+
+
+def test_one_connection_that_dies_takes_no_other_with_it(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        lender = pool.Pool(postgres.url)
+        lender.open()
+
+        async def processes() -> list[int]:
+            lent = await asyncio.gather(*(lender.take() for _ in range(4)))
+            for connection in lent:
+                lender.give(connection, None)
+            return [connection.get_server_pid() for connection in lent]
+
+        before = await processes()
+        dying = await lender.take()
+        died = dying.get_server_pid()
+        with pytest.raises(Lost), lender.lent(dying):
+            raise asyncpg.ConnectionFailureError("what a pooler says when its server is gone")
+        after = await processes()
+        assert set(before) - {died} < set(after)
+        await lender.close()
 
     asyncio.run(attempt())
 
@@ -282,15 +373,17 @@ def test_nothing_is_sent_but_the_statement(postgres: Postgres) -> None:
 
 
 def test_a_pooler_that_loses_statements_is_recognised(postgres: Postgres) -> None:
-    async def keeps(url: str) -> bool:
+    async def behind(url: str) -> Server:
         connection = await pool.connect(url)
         try:
-            return await pool.keeps_statements(connection)
+            return await Server.behind(connection)
         finally:
             connection.terminate()
 
-    assert asyncio.run(keeps(postgres.url))
-    if pooler.BINARY is None:
-        pytest.skip(pooler.WHY_NOT)
-    with pooler.pooler(postgres.url) as url:
-        assert asyncio.run(keeps(url)) == pooler.keeps_statements()
+    assert asyncio.run(behind(postgres.url)) == Server(
+        keeps_statements=True, limits_statements=True
+    )
+    with through(postgres, pooled=True) as url:
+        assert asyncio.run(behind(url)) == Server(
+            keeps_statements=pooler.keeps_statements(), limits_statements=False
+        )
