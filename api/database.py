@@ -8,11 +8,12 @@ and once more for PostgreSQL, whose row security `$1` puts in force (`migrations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Self
 
 from api.errors import Unavailable
+from api.fairness import Share, Turns
 from api.models import Row
 from api.pool import AWAY, Connection, Limits, Lost, Pool, connect, connectable
 from api.statements import EveryonesStatement, Statement, UnownedStatement
@@ -24,6 +25,14 @@ class _Connected(ABC):
     @abstractmethod
     async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
         """The rows of a statement with all its values in place. Raises Unavailable."""
+
+    def turn(self, _owner: str) -> AbstractAsyncContextManager[None]:
+        """Return what to enter around a statement of this owner. A transaction never waits."""
+        return nullcontext()
+
+    def searching(self, _owner: str) -> AbstractAsyncContextManager[None]:
+        """Return what to enter around a search of this owner. A transaction never waits."""
+        return nullcontext()
 
     def of(self, owner: str) -> "Owned":
         """The database as this owner may see it."""
@@ -42,11 +51,17 @@ class Owned:
     owner: str
 
     async def rows(self, statement: Statement, **values: object) -> list[Row]:
-        """Runs it, in one round trip. Raises Unavailable when the database is away.
+        """Run it, in one round trip. Raises Unavailable when the database is away.
 
         Constraint violations come as asyncpg has them: what they mean is for the caller to say.
         """
-        return await self._database.fetch(statement, self.owner, *statement.arguments(values))
+        async with self._database.turn(self.owner):
+            return await self._database.fetch(statement, self.owner, *statement.arguments(values))
+
+    async def search(self, statement: Statement, **values: object) -> list[Row]:
+        """Run a statement that reads all of the owner's text, one at a time. Raises Unavailable."""
+        async with self._database.searching(self.owner):
+            return await self.rows(statement, **values)
 
 
 class Transaction(_Connected):
@@ -72,9 +87,10 @@ class Transaction(_Connected):
 class Database(_Connected):
     """A bounded pool of connections: an async context manager, as long as the app runs."""
 
-    def __init__(self, url: str, limits: Limits = Limits()) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, url: str, limits: Limits = Limits(), share: Share = Share()) -> None:  # noqa: B008 - it is frozen
         """Connect to nothing yet: an API whose database is away starts, and says 503."""
         self._limits = limits
+        self._turns = Turns(share)
         self._pool = Pool(connectable(url), limits)
 
     async def __aenter__(self) -> Self:
@@ -83,6 +99,14 @@ class Database(_Connected):
 
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
+
+    def turn(self, owner: str) -> AbstractAsyncContextManager[None]:
+        """Let an owner run some statements at a time, so that others get their turn."""
+        return self._turns.of(owner)
+
+    def searching(self, owner: str) -> AbstractAsyncContextManager[None]:
+        """Let an owner run one search at a time."""
+        return self._turns.searching(owner)
 
     async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
         """Run it again on another connection, if one dies under a statement that writes nothing."""

@@ -24,7 +24,15 @@ from strawberry.types import ExecutionResult
 from api import limits
 from api.context import Context
 from api.documents import Document, Documents, Refused
-from api.errors import BadRequest, Bug, Code, Problem, Unauthenticated, Unavailable
+from api.errors import (
+    BadRequest,
+    Bug,
+    Code,
+    Problem,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from api.tokens import Claims
 
 log = logging.getLogger(__name__)
@@ -168,7 +176,7 @@ def _answered(result: ExecutionResult, media_type: str, coding: bytes) -> ASGIAp
     problems = [e.original_error for e in result.errors if isinstance(e.original_error, Problem)]
     status, headers = (200 if began or (media_type == JSON and not problems) else 400), None
     for problem in problems:
-        if isinstance(problem, Unavailable | Unauthenticated):
+        if isinstance(problem, Unavailable | Unauthenticated | RateLimited):
             status, headers = problem.status, problem.headers
     return _response(body, status, media_type, coding, headers)
 

@@ -117,7 +117,7 @@ class ErrorCode(Enum):
         Code.OPERATION_TOO_LARGE, description="The request is over one of its limits."
     )
     RATE_LIMITED = strawberry.enum_value(
-        Code.RATE_LIMITED, description="Reserved for too many requests."
+        Code.RATE_LIMITED, description="Too many requests at once: try again later."
     )
     UNAVAILABLE = strawberry.enum_value(
         Code.UNAVAILABLE, description="An outage: try again. It says nothing about the token."

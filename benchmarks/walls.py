@@ -24,7 +24,7 @@ import asyncpg
 
 from api import lists, migrations
 from api.database import Database
-from api.pool import POOL_SIZE
+from api.pool import Limits
 from api.statements import Statement
 from api.tasks import GET
 from benchmarks import scale
@@ -241,7 +241,7 @@ async def pooled(url: str) -> AsyncIterator[str | None]:
 async def costs_of_the_way(url: str, workloads: dict[str, tuple[Statement, list[object]]]) -> None:
     """Prints the table of pools."""
     async with (
-        asyncpg.create_pool(url, min_size=1, max_size=POOL_SIZE) as comes,
+        asyncpg.create_pool(url, min_size=1, max_size=Limits().size) as comes,
         Database(url) as database,
         pooled(url) as through,
         Database(through or url) as behind,

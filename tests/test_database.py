@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 
 from api import migrations, pool
 from api.database import Database, Owned
-from api.errors import Unavailable
+from api.errors import RateLimited, Unavailable
+from api.fairness import Share
 from api.models import Row, tasks
 from api.pool import Limits, Lost, Server, connectable
 from api.statements import OWNER, Statement
@@ -90,7 +91,7 @@ def test_who_would_wait_in_a_full_line_is_told_at_once(postgres: Postgres) -> No
     limits = Limits(size=2, queue=3)
 
     async def attempt() -> None:
-        async with Database(postgres.url, limits) as database:
+        async with Database(postgres.url, limits, Share(statements=10)) as database:
             own = database.of("ada")
             async with held(postgres) as looking, asyncio.timeout(limits.wait / 2):
                 running = [asyncio.create_task(own.rows(READ)) for _ in range(5)]
@@ -211,7 +212,10 @@ def test_a_locked_table_holds_no_more_backends_than_the_pool_has(postgres: Postg
     limits = Limits(size=3, wait=0.4, statement=0.2)
 
     async def attempt() -> None:
-        async with Database(postgres.url, limits) as database, held(postgres) as looking:
+        async with (
+            Database(postgres.url, limits, Share(statements=40)) as database,
+            held(postgres) as looking,
+        ):
             own = database.of("ada")
             seen: set[int] = set()
             async with asyncio.TaskGroup() as group:
@@ -236,6 +240,63 @@ def through(postgres: Postgres, *, pooled: bool) -> AbstractContextManager[str]:
     if pooler.BINARY is None:
         pytest.skip(pooler.WHY_NOT)
     return pooler.pooler(postgres.url)
+
+
+async def settled_waiting(looking: asyncpg.Connection, how_many: int) -> int:
+    """How many statements wait in PostgreSQL, once those that may have all arrived there."""
+    await waiting(looking, how_many=how_many)
+    for _ in range(100):  # turns of the loop, in which one more would be sent
+        await asyncio.sleep(0)
+    return len(await looking.fetch(WAITING))
+
+
+def test_one_owner_holds_three_connections_and_others_get_theirs(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        async with Database(postgres.url) as database:
+            ada, bob = database.of("ada"), database.of("bob")
+            async with held(postgres) as looking:
+                many = [asyncio.create_task(ada.rows(READ)) for _ in range(20)]
+                assert await settled_waiting(looking, 3) == 3
+                one = asyncio.create_task(bob.rows(READ))
+                assert await settled_waiting(looking, 4) == 4
+            assert await asyncio.gather(*many, one) == [[]] * 21
+
+    asyncio.run(attempt())
+
+
+def test_one_owner_searches_once_at_a_time(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        async with Database(postgres.url) as database:
+            ada = database.of("ada")
+            async with held(postgres) as looking:
+                searches = [asyncio.create_task(ada.search(READ)) for _ in range(5)]
+                assert await settled_waiting(looking, 1) == 1
+                other = asyncio.create_task(ada.rows(READ))
+                assert await settled_waiting(looking, 2) == 2
+            assert await asyncio.gather(*searches, other) == [[]] * 6
+
+    asyncio.run(attempt())
+
+
+def test_an_owner_whose_statements_wait_in_numbers_or_for_long_is_told_so(
+    postgres: Postgres,
+) -> None:
+    async def attempt() -> None:
+        share = Share(statements=1, waiters=2, wait=0.1)
+        async with Database(postgres.url, share=share) as database:
+            ada = database.of("ada")
+            async with held(postgres) as looking:
+                running = asyncio.create_task(ada.rows(READ))
+                await waiting(looking)
+                late = [asyncio.create_task(told_unavailable(ada)) for _ in range(2)]
+                await asyncio.sleep(0)
+                with pytest.raises(RateLimited):
+                    await ada.rows(READ)
+                await asyncio.gather(*late)
+            assert await running == []
+            assert await ada.rows(READ) == []
+
+    asyncio.run(attempt())
 
 
 @pytest.mark.parametrize("pooled", [False, True])

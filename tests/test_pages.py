@@ -1,6 +1,8 @@
 """Lists: their order, their filter, and pages that stay right while tasks come and go."""
 
 import threading
+import time
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -167,6 +169,7 @@ def test_status_filters_the_list_and_its_count(ada: Caller) -> None:
         ({"filter": {"search": "a\0b"}}, "filter.search"),
         ({"filter": {"search": "\ud800"}}, "filter.search"),
         ({"filter": {"search": "x" * 201}}, "filter.search"),
+        ({"filter": {"search": "a b c d e f g h i j k"}}, "filter.search"),
     ],
 )
 def test_what_makes_no_page_is_named(ada: Caller, variables: dict[str, Any], named: str) -> None:
@@ -368,3 +371,41 @@ def test_a_cursor_made_up_for_another_order_is_refused(
     page(ada, orderBy=by, after=pages.Cursors(scope).at(good[order], ID))
     error = ada.error(PAGE, orderBy=by, after=pages.Cursors(scope).at(*key))
     assert list(error["extensions"]["fields"]) == ["after"]
+
+
+def test_an_operation_searches_once(ada: Caller) -> None:
+    """Each search may read all of the owner's text, and ten of them fit into one operation."""
+    ada.create("bread")
+    search = 'filter: {search: "bread"}'
+    once = ada(f"{{ tasks({search}) {{ totalCount nodes {{ title }} }} }}")["tasks"]
+    assert once == {"totalCount": 1, "nodes": [{"title": "bread"}]}
+    for twice in (
+        f"{{ a: tasks({search}) {{ totalCount }} b: tasks({search}) {{ totalCount }} }}",
+        f"{{ viewer {{ taskCount({search}) }} tasks({search}) {{ totalCount }} }}",
+    ):
+        assert ada.error(twice)["extensions"] == {"code": "OPERATION_TOO_LARGE"}
+
+
+def test_a_search_takes_no_longer_for_a_word_that_almost_matches_everywhere(
+    new_caller: Callable[[], Caller],
+) -> None:
+    """LIKE compares up to all of such a word at each place: it took 260 times as long."""
+    someone = new_caller()
+    inputs = [{"title": "a", "description": "a" * 10_000}] * 100
+    for _ in range(5):
+        someone(
+            "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }",
+            i=inputs,
+        )
+
+    def took(word: str) -> float:
+        began = time.perf_counter()
+        counted = someone(
+            "query ($w: String) { viewer { taskCount(filter: {search: $w}) } }", w=word
+        )
+        assert counted["viewer"]["taskCount"] == 0
+        return time.perf_counter() - began
+
+    plain = min(took("xyz") for _ in range(3))
+    assert min(took("a" * 199 + "b") for _ in range(3)) < 25 * plain
+    assert min(took("b" + "a" * 199) for _ in range(3)) < 25 * plain

@@ -24,7 +24,7 @@ SIZE = 51
 """Rows that a page of 50 asks for."""
 EVERY = ["COMPLETED", "OPEN", "TRASHED"]
 NARROW: dict[str, dict[str, Any]] = {
-    "search": {"words": ["%a%", "%the%"]},
+    "search": {"words": ["***=a", "***=the"]},
     "priority": {"priorities": [3, 4]},
     "labels": {"all_labels": ["label 7"]},
     "days": {"due_from": "2026-01-01", "due_to": "2027-01-01"},

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { v7 } from "uuid";
-import { patterns, rows } from "./pool.mjs";
+import { rows } from "./pool.mjs";
 
 const STATEMENTS = JSON.parse(readFileSync(process.env.STATEMENTS, "utf8"));
 const NIL = "00000000-0000-0000-0000-000000000000";
@@ -33,9 +33,15 @@ const task = (row) => ({
 
 const chosen = ({ status, search, dueFrom }) => ({
   statuses: status ?? ["COMPLETED", "OPEN"],
-  words: search == null ? null : patterns(search),
+  words: search == null ? null : literals(search),
   due_from: dueFrom,
 });
+const literals = (search) =>
+  search
+    .toLowerCase()
+    .split(/\s+/)
+    .filter(Boolean)
+    .map((word) => `***=${word}`);
 const isNarrow = ({ search, dueFrom }) => search != null || dueFrom != null;
 
 export const newest = (owner, filter, limit) =>
