@@ -22,7 +22,7 @@ from api.execution import Compiled
 from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.retention import Retention
 from api.revocations import Revocations
-from api.schema import PLACED, WRITTEN, schema
+from api.schema import PLACED, SIZES, WRITTEN, schema
 from api.tokens import Claims
 
 HEADERS = (
@@ -104,7 +104,10 @@ def create_app(config: Config) -> Api:
 
     try:
         documents = Documents(
-            schema, config.trusted_documents, only_trusted=config.trusted_documents_only
+            schema,
+            config.trusted_documents,
+            sizes=SIZES,
+            only_trusted=config.trusted_documents_only,
         )
     except (Refused, OperationTooLarge) as unfit:
         raise ConfigError(

@@ -1,12 +1,13 @@
-"""What an operation may cost, known before it runs: how many fields its answer may have.
+"""The cost of an operation, known before it runs: the fields and bytes that its answer may have.
 
-Each selected field counts one, times the length of each list it is in: what `first` asks for, or as
-many items as a list among the field's arguments has. Nothing here knows of tasks.
+Each selected field counts once, times the length of each list it is in: what `first` asks for, or
+as many items as a list among the field's arguments has. A field's bytes are the most that it can
+take, as the schema's author says (`Sizes`), beside its key. Nothing here knows of tasks.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -17,6 +18,7 @@ from graphql import (
     GraphQLList,
     GraphQLNamedType,
     GraphQLSchema,
+    GraphQLString,
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
@@ -33,10 +35,21 @@ from api.errors import OperationTooLarge
 from api.pages import MAX_SIZE
 
 MAX_COST = 20_000
+"""Fields of an answer, and values sent."""
+MAX_ANSWER = 8_000_000
+"""Bytes of an answer."""
+TEXT = 300
+"""Bytes of a String that `Sizes` does not name."""
+LEAF = 40
+"""Bytes of any other leaf: a UUID, a moment, a number."""
+PUNCTUATION = 4
+"""Bytes around a key and its value: two quotes, a colon, a comma."""
 LONGEST = MAX_SIZE
 """Of a list, whatever was asked for: what asks for more is refused when it runs."""
 
 Variables: TypeAlias = Mapping[str, Any]
+Sizes: TypeAlias = Mapping[str, Mapping[str, int]]
+"""The most bytes that a field's value takes in JSON, by type and field: of texts and lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +67,51 @@ class Length:
         return min(given, LONGEST) if isinstance(given, int) and given > 0 else self.fixed
 
 
+class Total(NamedTuple):
+    """Of an answer."""
+
+    fields: float
+    octets: float
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of an operation, or of a part of it."""
+    """Of an operation, or of a part of it: apart from lists whose length a variable tells."""
 
-    fixed: float
+    fields: float
+    octets: float = 0
     lists: tuple[tuple[Length, "Cost"], ...] = ()
 
-    def of(self, variables: Variables) -> float:
-        """With these variables."""
-        total = self.fixed
+    def of(self, variables: Variables) -> Total:
+        """Return the fields and bytes of the largest answer, with these variables."""
+        fields, octets = self.fields, self.octets
         for length, items in self.lists:
-            total += length.of(variables) * items.of(variables)
-        return total
+            times, each = length.of(variables), items.of(variables)
+            fields += times * each.fields
+            octets += times * each.octets
+        return Total(fields, octets)
 
     def check(self, variables: Variables) -> None:
-        """Raises OperationTooLarge when what is sent and what is asked for are over the bound."""
-        if _values(variables, MAX_COST) + self.of(variables) > MAX_COST:
+        """Raise OperationTooLarge when the input and the answer together are over a bound."""
+        fields, octets = self.of(variables)
+        if _values(variables, MAX_COST) + fields > MAX_COST:
             raise OperationTooLarge(
                 f"The operation sends and asks for over {MAX_COST} fields: select fewer, or ask "
+                "for smaller pages."
+            )
+        if octets > MAX_ANSWER:
+            raise OperationTooLarge(
+                f"The answer could have over {MAX_ANSWER} bytes: select fewer long fields, or ask "
                 "for smaller pages."
             )
 
 
 class Costs:
-    """Of the operations of a schema."""
+    """Of the operations of a schema, whose long fields have these sizes."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, sizes: Sizes) -> None:
         self._schema = schema
+        self._sizes = sizes
         self._lengths = _introspected(schema)
 
     def of(self, operation: OperationDefinitionNode, document: DocumentNode) -> Cost:
@@ -97,7 +127,7 @@ class Costs:
             for definition in operation.variable_definitions or ()
             if definition.default_value
         }
-        reading = _Reading(self._schema, self._lengths, fragments, defaults)
+        reading = _Reading(self._schema, self._sizes, self._lengths, fragments, defaults)
         return reading.of(root, operation.selection_set, None) if root else Cost(0)
 
 
@@ -106,6 +136,7 @@ class _Reading:
     """Of one operation."""
 
     schema: GraphQLSchema
+    sizes: Sizes
     lengths: Mapping[tuple[str, str], float]
     fragments: Mapping[str, FragmentDefinitionNode]
     defaults: Mapping[str, ValueNode]
@@ -127,25 +158,39 @@ class _Reading:
                 on = self.schema.get_type(fragment.type_condition.name.value)
                 parts.append(self.of(on, fragment.selection_set, page))
         lists = tuple(each for part in parts for each in part.lists)
-        return Cost(sum(part.fixed for part in parts), lists)
+        return Cost(sum(part.fields for part in parts), sum(part.octets for part in parts), lists)
 
     def _field(self, parent: GraphQLNamedType | None, node: FieldNode, page: Length | None) -> Cost:
         found = None
         if is_composite_type(parent):
             found = self.schema.get_field(parent, node.name.value)
+        key = len((node.alias or node.name).value) + PUNCTUATION
         if found is None or parent is None or node.selection_set is None:
-            return Cost(1)
+            return Cost(1, key + self._size(parent, node.name.value, found))
         page = self._page(found, node) or page
         named = get_named_type(found.type)
         if not isinstance(get_nullable_type(found.type), GraphQLList):
             inner = self.of(named, node.selection_set, page)
-            return Cost(1 + inner.fixed, inner.lists)
+            return Cost(1 + inner.fields, key + PUNCTUATION + inner.octets, inner.lists)
         known = self.lengths.get((parent.name, node.name.value))
         length = Length(known) if known is not None else page or Length(LONGEST)
         inner = self.of(named, node.selection_set, None)
+        inner = replace(inner, octets=inner.octets + PUNCTUATION)
         if length.variable or inner.lists:
-            return Cost(1, ((length, inner),))
-        return Cost(1 + length.fixed * inner.fixed)
+            return Cost(1, key, ((length, inner),))
+        return Cost(1 + length.fixed * inner.fields, key + length.fixed * inner.octets)
+
+    def _size(
+        self, parent: GraphQLNamedType | None, name: str, found: GraphQLField | None
+    ) -> float:
+        """Return the most bytes of a leaf's value."""
+        known = self.sizes.get(parent.name if parent else "", {}).get(name)
+        if known is not None:
+            return known
+        if found is None:  # `__typename`
+            return LEAF
+        each = TEXT if get_named_type(found.type) is GraphQLString else LEAF
+        return each * (LONGEST if isinstance(get_nullable_type(found.type), GraphQLList) else 1)
 
     def _page(self, found: GraphQLField, node: FieldNode) -> Length | None:
         """How many items the field's arguments ask for or name, if they do either."""

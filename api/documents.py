@@ -30,7 +30,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionResult
 
 from api import limits
-from api.cost import Cost, Costs
+from api.cost import Cost, Costs, Sizes
 from api.errors import BadRequest, Code, OperationTooLarge
 from api.execution import Compiled
 
@@ -114,11 +114,12 @@ class Documents:
     OperationTooLarge for one that could not run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each bound is an argument with a default
         self,
         schema: Schema,
         trusted: Mapping[str, str] | None = None,
         *,
+        sizes: Sizes | None = None,
         only_trusted: bool = False,
         most: int = MAX_DOCUMENTS,
         most_bytes: int = MAX_BYTES,
@@ -127,7 +128,7 @@ class Documents:
         self._most = most
         self._most_bytes = most_bytes
         self._schema = schema._schema  # noqa: SLF001 - Strawberry has no other name for it
-        self._costs = Costs(self._schema)
+        self._costs = Costs(self._schema, sizes or {})
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._bytes = 0
         self._refused: OrderedDict[bytes, Callable[[], Exception]] = OrderedDict()

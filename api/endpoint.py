@@ -5,6 +5,7 @@ an operation that ran is answered 200, whatever its fields say; one that could n
 `application/graphql-response+json`, and 200 under the older `application/json`.
 """
 
+import asyncio
 import gzip
 import json
 import logging
@@ -45,6 +46,9 @@ MAX_VALUE = 512
 """Bytes of a header that are read: what is remembered of each is bounded by it."""
 MIN_COMPRESSED = 4_096
 """Bytes of an answer from which on it is compressed, if the client likes that."""
+MAX_COMPRESSED_HERE = 65_536
+"""Bytes of an answer that are compressed in the event loop, in about a millisecond; more of them
+are compressed in a thread, beside which other requests go on."""
 _QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
@@ -128,14 +132,14 @@ class GraphQLEndpoint:
             document = self._documents.of(parameters.query, parameters.document_id)
         except Refused as refusal:
             status = 200 if media_type == JSON else 400
-            return _response({"errors": refusal.errors}, status, media_type, coding)
+            return await _response({"errors": refusal.errors}, status, media_type, coding)
         operation = document.operation(name)
         if method == "GET" and operation.type is not OperationType.QUERY:
             raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"})
         operation.cost.check(variables or {})
         context = await self._context(scope["state"]["claims"], document.fields)
         result = await self._execute(document, name, variables, context)
-        return _answered(result, media_type, coding)
+        return await _answered(result, media_type, coding)
 
 
 def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
@@ -165,9 +169,9 @@ class _Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-def _answered(result: ExecutionResult, media_type: str, coding: bytes) -> ASGIApp:
+async def _answered(result: ExecutionResult, media_type: str, coding: bytes) -> ASGIApp:
     if not result.errors:
-        return _response({"data": result.data}, 200, media_type, coding)
+        return await _response({"data": result.data}, 200, media_type, coding)
     # Only an operation that began has errors with a path, and only then may `data` be there.
     began = result.data is not None or any(error.path for error in result.errors)
     body: dict[str, object] = {"errors": [_told(error) for error in result.errors]}
@@ -178,10 +182,10 @@ def _answered(result: ExecutionResult, media_type: str, coding: bytes) -> ASGIAp
     for problem in problems:
         if isinstance(problem, Unavailable | Unauthenticated | RateLimited):
             status, headers = problem.status, problem.headers
-    return _response(body, status, media_type, coding, headers)
+    return await _response(body, status, media_type, coding, headers)
 
 
-def _response(
+async def _response(
     body: Mapping[str, object],
     status: int,
     media_type: str,
@@ -198,9 +202,16 @@ def _response(
     # guess as them: no cookie is read here, and no token is ever in an answer.
     if len(octets) > MIN_COMPRESSED and _weights(coding).get("gzip"):
         told.append((b"content-encoding", b"gzip"))
-        octets = gzip.compress(octets, 1, mtime=0)
+        if len(octets) > MAX_COMPRESSED_HERE:
+            octets = await asyncio.to_thread(_compressed, octets)
+        else:
+            octets = _compressed(octets)
     told.append((b"content-length", b"%d" % len(octets)))
     return _Answer(status, told, octets)
+
+
+def _compressed(octets: bytes) -> bytes:
+    return gzip.compress(octets, 1, mtime=0)
 
 
 def _told(error: GraphQLError) -> dict[str, Any]:

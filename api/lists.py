@@ -29,6 +29,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
+    collate,
     func,
     literal,
     null,
@@ -289,11 +290,22 @@ def page(
 
 
 COUNTS = {narrow: Statement(_counted(narrow=narrow)) for narrow in (True, False)}
-LABELS = Statement(
-    select(func.unnest(tasks.c.labels).label("label"))
-    .where(_mine, tasks.c.status == any_(_in_status))
-    .distinct()
-)
+MAX_LABELS = 1_000
+"""Labels that one answer shows. An owner may have 200,000."""
+
+
+def _labels_shown() -> Statement:
+    found = (
+        select(collate(func.unnest(tasks.c.labels), "C").label("label"))
+        .where(_mine, tasks.c.status == any_(_in_status))
+        .distinct()
+        .cte("found")
+    )
+    in_order = select(found.c.label).order_by(found.c.label)
+    return Statement(in_order.limit(bindparam("limit", type_=Integer)))
+
+
+LABELS = _labels_shown()
 
 
 @dataclass(frozen=True)
@@ -332,9 +344,9 @@ class Lists:
         return int(rows[0]["tasks"])
 
     async def labels(self) -> list[str]:
-        """Each label that a task outside the trash has, sorted."""
-        rows = await self._owned.rows(LABELS, statuses=_statuses(None))
-        return sorted(row["label"] for row in rows)
+        """Return the labels of tasks outside the trash, sorted: the first `MAX_LABELS`."""
+        rows = await self._owned.rows(LABELS, statuses=_statuses(None), limit=MAX_LABELS)
+        return [row["label"] for row in rows]
 
     async def page(  # noqa: PLR0913 - what a list is, and what of it
         self,

@@ -18,7 +18,7 @@ from api.context import Info
 from api.documents import Prepared
 from api.errors import Code
 from api.execution import Replaying
-from api.lists import BULKY, Filter, Order, OrderField, Page
+from api.lists import BULKY, MAX_LABELS, Filter, Order, OrderField, Page
 from api.models import LABELS_PER_TASK, Priority, Row, Status, TaskRow
 from api.pages import DEFAULT_SIZE, MAX_SIZE
 from api.tasks import MAX_AT_ONCE
@@ -288,7 +288,9 @@ class Viewer:
     ) -> int:
         return await info.context.lists.count(_filter(filter))
 
-    @strawberry.field(description="Each label of a task outside the trash, sorted.")
+    @strawberry.field(
+        description=f"The labels of tasks outside the trash, sorted: the first {MAX_LABELS:,}."
+    )
     async def labels(self, info: Info) -> list[str]:
         return await info.context.lists.labels()
 
@@ -580,6 +582,21 @@ WRITTEN = {
     "Date": "type({0}) is date",
 }
 PLACED = {"Task": TaskRow}
+_LABEL = 4 * 50 + 3
+"""Bytes, with its quotes and a comma."""
+_CURSOR = 2_100
+"""Bytes: a title's takes the most, which folding can make three times as long."""
+SIZES = {
+    "Task": {
+        "title": 4 * 200,
+        "description": 4 * 10_000,
+        "labels": LABELS_PER_TASK * _LABEL,
+    },
+    "TaskEdge": {"cursor": _CURSOR},
+    "PageInfo": {"startCursor": _CURSOR, "endCursor": _CURSOR},
+    "Viewer": {"id": 4 * 255, "email": 8_192, "labels": MAX_LABELS * _LABEL},
+}
+"""The most bytes of what may be long, in JSON: UTF-8 has four for a character."""
 
 
 schema = Schema(

@@ -40,7 +40,13 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.dialects.postgresql.dml import OnConflictDoNothing, OnConflictDoUpdate
 from sqlalchemy.dialects.postgresql.operators import CONTAINS
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import CollectionAggregate, ExpressionClauseList, Grouping, Null
+from sqlalchemy.sql.elements import (
+    CollationClause,
+    CollectionAggregate,
+    ExpressionClauseList,
+    Grouping,
+    Null,
+)
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import and_, custom_op, eq
 from sqlalchemy.sql.selectable import ForUpdateArg, SelectStatementGrouping
@@ -74,7 +80,8 @@ _TABLES: Final = frozenset(metadata.tables.values())
 _QUERIES: Final = (Select, CompoundSelect, SelectStatementGrouping, CTE, Insert, Update, Delete)
 _PARTS: Final = (
     *_QUERIES,
-    *(BinaryExpression, BindParameter, Case, Cast, ClauseList, CollectionAggregate, Column),
+    *(BinaryExpression, BindParameter, Case, Cast, ClauseList, CollationClause, Column),
+    CollectionAggregate,
     *(Exists, ExpressionClauseList, ForUpdateArg, Grouping, Label, Null, ScalarSelect, Tuple),
     *(TableValuedAlias, TypeClause, UnaryExpression, OnConflictDoNothing, OnConflictDoUpdate),
 )

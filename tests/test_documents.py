@@ -9,9 +9,11 @@ from graphql import get_introspection_query
 from api.cost import MAX_COST
 from api.documents import Document, Documents, Refused
 from api.errors import BadRequest, OperationTooLarge
-from api.schema import schema
+from api.schema import SIZES, schema
+from tests.conftest import Caller
 
 TASK = "id title description completed priority labels"
+SHORT = "id createdAt updatedAt completed priority completedAt"
 
 
 @pytest.fixture(scope="module")
@@ -105,20 +107,20 @@ PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
 def test_what_an_operation_may_cost(
     documents: Documents, query: str, variables: dict[str, object], cost: int
 ) -> None:
-    assert documents.of(query).operation(None).cost.of(variables) == cost
+    assert documents.of(query).operation(None).cost.of(variables).fields == cost
 
 
 def test_pages_that_hold_too_much_together_are_refused_before_they_are_read(
     documents: Documents,
 ) -> None:
     pages = [
-        f"p{n}: tasks(first: $n) {{ nodes {{ {TASK} }} edges {{ node {{ {TASK} }} }} }}"
+        f"p{n}: tasks(first: $n) {{ nodes {{ {SHORT} }} edges {{ node {{ {SHORT} }} }} }}"
         for n in range(10)
     ]
     document = documents.of(f"query ($n: Int!) {{ {' '.join(pages)} }}")
     check = document.operation(None).cost.check
     check({"n": 100})
-    wide = documents.of(document.text.replace(TASK, f"{TASK} dueOn version position createdAt"))
+    wide = documents.of(document.text.replace(SHORT, f"{SHORT} dueOn version trashedAt a: id"))
     wide.operation(None).cost.check({"n": 50})
     with pytest.raises(OperationTooLarge, match="smaller pages"):
         wide.operation(None).cost.check({"n": 100})
@@ -135,5 +137,69 @@ def test_what_is_sent_counts_as_well(documents: Documents) -> None:
 
 def test_introspection_in_full_passes_once(documents: Documents) -> None:
     query = get_introspection_query(input_value_deprecation=True, specified_by_url=True)
-    cost = documents.of(query).operation(None).cost.of({})
+    cost = documents.of(query).operation(None).cost.of({}).fields
     assert MAX_COST / 2 < cost < MAX_COST * 3 / 4, "once, with room to grow; but not twice"
+
+
+EVERYTHING = f"{TASK} dueOn completedAt labels position trashedAt"
+
+
+def listed(*selections: str, first: int = 100) -> str:
+    """A query of as many lists, each with this below it."""
+    lists = (f"l{n}: tasks(first: {first}) {{ {each} }}" for n, each in enumerate(selections))
+    return f"{{ {' '.join(lists)} }}"
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (listed(f"nodes {{ {EVERYTHING} }}"), True),
+        (f"{{ taskChanges {{ nodes {{ task {{ {EVERYTHING} }} }} }} }}", True),
+        (listed("nodes { a: description b: description }"), False),
+        (listed(f"nodes {{ {EVERYTHING} }} edges {{ node {{ description }} }}", first=50), True),
+        (listed("nodes { description } edges { node { description } }"), False),
+        (listed("nodes { description }", "nodes { description }"), False),
+        (listed(f"nodes {{ {'x' * 30_000}: version }}"), True),
+        (listed(*[f"nodes {{ {'x' * 15_000}: version }}"] * 2), True),
+        (listed(*[f"nodes {{ {'x' * 3_000}: labels title position }}"] * 10), False),
+    ],
+)
+def test_how_many_bytes_an_operation_may_ask_for(query: str, *, told: bool) -> None:
+    """A description may take 40,000 of them, and an alias is written once for each item."""
+    check = Documents(schema, sizes=SIZES).of(query).operation(None).cost.check
+    if told:
+        check({})
+    else:
+        with pytest.raises(OperationTooLarge, match="bytes"):
+            check({})
+
+
+@pytest.mark.parametrize("character", ["\U0001f600", '"', "\\", "\u1e9e", "a"])
+def test_no_answer_has_more_bytes_than_were_counted(ada: Caller, character: str) -> None:
+    """The largest task there can be, in every way that a document can select it."""
+    ada(
+        "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }",
+        i=[
+            {
+                "title": character * 200,
+                "description": character * 10_000,
+                "completed": True,
+                "dueOn": "2026-01-01",
+                "labels": [character * (48 - n) for n in range(20)],
+                "position": "a0" + "V" * 253,
+            }
+        ]
+        * 3,
+    )
+    selected = f"{EVERYTHING} __typename"
+    query = f"""{{ viewer {{ id email labels changeCursor taskCount }}
+        tasks(orderBy: {{field: TITLE}}, first: 3) {{
+          edges {{ cursor node {{ {selected} }} }} nodes {{ {selected} }} totalCount
+          pageInfo {{ startCursor endCursor hasNextPage hasPreviousPage }} }}
+        taskChanges(first: 3) {{ nodes {{ cursor kind taskId task {{ {selected} }} }}
+          pageInfo {{ startCursor endCursor }} }} }}"""
+    answered = len(ada.post(query).content)
+    counted = Documents(schema, sizes=SIZES).of(query).operation(None).cost.of({}).octets
+    assert answered < counted
+    if character == "\U0001f600":
+        assert counted < 2 * answered, "which is not far from the truth, for what is largest"

@@ -892,19 +892,21 @@ def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, A
     documents = Documents(house)
     reference = Execution(house, None)
     fast = Execution(house, execution.Compiled(house, WRITTEN, PLACED))
-    context = Context.of(Claims(owner, None, None, "", math.inf), database)
+
+    def context() -> Context:
+        return Context.of(Claims(owner, None, None, "", math.inf), database)
 
     with asyncio.Runner() as runner:
         runner.run(database.__aenter__())
         for number in range(7):
             given = {"title": f"task {number}", "labels": ["x"], "due_on": date(2026, 1, 1)}
-            runner.run(context.tasks.create(given if number % 2 else {"title": "plain"}))
+            runner.run(context().tasks.create(given if number % 2 else {"title": "plain"}))
 
         def run(query: str, variables: Any) -> tuple[Any, Any, list[Plan]]:
             document = documents.of(query)
 
             def answer(by: Execution) -> Any:
-                return seen(runner.run(settled(by(document, None, variables, context))))
+                return seen(runner.run(settled(by(document, None, variables, context()))))
 
             for _ in range(2):
                 answer(fast)

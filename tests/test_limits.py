@@ -93,3 +93,18 @@ def test_of_several_operations_one_must_be_named(ada: Caller) -> None:
     status, error = answer(ada, query)
     assert (status, error["extensions"]["code"]) == (400, "BAD_REQUEST")
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
+
+
+def test_an_answer_of_many_megabytes_is_refused_before_anything_is_read(ada: Caller) -> None:
+    """496 bytes of a request were answered with 120 MB, which all who did not read it held."""
+    long = {"title": "long", "description": "\U0001f600" * 10_000}
+    ada(
+        "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }",
+        i=[long] * 8,
+    )
+    many = " ".join(f"a{n}: description" for n in range(30))
+    status, error = answer(ada, f"{{ tasks(first: 100) {{ nodes {{ {many} }} }} }}")
+    assert (status, error["extensions"]["code"]) == (400, "OPERATION_TOO_LARGE")
+    status, data = answer(ada, "{ tasks(first: 100) { nodes { description } } }")
+    assert status == 200
+    assert [node["description"] for node in data["tasks"]["nodes"]] == [long["description"]] * 8
