@@ -50,6 +50,13 @@ describe("a view lists", () => {
       orderBy: { field: "DUE_ON", direction: "ASC" },
     });
   });
+
+  test("sends no more of a search than the API takes", () => {
+    const { search } = questionOf(view(`q=${"😀".repeat(201)}`), TODAY).filter;
+    expect(Array.from(search ?? "")).toHaveLength(200);
+    const words = questionOf(view("q=a b c d e f g h i j k"), TODAY).filter.search;
+    expect(words).toBe("a b c d e f g h i j");
+  });
 });
 
 test("orders put what has no due date last, and the urgent first", () => {

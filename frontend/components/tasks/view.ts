@@ -72,6 +72,10 @@ export function nameOf({ list, label, priority }: View): string {
   return LIST_NAMES[list];
 }
 
+// What the API takes of a search. The browser has all tasks soon, and looks for every word.
+const MOST_WORDS = 10;
+const MOST_CHARACTERS = 200;
+
 /** The same question as the API answers it, for the page that the server renders. */
 export function questionOf(view: View, today: string): { filter: TaskFilter; orderBy: TaskOrder } {
   const filter: TaskFilter = { status: ["OPEN"] };
@@ -81,7 +85,8 @@ export function questionOf(view: View, today: string): { filter: TaskFilter; ord
   if (view.list === "trash") filter.status = ["TRASHED"];
   if (view.label) filter.labels = [view.label];
   if (view.priority) filter.priority = [view.priority];
-  if (view.search.trim()) filter.search = view.search.trim();
+  const words = view.search.split(/\s+/).filter(Boolean).slice(0, MOST_WORDS);
+  if (words.length) filter.search = Array.from(words.join(" ")).slice(0, MOST_CHARACTERS).join("");
   const orders: Record<Sort, TaskOrder> = {
     manual: { field: "POSITION", direction: "ASC" },
     due: { field: "DUE_ON", direction: "ASC" },
