@@ -1,6 +1,7 @@
 """The real parts that tests run: a PostgreSQL with its log read back, and servers on free ports."""
 
 import asyncio
+import atexit
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +28,11 @@ from tests import scope
 START_TIMEOUT = 60.0
 FRONTEND = ROOT / "frontend"
 NODE = ROOT / ".tools/node/bin/node"
+_held = socket.socket()
+_held.bind(("127.0.0.1", 0))
+atexit.register(_held.close)
+NOBODY = f"127.0.0.1:{_held.getsockname()[1]}"
+"""Where connections are refused: this process holds the port and does not listen on it."""
 
 
 @contextmanager
@@ -179,10 +185,15 @@ def web(env: Mapping[str, str], port: int | None = None) -> Server:
 
 
 def free_port() -> int:
-    """One that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on just now.
+
+    Systems give ports from 32768 on to programs that ask for any port. One below stays free.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

@@ -62,7 +62,7 @@ def test_where_all_is_well_it_says_so_of_each(settings: dict[str, str], tmp_path
 
 
 def test_what_is_wrong_is_the_exit_status(tmp_path: Path) -> None:
-    done = command(trusting("postgresql://u:hunter2@127.0.0.1:1/db"), tmp_path, "doctor")
+    done = command(trusting(f"postgresql://u:hunter2@{stack.NOBODY}/db"), tmp_path, "doctor")
     assert done.returncode == 1
     assert re.search(r"^WRONG  database: .*\n       start it, or mend", done.stdout, re.MULTILINE)
     assert "hunter2" not in done.stdout + done.stderr
