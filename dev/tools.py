@@ -34,7 +34,7 @@ def main() -> None:
     tools = done.parent
     if subprocess.run([sys.executable, "-m", "venv", tools], check=False).returncode != 0:
         sys.exit("Python came without its venv module. On Debian: apt install python3-venv")
-    install = "-m pip install --quiet --disable-pip-version-check".split()
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip = [str(tools / "bin/python"), *install, f"uv=={UV}"]
     if subprocess.run(pip, env=trusting_the_system(os.environ), check=False).returncode != 0:
         sys.exit("pip could not install uv; what is above says why.")
