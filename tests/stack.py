@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,18 +166,20 @@ def api(cwd: Path, env: Mapping[str, str], *arguments: str, port: int = 0) -> Se
     return Server([*command], cwd, env, r"running on (http://\S+)")
 
 
-def web(env: Mapping[str, str], port: int | None = None) -> Server:
+def web(env: Mapping[str, str], port: int | None = None, under: Sequence[str] = ()) -> Server:
     """The web app as it goes to production, at `NEXT_PUBLIC_BETTER_AUTH_URL`; `make test` built it.
 
-    With a port of its own it is behind something that leads there from that URL. It is ready when
-    it answers, which it does once Better Auth's tables are there.
+    With a port of its own it is behind something that leads there from that URL. Another command
+    starts it if one is given. It is ready when it answers, which it does once Better Auth's tables
+    are there.
     """
     built = FRONTEND / ".next/standalone/server.js"
     assert built.exists(), "the web app is not built: `make test` does it first"
     url = env["NEXT_PUBLIC_BETTER_AUTH_URL"]
     own = str(port or url.rpartition(":")[2])
     listening = {"HOSTNAME": "127.0.0.1", "PORT": own}
-    server = Server([NODE, built], FRONTEND, {**env, **listening}, r"(Ready) in")
+    command: list[str | Path] = [*under, NODE, "--use-system-ca", built]
+    server = Server(command, FRONTEND, {**env, **listening}, r"(Ready) in")
     server.url = url
     answer = httpx.get(f"http://127.0.0.1:{own}/api/health", timeout=START_TIMEOUT)
     assert answer.status_code == 200, "\n".join(server.lines)

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -15,8 +16,11 @@ from tests import stack
 from tests.conftest import SECRET, SITE, Caller
 
 
-def run(env: dict[str, str], cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "api", *arguments]
+def run(
+    env: dict[str, str], cwd: Path, *arguments: str, under: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m api` with these arguments, under another command if one is given."""
+    command = [*under, sys.executable, "-m", "api", *arguments]
     return subprocess.run(
         command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=60
     )
