@@ -14,7 +14,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 .PHONY: dev test attack bench prove scale check format schema setup python
 
 dev: python
-	@exec $(PYTHON) -m dev
+	@exec "$(PYTHON)" -m dev
 
 test: check
 	cd frontend && $(NPM) run --silent test
@@ -100,10 +100,10 @@ benchmarks/peers/node_modules/.done: benchmarks/peers/package-lock.json .venv/.d
 
 # Changes only when this folder has been renamed or Python is another: then all is installed again.
 .tools/.done: always | python
-	@$(PYTHON) -m dev.tools
+	@"$(PYTHON)" -m dev.tools
 
 always:
 
 python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }

@@ -22,7 +22,7 @@ EVERYWHERE = {"cd", "echo", "exec", "exit", "ln", "touch"}
 
 def commands() -> list[str]:
     """Return the first word of each command in the Makefile's recipes."""
-    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ").replace('"$(PYTHON)"', "$(PYTHON)")
     recipes = re.findall(r"^\t@?(.+)$", text, re.MULTILINE)
     unquoted = [re.sub(r"'[^']*'|\"[^\"]*\"", "quoted", recipe) for recipe in recipes]
     parts = [part for recipe in unquoted for part in re.split(r"&&|\|\||;|[{}]", recipe)]
@@ -37,10 +37,10 @@ def test_no_recipe_looks_a_program_up_on_the_path_that_make_exports() -> None:
     assert {word for word in named if "/" not in word and not word.startswith("$(")} == set()
 
 
-def made(folder: Path, *arguments: str) -> None:
-    """Run `make` with these arguments in this folder."""
+def made(folder: Path, python: Path) -> None:
+    """Make `.tools` in this folder, with this Python."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MF"))}
-    command = ["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments]
+    command = ["make", "--no-print-directory", f"PYTHON={python}", ".tools/.done"]
     done = subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600
     )
@@ -52,24 +52,26 @@ def test_a_renamed_folder_and_another_python_are_installed_for_again(tmp_path: P
     (folder / "dev").mkdir(parents=True)
     for name in ("Makefile", "dev/__init__.py", "dev/tools.py"):
         shutil.copy2(ROOT / name, folder / name)
-    made(folder, ".tools/.done")
+    python = tmp_path / "a python"
+    python.symlink_to(Path(sys.executable).resolve())
+    made(folder, python)
     (folder / ".venv").mkdir()
-    made(folder, ".tools/.done")
+    made(folder, python)
     assert (folder / ".venv").exists(), "nothing has changed"
 
     renamed = folder.rename(tmp_path / "it's renamed")
     pip = [str(renamed / ".tools/bin/pip"), "--version"]
     broken = subprocess.run(pip, capture_output=True, check=False)
     assert broken.returncode != 0, "it names its Python by the old folder"
-    made(renamed, ".tools/.done")
+    made(renamed, python)
     subprocess.run(pip, capture_output=True, check=True)
     assert not (renamed / ".venv").exists()
 
     done = renamed / ".tools/.done"
-    for python in (sys.version, sys.base_prefix):
+    for part in (sys.version, sys.base_prefix):
         (renamed / ".venv").mkdir()
-        done.write_text(done.read_text().replace(python, "another"))
-        made(renamed, ".tools/.done")
+        done.write_text(done.read_text().replace(part, "another"))
+        made(renamed, python)
         assert not (renamed / ".venv").exists()
 
 
