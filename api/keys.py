@@ -7,7 +7,9 @@ import asyncio
 import json
 import logging
 import math
+import os
 import re
+import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
@@ -18,6 +20,7 @@ from typing import Any, Self
 
 import httpx
 import jwt
+import truststore
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -118,6 +121,7 @@ class KeySet:
         self._clock = clock
         self._client = httpx.AsyncClient(
             timeout=FETCH_TIMEOUT,
+            verify=system_trust(),
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         )
         self._lock = asyncio.Lock()
@@ -273,6 +277,18 @@ def shared_secrets(secrets: Iterable[str], purpose: bytes, *, raw: bool = False)
     octets = [secret.encode() for secret in secrets]
     keys = [Key("HS256", derive(secret, purpose)) for secret in octets]
     return keys + [Key("HS256", s, shared_with_others=True) for s in octets if raw]
+
+
+def system_trust() -> ssl.SSLContext:
+    """Return a TLS context that trusts the certificate authorities of the system's store.
+
+    Those that `SSL_CERT_FILE` or `SSL_CERT_DIR` names are trusted in their place. Raises OSError
+    when there is no such file or folder.
+    """
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or folder:
+        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 async def _body(response: httpx.Response) -> bytes:

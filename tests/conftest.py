@@ -25,7 +25,8 @@ from tests import stack
 T = TypeVar("T")
 
 SECRET = secrets.token_urlsafe(32)
-SITE = "http://localhost:3000"
+SITE = f"http://{stack.NOBODY}"
+"""The web app that the tests' tokens come from. Nobody serves it, whatever else runs here."""
 KEY = derive(SECRET.encode(), ACCESS_TOKEN)
 NO_TLS = False
 """For httpx: reading every certificate authority takes longer than a request to this machine."""

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -177,9 +178,14 @@ Behaviour = Callable[[Asked], None]
 
 
 class Issuer:
-    """Serves HTTP on a loopback port until its context ends; `behaviour` may change meanwhile."""
+    """Serves HTTP on a loopback port until its context ends; `behaviour` may change meanwhile.
 
-    def __init__(self, behaviour: Behaviour, port: int = 0) -> None:
+    Given a TLS context, it serves HTTPS.
+    """
+
+    def __init__(
+        self, behaviour: Behaviour, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.behaviour = behaviour
         self.asked: list[Asked] = []
         self._over = threading.Event()
@@ -200,7 +206,9 @@ class Issuer:
 
         self._listener = Listener(("127.0.0.1", port), Handler)
         self.port = int(self._listener.server_address[1])
-        self.origin = f"http://127.0.0.1:{self.port}"
+        if tls:
+            self._listener.socket = tls.wrap_socket(self._listener.socket, server_side=True)
+        self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.url = f"{self.origin}/jwks"
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.01,))
 

@@ -1,6 +1,7 @@
 """The real parts that tests run: a PostgreSQL with its log read back, and servers on free ports."""
 
 import asyncio
+import atexit
 import json
 import os
 import re
@@ -9,8 +10,8 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +28,11 @@ from tests import scope
 START_TIMEOUT = 60.0
 FRONTEND = ROOT / "frontend"
 NODE = ROOT / ".tools/node/bin/node"
+_held = socket.socket()
+_held.bind(("127.0.0.1", 0))
+atexit.register(_held.close)
+NOBODY = f"127.0.0.1:{_held.getsockname()[1]}"
+"""Where connections are refused: this process holds the port and does not listen on it."""
 
 
 @contextmanager
@@ -160,18 +166,20 @@ def api(cwd: Path, env: Mapping[str, str], *arguments: str, port: int = 0) -> Se
     return Server([*command], cwd, env, r"running on (http://\S+)")
 
 
-def web(env: Mapping[str, str], port: int | None = None) -> Server:
+def web(env: Mapping[str, str], port: int | None = None, under: Sequence[str] = ()) -> Server:
     """The web app as it goes to production, at `NEXT_PUBLIC_BETTER_AUTH_URL`; `make test` built it.
 
-    With a port of its own it is behind something that leads there from that URL. It is ready when
-    it answers, which it does once Better Auth's tables are there.
+    With a port of its own it is behind something that leads there from that URL. Another command
+    starts it if one is given. It is ready when it answers, which it does once Better Auth's tables
+    are there.
     """
     built = FRONTEND / ".next/standalone/server.js"
     assert built.exists(), "the web app is not built: `make test` does it first"
     url = env["NEXT_PUBLIC_BETTER_AUTH_URL"]
     own = str(port or url.rpartition(":")[2])
     listening = {"HOSTNAME": "127.0.0.1", "PORT": own}
-    server = Server([NODE, built], FRONTEND, {**env, **listening}, r"(Ready) in")
+    command: list[str | Path] = [*under, NODE, "--use-system-ca", built]
+    server = Server(command, FRONTEND, {**env, **listening}, r"(Ready) in")
     server.url = url
     answer = httpx.get(f"http://127.0.0.1:{own}/api/health", timeout=START_TIMEOUT)
     assert answer.status_code == 200, "\n".join(server.lines)
@@ -179,10 +187,15 @@ def web(env: Mapping[str, str], port: int | None = None) -> Server:
 
 
 def free_port() -> int:
-    """One that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on just now.
+
+    Systems give ports from 32768 on to programs that ask for any port. One below stays free.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

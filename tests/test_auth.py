@@ -311,7 +311,7 @@ def test_who_cannot_be_told_is_not_called_a_stranger(
         signer = issuer.eddsa()
         case = faults.Case(signer, int(time.time()), SITE)
         token = case.token()
-        key_set = KeySet(f"http://127.0.0.1:{stack.free_port()}/jwks")
+        key_set = KeySet(f"{SITE}/jwks")
         async with door(postgres, KeyRing([], key_set), key_set) as (_, _, knock):
             answer = await knock([f"Bearer {token}"])
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

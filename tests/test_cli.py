@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -15,8 +16,11 @@ from tests import stack
 from tests.conftest import SECRET, SITE, Caller
 
 
-def run(env: dict[str, str], cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "api", *arguments]
+def run(
+    env: dict[str, str], cwd: Path, *arguments: str, under: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m api` with these arguments, under another command if one is given."""
+    command = [*under, sys.executable, "-m", "api", *arguments]
     return subprocess.run(
         command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=60
     )
@@ -50,7 +54,7 @@ def test_a_token_is_one_that_the_api_takes(
 def test_with_a_key_set_only_its_issuer_makes_tokens(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    env = settings | {"JWKS_URL": "http://localhost:3000/api/auth/jwks"}
+    env = settings | {"JWKS_URL": f"{SITE}/api/auth/jwks"}
     done = run(env, tmp_path, "token", "--user", "ada")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("JWKS_URL: ")
@@ -101,7 +105,7 @@ def test_without_a_database_url_it_refuses_to_serve(tmp_path: Path) -> None:
 
 
 def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path: Path) -> None:
-    env = stack.environment(DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/db")
+    env = stack.environment(DATABASE_URL=f"postgresql://u:hunter2@{stack.NOBODY}/db")
     done = run(env, tmp_path, "migrate")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("DATABASE_URL: cannot bring")

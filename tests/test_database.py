@@ -55,7 +55,7 @@ def test_a_database_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
         async with Database(url) as database:
             await database.notify("nobody")
 
-    for url in (f"postgresql://u@/db?host={tmp_path}", "postgresql://u@127.0.0.1:1/db"):
+    for url in (f"postgresql://u@/db?host={tmp_path}", f"postgresql://u@{stack.NOBODY}/db"):
         with pytest.raises(Unavailable):
             asyncio.run(ask(url))
 

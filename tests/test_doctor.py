@@ -18,6 +18,7 @@ from api import doctor, migrations
 from api.config import Config
 from dev.postgres import Postgres
 from tests import issuer, pooler, stack
+from tests.authority import CANNOT_ENTER_THE_STORE, Authority
 from tests.conftest import run, trusting
 from tests.issuer import Issuer
 from tests.test_cli import run as command
@@ -62,7 +63,7 @@ def test_where_all_is_well_it_says_so_of_each(settings: dict[str, str], tmp_path
 
 
 def test_what_is_wrong_is_the_exit_status(tmp_path: Path) -> None:
-    done = command(trusting("postgresql://u:hunter2@127.0.0.1:1/db"), tmp_path, "doctor")
+    done = command(trusting(f"postgresql://u:hunter2@{stack.NOBODY}/db"), tmp_path, "doctor")
     assert done.returncode == 1
     assert re.search(r"^WRONG  database: .*\n       start it, or mend", done.stdout, re.MULTILINE)
     assert "hunter2" not in done.stdout + done.stderr
@@ -133,6 +134,23 @@ def test_an_issuer_that_is_needed_is_asked(settings: dict[str, str]) -> None:
         served.behaviour = issuer.saying(b"", "500 Oops")
         assert wrong(examined(env)) == ["issuer", "key set"]
     assert wrong(examined(env)) == ["issuer", "key set"]
+
+
+@pytest.mark.parametrize("where", ["nowhere", "a variable", "the system's store"])
+def test_an_issuer_is_reached_under_an_authority_that_is_trusted(
+    settings: dict[str, str], tmp_path: Path, where: str
+) -> None:
+    if where == "the system's store" and CANNOT_ENTER_THE_STORE:
+        pytest.skip(CANNOT_ENTER_THE_STORE)
+    authority = Authority(tmp_path)
+    under = authority.in_the_systems_store() if where == "the system's store" else []
+    told = {"SSL_CERT_FILE": str(authority.file)} if where == "a variable" else {}
+    with Issuer(issuer.serving(issuer.eddsa().jwk), tls=authority.server) as served:
+        env = {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin, "JWKS_URL": served.url}
+        done = command(settings | env | told, tmp_path, "doctor", under=under)
+    about = re.findall(r"^(ok|WRONG) +(issuer|key set): ", done.stdout, re.MULTILINE)
+    expected = "WRONG" if where == "nowhere" else "ok"
+    assert about == [(expected, "issuer"), (expected, "key set")], done.stdout + done.stderr
 
 
 @pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)

@@ -10,7 +10,7 @@ from tests import stack
 from tests.conftest import Caller, mint, run, trusting
 
 LIST = "{ tasks { nodes { id } } }"
-NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
+NOWHERE = f"postgresql://nobody@{stack.NOBODY}/nowhere"
 
 
 def test_without_its_database_the_api_answers_503_and_recovers_by_itself(tmp_path: Path) -> None:

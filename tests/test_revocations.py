@@ -107,7 +107,7 @@ def test_two_processes_know_within_a_second_and_a_third_after_its_start(
 
 def test_without_notifications_a_poll_finds_it_within_a_second(postgres: Postgres) -> None:
     async def work() -> None:
-        nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
+        nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
         async with process(postgres.url, nowhere) as here, Database(postgres.url) as elsewhere:
             session = secrets.token_hex(8)
             assert not await here.refuses(claims(session=session))
@@ -126,7 +126,7 @@ def test_a_poll_finds_it_though_nobody_asks_and_whatever_was_before(
 
     async def work() -> None:
         session, database = secrets.token_hex(8), Database(postgres.url)
-        nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
+        nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
         async with Revocations(database, nowhere, max_age=86_400) as kept:
             with pytest.raises(Unavailable):
                 await kept.refuses(claims(session=session))

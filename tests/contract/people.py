@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -120,8 +120,8 @@ class Issuer:
 
 
 @contextmanager
-def issuer(**variables: str) -> Iterator[Issuer]:
-    """The web app on a database of its own."""
+def issuer(under: Sequence[str] = (), **variables: str) -> Iterator[Issuer]:
+    """The web app on a database of its own, started by another command if one is given."""
     with stack.postgres() as database:
         env = stack.environment(
             BETTER_AUTH_SECRET=secrets.token_urlsafe(32),
@@ -130,7 +130,7 @@ def issuer(**variables: str) -> Iterator[Issuer]:
             TRUSTED_PROXIES="127.0.0.1",
             **variables,
         )
-        running = Issuer(env, database, stack.web(env))
+        running = Issuer(env, database, stack.web(env, under=under))
         try:
             yield running
         finally:

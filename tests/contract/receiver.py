@@ -1,5 +1,6 @@
 """An endpoint for security events, as RFC 8935 has it, that does as a test says."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class Receiver:
     port: int = 0
     answer: Callable[[Pushed], Answer] = field(default=lambda _: TAKEN)
     pushed: list[Pushed] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -72,6 +74,8 @@ class Receiver:
             block_on_close = False
 
         self._server = Server(("127.0.0.1", self.port), Handler)
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -116,13 +120,13 @@ class Receiver:
     @property
     def url(self) -> str:
         """Its origin."""
-        return f"http://localhost:{self.port}"
+        return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
 
     @classmethod
     @contextmanager
-    def listening(cls) -> Iterator[Self]:
+    def listening(cls, tls: ssl.SSLContext | None = None) -> Iterator[Self]:
         """One, until the end."""
-        receiver = cls()
+        receiver = cls(tls=tls)
         try:
             yield receiver
         finally:

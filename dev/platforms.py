@@ -1,0 +1,137 @@
+"""Check that every locked package can be installed on every platform that README names.
+
+`make check` runs it again when a lock file has changed. It asks the registry which files there are
+and installs nothing. A Python package must have a wheel: to build one takes a compiler. A package
+of npm that has a binary for each platform must have one for each of ours.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from dev.postgres import ROOT
+
+UV = ROOT / ".tools/bin/uv"
+DONE = ROOT / ".tools/platforms"
+PYTHON_LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "tests/clients/python/requirements.lock",
+)
+NODE_LOCKS = ("frontend/package-lock.json", "benchmarks/peers/package-lock.json")
+PYTHONS = ("3.11", "3.14")
+"""The oldest that is supported and the newest that is released."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One platform, as README, uv and npm name it."""
+
+    name: str
+    target: str
+    os: str
+    cpu: str
+
+
+PLATFORMS = (
+    Platform("Linux (x86-64)", "x86_64-unknown-linux-gnu", "linux", "x64"),
+    Platform("Linux (arm64)", "aarch64-unknown-linux-gnu", "linux", "arm64"),
+    Platform("macOS (Intel)", "x86_64-apple-darwin", "darwin", "x64"),
+    Platform("macOS (Apple silicon)", "aarch64-apple-darwin", "darwin", "arm64"),
+)
+"""WSL is Linux to both."""
+
+
+class Unreachable(Exception):
+    """The registry cannot be asked just now; its text says why."""
+
+
+def main() -> None:
+    """Print what cannot be installed where, and exit with 1 if there is any.
+
+    Without a network nothing is known: that fails in CI alone, and is asked again next time.
+    """
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            places = list(product(PYTHON_LOCKS, PLATFORMS, PYTHONS))
+            gaps = list(filter(None, pool.map(lambda place: python_gap(ROOT, *place), places)))
+    except Unreachable as error:
+        print(f"Whether the locks can be installed elsewhere could not be asked: {error}")
+        sys.exit(1 if os.environ.get("CI") else 0)
+    gaps += [gap for lock in NODE_LOCKS for gap in node_gaps(ROOT, lock)]
+    if gaps:
+        sys.exit("\n".join(gaps))
+    DONE.touch()
+
+
+def python_gap(root: Path, lock: str, platform: Platform, python: str) -> str | None:
+    """Return what this lock lacks for this platform and Python; None if it can be installed.
+
+    Raises Unreachable.
+    """
+    command: list[str | Path] = [
+        UV,
+        "pip",
+        "install",
+        "--dry-run",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+    ]
+    command += ["--python-platform", platform.target, "--python-version", python]
+    command += ["--python", sys.executable, "--target", root / ".tools/nothing", "-r", root / lock]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return None
+    said = " ".join(done.stderr.partition("error:")[2].split())
+    if done.returncode != 1:  # 1 is "no solution", the others are uv's own trouble
+        raise Unreachable(said)
+    return f"{lock}, {platform.name}, Python {python}: {said}"
+
+
+def node_gaps(root: Path, lock: str) -> Iterator[str]:
+    """Yield what this lock lacks, a line for each package and platform."""
+    packages = json.loads((root / lock).read_text(encoding="utf-8"))["packages"]
+    for path, package in packages.items():
+        if "cpu" in package:  # one of somebody's binaries, or all that there is of this package
+            binaries = [] if package.get("optional") else [package]
+        else:
+            names = package.get("optionalDependencies", ())
+            found = [_dependency(packages, path, name) for name in names]
+            binaries = [binary for binary in found if "cpu" in binary]
+        for platform in PLATFORMS:
+            if binaries and not any(_runs_on(binary, platform) for binary in binaries):
+                yield f"{lock}, {platform.name}: {path} has no binary for it"
+
+
+def _dependency(packages: Mapping[str, Any], path: str, name: str) -> Mapping[str, Any]:
+    """Return the package that Node finds from this path; an empty one where there is none."""
+    folders = [path]
+    while folders[-1]:
+        folders.append(folders[-1].rpartition("node_modules/")[0].rstrip("/"))
+    places = ("/".join(filter(None, (folder, "node_modules", name))) for folder in folders)
+    return next((packages[place] for place in places if place in packages), {})
+
+
+def _runs_on(package: Mapping[str, Any], platform: Platform) -> bool:
+    return (
+        _allows(package.get("os"), platform.os)
+        and _allows(package.get("cpu"), platform.cpu)
+        and (platform.os != "linux" or _allows(package.get("libc"), "glibc"))
+    )
+
+
+def _allows(listed: Sequence[str] | None, value: str) -> bool:
+    """Return whether a list of package.json allows this value; some list what they do not allow."""
+    return not listed or value in listed or (listed[0][0] == "!" and f"!{value}" not in listed)
+
+
+if __name__ == "__main__":
+    main()

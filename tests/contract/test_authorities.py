@@ -1,0 +1,31 @@
+"""What the web app's server reaches over TLS may be vouched for by an authority of the network."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.authority import CANNOT_ENTER_THE_STORE, Authority
+from tests.contract.people import Browsers, issuer
+from tests.contract.receiver import Receiver
+
+
+@pytest.mark.parametrize("where", ["nowhere", "a variable", "the system's store"])
+def test_events_reach_an_api_under_an_authority_that_is_trusted(
+    browsers: Browsers, tmp_path: Path, where: str
+) -> None:
+    if where == "the system's store" and CANNOT_ENTER_THE_STORE:
+        pytest.skip(CANNOT_ENTER_THE_STORE)
+    authority = Authority(tmp_path)
+    under = authority.in_the_systems_store() if where == "the system's store" else []
+    told = {"NODE_EXTRA_CA_CERTS": str(authority.file)} if where == "a variable" else {}
+    with (
+        Receiver.listening(authority.server) as receiver,
+        issuer(under, EVENTS_URL=f"{receiver.url}/events", **told) as site,
+    ):
+        ada = browsers.join(site.url)
+        ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
+        if where == "nowhere":
+            site.web.said("security events: the API takes none, they are kept")
+            assert receiver.of(ada.id) == []
+        else:
+            receiver.wait(ada.id, 1)

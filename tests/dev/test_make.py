@@ -1,0 +1,146 @@
+"""The Makefile with any make, and the installation in any folder."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev import tools
+from dev.postgres import ROOT
+from tests.authority import CANNOT_ENTER_THE_STORE, Authority
+from tests.dev import wheel
+from tests.issuer import Asked, Issuer
+
+EVERYWHERE = {"cd", "echo", "exec", "exit", "ln", "touch"}
+"""What is built into a shell or in the same place on every system."""
+
+
+def commands() -> list[str]:
+    """Return the first word of each command in the Makefile's recipes."""
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ").replace('"$(PYTHON)"', "$(PYTHON)")
+    recipes = re.findall(r"^\t@?(.+)$", text, re.MULTILINE)
+    unquoted = [re.sub(r"'[^']*'|\"[^\"]*\"", "quoted", recipe) for recipe in recipes]
+    parts = [part for recipe in unquoted for part in re.split(r"&&|\|\||;|[{}]", recipe)]
+    words = [re.sub(r"^(\s*[A-Z]+=\S+)+", "", part).replace("exec ", "").split() for part in parts]
+    return [word[0] for word in words if word]
+
+
+def test_no_recipe_looks_a_program_up_on_the_path_that_make_exports() -> None:
+    """GNU make 3.81 looks on the PATH that it was started with, where ours are not."""
+    named = set(commands()) - EVERYWHERE
+    assert ".venv/bin/ruff" in named
+    assert {word for word in named if "/" not in word and not word.startswith("$(")} == set()
+
+
+def made(folder: Path, python: Path) -> None:
+    """Make `.tools` in this folder, with this Python."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MF"))}
+    command = ["make", "--no-print-directory", f"PYTHON={python}", ".tools/.done"]
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_renamed_folder_and_another_python_are_installed_for_again(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    (folder / "dev").mkdir(parents=True)
+    for name in ("Makefile", "dev/__init__.py", "dev/tools.py"):
+        shutil.copy2(ROOT / name, folder / name)
+    python = tmp_path / "a python"
+    python.symlink_to(Path(sys.executable).resolve())
+    made(folder, python)
+    (folder / ".venv").mkdir()
+    made(folder, python)
+    assert (folder / ".venv").exists(), "nothing has changed"
+
+    renamed = folder.rename(tmp_path / "it's renamed")
+    pip = [str(renamed / ".tools/bin/pip"), "--version"]
+    broken = subprocess.run(pip, capture_output=True, check=False)
+    assert broken.returncode != 0, "it names its Python by the old folder"
+    made(renamed, python)
+    subprocess.run(pip, capture_output=True, check=True)
+    assert not (renamed / ".venv").exists()
+
+    done = renamed / ".tools/.done"
+    for part in (sys.version, sys.base_prefix):
+        (renamed / ".venv").mkdir()
+        done.write_text(done.read_text().replace(part, "another"))
+        made(renamed, python)
+        assert not (renamed / ".venv").exists()
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str]]]:
+    """The URL of a package index, and a command under which its authority is in the store."""
+    if CANNOT_ENTER_THE_STORE:
+        pytest.skip(CANNOT_ENTER_THE_STORE)
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    listed = f'<a href="/{wheel.name("any")}">{wheel.name("any")}</a>'.encode()
+
+    def answer(asked: Asked) -> None:
+        content, kind = (
+            (wheel.content("any"), "application/zip")
+            if asked.path.endswith(".whl")
+            else (listed, "text/html")
+        )
+        asked.answer(content, **{"Content-Type": kind})
+
+    with Issuer(answer, tls=authority.server) as served:
+        yield served.origin, authority.in_the_systems_store()
+
+
+BARE = {"PATH": "/usr/bin:/bin"}
+"""An environment in which no variable names a file of certificates."""
+
+
+UV_ASKS = "pip install -q --no-config --no-cache --dry-run --target .tools/none --index-url {} demo"
+NODE_ASKS = "-e \"fetch('{}').catch(() => process.exit(1))\""
+
+
+@pytest.mark.parametrize(
+    "program", [f".tools/bin/uv {UV_ASKS}", f".tools/node/bin/node {NODE_ASKS}"], ids=["uv", "node"]
+)
+def test_what_make_starts_trusts_the_systems_store(
+    index: tuple[str, list[str]], tmp_path: Path, program: str
+) -> None:
+    url, under = index
+    probe = tmp_path / "probe.mk"
+    probe.write_text(f"include Makefile\nprobe:\n\t{program.format(url)}\n")
+    command = [*under, "make", "--silent", "-f", str(probe), "probe"]
+    env = BARE | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_first_pip_trusts_the_systems_store(
+    index: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    url, under = index
+    pip = [
+        str(ROOT / ".tools/bin/python"),
+        "-m",
+        "pip",
+        "download",
+        "--no-cache-dir",
+        "--retries=0",
+    ]
+    env = tools.trusting_the_system(BARE | {"HOME": str(tmp_path), "PIP_CONFIG_FILE": os.devnull})
+    command = [*under, *pip, "--no-deps", "--retries=0", "--index-url", url, "demo"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_certificates_that_the_environment_names_come_first() -> None:
+    named = {"REQUESTS_CA_BUNDLE": "/mine.pem", "PIP_USE_FEATURE": "fast-deps"}
+    assert named.items() <= tools.trusting_the_system(named).items()
+    assert "REQUESTS_CA_BUNDLE" not in tools.trusting_the_system({"CURL_CA_BUNDLE": "/mine.pem"})
