@@ -20,7 +20,7 @@ from api.keys import KeyRing
 from api.models import Kind
 from api.revocations import Revocations, SecurityEvent
 from api.tasks import Tasks
-from api.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, opened, seconds, text
+from api.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, audiences, opened, seconds, text
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Reader:
         issuer = text(claims, "iss", 255)
         if issuer is None or (self._issuer and _bare(issuer) != _bare(self._issuer)):
             raise Refused("invalid_issuer", "another iss")
-        if text(claims, "aud", 2048) != self._audience:
+        if self._audience not in audiences(claims):
             raise Refused("invalid_audience", "another aud")
         issued_at, now = seconds(claims, "iat"), self._clock()
         if issued_at is None or issued_at > now + LEEWAY:
