@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.database_url import UnfitUrl, arguments
+
 DAY = 86_400
 GRACE = 30
 """Seconds that requests under way may still take after SIGTERM."""
@@ -55,9 +57,7 @@ def _http_url(url: str) -> str:
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in {"postgres", "postgresql"} or parts.port == 0:  # raises for no number
-        raise ValueError
+    arguments(url.get_secret_value())  # with the files that it names
     return url
 
 
@@ -108,12 +108,14 @@ class _Environment(BaseSettings):
 
 
 def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
-    lines = []
-    for name in dict.fromkeys(str(fault["loc"][0]) for fault in error.errors()):
+    lines = {}
+    for fault in error.errors():
+        name = str(fault["loc"][0])
+        reason = fault.get("ctx", {}).get("error")
         field = cls.model_fields[name]
-        example = (field.examples or [""])[0]
-        lines.append(f"{name.upper()}: expected {field.description}, for example {example}")
-    return lines
+        expected = f"expected {field.description}, for example {(field.examples or [''])[0]}"
+        lines[name] = f"{name.upper()}: {reason if isinstance(reason, UnfitUrl) else expected}"
+    return [*lines.values()]
 
 
 class DatabaseConfig(_Environment):

@@ -14,7 +14,7 @@ from typing import Self
 
 from api.errors import Unavailable
 from api.models import Row
-from api.pool import AWAY, Connection, Lost, Pool, connect, connectable
+from api.pool import AWAY, Connection, Lost, Pool, connect
 from api.statements import EveryonesStatement, Statement, UnownedStatement
 
 
@@ -74,7 +74,7 @@ class Database(_Connected):
 
     def __init__(self, url: str) -> None:
         """Connects to nothing yet: an API whose database is away starts, and says 503."""
-        self._pool = Pool(connectable(url))
+        self._pool = Pool(url)
 
     async def __aenter__(self) -> Self:
         self._pool.open()

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the URLs it takes, what an outage is, and a bounded pool.
+"""Connections to PostgreSQL: what an outage is, and a bounded pool.
 
 A pool of our own, since asyncpg's costs more than most statements do: it resets the session after
 each use, in a round trip and a task of its own. Here nothing is set for longer than a transaction.
@@ -12,10 +12,10 @@ from contextlib import suppress
 from datetime import date, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
+from api.database_url import arguments
 from api.errors import Unavailable
 from api.models import Row
 
@@ -122,7 +122,7 @@ class Pool:
     """Lends connections, the one that was used last first, and opens them as they are needed."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._connectable = connectable(url)
         self._open = 0  # and being opened
         self._free: list[tuple[Connection, float]] = []
         self._line: deque[_Place] = deque()
@@ -194,7 +194,7 @@ class Pool:
         """With a cache of statements where they are kept."""
         size = STATEMENTS if self.keeps_statements else 0
         connection: Connection = await asyncpg.connect(
-            self._url, statement_cache_size=size, **_CONNECTED
+            statement_cache_size=size, **self._connectable
         )
         try:
             if self.keeps_statements is None:
@@ -315,7 +315,7 @@ def _moment_as_text(moment: datetime) -> str:
 async def connect(url: str) -> Connection:
     """A connection of one's own, beside the pool. Raises Unavailable when none can be had."""
     try:
-        connection: Connection = await asyncpg.connect(connectable(url), **_CONNECTED)
+        connection: Connection = await asyncpg.connect(**connectable(url))
     except AWAY as outage:
         raise Unavailable from outage
     return connection
@@ -339,12 +339,8 @@ async def keeps_statements(connection: Connection) -> bool:
     return server == connection.get_server_pid() or not goes_by_its_name
 
 
-def connectable(url: str) -> str:
-    """A PostgreSQL URL as providers print it, in the words that asyncpg understands.
-
-    asyncpg sends what it does not know as a setting, which the server then refuses; and it does
-    SCRAM's channel binding by itself where the server offers it.
-    """
-    parts = urlsplit(url)
-    query = [pair for pair in parse_qsl(parts.query) if pair[0] != "channel_binding"]
-    return parts._replace(query=urlencode(query)).geturl()
+def connectable(url: str) -> dict[str, Any]:
+    """Return the arguments of `asyncpg.connect` for this URL, ours included. Raises UnfitUrl."""
+    given = arguments(url)
+    settings = _CONNECTED["server_settings"] | given["server_settings"]
+    return _CONNECTED | given | {"server_settings": settings}

@@ -134,6 +134,21 @@ def test_what_makes_no_sense_is_one_line_with_an_example(
     assert "short-and-secret" not in line
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_URL_UNPOOLED"])
+def test_what_is_wrong_in_a_database_url_is_named_without_its_value(
+    env: pytest.MonkeyPatch, name: str
+) -> None:
+    for written, expected in (
+        ("postgresql://ada@db.example/t?service=hunter2", "no parameter service"),
+        ("postgresql://ada:hunter2#@db.example/t", "what is special in its parts percent-encoded"),
+        ("postgresql://ada@db.example/t?sslrootcert=/hunter2", "sslrootcert to be system, or"),
+    ):
+        env.setenv(name, written)
+        with pytest.raises(ConfigError, match=rf"\A{name}: expected {expected}.*\Z") as told:
+            Config.read()
+        assert "hunter2" not in str(told.value)
+
+
 @pytest.mark.usefixtures("env")
 def test_no_secret_shows_when_a_config_is_printed() -> None:
     printed = repr(Config.read())

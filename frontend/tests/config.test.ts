@@ -151,6 +151,17 @@ describe("configuration", () => {
     },
   );
 
+  test("a parameter of the database that both sides do not know is named, and no value", () => {
+    for (const variable of ["DATABASE_URL", "DATABASE_URL_UNPOOLED"]) {
+      expect(problem({ [variable]: "postgresql://ada@db.example/t?service=hunter2" })).toMatch(
+        new RegExp(`^${variable}: expected no parameter service, .+, for example .+$`),
+      );
+      const told = problem({ [variable]: "postgresql://ada:hunter2#@db.example/t" });
+      expect(told).toContain("percent-encoded");
+      expect(told).not.toContain("hunter2");
+    }
+  });
+
   test("migrations connect past a pooler when its bypass is named", () => {
     const unpooled = "postgres://ada@db.example/tasks";
     expect(read({ DATABASE_URL_UNPOOLED: unpooled }).unpooledDatabaseUrl).toBe(unpooled);
