@@ -20,6 +20,7 @@ from api.errors import OperationTooLarge, Unavailable
 from api.events import Events, Reader
 from api.execution import Compiled
 from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.proxies import own_hosts, proxy_for
 from api.retention import Retention
 from api.revocations import Revocations
 from api.schema import PLACED, WRITTEN, schema
@@ -146,7 +147,9 @@ def lifespan(
 
 def authenticating(config: Config, database: Database) -> Authentication:
     """Whoever this configuration believes, and for how long."""
-    key_set = KeySet(config.jwks_url) if config.jwks_url else None
+    key_set = None
+    if config.jwks_url:
+        key_set = KeySet(config.jwks_url, proxy=proxy_for(config.jwks_url, own_hosts(config)))
     revocations = Revocations(database, config.direct_url, max_age=config.access_token_max_age)
     return Authentication(verifier(config, key_set), revocations, key_set)
 

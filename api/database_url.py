@@ -55,7 +55,8 @@ VERIFYING = ("require", "verify-ca", "verify-full")
 
 _URL = re.compile(r"postgres(?:ql)?://([^/?]*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL)
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
-_TCP_HOST = re.compile(r"[A-Za-z0-9_.:%-]+")
+_TCP_HOST = re.compile(r"(?!.*[^.]{64})(?!\.)(?!.*\.\.)[A-Za-z0-9_.:%-]{1,253}")
+"""RFC 1035 §2.3.4: a label has at most 63 characters."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,62}")
 _PORT = re.compile(r"[0-9]{1,5}")
 

@@ -316,7 +316,7 @@ async def connect(url: str) -> Connection:
     """A connection of one's own, beside the pool. Raises Unavailable when none can be had."""
     try:
         connection: Connection = await asyncpg.connect(**connectable(url))
-    except AWAY as outage:
+    except (*AWAY, asyncpg.PostgresError) as outage:  # it refuses: an unknown setting, for example
         raise Unavailable from outage
     return connection
 

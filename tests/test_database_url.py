@@ -129,7 +129,7 @@ def encrypted(files: Path, authority: Authority) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def plain(files: Path) -> Iterator[int]:
     """The port of a server without TLS."""
-    port, rules = tls.free_port(), files / "hba"
+    port, rules = stack.free_port(), files / "hba"
     rules.write_text(tls.RULES)
     rules.chmod(0o644)
     settings = {"listen_addresses": "127.0.0.1", "port": str(port), "hba_file": str(rules)}

@@ -6,7 +6,6 @@ The embedded one is built without TLS.
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from dev.processes import Child, identity
+from tests import stack
 from tests.conftest import run
 
 _FOLDERS = (
@@ -103,13 +103,6 @@ class Authority:
         return certificate, secret
 
 
-def free_port() -> int:
-    """One that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def populate(connection: asyncpg.Connection, password: str) -> None:
     """Makes the roles that the rules name."""
     quoted = password.replace("'", "''")
@@ -123,7 +116,7 @@ def server(folder: Path, authority: Authority, password: str) -> Iterator[int]:
     """The port of one on 127.0.0.1, with a certificate of this authority for `localhost`."""
     certificate, key = authority.issue("server", x509.DNSName("localhost"))
     user = "nobody" if os.geteuid() == 0 else None
-    data, port, rules = folder / "data", free_port(), folder / "rules"
+    data, port, rules = folder / "data", stack.free_port(), folder / "rules"
     data.mkdir(mode=0o700)
     rules.write_text(TLS_RULES + RULES)
     rules.chmod(0o644)

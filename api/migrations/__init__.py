@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -33,7 +34,7 @@ def upgrade(url: str) -> None:
     config.attributes["url"] = url
     try:
         command.upgrade(config, "head")
-    except (*AWAY, SQLAlchemyError) as error:
+    except (*AWAY, asyncpg.PostgresError, SQLAlchemyError) as error:
         cause = getattr(error, "orig", None) or error
         reason = (
             str(cause).rpartition(">: ")[2].splitlines()[0] if str(cause) else type(cause).__name__

@@ -130,7 +130,9 @@ function place(text: string, given: Given): [host: string, port: number] {
       "postgresql://user@host:5432/database",
     );
   }
-  if (!(host.startsWith("/") || /^[A-Za-z0-9_.:%-]+$/.test(host))) {
+  // RFC 1035 §2.3.4: a label has at most 63 characters.
+  const isName = /^(?!.*[^.]{64})(?!\.)(?!.*\.\.)[A-Za-z0-9_.:%-]{1,253}$/.test(host);
+  if (!(host.startsWith("/") || isName)) {
     throw new UnfitUrl(
       "one host, or the directory of a socket",
       "postgresql://user@/database?host=/var/run/postgresql",
