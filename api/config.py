@@ -5,6 +5,7 @@ its description what is expected, and in its example how that looks: a bad value
 the two, and never with the value.
 """
 
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -61,6 +62,13 @@ def _postgres_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _header_name(name: str) -> str:
+    """A token (RFC 9110 §5.1) that is no wildcard, since `*` would stand for every header."""
+    if name == "*" or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise ValueError
+    return name
+
+
 def _long_enough(secret: SecretStr) -> SecretStr:
     if len(secret.get_secret_value().encode()) < 32:
         raise ValueError
@@ -87,6 +95,7 @@ def _manifest(path: object) -> object:
     return documents
 
 
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -234,7 +243,12 @@ class Config(TokenConfig, DatabaseConfig):
         description="origins besides the frontend's whose pages may call, separated by commas",
         examples=["https://admin.example.com,https://example.org"],
     )
-
+    allowed_headers: Annotated[tuple[HeaderName, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (),
+        description="names of headers that pages may send besides the usual ones, separated by "
+        "commas",
+        examples=["x-tenant,x-datadog-trace-id"],
+    )
     execution: Literal["compiled", "reference"] = Field(
         "compiled",
         description="compiled, or reference to let graphql-core alone run operations",

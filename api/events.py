@@ -17,6 +17,7 @@ from api import limits
 from api.database import Database
 from api.errors import Problem, Unavailable
 from api.keys import KeyRing
+from api.media_types import is_utf8
 from api.models import Kind
 from api.revocations import Revocations, SecurityEvent
 from api.tasks import Tasks
@@ -143,7 +144,7 @@ class Events:
     async def _answer(self, request: Request) -> Response:
         if request.method != "POST":
             raise Refused("invalid_request", "send a POST", 405)
-        if request.headers.get("content-type", "").lower() != MEDIA_TYPE:
+        if not is_utf8(request.headers.get("content-type", "")[:512].encode("latin-1"), MEDIA_TYPE):
             raise Refused("invalid_request", f"send {MEDIA_TYPE}", 415)
         try:
             body = await limits.body(request.scope, request.receive, MAX_BODY, BODY_TIMEOUT)

@@ -117,6 +117,10 @@ def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
         ("NEXT_PUBLIC_BETTER_AUTH_URL", "https://ada:hunter2@tasks.example.com"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "https://a.example,*"),
+        ("ALLOWED_HEADERS", "*"),
+        ("ALLOWED_HEADERS", "x-tenant,"),
+        ("ALLOWED_HEADERS", "x-tenant x-other"),
+        ("ALLOWED_HEADERS", "x-tenant: 7"),
     ],
 )
 def test_what_makes_no_sense_is_one_line_with_an_example(

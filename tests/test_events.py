@@ -208,9 +208,11 @@ def test_an_event_is_no_access_token_and_the_other_way_round(
 
 def test_what_the_endpoint_takes(api: stack.Server) -> None:
     event = signed(revoked("nobody", "nothing"))
-    for media_type in ("application/json", "application/jwt", "", "application/secevent+jwt; x=y"):
+    for media_type in ("application/json", "application/jwt", "", f"{TYPE};charset=latin-1", "x/y"):
         answer = deliver(api.url, event, media_type)
         assert (answer.status_code, answer.json()["err"]) == (415, "invalid_request")
+    for media_type in (TYPE, TYPE.upper(), f'{TYPE}; charset="utf-8"', f"{TYPE}; x=y"):
+        assert deliver(api.url, event, media_type).status_code == 202
     assert deliver(api.url, "x" * 65_537).status_code == 413
     assert deliver(api.url, "x" * 65_536).status_code == 400
     read = httpx.get(f"{api.url}/events")
