@@ -30,8 +30,26 @@ GRACE = 30
 """Seconds that requests under way may still take after SIGTERM."""
 
 
+ENV_ENCODING = "utf-8-sig"
+"""Of `.env`: UTF-8, with or without the byte order mark that some editors write."""
+
+
 class ConfigError(Exception):
     """A line for each variable that makes no sense: its name, what was expected, an example."""
+
+
+def check_env_file(path: Path) -> None:
+    """Raise ConfigError when there is such a file and it cannot be read as UTF-8 text."""
+    try:
+        # Without its mark, UTF-16 of English is UTF-8 with a NUL after each letter.
+        readable = not path.is_file() or "\0" not in path.read_text(ENV_ENCODING)
+    except (OSError, UnicodeError):
+        readable = False
+    if not readable:
+        raise ConfigError(
+            f"{path.name}: expected a readable file of text in UTF-8, for example as an editor "
+            'saves it under "UTF-8"'
+        )
 
 
 def _origin(url: str) -> str:
@@ -102,16 +120,21 @@ PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 
 
 class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding=ENV_ENCODING
+    )
 
     @classmethod
     def read(cls, *env_files: Path) -> Self:
         """From the environment, then from these files, the later ones first.
 
-        Raises ConfigError when a variable is missing or makes no sense.
+        Raises ConfigError when a variable is missing or makes no sense, or a file is no UTF-8.
         """
+        files = env_files or (Path(".env"),)
+        for file in files:
+            check_env_file(file)
         try:
-            return cls(_env_file=env_files or (Path(".env"),))
+            return cls(_env_file=files)
         except ValidationError as error:
             raise ConfigError("\n".join(_lines(cls, error))) from None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
-from api.config import Config, ConfigError
+from api.config import Config, ConfigError, DatabaseConfig, TokenConfig
 
 GOOD = {
     "BETTER_AUTH_SECRET": "x" * 32,
@@ -74,6 +74,29 @@ def test_the_environment_comes_before_the_file(env: pytest.MonkeyPatch, tmp_path
     env.setenv("JWT_ISSUER", "https://environment")
     config = Config.read()
     assert (config.issuer, config.access_token_max_age) == ("https://environment", 60)
+
+
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_file_of_any_editor_is_read(
+    env: pytest.MonkeyPatch, tmp_path: Path, mark: str, ending: str
+) -> None:
+    env.delenv("NEXT_PUBLIC_BETTER_AUTH_URL")
+    lines = ["NEXT_PUBLIC_BETTER_AUTH_URL=https://file.example", "JWT_ISSUER='Ä'", ""]
+    (tmp_path / ".env").write_bytes(ending.join(lines).encode(mark))
+    config = Config.read(tmp_path / ".env")
+    assert config.next_public_better_auth_url == "https://file.example"
+    assert config.issuer == "Ä"
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_a_file_in_another_encoding_is_one_line(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_bytes("JWT_ISSUER='hunter2 Ä'\n".encode(encoding))
+    for settings in (Config, DatabaseConfig, TokenConfig):
+        with pytest.raises(ConfigError, match=r"\A\.env: expected .* UTF-8, for .*\Z") as told:
+            settings.read(tmp_path / ".env")
+        assert "hunter2" not in str(told.value)
 
 
 def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:

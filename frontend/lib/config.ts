@@ -217,9 +217,11 @@ export function readConfig(env: Environment): Config {
     least: 1,
     most: LONGEST_TOKEN_AGE,
   });
+  // The API listens on 127.0.0.1 unless told otherwise, and a hosts file may have `localhost` as ::1 alone.
+  const nearApiUrl = apiUrl.replace(/^http:\/\/localhost(?=:|$)/, "http://127.0.0.1");
   const eventsUrl = httpUrl(
     "EVENTS_URL",
-    env.EVENTS_URL || `${apiUrl}/events`,
+    env.EVENTS_URL || `${nearApiUrl}/events`,
     "http://api:8000/events",
   );
   return {

@@ -123,7 +123,13 @@ describe("configuration", () => {
   });
 
   test("security events go to the API, by another way where there is one", () => {
-    expect(read().eventsUrl).toBe("http://localhost:8000/events");
+    // Where a hosts file has `localhost` as ::1 alone, the API would not be there.
+    expect(read().eventsUrl).toBe("http://127.0.0.1:8000/events");
+    expect(read({ API_URL: "http://localhost" }).eventsUrl).toBe("http://127.0.0.1/events");
+    expect(read({ API_URL: "https://localhost:1" }).eventsUrl).toBe("https://localhost:1/events");
+    expect(read({ API_URL: "http://localhost.example" }).eventsUrl).toBe(
+      "http://localhost.example/events",
+    );
     expect(read({ API_URL: "https://api.example/", EVENTS_URL: "" }).eventsUrl).toBe(
       "https://api.example/events",
     );
