@@ -20,6 +20,8 @@ from api.errors import OperationTooLarge, Unavailable
 from api.events import Events, Reader
 from api.execution import Compiled
 from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.media_types import weights
+from api.proxies import own_hosts, proxy_for
 from api.retention import Retention
 from api.revocations import Revocations
 from api.schema import PLACED, SIZES, WRITTEN, schema
@@ -36,6 +38,14 @@ HEADERS = (
 )
 """Of every answer. Strict-Transport-Security is for whoever ends TLS before this."""
 
+REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    # Of W3C Trace Context and Baggage, Sentry, Apollo's clients, and of whoever numbers requests.
+    *("traceparent", "tracestate", "baggage", "sentry-trace"),
+    *("apollographql-client-name", "apollographql-client-version", "x-request-id"),
+)
+"""Headers that a page may send; `ALLOWED_HEADERS` adds others. None but the first two is read."""
 
 _ALONE = (*HEADERS, (b"vary", b"Origin"))
 """Of an answer to a program, which names no origin."""
@@ -124,7 +134,7 @@ def create_app(config: Config) -> Api:
         app.graphql,
         allow_origins=config.origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type"],
+        allow_headers=[*REQUEST_HEADERS, *config.allowed_headers],
         expose_headers=["Retry-After", "WWW-Authenticate"],
         max_age=86_400,
     )
@@ -149,7 +159,9 @@ def lifespan(
 
 def authenticating(config: Config, database: Database) -> Authentication:
     """Whoever this configuration believes, and for how long."""
-    key_set = KeySet(config.jwks_url) if config.jwks_url else None
+    key_set = None
+    if config.jwks_url:
+        key_set = KeySet(config.jwks_url, proxy=proxy_for(config.jwks_url, own_hosts(config)))
     revocations = Revocations(database, config.direct_url, max_age=config.access_token_max_age)
     return Authentication(verifier(config, key_set), revocations, key_set)
 
@@ -166,7 +178,7 @@ class _BrowsersTo:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Whoever asks for text/html is a browser that a person sent here."""
-        if scope["method"] != "GET" or "text/html" not in Headers(scope=scope).get("accept", ""):
+        if scope["method"] != "GET" or not _likes_html(scope):
             await self._app(scope, receive, send)
         elif self._url:
             # Without its query string: whoever made that link must not fill in what is run there.
@@ -174,6 +186,11 @@ class _BrowsersTo:
             await redirect(scope, receive, send)
         else:
             await Response(status_code=404, headers={"Vary": "Accept"})(scope, receive, send)
+
+
+def _likes_html(scope: Scope) -> bool:
+    accepted = Headers(scope=scope).get("accept", "")[:512]
+    return bool(weights(accepted.encode("latin-1")).get("text/html"))
 
 
 def _with(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:

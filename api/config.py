@@ -5,6 +5,7 @@ its description what is expected, and in its example how that looks: a bad value
 the two, and never with the value.
 """
 
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -22,13 +23,33 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.database_url import UnfitUrl, arguments
+
 DAY = 86_400
 GRACE = 30
 """Seconds that requests under way may still take after SIGTERM."""
 
 
+ENV_ENCODING = "utf-8-sig"
+"""Of `.env`: UTF-8, with or without the byte order mark that some editors write."""
+
+
 class ConfigError(Exception):
     """A line for each variable that makes no sense: its name, what was expected, an example."""
+
+
+def check_env_file(path: Path) -> None:
+    """Raise ConfigError when there is such a file and it cannot be read as UTF-8 text."""
+    try:
+        # Without its mark, UTF-16 of English is UTF-8 with a NUL after each letter.
+        readable = not path.is_file() or "\0" not in path.read_text(ENV_ENCODING)
+    except (OSError, UnicodeError):
+        readable = False
+    if not readable:
+        raise ConfigError(
+            f"{path.name}: expected a readable file of text in UTF-8, for example as an editor "
+            'saves it under "UTF-8"'
+        )
 
 
 def _origin(url: str) -> str:
@@ -55,10 +76,15 @@ def _http_url(url: str) -> str:
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in {"postgres", "postgresql"} or parts.port == 0:  # raises for no number
-        raise ValueError
+    arguments(url.get_secret_value())  # with the files that it names
     return url
+
+
+def _header_name(name: str) -> str:
+    """A token (RFC 9110 §5.1) that is no wildcard, since `*` would stand for every header."""
+    if name == "*" or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise ValueError
+    return name
 
 
 def _long_enough(secret: SecretStr) -> SecretStr:
@@ -87,33 +113,41 @@ def _manifest(path: object) -> object:
     return documents
 
 
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 
 
 class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding=ENV_ENCODING
+    )
 
     @classmethod
     def read(cls, *env_files: Path) -> Self:
         """From the environment, then from these files, the later ones first.
 
-        Raises ConfigError when a variable is missing or makes no sense.
+        Raises ConfigError when a variable is missing or makes no sense, or a file is no UTF-8.
         """
+        files = env_files or (Path(".env"),)
+        for file in files:
+            check_env_file(file)
         try:
-            return cls(_env_file=env_files or (Path(".env"),))
+            return cls(_env_file=files)
         except ValidationError as error:
             raise ConfigError("\n".join(_lines(cls, error))) from None
 
 
 def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
-    lines = []
-    for name in dict.fromkeys(str(fault["loc"][0]) for fault in error.errors()):
+    lines = {}
+    for fault in error.errors():
+        name = str(fault["loc"][0])
+        reason = fault.get("ctx", {}).get("error")
         field = cls.model_fields[name]
-        example = (field.examples or [""])[0]
-        lines.append(f"{name.upper()}: expected {field.description}, for example {example}")
-    return lines
+        expected = f"expected {field.description}, for example {(field.examples or [''])[0]}"
+        lines[name] = f"{name.upper()}: {reason if isinstance(reason, UnfitUrl) else expected}"
+    return [*lines.values()]
 
 
 class DatabaseConfig(_Environment):
@@ -232,7 +266,12 @@ class Config(TokenConfig, DatabaseConfig):
         description="origins besides the frontend's whose pages may call, separated by commas",
         examples=["https://admin.example.com,https://example.org"],
     )
-
+    allowed_headers: Annotated[tuple[HeaderName, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (),
+        description="names of headers that pages may send besides the usual ones, separated by "
+        "commas",
+        examples=["x-tenant,x-datadog-trace-id"],
+    )
     execution: Literal["compiled", "reference"] = Field(
         "compiled",
         description="compiled, or reference to let graphql-core alone run operations",

@@ -15,7 +15,7 @@ from typing import Self
 from api.errors import Unavailable
 from api.fairness import Share, Turns
 from api.models import Row
-from api.pool import AWAY, Connection, Limits, Lost, Pool, connect, connectable
+from api.pool import AWAY, Connection, Limits, Lost, Pool, connect
 from api.statements import EveryonesStatement, Statement, UnownedStatement
 
 
@@ -91,7 +91,7 @@ class Database(_Connected):
         """Connect to nothing yet: an API whose database is away starts, and says 503."""
         self._limits = limits
         self._turns = Turns(share)
-        self._pool = Pool(connectable(url), limits)
+        self._pool = Pool(url, limits)
 
     async def __aenter__(self) -> Self:
         self._pool.open()

@@ -1,5 +1,6 @@
 """What must be right for the API to serve, looked at one after the other, and how to mend it."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from api.errors import Unavailable
 from api.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust
 from api.models import SCHEMA
 from api.pool import Connection, Server, connect
+from api.proxies import own_hosts, proxy_for, shown
 from api.tokens import LEEWAY
 
 TIMEOUT = 5.0
@@ -51,27 +53,25 @@ class Finding:
 
 
 async def examine(config: Config) -> AsyncIterator[Finding]:
-    """Everything, in the order in which one thing needs another."""
+    """Yield what is found about everything, in the order in which one thing needs another."""
     yield _secret(config)
-    url = config.database_url.get_secret_value()
+    for about, look in (
+        ("database", _database(config)),
+        ("issuer", _issuer(config)),
+        ("key set", _key_set(config)),
+    ):
+        async for finding in _guarded(about, look):
+            yield finding
+
+
+async def _guarded(about: str, look: AsyncIterator[Finding]) -> AsyncIterator[Finding]:
+    """Yield these findings, and whatever ends them as one more: a doctor must not fall ill."""
     try:
-        connection = await connect(url)
-    except Unavailable as outage:
-        yield Finding(
-            "database",
-            f"cannot be reached ({_reason(outage)})",
-            "start it, or mend DATABASE_URL: its host, port, user, password and database",
-        )
-    else:
-        try:
-            async for finding in _database(connection, config):
-                yield finding
-        finally:
-            connection.terminate()
-    async for finding in _issuer(config):
-        yield finding
-    if config.jwks_url:
-        yield await _key_set(config.jwks_url)
+        async for finding in look:
+            yield finding
+    except Exception as error:  # noqa: BLE001 - what is examined may answer with anything
+        said = f"cannot be examined ({type(error).__name__}: {_first_line(error)})"
+        yield Finding(about, said, "mend what this names; what could be examined is listed here")
 
 
 def _secret(config: TokenConfig) -> Finding:
@@ -82,16 +82,53 @@ def _secret(config: TokenConfig) -> Finding:
     return Finding("secret", f"{said}; the web app's must have the same")
 
 
-async def _database(connection: Connection, config: Config) -> AsyncIterator[Finding]:
+async def _database(config: Config) -> AsyncIterator[Finding]:
+    try:
+        connection = await connect(config.database_url.get_secret_value())
+    except Unavailable as outage:
+        yield Finding(
+            "database",
+            f"cannot be reached ({_reason(outage)})",
+            "start it, or mend DATABASE_URL: its host, port, user, password and database",
+        )
+        return
+    try:
+        for about, look in (
+            ("database", _server(connection)),
+            ("pooler", _poolers(connection, config)),
+            ("migrations", _migrations(connection)),
+            ("wall 3", _walls(connection)),
+            ("clock", _server_clock(connection)),
+        ):
+            async for finding in _guarded(about, look):
+                yield finding
+    finally:
+        connection.terminate()
+
+
+async def _server(connection: Connection) -> AsyncIterator[Finding]:
     version = connection.get_server_version().major
-    began = time.perf_counter()
-    moment = await connection.fetchval("SELECT clock_timestamp()")
-    took = time.perf_counter() - began
+    took, _ = await _asked(connection)
     if version < OLDEST:
         mend = f"move to PostgreSQL {OLDEST} or newer"
         yield Finding("database", f"is PostgreSQL {version}", mend)
     else:
         yield Finding("database", f"PostgreSQL {version}, {took * 1000:.1f} ms away")
+
+
+async def _asked(connection: Connection) -> tuple[float, float]:
+    """Return the seconds that the database takes to tell its time, and that time."""
+    began = time.perf_counter()
+    moment = await connection.fetchval("SELECT clock_timestamp()")
+    return time.perf_counter() - began, moment.timestamp()
+
+
+async def _server_clock(connection: Connection) -> AsyncIterator[Finding]:
+    took, moment = await _asked(connection)
+    yield _clock("database", moment - time.time(), took)
+
+
+async def _poolers(connection: Connection, config: Config) -> AsyncIterator[Finding]:
     server = await Server.behind(connection)
     if not server.keeps_statements:
         yield Finding(
@@ -113,9 +150,6 @@ async def _database(connection: Connection, config: Config) -> AsyncIterator[Fin
             "a transaction pooler lets none through: sign-outs are heard of by asking alone",
             "set DATABASE_URL_UNPOOLED to the same database's URL past its pooler",
         )
-    yield await _migrations(connection)
-    yield await wall(connection)
-    yield _clock("database", moment.timestamp() - time.time(), took)
 
 
 async def _is_pooled(url: str) -> bool:
@@ -130,13 +164,19 @@ async def _is_pooled(url: str) -> bool:
         connection.terminate()
 
 
-async def _migrations(connection: Connection) -> Finding:
+async def _migrations(connection: Connection) -> AsyncIterator[Finding]:
     head, current = migrations.head(), None
     with suppress(asyncpg.UndefinedTableError):
         current = await connection.fetchval(f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608
     if current == head:
-        return Finding("migrations", f"at {head}, the last one")
-    return Finding("migrations", f"at {current or 'none'}, and {head} is the last one", _MIGRATE)
+        yield Finding("migrations", f"at {head}, the last one")
+    else:
+        said = f"at {current or 'none'}, and {head} is the last one"
+        yield Finding("migrations", said, _MIGRATE)
+
+
+async def _walls(connection: Connection) -> AsyncIterator[Finding]:
+    yield await wall(connection)
 
 
 async def wall(connection: Connection) -> Finding:
@@ -155,6 +195,8 @@ async def wall(connection: Connection) -> Finding:
         login = await connection.fetchval("SELECT session_user")
         said = f"fails every statement, because its role cannot be used ({error})"
         return Finding(about, said, grant.format(login))
+    except asyncpg.PostgresError as error:
+        return Finding(about, f"cannot be examined ({_first_line(error)})", _MIGRATE)
     if role == login:
         said = f"is off, because {login} may neither make its role nor use it"
         return Finding(about, said, grant.format(login))
@@ -170,11 +212,17 @@ async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:
             yield Finding("issuer", f"{name} is off: tokens are taken whatever they say there")
     url = f"{config.next_public_better_auth_url}/api/health"
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT, verify=system_trust()) as client:
+        async with (
+            asyncio.timeout(TIMEOUT),
+            httpx.AsyncClient(verify=system_trust(), trust_env=False) as client,
+        ):
             began = time.time()
-            response = await client.get(url)
-    except httpx.HTTPError as error:
+            async with client.stream("GET", url) as response:
+                pass  # its head says enough
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         said = f"{url} does not answer from here ({type(error).__name__})"
+        if proxy := proxy_for(url):  # which is not for one's own hosts
+            said += f", and is asked without the proxy {shown(proxy)}, since it is our own"
         if config.takes_shared_secrets:
             yield Finding("issuer", f"{said}, which the API does not need with a shared secret")
         else:
@@ -186,11 +234,11 @@ async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:
     else:
         mend = "look into the web app's log, or mend NEXT_PUBLIC_BETTER_AUTH_URL"
         yield Finding("issuer", f"{url} answers {response.status_code}", mend)
-    if date := response.headers.get("date"):
-        took = time.time() - began
+    took = time.time() - began
+    with suppress(ValueError):  # what is no date says nothing of a clock
+        date = parsedate_to_datetime(response.headers.get("date", ""))
         # In whole seconds, rounded down.
-        ahead = parsedate_to_datetime(date).timestamp() + 0.5 - time.time()
-        yield _clock("issuer", ahead, took + 0.5)
+        yield _clock("issuer", date.timestamp() + 0.5 - time.time(), took + 0.5)
 
 
 def _clock(whose: str, ahead: float, uncertain: float) -> Finding:
@@ -201,22 +249,34 @@ def _clock(whose: str, ahead: float, uncertain: float) -> Finding:
     return Finding(about, said, f"set both by NTP: tokens allow for {LEEWAY} s")
 
 
-async def _key_set(url: str) -> Finding:
-    about = "key set"
-    async with KeySet(url) as key_set:
+async def _key_set(config: Config) -> AsyncIterator[Finding]:
+    about, url = "key set", config.jwks_url
+    if url is None:
+        return
+    proxy = proxy_for(url, own_hosts(config))
+    where = f"{url} through the proxy {shown(proxy)}" if proxy else url
+    async with KeySet(url, proxy=proxy) as key_set:
         try:
             kinds = [
                 await key_set.candidates(algorithm, None)
                 for algorithm in ("EdDSA", "ES256", "RS256", "PS256")
             ]
         except KeysUnavailable:
-            return Finding(about, f"none from {url}", "start its issuer, or mend JWKS_URL")
+            mend = "start its issuer, or mend JWKS_URL"
+            if proxy:
+                mend += ", or name its host in NO_PROXY"
+            yield Finding(about, f"none from {where}", mend)
+            return
     keys = [f"{key.algorithm} {key.id}" for key in chain(*kinds)]
-    if not keys:
-        return Finding(about, f"no key for signing at {url}", "mend JWKS_URL")
-    return Finding(about, f"{', '.join(keys)} from {url}")
+    if keys:
+        yield Finding(about, f"{', '.join(keys)} from {where}")
+    else:
+        yield Finding(about, f"no key for signing at {where}", "mend JWKS_URL")
 
 
 def _reason(outage: Unavailable) -> str:
-    cause = outage.__cause__ or outage
-    return (str(cause).splitlines() or [type(cause).__name__])[0]
+    return _first_line(outage.__cause__ or outage)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

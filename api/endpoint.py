@@ -9,7 +9,6 @@ import asyncio
 import gzip
 import json
 import logging
-import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from api.errors import (
     Unauthenticated,
     Unavailable,
 )
+from api.media_types import is_utf8, weights
 from api.tokens import Claims
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ MIN_COMPRESSED = 4_096
 MAX_COMPRESSED_HERE = 65_536
 """Bytes of an answer that are compressed in the event loop, in about a millisecond; more of them
 are compressed in a thread, beside which other requests go on."""
-_QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
 class Parameters(NamedTuple):
@@ -118,7 +117,8 @@ class GraphQLEndpoint:
     ) -> ASGIApp:
         method = scope["method"]
         if method == "POST":
-            _check_type(headers.get(b"content-type", b"")[:MAX_VALUE])
+            if not is_utf8(headers.get(b"content-type", b"")[:MAX_VALUE], JSON):
+                raise BadRequest(f"Send a body of type {JSON}, in UTF-8.", 415)
             parameters = _parameters(
                 _object(await limits.body(scope, receive, MAX_BODY), "The body")
             )
@@ -200,7 +200,7 @@ async def _response(
     ]
     # BREACH needs a secret, a guess beside it, and a page that makes the victim's browser send the
     # guess as them: no cookie is read here, and no token is ever in an answer.
-    if len(octets) > MIN_COMPRESSED and _weights(coding).get("gzip"):
+    if len(octets) > MIN_COMPRESSED and weights(coding).get("gzip"):
         told.append((b"content-encoding", b"gzip"))
         if len(octets) > MAX_COMPRESSED_HERE:
             octets = await asyncio.to_thread(_compressed, octets)
@@ -261,33 +261,13 @@ def _as_usual(value: object) -> object:
 @lru_cache(128)
 def _negotiated(accept: bytes) -> str:
     """The media type to answer in (RFC 9110 §12.5.1); BadRequest 406 when neither will do."""
-    named = _weights(accept)
+    named = weights(accept)
     anything = named.get("application/*", named.get("*/*", 0.0))
     quality = {GRAPHQL_RESPONSE: named.get(GRAPHQL_RESPONSE, 0.0), JSON: named.get(JSON, anything)}
     best = max(quality, key=quality.__getitem__)
     if not quality[best]:
         raise BadRequest(f"Accept {GRAPHQL_RESPONSE} or {JSON}.", 406)
     return best
-
-
-@lru_cache(128)
-def _weights(header: bytes) -> Mapping[str, float]:
-    """What it accepts, and how gladly (RFC 9110 §12.4.2): 1 is most, 0 not at all."""
-    named: dict[str, float] = {}
-    for accepted in header.decode("latin-1").lower().split(","):
-        name, *parameters = (part.strip() for part in accepted.split(";"))
-        weights = [part[2:] for part in parameters if part.startswith("q=")]
-        named[name] = float(weights[0]) if weights and _QVALUE.fullmatch(weights[0]) else 1.0
-    return named
-
-
-@lru_cache(128)
-def _check_type(content_type: bytes) -> None:
-    """Raises BadRequest 415 unless a body of this type is JSON in UTF-8."""
-    media_type, *parameters = content_type.decode("latin-1").lower().split(";")
-    charsets = [p.strip() for p in parameters if p.strip().startswith("charset=")]
-    if media_type.strip() != JSON or charsets not in ([], ["charset=utf-8"]):
-        raise BadRequest(f"Send a body of type {JSON}, in UTF-8.", 415)
 
 
 def _from_query_string(request: Request) -> dict[str, object]:

@@ -17,10 +17,11 @@ from api import limits
 from api.database import Database
 from api.errors import Problem, Unavailable
 from api.keys import KeyRing
+from api.media_types import is_utf8
 from api.models import Kind
 from api.revocations import Revocations, SecurityEvent
 from api.tasks import Tasks
-from api.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, opened, seconds, text
+from api.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, audiences, opened, seconds, text
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Reader:
         issuer = text(claims, "iss", 255)
         if issuer is None or (self._issuer and _bare(issuer) != _bare(self._issuer)):
             raise Refused("invalid_issuer", "another iss")
-        if text(claims, "aud", 2048) != self._audience:
+        if self._audience not in audiences(claims):
             raise Refused("invalid_audience", "another aud")
         issued_at, now = seconds(claims, "iat"), self._clock()
         if issued_at is None or issued_at > now + LEEWAY:
@@ -143,7 +144,7 @@ class Events:
     async def _answer(self, request: Request) -> Response:
         if request.method != "POST":
             raise Refused("invalid_request", "send a POST", 405)
-        if request.headers.get("content-type", "").lower() != MEDIA_TYPE:
+        if not is_utf8(request.headers.get("content-type", "")[:512].encode("latin-1"), MEDIA_TYPE):
             raise Refused("invalid_request", f"send {MEDIA_TYPE}", 415)
         try:
             body = await limits.body(request.scope, request.receive, MAX_BODY, BODY_TIMEOUT)

@@ -113,15 +113,24 @@ class KeySet:
     """The public keys that an issuer serves at a URL (RFC 7517 §5), fetched ahead of need.
 
     An async context manager: inside it the set is fetched again before it is due. One fetch runs
-    at a time. While the issuer is away the keys it last served go on being used.
+    at a time. While the issuer is away the keys it last served go on being used. Of the environment
+    nothing is read but where certificates are: whether there is a proxy is said by `proxy`.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        proxy: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._url = httpx.URL(url)
         self._clock = clock
         self._client = httpx.AsyncClient(
             timeout=FETCH_TIMEOUT,
             verify=system_trust(),
+            proxy=proxy,
+            trust_env=False,
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         )
         self._lock = asyncio.Lock()

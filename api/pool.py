@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the URLs it takes, what an outage is, and a bounded pool.
+"""Connections to PostgreSQL: what an outage is, and a bounded pool.
 
 A pool of our own, since asyncpg's costs more than most statements do: it resets the session after
 each use, in a round trip and a task of its own. Here nothing is set for longer than a transaction.
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
+from api.database_url import arguments
 from api.errors import Unavailable
 from api.models import Row
 
@@ -371,8 +371,8 @@ def _moment_as_text(moment: datetime) -> str:
 async def connect(url: str, limits: Limits = Limits()) -> Connection:
     """Open a connection beside the pool. Raises Unavailable when that fails."""
     try:
-        return await _connect(connectable(url), limits, STATEMENTS)
-    except AWAY as outage:
+        return await _connect(url, limits, STATEMENTS)
+    except (*AWAY, asyncpg.PostgresError) as outage:  # it refuses: an unknown setting, for example
         raise Unavailable from outage
 
 
@@ -381,23 +381,24 @@ async def _connect(url: str, limits: Limits, cached_statements: int) -> Connecti
 
     PgBouncer refuses to start a session with such a setting, unless it is told to ignore it.
     """
+    given = arguments(url)
     limited = {
         "statement_timeout": limits.in_postgresql,
         "idle_in_transaction_session_timeout": f"{limits.transaction * 1000:.0f}",
     }
 
     async def opened(settings: dict[str, str]) -> Connection:
-        connection: Connection = await asyncpg.connect(
-            url,
-            connection_class=Connection,
-            record_class=Row,
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=limits.statement,
-            server_settings=settings,
-            statement_cache_size=cached_statements,
-            max_cached_statement_lifetime=0,
-            max_cacheable_statement_size=0,
-        )
+        ours: dict[str, Any] = {
+            "connection_class": Connection,
+            "record_class": Row,
+            "timeout": CONNECT_TIMEOUT,
+            "command_timeout": limits.statement,
+            "server_settings": settings | given["server_settings"],
+            "statement_cache_size": cached_statements,
+            "max_cached_statement_lifetime": 0,
+            "max_cacheable_statement_size": 0,
+        }
+        connection: Connection = await asyncpg.connect(**(given | ours))
         return connection
 
     try:
@@ -438,14 +439,3 @@ class Server:
             [(server, goes_by_its_name, limited)] = await asked.fetch(name)
         keeps = server == connection.get_server_pid() or not goes_by_its_name
         return cls(keeps, limited)
-
-
-def connectable(url: str) -> str:
-    """A PostgreSQL URL as providers print it, in the words that asyncpg understands.
-
-    asyncpg sends what it does not know as a setting, which the server then refuses; and it does
-    SCRAM's channel binding by itself where the server offers it.
-    """
-    parts = urlsplit(url)
-    query = [pair for pair in parse_qsl(parts.query) if pair[0] != "channel_binding"]
-    return parts._replace(query=urlencode(query)).geturl()

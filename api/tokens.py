@@ -25,8 +25,9 @@ LIFE_MARGIN = 60
 """Seconds past the longest life, for the time between signing a token and seeing it."""
 REMEMBERED = 10_000
 """Verified tokens whose claims are kept, about 1 KB each; the one used longest ago goes first."""
-TYPES = ("JWT", "at+jwt")
-"""What an access token's `typ` may be; it may be missing too."""
+TYPES = ("jwt", "at+jwt")
+"""The media types that an access token's `typ` may name, in lower case; it may be missing too."""
+MAX_AUDIENCES = 10
 
 
 class InvalidToken(Exception):
@@ -106,8 +107,9 @@ class Verifier:
         if "events" in claims:
             raise InvalidToken("a security event, not an access token")  # RFC 8417 §4
 
-        issuer = self._named(claims, "iss", self._issuer, key)
-        self._named(claims, "aud", self._audience, key)
+        issuer = text(claims, "iss", 2048)
+        _check("iss", () if issuer is None else (issuer,), self._issuer, key)
+        _check("aud", audiences(claims), self._audience, key)
         user_id = text(claims, "user_id", 255)
         if user_id is None:
             raise InvalidToken("no user_id")
@@ -121,21 +123,18 @@ class Verifier:
             expires_at=expires_at,
         )
 
-    def _named(
-        self, claims: dict[str, object], claim: str, expected: str | None, key: Key
-    ) -> str | None:
-        """`iss` or `aud`: one string, a trailing slash ignored.
 
-        With its comparison off it must still be there under a key that signs other things too:
-        Better Auth's e-mail tokens have neither.
-        """
-        value = text(claims, claim, 2048)
-        if expected is None:
-            if value is None and key.shared_with_others:
-                raise InvalidToken(f"no {claim}")
-        elif value is None or value.removesuffix("/") != expected.removesuffix("/"):
-            raise InvalidToken(f"another {claim}")
-        return value
+def _check(claim: str, values: Collection[str], expected: str | None, key: Key) -> None:
+    """Raise InvalidToken unless one of the values is the expected one, a trailing slash ignored.
+
+    With the comparison off (`expected` is None), the claim must still be there under a key that
+    signs other things too: Better Auth's e-mail tokens have neither `iss` nor `aud`.
+    """
+    if expected is None:
+        if not values and key.shared_with_others:
+            raise InvalidToken(f"no {claim}")
+    elif expected.removesuffix("/") not in {value.removesuffix("/") for value in values}:
+        raise InvalidToken(f"another {claim}")
 
 
 async def opened(
@@ -144,15 +143,15 @@ async def opened(
     """The claims of a JWS in compact form, unread, and the key under which its signature is good.
 
     Of the header `alg`, `kid` and `typ` have a say, and nothing that it links to or brings along
-    (`jku`, `x5u`, `jwk`, `x5c`). A missing `typ` is as good as "JWT". Raises InvalidToken, and
-    KeysUnavailable.
+    (`jku`, `x5u`, `jwk`, `x5c`). `types` are media types in lower case, without `application/`.
+    A missing `typ` is as good as "JWT". Raises InvalidToken, and KeysUnavailable.
     """
     segments = token.split(".")
     if len(segments) != 3:
         raise InvalidToken("not three segments")
     header_octets, payload, signature = (_canonical(segment) for segment in segments)
     header = _members(header_octets)
-    if header.get("typ", "JWT") not in types:
+    if _media_type(header.get("typ", "JWT")) not in types:
         raise InvalidToken("a token of another type")
     if not _EXTENSIONS.isdisjoint(header):
         raise InvalidToken("an extension that nobody here knows")
@@ -162,6 +161,14 @@ async def opened(
         if key.signed(signed, signature):
             return _members(payload), key
     raise InvalidToken("no key of ours signed it")
+
+
+def _media_type(typ: object) -> object:
+    """Return the media type that a `typ` names, in lower case and without `application/`.
+
+    Media types have no case, and that prefix may be left out (RFC 7515 §4.1.9, RFC 2045 §5.1).
+    """
+    return typ.lower().removeprefix("application/") if isinstance(typ, str) else typ
 
 
 _EXTENSIONS = frozenset({"crit", "b64", "zip"})
@@ -211,11 +218,30 @@ def seconds(claims: dict[str, object], claim: str) -> float | None:
     raise InvalidToken(f"{claim} is not a number")
 
 
+def audiences(claims: dict[str, object]) -> tuple[str, ...]:
+    """Return the audiences that `aud` names (RFC 7519 §4.1.3); none when the claim is missing.
+
+    Raises InvalidToken unless it is one string, or a list of 1 to MAX_AUDIENCES strings.
+    """
+    if "aud" not in claims:
+        return ()
+    value = claims["aud"]
+    values = value if isinstance(value, list) else [value]
+    if not 1 <= len(values) <= MAX_AUDIENCES:
+        raise InvalidToken(f"aud is not a list of 1 to {MAX_AUDIENCES}")
+    return tuple(_plain(one, "aud", 2048) for one in values)
+
+
 def text(claims: dict[str, object], claim: str, longest: int) -> str | None:
-    """1 to `longest` characters, none of them a control or a lone surrogate; None when missing."""
-    if claim not in claims:
-        return None
-    value = claims[claim]
+    """Return a claim of plain text; None when it is missing.
+
+    Raises InvalidToken unless it has 1 to `longest` characters, none of them a control or a lone
+    surrogate.
+    """
+    return _plain(claims[claim], claim, longest) if claim in claims else None
+
+
+def _plain(value: object, claim: str, longest: int) -> str:
     if (
         isinstance(value, str)
         and 1 <= len(value) <= longest

@@ -99,6 +99,8 @@ class Postgres:
             "-q",
             "-h",
             self._sockets,
+            "-p",
+            self._settings.get("port", "5432"),
             "-U",
             "postgres",
         ]

@@ -13,13 +13,13 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from api.config import Config, ConfigError
+from api.config import ENV_ENCODING, Config, ConfigError, check_env_file
 from dev.postgres import ROOT, Postgres, PostgresError
 from dev.processes import Child
 
@@ -78,9 +78,13 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
     web = _serve_at(settings, "NEXT_PUBLIC_BETTER_AUTH_URL", 3000)
     api = _serve_at(settings, "API_URL", 8000)
+    # Both servers are reached by the address that they listen on: Node and Python look `localhost`
+    # up in the hosts file, where it may be another one.
+    address = loopback()
+    at = f"[{address}]" if ":" in address else address
+    settings.setdefault("EVENTS_URL", f"http://{at}:{api}/events")
     if settings.get("TOKEN_SIGNING") == "key-set":
-        own = f"{settings['NEXT_PUBLIC_BETTER_AUTH_URL']}/api/auth/jwks"
-        settings.setdefault("JWKS_URL", own)
+        settings.setdefault("JWKS_URL", f"http://{at}:{web}/api/auth/jwks")
     os.environ.update(settings)
     try:
         Config.read()  # said once and here, rather than by a server among its first lines
@@ -92,11 +96,11 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
     env = os.environ | {"PATH": f"{NODE}{os.pathsep}{os.environ['PATH']}"}
     next_dev: list[str | Path] = [NODE / "node", "node_modules/next/dist/bin/next", "dev"]
-    api_dev: list[str | Path] = [PYTHON, "-m", "api", "serve", "--reload", "--port", str(api)]
+    api_dev: list[str | Path] = [PYTHON, "-m", "api", "serve", "--reload", "--host", address]
     servers: list[_Server] = []
     for name, command, folder in (
-        ("api", api_dev, ROOT),
-        ("web", [*next_dev, "--hostname", "127.0.0.1", "--port", str(web)], FRONTEND),
+        ("api", [*api_dev, "--port", str(api)], ROOT),
+        ("web", [*next_dev, "--hostname", address, "--port", str(web)], FRONTEND),
     ):
         servers.append(_Server(name, command, folder, env))
         running.callback(servers[-1].stop)
@@ -105,7 +109,7 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
     _say("Starting the API and the web app; the first page is being compiled ...")
     site = settings["NEXT_PUBLIC_BETTER_AUTH_URL"]
-    for url in (f"http://127.0.0.1:{api}/health/ready", f"http://127.0.0.1:{web}/sign-in"):
+    for url in (f"http://{at}:{api}/health/ready", f"http://{at}:{web}/sign-in"):
         if not _answers(url, servers, stop):
             return
     _say(_welcome(site, settings["API_URL"], env, time.monotonic() - began))
@@ -119,8 +123,13 @@ def _settings() -> dict[str, str]:
         secret = secrets.token_urlsafe(32)
         _write_privately(ROOT / ".env", f"BETTER_AUTH_SECRET={secret}\n")
         _say("Made .env with a secret of your own.")
-    written = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
-    settings = written | {name: os.environ[name] for name in NAMES if os.environ.get(name)}
+    try:
+        check_env_file(ROOT / ".env")
+    except ConfigError as error:
+        raise StartError(str(error)) from None
+    written = dotenv_values(ROOT / ".env", encoding=ENV_ENCODING)
+    settings = {name: value for name, value in written.items() if value}
+    settings |= {name: os.environ[name] for name in NAMES if os.environ.get(name)}
     if "BETTER_AUTH_SECRET" not in settings:
         make_one = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
         raise StartError(f"BETTER_AUTH_SECRET: expected in .env the output of: {make_one}")
@@ -145,6 +154,19 @@ def _serve_at(settings: dict[str, str], name: str, usual: int) -> int:
         _say(f"Port {wanted} is taken: {port} instead.")
     settings[name] = f"{url.scheme}://{url.hostname}:{port}" if local else url.geturl()
     return port
+
+
+def loopback(lookup: Callable[[], Collection[str]] = lambda: _addresses("localhost")) -> str:
+    """Return where to listen: 127.0.0.1, or ::1 where `localhost` is that address alone."""
+    found = lookup()
+    return "::1" if "::1" in found and "127.0.0.1" not in found else "127.0.0.1"
+
+
+def _addresses(host: str) -> set[str]:
+    try:
+        return {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()
 
 
 def _is_free(port: int) -> bool:

@@ -1,6 +1,13 @@
 import type { NextConfig } from "next";
 
+/** Next's development server answers pages of other hosts with 403 but for these: read at its start. */
+function developmentHosts(): string[] {
+  const url = URL.parse(process.env.NEXT_PUBLIC_BETTER_AUTH_URL ?? "");
+  return url ? [url.hostname] : [];
+}
+
 export default {
+  allowedDevOrigins: developmentHosts(),
   output: "standalone",
   poweredByHeader: false,
   reactStrictMode: true,

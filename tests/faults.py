@@ -97,6 +97,8 @@ def headers(case: Case) -> Named:
     types: list[Any] = [
         *("secevent+jwt", "dpop+jwt", "logout+jwt", "id_token", "JWE", "jwt ", "", "JWT\0"),
         *("application/secevent+jwt", "token-introspection+jwt", None, True, 7, ["JWT"], {}),
+        *("SECEVENT+JWT", "Application/SecEvent+JWT", "application/"),
+        *("application/application/jwt", "text/jwt", "x/application/jwt", "application/jwt "),
     ]
     for typ in types:
         yield f"typ {typ!r}", case.token({"typ": typ})
@@ -474,8 +476,13 @@ def claims(case: Case) -> Named:
         ],
         "iat": [now + 120, now + DAY, (now + 60) * 1000, 10**400, 1.7e308, *dates],
         "nbf": [now + 120, now + DAY, (now + 60) * 1000, 10**400, 1.7e308, *dates],
-        "iss": [..., *_others(site)],
-        "aud": [..., *_others(site), [site, EVIL], [EVIL, site], [[site]]],
+        "iss": [..., *_others(site), [site], [site, site]],
+        "aud": [
+            *(..., *_others(site), [EVIL], [EVIL, EVIL], [[site]], [site, [site]], [{"x": site}]),
+            *([site, None], [None, site], [site, 7], [True, site], [site, ""], [site, "a\0b"]),
+            *([site, "\ud800"], [site, "x" * 2049], [site] * 11, [site, *["x"] * 10]),
+            *([*["x"] * 10, site], [site.upper()], [f"{site} "], [f"{site}//"], [[], site]),
+        ],
         "user_id": [
             *(..., None, "", 0, 7, 1.5, True, False, [], ["ada"], {}, {"id": "ada"}),
             *("x" * 256, "x" * 5000, "a\0b", "a\nb", "a\rb", "\t", "a\x1bb", "a\x7fb", "a\x85b"),
@@ -502,7 +509,7 @@ def claims(case: Case) -> Named:
         {"exp": str(now + 60)},
         {"iat": now + 120},
         {"iss": EVIL},
-        {"aud": [site]},
+        {"aud": [EVIL]},
         {"user_id": ..., "sub": ...},
         {"sub": "bob"},
         {"events": {}},
@@ -521,7 +528,7 @@ def _others(site: str) -> list[Any]:
     return [
         *(None, "", EVIL, f"{site}//", f"{site}/x", f"{site}.evil.example", f"x{site}", f"{site} "),
         *(site.upper(), site[:-1], site.replace("http", "ftp", 1), f"{site}\0", f"{site}?", "*"),
-        *([], [site], [site, site], {}, {"0": site}, True, 7, "null", "off", site * 99),
+        *([], {}, {"0": site}, True, 7, "null", "off", site * 99),
     ]
 
 

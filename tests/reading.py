@@ -59,8 +59,9 @@ def _read(token: str, rules: Rules) -> None:
     header_octets, payload_octets, signature = (_base64url(segment) for segment in segments)
     # "JSON without duplicate members, NaN or Infinity"
     header, payload = _object(header_octets), _object(payload_octets)
-    # "`typ` absent, `JWT` or `at+jwt`, and no `events` claim"
-    _must("typ" not in header or header["typ"] == "JWT" or header["typ"] == "at+jwt")
+    # "`typ` absent, `JWT` or `at+jwt` (media types: any case, with or without `application/`), and
+    # no `events` claim"
+    _must("typ" not in header or _names_a_type(header["typ"]))
     _must("events" not in payload)
     # "unknown `crit` refused": none is known, and RFC 7515 §4.1.11 has none that is empty. RFC 7797
     # makes `b64` one of them; `zip` is RFC 7516's alone.
@@ -94,20 +95,37 @@ def _read(token: str, rules: Rules) -> None:
     _must(payload["exp"] <= now + rules.max_age + 60)
     # "a revocation need be remembered no longer": nor may it have been issued for longer
     _must("iat" not in payload or payload["exp"] <= payload["iat"] + rules.max_age + 60)
-    # "`iss` and `aud` against `JWT_ISSUER` and `JWT_AUDIENCE` (trailing slash ignored; the literal
-    # `off` turns one off; under the raw secret they are demanded even so)"
+    # "`iss` (one string) and `aud` (a string, or a list of at most 10 strings that contains ours)
+    # against `JWT_ISSUER` and `JWT_AUDIENCE` (trailing slash ignored; the literal `off` turns one
+    # off; under the raw secret they are demanded even so)". A list of none names nobody.
     for claim, expected in (("iss", rules.issuer), ("aud", rules.audience)):
-        _must(claim not in payload or _plain(payload[claim], 2048))
+        if claim not in payload:
+            _must(expected is None and not bare)
+            continue
+        said = [payload[claim]]
+        if claim == "aud" and isinstance(payload[claim], list):
+            said = payload[claim]
+            _must(len(said) in {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
+        for one in said:
+            _must(_plain(one, 2048))
         if expected is not None:
-            _must(claim in payload)
-            _must(payload[claim] in {_bare(expected), _bare(expected) + "/"})
-        elif bare:
-            _must(claim in payload)
+            _must(_bare(expected) in said or _bare(expected) + "/" in said)
 
 
 def _must(holds: bool) -> None:  # noqa: FBT001 - "it must be so" reads as it is said
     if not holds:
         raise No
+
+
+def _names_a_type(typ: object) -> bool:
+    """RFC 2045 §5.1: the letters of a media type have no case."""
+    if not isinstance(typ, str):
+        return False
+    small = ""
+    for letter in typ:
+        capital = "ABCDEFGHIJKLMNOPQRSTUVWXYZ".find(letter)
+        small += "abcdefghijklmnopqrstuvwxyz"[capital] if capital >= 0 else letter
+    return small in {"jwt", "at+jwt", "application/jwt", "application/at+jwt"}
 
 
 def _bare(url: str) -> str:

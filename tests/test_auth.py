@@ -440,6 +440,41 @@ def test_a_preflight_is_answered_without_a_token(api: stack.Server) -> None:
     assert "access-control-allow-origin" not in stranger.headers
 
 
+def preflight(url: str, *headers: str) -> httpx.Response:
+    asked = {
+        "Origin": SITE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": ", ".join(headers),
+    }
+    return httpx.options(f"{url}/graphql", headers=asked)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("authorization", "content-type", "traceparent", "tracestate", "baggage", "sentry-trace"),
+        *("apollographql-client-name", "apollographql-client-version", "x-request-id"),
+    ],
+)
+def test_pages_may_send_the_headers_of_tracing_and_of_clients(
+    api: stack.Server, header: str
+) -> None:
+    answer = preflight(api.url, "authorization", "content-type", header)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, SITE)
+    assert header in answer.headers["access-control-allow-headers"].lower()
+    assert preflight(api.url, header, "x-tenant").status_code == 400
+
+
+def test_pages_may_send_what_a_variable_names(settings: dict[str, str], tmp_path: Any) -> None:
+    api = stack.api(tmp_path, settings | {"ALLOWED_HEADERS": "X-Tenant, x-datadog-trace-id"})
+    try:
+        named = "x-tenant", "x-datadog-trace-id", "baggage", "authorization"
+        assert preflight(api.url, *named).status_code == 200
+        assert preflight(api.url, "x-other").status_code == 400
+    finally:
+        api.stop()
+
+
 def test_neither_the_token_nor_the_secret_is_logged(
     settings: dict[str, str], tmp_path: Any
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
-from api.config import Config, ConfigError
+from api.config import Config, ConfigError, DatabaseConfig, TokenConfig
 
 GOOD = {
     "BETTER_AUTH_SECRET": "x" * 32,
@@ -76,6 +76,29 @@ def test_the_environment_comes_before_the_file(env: pytest.MonkeyPatch, tmp_path
     assert (config.issuer, config.access_token_max_age) == ("https://environment", 60)
 
 
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_file_of_any_editor_is_read(
+    env: pytest.MonkeyPatch, tmp_path: Path, mark: str, ending: str
+) -> None:
+    env.delenv("NEXT_PUBLIC_BETTER_AUTH_URL")
+    lines = ["NEXT_PUBLIC_BETTER_AUTH_URL=https://file.example", "JWT_ISSUER='Ä'", ""]
+    (tmp_path / ".env").write_bytes(ending.join(lines).encode(mark))
+    config = Config.read(tmp_path / ".env")
+    assert config.next_public_better_auth_url == "https://file.example"
+    assert config.issuer == "Ä"
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_a_file_in_another_encoding_is_one_line(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_bytes("JWT_ISSUER='hunter2 Ä'\n".encode(encoding))
+    for settings in (Config, DatabaseConfig, TokenConfig):
+        with pytest.raises(ConfigError, match=r"\A\.env: expected .* UTF-8, for .*\Z") as told:
+            settings.read(tmp_path / ".env")
+        assert "hunter2" not in str(told.value)
+
+
 def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
     env.setenv("BETTER_AUTH_SECRET", f" {'x' * 30} ")
     assert Config.read().better_auth_secret.get_secret_value() == f" {'x' * 30} "
@@ -117,6 +140,10 @@ def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
         ("NEXT_PUBLIC_BETTER_AUTH_URL", "https://ada:hunter2@tasks.example.com"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "https://a.example,*"),
+        ("ALLOWED_HEADERS", "*"),
+        ("ALLOWED_HEADERS", "x-tenant,"),
+        ("ALLOWED_HEADERS", "x-tenant x-other"),
+        ("ALLOWED_HEADERS", "x-tenant: 7"),
     ],
 )
 def test_what_makes_no_sense_is_one_line_with_an_example(
@@ -132,6 +159,21 @@ def test_what_makes_no_sense_is_one_line_with_an_example(
     assert ", for example " in line
     assert "hunter2" not in line
     assert "short-and-secret" not in line
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_URL_UNPOOLED"])
+def test_what_is_wrong_in_a_database_url_is_named_without_its_value(
+    env: pytest.MonkeyPatch, name: str
+) -> None:
+    for written, expected in (
+        ("postgresql://ada@db.example/t?service=hunter2", "no parameter service"),
+        ("postgresql://ada:hunter2#@db.example/t", "what is special in its parts percent-encoded"),
+        ("postgresql://ada@db.example/t?sslrootcert=/hunter2", "sslrootcert to be system, or"),
+    ):
+        env.setenv(name, written)
+        with pytest.raises(ConfigError, match=rf"\A{name}: expected {expected}.*\Z") as told:
+            Config.read()
+        assert "hunter2" not in str(told.value)
 
 
 @pytest.mark.usefixtures("env")

@@ -16,7 +16,7 @@ from api.database import Database, Owned
 from api.errors import RateLimited, Unavailable
 from api.fairness import Share
 from api.models import Row, tasks
-from api.pool import Limits, Lost, Server, connectable
+from api.pool import Limits, Lost, Server
 from api.statements import OWNER, Statement
 from dev.postgres import Postgres
 from tests import pooler, stack
@@ -30,24 +30,6 @@ def test_nobody_can_hand_in_an_owner(postgres: Postgres) -> None:
                 await database.of("ada").rows(statement, owner_id="bob")
 
     asyncio.run(attempt())
-
-
-@pytest.mark.parametrize(
-    ("printed", "understood"),
-    [
-        (
-            "postgresql://u:p%40ss@ep-x-pooler.neon.tech/db?sslmode=require&channel_binding=require",
-            "postgresql://u:p%40ss@ep-x-pooler.neon.tech/db?sslmode=require",
-        ),
-        (
-            "postgres://u:p@db.supabase.co:6543/postgres",
-            "postgres://u:p@db.supabase.co:6543/postgres",
-        ),
-        ("postgresql://u@/db?host=/a b", "postgresql://u@/db?host=%2Fa+b"),
-    ],
-)
-def test_urls_are_taken_as_providers_print_them(printed: str, understood: str) -> None:
-    assert connectable(printed) == understood
 
 
 def test_a_database_that_is_not_there_is_an_outage(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from api.database_url import TAKEN
 from api.errors import Code
 from dev.postgres import ROOT
 from tests import stack
@@ -25,6 +26,12 @@ def test_every_procedure_has_its_test() -> None:
     named = [re.search(r"^`(test_\w+)`$", section, re.MULTILINE) for section in headings]
     assert all(named)
     assert {name[1] for name in named if name} == set(re.findall(r"def (test_\w+)\(", tests))
+
+
+def test_the_parameters_of_a_database_url_are_told() -> None:
+    page = (ROOT / "docs/walls.md").read_text()
+    no_effect = {"ssl", "gssencmode", "client_encoding", "target_session_attrs"}
+    assert [name for name in TAKEN - no_effect if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/api.md", "docs/scale.md", "docs/tokens.md"])

@@ -153,6 +153,74 @@ def test_an_issuer_is_reached_under_an_authority_that_is_trusted(
     assert about == [(expected, "issuer"), (expected, "key set")], done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("fault", issuer.FAULTY)
+def test_whatever_an_issuer_answers_is_a_finding(settings: dict[str, str], fault: str) -> None:
+    with Issuer(issuer.FAULTY[fault]) as served:
+        env = {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin, "JWKS_URL": served.url}
+        assert "key set" in wrong(examined(settings | env))
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 00:00:00 GMT", "0", "\xff"])
+def test_a_date_that_is_none_says_nothing_of_a_clock(settings: dict[str, str], date: str) -> None:
+    with Issuer(issuer.saying(b"{}", Date=date)) as served:
+        assert wrong(examined(settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin})) == []
+
+
+def test_whatever_a_database_answers_is_a_finding(postgres: Postgres) -> None:
+    """None of them is told with a value of its URL."""
+    with Issuer(issuer.babbling) as babbling, Issuer(issuer.resetting) as resetting:
+        for url in (
+            f"postgresql://u:hunter2@127.0.0.1:{babbling.port}/db",
+            f"postgresql://u:hunter2@127.0.0.1:{resetting.port}/db",
+            "postgresql://u:hunter2@nowhere.invalid/db",
+            f"{postgres.url}&options=-c%20hunter2%3D1",
+            f"{postgres.url}&dbname=missing",
+            f"{postgres.url}&user=nobody%20here",
+        ):
+            found = examined(trusting(url))
+            assert wrong(found) == ["database"]
+            assert "cannot be reached" in found["database"].said
+            assert "u:hunter2" not in str(found["database"])
+
+
+def test_what_may_not_be_looked_at_is_a_finding_and_the_rest_is_examined(
+    postgres: Postgres,
+) -> None:
+    url = database(postgres, "")
+    migrations.upgrade(url)
+    name = urlsplit(url).username
+    lock_out = "REVOKE ALL ON SCHEMA tasks FROM PUBLIC; ALTER SCHEMA tasks OWNER TO postgres"
+    run(postgres.url.replace("/postgres?", f"/{name}?"), lambda one: one.execute(lock_out))
+    found = examined(trusting(url))
+    assert {"migrations", "wall 3"} <= set(wrong(found))
+    assert "cannot be examined" in found["migrations"].said
+    assert {"clock", "issuer"} <= found.keys()
+
+
+def test_a_proxy_is_named_and_asked_for_no_host_of_our_own(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jwk = issuer.eddsa().jwk
+    with Issuer(issuer.serving(jwk)) as served, Issuer(issuer.serving(jwk)) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://ada:hunter2@127.0.0.1:{proxy.port}")
+        own = {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin, "JWKS_URL": served.url}
+        assert wrong(examined(settings | own)) == []
+        assert proxy.asked == []
+        far = own | {"JWKS_URL": "http://issuer.example/jwks"}
+        found = examined(settings | far)
+        said = f"EdDSA ed from http://issuer.example/jwks through the proxy {proxy.origin}"
+        assert found["key set"].said == said
+        assert proxy.asked[0].path == "http://issuer.example/jwks"
+        proxy.behaviour = issuer.saying(b"", "502 Bad Gateway")
+        found = examined(settings | far)
+        assert f"through the proxy {proxy.origin}" in found["key set"].said
+        assert "NO_PROXY" in str(found["key set"].mend)
+        monkeypatch.setenv("http_proxy", "socks5://ada:hunter2@127.0.0.1:9")
+        found = examined(settings | far)
+        assert "HTTP_PROXY: expected an http or https proxy" in found["key set"].said
+        assert "hunter2" not in str(found)
+
+
 @pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)
 def test_a_pooler_that_costs_round_trips_is_told(postgres: Postgres) -> None:
     with pooler.pooler(postgres.url) as url:

@@ -160,6 +160,10 @@ def test_a_body_that_is_no_graphql_request(api: stack.Server, content: str | byt
         "text/plain",
         "application/graphql",
         "application/json; charset=latin-1",
+        'application/json; charset="latin-1"',
+        'application/json; charset="utf-8',
+        "application/json; charset=utf-8; charset=latin-1",
+        "application/json; charset",
         "multipart/form-data",
         "",
     ],
@@ -169,10 +173,18 @@ def test_a_body_of_another_type(api: stack.Server, content_type: str) -> None:
     assert (response.status_code, error(response)["extensions"]["code"]) == (415, "BAD_REQUEST")
 
 
-def test_charset_may_be_said_if_it_is_utf_8(api: stack.Server) -> None:
-    response = send(
-        api, content=VIEWER, headers={"Content-Type": "application/json; charset=UTF-8"}
-    )
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json; charset=UTF-8",
+        'application/json; charset="utf-8"',
+        'Application/JSON;Charset="UTF-8"',
+        'application/json ; x="a;charset=latin-1" ; charset=utf-8',
+        "application/json;",
+    ],
+)
+def test_charset_may_be_said_if_it_is_utf_8(api: stack.Server, content_type: str) -> None:
+    response = send(api, content=VIEWER, headers={"Content-Type": content_type})
     assert response.status_code == 200
 
 

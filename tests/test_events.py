@@ -64,15 +64,29 @@ def test_an_event_that_was_long_on_its_way_is_taken(api: stack.Server, ada: Call
     assert ada.post(WHO).status_code == 401
 
 
+@pytest.mark.parametrize("typ", ["application/secevent+jwt", "SecEvent+JWT", "secevent+jwt"])
+def test_an_event_may_spell_its_type_and_list_its_audience(
+    api: stack.Server, ada: Caller, typ: str
+) -> None:
+    claims = revoked(ada.user, claims_of(ada)["sid"], aud=["x", "http://localhost:8000/events"])
+    assert deliver(api.url, signed(claims, typ=typ)).status_code == 202
+    assert ada.post(WHO).status_code == 401
+
+
 BAD_CLAIMS: dict[str, tuple[str, Callable[[str, str], dict[str, object]]]] = {
     "another issuer": ("invalid_issuer", lambda u, s: revoked(u, s, iss="https://evil.example")),
     "no issuer": ("invalid_issuer", lambda u, s: revoked(u, s, iss=...)),
     "issuers": ("invalid_request", lambda u, s: revoked(u, s, iss=[SITE])),
     "the token's audience": ("invalid_audience", lambda u, s: revoked(u, s, aud=SITE)),
     "no audience": ("invalid_audience", lambda u, s: revoked(u, s, aud=...)),
-    "audiences": (
+    "other audiences": ("invalid_audience", lambda u, s: revoked(u, s, aud=[SITE, "x"])),
+    "an audience that is no text": (
         "invalid_request",
-        lambda u, s: revoked(u, s, aud=["http://localhost:8000/events"]),
+        lambda u, s: revoked(u, s, aud=["http://localhost:8000/events", 7]),
+    ),
+    "eleven audiences": (
+        "invalid_request",
+        lambda u, s: revoked(u, s, aud=["http://localhost:8000/events"] * 11),
     ),
     "no iat": ("invalid_request", lambda u, s: revoked(u, s, iat=...)),
     "iat as text": ("invalid_request", lambda u, s: revoked(u, s, iat=str(int(NOW())))),
@@ -159,7 +173,8 @@ def test_who_may_say_so(api: stack.Server, ada: Caller) -> None:
         signed(claims, key=secrets.token_bytes(32)),
         signed(claims, typ="JWT"),
         signed(claims, typ="at+jwt"),
-        signed(claims, typ="application/secevent+jwt"),
+        signed(claims, typ="application/at+jwt"),
+        signed(claims, typ="text/secevent+jwt"),
         jwt.encode(claims, EVENT_KEY, "HS256", headers={"typ": None}),
         jwt.encode(claims, "", "none", headers={"typ": "secevent+jwt"}),
         jwt.encode(claims, EVENT_KEY * 2, "HS512", headers={"typ": "secevent+jwt"}),
@@ -193,9 +208,11 @@ def test_an_event_is_no_access_token_and_the_other_way_round(
 
 def test_what_the_endpoint_takes(api: stack.Server) -> None:
     event = signed(revoked("nobody", "nothing"))
-    for media_type in ("application/json", "application/jwt", "", "application/secevent+jwt; x=y"):
+    for media_type in ("application/json", "application/jwt", "", f"{TYPE};charset=latin-1", "x/y"):
         answer = deliver(api.url, event, media_type)
         assert (answer.status_code, answer.json()["err"]) == (415, "invalid_request")
+    for media_type in (TYPE, TYPE.upper(), f'{TYPE}; charset="utf-8"', f"{TYPE}; x=y"):
+        assert deliver(api.url, event, media_type).status_code == 202
     assert deliver(api.url, "x" * 65_537).status_code == 413
     assert deliver(api.url, "x" * 65_536).status_code == 400
     read = httpx.get(f"{api.url}/events")

@@ -156,6 +156,17 @@ def test_iss_and_aud_can_be_left_unread_but_not_under_the_raw_secret(claim: str)
     refused(token(iss="elsewhere", aud="elsewhere"), lax)
 
 
+def test_a_list_of_audiences_must_contain_ours_unless_it_is_left_unread() -> None:
+    """RFC 7519 §4.1.3, and Better Auth can issue one."""
+    lax = verifier(audience=None)
+    assert verified(token(aud=[ISSUER, "elsewhere"])).user_id == "ada"
+    assert verified(token(aud=["elsewhere"]), lax).user_id == "ada"
+    assert verified(token(SECRET.encode(), aud=["elsewhere"]), lax).user_id == "ada"
+    refused(token(aud=["elsewhere"]))
+    refused(token(aud=[]), lax)
+    refused(token(iss=[ISSUER]))
+
+
 def test_a_trailing_slash_makes_no_other_issuer() -> None:
     assert verified(token(iss=ISSUER + "/", aud=ISSUER + "/")).user_id == "ada"
     assert verified(token(), verifier(issuer=ISSUER + "/")).user_id == "ada"
@@ -230,6 +241,8 @@ REASONS: dict[str, str] = {
     "a security event, not an access token": token(events={}),
     "another iss": token(iss="x"),
     "another aud": token(aud=...),
+    "aud is not a list of 1 to 10": token(aud=[]),
+    "aud is not plain text of 1 to 2048 characters": token(aud=[7]),
     "no user_id": token(user_id=..., sub=...),
     "sub and user_id differ": token(sub="bob"),
 }
@@ -277,6 +290,12 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "no sub, email, sid or iat": {"sub": ..., "email": ..., "sid": ..., "iat": ...},
     "the last of the longest life": {"iat": NOW - DAY, "exp": NOW + 60},
     "a trailing slash": {"iss": f"{ISSUER}/", "aud": f"{ISSUER}/"},
+    "a list of one audience": {"aud": [ISSUER]},
+    "a list with a trailing slash": {"aud": ["x", f"{ISSUER}/"]},
+    "the first of several audiences": {"aud": [ISSUER, faults.EVIL]},
+    "the last of ten audiences": {"aud": [*["x" * 500] * 9, ISSUER]},
+    "the same audience twice": {"aud": [ISSUER, ISSUER]},
+    "an audience beside one of 2048 characters": {"aud": ["x" * 2048, ISSUER]},
     "claims that nobody asks for": {"jti": [], "azp": None, "scope": {"a": [1]}, "x": 1e300},
 }
 REFUSED: dict[str, dict[str, Any]] = {
@@ -289,6 +308,8 @@ REFUSED: dict[str, dict[str, Any]] = {
     "issued 31 seconds ahead": {"iat": NOW + 31},
     "issued a fraction too far ahead": {"iat": NOW + 30.25},
     "not before 31 seconds ahead": {"nbf": NOW + 31},
+    "the first of eleven audiences": {"aud": [ISSUER, *["x"] * 10]},
+    "no audience in a list": {"aud": []},
     "an owner of 256 characters": {"user_id": "x" * 256, "sub": ...},
     "an owner of 256 outside the BMP": {"user_id": "😀" * 256, "sub": ...},
 }
@@ -329,8 +350,8 @@ def test_an_algorithms_name_is_no_longer_than_any_is() -> None:
 def test_what_a_header_may_say(api: Api, signer: Signer) -> None:
     case, by = case_of(signer), api.verifier(signer)
     extras: list[dict[str, Any]] = [
-        {"typ": "JWT"},
-        {"typ": "at+jwt"},
+        *({"typ": typ} for typ in ("JWT", "jwt", "Jwt", "at+jwt", "AT+JWT", "At+Jwt")),
+        *({"typ": typ} for typ in ("application/jwt", "application/at+jwt", "APPLICATION/AT+JWT")),
         {"typ": ...},
         {"kid": ...},
         {"cty": "JWT"},
@@ -479,13 +500,20 @@ SITES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(
         [[ISSUER], [ISSUER, "x"], [], None, True, 7, {}, "", "/", "x" * 2048, "x" * 2049]
     ),
+    st.sampled_from(
+        [["x"] * 9 + [ISSUER], ["x"] * 10 + [ISSUER], [f"{ISSUER}/"], [ISSUER, 7], [None, ISSUER]]
+    ),
     NAMES,
 )
 Members = dict[str, st.SearchStrategy[Any]]
 HEADERS: Members = {
     "alg": st.sampled_from([*SIGNERS, "none", "HS512", "hs256", "", None, 7, ["HS256"], "x" * 11]),
     "typ": st.sampled_from(
-        ["JWT", "at+jwt", "jwt", "AT+JWT", "secevent+jwt", "", None, ["JWT"], 7]
+        [
+            *("JWT", "at+jwt", "jwt", "AT+JWT", "secevent+jwt", "", None, ["JWT"], 7),
+            *("application/jwt", "application/at+JWT", "Application/secevent+jwt"),
+            *("application/", "text/jwt"),
+        ]
     ),
     "kid": st.one_of(st.sampled_from([*(s.id for s in SERVED.values()), "", "x"]), NAMES),
     "crit": st.sampled_from([[], ["exp"], ["x"], None, "exp"]),

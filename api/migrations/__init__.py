@@ -1,13 +1,14 @@
 """The API's tables through time, in the PostgreSQL schema `tasks`. Better Auth's are its own."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.database_url import read
 from api.pool import AWAY
 
 
@@ -33,12 +34,12 @@ def upgrade(url: str) -> None:
     config.attributes["url"] = url
     try:
         command.upgrade(config, "head")
-    except (*AWAY, SQLAlchemyError) as error:
+    except (*AWAY, asyncpg.PostgresError, SQLAlchemyError) as error:
         cause = getattr(error, "orig", None) or error
         reason = (
             str(cause).rpartition(">: ")[2].splitlines()[0] if str(cause) else type(cause).__name__
         )
-        where = urlsplit(url).hostname or "this database"
+        where = read(url).host
         raise Failed(
             f"DATABASE_URL: cannot bring {where} up to date: {reason}. "
             "Is it running, and is the URL right?"

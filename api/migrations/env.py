@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import AutoString
 
 from api.config import DatabaseConfig
+from api.database_url import arguments
 from api.models import SCHEMA, metadata
-from api.pool import CONNECT_TIMEOUT, connectable
+from api.pool import CONNECT_TIMEOUT
 
 LOCK = 4_208_150_211
 """Any number that nobody else locks: one process migrates, the others wait and find it done."""
@@ -56,8 +57,8 @@ async def _run() -> None:
     url = context.config.attributes.get("url") or DatabaseConfig.read().direct_url
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        # asyncpg reads the URL itself: SQLAlchemy stumbles over what Neon writes into one.
-        async_creator=lambda: asyncpg.connect(connectable(url), timeout=CONNECT_TIMEOUT),
+        # Not by SQLAlchemy, which reads a URL by rules of its own.
+        async_creator=lambda: asyncpg.connect(**arguments(url), timeout=CONNECT_TIMEOUT),
         poolclass=NullPool,
     )
     async with engine.connect() as connection:

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { readDatabaseUrl, tlsOptions, UnfitUrl } from "./database-url";
 
 /** What the environment says, checked. Read when the server runs, never when it is built. */
 export type Config = {
@@ -117,11 +118,14 @@ function previousSecret(env: Environment): string | undefined {
 }
 
 function postgresUrl(env: Environment, variable: string): string {
-  const expected = "a PostgreSQL URL";
   const example = "postgresql://user:password@host:5432/database";
-  const value = required(env, variable, expected, example);
-  // Not parsed further here: `postgresql://postgres@/postgres?host=/socket/dir` is right, and no URL to WHATWG.
-  if (!/^postgres(ql)?:\/\//.test(value)) throw new ConfigError(variable, expected, example);
+  const value = required(env, variable, "a PostgreSQL URL", example);
+  try {
+    tlsOptions(readDatabaseUrl(value));
+  } catch (error) {
+    if (!(error instanceof UnfitUrl)) throw error;
+    throw new ConfigError(variable, error.expected, error.example);
+  }
   return value;
 }
 
@@ -213,9 +217,11 @@ export function readConfig(env: Environment): Config {
     least: 1,
     most: LONGEST_TOKEN_AGE,
   });
+  // The API listens on 127.0.0.1 unless told otherwise, and a hosts file may have `localhost` as ::1 alone.
+  const nearApiUrl = apiUrl.replace(/^http:\/\/localhost(?=:|$)/, "http://127.0.0.1");
   const eventsUrl = httpUrl(
     "EVENTS_URL",
-    env.EVENTS_URL || `${apiUrl}/events`,
+    env.EVENTS_URL || `${nearApiUrl}/events`,
     "http://api:8000/events",
   );
   return {

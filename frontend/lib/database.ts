@@ -1,26 +1,61 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { DatabaseError, Pool, type PoolConfig } from "pg";
+import type { Duplex } from "node:stream";
+import {
+  Client,
+  type ClientConfig,
+  type Connection,
+  DatabaseError,
+  Pool,
+  type PoolConfig,
+} from "pg";
+import { readDatabaseUrl, tlsOptions } from "./database-url";
+
+/** pg's own, of which its types do not tell. */
+type Negotiating = Connection & { attachListeners(stream: Duplex): void };
 
 /**
- * pg's options for a URL as Neon, Supabase or the embedded server print it.
- *
- * `sslmode` is read as libpq reads it, so that this server and the API make the same of one URL;
- * `channel_binding`, which pg does not know in a URL, is its `enableChannelBinding`.
+ * Goes on without TLS where the server says that it has none, as libpq's `sslmode=prefer` does and pg
+ * does not.
  */
+class PreferringClient extends Client {
+  constructor(config?: ClientConfig) {
+    super(config);
+    const connection = this.connection as Negotiating;
+    connection.once("connect", () => {
+      const { stream } = connection;
+      const usual = stream.rawListeners("data");
+      stream.removeAllListeners("data");
+      stream.once("data", (answer: Buffer) => {
+        if (answer.toString() === "N") {
+          connection.attachListeners(stream);
+          connection.emit("sslconnect");
+        } else {
+          for (const listener of usual) listener.call(stream, answer);
+        }
+      });
+    });
+  }
+}
+
+/** pg's options for a URL, read as the API reads it. */
 export function poolOptions(url: string): PoolConfig {
-  const [base = "", query = ""] = url.split("?", 2);
-  const parameters = new URLSearchParams(query);
-  const channelBinding = parameters.get("channel_binding");
-  parameters.delete("channel_binding");
-  if (parameters.has("sslmode")) parameters.set("uselibpqcompat", "true");
+  const said = readDatabaseUrl(url);
   return {
-    connectionString: parameters.size > 0 ? `${base}?${parameters}` : base,
-    enableChannelBinding: channelBinding === "require" || channelBinding === "prefer",
+    host: said.host,
+    port: said.port,
+    user: said.user,
+    database: said.database,
+    ...(said.password === null ? {} : { password: said.password }),
+    ssl: tlsOptions(said),
+    ...(said.sslmode === "prefer" ? { Client: PreferringClient } : {}),
+    sslnegotiation: said.sslnegotiation,
+    enableChannelBinding: said.channel_binding !== "disable",
+    ...(said.options === null ? {} : { options: said.options }),
     connectionTimeoutMillis: 5000,
     query_timeout: 10_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    application_name: "bearer-tasks-frontend",
+    application_name: said.application_name ?? "bearer-tasks-frontend",
   };
 }
 

@@ -3,6 +3,7 @@ import { writeClientAddresses } from "./client-address";
 import { ConfigError, config } from "./config";
 import { migrate } from "./migration";
 import { sweepOutbox } from "./outbox";
+import { reachDirectly } from "./proxies";
 import { reasonOf } from "./reason";
 import { pushTo } from "./security-events";
 
@@ -19,6 +20,7 @@ export async function start(): Promise<void> {
   try {
     const current = config();
     writeClientAddresses(current.trustedProxies);
+    reachDirectly(process.env, current);
     await migrate(current);
     sweepOutbox(getPool(), pushTo(current), current.accessTokenMaxAge + 60);
   } catch (error) {

@@ -123,7 +123,13 @@ describe("configuration", () => {
   });
 
   test("security events go to the API, by another way where there is one", () => {
-    expect(read().eventsUrl).toBe("http://localhost:8000/events");
+    // Where a hosts file has `localhost` as ::1 alone, the API would not be there.
+    expect(read().eventsUrl).toBe("http://127.0.0.1:8000/events");
+    expect(read({ API_URL: "http://localhost" }).eventsUrl).toBe("http://127.0.0.1/events");
+    expect(read({ API_URL: "https://localhost:1" }).eventsUrl).toBe("https://localhost:1/events");
+    expect(read({ API_URL: "http://localhost.example" }).eventsUrl).toBe(
+      "http://localhost.example/events",
+    );
     expect(read({ API_URL: "https://api.example/", EVENTS_URL: "" }).eventsUrl).toBe(
       "https://api.example/events",
     );
@@ -150,6 +156,17 @@ describe("configuration", () => {
       expect(problem({ DATABASE_URL: url })).toContain("DATABASE_URL");
     },
   );
+
+  test("a parameter of the database that both sides do not know is named, and no value", () => {
+    for (const variable of ["DATABASE_URL", "DATABASE_URL_UNPOOLED"]) {
+      expect(problem({ [variable]: "postgresql://ada@db.example/t?service=hunter2" })).toMatch(
+        new RegExp(`^${variable}: expected no parameter service, .+, for example .+$`),
+      );
+      const told = problem({ [variable]: "postgresql://ada:hunter2#@db.example/t" });
+      expect(told).toContain("percent-encoded");
+      expect(told).not.toContain("hunter2");
+    }
+  });
 
   test("migrations connect past a pooler when its bypass is named", () => {
     const unpooled = "postgres://ada@db.example/tasks";

@@ -1,29 +1,49 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { createPool, poolOptions, watchDatabase, watchedPool } from "../lib/database";
+import { readDatabaseUrl } from "../lib/database-url";
+
+type Case = { url: string; says?: object; refused?: string };
+
+const CASES: Case[] = JSON.parse(
+  readFileSync(`${import.meta.dirname}/../../tests/database_urls.json`, "utf8"),
+);
 
 describe("a database URL", () => {
-  test("of a socket goes through as it is", () => {
+  const base = readDatabaseUrl(CASES[0]?.url ?? "");
+
+  // The API reads the same table, and tests/test_database_url.py connects as both sides do.
+  test.each(CASES)("$url is read as the table says", ({ url, says, refused }) => {
+    if (refused === undefined) expect(readDatabaseUrl(url)).toEqual({ ...base, ...says });
+    else expect(() => readDatabaseUrl(url)).toThrow(expect.objectContaining({ message: refused }));
+  });
+
+  test("of a socket asks for no TLS", () => {
     const url = "postgresql://postgres@/postgres?host=/run/postgresql";
-    const { connectionString } = poolOptions(url);
-    expect(new URLSearchParams(connectionString?.split("?")[1]).get("host")).toBe(
-      "/run/postgresql",
-    );
-    expect(createPool(url).options).toMatchObject({ connectionString });
+    expect(createPool(url).options).toMatchObject({
+      host: "/run/postgresql",
+      port: 5432,
+      user: "postgres",
+      database: "postgres",
+      ssl: false,
+    });
   });
 
   test("as Neon prints it asks for TLS and for channel binding", () => {
     const url =
       "postgresql://ada:p%40ss@ep-x-pooler.eu.neon.example/db?sslmode=require&channel_binding=require";
-    const { connectionString, enableChannelBinding } = poolOptions(url);
-    expect(connectionString).toBe(
-      "postgresql://ada:p%40ss@ep-x-pooler.eu.neon.example/db?sslmode=require&uselibpqcompat=true",
-    );
-    expect(enableChannelBinding).toBe(true);
+    expect(poolOptions(url)).toMatchObject({
+      password: "p@ss",
+      enableChannelBinding: true,
+      ssl: { rejectUnauthorized: false },
+    });
   });
 
-  test("without parameters gets none", () => {
-    const url = "postgres://ada@db.example/tasks";
-    expect(poolOptions(url)).toMatchObject({ connectionString: url, enableChannelBinding: false });
+  test("that verifies reads the system's certificates once", () => {
+    const url = "postgresql://ada@db.example/tasks?sslmode=verify-full";
+    const { ssl } = poolOptions(url);
+    expect(ssl).toHaveProperty("secureContext");
+    expect(poolOptions(`${url}&pgbouncer=true`).ssl).toEqual(ssl);
   });
 });
 

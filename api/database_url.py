@@ -1,0 +1,276 @@
+"""DATABASE_URL: which parameters it may have, and what they mean to both sides.
+
+`frontend/lib/database-url.ts` has the same rules; `tests/database_urls.json` holds the two to one
+reading. Neither driver reads a URL itself, since each knows other parameters and other defaults.
+The rules are libpq's, except for what a driver cannot do and for what other programs add to a URL.
+"""
+
+import os
+import pwd
+import re
+import ssl
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import certifi
+
+EXAMPLE = "postgresql://user:password@host/database?sslmode=require"
+VALUES = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "ssl": ("true",),  # JDBC's, which libpq reads as sslmode=require
+    "sslnegotiation": ("postgres", "direct"),
+    "channel_binding": ("disable", "prefer", "require"),
+    "target_session_attrs": ("any", "read-write", "primary", "prefer-standby"),
+    "gssencmode": ("disable", "prefer"),
+    "client_encoding": ("auto", "UTF8", "utf8", "UTF-8", "utf-8"),
+}
+"""Parameters with few values. The last three have no effect: one host is one session, GSSAPI is
+never used, and both drivers speak UTF-8."""
+TAKEN = frozenset(
+    {
+        *("host", "port", "user", "password", "dbname", "application_name", "options"),
+        *("sslrootcert", "sslcert", "sslkey"),
+        *VALUES,
+    }
+)
+DROPPED = frozenset(
+    {
+        # Prisma's, for its own pool, engine and schema.
+        *("pgbouncer", "schema", "connection_limit", "pool_timeout", "socket_timeout"),
+        *("statement_cache_size", "single_use_connections"),
+        *("max_connection_lifetime", "max_idle_connection_lifetime"),
+        # SQLAlchemy's, node-postgres', and what Supabase adds on Vercel.
+        *("prepared_statement_cache_size", "uselibpqcompat", "supa", "workaround"),
+        # libpq's, for what the pools here decide themselves.
+        *("connect_timeout", "fallback_application_name", "load_balance_hosts"),
+        *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+        "tcp_user_timeout",
+    }
+)
+"""Parameters that are for other programs, or that change nothing here."""
+FILES = ("sslrootcert", "sslcert", "sslkey")
+VERIFYING = ("require", "verify-ca", "verify-full")
+
+_URL = re.compile(r"postgres(?:ql)?://([^/?]*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL)
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
+_TCP_HOST = re.compile(r"(?!.*[^.]{64})(?!\.)(?!.*\.\.)[A-Za-z0-9_.:%-]{1,253}")
+"""RFC 1035 §2.3.4: a label has at most 63 characters."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,62}")
+_PORT = re.compile(r"[0-9]{1,5}")
+
+
+class UnfitUrl(ValueError):
+    """A URL that is not taken. Its text says what was expected, and nothing of the URL's values."""
+
+    def __init__(self, expected: str, example: str = EXAMPLE) -> None:
+        super().__init__(f"expected {expected}, for example {example}")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """What a URL says, with libpq's defaults filled in."""
+
+    host: str
+    """A name, an address, or the directory of a socket, which begins with a slash."""
+    port: int
+    user: str
+    password: str | None = field(repr=False)
+    """None leaves it to PGPASSWORD and ~/.pgpass."""
+    database: str
+    sslmode: str
+    """One of disable, prefer, require, verify-ca and verify-full."""
+    sslrootcert: str | None
+    """A file, or "system"."""
+    sslcert: str | None
+    sslkey: str | None
+    sslnegotiation: str
+    channel_binding: str
+    """For the web app alone: asyncpg has no channel binding."""
+    application_name: str | None
+    options: str | None
+
+
+def read(url: str) -> DatabaseUrl:
+    """Return what the URL says. Raises UnfitUrl."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise UnfitUrl("a PostgreSQL URL")
+    authority, path, query = match[1], match[2] or "", match[3] or ""
+    userinfo, _, place = authority.rpartition("@")
+    if (
+        url.count("@") > authority.count("@")
+        or "@" in userinfo
+        or "#" in url
+        or any(character <= " " or character == "\x7f" for character in url)
+    ):
+        raise _unencoded()
+    given = _parameters(query)
+    user, _, password = userinfo.partition(":")
+    host, port = _place(place, given)
+    login = given.get("user") or _decoded(user) or _system_user()
+    mode, root = _tls(given, is_socket=host.startswith("/"))
+    return DatabaseUrl(
+        host=host,
+        port=port,
+        user=login,
+        password=given.get("password") or _decoded(password) or None,
+        database=given.get("dbname") or _decoded(path) or login,
+        sslmode=mode,
+        sslrootcert=root,
+        sslcert=given.get("sslcert") if mode in VERIFYING else None,
+        sslkey=given.get("sslkey") if mode in VERIFYING else None,
+        sslnegotiation=given.get("sslnegotiation", "postgres") if mode in VERIFYING else "postgres",
+        channel_binding=given.get("channel_binding", "disable"),
+        application_name=given.get("application_name"),
+        options=given.get("options"),
+    )
+
+
+def arguments(url: str) -> dict[str, Any]:
+    """Return the arguments of `asyncpg.connect` for this URL. Raises UnfitUrl.
+
+    The files that it names are read once in a process.
+    """
+    said = read(url)
+    settings = {"application_name": said.application_name, "options": said.options}
+    return {
+        "host": said.host,
+        "port": said.port,
+        "user": said.user,
+        "password": said.password,
+        "database": said.database,
+        "ssl": _ssl(said),
+        "direct_tls": said.sslnegotiation == "direct",
+        "target_session_attrs": "any",
+        "server_settings": {name: value for name, value in settings.items() if value},
+    }
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """Return the known ones that have a value; of one that comes twice the last, as libpq does."""
+    given = {}
+    for pair in filter(None, query.split("&")):
+        name, equals, value = pair.partition("=")
+        name, value = _decoded(name), _decoded(value)
+        if not equals or not _NAME.fullmatch(name):
+            raise UnfitUrl("parameters of the form name=value after the question mark")
+        if name not in TAKEN | DROPPED:
+            raise UnfitUrl(f"no parameter {name}, which the API and the web app do not both know")
+        if value and value not in VALUES.get(name, (value,)):
+            one_of = ", ".join(VALUES[name])
+            raise UnfitUrl(f"{name} to be one of {one_of}", f"{name}={VALUES[name][-1]}")
+        if value and name in TAKEN:
+            given[name] = value
+    return given
+
+
+def _place(place: str, given: dict[str, str]) -> tuple[str, int]:
+    """Return the host and the port."""
+    match = _HOST.fullmatch(place)
+    host = given.get("host") or (_decoded(match[1]).strip("[]") if match else "")
+    port = given.get("port") or (match[2] if match else "") or "5432"
+    if match is None or not _PORT.fullmatch(port) or not 1 <= int(port) <= 65_535:
+        raise UnfitUrl("one host, and a port of 1 to 65535", "postgresql://user@host:5432/database")
+    if not host.startswith("/") and not _TCP_HOST.fullmatch(host):
+        raise UnfitUrl(
+            "one host, or the directory of a socket",
+            "postgresql://user@/database?host=/var/run/postgresql",
+        )
+    return host, int(port)
+
+
+def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
+    """Return `sslmode` and `sslrootcert`. A socket has no TLS, whatever is asked for."""
+    root = given.get("sslrootcert")
+    named = [name for name in FILES if name in given]
+    usual = "verify-full" if named else "require" if "ssl" in given else "prefer"
+    mode = given.get("sslmode", usual)
+    if named and mode not in VERIFYING:
+        raise UnfitUrl(f"{named[0]} only where sslmode verifies", "sslmode=verify-full")
+    if root == "system" and mode != "verify-full":
+        raise UnfitUrl("sslmode=verify-full with sslrootcert=system", "sslmode=verify-full")
+    if mode == "verify-ca" and root is None:
+        raise UnfitUrl(
+            "sslrootcert with sslmode=verify-ca, since anybody has a certificate of a public "
+            "authority",
+            "sslmode=verify-full",
+        )
+    if ("sslcert" in given) != ("sslkey" in given):
+        raise UnfitUrl("sslcert and sslkey together", "sslcert=/a.crt&sslkey=/a.key")
+    if given.get("sslnegotiation") == "direct" and mode not in VERIFYING:
+        raise UnfitUrl("sslmode=require or stronger with sslnegotiation=direct", "sslmode=require")
+    if is_socket:
+        return "disable", None
+    if mode == "require" and root:
+        return "verify-ca", root
+    if mode == "verify-full":
+        return mode, root or "system"
+    return ("prefer" if mode == "allow" else mode), root
+
+
+def _decoded(text: str) -> str:
+    """Return it percent-decoded. Raises UnfitUrl for what is not UTF-8, or holds a NUL."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise _unencoded()
+    try:
+        decoded = unquote_to_bytes(text).decode()
+    except UnicodeError:
+        raise _unencoded() from None
+    if "\0" in decoded:
+        raise _unencoded()
+    return decoded
+
+
+def _unencoded() -> UnfitUrl:
+    return UnfitUrl(
+        "what is special in its parts percent-encoded (@ as %40, % as %25, / as %2F, # as %23, "
+        "? as %3F, a space as %20)",
+        "postgresql://user:p%40ssword@host/database",
+    )
+
+
+def _system_user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise UnfitUrl("a user") from None
+
+
+def _ssl(said: DatabaseUrl) -> Any:
+    if said.sslmode == "disable":
+        return False
+    if said.sslmode == "prefer":
+        return "prefer"  # asyncpg does without where the server has none
+    return _context(said.sslmode, said.sslrootcert, said.sslcert, said.sslkey)
+
+
+@lru_cache(8)
+def _context(mode: str, root: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = mode == "verify-full"
+    context.set_alpn_protocols(["postgresql"])  # asked for by sslnegotiation=direct
+    if mode == "require":
+        context.verify_mode = ssl.CERT_NONE
+    elif root == "system":
+        context.load_default_certs()
+        context.load_verify_locations(certifi.where())  # as Node does, for a system without any
+    else:
+        try:
+            context.load_verify_locations(root)
+        except OSError:
+            raise UnfitUrl(
+                "sslrootcert to be system, or a readable file of certificates in PEM",
+                "sslrootcert=system",
+            ) from None
+    if cert:
+        try:
+            context.load_cert_chain(cert, key, password="")
+        except (OSError, ValueError):
+            raise UnfitUrl(
+                "sslcert and sslkey to be readable files in PEM, of a certificate and its key "
+                "without a passphrase",
+                "sslcert=/a.crt&sslkey=/a.key",
+            ) from None
+    return context

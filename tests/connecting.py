@@ -1,0 +1,45 @@
+"""Reads URLs, and connects to them, as the API does. Prints what came of each as JSON."""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+
+from api.database_url import UnfitUrl, read
+from api.errors import Unavailable
+from api.pool import connect
+
+ASKED = """SELECT current_user, ssl, current_setting('application_name') AS application
+FROM pg_stat_ssl WHERE pid = pg_backend_pid()"""
+
+
+def said(url: str) -> dict[str, object]:
+    """What the API reads in a URL."""
+    try:
+        return {"says": asdict(read(url))}
+    except UnfitUrl as unfit:
+        return {"refused": str(unfit)}
+
+
+async def connected(url: str) -> object:
+    """What a connection tells of itself, or why there is none."""
+    try:
+        connection = await connect(url)
+    except UnfitUrl as unfit:
+        return str(unfit)
+    except Unavailable:
+        return "does not connect"
+    try:
+        return dict(await connection.fetchrow(ASKED) or {})
+    finally:
+        connection.terminate()
+
+
+async def _all(urls: list[str]) -> list[object]:
+    return [await connected(url) for url in urls]
+
+
+if __name__ == "__main__":
+    urls = json.load(sys.stdin)
+    reading = sys.argv[1] == "read"
+    json.dump([said(url) for url in urls] if reading else asyncio.run(_all(urls)), sys.stdout)

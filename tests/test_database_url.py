@@ -1,0 +1,277 @@
+"""One DATABASE_URL means one thing to both sides: what they read in it, and how they connect."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api import database_url
+from dev.postgres import ROOT, Postgres
+from tests import connecting, stack, tls
+from tests.conftest import run
+from tests.tls import Authority
+
+CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/database_urls.json").read_text())
+needs_tls = pytest.mark.skipif(tls.BINARIES is None, reason=tls.WHY_NOT)
+PASSWORD = "p@s%s/w#o?r:d &+é"
+
+
+def both(what: str, urls: list[str], **env: str) -> tuple[list[Any], list[Any]]:
+    """What the API and the web app answer, each in a process with this environment."""
+    answers = []
+    for command in (
+        [sys.executable, "-m", "tests.connecting"],
+        [stack.NODE, "--no-warnings", ROOT / "tests/connecting.mjs"],
+    ):
+        done = subprocess.run(
+            [*command, what],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **env},
+            input=json.dumps(urls),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        answers.append(json.loads(done.stdout))
+    return answers[0], answers[1]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["url"])
+def test_a_url_is_read_as_the_table_says(case: dict[str, Any]) -> None:
+    base = connecting.said(CASES[0]["url"])["says"]
+    assert isinstance(base, dict)
+    answer = connecting.said(case["url"])
+    if "refused" in case:
+        assert answer == {"refused": case["refused"]}
+        assert "hunter2" not in case["refused"]
+        assert re.fullmatch(r"expected .+, for example .+", case["refused"])
+    else:
+        assert answer == {"says": base | case["says"]}
+
+
+def test_the_table_has_every_parameter() -> None:
+    urls = " ".join(case["url"] for case in CASES)
+    missing = {
+        name
+        for name in database_url.TAKEN | database_url.DROPPED
+        if f"{name}=" not in urls and not name.startswith(("keepalives", "max_"))
+    }
+    assert missing <= {"fallback_application_name", "single_use_connections", "workaround"}
+
+
+PIECES = st.sampled_from(
+    [
+        *("postgresql://", "postgres://", "://", "ada", "päss", "db.example", "[::1]", "127.0.0.1"),
+        *("/", ":", "@", "?", "&", "=", "#", "%", "%40", "%2F", "%00", "%ff", "%C3%A9", ",", " "),
+        *("5432", "0", "65536", "tasks", "+", ";", "\t", "'", "host=/run", "system", "verify-full"),
+        *(f"{name}=" for name in sorted(database_url.TAKEN | database_url.DROPPED)),
+        *(f"{name}={value}" for name, values in database_url.VALUES.items() for value in values),
+        *("sslrootcert=/ca.pem", "sslrootcert=system", "sslcert=/a", "sslkey=/a", "search_path=x"),
+    ]
+)
+LIKELY = st.builds(
+    "postgresql://{}@{}/{}?{}".format,
+    st.sampled_from(["ada", "ada:secret", "ada:s%40", "", "a:b:c"]),
+    st.sampled_from(["db.example", "[::1]:6432", "", "%2Frun", "a,b", "db:1"]),
+    st.sampled_from(["tasks", "", "a/b"]),
+    st.lists(PIECES, max_size=4).map("&".join),
+)
+
+
+def test_both_sides_read_any_url_alike() -> None:
+    urls: list[str] = [case["url"] for case in CASES]
+
+    @settings(max_examples=int(os.environ.get("EXAMPLES", "300")) * 5, database=None)
+    @given(st.one_of(LIKELY, st.lists(PIECES, max_size=8).map("".join), st.text()))
+    def drawn(url: str) -> None:
+        if url.isprintable() or url.isascii():
+            urls.append(url)
+
+    drawn()
+    api, web = both("read", urls)
+    assert [(url, a, b) for url, a, b in zip(urls, api, web, strict=True) if a != b] == []
+    taken = sum("says" in answer for answer in api)
+    assert 0.05 < taken / len(urls) < 0.95
+
+
+@pytest.fixture(scope="module")
+def files() -> Iterator[Path]:
+    """A folder that the server of root, who is nobody, can enter too."""
+    with TemporaryDirectory(prefix="tls-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def authority(files: Path) -> Authority:
+    return Authority(files, "authority")
+
+
+@pytest.fixture(scope="module")
+def encrypted(files: Path, authority: Authority) -> Iterator[int]:
+    """The port of a server whose certificate is for `localhost` alone."""
+    with tls.server(files, authority, PASSWORD) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def plain(files: Path) -> Iterator[int]:
+    """The port of a server without TLS."""
+    port, rules = stack.free_port(), files / "hba"
+    rules.write_text(tls.RULES)
+    rules.chmod(0o644)
+    settings = {"listen_addresses": "127.0.0.1", "port": str(port), "hba_file": str(rules)}
+    with Postgres(files / "postgres", settings) as server:
+        run(f"{server.url}&port={port}", partial(tls.populate, password=PASSWORD))
+        yield port
+
+
+def answers(urls: Mapping[str, str], **env: str) -> tuple[dict[str, object], dict[str, object]]:
+    """What each side sees: encrypted or not, or why it does not connect."""
+    api, web = both("connect", [*urls.values()], **env)
+    told = []
+    for side in (api, web):
+        seen = [one if isinstance(one, str) else one["ssl"] for one in side]
+        told.append(dict(zip(urls, seen, strict=True)))
+    return told[0], told[1]
+
+
+NOT = "does not connect"
+
+
+@needs_tls
+def test_a_server_with_tls_is_reached_as_sslmode_says(
+    encrypted: int, authority: Authority, files: Path
+) -> None:
+    other = Authority(files, "other").path
+    by_name = f"postgresql://postgres@localhost:{encrypted}/postgres"
+    by_address = f"postgresql://postgres@127.0.0.1:{encrypted}/postgres"
+    root = f"sslrootcert={authority.path}"
+    expected: dict[str, object] = {
+        by_name: True,
+        f"{by_name}?sslmode=disable": False,
+        f"{by_name}?sslmode=allow": True,
+        f"{by_name}?sslmode=prefer": True,
+        f"{by_name}?ssl=true": True,
+        f"{by_address}?sslmode=require": True,
+        f"{by_address}?sslmode=require&channel_binding=require": True,
+        f"{by_address}?sslmode=require&sslnegotiation=direct": tls.version() >= 17 or NOT,
+        f"{by_address}?sslmode=require&{root}": True,
+        f"{by_address}?sslmode=verify-ca&{root}": True,
+        f"{by_address}?sslmode=verify-ca&sslrootcert={other}": NOT,
+        f"{by_name}?sslmode=verify-full&{root}": True,
+        f"{by_name}?{root}": True,
+        f"{by_address}?sslmode=verify-full&{root}": NOT,
+        f"{by_name}?sslmode=verify-full&sslrootcert={other}": NOT,
+        f"{by_name}?sslmode=verify-full": NOT,
+        f"{by_name}?sslrootcert=system": NOT,
+        f"{by_name}?pgbouncer=true&connect_timeout=15&schema=public": True,
+    }
+    api, web = answers({url: url for url in expected})
+    assert api == expected
+    assert web == expected
+
+
+@needs_tls
+def test_verify_full_believes_the_authorities_of_the_system(
+    encrypted: int, authority: Authority
+) -> None:
+    url = f"postgresql://postgres@localhost:{encrypted}/postgres?sslmode=verify-full"
+    system = {"SSL_CERT_FILE": str(authority.path)}
+    api, web = answers({url: url, "by name": f"{url}&sslrootcert=system"}, **system)
+    assert api == web == {url: True, "by name": True}
+
+
+def test_a_server_without_tls_is_reached_unless_tls_is_demanded(plain: int) -> None:
+    url = f"postgresql://postgres@127.0.0.1:{plain}/postgres"
+    expected: dict[str, object] = {
+        url: False,
+        f"{url}?sslmode=prefer": False,
+        f"{url}?sslmode=disable": False,
+        f"{url}?sslmode=require": NOT,
+        f"{url}?sslmode=verify-full": NOT,
+    }
+    api, web = answers({url: url for url in expected})
+    assert api == expected
+    assert web == expected
+
+
+@needs_tls
+def test_a_certificate_of_ones_own_is_shown(
+    encrypted: int, authority: Authority, files: Path
+) -> None:
+    certificate, key = authority.issue("carded")
+    _, locked = authority.issue("locked", passphrase=b"hunter2")
+    url = f"postgresql://carded@localhost:{encrypted}/postgres?sslmode=verify-full"
+    url += f"&sslrootcert={authority.path}"
+    own = f"{url}&sslcert={certificate}&sslkey={key}"
+    api, web = answers({"with": own, "without": url})
+    assert api == web == {"with": True, "without": NOT}
+    unreadable = {
+        "root missing": f"{url}&sslrootcert={files / 'missing'}",
+        "root a folder": f"{url}&sslrootcert={files}",
+        "root no certificate": f"{url}&sslrootcert={key}",
+        "key missing": f"{url}&sslcert={certificate}&sslkey={files / 'missing'}",
+        "key of another": f"{url}&sslcert={certificate}&sslkey={locked}",
+        "key locked": f"{url}&sslcert={files / 'locked.crt'}&sslkey={locked}",
+        "no certificate": f"{url}&sslcert={key}&sslkey={key}",
+    }
+    api, web = answers(unreadable)
+    assert api == web
+    for name, answer in api.items():
+        about = "sslrootcert" if name.startswith("root") else "sslcert and sslkey"
+        assert str(answer).startswith(f"expected {about} to be ")
+        assert "hunter2" not in str(answer)
+
+
+@pytest.mark.parametrize("kind", ["plain", pytest.param("encrypted", marks=needs_tls)])
+def test_a_password_of_special_characters_is_percent_encoded(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    encoded, port = quote(PASSWORD, safe=""), request.getfixturevalue(kind)
+    options = {"plain": "", "encrypted": "?sslmode=require&channel_binding=require"}[kind]
+    place = f"127.0.0.1:{port}/postgres"
+    api, web = both(
+        "connect",
+        [
+            f"postgresql://ada:{encoded}@{place}{options}",
+            f"postgresql://ada:wrong@{place}{options}",
+            f"postgresql://ada:{PASSWORD}@{place}{options}",
+        ],
+    )
+    for right, wrong, bare in (api, web):
+        assert right["current_user"] == "ada"
+        assert wrong == NOT
+        assert "percent-encoded (@ as %40" in bare
+
+
+@needs_tls
+def test_tls_is_used_where_the_server_demands_it_and_the_url_says_nothing(encrypted: int) -> None:
+    url = f"postgresql://secretive:{quote(PASSWORD, safe='')}@127.0.0.1:{encrypted}/postgres"
+    api, web = answers({"unsaid": url, "disabled": f"{url}?sslmode=disable"})
+    assert api == web == {"unsaid": True, "disabled": NOT}
+
+
+def test_a_session_has_the_name_that_the_url_gives_it(plain: int) -> None:
+    url = f"postgresql://postgres@127.0.0.1:{plain}/postgres"
+    api, web = both(
+        "connect", [url, f"{url}?application_name=a%20b", f"{url}?options=-c%20geqo%3Doff"]
+    )
+    assert [one["application"] for one in api] == ["bearer-tasks-api", "a b", "bearer-tasks-api"]
+    assert [one["application"] for one in web] == [
+        "bearer-tasks-frontend",
+        "a b",
+        "bearer-tasks-frontend",
+    ]
