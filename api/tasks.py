@@ -140,8 +140,14 @@ SAME = Statement(
 )
 FOUND = Statement(select(*SHOWN).where(_mine, tasks.c.id == any_(_ids)))
 
-_turn = select(owners.c.owner_id).where(_of_owner).with_for_update().cte("turn")
-"""Taken before any task is looked at: what is seen then is what the last writer left."""
+_turn = (
+    select(owners.c.owner_id, func.now().label("now"))
+    .where(_of_owner)
+    .with_for_update()
+    .cte("turn")
+)
+"""The lock of the owner's row. It is taken before any task is read, so that a write sees what the
+last writer left. It has `now()` as a column: Citus takes no function in a CASE or a COALESCE."""
 
 
 def _locked(*which: ColumnElement[bool]) -> CTE:
@@ -195,7 +201,7 @@ def _patch(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
         )
         for name in names
     }
-    since = func.coalesce(tasks.c.completed_at, func.now())
+    since = func.coalesce(tasks.c.completed_at, _turn.c.now)
     return {**new, "completed_at": case((new["completed"], since), else_=null())}
 
 
@@ -277,11 +283,12 @@ FORGET_DELETED = _forget_deleted()
 
 # The row in which every writer of an owner takes turns. From here on its CHECK refuses new tasks:
 # a create that was under way waits for this row, and fails.
+_closed = insert(owners).values(owner_id=OWNER, task_count=0, purged_at=func.now())
 CLOSE = Statement(
-    insert(owners)
-    .values(owner_id=OWNER, task_count=0, purged_at=func.now())
-    .on_conflict_do_update(
-        index_elements=["owner_id"], set_={"task_count": 0, "purged_at": func.now()}
+    _closed.on_conflict_do_update(
+        index_elements=["owner_id"],
+        # Not `now()` once more: Citus takes no function here.
+        set_={"task_count": 0, "purged_at": _closed.excluded.purged_at},
     )
 )
 

@@ -33,7 +33,8 @@ NODE = ROOT / ".tools/node/bin/node"
 def postgres() -> Iterator[Postgres]:
     """An empty server that writes down every statement it runs.
 
-    At its end, every one that an API ran, whatever sent it, must have been held to one owner.
+    At its end, every one that an API ran, whatever sent it, must have been held to one owner, and
+    be one that Citus takes.
     """
     (ROOT / ".data").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="test-", dir=ROOT / ".data") as folder:
@@ -54,6 +55,8 @@ def postgres() -> Iterator[Postgres]:
     owned = set(ran) - {retention.DUE.sql}
     unscoped = {sql: faults for sql in owned if (faults := scope.unscoped(sql))}
     assert not unscoped
+    unroutable = {sql: faults for sql in set(ran) if (faults := scope.unroutable(sql))}
+    assert not unroutable
 
 
 class _Lent(Postgres):
