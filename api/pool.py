@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
+from api import citus
 from api.errors import Unavailable
 from api.models import Row
 
@@ -130,6 +131,8 @@ class Pool:
         self._running = False
         self.keeps_statements: bool | None = None
         """Whether a statement need not be in one transaction: known with the first connection."""
+        self.is_citus: bool | None = None
+        """Whether an owner's statement must be announced to other nodes: known likewise."""
 
     def free(self) -> "Connection | None":
         """One that nobody uses, to be given back through `lent`."""
@@ -198,11 +201,12 @@ class Pool:
         )
         try:
             if self.keeps_statements is None:
+                self.is_citus = await citus.serves(connection)
                 self.keeps_statements = await keeps_statements(connection)
             if self.keeps_statements and not size:  # others may have asked meanwhile
                 connection.terminate()
                 return await self._connected()
-            await _take_text(connection)
+            await take_text(connection)
         except BaseException:
             connection.terminate()
             raise
@@ -287,7 +291,7 @@ class _Lent:
         self._pool.give(self._connection, error)
 
 
-async def _take_text(connection: Connection) -> None:
+async def take_text(connection: Connection) -> None:
     """Python reads PostgreSQL's text for a moment or a day in less time than asyncpg's form takes.
 
     Of a page of fifty they are most of what asyncpg reads. An id is text to everybody else, too.

@@ -41,6 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from uuid_utils.compat import uuid7
 
+from api.citus import constraint
 from api.database import Owned
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
 from api.models import (
@@ -357,9 +358,10 @@ class Tasks:
             except asyncpg.UniqueViolationError:
                 there = await self._same(new)
             except asyncpg.CheckViolationError as violation:
-                if violation.constraint_name == "ck_owners_purged":
+                violated = constraint(violation)
+                if violated == "ck_owners_purged":
                     raise Unauthenticated(token_sent=True) from None
-                if violation.constraint_name != "ck_owners_task_count":
+                if violated != "ck_owners_task_count":
                     raise
                 full = f"makes more than the {TASKS_PER_OWNER} tasks one may keep, trash and all"
                 raise BadUserInput({named: full}) from None
@@ -410,7 +412,7 @@ class Tasks:
         try:
             return await self._each(UPDATE_ALL, ids, add_labels=add, remove_labels=remove, **given)
         except asyncpg.CheckViolationError as violation:
-            if violation.constraint_name != "ck_tasks_labels":
+            if constraint(violation) != "ck_tasks_labels":
                 raise
             full = f"would make more than {LABELS_PER_TASK} labels of a task"
             raise BadUserInput({"addLabels": full}) from None
