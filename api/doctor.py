@@ -51,7 +51,7 @@ WHERE owner_id = $2::text AND $1::{SCHEMA}.caller <> '' RETURNING owner_id
 """  # noqa: S608 - of constants
 _GIVE = f"""
 INSERT INTO {SCHEMA}.owners (owner_id, task_count)
-SELECT $2::text, 0 WHERE $1::{SCHEMA}.caller <> ''
+VALUES ($2::text, length($1::{SCHEMA}.caller) * 0)
 """
 """Statements of a caller that mean another owner's rows: wall 3 alone can stop them."""
 
