@@ -52,7 +52,7 @@ WHERE owner_id = $2::text AND $1::{SCHEMA}.caller <> '' RETURNING owner_id
 _GIVE = f"""
 INSERT INTO {SCHEMA}.owners (owner_id, task_count)
 VALUES ($2::text, length($1::{SCHEMA}.caller) * 0)
-"""
+"""  # noqa: S608 - of constants
 """Statements of a caller that mean another owner's rows: wall 3 alone can stop them."""
 
 
