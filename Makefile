@@ -20,6 +20,7 @@ test: check
 	cd frontend && $(NPM) run --silent test
 	cd frontend && $(NPM) run --silent build
 	.venv/bin/python -m pytest
+	PARTITIONS=8 .venv/bin/python -m pytest tests/test_tasks.py tests/test_pages.py tests/test_changes.py tests/test_model.py
 
 # Tries to steal somebody's tasks, by every operation of the schema, and says what came of it.
 attack: setup

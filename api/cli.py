@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         help="bring the database up to date",
         description="Applies the migrations that are pending and ends. Several at once are safe.",
     )
+    migrate.add_argument(
+        "--partitions",
+        type=_number,
+        metavar="N",
+        help="divide the tables of owners into N hash partitions, 1 for none (as they are)",
+    )
     migrate.set_defaults(command=_migrate)
 
     token = commands.add_parser(
@@ -124,7 +130,7 @@ def _port(text: str) -> int:
 
 def _number(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,2}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes: write 1 to 999")
+        raise argparse.ArgumentTypeError(f"{text!r} is no such number: write 1 to 999")
     return int(text)
 
 
@@ -201,15 +207,15 @@ async def _say_wall(url: str) -> None:
             log.warning("%s %s; %s", finding.about, finding.said, finding.mend)
 
 
-def _migrate(_: argparse.Namespace) -> None:
-    _upgrade(DatabaseConfig.read(*_env_files()).direct_url)
+def _migrate(chosen: argparse.Namespace) -> None:
+    _upgrade(DatabaseConfig.read(*_env_files()).direct_url, chosen.partitions)
 
 
-def _upgrade(url: str) -> None:
+def _upgrade(url: str, partitions: int | None = None) -> None:
     from api import migrations
 
     try:
-        migrations.upgrade(url)
+        migrations.upgrade(url, partitions)
     except migrations.Failed as error:
         _stop(str(error), 1)
 

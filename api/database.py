@@ -7,11 +7,12 @@ and once more for PostgreSQL, whose row security `$1` puts in force (`migrations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Self
 
+from api import citus
 from api.errors import Unavailable
 from api.fairness import Share, Turns
 from api.models import Row
@@ -67,18 +68,21 @@ class Owned:
 class Transaction(_Connected):
     """Several statements, all or none; each behind its own owner's wall, or behind none."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, is_citus: bool) -> None:
         self._connection = connection
+        self._is_citus = is_citus
 
     async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
         """An owner's statement keeps its wall to itself: else it would last for the next one."""
-        rows = await _fetched(self._connection, statement, values)
+        rows = await _fetched(self._connection, statement, values, is_citus=self._is_citus)
         if isinstance(statement, Statement):
             await self._connection.execute("RESET ROLE")
         return rows
 
     async def owners(self, statement: EveryonesStatement) -> list[str]:
         """Of whom it is true. From here on, unless for one owner, the rows of everyone are seen."""
+        if self._is_citus:
+            await self._connection.execute(citus.SETTINGS)
         await self._connection.execute("SET LOCAL app.everyone = 'on'")
         rows = await self._connection.fetch(statement.sql, *statement.arguments({}))
         return [owner for (owner,) in rows]
@@ -115,10 +119,11 @@ class Database(_Connected):
             try:
                 connection = self._pool.free() or await self._pool.take()
                 with self._pool.lent(connection):
-                    if self._pool.server and self._pool.server.keeps_statements:
+                    server = self._pool.server
+                    if server and server.keeps_statements and not server.is_citus:
                         return await connection.run(statement.sql, values, statement.record)
-                    async with self._begun(connection):
-                        return await _fetched(connection, statement, values)
+                    async with self._begun(connection) as is_citus:
+                        return await _fetched(connection, statement, values, is_citus=is_citus)
             except Lost:
                 if not may_again:
                     raise
@@ -129,8 +134,8 @@ class Database(_Connected):
         """Commit at the end; undo everything when something is raised. Raises Unavailable."""
         connection = await self._pool.take()
         with self._pool.lent(connection):
-            async with self._begun(connection):
-                yield Transaction(connection)
+            async with self._begun(connection) as is_citus:
+                yield Transaction(connection, is_citus=is_citus)
 
     async def notify(self, channel: str) -> None:
         """Wake all that listen on this channel. Raises Unavailable."""
@@ -140,20 +145,31 @@ class Database(_Connected):
                 await connection.execute("SELECT pg_notify($1, '')", channel)
 
     @asynccontextmanager
-    async def _begun(self, connection: Connection) -> AsyncIterator[None]:
-        """Begin a transaction in which PostgreSQL ends each statement that takes too long."""
+    async def _begun(self, connection: Connection) -> AsyncIterator[bool]:
+        """Begin a transaction in which PostgreSQL ends each statement that takes too long.
+
+        Tell whether an owner's statement in it must be announced to the nodes of Citus.
+        """
+        server = self._pool.server
         async with connection.transaction():
-            if not (self._pool.server and self._pool.server.limits_statements):
+            if not (server and server.limits_statements):
                 await connection.execute(
                     f"SET LOCAL statement_timeout = {self._limits.in_postgresql}"
                 )
-            yield
+            yield bool(server and server.is_citus)
 
 
-def _fetched(
-    connection: Connection, statement: Statement | UnownedStatement, values: Sequence[object]
-) -> Awaitable[list[Row]]:
-    return connection.fetch(statement.sql, *values, record_class=statement.record)
+async def _fetched(
+    connection: Connection,
+    statement: Statement | UnownedStatement,
+    values: Sequence[object],
+    *,
+    is_citus: bool,
+) -> list[Row]:
+    """In a transaction. The first value of an owner's statement is the owner."""
+    if is_citus and isinstance(statement, Statement):
+        await connection.execute(citus.announcement(str(values[0])))
+    return await connection.fetch(statement.sql, *values, record_class=statement.record)
 
 
 async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:

@@ -1,6 +1,7 @@
 """What must be right for the API to serve, looked at one after the other, and how to mend it."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,13 +13,15 @@ from itertools import chain
 import asyncpg
 import httpx
 
-from api import migrations
+from api import citus, migrations
 from api.config import Config, TokenConfig
+from api.database import Transaction
 from api.errors import Unavailable
 from api.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust
-from api.models import SCHEMA
-from api.pool import Connection, Server, connect
+from api.models import SCHEMA, metadata
+from api.pool import AWAY, Connection, Server, connect, take_text
 from api.proxies import own_hosts, proxy_for, shown
+from api.tasks import Tasks
 from api.tokens import LEEWAY
 
 TIMEOUT = 5.0
@@ -27,6 +30,10 @@ OLDEST = 15
 """PostgreSQL's major version."""
 
 _MIGRATE = "run: python -m api migrate"
+_NODES = (
+    "see that bearer_tasks_caller may log in from each node of Citus to each other (ALTER ROLE "
+    "bearer_tasks_caller LOGIN, pg_hba.conf, pg_dist_authinfo), then run: python -m api migrate"
+)
 _WALL = f"""
 SELECT current_user AS role, session_user AS login, ARRAY(
   SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -36,6 +43,19 @@ SELECT current_user AS role, session_user AS login, ARRAY(
 WHERE $1::{SCHEMA}.caller IS NOT NULL
 """  # noqa: S608 - of constants
 """What holds for a statement of some caller, asked as one."""
+_READ = f"""
+SELECT DISTINCT owner_id FROM {SCHEMA}.{{}}
+WHERE owner_id = ANY ($2::text[]) AND $1::{SCHEMA}.caller <> ''
+"""  # noqa: S608 - of constants
+_WRITE = f"""
+UPDATE {SCHEMA}.owners SET task_count = 0
+WHERE owner_id = $2::text AND $1::{SCHEMA}.caller <> '' RETURNING owner_id
+"""  # noqa: S608 - of constants
+_GIVE = f"""
+INSERT INTO {SCHEMA}.owners (owner_id, task_count)
+VALUES ($2::text, length($1::{SCHEMA}.caller) * 0)
+"""  # noqa: S608 - of constants
+"""Statements of a caller that mean another owner's rows: wall 3 alone can stop them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +223,57 @@ async def wall(connection: Connection) -> Finding:
     if unheld:
         said = f"is off for {', '.join(unheld)}, because row security is not in force there"
         return Finding(about, said, _MIGRATE)
-    return Finding(about, f"is on: statements of an owner run as {role}")
+    is_citus = await citus.serves(connection)
+    try:
+        leaks = await _leaks(connection, is_citus=is_citus)
+    except (*AWAY, asyncpg.PostgresError) as error:
+        said = f"cannot be tried: {_first_line(error)}"
+        return Finding(about, said, _NODES if is_citus else "mend that, and run this again")
+    if leaks:
+        mend = _NODES if is_citus else "look for policies and triggers that are not this API's"
+        return Finding(about, f"does not hold: {leaks}", mend)
+    tried = "two owners, made up and undone, saw and wrote their own rows alone"
+    where = ", each told to the nodes of Citus first" if is_citus else ""
+    return Finding(about, f"is on: statements of an owner run as {role}{where}; {tried}")
+
+
+async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
+    """Return what one of two owners saw or wrote that wall 3 should have prevented.
+
+    Both are made up. Their tasks are written as any are, and everything is rolled back. Raises what
+    asyncpg raises.
+    """
+    transaction = Transaction(connection, is_citus=is_citus)
+    one, other, third = (f"doctor-{secrets.token_hex(8)}" for _ in range(3))
+
+    async def caller(sql: str, *values: object) -> set[str]:
+        if is_citus:
+            await connection.execute(citus.announcement(one))
+        rows = await connection.fetch(sql, one, *values)
+        await connection.execute("RESET ROLE")
+        return {row["owner_id"] for row in rows}
+
+    await take_text(connection)  # which `Tasks` compares ids as
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        # The statements below are the only ones here that are not held to their owner.
+        await connection.execute("SET LOCAL application_name = 'bearer-tasks-doctor'")
+        for owner in (one, other):
+            await Tasks(transaction.of(owner)).create({"title": "doctor"})
+        for table in (table.name for table in metadata.sorted_tables if "owner_id" in table.c):
+            seen = await caller(_READ.format(table), [one, other])
+            if seen != {one}:
+                return f"an owner saw {'another' if other in seen else 'nothing'} in {table}"
+        if await caller(_WRITE, other):
+            return "an owner wrote into a row of another"
+        with suppress(asyncpg.InsufficientPrivilegeError):
+            async with connection.transaction():
+                await caller(_GIVE, third)
+            return "an owner wrote a row for another"
+        return None
+    finally:
+        await undone.rollback()
 
 
 async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:

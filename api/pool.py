@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
 
+from api import citus
 from api.database_url import arguments
 from api.errors import Unavailable
 from api.models import Row
@@ -235,7 +236,7 @@ class Pool:
             if self.server.keeps_statements and not size:  # others may have asked meanwhile
                 connection.terminate()
                 return await self._connected()
-            await _take_text(connection)
+            await take_text(connection)
         except BaseException:
             connection.terminate()
             raise
@@ -343,7 +344,7 @@ class _Lent:
         self._pool.give(self._connection, error)
 
 
-async def _take_text(connection: Connection) -> None:
+async def take_text(connection: Connection) -> None:
     """Python reads PostgreSQL's text for a moment or a day in less time than asyncpg's form takes.
 
     Of a page of fifty they are most of what asyncpg reads. An id is text to everybody else, too.
@@ -424,6 +425,8 @@ class Server:
 
     Where it does not, only a cancel request of ours ends one: a process that is killed sends none.
     """
+    is_citus: bool
+    """Whether an owner's statement must be announced to other nodes (see `citus`)."""
 
     @classmethod
     async def behind(cls, connection: Connection) -> Self:
@@ -438,4 +441,4 @@ class Server:
             )
             [(server, goes_by_its_name, limited)] = await asked.fetch(name)
         keeps = server == connection.get_server_pid() or not goes_by_its_name
-        return cls(keeps, limited)
+        return cls(keeps, limited, await citus.serves(connection))

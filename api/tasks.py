@@ -41,6 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from uuid_utils.compat import uuid7
 
+from api.citus import constraint
 from api.database import Owned
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
 from api.models import (
@@ -140,8 +141,14 @@ SAME = Statement(
 )
 FOUND = Statement(select(*SHOWN).where(_mine, tasks.c.id == any_(_ids)))
 
-_turn = select(owners.c.owner_id).where(_of_owner).with_for_update().cte("turn")
-"""Taken before any task is looked at: what is seen then is what the last writer left."""
+_turn = (
+    select(owners.c.owner_id, func.now().label("now"))
+    .where(_of_owner)
+    .with_for_update()
+    .cte("turn")
+)
+"""The lock of the owner's row. It is taken before any task is read, so that a write sees what the
+last writer left. It has `now()` as a column: Citus takes no function in a CASE or a COALESCE."""
 
 
 def _locked(*which: ColumnElement[bool]) -> CTE:
@@ -195,7 +202,7 @@ def _patch(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
         )
         for name in names
     }
-    since = func.coalesce(tasks.c.completed_at, func.now())
+    since = func.coalesce(tasks.c.completed_at, _turn.c.now)
     return {**new, "completed_at": case((new["completed"], since), else_=null())}
 
 
@@ -277,11 +284,12 @@ FORGET_DELETED = _forget_deleted()
 
 # The row in which every writer of an owner takes turns. From here on its CHECK refuses new tasks:
 # a create that was under way waits for this row, and fails.
+_closed = insert(owners).values(owner_id=OWNER, task_count=0, purged_at=func.now())
 CLOSE = Statement(
-    insert(owners)
-    .values(owner_id=OWNER, task_count=0, purged_at=func.now())
-    .on_conflict_do_update(
-        index_elements=["owner_id"], set_={"task_count": 0, "purged_at": func.now()}
+    _closed.on_conflict_do_update(
+        index_elements=["owner_id"],
+        # Not `now()` once more: Citus takes no function here.
+        set_={"task_count": 0, "purged_at": _closed.excluded.purged_at},
     )
 )
 
@@ -350,9 +358,10 @@ class Tasks:
             except asyncpg.UniqueViolationError:
                 there = await self._same(new)
             except asyncpg.CheckViolationError as violation:
-                if violation.constraint_name == "ck_owners_purged":
+                violated = constraint(violation)
+                if violated == "ck_owners_purged":
                     raise Unauthenticated(token_sent=True) from None
-                if violation.constraint_name != "ck_owners_task_count":
+                if violated != "ck_owners_task_count":
                     raise
                 full = f"makes more than the {TASKS_PER_OWNER} tasks one may keep, trash and all"
                 raise BadUserInput({named: full}) from None
@@ -403,7 +412,7 @@ class Tasks:
         try:
             return await self._each(UPDATE_ALL, ids, add_labels=add, remove_labels=remove, **given)
         except asyncpg.CheckViolationError as violation:
-            if violation.constraint_name != "ck_tasks_labels":
+            if constraint(violation) != "ck_tasks_labels":
                 raise
             full = f"would make more than {LABELS_PER_TASK} labels of a task"
             raise BadUserInput({"addLabels": full}) from None

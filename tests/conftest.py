@@ -37,13 +37,19 @@ atexit.register(CLIENT.close)
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One server for all tests of a worker; or a copy of what `POSTGRES_TO_COPY` names."""
+    """One server for all tests of a worker, in so many `PARTITIONS`.
+
+    Or a copy of what `POSTGRES_TO_COPY` names, or the database of Citus at `CITUS_URL`.
+    """
+    if url := os.environ.get("CITUS_URL"):
+        yield stack.citus(url)
+        return
     if template := os.environ.get("POSTGRES_TO_COPY"):
         with stack.copy(template) as copied:
             yield copied
         return
     with stack.postgres() as server:
-        migrations.upgrade(server.url)
+        migrations.upgrade(server.url, int(os.environ.get("PARTITIONS", "1")))
         yield server
 
 

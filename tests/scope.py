@@ -1,4 +1,4 @@
-"""Reads captured SQL as PostgreSQL itself does, and says where it is not held to one owner.
+"""Reads captured SQL as PostgreSQL itself does: where it is not held to one owner, or no shard's.
 
 Shares nothing with the check in `api.statements`, which reads statements before they are SQL.
 """
@@ -11,6 +11,8 @@ from pglast.enums import A_Expr_Kind, BoolExprType
 from pglast.visitors import Visitor
 
 OWNED = {"tasks", "task_ids", "owners"}
+IMMUTABLE = {"cardinality", "count", "make_interval", "max", "relabelled"}
+"""Functions that Citus takes anywhere. The others may change their answer within a session."""
 
 
 def unscoped(sql: str) -> list[str]:
@@ -21,6 +23,72 @@ def unscoped(sql: str) -> list[str]:
     finder = _Finder()
     finder(parse_sql(sql))
     return finder.faults
+
+
+def unroutable(sql: str) -> list[str]:
+    """Return what Citus refuses in a write, though PostgreSQL takes it.
+
+    These are the rules of Citus' router planner for functions that are not immutable: none in a
+    CASE or COALESCE of an UPDATE or DELETE, none there that is given a column, none in RETURNING,
+    and none in DO UPDATE.
+    """
+    finder = _Unroutable()
+    finder(parse_sql(sql))
+    return finder.faults
+
+
+class _Unroutable(Visitor):  # type: ignore[misc]  # see below
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+
+    def visit_UpdateStmt(self, _: object, node: Any) -> None:  # noqa: N802
+        self._check_expressions("UPDATE", (*node.targetList, node.whereClause))
+        self._check("RETURNING", _returned(node))
+
+    def visit_DeleteStmt(self, _: object, node: Any) -> None:  # noqa: N802
+        self._check_expressions("DELETE", (node.whereClause,))
+        self._check("RETURNING", _returned(node))
+
+    def visit_InsertStmt(self, _: object, node: Any) -> None:  # noqa: N802
+        self._check("RETURNING", _returned(node))
+        if conflict := node.onConflictClause:
+            self._check("DO UPDATE", (*(conflict.targetList or ()), conflict.whereClause))
+
+    def _check_expressions(self, what: str, nodes: Any) -> None:
+        for part in _parts(nodes):
+            if isinstance(part, ast.CaseExpr | ast.CoalesceExpr):
+                self._check(f"CASE or COALESCE of {what}", (part,))
+            elif isinstance(part, ast.FuncCall) and any(
+                isinstance(inner, ast.ColumnRef) for inner in _parts((part,))
+            ):
+                self._check(f"column in {what}", (part,))
+
+    def _check(self, where: str, nodes: Any) -> None:
+        self.faults += [f"{name} in {where}" for name in _mutable(nodes)]
+
+
+def _returned(write: Any) -> Any:
+    return write.returningClause.exprs if write.returningClause else ()
+
+
+def _mutable(nodes: Any) -> Iterator[str]:
+    """The names of the functions in these expressions that are not immutable."""
+    for part in _parts(nodes):
+        if isinstance(part, ast.SQLValueFunction):  # such as CURRENT_TIMESTAMP
+            yield part.op.name
+        elif isinstance(part, ast.FuncCall) and part.funcname[-1].sval not in IMMUTABLE:
+            yield part.funcname[-1].sval
+
+
+def _parts(nodes: Any) -> Iterator[Any]:
+    """Each node of these expressions, and of what is in them."""
+    for node in nodes or ():
+        if isinstance(node, tuple):
+            yield from _parts(node)
+        elif isinstance(node, ast.Node):
+            yield node
+            yield from _parts(getattr(node, name) for name in node)
 
 
 class _Finder(Visitor):  # type: ignore[misc]  # pglast goes unread, see pyproject.toml

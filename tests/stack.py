@@ -19,14 +19,16 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
+import pytest
 
-from api import retention
+from api import migrations, retention
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 from tests import scope
 
 START_TIMEOUT = 60.0
 FRONTEND = ROOT / "frontend"
+SCALE = ROOT / "docs/scale.md"
 NODE = ROOT / ".tools/node/bin/node"
 _held = socket.socket()
 _held.bind(("127.0.0.1", 0))
@@ -39,7 +41,8 @@ NOBODY = f"127.0.0.1:{_held.getsockname()[1]}"
 def postgres() -> Iterator[Postgres]:
     """An empty server that writes down every statement it runs.
 
-    At its end, every one that an API ran, whatever sent it, must have been held to one owner.
+    At its end, every one that an API ran, whatever sent it, must have been held to one owner, and
+    be one that Citus takes.
     """
     (ROOT / ".data").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="test-", dir=ROOT / ".data") as folder:
@@ -60,6 +63,8 @@ def postgres() -> Iterator[Postgres]:
     owned = set(ran) - {retention.DUE.sql}
     unscoped = {sql: faults for sql in owned if (faults := scope.unscoped(sql))}
     assert not unscoped
+    unroutable = {sql: faults for sql in set(ran) if (faults := scope.unroutable(sql))}
+    assert not unroutable
 
 
 class _Lent(Postgres):
@@ -88,8 +93,30 @@ def copy(url: str) -> Iterator[Postgres]:
     asyncio.run(work(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+def citus(url: str) -> Postgres:
+    """The database of Citus at this URL, migrated and distributed as docs/scale.md says."""
+    migrations.upgrade(url)
+    [commands] = re.findall(
+        r"```sql\n(SELECT create_distributed_table.*?)```", SCALE.read_text(), re.DOTALL
+    )
+
+    async def distribute() -> None:
+        connection = await asyncpg.connect(url)
+        distributed = (
+            "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid = 'tasks.owners'::regclass"
+        )
+        if not await connection.fetchval(distributed):
+            await connection.execute(commands)
+        await connection.close()
+
+    asyncio.run(distribute())
+    return _Lent(url)
+
+
 def statements(server: Postgres, application: str) -> list[str]:
     """The SQL that this application ran on the server so far."""
+    if isinstance(server, _Lent):
+        pytest.skip("needs the log of a server of its own")
     found = []
     log = (server.home / "data/log/statements.json").read_text()
     # What is behind the last line's end is being written. `splitlines` would end one at U+2028.

@@ -424,9 +424,11 @@ def test_a_pooler_that_loses_statements_is_recognised(postgres: Postgres) -> Non
             connection.terminate()
 
     assert asyncio.run(behind(postgres.url)) == Server(
-        keeps_statements=True, limits_statements=True
+        keeps_statements=True, limits_statements=True, is_citus=False
     )
     with through(postgres, pooled=True) as url:
         assert asyncio.run(behind(url)) == Server(
-            keeps_statements=pooler.keeps_statements(), limits_statements=False
+            keeps_statements=pooler.keeps_statements(),
+            limits_statements=False,
+            is_citus=False,
         )

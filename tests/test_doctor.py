@@ -115,6 +115,34 @@ def test_a_table_without_its_row_security_is_named(postgres: Postgres) -> None:
     assert "is off for notes" in examined(trusting(url))["wall 3"].said
 
 
+@pytest.mark.parametrize(
+    ("policy", "seen"),
+    [
+        ("tasks.tasks USING (true)", "an owner saw another in tasks"),
+        ("tasks.task_ids FOR SELECT USING (true)", "an owner saw another in task_ids"),
+        ("tasks.owners FOR INSERT WITH CHECK (true)", "an owner wrote a row for another"),
+        ("tasks.tasks AS RESTRICTIVE FOR SELECT USING (false)", "cannot be tried"),
+    ],
+)
+def test_a_wall_that_stands_and_does_not_hold_is_seen(
+    postgres: Postgres, policy: str, seen: str
+) -> None:
+    """Row security is in force on each table, under the role that is bound by it."""
+    url = database(postgres, "SUPERUSER")
+    migrations.upgrade(url)
+    assert wrong(examined(trusting(url))) == []
+    run(url, lambda connection: connection.execute(f"CREATE POLICY hole ON {policy}"))
+    found = examined(trusting(url))
+    assert wrong(found) == ["wall 3"]
+    assert seen in found["wall 3"].said
+
+    async def left(connection: asyncpg.Connection) -> list[int]:
+        count = "SELECT count(*) FROM tasks.{}"
+        return [await connection.fetchval(count.format(name)) for name in ("owners", "tasks")]
+
+    assert run(url, left) == [0, 0], "what was tried is undone"
+
+
 def test_a_clock_that_goes_otherwise_is_told(settings: dict[str, str]) -> None:
     for hours, faults in ((0, []), (1, ["clock"]), (-1, ["clock"])):
         date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)

@@ -146,47 +146,50 @@ def test_who_counts_reads_the_owners_rows_once_more_at_most(loaded: Postgres) ->
     run(loaded, check)
 
 
+async def others(
+    connection: asyncpg.Connection,
+) -> list[tuple[str, Statement, dict[str, Any], int]]:
+    """All statements but the pages, each with its values and how many rows it may read."""
+    some = "SELECT id FROM tasks.tasks WHERE owner_id = $1 LIMIT 100"
+    ids = [row["id"] for row in await connection.fetch(some, scale.BIG)]
+    statuses = {"statuses": EVERY}
+    patch = tasks.bound({"completed": True}, TaskFields.model_fields)
+    position = {"after_number": 5_000, "after_id": MAX, "limit": 101, "limit_and_state": 102}
+    new = {"given": "[]", "how_many": 0}
+    many = tasks.bound({"completed": True}, ("completed", "priority", "due_on"))
+    whole = TASKS_PER_OWNER
+    return [
+        ("get", tasks.GET, {"id": ids[0]}, 1),
+        ("get nothing", tasks.GET, {"id": NIL}, 0),
+        ("count", lists.COUNTS[False], statuses, whole),
+        *(
+            (f"count {name}", lists.COUNTS[True], statuses | NOTHING | said, whole)
+            for name, said in NARROW.items()
+        ),
+        ("labels", lists.LABELS, {**statuses, "limit": lists.MAX_LABELS}, whole),
+        ("state", changes.STATE, {}, 1),
+        ("changes", changes.SINCE, position, 101 + 1),
+        ("create", tasks.CREATE, new, 1),
+        ("same", tasks.SAME, {"ids": ids}, 100),
+        ("found", tasks.FOUND, {"ids": ids}, 100),
+        ("update", tasks.UPDATE, {"id": ids[0], "expected_version": None, **patch}, 5),
+        (
+            "update all",
+            tasks.UPDATE_ALL,
+            {"ids": ids, "add_labels": ["x"], "remove_labels": [], **many},
+            205,
+        ),
+        ("trash", tasks.TRASH, {"ids": ids}, 205),
+        ("restore", tasks.RESTORE, {"ids": ids}, 205),
+        ("delete", tasks.DELETE, {"ids": ids}, 305),
+        ("empty the trash", tasks.EMPTY_TRASH, {}, whole),
+        ("forget the deleted", tasks.FORGET_DELETED, {}, whole),
+    ]
+
+
 def test_everything_else_reads_the_owners_rows_at_most(loaded: Postgres) -> None:
     async def check(connection: asyncpg.Connection) -> None:
-        ids = [
-            row["id"]
-            for row in await connection.fetch(
-                "SELECT id FROM tasks.tasks WHERE owner_id = $1 LIMIT 100", scale.BIG
-            )
-        ]
-        statuses = {"statuses": EVERY}
-        patch = tasks.bound({"completed": True}, TaskFields.model_fields)
-        position = {"after_number": 5_000, "after_id": MAX, "limit": 101, "limit_and_state": 102}
-        new = {"given": "[]", "how_many": 0}
-        many = tasks.bound({"completed": True}, ("completed", "priority", "due_on"))
-        whole = TASKS_PER_OWNER
-        for label, statement, values, most in [
-            ("get", tasks.GET, {"id": ids[0]}, 1),
-            ("get nothing", tasks.GET, {"id": NIL}, 0),
-            ("count", lists.COUNTS[False], statuses, whole),
-            *(
-                (f"count {name}", lists.COUNTS[True], statuses | NOTHING | said, whole)
-                for name, said in NARROW.items()
-            ),
-            ("labels", lists.LABELS, statuses, whole),
-            ("state", changes.STATE, {}, 1),
-            ("changes", changes.SINCE, position, 101 + 1),
-            ("create", tasks.CREATE, new, 1),
-            ("same", tasks.SAME, {"ids": ids}, 100),
-            ("found", tasks.FOUND, {"ids": ids}, 100),
-            ("update", tasks.UPDATE, {"id": ids[0], "expected_version": None, **patch}, 5),
-            (
-                "update all",
-                tasks.UPDATE_ALL,
-                {"ids": ids, "add_labels": ["x"], "remove_labels": [], **many},
-                205,
-            ),
-            ("trash", tasks.TRASH, {"ids": ids}, 205),
-            ("restore", tasks.RESTORE, {"ids": ids}, 205),
-            ("delete", tasks.DELETE, {"ids": ids}, 305),
-            ("empty the trash", tasks.EMPTY_TRASH, {}, whole),
-            ("forget the deleted", tasks.FORGET_DELETED, {}, whole),
-        ]:
+        for label, statement, values, most in await others(connection):
             rows = read(await plan(connection, statement, **values), label)
             assert rows <= most, (label, rows)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import asyncpg
 import pytest
 from sqlalchemy import (
     Column,
@@ -25,11 +26,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from api import changes, lists, retention
+from api import revocations as revocations_room
+from api import tasks as tasks_room
 from api.models import metadata, owners, revocations, task_ids, tasks
-from api.statements import OWNER, Built, Statement, UnownedStatement, UnscopedStatement
+from api.statements import (
+    OWNER,
+    Built,
+    Statement,
+    UnownedStatement,
+    UnscopedStatement,
+    _Compiled,
+)
 from dev.postgres import Postgres
 from tests import scope, stack
-from tests.conftest import Caller
+from tests.conftest import Caller, run
 
 mine = tasks.c.owner_id == OWNER
 other = tasks.alias("other")
@@ -157,6 +168,57 @@ def test_the_reader_of_captured_statements_sees_what_is_not_held() -> None:
         "SELECT * FROM tasks.tasks WHERE tasks.tasks.owner_id = $1::text::tasks.caller": ["tasks"],
     }.items():
         assert scope.unscoped(sql.replace("@", "$1::tasks.caller")) == faults, sql
+
+
+def test_the_reader_of_captured_statements_sees_what_citus_refuses() -> None:
+    update = "UPDATE tasks.tasks SET completed_at ="
+    upsert = "INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET"
+    for sql, faults in {
+        f"{update} CASE WHEN completed THEN now() END": ["now in CASE or COALESCE of UPDATE"],
+        f"{update} 1 + coalesce(completed_at, CURRENT_TIMESTAMP)": [
+            "SVFOP_CURRENT_TIMESTAMP in CASE or COALESCE of UPDATE"
+        ],
+        f"WITH a AS ({update} coalesce(completed_at, clock_timestamp())) SELECT 1": [
+            "clock_timestamp in CASE or COALESCE of UPDATE"
+        ],
+        f"{update} date_trunc('day', created_at)": ["date_trunc in column in UPDATE"],
+        f"{update} now() RETURNING now()": ["now in RETURNING"],
+        f"{update} now() WHERE CASE WHEN completed THEN now() END < created_at": [
+            "now in CASE or COALESCE of UPDATE"
+        ],
+        "DELETE FROM tasks.tasks WHERE coalesce(trashed_at, now()) < now()": [
+            "now in CASE or COALESCE of DELETE"
+        ],
+        f"{upsert} a = now()": ["now in DO UPDATE"],
+        f"{upsert} a = 1 WHERE t.a < random()": ["random in DO UPDATE"],
+        f"{update} now(), labels = relabelled(labels, $1, $2)": [],
+        f"{update} CASE WHEN completed THEN turn.now END FROM turn": [],
+        f"{upsert} a = excluded.a": [],
+        "INSERT INTO t (a) VALUES (now())": [],
+        "SELECT coalesce(a, now()) FROM t": [],
+    }.items():
+        assert scope.unroutable(sql) == faults, sql
+
+
+def test_functions_that_citus_takes_anywhere_are_immutable(postgres: Postgres) -> None:
+    async def asked(connection: asyncpg.Connection) -> set[str]:
+        immutable = "SELECT proname FROM pg_proc WHERE proname = ANY ($1) AND provolatile <> 'i'"
+        return {row["proname"] for row in await connection.fetch(immutable, [*scope.IMMUTABLE])}
+
+    assert run(postgres, asked) == set()
+
+
+def test_no_statement_has_a_shape_that_citus_refuses() -> None:
+    """Pages are read back when they ran, as are all others: see `stack.postgres`."""
+    built = [
+        statement
+        for room in (changes, lists, retention, revocations_room, tasks_room)
+        for value in vars(room).values()
+        for statement in (value.values() if isinstance(value, dict) else [value])
+        if isinstance(statement, _Compiled)
+    ]
+    assert len(built) >= 25
+    assert [fault for statement in built for fault in scope.unroutable(statement.sql)] == []
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,14 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, partitions: int | None = None) -> None:
     """Applies what is pending, one process at a time. Blocks, and must not run in an event loop.
 
-    Raises Failed.
+    Given a number of `partitions`, divides the tables of owners into so many; 1 makes each of them
+    one table again. Raises Failed.
     """
     config = _config()
-    config.attributes["url"] = url
+    config.attributes.update(url=url, partitions=partitions)
     try:
         command.upgrade(config, "head")
     except (*AWAY, asyncpg.PostgresError, SQLAlchemyError) as error:

@@ -1,6 +1,7 @@
 """Alembic's way in, for `python -m api migrate` and for `alembic revision --autogenerate`."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +18,18 @@ from api.pool import CONNECT_TIMEOUT
 
 LOCK = 4_208_150_211
 """Any number that nobody else locks: one process migrates, the others wait and find it done."""
+PARTITIONS = Path(__file__).with_name("partitions.sql")
 ROW_SECURITY = Path(__file__).with_name("row_security.sql")
 
 
 def _only_ours(name: str | None, kind: str, _: Any) -> bool:
-    """Leaves Better Auth's tables alone: they are not in the models, and not Alembic's to drop."""
-    return name == SCHEMA if kind == "schema" else True
+    """Leaves Better Auth's tables alone: they are not in the models, and not Alembic's to drop.
+
+    Nor are partitions, which their tables bring.
+    """
+    if kind == "schema":
+        return name == SCHEMA
+    return not (kind == "table" and re.search(r"_\d+_of_\d+$", name or ""))
 
 
 def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
@@ -49,6 +56,12 @@ def _migrate(connection: Connection) -> None:
         # because wall 3 shows it none. It says NO FORCE; forced again they are below.
         connection.execute(text("SET LOCAL row_security = off"))
         context.run_migrations()
+        if partitions := context.config.attributes.get("partitions"):
+            connection.execute(
+                text("SELECT set_config('app.partitions', :number, true)"),
+                {"number": str(partitions)},
+            )
+            connection.exec_driver_sql(PARTITIONS.read_text())
         if connection.scalar(text(f"SELECT to_regtype('{SCHEMA}.caller')")) is not None:
             connection.exec_driver_sql(ROW_SECURITY.read_text())
 

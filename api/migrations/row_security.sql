@@ -9,6 +9,9 @@
 DO $wall$
 DECLARE
   caller CONSTANT name := 'bearer_tasks_caller'; -- shared by all databases of this server
+  -- Citus connects to its other nodes as this role.
+  login CONSTANT text := CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')
+    THEN 'LOGIN' ELSE 'NOLOGIN' END;
   before CONSTANT text := current_setting('role');
   all_owned CONSTANT regclass[] := ARRAY(
     SELECT c.oid FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -21,7 +24,9 @@ DECLARE
 BEGIN
   BEGIN
     IF to_regrole(caller) IS NULL THEN
-      EXECUTE format('CREATE ROLE %I NOLOGIN', caller);
+      EXECUTE format('CREATE ROLE %I %s', caller, login);
+    ELSIF login = 'LOGIN' AND NOT (SELECT rolcanlogin FROM pg_roles WHERE rolname = caller) THEN
+      EXECUTE format('ALTER ROLE %I LOGIN', caller);
     END IF;
   EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL; -- another database's migration was faster

@@ -1,0 +1,204 @@
+"""Wall 3 and each statement on Citus.
+
+`CITUS_URL=postgresql://… .venv/bin/pytest -n0 tests/test_citus.py` runs all of it, on the
+coordinator of a real Citus: docs/scale.md says what else can be run there. Without it, the tests
+that need no other node run on a PostgreSQL whose catalog says that it has the extension.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from api import citus, doctor, lists, migrations, tasks
+from api.database import Database
+from api.errors import BadUserInput, Unauthenticated
+from api.lists import Filter, Lists
+from api.pool import connect
+from api.statements import Statement
+from api.tasks import Tasks
+from benchmarks import scale
+from dev.postgres import Postgres
+from tests import stack, test_plans
+from tests.conftest import run, trusting
+from tests.test_cli import run as api
+from tests.test_doctor import examined
+
+needs_citus = pytest.mark.skipif("CITUS_URL" not in os.environ, reason="needs CITUS_URL")
+INSTALLED = """
+SET allow_system_table_mods = on;
+INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+VALUES (1, 'citus', 10, 11, false, '0');
+"""
+HOSTILE = [
+    "ada",
+    "o'neil",
+    "''",
+    "\\",
+    "\\'",
+    "\\\\' OR true --",
+    "'; RESET ROLE; SELECT '",
+    "E'x'",
+    "$1 %s %L ?",
+    'a "b", c',
+    "Ёж 猫 😀",
+    "x" * 255,
+]
+"""Owners that are no more than a text, however they look."""
+
+
+@pytest.mark.parametrize("conforming", ["on", "off"])
+def test_an_owner_is_announced_as_what_it_is(postgres: Postgres, conforming: str) -> None:
+    async def announce(connection: asyncpg.Connection) -> list[str]:
+        await connection.execute(f"SET standard_conforming_strings = {conforming}")
+        found = []
+        for owner in HOSTILE:
+            async with connection.transaction():
+                await connection.execute(citus.announcement(owner))
+                found.append(await connection.fetchval("SELECT current_setting('app.owner_id')"))
+        assert not await connection.fetchval("SELECT current_setting('app.owner_id')")
+        return found
+
+    assert run(postgres, announce) == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        (
+            'new row for relation "owners_102034" violates check constraint "ck_owners_task_count"',
+            "ck_owners_task_count",
+        ),
+        ("neue Zeile verletzt Check-Constraint »ck_tasks_labels«", "ck_tasks_labels"),
+        ("something else is wrong", None),
+    ],
+)
+def test_a_constraint_that_only_the_message_names_is_known(message: str, name: str | None) -> None:
+    violation = asyncpg.CheckViolationError(message)
+    assert citus.constraint(violation) == name
+    violation.constraint_name = "ck_tasks_id"
+    assert citus.constraint(violation) == "ck_tasks_id"
+
+
+def test_where_there_is_citus_each_statement_is_announced(tmp_path: Path) -> None:
+    async def use(url: str) -> None:
+        async with Database(url) as database:
+            for owner in HOSTILE:
+                task = await Tasks(database.of(owner)).create({"title": "mine"})
+                assert await Tasks(database.of(owner)).get(task["id"]) == task
+                assert await Lists(database.of(owner)).count(Filter()) == 1
+            async with database.transaction() as transaction:
+                for owner in HOSTILE[:2]:
+                    await Tasks(transaction.of(owner)).purge()
+            for number, owner in enumerate(HOSTILE):
+                assert await Lists(database.of(owner)).count(Filter()) == (number >= 2)
+
+    async def login(connection: asyncpg.Connection) -> bool:
+        query = "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'bearer_tasks_caller'"
+        return bool(await connection.fetchval(query))
+
+    with stack.postgres() as server:
+        migrations.upgrade(server.url)
+        assert not run(server, login)
+        run(server, lambda connection: connection.execute(INSTALLED))
+        migrations.upgrade(server.url)
+        assert run(server, login), "Citus connects its nodes as this role"
+        asyncio.run(use(server.url))
+        ran = stack.statements(server, "bearer-tasks-api")
+        counts, announced = lists.COUNTS[False].sql, citus.announcement("o'neil")
+        assert ran.count(counts) == 2 * len(HOSTILE)
+        assert ran[ran.index(announced) + 1].startswith("WITH counted AS")
+        assert (
+            "each told to the nodes of Citus first" in examined(trusting(server.url))["wall 3"].said
+        )
+        done = api(trusting(server.url), tmp_path, "migrate", "--partitions", "2")
+        assert done.returncode == 1
+        assert "divided by Citus here" in done.stderr
+
+
+@needs_citus
+def test_wall_3_holds_on_the_nodes_and_doctor_sees_when_it_does_not(postgres: Postgres) -> None:
+    async def leaks(*, announced: bool) -> str | None:
+        connection = await connect(postgres.url)
+        try:
+            return await doctor._leaks(connection, is_citus=announced)  # noqa: SLF001
+        finally:
+            connection.terminate()
+
+    assert asyncio.run(leaks(announced=True)) is None
+    assert examined(trusting(postgres.url))["wall 3"].mend is None
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        asyncio.run(leaks(announced=False))
+
+
+@needs_citus
+def test_each_statement_but_create_is_a_router_query_of_one_task(postgres: Postgres) -> None:
+    """CREATE has INSERTs as common tables, which the coordinator takes apart."""
+
+    async def fill() -> None:
+        async with Database(postgres.url) as database:
+            for _ in range(3):
+                await Tasks(database.of(scale.BIG)).create({"title": "a task"})
+
+    async def plan(connection: asyncpg.Connection, statement: Statement, values: Any) -> Any:
+        arguments = map(test_plans.literal, [scale.BIG, *statement.arguments(values)])
+        try:
+            async with connection.transaction():
+                await connection.execute(citus.announcement(scale.BIG))
+                await connection.execute(f"PREPARE it AS {statement.sql}")
+                explain = f"EXPLAIN (FORMAT JSON) EXECUTE it({', '.join(arguments)})"
+                [found] = json.loads(await connection.fetchval(explain))
+                return found["Plan"]
+        finally:
+            await connection.execute("DEALLOCATE it")
+
+    async def check(connection: asyncpg.Connection) -> None:
+        for label, statement, values, _ in await test_plans.others(connection):
+            if label == "create":
+                with pytest.raises(asyncpg.FeatureNotSupportedError):
+                    await plan(connection, statement, values)
+                continue
+            assert is_router(await plan(connection, statement, values)), label
+        for by, narrow, counted in product(lists.OrderField, (False, True), (False, True)):
+            order = lists.Order(by)
+            statement = lists.page(by, descending=True, narrow=narrow, counted=counted)
+            values = {"statuses": test_plans.EVERY, "limit": 51, **lists.bounds(order, None)}
+            values |= test_plans.NOTHING if narrow else {}
+            assert is_router(await plan(connection, statement, values)), (order, narrow, counted)
+        for statement in (tasks.CLOSE, tasks.PURGE, tasks.FORGET):
+            assert is_router(await plan(connection, statement, {})), statement.sql
+
+    asyncio.run(fill())
+    run(postgres, check)
+
+
+def is_router(plan: Any) -> bool:
+    """Whether it is one task, of which nothing is done beforehand."""
+    distributed = plan["Distributed Query"]
+    return plan["Custom Plan Provider"] == "Citus Adaptive" and (
+        distributed["Job"]["Task Count"] == 1 and "Subplans" not in distributed
+    )
+
+
+@needs_citus
+def test_a_check_that_a_node_makes_is_told_as_ever(postgres: Postgres) -> None:
+    owner = f"purged {secrets.token_hex(8)}"
+
+    async def attempt() -> None:
+        async with Database(postgres.url) as database:
+            own = Tasks(database.of(owner))
+            task = await own.create({"title": "full", "labels": [f"{n}" for n in range(20)]})
+            with pytest.raises(BadUserInput, match="addLabels"):
+                await own.update_all([task["id"]], {"add_labels": ["one more"]})
+            async with database.transaction() as transaction:
+                await Tasks(transaction.of(owner)).purge()
+            with pytest.raises(Unauthenticated):
+                await own.create({"title": "too late"})
+
+    asyncio.run(attempt())
