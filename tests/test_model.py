@@ -226,13 +226,23 @@ class Machine(RuleBasedStateMachine):
             if ids:
                 mine.delete(set(ids))
 
-    @rule(owner=OWNERS, room=st.integers(0, 5))
-    def days_pass(self, owner: int, room: int) -> None:
-        """Each tombstone is old by now, and the owner has hardly an id left."""
-        mine, user = self.owners[owner], self.callers[owner].user
-        mine.old, mine.room = set(mine.deleted), room
+    @rule(owner=OWNERS, inputs=st.lists(INPUTS, min_size=1, max_size=2))
+    def have_no_ids_left(self, owner: int, inputs: list[dict[str, Any]]) -> None:
+        """For as long as it takes to create these. Tombstones from before are over a day old."""
+        self.create_all(owner=owner, inputs=inputs, picks=[])
+        self.delete(owner=owner, picks=[0])
+        mine, most = self.owners[owner], self.owners[owner].room
+        mine.old = set(mine.deleted)
+        self.leave_room(owner, 0)
+        self.create_all(owner=owner, inputs=inputs, picks=[])
+        self.follow(owner=owner, pick=0, size=5)
+        self.leave_room(owner, most)
 
-        async def set_back(connection: asyncpg.Connection) -> None:
+    def leave_room(self, owner: int, room: int) -> None:
+        """Behind the API's back, as if so many ids more could be remembered."""
+        self.owners[owner].room, user = room, self.callers[owner].user
+
+        async def write(connection: asyncpg.Connection) -> None:
             await connection.execute(
                 "UPDATE tasks.task_ids SET deleted_at = now() - interval '2 days'"
                 " WHERE owner_id = $1 AND deleted_at IS NOT NULL",
@@ -241,13 +251,13 @@ class Machine(RuleBasedStateMachine):
             await connection.execute(
                 "INSERT INTO tasks.owners (owner_id, task_count, tombstone_count)"
                 " VALUES ($1, 0, $2 - $3::int) ON CONFLICT (owner_id) DO UPDATE"
-                " SET tombstone_count = $2 - owners.task_count - $3::int",
+                " SET tombstone_count = greatest(0, $2 - owners.task_count - $3::int)",
                 user,
                 IDS_PER_OWNER,
                 room,
             )
 
-        run(self.postgres, set_back)
+        run(self.postgres, write)
 
     @rule(owner=OWNERS, chosen=FILTERS, order=ORDERS, size=st.integers(1, 7))
     def read(self, owner: int, chosen: dict[str, Any], order: dict[str, str], size: int) -> None:
