@@ -7,6 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.types import Message, Scope
@@ -22,18 +23,22 @@ TYPES = {"/graphql": "application/json", "/events": "application/secevent+jwt"}
 MEBIBYTE = 1024 * 1024
 
 
+def run_server(kind: str, folder: Path, settings: dict[str, str]) -> stack.Server:
+    """One of them, on a free port."""
+    if kind == "api.http":
+        return stack.api(folder, settings)
+    command = [sys.executable, "-m", "uvicorn", "--factory", "api.cli:application", "--port", "0"]
+    line = r"running on (http://\S+)"
+    return stack.Server([*command, "--no-access-log"], folder, settings, line)
+
+
 @pytest.fixture(scope="module", params=SERVERS)
 def server(
     request: pytest.FixtureRequest,
     settings: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[stack.Server]:
-    if request.param == "api.http":
-        yield request.getfixturevalue("api")
-        return
-    command = [sys.executable, "-m", "uvicorn", "--factory", "api.cli:application", "--port", "0"]
-    folder = tmp_path_factory.mktemp("uvicorn")
-    running = stack.Server([*command], folder, settings, r"running on (http://\S+)")
+    running = run_server(request.param, tmp_path_factory.mktemp("server"), settings)
     yield running
     running.stop()
 
