@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import limits
 from api.auth import Authenticated, Authentication, verifier
 from api.config import Config, ConfigError
 from api.context import Context
@@ -63,7 +64,10 @@ class Api(FastAPI):
         """ASGI. Programs send no Origin, and need not pay for what is done about one."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
-        elif scope["path"] != "/graphql":
+            return
+        if not limits.is_short(scope):
+            receive, send = limits.closing(receive, send)
+        if scope["path"] != "/graphql":
             await super().__call__(scope, receive, _with(send, HEADERS))
         elif any(name == b"origin" for name, _ in scope["headers"]):
             await self.pages(scope, receive, _with(send, HEADERS))

@@ -1,10 +1,8 @@
 """Where a request carries its token, and what a refusal looks like: said once, for every route."""
 
 import logging
-import math
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Self
@@ -21,6 +19,7 @@ from api.keys import (
     TooManyUnknownKeys,
     shared_secrets,
 )
+from api.logs import LIMITED, Seldom, before
 from api.revocations import Revocations
 from api.tokens import Claims, InvalidToken, Verifier
 
@@ -94,22 +93,19 @@ class Authentication:
 
 
 class Refusals:
-    """Tells the log, of each reason once a second at most: strangers must not fill it."""
+    """Tells the log, of each reason once a second at most: strangers must not fill it.
+
+    It asks before it logs, since a flood of bad tokens is to cost as little as it can.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._told_at: dict[str, float] = {}
-        self._untold: Counter[str] = Counter()
+        self._seldom = Seldom(clock)
 
     def tell(self, reason: str) -> None:
         """One of a fixed number of reasons, with how often it was left out before."""
-        now = self._clock()
-        if now < self._told_at.get(reason, -math.inf) + 1:
-            self._untold[reason] += 1
-            return
-        self._told_at[reason] = now
-        more = self._untold.pop(reason, 0)
-        log.info("token refused: %s%s", reason, f", and {more} before it" if more else "")
+        count = self._seldom.left_out(reason)
+        if count is not None:
+            log.info("token refused: %s%s", reason, before(count), extra=LIMITED)
 
 
 class Authenticated:

@@ -48,8 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def application() -> "FastAPI":
     """The app that the environment describes, for a server that imports it by name."""
+    from api import logs
     from api.app import create_app
 
+    logs.limit()
     return create_app(Config.read())
 
 

@@ -49,6 +49,8 @@ class Refused(Exception):
         headers = {"Content-Language": "en"}
         if self.status == 405:
             headers["Allow"] = "POST"
+        if self.status == 408:  # RFC 9110 §15.5.9
+            headers["Connection"] = "close"
         return Response(told, self.status, headers, "application/json")
 
 

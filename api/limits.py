@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, TypeAlias
@@ -28,12 +29,16 @@ from graphql import (
     ValueNode,
 )
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope, Send
 
 from api.errors import BadRequest, OperationTooLarge
 
 BODY_TIMEOUT = 30.0
 """Seconds for all of a body to arrive."""
+MAX_UNREAD = 64 * 1024
+"""Bytes of a body that the server may skip to keep a connection."""
+LINGER_TIMEOUT = 2.0
+"""Seconds in which a client that is still sending may read its answer and stop."""
 MAX_CHARACTERS = 32_768
 """Of a document: long texts go into variables."""
 MAX_TOKENS = 5_000
@@ -67,17 +72,23 @@ HAS_ARRIVED: Final[dict[str, dict[object, object]]] = {"bearer_tasks.has_arrived
 
 
 async def body(scope: Scope, receive: Receive, most: int, seconds: float = BODY_TIMEOUT) -> bytes:
-    """A request's body of at most `most` bytes, from ASGI.
+    """Return a request's body of at most `most` bytes, from ASGI.
+
+    A body that is declared to be longer is refused before any of it is read, so that a client that
+    sent `Expect: 100-continue` is never told to go on (RFC 9110 §10.1.1).
 
     Raises OperationTooLarge; BadRequest when it is late; ClientDisconnect when it will never come.
     """
     if scope.get("extensions") is HAS_ARRIVED:  # there is nothing to watch the clock for
         return await _read(receive, most)
+    if (_declared_length(scope) or 0) > most:
+        raise _too_large(most)
     try:
         async with asyncio.timeout(seconds):
             return await _read(receive, most)
     except TimeoutError:
-        raise BadRequest("The body did not arrive in time.", 408) from None
+        headers = {"Connection": "close"}  # RFC 9110 §15.5.9
+        raise BadRequest("The body did not arrive in time.", 408, headers) from None
 
 
 async def _read(receive: Receive, most: int) -> bytes:
@@ -88,9 +99,67 @@ async def _read(receive: Receive, most: int) -> bytes:
             raise ClientDisconnect
         read += message.get("body", b"")
         if len(read) > most:
-            raise OperationTooLarge(f"The body is over {most} bytes.", 413)
+            raise _too_large(most)
         if not message.get("more_body"):
             return bytes(read)
+
+
+def _too_large(most: int) -> OperationTooLarge:
+    return OperationTooLarge(f"The body is over {most} bytes.", 413)
+
+
+def _declared_length(scope: Scope) -> int | None:
+    """Return the bytes that a request declares for its body, or None if only its end will tell."""
+    length = 0
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            if not value.isdigit() or len(value) > 20:
+                return None
+            length = max(length, int(value))
+    return length
+
+
+def is_short(scope: Scope) -> bool:
+    """Return whether a request's body has arrived, or is declared to be at most `MAX_UNREAD`."""
+    if scope.get("extensions") is HAS_ARRIVED:
+        return True
+    length = _declared_length(scope)
+    return length is not None and length <= MAX_UNREAD
+
+
+def closing(receive: Receive, send: Send, seconds: float = LINGER_TIMEOUT) -> tuple[Receive, Send]:
+    """Wrap ASGI's two ends so that an answer before the end of the body closes the connection.
+
+    To keep the connection, the server would have to skip the rest of the body, however long that
+    is. After the answer, what still arrives is thrown away for `seconds`: when a connection closes
+    with bytes unread, the client's system may drop the answer and report a reset instead.
+    """
+    ended = closes = False
+
+    async def receive_noting_the_end() -> Message:
+        nonlocal ended
+        message = await receive()
+        ended = ended or not message.get("more_body")
+        return message
+
+    async def send_then_close(message: Message) -> None:
+        nonlocal closes
+        if message["type"] == "http.response.start" and not ended:
+            closes = True
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        if not closes or message["type"] != "http.response.body" or message.get("more_body"):
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not ended:
+                    await receive_noting_the_end()
+        await send({"type": "http.response.body"})
+
+    return receive_noting_the_end, send_then_close
 
 
 def check_length(text: str) -> None:

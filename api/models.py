@@ -36,6 +36,8 @@ SCHEMA = "tasks"
 """The API's own PostgreSQL schema: `public` is Better Auth's."""
 
 TASKS_PER_OWNER = 10_000
+IDS_PER_OWNER = 30_000
+"""Ids that are remembered for an owner: those of tasks, and the tombstones of deleted ones."""
 LABELS_PER_TASK = 20
 NIL = str(UUID(int=0))
 """Never anybody's id: what a malformed id asks for, so that it costs what any other does."""
@@ -268,6 +270,8 @@ class Owner(_Table, table=True):
 
     owner_id: str = Field(primary_key=True, sa_type=Text)
     task_count: int
+    tombstone_count: int = Field(sa_column_kwargs={"server_default": "0"})
+    """Rows of `task_ids` whose task was deleted; the others are counted by `task_count`."""
     change_number: int = _number()
     """Of the last write. Taken under this row's lock, so that numbers appear in their order."""
     forgotten_number: int = _number()
@@ -277,6 +281,8 @@ class Owner(_Table, table=True):
 
     __table_args__ = (
         CheckConstraint(f"task_count BETWEEN 0 AND {TASKS_PER_OWNER}", name="task_count"),
+        CheckConstraint("tombstone_count >= 0", name="tombstone_count"),
+        CheckConstraint(f"task_count + tombstone_count <= {IDS_PER_OWNER}", name="id_count"),
         CheckConstraint("purged_at IS NULL OR task_count = 0", name="purged"),
     )
 

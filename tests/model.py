@@ -69,9 +69,27 @@ class Owner:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What each id was created from."""
-    deleted: set[str] = field(default_factory=set)
+    deleted: dict[str, int] = field(default_factory=dict)
+    """The tombstones: each id, and which write deleted it, counted from 1."""
+    old: set[str] = field(default_factory=set)
+    """The ids in `deleted` that were deleted over a day ago."""
+    room: int = 30_000
+    """How many more ids may be remembered."""
+    forgotten: int = 0
+    """The last write of which a tombstone was forgotten: cursors from before it have expired."""
     writes: list[set[str]] = field(default_factory=list)
     """The ids of each write, in their order."""
+
+    def make_room(self, inputs: list[dict[str, Any]]) -> None:
+        """Forget the tombstones that are old, if these inputs make more ids than there may be."""
+        try:
+            self.check_create(inputs)
+        except Refused as refused:
+            if str(refused) == "BAD_USER_INPUT":
+                for id in self.old:
+                    self.forgotten = max(self.forgotten, self.deleted.pop(id))
+                self.room += len(self.old)
+                self.old = set()
 
     def check_create(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
         """For each input the task that it is already, or None when it is to be made."""
@@ -83,6 +101,8 @@ class Owner:
             if id in self.tasks and self.inputs[id] != said(given):
                 raise Refused("CONFLICT")
             found.append(self.tasks.get(id) if id else None)
+        if found.count(None) > self.room:
+            raise Refused("BAD_USER_INPUT")
         return found
 
     def created(self, given: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +121,15 @@ class Owner:
         }
         self.tasks[expected["id"]] = expected
         self.inputs[expected["id"]] = said(given)
+        self.room -= 1
         return expected
+
+    def delete(self, ids: set[str]) -> None:
+        """One write that deletes these for good. Their ids stay taken."""
+        self.writes.append(ids)
+        for id in ids:
+            del self.tasks[id]
+            self.deleted[id] = len(self.writes)
 
     def found(self, ids: list[str]) -> list[dict[str, Any]]:
         """All of them, each once, or none."""
@@ -138,9 +166,9 @@ class Owner:
         return [task["id"] for task in dated] + (undated[::-1] if descending else undated)
 
     def changed(self, since: int) -> dict[str, dict[str, Any] | None]:
-        """What each task that was written since is now; None for what is gone."""
+        """What each task that was written since is now; None for one with a tombstone."""
         ids = {id for write in self.writes[since:] for id in write}
-        return {id: self.tasks.get(id) for id in ids}
+        return {id: self.tasks.get(id) for id in ids if id in self.tasks or id in self.deleted}
 
 
 def matches(task: Any, chosen: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -16,9 +17,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from api.models import IDS_PER_OWNER
+from dev.postgres import Postgres
 from tests import model
-from tests.conftest import TASK, Caller
-from tests.test_changes import CHANGES, now
+from tests.conftest import TASK, Caller, run
+from tests.test_changes import CHANGES, expired, now
 from tests.test_pages import FIELDS, PAGE
 from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
@@ -78,13 +81,14 @@ class Machine(RuleBasedStateMachine):
     """Does something at random, and looks whether the model says the same."""
 
     new_caller: Callable[[], Caller]
+    postgres: Postgres
 
     @initialize()
     def begin(self) -> None:
         self.turn = 0
         self.callers = [self.new_caller() for _ in range(3)]
         self.owners = [model.Owner() for _ in self.callers]
-        self.cursors = [[(0, now(caller))] for caller in self.callers]
+        self.cursors = [[(0, 0, now(caller))] for caller in self.callers]
 
     def ids(self, owner: int, picks: list[int]) -> list[str]:
         others = [id for n, o in enumerate(self.owners) if n != owner for id in o.tasks]
@@ -118,6 +122,7 @@ class Machine(RuleBasedStateMachine):
             given = {**mine.inputs.get(id, given), "id": id if id != "x" else str(uuid4())}
             if pick % 5 == 0:
                 given["title"] = "otherwise"
+        mine.make_room([given])
         found: list[Any] = []
         answer = self.ask(owner, CREATE, lambda: found.extend(mine.check_create([given])), i=given)
         if answer is None:
@@ -134,6 +139,7 @@ class Machine(RuleBasedStateMachine):
         mine = self.owners[owner]
         again = dict.fromkeys(id for id in self.ids(owner, picks) if id in mine.tasks)
         inputs = [*inputs, *({**mine.inputs[id], "id": id} for id in again)]
+        mine.make_room(inputs)
         found: list[Any] = []
         answer = self.ask(
             owner, CREATE_ALL, lambda: found.extend(mine.check_create(inputs)), inputs=inputs
@@ -217,11 +223,41 @@ class Machine(RuleBasedStateMachine):
         if answer is not None:
             mine = self.owners[owner]
             assert answer["deletedIds"] == list(dict.fromkeys(ids))
-            for id in set(ids):
-                del mine.tasks[id]
-                mine.deleted.add(id)
             if ids:
-                mine.writes.append(set(ids))
+                mine.delete(set(ids))
+
+    @rule(owner=OWNERS, inputs=st.lists(INPUTS, min_size=1, max_size=2))
+    def have_no_ids_left(self, owner: int, inputs: list[dict[str, Any]]) -> None:
+        """For as long as it takes to create these. Tombstones from before are over a day old."""
+        self.create_all(owner=owner, inputs=inputs, picks=[])
+        self.delete(owner=owner, picks=[0])
+        mine, most = self.owners[owner], self.owners[owner].room
+        mine.old = set(mine.deleted)
+        self.leave_room(owner, 0)
+        self.create_all(owner=owner, inputs=inputs, picks=[])
+        self.follow(owner=owner, pick=0, size=5)
+        self.leave_room(owner, most)
+
+    def leave_room(self, owner: int, room: int) -> None:
+        """Behind the API's back, as if so many ids more could be remembered."""
+        self.owners[owner].room, user = room, self.callers[owner].user
+
+        async def write(connection: asyncpg.Connection) -> None:
+            await connection.execute(
+                "UPDATE tasks.task_ids SET deleted_at = now() - interval '2 days'"
+                " WHERE owner_id = $1 AND deleted_at IS NOT NULL",
+                user,
+            )
+            await connection.execute(
+                "INSERT INTO tasks.owners (owner_id, task_count, tombstone_count)"
+                " VALUES ($1, 0, $2 - $3::int) ON CONFLICT (owner_id) DO UPDATE"
+                " SET tombstone_count = greatest(0, $2 - owners.task_count - $3::int)",
+                user,
+                IDS_PER_OWNER,
+                room,
+            )
+
+        run(self.postgres, write)
 
     @rule(owner=OWNERS, chosen=FILTERS, order=ORDERS, size=st.integers(1, 7))
     def read(self, owner: int, chosen: dict[str, Any], order: dict[str, str], size: int) -> None:
@@ -242,7 +278,10 @@ class Machine(RuleBasedStateMachine):
     def follow(self, owner: int, pick: int, size: int) -> None:
         """From a cursor of any time: each task that changed since, once, as it is now."""
         mine, known = self.owners[owner], self.cursors[owner]
-        number, after = known[pick % len(known)]
+        number, horizon, after = known[pick % len(known)]
+        if mine.forgotten > max(number, horizon):
+            expired(self.callers[owner], after)
+            return
         seen: dict[str, Any] = {}
         while True:
             page = self.callers[owner](CHANGES, first=size, after=after)["taskChanges"]
@@ -254,7 +293,7 @@ class Machine(RuleBasedStateMachine):
             if not page["pageInfo"]["hasNextPage"]:
                 break
         assert seen == mine.changed(number)
-        known.append((len(mine.writes), after))
+        known.append((len(mine.writes), horizon, after))
 
     @invariant()
     def everybody_has_their_own(self) -> None:
@@ -270,11 +309,14 @@ class Machine(RuleBasedStateMachine):
         there = [task for task in mine.tasks.values() if not task["trashedAt"]]
         assert found["viewer"]["labels"] == sorted({x for t in there for x in t["labels"]})
         cursor = found["viewer"]["changeCursor"]
-        self.cursors[self.turn % 3].append((len(mine.writes), cursor))
+        self.cursors[self.turn % 3].append((len(mine.writes), mine.forgotten, cursor))
 
 
-def test_the_api_does_what_the_model_does(new_caller: Callable[[], Caller]) -> None:
-    machine = type("Machine", (Machine,), {"new_caller": staticmethod(new_caller)})
+def test_the_api_does_what_the_model_does(
+    new_caller: Callable[[], Caller], postgres: Postgres
+) -> None:
+    given = {"new_caller": staticmethod(new_caller), "postgres": postgres}
+    machine = type("Machine", (Machine,), given)
     run_state_machine_as_test(
         machine,
         settings=settings(

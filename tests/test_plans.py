@@ -184,6 +184,7 @@ async def others(
         ("delete", tasks.DELETE, {"ids": ids}, 305),
         ("empty the trash", tasks.EMPTY_TRASH, {}, whole),
         ("forget the deleted", tasks.FORGET_DELETED, {}, whole),
+        ("forget the oldest", tasks.FORGET_OLDEST, {}, whole),
     ]
 
 
@@ -199,7 +200,7 @@ def test_everything_else_reads_the_owners_rows_at_most(loaded: Postgres) -> None
 def test_every_statement_is_read_here() -> None:
     tried = {
         *("GET", "CREATE", "SAME", "FOUND", "UPDATE", "UPDATE_ALL", "TRASH", "RESTORE", "DELETE"),
-        *("EMPTY_TRASH", "FORGET_DELETED", "LABELS", "STATE", "SINCE"),
+        *("EMPTY_TRASH", "FORGET_DELETED", "FORGET_OLDEST", "LABELS", "STATE", "SINCE"),
     }
     # Once in the life of an account: what they read is what they delete.
     purging = {"CLOSE", "PURGE", "FORGET"}

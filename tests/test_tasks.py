@@ -332,6 +332,7 @@ def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, postgres: Po
         "BAD_USER_INPUT",
         ["input"],
     )
+    assert ada.create("x", id=made[0])["id"] == made[0], "it is safe to send twice"
     many(ada, "deleteTasks", made)
     assert ada.create()["version"] == 1, "there is room again"
 

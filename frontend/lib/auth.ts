@@ -5,7 +5,7 @@ import { type Config, config } from "./config";
 import { createPool, type Database, watchedPool } from "./database";
 import { emailChange } from "./email-change";
 import { accessTokens } from "./keys";
-import { linksOf } from "./mailed-links";
+import { linksOf, mailer } from "./mailed-links";
 import { endings } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
 import { passwordReset } from "./password-reset";
@@ -24,6 +24,7 @@ const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
 /** Better Auth's options; migrations bring a database of their own. */
 export function authOptions(current: Config, database: Database) {
   const { previousSecret } = current;
+  const mailLater = mailer(database, current.secret);
   return {
     appName: "Bearer Tasks",
     baseURL: current.baseUrl,
@@ -55,8 +56,8 @@ export function authOptions(current: Config, database: Database) {
       ownSessions(),
       callbackPaths(),
       replacedPassword(),
-      passwordReset(current.baseUrl),
-      emailChange(current.baseUrl),
+      passwordReset(current.baseUrl, mailLater),
+      emailChange(current.baseUrl, mailLater),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
     ],
   } satisfies BetterAuthOptions;

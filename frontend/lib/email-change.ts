@@ -7,7 +7,7 @@ import {
   digest,
   LINK_LIFE,
   linksOf,
-  mailLater,
+  type MailLater,
   refused,
   spendLink,
 } from "./mailed-links";
@@ -26,7 +26,7 @@ const UNIQUE_VIOLATION = "23505";
  * Body: `email`, `password`. 400 with `INVALID_EMAIL` or `INVALID_PASSWORD`; 401 without a session; 429
  * after five links in an hour.
  */
-function requestEmail(baseUrl: string) {
+function requestEmail(baseUrl: string, mailLater: MailLater) {
   return createAuthEndpoint(
     "/request-email",
     { method: "POST", use: [sensitiveSessionMiddleware], requireHeaders: true },
@@ -58,7 +58,7 @@ function requestEmail(baseUrl: string) {
         to: wanted.data,
       });
       // By their address and not by their name, which is whatever they want a stranger to read.
-      mailLater(wanted.data, "Confirm your address", [
+      mailLater("confirm address", wanted.data, "Confirm your address", () => [
         `Whoever signs in to Bearer Tasks as ${user.email} says that this address is theirs. If that is you, open this link within an hour:`,
         `${baseUrl}/confirm-email?${new URLSearchParams({ token })}`,
         "If it is not, do nothing.",
@@ -75,51 +75,60 @@ function requestEmail(baseUrl: string) {
  *
  * Body: `token`. 400 with `INVALID_TOKEN`, or `USER_ALREADY_EXISTS` when somebody else has the address.
  */
-const confirmEmail = createAuthEndpoint("/confirm-email", { method: "POST" }, async (ctx) => {
-  const { adapter, internalAdapter } = ctx.context;
-  const { userId, address, password, to } = await spendLink(
-    ctx.context,
-    "email",
-    member(ctx.body, "token"),
-  );
-  const account = await internalAdapter.findCredentialAccount(userId);
-  const known = account?.password;
-  if (!(known && to) || digest(known) !== password) throw refused("INVALID_TOKEN");
-  const unchanged = [
-    { field: "id", value: account.id },
-    { field: "password", value: known },
-  ];
-  const holder = [
-    { field: "id", value: userId },
-    { field: "email", value: address },
-  ];
-  const update = { email: to, emailVerified: true };
-  try {
-    await adapter.transaction(async (together) => {
-      // Holds the password as it is until the address is written: a reset waits, and finds another one.
-      const same = { password: known };
-      const held = await together.updateMany({ model: "account", where: unchanged, update: same });
-      const written = held && (await together.updateMany({ model: "user", where: holder, update }));
-      if (!written) throw refused("INVALID_TOKEN");
-    });
-  } catch (error) {
-    if (!(error instanceof DatabaseError && error.code === UNIQUE_VIOLATION)) throw error;
-    throw refused("USER_ALREADY_EXISTS");
-  }
-  if (address !== to) {
-    mailLater(address, "Your address was changed", [
-      "You sign in to Bearer Tasks with another address from now on.",
-      "If it was not you, somebody else knows your password: tell whoever runs this app.",
-    ]);
-  }
-  return ctx.json({ status: true });
-});
+const confirmEmail = (mailLater: MailLater) =>
+  createAuthEndpoint("/confirm-email", { method: "POST" }, async (ctx) => {
+    const { adapter, internalAdapter } = ctx.context;
+    const { userId, address, password, to } = await spendLink(
+      ctx.context,
+      "email",
+      member(ctx.body, "token"),
+    );
+    const account = await internalAdapter.findCredentialAccount(userId);
+    const known = account?.password;
+    if (!(known && to) || digest(known) !== password) throw refused("INVALID_TOKEN");
+    const unchanged = [
+      { field: "id", value: account.id },
+      { field: "password", value: known },
+    ];
+    const holder = [
+      { field: "id", value: userId },
+      { field: "email", value: address },
+    ];
+    const update = { email: to, emailVerified: true };
+    try {
+      await adapter.transaction(async (together) => {
+        // Holds the password as it is until the address is written: a reset waits, and finds another one.
+        const same = { password: known };
+        const held = await together.updateMany({
+          model: "account",
+          where: unchanged,
+          update: same,
+        });
+        const written =
+          held && (await together.updateMany({ model: "user", where: holder, update }));
+        if (!written) throw refused("INVALID_TOKEN");
+      });
+    } catch (error) {
+      if (!(error instanceof DatabaseError && error.code === UNIQUE_VIOLATION)) throw error;
+      throw refused("USER_ALREADY_EXISTS");
+    }
+    if (address !== to) {
+      mailLater("address changed", address, "Your address was changed", () => [
+        "You sign in to Bearer Tasks with another address from now on.",
+        "If it was not you, somebody else knows your password: tell whoever runs this app.",
+      ]);
+    }
+    return ctx.json({ status: true });
+  });
 
 /** One's e-mail address, confirmed and changed by a link that is sent to it. */
-export function emailChange(baseUrl: string) {
+export function emailChange(baseUrl: string, mailLater: MailLater) {
   return {
     id: "email-change",
-    endpoints: { requestEmail: requestEmail(baseUrl), confirmEmail },
+    endpoints: {
+      requestEmail: requestEmail(baseUrl, mailLater),
+      confirmEmail: confirmEmail(mailLater),
+    },
     rateLimit: [
       { pathMatcher: (path) => path === "/request-email", window: 60, max: 3 },
       { pathMatcher: (path) => path === "/confirm-email", window: 10, max: 3 },

@@ -1,7 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { APIError, type AuthContext } from "better-auth";
 import * as z from "zod";
+import type { Database } from "./database";
+import { deriveKey } from "./keys";
 import { sendMail } from "./mail";
+import { takeMail } from "./mail-limit";
 
 /** Milliseconds that a link works. */
 export const LINK_LIFE = 60 * 60_000;
@@ -76,9 +79,34 @@ export function linksOf(userId: string, purpose?: Purpose) {
   };
 }
 
-/** Not waited for: how long a mail takes would tell what became of a request. */
-export function mailLater(to: string, subject: string, paragraphs: readonly string[]): void {
-  sendMail({ to, subject, text: paragraphs.join("\n\n") }).catch((error: unknown) => {
-    console.error("frontend: a mail could not go out:", error);
-  });
+/** What a mail is about. Each kind has a limit of its own: a stranger's wishes never use up a warning. */
+type MailKind = "new password" | "confirm address" | "address changed";
+
+/**
+ * Sends a mail of the paragraphs that it is then given, unless its recipient was sent too many of that
+ * kind lately. It is not waited for: what becomes of it, and how long that takes, would tell something
+ * to whoever asked.
+ */
+export type MailLater = (
+  kind: MailKind,
+  to: string,
+  subject: string,
+  paragraphs: () => readonly string[] | Promise<readonly string[]>,
+) => void;
+
+/** Sends mails within the limits of their recipients, which all processes on this database share. */
+export function mailer(database: Database, secret: string): MailLater {
+  const key = deriveKey(secret, "bearer-tasks/mail-limit/v1");
+  return (kind, to, subject, paragraphs) => {
+    async function send(): Promise<void> {
+      if (!(await takeMail(database, key, kind, to))) {
+        console.info("frontend: a mail was left out, since its recipient had too many lately");
+        return;
+      }
+      await sendMail({ to, subject, text: (await paragraphs()).join("\n\n") });
+    }
+    send().catch((error: unknown) => {
+      console.error("frontend: a mail could not go out:", error);
+    });
+  };
 }

@@ -5,6 +5,7 @@ import { DatabaseError, type Pool, type PoolClient } from "pg";
 import { authOptions } from "./auth";
 import type { Config } from "./config";
 import { createPool } from "./database";
+import { prepareMailLimit } from "./mail-limit";
 import { prepareOutbox } from "./outbox";
 import { reencryptKeys } from "./secret-rotation";
 
@@ -44,9 +45,9 @@ async function prepareKeys(
 }
 
 /**
- * Brings Better Auth's tables up to date: its own migrations, and the outbox that hangs on them, under
- * a lock, since several servers may start at once. They touch nothing but these tables, in the schema
- * `public`.
+ * Brings Better Auth's tables up to date: its own migrations, the outbox that hangs on them, and the
+ * limits of mail, under a lock, since several servers may start at once. They touch nothing but these
+ * tables, in the schema `public`.
  *
  * @throws when the database cannot be reached in 30 seconds or the lock not be had in 60.
  */
@@ -61,6 +62,7 @@ export async function migrate(config: Config): Promise<void> {
       const { runMigrations } = await getMigrations(options);
       await runMigrations();
       await prepareOutbox(lock);
+      await prepareMailLimit(lock);
       await prepareKeys(config, options, lock);
     } finally {
       // Closed, not returned: the lock goes with its connection, whatever happened.

@@ -1,7 +1,7 @@
 import type { BetterAuthPlugin } from "better-auth";
 import { createAuthEndpoint } from "better-auth/api";
 import * as z from "zod";
-import { createLink, linksOf, mailLater, refused, spendLink } from "./mailed-links";
+import { createLink, linksOf, type MailLater, refused, spendLink } from "./mailed-links";
 import { noteEnding } from "./outbox";
 import { member } from "./own-sessions";
 
@@ -9,28 +9,29 @@ const ON_ITS_WAY = { status: true };
 
 /**
  * `POST /request-password-reset` in place of Better Auth's: mails a link to choose a new password with.
- * Says the same, and takes as long, for an address that nobody has.
+ * It answers the same, and as fast, for an address that nobody has, and for one that was sent too many
+ * links lately. The link is made after the answer.
  *
  * Body: `email`. 400 with `INVALID_EMAIL`.
  */
-function requestPasswordReset(baseUrl: string) {
+function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
   return createAuthEndpoint("/request-password-reset", { method: "POST" }, async (ctx) => {
     const { internalAdapter } = ctx.context;
     const given = z.email().max(255).toLowerCase().safeParse(member(ctx.body, "email"));
     if (!given.success) throw refused("INVALID_EMAIL");
     const address = given.data;
     const found = await internalAdapter.findUserByEmail(address);
-    if (!found) {
-      await internalAdapter.findVerificationValue("nobody's");
-      return ctx.json(ON_ITS_WAY);
+    if (found) {
+      const link = { userId: found.user.id, purpose: "password" as const, address };
+      mailLater("new password", address, "Choose a new password", async () => {
+        const token = await createLink(ctx.context, { ...link, password: null, to: null });
+        return [
+          "Open this link within an hour to choose a new password for Bearer Tasks:",
+          `${baseUrl}/reset-password?${new URLSearchParams({ token })}`,
+          "If you did not ask for it, do nothing: your password stays as it is.",
+        ];
+      });
     }
-    const link = { userId: found.user.id, purpose: "password" as const, address };
-    const token = await createLink(ctx.context, { ...link, password: null, to: null });
-    mailLater(address, "Choose a new password", [
-      "Open this link within an hour to choose a new password for Bearer Tasks:",
-      `${baseUrl}/reset-password?${new URLSearchParams({ token })}`,
-      "If you did not ask for it, do nothing: your password stays as it is.",
-    ]);
     return ctx.json(ON_ITS_WAY);
   });
 }
@@ -76,10 +77,10 @@ const resetPassword = createAuthEndpoint("/reset-password", { method: "POST" }, 
 });
 
 /** A new password by a link that is mailed. */
-export function passwordReset(baseUrl: string) {
+export function passwordReset(baseUrl: string, mailLater: MailLater) {
   return {
     id: "password-reset",
     // Under the names that Better Auth gives its own: those are not served any more.
-    endpoints: { requestPasswordReset: requestPasswordReset(baseUrl), resetPassword },
+    endpoints: { requestPasswordReset: requestPasswordReset(baseUrl, mailLater), resetPassword },
   } satisfies BetterAuthPlugin;
 }

@@ -1,6 +1,7 @@
 import { getPool } from "./auth";
 import { writeClientAddresses } from "./client-address";
 import { ConfigError, config } from "./config";
+import { limitConsole } from "./log";
 import { migrate } from "./migration";
 import { sweepOutbox } from "./outbox";
 import { reachDirectly } from "./proxies";
@@ -17,6 +18,8 @@ function stop(reason: string): never {
  * serve; then sees to it for as long as it runs that the API hears of what ended.
  */
 export async function start(): Promise<void> {
+  // A developer shall see every line.
+  if (process.env.NODE_ENV === "production") limitConsole();
   try {
     const current = config();
     writeClientAddresses(current.trustedProxies);

@@ -42,3 +42,10 @@ test("a mail goes out through the server that SMTP_URL names", async () => {
   server.close();
   vi.unstubAllEnvs();
 });
+
+test("addresses that lead to one mailbox are one recipient", async () => {
+  const { mailboxOf } = await import("../lib/mail-limit");
+  expect(mailboxOf("Ada+tasks@Example.com")).toBe("ada@example.com");
+  expect(mailboxOf("a.d.a@example.com")).toBe("a.d.a@example.com");
+  expect(mailboxOf("A.d.a+x@googlemail.com")).toBe(mailboxOf("ada@gmail.com"));
+});

@@ -1,0 +1,73 @@
+import { createHmac } from "node:crypto";
+import type { ClientBase } from "pg";
+import type { Database } from "./database";
+
+/**
+ * Each recipient has 3 mails of a kind, and gets one back every hour: at most 26 in a day. There is no
+ * smaller limit for a day, since a stranger who asks for somebody's links must not be able to use it
+ * up: a link works for an hour, so that the person who needs one always has one, or gets one.
+ *
+ * `full_at` is when all 3 are there again.
+ */
+const SCHEMA = [
+  `CREATE TABLE IF NOT EXISTS public.mail_limit (
+    recipient text PRIMARY KEY,
+    full_at timestamptz NOT NULL
+  )`,
+  `COMMENT ON TABLE public.mail_limit IS
+    'Who was sent mail lately: keyed hashes of a kind of mail and an address'`,
+  `CREATE INDEX IF NOT EXISTS mail_limit_full ON public.mail_limit (full_at)`,
+];
+
+const TAKE = `
+  INSERT INTO public.mail_limit (recipient, full_at) VALUES ($1, now() + interval '1 hour')
+  ON CONFLICT (recipient) DO UPDATE
+    SET full_at = greatest(mail_limit.full_at, now()) + interval '1 hour'
+    WHERE mail_limit.full_at <= now() + interval '2 hours'`;
+
+const FORGET = `
+  DELETE FROM public.mail_limit WHERE recipient IN (
+    SELECT recipient FROM public.mail_limit WHERE full_at < now() FOR UPDATE SKIP LOCKED
+  )`;
+
+/** Makes the table. Changes nothing when it is there. */
+export async function prepareMailLimit(client: ClientBase): Promise<void> {
+  for (const statement of SCHEMA) await client.query(statement);
+}
+
+/**
+ * The mailbox that an address leads to, as most mail servers have it: without its case, without what
+ * follows a `+`, and at Gmail without dots.
+ */
+export function mailboxOf(address: string): string {
+  const at = address.lastIndexOf("@");
+  const [local = ""] = address.slice(0, at).toLowerCase().split("+");
+  const domain = address.slice(at + 1).toLowerCase();
+  const isGmail = domain === "gmail.com" || domain === "googlemail.com";
+  return isGmail ? `${local.replaceAll(".", "")}@gmail.com` : `${local}@${domain}`;
+}
+
+/**
+ * Takes one mail of this kind from what the recipient may still get, for all processes on this
+ * database, and returns whether there was one. Addresses are stored as hashes under `key` alone.
+ */
+export async function takeMail(
+  database: Database,
+  key: Uint8Array,
+  kind: string,
+  address: string,
+): Promise<boolean> {
+  const recipient = createHmac("sha256", key)
+    .update(`${kind}\0${mailboxOf(address)}`)
+    .digest("base64url");
+  const client = await database.connect();
+  let broken = true;
+  try {
+    await client.query(FORGET, []);
+    const taken = await client.query(TAKE, [recipient]);
+    broken = false;
+    return taken.rowCount === 1;
+  } finally {
+    client.release(broken);
+  }
+}

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { limiter } from "../lib/log";
+
+function written() {
+  let now = 0;
+  const lines: string[] = [];
+  const write = limiter(() => now)((...said) => lines.push(said.join(" ")));
+  const pass = (ms: number) => {
+    now += ms;
+  };
+  return { lines, write, pass };
+}
+
+test("of a kind a line a second is written, and how many were left out", () => {
+  const { lines, write, pass } = written();
+  for (let n = 0; n < 60; n += 1) write(`Invalid origin: https://${n}.example`);
+  write("User not found", { email: "ada@example.com" });
+  pass(1000);
+  write("Invalid origin: https://evil.example");
+  pass(1000);
+  write("Invalid origin: https://evil.example");
+  expect(lines).toEqual([
+    "Invalid origin: https://0.example",
+    "User not found [object Object]",
+    "Invalid origin: https://evil.example (and 59 like it before)",
+    "Invalid origin: https://evil.example",
+  ]);
+});
+
+test("an error is told from others by what it says, and not by what it quotes", () => {
+  const { lines, write } = written();
+  for (const id of ["a", "b"]) write(new Error(`Failed to find Server Action "${id}".`));
+  write(new Error("connection terminated"));
+  expect(lines).toHaveLength(2);
+});
+
+test("whoever makes every line a new kind does not fill the log either", () => {
+  const { lines, write, pass } = written();
+  const letters = [..."abcdefghijklmnopqrstuvwxyz"];
+  const words = letters.flatMap((one) => letters.map((other) => `${one}${other}`));
+  for (const word of words) write(word);
+  expect(lines.length).toBeLessThan(60);
+  pass(1000);
+  write("the database is away");
+  expect(lines.at(-1)).toContain("the database is away");
+});

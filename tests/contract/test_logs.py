@@ -1,0 +1,52 @@
+"""No stranger fills the log of the web app's server, whoever would write the line."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import httpx
+
+from tests.contract.people import Browsers, issuer
+
+MANY = 40
+
+Ask = Callable[[httpx.Client], httpx.Response]
+
+
+def post(path: str, body: str, **headers: str) -> Ask:
+    def ask(browser: httpx.Client) -> httpx.Response:
+        given = {"Content-Type": "application/json", **headers}
+        return browser.post(path, content=body, headers=given)
+
+    return ask
+
+
+WRONG: Mapping[str, Ask] = {
+    "a password": post(
+        "/api/auth/sign-in/email", '{"email": "nobody@example.com", "password": "wrong horse"}'
+    ),
+    "an origin": post("/api/auth/sign-in/email", "{}", Origin="https://evil.example", Cookie="a=b"),
+    "no JSON": post("/api/auth/sign-in/email", "{"),
+    "a callback": post(
+        "/api/auth/sign-in/email",
+        '{"email": "a@b.example", "password": "x", "callbackURL": "https://evil.example"}',
+    ),
+    "an action": post("/sign-in", "[]", **{"Next-Action": "0" * 42}),
+    "an address": lambda browser: browser.get("/%c0%af%"),
+    "a page": lambda browser: browser.get("/nowhere"),
+    "an endpoint": lambda browser: browser.get("/api/auth/nowhere"),
+    "a cookie": lambda browser: browser.get(
+        "/tasks", headers={"Cookie": "better-auth.session_token=x.y"}
+    ),
+}
+
+
+def test_what_strangers_do_is_a_line_a_second(browsers: Browsers) -> None:
+    with issuer() as running:
+        for name, ask in WRONG.items():
+            lines, began = len(running.web.lines), time.monotonic()
+            for _ in range(MANY):
+                ask(browsers.stranger(running.url))
+            seconds = time.monotonic() - began
+            added = running.web.lines[lines:]
+            # An error is of three lines here, the last of them where it was raised.
+            assert len(added) <= 3 * (seconds + 2), (name, added)

@@ -1,0 +1,95 @@
+"""Nobody's mailbox is filled by asking for mail, and nobody learns what was not sent."""
+
+import re
+import secrets
+
+import httpx
+
+from dev.postgres import Postgres
+from tests import stack
+from tests.conftest import run
+from tests.contract.people import Browsers, Member, issuer, mailed
+
+PASSWORD = "correct horse"
+MOST = 3
+"""Mails of one kind for one recipient at once."""
+ALL_HELD = "SELECT string_agg(mail_limit::text, ' ') FROM mail_limit"
+HOURS_PASS = "UPDATE mail_limit SET full_at = full_at - $1::int * interval '1 hour'"
+
+
+def forgets(browsers: Browsers, url: str, email: str) -> httpx.Response:
+    """Ask for a link to reset this password, from an address that never asked before."""
+    wish = {"email": email}
+    return browsers.stranger(url).post("/api/auth/request-password-reset", json=wish)
+
+
+def asks(member: Member, email: str) -> httpx.Response:
+    wish = {"email": email, "password": PASSWORD}
+    return member.client.post("/api/auth/request-email", json=wish)
+
+
+def mails(browsers: Browsers, web: stack.Server, url: str, email: str) -> int:
+    """How many were sent to this address, once all that was asked for before has been seen to."""
+    last = browsers.join(url)
+    assert forgets(browsers, url, last.email).status_code == 200
+    mailed(web, last.email)
+    return web.lines.count(f"To: {email}")
+
+
+def hours_pass(database: Postgres, hours: int) -> None:
+    run(database, lambda connection: connection.execute(HOURS_PASS, hours))
+
+
+def test_forty_who_ask_for_one_reset_send_three_mails(browsers: Browsers) -> None:
+    with issuer() as running:
+        ada = browsers.join(running.url)
+        nobody = forgets(browsers, running.url, "nobody@example.com")
+        for n in range(40):
+            email = ada.email.upper() if n % 2 else ada.email
+            answer = forgets(browsers, running.url, email)
+            assert (answer.status_code, answer.text) == (nobody.status_code, nobody.text)
+        assert mails(browsers, running.web, running.url, ada.email) == MOST
+        links = "SELECT count(*) FROM verification WHERE value LIKE '%' || $1 || '%'"
+        assert run(running.database, lambda c: c.fetchval(links, ada.id)) == MOST
+        held = run(running.database, lambda connection: connection.fetchval(ALL_HELD))
+        assert held
+        assert ada.email not in held
+
+        running.restart({})
+        forgets(browsers, running.url, ada.email)
+        assert mails(browsers, running.web, running.url, ada.email) == 0
+        hours_pass(running.database, 1)
+        for _ in range(MOST):
+            forgets(browsers, running.url, ada.email)
+        assert mails(browsers, running.web, running.url, ada.email) == 1, "one comes back an hour"
+        hours_pass(running.database, 3)
+        forgets(browsers, running.url, f"{secrets.token_hex(4)}@example.com")
+        assert mails(browsers, running.web, running.url, ada.email) == 1
+        kept = run(running.database, lambda c: c.fetchval("SELECT count(*) FROM mail_limit"))
+        assert kept == 1, "what is full again is forgotten"
+
+
+def test_a_stranger_is_not_sent_many_links_by_many_accounts(
+    site: stack.Site, browsers: Browsers
+) -> None:
+    name = secrets.token_hex(6)
+    addresses = [f"{name}{tag}@example.com" for tag in ("", "+a", "+b", "+c", "")]
+    for address in addresses:
+        answer = asks(browsers.join(site.url), address)
+        assert (answer.status_code, answer.json()) == (200, {"status": True})
+    sent = sum(mails(browsers, site.web, site.url, address) for address in set(addresses))
+    assert sent == MOST
+
+
+def test_a_warning_is_sent_whatever_strangers_asked_for(
+    site: stack.Site, browsers: Browsers
+) -> None:
+    ada, wanted = browsers.join(site.url), f"{secrets.token_hex(6)}@example.com"
+    for _ in range(MOST + 1):
+        forgets(browsers, site.url, ada.email)
+        asks(browsers.join(site.url), ada.email)
+    asks(ada, wanted).raise_for_status()
+    token = mailed(site.web, wanted)
+    opened = ada.client.post("/api/auth/confirm-email", json={"token": token})
+    assert opened.status_code == 200
+    site.web.said(rf"^To: {re.escape(ada.email)}\nSubject: Your address was changed$")

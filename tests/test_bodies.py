@@ -1,0 +1,141 @@
+"""Bodies that are longer than they may be: refused before they are read, on each of the servers.
+
+`serve` speaks HTTP by `api/http.py`, and `serve --reload` by uvicorn's own protocol.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.types import Message, Scope
+
+from api import limits
+from api.limits import BODY_TIMEOUT, LINGER_TIMEOUT
+from tests import stack
+from tests.conftest import mint
+from tests.wire import connected
+
+SERVERS = ("api.http", "uvicorn")
+TYPES = {"/graphql": "application/json", "/events": "application/secevent+jwt"}
+MEBIBYTE = 1024 * 1024
+
+
+def run_server(kind: str, folder: Path, settings: dict[str, str]) -> stack.Server:
+    """One of them, on a free port."""
+    if kind == "api.http":
+        return stack.api(folder, settings)
+    command = [sys.executable, "-m", "uvicorn", "--factory", "api.cli:application", "--port", "0"]
+    line = r"running on (http://\S+)"
+    return stack.Server([*command, "--no-access-log"], folder, settings, line)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(
+    request: pytest.FixtureRequest,
+    settings: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[stack.Server]:
+    running = run_server(request.param, tmp_path_factory.mktemp("server"), settings)
+    yield running
+    running.stop()
+
+
+def head(path: str, *lines: str, token: str | None = None) -> bytes:
+    """A POST up to its body, with these header lines."""
+    sent = [f"POST {path} HTTP/1.1", "Host: api", f"Content-Type: {TYPES.get(path, 'text/plain')}"]
+    bearer = f"Authorization: Bearer {token or mint('ada')}"
+    return "\r\n".join([*sent, bearer, *lines, "", ""]).encode()
+
+
+def answer(server: stack.Server, sent: bytes, *, seconds: float) -> bytes:
+    """All that is answered until the server hangs up, which it must do within this time."""
+    with connected(server.url) as client:
+        began = time.monotonic()
+        client.sendall(sent)
+        told = client.makefile("rb").read()
+        assert time.monotonic() - began < seconds
+        return told
+
+
+@pytest.mark.parametrize("path", TYPES)
+@pytest.mark.parametrize("line", ["Expect: 100-continue", "X-Other: x"])
+def test_a_body_that_is_declared_to_be_too_long_is_413_before_it_is_read(
+    server: stack.Server, path: str, line: str
+) -> None:
+    sent = head(path, "Content-Length: 10000000000", line)
+    told = answer(server, sent, seconds=LINGER_TIMEOUT + 2)
+    assert told.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close\r\n" in told.lower()
+    assert b" 100 " not in told
+
+
+def test_the_token_is_refused_before_the_length(server: stack.Server) -> None:
+    sent = head("/graphql", "Content-Length: 10000000000", "Expect: 100-continue", token="bad")
+    assert answer(server, sent, seconds=LINGER_TIMEOUT + 2).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("line", ["Content-Length: 10000000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize(("path", "status"), [("/health/live", 405), ("/nowhere", 404)])
+def test_a_long_body_that_nobody_reads_closes_the_connection(
+    server: stack.Server, path: str, status: int, line: str
+) -> None:
+    told = answer(server, head(path, line), seconds=LINGER_TIMEOUT + 2)
+    assert told.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"connection: close\r\n" in told.lower()
+
+
+@pytest.mark.parametrize(("path", "most"), [("/graphql", MEBIBYTE), ("/events", 64 * 1024)])
+def test_a_body_in_chunks_is_413_as_soon_as_it_is_too_long(
+    server: stack.Server, path: str, most: int
+) -> None:
+    chunk = b"%x\r\n%b\r\n" % (most + 1, b" " * (most + 1))
+    sent = head(path, "Transfer-Encoding: chunked") + chunk
+    told = answer(server, sent, seconds=LINGER_TIMEOUT + 3)
+    assert told.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_goes_on_sending_can_read_its_answer(server: stack.Server) -> None:
+    sent = head("/graphql", f"Content-Length: {8 * MEBIBYTE}") + b" " * 4 * MEBIBYTE
+    assert answer(server, sent, seconds=LINGER_TIMEOUT + 3).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Content-Length: 1x",),
+        ("Content-Length: -1",),
+        ("Content-Length: 5", "Content-Length: 6"),
+        ("Content-Length: 99999999999999999999999",),
+        ("Content-Length: 5", "Transfer-Encoding: chunked"),
+    ],
+)
+def test_a_length_that_makes_no_sense_is_400(server: stack.Server, lines: tuple[str, ...]) -> None:
+    told = answer(server, head("/graphql", *lines), seconds=2)
+    assert told.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_fair_body_in_chunks_keeps_the_connection(server: stack.Server) -> None:
+    sent = head("/graphql", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n"
+    with connected(server.url) as client:
+        for _ in range(2):
+            client.sendall(sent)
+            told = b""
+            while b"}]}" not in told:
+                told += client.recv(1000)
+            assert told.startswith(b"HTTP/1.1 400 ")
+            assert b"connection: close" not in told.lower()
+
+
+def test_a_length_that_no_server_should_pass_on_is_not_believed() -> None:
+    """The limit then holds while the body is read."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"12345", "more_body": False}
+
+    for value in (b"4, 4", b"0x1", b"9" * 5_000, b""):
+        scope: Scope = {"type": "http", "headers": [(b"content-length", value)]}
+        assert not limits.is_short(scope)
+        assert asyncio.run(limits.body(scope, receive, 5, BODY_TIMEOUT)) == b"12345"

@@ -1,0 +1,133 @@
+"""No caller fills the log: of each kind of line there is one a second, on either of the servers."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.logs import MOST_KINDS, Limit, Seldom
+from tests import stack
+from tests.test_bodies import SERVERS, TYPES, run_server
+from tests.wire import connected
+
+MANY = 60
+
+
+@pytest.fixture(params=SERVERS)
+def server(
+    request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path
+) -> Iterator[stack.Server]:
+    running = run_server(request.param, tmp_path, settings)
+    yield running
+    running.stop()
+
+
+class Logger:
+    """A logger behind the limit, with a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.lines: list[str] = []
+        self.log = logging.getLogger(f"tests.{secrets.token_hex(8)}")
+        self.log.propagate = False
+        for _ in range(2):  # a record that comes to two handlers is one all the same
+            handler = logging.Handler()
+            handler.emit = lambda record: self.lines.append(record.getMessage())  # type: ignore[method-assign]
+            self.log.addHandler(handler)
+        rule = Limit(Seldom(lambda: self.now))
+        for handler in self.log.handlers:
+            handler.addFilter(rule)
+
+
+def test_of_each_kind_a_line_a_second_and_how_many_were_left_out() -> None:
+    logger = Logger()
+    for n in range(1_000):
+        logger.log.warning("refused: %s", n)
+    logger.log.warning("another")
+    logger.now = 1.0
+    logger.log.warning("refused: %s", "100%")
+    logger.now = 2.0
+    logger.log.warning("refused: %s", 2)
+    assert logger.lines[::2] == logger.lines[1::2]
+    assert logger.lines[::2] == [
+        "refused: 0",
+        "another",
+        "refused: 100%, and 999 before it",
+        "refused: 2",
+    ]
+
+
+def test_bugs_are_told_apart_by_where_they_are() -> None:
+    logger = Logger()
+
+    def bug(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except ArithmeticError:
+            logger.log.exception("bug %s", secrets.token_hex(4))
+
+    for _ in range(10):
+        bug(lambda: 1 // 0)
+        bug(lambda: 1 % 0)
+    assert len(logger.lines) == 2 * 2
+
+
+def test_more_kinds_than_there_can_be_take_no_memory() -> None:
+    now = 0.0
+    seldom = Seldom(lambda: now)
+    told = [n for n in range(3 * MOST_KINDS) if seldom.left_out(n) is not None]
+    assert len(told) == MOST_KINDS + 1
+    now = 1.0
+    assert seldom.left_out("another") == 0
+
+
+def push(url: str) -> None:
+    headers = {"Content-Type": TYPES["/events"]}
+    assert httpx.post(f"{url}/events", content="x", headers=headers).status_code == 400
+
+
+def present_a_bad_token(url: str) -> None:
+    headers = {"Authorization": "Bearer x.y.z"}
+    assert httpx.post(f"{url}/graphql", headers=headers).status_code == 401
+
+
+def say_what_is_no_request(url: str) -> None:
+    with connected(url) as stranger:
+        stranger.sendall(b"no request\r\n\r\n")
+        assert b"400" in stranger.makefile("rb").read()
+
+
+def propose_another_protocol(url: str) -> None:
+    with connected(url) as stranger:
+        upgrade = b"Connection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n"
+        stranger.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + upgrade)
+        assert b"200" in stranger.recv(1000)
+
+
+def ask_for_nothing(url: str) -> None:
+    assert httpx.get(f"{url}/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        push,
+        present_a_bad_token,
+        say_what_is_no_request,
+        propose_another_protocol,
+        ask_for_nothing,
+    ],
+)
+def test_what_strangers_do_is_a_line_a_second(
+    wrong: Callable[[str], None], server: stack.Server
+) -> None:
+    lines, began = len(server.lines), time.monotonic()
+    for _ in range(MANY):
+        wrong(server.url)
+    server.stop()
+    # Of which its own last words, and one line that is of two.
+    assert len(server.lines) - lines <= 2 * (time.monotonic() - began + 1) + 6
