@@ -157,6 +157,10 @@ describe("a line in plain words", () => {
     expect(isDayFirst(locale)).toBe(dayFirst);
   });
 
+  test("takes a locale that is none", () => {
+    expect(isDayFirst("en-US@posix")).toBeTypeOf("boolean");
+  });
+
   test.each([
     ["#हिन्दी", "हिन्दी"],
     ["#می‌خواهم", "می‌خواهم"],

@@ -13,7 +13,10 @@ const HANDLED = 229;
 export function InputMethod() {
   useEffect(() => {
     const hide = (event: KeyboardEvent) => {
-      if (event.isComposing || event.keyCode === HANDLED) event.stopImmediatePropagation();
+      if (!event.isComposing && event.keyCode !== HANDLED) return;
+      event.stopImmediatePropagation();
+      // Nor is it for the browser, which would close a dialog.
+      if (event.key === "Escape") event.preventDefault();
     };
     // Before any other listener: React's are at the document.
     window.addEventListener("keydown", hide, true);

@@ -109,7 +109,7 @@ function Choice({ label, options, onChoose }: ChoiceProps) {
         {label}
       </option>
       {options.map(([value, name]) => (
-        <option key={value} value={value}>
+        <option dir="auto" key={value} value={value}>
           {name}
         </option>
       ))}

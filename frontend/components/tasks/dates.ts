@@ -70,9 +70,18 @@ const JOINS = /^[\s,]*(?:and|or|to|till|until|through|from|of|in|&|\+|\/|[-â€“â€
 /** Months that are other words too, where no year, no "st" and no "on" says otherwise. */
 const AMBIGUOUS = /^(?:\d{1,2}\s+(?:may|mar|march)|(?:may|mar|march)\s+\d{1,2})$/i;
 
-/** Return whether a locale writes the day before the month. */
-export function isDayFirst(locale: string | undefined): boolean {
-  const parts = new Intl.DateTimeFormat(locale).formatToParts();
+function formatOf(locale: string): Intl.DateTimeFormat {
+  try {
+    return new Intl.DateTimeFormat(locale);
+  } catch {
+    // Chromium says "en-US@posix" where the system has no locale.
+    return new Intl.DateTimeFormat();
+  }
+}
+
+/** Return whether a locale writes the day before the month: the browser's own, if it is none. */
+export function isDayFirst(locale: string): boolean {
+  const parts = formatOf(locale).formatToParts();
   const place = (type: string) => parts.findIndex((part) => part.type === type);
   return place("day") < place("month");
 }

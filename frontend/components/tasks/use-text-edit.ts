@@ -82,10 +82,14 @@ export function useTextEdit(task: Task, left: Edit | null, write: Actions["write
     for (const name of NAMES) if (problems[name] && typed[name]) kept[name] = typed[name];
     setTyped(kept);
     setSaved(false);
+    // At once: the panel may be gone before an effect could do it.
+    if (Object.keys(kept).length === 0) settleEdit(owner);
   }
 
   usePageLeave(save);
   const onPause = useEffectEvent(save);
+  const onGone = useEffectEvent(save);
+  useEffect(() => () => onGone(), []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: each change of the text starts the pause anew
   useEffect(() => {
     if (isComposing) return;
