@@ -2,6 +2,7 @@ import type { Metadata, Viewport } from "next";
 import localFont from "next/font/local";
 import { cookies } from "next/headers";
 import type { ReactNode } from "react";
+import { InputMethod } from "@/components/keyboard/input-method";
 import { isTheme, THEME_COOKIE } from "@/components/theme/themes";
 import "./globals.css";
 
@@ -31,7 +32,10 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
   const theme = (await cookies()).get(THEME_COOKIE)?.value;
   return (
     <html className={sans.variable} data-theme={isTheme(theme) ? theme : "system"} lang="en">
-      <body>{children}</body>
+      <body>
+        <InputMethod />
+        {children}
+      </body>
     </html>
   );
 }

@@ -1,16 +1,23 @@
-import { beforeAll, describe, expect, test } from "vitest";
-import { linesOf, loadDates, readLine } from "../components/tasks/quick-add";
+import { describe, expect, test } from "vitest";
+import { isDayFirst } from "../components/tasks/dates";
+import { linesOf, planned, readLine, withRoom } from "../components/tasks/quick-add";
+import { viewOf } from "../components/tasks/view";
 
 // A Wednesday.
 const NOW = new Date(2026, 10, 25, 12);
+const TODAY = "2026-11-25";
+const ALL = viewOf(new URLSearchParams());
 
-let readDate: Awaited<ReturnType<typeof loadDates>>;
+const read = (line: string, plain: string[] = []) =>
+  readLine(line, { now: NOW, dayFirst: true }, plain);
 
-beforeAll(async () => {
-  readDate = await loadDates();
+const asItStands = (line: string) => ({
+  title: line,
+  dueOn: null,
+  priority: "NONE",
+  labels: [],
+  chips: [],
 });
-
-const read = (line: string, plain: string[] = []) => readLine(line, NOW, plain, readDate);
 
 describe("a line in plain words", () => {
   test("says a day, a priority and labels, in any order", () => {
@@ -20,7 +27,7 @@ describe("a line in plain words", () => {
       priority: "HIGH",
       labels: ["home"],
     });
-    expect(read("#home !1 friday call #Work #home")).toMatchObject({
+    expect(read("#home !1 friday call #Work")).toMatchObject({
       title: "call",
       dueOn: "2026-11-27",
       priority: "URGENT",
@@ -30,11 +37,44 @@ describe("a line in plain words", () => {
 
   test.each([
     ["pay rent on 1 December", "pay rent", "2026-12-01"],
+    ["pay rent Dec 1st", "pay rent", "2026-12-01"],
+    ["pay rent on the 1st of December 2027", "pay rent", "2027-12-01"],
+    ["dinner Friday, 4 December", "dinner", "2026-12-04"],
+    ["dinner on fri 4 dec with Bob", "dinner with Bob", "2026-12-04"],
     ["renew the passport in 2 weeks", "renew the passport", "2026-12-09"],
+    ["renew the passport in 3 weeks", "renew the passport", "2026-12-16"],
+    ["renew the passport in 1 month", "renew the passport", "2026-12-25"],
+    ["renew the passport next month", "renew the passport", "2026-12-25"],
+    ["renew the passport in a year", "renew the passport", "2027-11-25"],
+    ["pay at the end of the month", "pay", "2026-11-30"],
+    ["pay by the end of next month", "pay", "2026-12-31"],
+    ["pay end of December", "pay", "2026-12-31"],
     ["taxes by 2027-05-31", "taxes", "2027-05-31"],
     ["dentist today", "dentist", "2026-11-25"],
+    ["dentist the day after tomorrow", "dentist", "2026-11-27"],
+    ["report due on friday", "report", "2026-11-27"],
+    ["report due fri", "report", "2026-11-27"],
+    ["report next friday", "report", "2026-12-04"],
+    ["Today: buy milk", "buy milk", "2026-11-25"],
+    ["Call mum (tomorrow)", "Call mum", "2026-11-26"],
+    ["Call mum, tomorrow", "Call mum", "2026-11-26"],
+    ["Call mum tomorrow!", "Call mum!", "2026-11-26"],
+    // A time is no day, and a task has none: it stays.
+    ["Call mum tomorrow at 5pm", "Call mum at 5pm", "2026-11-26"],
+    ["Call mum at 5 tomorrow", "Call mum at 5", "2026-11-26"],
+    ["Call mum at 17:00 on friday", "Call mum at 17:00", "2026-11-27"],
+    // The past is not what is meant, unless it is said in full.
+    ["Review last week's notes tomorrow", "Review last week's notes", "2026-11-26"],
+    ["Pay the bill of Bob 01.10.2026", "Pay the bill of Bob", "2026-10-01"],
   ])("%s", (line, title, dueOn) => {
     expect(read(line)).toMatchObject({ title, dueOn });
+  });
+
+  test("counts months from the 31st to the end of a shorter one", () => {
+    const reader = { now: new Date(2027, 0, 31, 12), dayFirst: true };
+    for (const words of ["in 1 month", "next month"]) {
+      expect(readLine(`pay ${words}`, reader, [])).toMatchObject({ dueOn: "2027-02-28" });
+    }
   });
 
   test.each([
@@ -44,13 +84,111 @@ describe("a line in plain words", () => {
     "issue #",
     "call at 5",
     "what now",
+    // Numbers that are no dates.
+    "1/2 cup sugar",
+    "24/7 support number",
+    "1.5 kg flour",
+    "2/3 of the fence",
+    "upgrade 3.11.2",
+    "version 1.12.26",
+    "Fix bug #42",
+    "make it #1a2b3c",
+    "Meet on the 99th !whatever # 25:99",
+    "Rechnung 31.02.2026",
+    "https://example.com/2026-12-01/notes",
+    "read pages 1-3 December",
+    "march 3 miles",
+    // Words that are no dates.
+    "buy sun cream",
+    "I sat down",
+    "wed the bride",
+    "Appeler mon oncle",
+    "ask whether I may",
+    "Prepare for Black Friday",
+    // Phrases of which a day is a part.
+    "Water plants every monday",
+    "Water plants every other friday",
+    "Water plants every week on monday",
+    "Stand-up daily, also today",
+    "Review last Monday's notes",
+    "Review today's notes",
+    "Review notes of 1 December",
+    "Notes from yesterday",
+    "Should have called yesterday",
+    "On mondays only",
+    "Trip from monday to friday",
+    "Call on friday or saturday",
+    "Lunch friday next week",
+    "Call mum tomorrow evening",
+    "Friday night dinner",
+    "Return the books before friday",
+    "Plan for next week",
+    "boil eggs in 5 minutes",
+    "in 2 weeks' time",
+    "finish in 2 weeks and 3 days",
+    "ready 3 days from now",
+    "Bring a sun-hat",
   ])("%s: means no more than it says", (line) => {
-    expect(read(line)).toEqual({
-      title: line,
-      dueOn: null,
-      priority: "NONE",
-      labels: [],
-      chips: [],
+    expect(read(line)).toEqual(asItStands(line));
+  });
+
+  test.each([
+    ["Rechnung 01.12.2026", true, "2026-12-01"],
+    ["Rechnung 01.12.2026", false, "2026-12-01"],
+    ["Miete am 01.12.2026", true, "2026-12-01"],
+    ["invoice 01/12/2026", true, "2026-12-01"],
+    ["invoice 01/12/2026", false, "2026-01-12"],
+    ["invoice 12-01-2026", false, "2026-12-01"],
+    // Only one order makes sense.
+    ["invoice 12/31/2026", true, "2026-12-31"],
+    ["invoice 31/12/2026", false, "2026-12-31"],
+    ["invoice 2026/12/01", false, "2026-12-01"],
+  ])("%s, day first: %s", (line, dayFirst, dueOn) => {
+    expect(readLine(line, { now: NOW, dayFirst }, []).dueOn).toBe(dueOn);
+  });
+
+  test.each([
+    ["en-GB", true],
+    ["de-DE", true],
+    ["fr", true],
+    ["en-US", false],
+    ["ja", false],
+  ])("%s writes the day first: %s", (locale, dayFirst) => {
+    expect(isDayFirst(locale)).toBe(dayFirst);
+  });
+
+  test("takes a locale that is none", () => {
+    expect(isDayFirst("en-US@posix")).toBeTypeOf("boolean");
+  });
+
+  test.each([
+    ["#हिन्दी", "हिन्दी"],
+    ["#می‌خواهم", "می‌خواهم"],
+    ["#עִבְרִית", "עִבְרִית"],
+    ["#Straße", "Straße"],
+    ["#🏠", "🏠"],
+    ["#1on1", "1on1"],
+    ["#b2b", "b2b"],
+    ["#दो_शब्द", "दो_शब्द"],
+  ])("%s is a label", (words, label) => {
+    expect(read(`read ${words}`)).toMatchObject({ title: "read", labels: [label] });
+  });
+
+  test("says one priority and each label once; the others stay in the title", () => {
+    expect(read("call !low bob !high")).toMatchObject({
+      title: "call !low bob",
+      priority: "HIGH",
+      chips: [{ words: "!high" }],
+    });
+    expect(read("call #home #home #Home")).toMatchObject({
+      title: "call",
+      labels: ["home"],
+      chips: [{ words: "#home" }],
+    });
+    const many = Array.from({ length: 22 }, (_, n) => `#label${n}`);
+    expect(read(`call ${many.join(" ")}`)).toMatchObject({
+      title: "call #label20 #label21",
+      labels: many.slice(0, 20).map((words) => words.slice(1)),
     });
   });
 
@@ -60,6 +198,7 @@ describe("a line in plain words", () => {
       dueOn: null,
       labels: ["film"],
     });
+    expect(read("call on friday", ["on friday"])).toEqual(asItStands("call on friday"));
   });
 
   test("never leaves a task without a title", () => {
@@ -68,12 +207,79 @@ describe("a line in plain words", () => {
   });
 });
 
-test("pasted lines lose what marks a list", () => {
-  expect(linesOf("- milk\n* [x] eggs\r\n\n 3. bread\n• 2 lemons\nplain")).toEqual([
-    "milk",
-    "eggs",
-    "bread",
-    "2 lemons",
-    "plain",
-  ]);
+describe("a title", () => {
+  const plan = (title: string) => planned(read(title), ALL, TODAY);
+
+  test("of 200 code points is taken, however many UTF-16 units they are", () => {
+    const title = `${"a".repeat(199)}🏠`;
+    expect(plan(title)).toMatchObject({ title, problem: null });
+    expect(plan("🏠".repeat(200))).toMatchObject({ problem: null });
+  });
+
+  test("that is longer is refused in a sentence, and not cut", () => {
+    const title = "a".repeat(344);
+    expect(plan(title)).toMatchObject({
+      title,
+      problem: "A title can have 200 characters. This one has 344.",
+    });
+  });
+
+  test("that is longer in a pasted line is in the description, whole", () => {
+    const line = "word ".repeat(69).trim();
+    const made = withRoom(plan(line));
+    expect(made).toMatchObject({ description: line, problem: null });
+    expect(made.title).toBe(`${"word ".repeat(39).trim()}…`);
+    expect(withRoom(plan("🏠".repeat(201))).title).toBe(`${"🏠".repeat(199)}…`);
+    expect(withRoom(plan("a".repeat(10_001))).problem).toBe(
+      "A description can have 10,000 characters. This one has 10,001.",
+    );
+  });
+
+  test("has a space in place of a control character", () => {
+    expect(plan("a\tb\u0007c").title).toBe("a b c");
+  });
+});
+
+test("a view adds what its tasks have, and nothing over what the line says", () => {
+  const view = viewOf(new URLSearchParams("view=today&label=Home&priority=LOW"));
+  expect(planned(read("call"), view, TODAY)).toMatchObject({
+    dueOn: TODAY,
+    labels: ["Home"],
+    priority: "LOW",
+  });
+  expect(planned(read("call tomorrow #home !high"), view, TODAY)).toMatchObject({
+    dueOn: "2026-11-26",
+    labels: ["home"],
+    priority: "HIGH",
+  });
+});
+
+describe("a pasted text", () => {
+  const texts = (text: string) => linesOf(text).map((line) => line.text);
+
+  test("loses what marks a list", () => {
+    expect(texts("- milk\n* [ ] eggs\r\n\n 3. bread\n• 2 lemons\nplain")).toEqual([
+      "milk",
+      "eggs",
+      "bread",
+      "2 lemons",
+      "plain",
+    ]);
+    expect(texts("1) one\n2) two\n3) three")).toEqual(["one", "two", "three"]);
+  });
+
+  test("keeps numbers and signs that mark no list", () => {
+    const lines = ["1/2 cup sugar", "1.5 kg flour", "24. December", "-5 degrees", "2 eggs"];
+    expect(texts(lines.join("\n"))).toEqual(lines);
+  });
+
+  test("says by a ticked box that a task is completed", () => {
+    expect(linesOf("- [x] milk\n- [ ] eggs\n[X] bread\n- [] tea\n[x]y")).toEqual([
+      { text: "milk", completed: true },
+      { text: "eggs", completed: false },
+      { text: "bread", completed: true },
+      { text: "tea", completed: false },
+      { text: "[x]y", completed: false },
+    ]);
+  });
 });

@@ -230,5 +230,45 @@ describe("a text", () => {
     await settled(store);
     expect(api.tasks.get(milk.id)?.title).toBe(title);
     expect(store.state().conflicts).toEqual([]);
+    // Undo brings the text that was not chosen, and nothing that was never written.
+    store.undo();
+    await settled(store);
+    expect(api.tasks.get(milk.id)?.title).toBe(keep === "mine" ? "Soy milk" : "Oat milk");
+    expect(store.undo()).toBeNull();
+  });
+
+  test("that is typed on after a conflict is one conflict, with what was typed last", async () => {
+    const milk = task({ title: "Milk" });
+    const store = await open(milk);
+    api.tasks.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
+    store.act([write(milk.id, "Oat", "Milk")], "Changed");
+    store.act([write(milk.id, "Oat milk", "Oat")], "Changed", true);
+    await settled(store);
+    expect(store.state().conflicts).toMatchObject([{ mine: { title: "Oat milk" } }]);
+    store.settleConflict("theirs");
+    expect(store.state().conflicts).toEqual([]);
+    store.undo();
+    await settled(store);
+    expect(api.tasks.get(milk.id)?.title).toBe("Oat milk");
+    expect(store.undo()).toBeNull();
+  });
+
+  test("that is saved while it is typed is taken back in one step, up to where it began", async () => {
+    const milk = task({ title: "Milk" });
+    const store = await open(milk);
+    store.act([write(milk.id, "Oat milk", "Milk")], "Changed");
+    store.act([write(milk.id, "Soy", "Oat milk")], "Changed");
+    store.act([write(milk.id, "Soy milk", "Soy")], "Changed", true);
+    await settled(store);
+    store.undo();
+    await settled(store);
+    expect(api.tasks.get(milk.id)?.title).toBe("Oat milk");
+    store.undo();
+    await settled(store);
+    expect(api.tasks.get(milk.id)?.title).toBe("Milk");
+    expect(store.redo()).not.toBeNull();
+    expect(store.redo()).not.toBeNull();
+    await settled(store);
+    expect(api.tasks.get(milk.id)?.title).toBe("Soy milk");
   });
 });

@@ -27,6 +27,7 @@ export function ChangeName({ name }: { name: string }) {
         <Field
           autoComplete="name"
           defaultValue={name}
+          dir="auto"
           key={name}
           label="Name"
           maxLength={100}

@@ -4,6 +4,7 @@ import { Check, RotateCcw, Trash2, X } from "lucide-react";
 import type { Priority } from "@/gql/graphql";
 import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
 import { useTasks } from "./tasks-context";
+import { labelOf, labelProblem } from "./text";
 import type { Actions } from "./use-actions";
 
 type Props = {
@@ -57,7 +58,11 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
             onChoose={(priority) => actions.setPriority(tasks, priority as Priority)}
             options={PRIORITIES.map((priority) => [priority, PRIORITY_NAMES[priority]])}
           />
-          <AddLabel known={labels} onAdd={(label) => actions.addLabel(tasks, label)} />
+          <AddLabel
+            known={labels}
+            onAdd={(label) => actions.addLabel(tasks, label)}
+            tasks={tasks}
+          />
           {theirs.length > 0 && (
             <Choice
               label="Remove label"
@@ -104,7 +109,7 @@ function Choice({ label, options, onChoose }: ChoiceProps) {
         {label}
       </option>
       {options.map(([value, name]) => (
-        <option key={value} value={value}>
+        <option dir="auto" key={value} value={value}>
           {name}
         </option>
       ))}
@@ -112,13 +117,24 @@ function Choice({ label, options, onChoose }: ChoiceProps) {
   );
 }
 
-function AddLabel({ known, onAdd }: { known: readonly string[]; onAdd: (label: string) => void }) {
+type AddLabelProps = {
+  known: readonly string[];
+  tasks: readonly Task[];
+  onAdd: (label: string) => void;
+};
+
+function AddLabel({ known, tasks, onAdd }: AddLabelProps) {
+  function problemOf(label: string): string {
+    const problems = tasks.map((task) => labelProblem(label, task.labels));
+    return problems.find((problem) => problem !== null) ?? "";
+  }
+
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        const label = String(new FormData(event.currentTarget).get("label")).trim();
-        if (label) onAdd(label.replace(/^#/, ""));
+        const label = labelOf(String(new FormData(event.currentTarget).get("label")));
+        if (label) onAdd(label);
         event.currentTarget.reset();
       }}
     >
@@ -126,9 +142,11 @@ function AddLabel({ known, onAdd }: { known: readonly string[]; onAdd: (label: s
         aria-label="Add label"
         autoComplete="off"
         className="bulk-button w-28 placeholder:text-paper/80"
+        dir="auto"
         list="bulk-labels"
-        maxLength={50}
         name="label"
+        // The browser refuses to submit it, and says why.
+        onChange={({ target }) => target.setCustomValidity(problemOf(labelOf(target.value)))}
         placeholder="Add label"
       />
       <datalist id="bulk-labels">

@@ -2,11 +2,13 @@
 
 import { Dialog } from "@/components/dialog/dialog";
 import type { Task } from "./task";
+import { isolated } from "./text";
 
 type Props = { tasks: readonly Task[]; onConfirm: () => void; onClose: () => void };
 
 export function ConfirmDelete({ tasks, onConfirm, onClose }: Props) {
-  const what = tasks.length === 1 ? `“${tasks[0]?.title}”` : `${tasks.length} tasks`;
+  const [first] = tasks;
+  const what = first && tasks.length === 1 ? `“${isolated(first.title)}”` : `${tasks.length} tasks`;
   return (
     <Dialog onClose={onClose} title="Delete for good?">
       <p className="mt-2 text-muted wrap-anywhere">{what} will be gone. This cannot be undone.</p>

@@ -1,31 +1,95 @@
 "use client";
 
+import { useEffect, useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
 import type { Text } from "./edit";
+import type { Conflict } from "./store";
 import { useTasks } from "./tasks-context";
 
 const NAMES: Readonly<Record<keyof Text, string>> = { title: "Title", description: "Description" };
 
-/** A text that was changed here and elsewhere at once: both, and the person chooses. */
-export function ConflictDialog() {
-  const { store, state } = useTasks();
-  const [conflict] = state.conflicts;
+const TYPED_INTO = "input:not([type=checkbox]), textarea, select";
+
+/** Calls back when nothing is typed into: now, or when that field is left. */
+function whenNotTyping(run: () => void): () => void {
+  const look = () => {
+    if (!document.activeElement?.matches(TYPED_INTO)) run();
+  };
+  // Not within the key press or the click that led here, which would go on to what opens.
+  let timer = setTimeout(look);
+  const onFocusOut = () => {
+    clearTimeout(timer);
+    timer = setTimeout(look);
+  };
+  document.addEventListener("focusout", onFocusOut);
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener("focusout", onFocusOut);
+  };
+}
+
+/**
+ * A text that was changed here and elsewhere at once: both, and the person chooses. It is asked as
+ * soon as nothing is typed into. Closed without a choice, it can be asked again by a line on the page.
+ */
+export function Conflicts() {
+  const [conflict] = useTasks().state.conflicts;
+  const [asked, setAsked] = useState<Conflict | null>(null);
+  const [isOpen, setOpen] = useState(false);
+
+  useEffect(() => {
+    if (!conflict || conflict === asked) return;
+    return whenNotTyping(() => {
+      setAsked(conflict);
+      setOpen(true);
+    });
+  }, [conflict, asked]);
+
   if (!conflict) return null;
+  if (isOpen && conflict === asked) {
+    return <ConflictDialog conflict={conflict} onClose={() => setOpen(false)} />;
+  }
+  return (
+    <div
+      className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-xl bg-wash px-3.5 py-2.5 text-sm"
+      role="status"
+    >
+      <p className="min-w-0 flex-1 wrap-anywhere">
+        “<bdi>{conflict.theirs.title}</bdi>” was changed here and in another place. Your text is
+        kept until you choose.
+      </p>
+      <button
+        className="link"
+        onClick={() => {
+          setAsked(conflict);
+          setOpen(true);
+        }}
+        type="button"
+      >
+        Choose a text
+      </button>
+    </div>
+  );
+}
+
+type Props = { conflict: Conflict; onClose: () => void };
+
+function ConflictDialog({ conflict, onClose }: Props) {
+  const { store } = useTasks();
   const { mine, theirs } = conflict;
   const names = Object.keys(mine) as (keyof Text)[];
   return (
-    <Dialog
-      key={conflict.id}
-      onClose={() => store.settleConflict("theirs")}
-      title="This task was changed elsewhere"
-    >
-      <p className="mt-1 text-muted wrap-anywhere">
-        While you were writing, “{theirs.title}” was changed in another place. Which text shall it
-        be?
-      </p>
-      <div className="mt-4 grid gap-3 sm:grid-cols-2">
-        <Side heading="Yours" names={names} text={mine} />
-        <Side heading="The other one" names={names} text={theirs} />
+    <Dialog onClose={onClose} title="This task was changed elsewhere">
+      {/* It has the focus at first: Enter must choose neither. */}
+      <div className="outline-none" tabIndex={-1}>
+        <p className="mt-1 text-muted wrap-anywhere">
+          While you were writing, “<bdi>{theirs.title}</bdi>” was changed in another place. Which
+          text shall it be?
+        </p>
+        <div className="mt-4 grid gap-3 sm:grid-cols-2">
+          <Side heading="Yours" names={names} text={mine} />
+          <Side heading="The other one" names={names} text={theirs} />
+        </div>
       </div>
       <div className="mt-6 flex flex-wrap justify-end gap-3">
         <button className="button" onClick={() => store.settleConflict("theirs")} type="button">
@@ -52,6 +116,7 @@ function Side({ heading, names, text }: SideProps) {
       {names.map((name) => (
         <p
           className="mt-1.5 max-h-48 overflow-y-auto text-sm whitespace-pre-wrap wrap-anywhere"
+          dir="auto"
           key={name}
         >
           <span className="sr-only">{NAMES[name]}: </span>

@@ -3,6 +3,7 @@
 import { X } from "lucide-react";
 import { useId, useState } from "react";
 import { useTasks } from "./tasks-context";
+import { labelOf, labelProblem } from "./text";
 
 type Props = {
   labels: readonly string[];
@@ -16,22 +17,24 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
   const known = useTasks().labels;
   const [text, setText] = useState("");
   const id = useId();
+  const label = labelOf(text);
+  const problem = labelProblem(label, labels);
 
   function add() {
-    const label = text.trim().replace(/^#/, "");
+    if (problem) return;
     if (label) onAdd(label);
     setText("");
   }
 
   return (
     <div className="flex flex-wrap items-center gap-1.5">
-      {labels.map((label) => (
-        <span className="chip h-7 pr-0.5 text-sm" key={label}>
-          {label}
+      {labels.map((one) => (
+        <span className="chip h-7 pr-0.5 text-sm" key={one}>
+          <bdi>{one}</bdi>
           <button
-            aria-label={`Take off the label ${label}`}
+            aria-label={`Take off the label ${one}`}
             className="grid size-6 place-items-center rounded-full hover:bg-line"
-            onClick={() => onRemove?.(label)}
+            onClick={() => onRemove?.(one)}
             type="button"
           >
             <X aria-hidden="true" className="size-3" />
@@ -39,11 +42,13 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
         </span>
       ))}
       <input
+        aria-describedby={`${id}-problem`}
+        aria-invalid={problem !== null || undefined}
         aria-label={placeholder}
         autoComplete="off"
         className="h-9 w-32 min-w-0 flex-1 rounded-lg bg-transparent px-2 text-sm placeholder:text-muted"
+        dir="auto"
         list={`${id}-known`}
-        maxLength={50}
         onBlur={add}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={(event) => {
@@ -56,11 +61,14 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
       />
       <datalist id={`${id}-known`}>
         {known
-          .filter((label) => !labels.includes(label))
-          .map((label) => (
-            <option key={label} value={label} />
+          .filter((one) => !labels.includes(one))
+          .map((one) => (
+            <option key={one} value={one} />
           ))}
       </datalist>
+      <p className="basis-full text-sm text-danger empty:hidden" id={`${id}-problem`} role="alert">
+        {problem}
+      </p>
     </div>
   );
 }

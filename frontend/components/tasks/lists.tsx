@@ -53,7 +53,7 @@ export function Lists() {
               <li key={label}>
                 <ViewLink isCurrent={view.label === label} view={{ list: "all", label }}>
                   {ICONS.label}
-                  <span className="truncate">{label}</span>
+                  <bdi className="truncate">{label}</bdi>
                 </ViewLink>
               </li>
             ))}

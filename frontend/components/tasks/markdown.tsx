@@ -1,4 +1,15 @@
-import ReactMarkdown from "react-markdown";
+import { createElement } from "react";
+import ReactMarkdown, { type Components, type ExtraProps } from "react-markdown";
+
+const NAMES = ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote"] as const;
+
+/** Each block has the direction of its own text. */
+const BLOCKS: Components = Object.fromEntries(
+  NAMES.map((name) => [
+    name,
+    ({ node: _, ...props }: ExtraProps) => createElement(name, { ...props, dir: "auto" }),
+  ]),
+);
 
 /**
  * Markdown as elements: HTML in it stays text, an address that is no web or mail address leads
@@ -8,6 +19,7 @@ export default function Markdown({ text }: { text: string }) {
   return (
     <ReactMarkdown
       components={{
+        ...BLOCKS,
         a: ({ href, children }) => (
           <a className="link" href={href} rel="noopener noreferrer nofollow" target="_blank">
             {children}

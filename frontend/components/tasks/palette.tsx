@@ -59,6 +59,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
     >
       <Command label="Commands" loop={true}>
         <Command.Input
+          dir="auto"
           className="h-13 w-full border-b border-line bg-transparent px-4 outline-none placeholder:text-muted"
           onValueChange={setText}
           placeholder="Find a task, a view or a command"
@@ -77,7 +78,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
                   onSelect={() => choose(() => onOpen(task))}
                   value={`${task.title} ${task.description} ${task.labels.join(" ")} ${task.id}`}
                 >
-                  <span className="truncate">{task.title}</span>
+                  <bdi className="truncate">{task.title}</bdi>
                 </Entry>
               ))}
             </Command.Group>
@@ -98,7 +99,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
                 onSelect={() => choose(() => show({ list: "all", label }))}
                 value={`label ${label}`}
               >
-                # {label}
+                # <bdi>{label}</bdi>
               </Entry>
             ))}
           </Command.Group>

@@ -1,5 +1,8 @@
-import type { Priority } from "@/gql/graphql";
-import { dayOf, PRIORITIES } from "./task";
+import type { CreateTaskInput, Priority } from "@/gql/graphql";
+import { findDay } from "./dates";
+import { PRIORITIES } from "./task";
+import { labelOf, labelProblem, lengthOf, MAX_TITLE, oneLine, tooLong } from "./text";
+import type { View } from "./view";
 
 /** What was understood of a line, and the words that said it. */
 export type Chip = { kind: "due" | "priority" | "label"; words: string; value: string };
@@ -12,79 +15,169 @@ export type Draft = {
   chips: Chip[];
 };
 
-type FoundDate = { words: string; index: number; day: string };
-type ReadDate = (line: string, now: Date) => FoundDate | null;
+/** What the words of a line mean where the person is. */
+export type Reader = {
+  now: Date;
+  /** Whether the person writes the day of a date before the month. */
+  dayFirst: boolean;
+};
+
+/** Words to take out of the title. Those that say a label again have no chip. */
+type Span = { start: number; end: number; chip: Chip | null };
 
 const BY_NUMBER: Readonly<Record<string, Priority>> = { "1": "URGENT", "2": "HIGH", "3": "MEDIUM" };
+
+/** Letters with their marks and joiners (Hindi and Persian words have both), digits and emoji. */
+const MARKED =
+  /(?<=^|\s)([#!])((?:[\p{L}\p{M}\p{N}\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Join_Control}_-])+)(?=\s|$)/gu;
 
 function priorityOf(word: string): Priority | undefined {
   return BY_NUMBER[word] ?? PRIORITIES.find((one) => one === word.toUpperCase());
 }
 
+/** A number is an issue's ("#42"), and six digits of base 16 are a colour ("#1a2b3c"). */
+const isNumber = (word: string) =>
+  !/[\p{L}\p{Extended_Pictographic}]/u.test(word) || /^(?=.*\d)[\da-f]{6}$/i.test(word);
+
+function labelSpans(line: string, plain: readonly string[]): Span[] {
+  const labels: string[] = [];
+  const spans: Span[] = [];
+  for (const { 0: words, 1: sign, 2: word = "", index } of line.matchAll(MARKED)) {
+    if (sign !== "#" || plain.includes(words) || isNumber(word)) continue;
+    const value = labelOf(word);
+    if (labelProblem(value, labels)) continue;
+    const isAgain = labels.some((label) => label.toLowerCase() === value.toLowerCase());
+    if (!isAgain) labels.push(value);
+    const chip: Chip | null = isAgain ? null : { kind: "label", words, value };
+    spans.push({ start: index, end: index + words.length, chip });
+  }
+  return spans;
+}
+
+/** The last one counts; one before it stays in the title. */
+function prioritySpan(line: string, plain: readonly string[]): Span | undefined {
+  const spans = [...line.matchAll(MARKED)].flatMap(({ 0: words, 1: sign, 2: word = "", index }) => {
+    const value = sign === "!" && !plain.includes(words) ? priorityOf(word) : undefined;
+    const end = index + words.length;
+    return value ? [{ start: index, end, chip: { kind: "priority", words, value } as const }] : [];
+  });
+  return spans.at(-1);
+}
+
+function daySpan(line: string, { now, dayFirst }: Reader, plain: readonly string[]): Span[] {
+  const found = findDay(line, now, dayFirst, plain);
+  if (!found) return [];
+  const { start, end, day } = found;
+  return [{ start, end, chip: { kind: "due", words: line.slice(start, end), value: day } }];
+}
+
+/** Takes a phrase out, with parentheses around it and the punctuation that would be left over. */
+function without(line: string, { start, end }: Span): string {
+  let before = line.slice(0, start);
+  let after = line.slice(end);
+  if (before.endsWith("(") && after.startsWith(")")) {
+    before = before.slice(0, -1);
+    after = after.slice(1);
+  }
+  before = before.trimEnd();
+  if (!before) return after.replace(/^[\s,;:.–—-]+(?=\s|$)/, "");
+  if (!after.trim()) return before.replace(/(?:\s+[–—-]|[,;:])+$/, "");
+  return before + after;
+}
+
 /**
  * Reads a line as people write one: "call the bank tomorrow !high #home".
  *
- * @param plain words that the person said are meant as they stand.
- * @param readDate finds a date among the rest; there is none until it is loaded.
+ * @param plain words that the person wants left in the title.
  */
-export function readLine(
-  line: string,
-  now: Date,
-  plain: readonly string[],
-  readDate: ReadDate | null,
-): Draft {
-  const chips: Chip[] = [];
-  const labels: string[] = [];
-  const priorities: Priority[] = [];
-  let rest = line.replace(
-    /(^|\s)([#!])([\p{L}\p{N}_-]{1,50})(?=\s|$)/gu,
-    (all, space, sign, word) => {
-      const words = `${sign}${word}`;
-      if (plain.includes(words)) return all;
-      if (sign === "#") {
-        if (!labels.some((label) => label.toLowerCase() === word.toLowerCase())) labels.push(word);
-        chips.push({ kind: "label", words, value: word });
-        return space;
-      }
-      const named = priorityOf(word);
-      if (!named) return all;
-      priorities.push(named);
-      chips.push({ kind: "priority", words, value: named });
-      return space;
-    },
-  );
-  const date: FoundDate | null = readDate === null ? null : readDate(rest, now);
-  let dueOn: string | null = null;
-  if (date && !plain.includes(date.words)) {
-    dueOn = date.day;
-    chips.unshift({ kind: "due", words: date.words, value: date.day });
-    const before = rest.slice(0, date.index).replace(/\s+(on|by|due|at)\s*$/i, " ");
-    rest = `${before} ${rest.slice(date.index + date.words.length)}`;
+export function readLine(line: string, reader: Reader, plain: readonly string[]): Draft {
+  const priority = prioritySpan(line, plain);
+  const marks = [...labelSpans(line, plain), ...(priority ? [priority] : [])];
+  const spans = [...daySpan(line, reader, plain), ...marks.sort((a, b) => a.start - b.start)];
+  let rest = line;
+  for (const span of [...spans].sort((a, b) => b.start - a.start)) rest = without(rest, span);
+  const title = oneLine(rest);
+  const chips = spans.map(({ chip }) => chip).filter((chip) => chip !== null);
+  const valuesOf = (kind: Chip["kind"]) =>
+    chips.filter((chip) => chip.kind === kind).map(({ value }) => value);
+  // A line that is nothing but a date is the title itself.
+  if (!title) {
+    return { title: oneLine(line), dueOn: null, priority: "NONE", labels: [], chips: [] };
   }
-  const title = rest.replace(/\s+/g, " ").trim();
-  // Nothing but a date is a title that looks like one.
-  if (!title) return { title: line.trim(), dueOn: null, priority: "NONE", labels: [], chips: [] };
-  return { title, dueOn, priority: priorities.at(-1) ?? "NONE", labels, chips };
-}
-
-/** Loads what reads dates, in English. */
-export async function loadDates(): Promise<ReadDate> {
-  const { casual } = await import("chrono-node/en");
-  return (line, now) => {
-    const [found] = casual.parse(line, now, { forwardDate: true });
-    // A time alone ("at 5", "now") is no day.
-    const isDay =
-      found &&
-      found.text !== "now" &&
-      (found.start.isCertain("day") || found.start.isCertain("weekday"));
-    return isDay ? { words: found.text, index: found.index, day: dayOf(found.start.date()) } : null;
+  return {
+    title,
+    dueOn: valuesOf("due")[0] ?? null,
+    priority: (valuesOf("priority")[0] as Priority | undefined) ?? "NONE",
+    labels: valuesOf("label"),
+    chips,
   };
 }
 
-/** The lines of a pasted text, without what marks a list. */
-export function linesOf(text: string): string[] {
-  return text
-    .split(/\r?\n/)
-    .map((line) => line.replace(/^\s*(?:[-*•]|\d+[.)])?\s*(?:\[[ xX]?\]\s*)?/, "").trim())
-    .filter(Boolean);
+/** What will be made of a line; a view adds what its tasks have in common. */
+export type Planned = Draft & {
+  description: string;
+  completed: boolean;
+  /** Why it cannot be made, in a sentence. */
+  problem: string | null;
+};
+
+/** Adds what a new task needs to be listed in the view. */
+export function planned(draft: Draft, view: View, today: string, completed = false): Planned {
+  const { labels, priority } = draft;
+  const { label } = view;
+  const lacksLabel =
+    label !== null && !labels.some((other) => other.toLowerCase() === label.toLowerCase());
+  return {
+    ...draft,
+    description: "",
+    completed,
+    dueOn: view.list === "today" ? (draft.dueOn ?? today) : draft.dueOn,
+    priority: priority === "NONE" ? (view.priority ?? "NONE") : priority,
+    labels: lacksLabel ? [...labels, label] : labels,
+    problem: tooLong("title", draft.title) ?? (lacksLabel ? labelProblem(label, labels) : null),
+  };
+}
+
+/**
+ * Return the plan with a title that is too long moved to the description, whole, and its beginning
+ * as the title: a pasted line cannot be shortened where it is shown.
+ */
+export function withRoom(plan: Planned): Planned {
+  if (plan.problem === null) return plan;
+  const beginning = [...plan.title].slice(0, MAX_TITLE - 1).join("");
+  const words = beginning.replace(/\s+\S*$/, "");
+  const title = `${lengthOf(words) > MAX_TITLE / 2 ? words : beginning}…`;
+  return { ...plan, title, description: plan.title, problem: tooLong("description", plan.title) };
+}
+
+export function inputOf(plan: Planned): Omit<CreateTaskInput, "id" | "position"> {
+  const { title, description, completed, dueOn, priority, labels } = plan;
+  return { title, description, completed, dueOn, priority, labels };
+}
+
+/** A line of a pasted text, without what marks a list, and whether its box is ticked. */
+export type PastedLine = { text: string; completed: boolean };
+
+const BULLET = /^[-*+•–]\s+/;
+const NUMBER = /^(\d{1,3})[.)]\s+/;
+const BOX = /^\[([ xX]?)\](?:\s+|$)/;
+
+/** Return the lines of a pasted text that are not empty. */
+export function linesOf(text: string): PastedLine[] {
+  const lines: PastedLine[] = [];
+  let number = 0;
+  for (const line of text.split(/\r\n?|[\n\v\u2028]/)) {
+    let rest = line.trim();
+    if (!rest) continue;
+    const counted = Number(NUMBER.exec(rest)?.[1]);
+    // A number that does not count the lines belongs to the text: "24. December".
+    if (counted === number + 1 || counted === lines.length + 1) {
+      rest = rest.replace(NUMBER, "");
+      number = counted;
+    } else rest = rest.replace(BULLET, "");
+    const box = BOX.exec(rest);
+    const title = rest.replace(BOX, "").trim();
+    if (title) lines.push({ text: title, completed: /x/i.test(box?.[1] ?? "") });
+  }
+  return lines;
 }

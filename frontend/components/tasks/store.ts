@@ -17,7 +17,13 @@ import { type Sort, sorted } from "./view";
 import { type Waiting, WaitingEdits } from "./waiting";
 
 /** A text of the person's, over one that was changed elsewhere meanwhile. */
-export type Conflict = { id: string; mine: Text; theirs: Task };
+export type Conflict = {
+  id: string;
+  mine: Text;
+  theirs: Task;
+  /** The edits that wrote it: kept in the browser until the person has chosen. */
+  edits: readonly Waiting[];
+};
 
 /** What the page shows besides the tasks. A new object with every change. */
 export type State = {
@@ -61,6 +67,44 @@ const isExpiredCursor = (error: CombinedError) =>
 
 function says(task: Task, text: Text): boolean {
   return (Object.keys(text) as (keyof Text)[]).every((name) => task[name] === text[name]);
+}
+
+/** Adds a conflict. Of one task there is one, with what was typed last. */
+function withConflict(
+  conflicts: readonly Conflict[],
+  waiting: Waiting,
+  { id, text }: Edit & { kind: "write" },
+  theirs: Task,
+): readonly Conflict[] {
+  const before = conflicts.find((one) => one.id === id);
+  const mine = { ...before?.mine, ...text };
+  const conflict = { id, mine, theirs, edits: [...(before?.edits ?? []), waiting] };
+  return before
+    ? conflicts.map((one) => (one === before ? conflict : one))
+    : [...conflicts, conflict];
+}
+
+/** Whether a step takes back what these edits wrote into a task. */
+function takesBack({ inverse }: Step, id: string, edits: readonly Waiting[]): boolean {
+  const texts = edits.map(({ edit }) => (edit.kind === "write" ? edit.text : {}));
+  return inverse.some(
+    (edit) =>
+      edit.kind === "write" &&
+      edit.id === id &&
+      (Object.keys(edit.over) as (keyof Text)[]).every((name) =>
+        texts.some((text) => text[name] === edit.over[name]),
+      ),
+  );
+}
+
+/** What takes two writes back at once, or null when the second does not go on from the first. */
+function joinedInverse(before: readonly Edit[], after: readonly Edit[]): Edit[] | null {
+  const [first] = before;
+  const [second] = after;
+  if (first?.kind !== "write" || second?.kind !== "write" || first.id !== second.id) return null;
+  if (before.length > 1 || after.length > 1) return null;
+  const text = { ...second.text, ...first.text };
+  return [{ kind: "write", id: first.id, text, over: { ...first.over, ...second.over } }];
 }
 
 /**
@@ -147,12 +191,17 @@ export class TaskStore {
 
   /* What the person does */
 
-  /** Shows the edits, sends them in order, and remembers how to take them back. */
-  act(edits: readonly Edit[], said: string): void {
+  /**
+   * Shows the edits, sends them in order, and remembers how to take them back: in one step with the
+   * text before it where the person goes on writing.
+   */
+  act(edits: readonly Edit[], said: string, goesOn = false): void {
     const inverse = this.#perform(edits);
     if (inverse.length === 0) return;
     this.#undone.length = 0;
-    this.#done.push({ said, inverse });
+    const joined = goesOn ? joinedInverse(this.#done.at(-1)?.inverse ?? [], inverse) : null;
+    if (joined) this.#done.pop();
+    this.#done.push({ said, inverse: joined ?? inverse });
   }
 
   /** Takes the latest step back. Says which, or null when there is none. */
@@ -186,16 +235,21 @@ export class TaskStore {
     return inverse;
   }
 
-  /** The person has seen both texts and chosen. */
+  /** The person has seen both texts and chosen. Either choice can be undone. */
   settleConflict(keep: "mine" | "theirs"): void {
     const [conflict, ...conflicts] = this.#state.conflicts;
     if (!conflict) return;
-    const { id, mine, theirs } = conflict;
-    this.#change({ conflicts });
-    if (keep === "theirs") return;
+    const { id, mine, theirs, edits } = conflict;
     const over: Text = {};
     for (const name of Object.keys(mine) as (keyof Text)[]) over[name] = theirs[name];
-    this.act([{ kind: "write", id, text: mine, over }], "Kept your text");
+    const write: Edit = { kind: "write", id, text: mine, over };
+    // What was never written is not to be taken back.
+    const isUnwritten = (step: Step) => takesBack(step, id, edits);
+    this.#done.splice(0, this.#done.length, ...this.#done.filter((step) => !isUnwritten(step)));
+    if (keep === "mine") this.act([write], "Kept your text");
+    else this.#done.push({ said: "Kept the other text", inverse: [write] });
+    for (const edit of edits) void this.#waiting.settle(edit);
+    this.#change({ conflicts });
   }
 
   /* What the page shows */
@@ -272,7 +326,7 @@ export class TaskStore {
   #settle(waiting: Waiting, { error, theirs }: Answer): void {
     const { edit } = waiting;
     this.#queue = this.#queue.filter((other) => other !== waiting);
-    void this.#waiting.settle(waiting);
+    if (theirs === undefined) void this.#waiting.settle(waiting);
     if (edit.kind === "delete" && !error) for (const id of edit.ids) this.#takeOut(id);
     if (error) this.#refuse(edit, error);
     this.#show(idsOf(edit));
@@ -280,7 +334,7 @@ export class TaskStore {
     const isConflict = theirs !== undefined && edit.kind === "write";
     this.#change({
       trouble: null,
-      conflicts: isConflict ? [...conflicts, { id: edit.id, mine: edit.text, theirs }] : conflicts,
+      conflicts: isConflict ? withConflict(conflicts, waiting, edit, theirs) : conflicts,
     });
   }
 

@@ -3,14 +3,14 @@
 import { RotateCcw, Trash2, X } from "lucide-react";
 import dynamic from "next/dynamic";
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
-import { useSession } from "@/components/graphql/graphql";
 import type { Priority } from "@/gql/graphql";
-import { type Edit, settleEdit, writeEdit } from "./draft";
-import type { Text } from "./edit";
+import type { Edit } from "./draft";
+import { DueField } from "./due-field";
 import { LabelsField } from "./labels-field";
-import { addDays, MAX_DESCRIPTION, MAX_TITLE, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
+import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
 import { useTasks } from "./tasks-context";
 import type { Actions } from "./use-actions";
+import { useTextEdit } from "./use-text-edit";
 
 const Markdown = dynamic(() => import("./markdown"));
 
@@ -26,16 +26,15 @@ type Props = {
   onDelete: (task: Task) => void;
 };
 
-/**
- * All of one task. What is typed is saved when the field is left, over the text that was there when
- * the typing began; until then it is kept for this tab.
- */
+/** All of one task, to be read and changed. */
 export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
-  const { owner } = useSession();
   const { today } = useTasks();
   const dialog = useRef<HTMLDialogElement>(null);
-  const [typed, setTyped] = useState<Text>(left?.typed ?? {});
-  const [over, setOver] = useState<Text>(left?.over ?? {});
+  const { typed, problems, isSaved, type, leave, composition } = useTextEdit(
+    task,
+    left,
+    actions.write,
+  );
   const [isWriting, setWriting] = useState(left !== null || task.description === "");
   const id = useId();
   const isTrashed = task.trashedAt !== null;
@@ -46,33 +45,11 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
     else dialog.current?.showModal();
   }, []);
 
-  useEffect(() => {
-    if (Object.keys(typed).length > 0) writeEdit(owner, { id: task.id, typed, over });
-    else settleEdit(owner);
-  }, [owner, task.id, typed, over]);
-
-  function type(name: keyof Text, text: string) {
-    if (typed[name] === undefined) setOver({ ...over, [name]: task[name] });
-    setTyped({ ...typed, [name]: text });
-  }
-
-  function save() {
-    const text = { ...typed };
-    if (text.title !== undefined) text.title = text.title.trim() || task.title;
-    for (const name of ["title", "description"] as const) {
-      if (text[name] === over[name]) delete text[name];
-    }
-    const before: Text = {};
-    for (const name of Object.keys(text) as (keyof Text)[]) before[name] = over[name] ?? "";
-    if (Object.keys(text).length > 0) actions.write(task, text, before);
-    setTyped({});
-    setOver({});
-    settleEdit(owner);
-  }
-
   function close() {
-    save();
-    onClose();
+    leave();
+    const isUnsaveable = Object.keys(problems).length > 0;
+    if (isUnsaveable) dialog.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus();
+    else onClose();
   }
 
   const description = typed.description ?? task.description;
@@ -80,6 +57,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
     <dialog
       aria-label="Task details"
       className="panel"
+      {...composition}
       onCancel={(event) => {
         event.preventDefault();
         close();
@@ -87,6 +65,8 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
       onKeyDown={(event) => {
         if (event.key === "Escape") {
           event.stopPropagation();
+          // It has done its work: a dialog that opens meanwhile is not to be closed by it.
+          event.preventDefault();
           close();
         }
         if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) close();
@@ -95,17 +75,19 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
     >
       <div className="flex items-center justify-between gap-2">
         <p className="text-xs text-muted" role="status">
-          {Object.keys(typed).length > 0 ? "Not saved yet" : "Saved as you leave a field"}
+          {isSaved ? "Saved as you type" : "Not saved yet"}
         </p>
         <button aria-label="Close details" className="button-quiet" onClick={close} type="button">
           <X aria-hidden="true" className="size-4.5" />
         </button>
       </div>
       <textarea
+        aria-describedby={`${id}-title-problem`}
+        aria-invalid={problems.title !== undefined || undefined}
         aria-label="Title"
         className="mt-2 field-sizing-content w-full resize-none rounded-lg bg-transparent px-2 py-1.5 -mx-2 text-xl leading-snug font-semibold tracking-tight"
-        maxLength={MAX_TITLE}
-        onBlur={save}
+        dir="auto"
+        onBlur={leave}
         onChange={(event) => type("title", event.target.value.replace(/\n/g, " "))}
         onKeyDown={(event) => {
           if (event.key === "Enter" && !event.metaKey && !event.ctrlKey) {
@@ -116,16 +98,14 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
         rows={1}
         value={typed.title ?? task.title}
       />
+      <FieldProblem id={`${id}-title-problem`}>{problems.title}</FieldProblem>
       <dl className="mt-4 grid grid-cols-[5.5rem_1fr] items-center gap-y-2 text-sm">
         <Row label="Due" of={`${id}-due`}>
           <div className="flex flex-wrap items-center gap-1.5">
-            <input
-              className="small-field"
+            <DueField
+              day={task.dueOn}
               id={`${id}-due`}
-              max="9999-12-31"
-              onChange={(event) => actions.setDue([task], event.target.value || null)}
-              type="date"
-              value={task.dueOn ?? ""}
+              onChange={(day) => actions.setDue([task], day)}
             />
             {task.dueOn === null && (
               <div className="flex basis-full gap-1.5">
@@ -177,7 +157,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
           <button
             className="link text-sm"
             onClick={() => {
-              if (isWriting) save();
+              if (isWriting) leave();
               setWriting(!isWriting);
             }}
             type="button"
@@ -188,10 +168,12 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
       </div>
       {isWriting ? (
         <textarea
+          aria-describedby={`${id}-description-problem`}
+          aria-invalid={problems.description !== undefined || undefined}
           className="mt-2 field-sizing-content min-h-36 w-full rounded-lg border border-line bg-paper px-3 py-2.5 text-[0.9375rem] leading-relaxed placeholder:text-muted"
+          dir="auto"
           id={`${id}-description`}
-          maxLength={MAX_DESCRIPTION}
-          onBlur={save}
+          onBlur={leave}
           onChange={(event) => type("description", event.target.value)}
           placeholder="Notes, links, a list. Markdown works."
           value={description}
@@ -202,6 +184,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
           <Markdown text={description} />
         </div>
       )}
+      <FieldProblem id={`${id}-description-problem`}>{problems.description}</FieldProblem>
       <div className="mt-6 flex flex-wrap gap-2 border-t border-line pt-4">
         {isTrashed ? (
           <>
@@ -235,6 +218,14 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
         )}
       </div>
     </dialog>
+  );
+}
+
+function FieldProblem({ id, children }: { id: string; children: string | undefined }) {
+  return (
+    <p className="mt-1 text-sm text-danger empty:hidden" id={id} role="alert">
+      {children}
+    </p>
   );
 }
 

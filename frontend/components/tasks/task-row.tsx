@@ -1,8 +1,10 @@
 "use client";
 
 import { CalendarDays, Check, Flag, GripVertical, RotateCcw, Trash2 } from "lucide-react";
-import { type KeyboardEvent, type MouseEvent, memo, useState } from "react";
-import { glimpse, MAX_TITLE, PRIORITY_NAMES, sayDay, type Task } from "./task";
+import { type KeyboardEvent, type MouseEvent, memo, useId, useState } from "react";
+import { usePageLeave } from "@/components/keyboard/use-page-leave";
+import { glimpse, PRIORITY_NAMES, sayDay, type Task } from "./task";
+import { oneLine, tooLong } from "./text";
 import type { Actions } from "./use-actions";
 
 export type RowProps = {
@@ -78,7 +80,8 @@ export const TaskRow = memo((props: RowProps) => {
           <button
             aria-label={`Edit details: ${title}`}
             // All of the text around it opens the details too.
-            className={`block w-full truncate text-left after:absolute after:inset-0 ${completed ? "text-muted line-through decoration-edge" : ""}`}
+            className={`block w-full truncate text-start after:absolute after:inset-0 ${completed ? "text-muted line-through decoration-edge" : ""}`}
+            dir="auto"
             onClick={(event) => {
               if (!(event.metaKey || event.ctrlKey || event.shiftKey)) props.onOpen(task);
             }}
@@ -88,7 +91,9 @@ export const TaskRow = memo((props: RowProps) => {
             {title}
           </button>
           {task.description.trim() && (
-            <p className="truncate text-sm text-muted">{glimpse(task.description)}</p>
+            <p className="truncate text-sm text-muted" dir="auto">
+              {glimpse(task.description)}
+            </p>
           )}
           <Meta {...props} isNarrow={true} />
         </div>
@@ -144,7 +149,7 @@ function Meta({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {
   return (
     <span className={`${place} shrink-0 flex-wrap items-center gap-1.5 text-xs text-muted`}>
       {labels.map((label) => (
-        <span className="chip" key={label}>
+        <span className="chip" dir="auto" key={label}>
           {label}
         </span>
       ))}
@@ -167,33 +172,52 @@ function Meta({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {
 /** The title, to be written over in place. Enter or leaving keeps it, Escape does not. */
 function Rename({ task, actions, onEdit }: RowProps) {
   const [title, setTitle] = useState(task.title);
-  const [over] = useState(task.title);
+  const [over, setOver] = useState(task.title);
+  const id = useId();
+  const text = oneLine(title);
+  const problem = tooLong("title", text);
 
   function save() {
-    const trimmed = title.trim();
-    if (trimmed && trimmed !== over) actions.write(task, { title: trimmed }, { title: over });
-    onEdit(null);
+    if (!text || problem || text === over) return;
+    actions.write(task, { title: text }, { title: over });
+    setOver(text);
+  }
+
+  function leave() {
+    save();
+    if (!problem) onEdit(null);
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    if (event.key === "Enter") save();
-    if (event.key === "Escape") onEdit(null);
     event.stopPropagation();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    // Else the key would go on to what has the focus afterwards.
+    event.preventDefault();
+    if (event.key === "Enter") leave();
+    else onEdit(null);
   }
 
+  usePageLeave(save);
   return (
-    <input
-      aria-label="Title"
-      autoComplete="off"
-      // biome-ignore lint/a11y/noAutofocus: the person asked to write here
-      autoFocus={true}
-      className="my-1.5 min-w-0 flex-1 rounded-md bg-paper px-2 py-1 outline-2 outline-accent"
-      maxLength={MAX_TITLE}
-      onBlur={save}
-      onChange={(event) => setTitle(event.target.value)}
-      onFocus={(event) => event.target.select()}
-      onKeyDown={onKeyDown}
-      value={title}
-    />
+    <div className="my-1.5 min-w-0 flex-1">
+      <input
+        aria-describedby={`${id}-problem`}
+        aria-invalid={problem !== null || undefined}
+        aria-label="Title"
+        autoComplete="off"
+        // biome-ignore lint/a11y/noAutofocus: the person asked to write here
+        autoFocus={true}
+        className="w-full rounded-md bg-paper px-2 py-1 outline-2 outline-accent"
+        dir="auto"
+        onBlur={leave}
+        onChange={(event) => setTitle(event.target.value)}
+        onFocus={(event) => event.target.select()}
+        onKeyDown={onKeyDown}
+        value={title}
+      />
+      <p className="px-2 text-sm text-danger empty:hidden" id={`${id}-problem`} role="alert">
+        {problem}
+      </p>
+    </div>
   );
 }

@@ -15,8 +15,6 @@ export const PRIORITY_NAMES: Readonly<Record<Priority, string>> = {
 
 export const rankOf = (priority: Priority) => PRIORITIES.indexOf(priority);
 
-export const MAX_TITLE = 200;
-export const MAX_DESCRIPTION = 10_000;
 /** Ids or inputs that one request may carry. */
 export const MAX_AT_ONCE = 100;
 

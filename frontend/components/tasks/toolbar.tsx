@@ -32,7 +32,10 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
   return (
     <div className="mb-4">
       <div className="flex items-baseline gap-3">
-        <h1 className="truncate text-[1.75rem] leading-tight font-semibold tracking-[-0.02em]">
+        <h1
+          dir="auto"
+          className="truncate text-[1.75rem] leading-tight font-semibold tracking-[-0.02em]"
+        >
           {nameOf(view)}
         </h1>
         <p className="shrink-0 text-sm text-muted tabular-nums" role="status">
@@ -47,6 +50,7 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
             aria-label="Search"
             autoComplete="off"
             className="h-9 w-full rounded-lg bg-wash pr-9 pl-9 text-sm placeholder:text-muted"
+            dir="auto"
             enterKeyHint="search"
             onChange={(event) => show({ ...view, search: event.target.value }, true)}
             onKeyDown={(event) => {

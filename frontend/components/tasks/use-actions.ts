@@ -4,9 +4,10 @@ import type { Edit, Text } from "./edit";
 import { keyAt } from "./order";
 import { MAX_AT_ONCE, PRIORITY_NAMES, sayDay, type Task } from "./task";
 import { useTasks } from "./tasks-context";
+import { isolated } from "./text";
 
 const quoted = (tasks: readonly Task[]) =>
-  tasks.length === 1 ? `“${tasks[0]?.title}”` : `${tasks.length} tasks`;
+  tasks[0] && tasks.length === 1 ? `“${isolated(tasks[0].title)}”` : `${tasks.length} tasks`;
 
 const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id);
 
@@ -42,11 +43,11 @@ export function useActions() {
         setMany(tasks, { priority }, said, tasks.length === 1);
       },
       addLabel(tasks: readonly Task[], label: string) {
-        const said = `Added #${label} to ${quoted(tasks)}`;
+        const said = `Added #${isolated(label)} to ${quoted(tasks)}`;
         setMany(tasks, { addLabels: [label] }, said, tasks.length === 1);
       },
       removeLabel(tasks: readonly Task[], label: string) {
-        const said = `Took #${label} from ${quoted(tasks)}`;
+        const said = `Took #${isolated(label)} from ${quoted(tasks)}`;
         setMany(tasks, { removeLabels: [label] }, said, tasks.length === 1);
       },
       trash(tasks: readonly Task[]) {
@@ -65,16 +66,17 @@ export function useActions() {
           `Deleted ${quoted(tasks)} for good`,
         );
       },
-      /** `over` is the text that the person saw. */
-      write(task: Task, text: Text, over: Text) {
-        act([{ kind: "write", id: task.id, text, over }], `Changed “${task.title}”`, true);
+      /** `over` is the text that the person saw; `goesOn` joins it to the step before, for undo. */
+      write(task: Task, text: Text, over: Text, goesOn = false) {
+        const edit: Edit = { kind: "write", id: task.id, text, over };
+        store.act([edit], `Changed ${quoted([task])}`, goesOn);
       },
       /** Puts a task beside another, in the person's own order. */
       move(task: Task, place: "before" | "after", other: Task) {
         const others = store.ordered("manual").filter(({ id }) => id !== task.id);
         const index = others.findIndex(({ id }) => id === other.id) + Number(place === "after");
         const position = keyAt(others, index);
-        act([{ kind: "set", id: task.id, patch: { position } }], `Moved “${task.title}”`, true);
+        act([{ kind: "set", id: task.id, patch: { position } }], `Moved ${quoted([task])}`, true);
       },
     };
   }, [store, act, today]);

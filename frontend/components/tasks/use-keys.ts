@@ -1,14 +1,8 @@
 import { useEffect, useEffectEvent } from "react";
+import { keyName } from "@/components/keyboard/key-name";
 
 /** What a key asks for, by its name in `shortcuts`. */
 export type Keys = Partial<Record<string, (event: KeyboardEvent) => void>>;
-
-/** What is pressed, with ⌘ and Ctrl as one: "Mod+z". */
-function nameOf({ key, metaKey, ctrlKey, altKey, shiftKey }: KeyboardEvent): string {
-  const name = key.length === 1 ? key.toLowerCase() : key;
-  const shift = shiftKey && (metaKey || ctrlKey || altKey);
-  return `${metaKey || ctrlKey ? "Mod+" : ""}${altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${name}`;
-}
 
 /** What has keys of its own: fields, and for Enter and Space whatever they press. */
 function isTaken(target: Element, name: string): boolean {
@@ -25,8 +19,8 @@ const PRESSED = "button, a, input, dialog";
  */
 export function useKeys(keys: Keys): void {
   const onKeyDown = useEffectEvent((event: KeyboardEvent) => {
-    if (event.defaultPrevented || event.isComposing) return;
-    const name = nameOf(event);
+    if (event.defaultPrevented) return;
+    const name = keyName(event);
     const run = keys[name];
     if (!(run && event.target instanceof Element)) return;
     if (name !== "Mod+k" && isTaken(event.target, name)) return;

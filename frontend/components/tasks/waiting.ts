@@ -48,7 +48,13 @@ export class WaitingEdits {
   }
 
   async keep(waiting: Waiting): Promise<void> {
-    await this.#try((database) => database.put("edits", waiting));
+    await this.#try((database) => {
+      const transaction = database.transaction("edits", "readwrite");
+      void transaction.store.put(waiting);
+      // Else the browser waits for more of this page, which may be closing, and then keeps nothing.
+      transaction.commit();
+      return transaction.done;
+    });
   }
 
   async settle({ key }: Waiting): Promise<void> {

@@ -11,7 +11,7 @@ import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
 import { BulkBar } from "./bulk-bar";
 import { ConfirmDelete } from "./confirm-delete";
-import { ConflictDialog } from "./conflict-dialog";
+import { Conflicts } from "./conflict-dialog";
 import { type Edit as LeftEdit, readEdit } from "./draft";
 import { Empty } from "./empty";
 import { Lists } from "./lists";
@@ -204,6 +204,7 @@ export function Workspace({ email, isSeeded }: Props) {
           />
           {canAdd && <AddTask />}
           <Trouble />
+          <Conflicts />
           {tasks.length > 0 ? (
             <TaskList
               actions={actions}
@@ -254,7 +255,6 @@ export function Workspace({ email, isSeeded }: Props) {
           tasks={doomed}
         />
       )}
-      <ConflictDialog />
       {sheet === "shortcuts" && <Shortcuts onClose={() => setSheet(null)} />}
       {sheet === "palette" && (
         <Palette

@@ -1,0 +1,26 @@
+"use client";
+
+import { useEffect } from "react";
+
+/** The key code of a key that an input method handles (UI Events §7.3.1). */
+const HANDLED = 229;
+
+/**
+ * Keeps the keys of an input method from every key handler of the app, its libraries' too: Enter
+ * there chooses a word, Escape drops one, and neither is for the field. Safari ends the composition
+ * before it reports the key, which only the key code tells then.
+ */
+export function InputMethod() {
+  useEffect(() => {
+    const hide = (event: KeyboardEvent) => {
+      if (!event.isComposing && event.keyCode !== HANDLED) return;
+      event.stopImmediatePropagation();
+      // Nor is it for the browser, which would close a dialog.
+      if (event.key === "Escape") event.preventDefault();
+    };
+    // Before any other listener: React's are at the document.
+    window.addEventListener("keydown", hide, true);
+    return () => window.removeEventListener("keydown", hide, true);
+  }, []);
+  return null;
+}

@@ -1,0 +1,64 @@
+import { CalendarDays, Flag, Hash, X } from "lucide-react";
+import type { Chip, Planned } from "./quick-add";
+import { PRIORITY_NAMES, sayDay } from "./task";
+
+const ICONS = { due: CalendarDays, priority: Flag, label: Hash } as const;
+
+type Props = {
+  plan: Planned;
+  today: string;
+  id?: string;
+  /** Leaves the words of a chip in the title. */
+  onPlain: (words: string) => void;
+};
+
+/** What the view gives to its tasks, which no words of the line say. */
+function fromView({ chips, dueOn, priority, labels }: Planned): Omit<Chip, "words">[] {
+  const has = (kind: Chip["kind"], value: string) =>
+    chips.some((chip) => chip.kind === kind && chip.value === value);
+  const given: Omit<Chip, "words">[] = labels.map((value) => ({ kind: "label", value }));
+  if (priority !== "NONE") given.unshift({ kind: "priority", value: priority });
+  if (dueOn !== null) given.unshift({ kind: "due", value: dueOn });
+  return given.filter(({ kind, value }) => !has(kind, value));
+}
+
+/** The date, priority and labels that a task will have, each with a way to take it as plain words. */
+export function Chips({ plan, today, id, onPlain }: Props) {
+  const given = fromView(plan);
+  if (plan.chips.length + given.length === 0) return null;
+  return (
+    <ul aria-label="Understood" className="mt-2 flex flex-wrap gap-1.5 pl-1" id={id}>
+      {plan.chips.map((chip) => (
+        <li key={`${chip.kind} ${chip.value}`}>
+          <button
+            aria-label={`${sayChip(chip, today)}: keep “${chip.words}” as plain words`}
+            className="chip hover:text-ink"
+            onClick={() => onPlain(chip.words)}
+            type="button"
+          >
+            <ChipIcon kind={chip.kind} />
+            <bdi>{sayChip(chip, today)}</bdi>
+            <X aria-hidden="true" className="size-3 opacity-60" />
+          </button>
+        </li>
+      ))}
+      {given.map((chip) => (
+        <li className="chip" key={`${chip.kind} ${chip.value}`}>
+          <ChipIcon kind={chip.kind} />
+          <bdi>{sayChip(chip, today)}</bdi>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function ChipIcon({ kind }: { kind: Chip["kind"] }) {
+  const Icon = ICONS[kind];
+  return <Icon aria-hidden="true" className="size-3" />;
+}
+
+function sayChip({ kind, value }: Omit<Chip, "words">, today: string): string {
+  if (kind === "due") return sayDay(value, today);
+  if (kind === "label") return value;
+  return PRIORITY_NAMES[value as keyof typeof PRIORITY_NAMES];
+}

@@ -1,0 +1,163 @@
+import { casual, GB } from "chrono-node/en";
+import { dayOf } from "./task";
+
+/*
+ * Which words of a line say a day. A phrase is taken whole or left whole: what could also be
+ * something else ("1/2 cup", "sun cream", "1.5 kg"), what says more than one day ("every monday"), a
+ * day of the past ("last monday") and a part of a day ("friday night") is left to the title. A time
+ * beside a day ("tomorrow at 5pm") stays in the title too, since tasks have none.
+ *
+ * chrono tells the day of the phrases that are found here. It is not asked to find them: it guesses.
+ */
+
+export type FoundDay = { start: number; end: number; day: string };
+
+const WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day";
+const SHORT_WEEKDAY = "(?:mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)";
+const MONTH =
+  "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)";
+const COUNT = "(?:\\d{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten)";
+const DAY_OF_MONTH = "\\d{1,2}(?:st|nd|rd|th)?";
+
+/** The phrases, without the word that leads to them: a longer one before one that it begins with. */
+const IN_WORDS = [
+  `in ${COUNT} (?:day|week|month|year)s?`,
+  "next (?:week|month|year)",
+  "(?:the )?end of (?:(?:the|this|next) )?month",
+  `(?:the )?end of ${MONTH}(?: \\d{4})?`,
+  `(?:(?:${WEEKDAY}|${SHORT_WEEKDAY}),? )?(?:the )?${DAY_OF_MONTH} (?:of )?${MONTH}(?:,? \\d{4})?`,
+  `(?:(?:${WEEKDAY}|${SHORT_WEEKDAY}),? )?${MONTH} ${DAY_OF_MONTH}(?:,? \\d{4})?`,
+  "today|tomorrow|tmrw?",
+  "(?:the )?day after tomorrow",
+  `(?:(?:this|next) )?${WEEKDAY}`,
+  `(?:this|next) ${SHORT_WEEKDAY}`,
+].join("|");
+
+/** Dates in numbers have a year of four digits: fewer digits are a fraction, a version, a ratio. */
+const IN_NUMBERS = "\\d{4}([-./])\\d{1,2}\\2\\d{1,2}|\\d{1,2}([-./])\\d{1,2}\\3\\d{4}";
+
+/** Words that are taken with a phrase: those of people who write dates in numbers are not all English. */
+const LEADS = [
+  `(?:due )?(?:on |by )?(?:${IN_WORDS})`,
+  `(?:due )?(?:at )(?:the )?end of (?:(?:the|this|next) )?month`,
+  // Short names are other words as well ("sun", "sat"), unless one of these leads to them.
+  `(?:due (?:on |by )?|on |by )${SHORT_WEEKDAY}`,
+  `(?:due )?(?:on |by |am |bis (?:zum )?|zum |le |el |op )?(?:${IN_NUMBERS})`,
+].join("|");
+
+const PHRASE = new RegExp(
+  `(^|[\\s(])(?:${LEADS})(?=$|[\\s)]|[,;:!.](?:\\s|$))`.replaceAll(" ", "\\s+"),
+  "giu",
+);
+
+/** A line that says how often has no single day. */
+const REPEATED = new RegExp(
+  `\\b(?:(?:every|each)\\s+(?:[\\p{L}\\d]+\\s+)?(?:day|week|month|year|weekday|weekend|morning|evening|night|${WEEKDAY}|${SHORT_WEEKDAY}|${MONTH})s?|daily|weekly|monthly|yearly|annually|fortnightly)\\b`,
+  "iu",
+);
+
+/** Before a phrase: words that would be left without their noun, and names that end in a weekday. */
+const BOUND_BEFORE =
+  /(?:^|[\s(])(?:last|past|previous|since|from|until|till|before|after|between|through|over|during|within|to|than|of|for|about|around|like|vs|and|or|not|no|the|an?|this|that|these|those|next|any|all|most|another|other|my|our|your|his|her|its|their|in|into|at|with|without|is|are|was|were|be|first|second|third|\d+(?:st|nd|rd|th)|early|late|mid|black|good|ash|palm|easter|cyber|casual|holy|whit|vom|von|ab|seit|du|de|del|dal|van|от|с)\s*$|[-–—&/+]\s*$/iu;
+
+/** After a phrase: what belongs to it, and says more than a day. */
+const BOUND_AFTER =
+  /^\s+(?:(?:early|late|mid)[\s-]+)?(?:morning|afternoon|evening|night|noon|midday|midnight|end|time)s?(?![\p{L}\p{N}])|^\s+(?:and|or|to)\s+\d|^\s*[-–—&/+]/iu;
+
+/** Between two phrases that are one: "monday to friday", "friday next week". */
+const JOINS = /^[\s,]*(?:and|or|to|till|until|through|from|of|in|&|\+|\/|[-–—])?[\s,]*$/i;
+
+/** Months that are other words too, where no year, no "st" and no "on" says otherwise. */
+const AMBIGUOUS = /^(?:\d{1,2}\s+(?:may|mar|march)|(?:may|mar|march)\s+\d{1,2})$/i;
+
+function formatOf(locale: string): Intl.DateTimeFormat {
+  try {
+    return new Intl.DateTimeFormat(locale);
+  } catch {
+    // Chromium says "en-US@posix" where the system has no locale.
+    return new Intl.DateTimeFormat();
+  }
+}
+
+/** Return whether a locale writes the day before the month: the browser's own, if it is none. */
+export function isDayFirst(locale: string): boolean {
+  const parts = formatOf(locale).formatToParts();
+  const place = (type: string) => parts.findIndex((part) => part.type === type);
+  return place("day") < place("month");
+}
+
+function dayIn(year: number, month: number, day: number): string | null {
+  const moment = new Date(year, month - 1, day);
+  const isReal = year >= 1900 && moment.getMonth() === month - 1 && moment.getDate() === day;
+  return isReal ? dayOf(moment) : null;
+}
+
+/** Return the day of a date in numbers. Where only one order makes sense, it is that order. */
+function readNumbers(numbers: string, dayFirst: boolean): string | null {
+  const [a = 0, b = 0, c = 0] = numbers.split(/[-./]/).map(Number);
+  if (/^\d{4}/.test(numbers)) return dayIn(a, b, c);
+  const inOrder = dayIn(c, b, a);
+  if (numbers.includes(".")) return inOrder;
+  const reversed = dayIn(c, a, b);
+  return dayFirst ? (inOrder ?? reversed) : (reversed ?? inOrder);
+}
+
+/** Return the day of a phrase in words, or null when chrono does not understand all of it. */
+function readWords(words: string, now: Date, dayFirst: boolean): string | null {
+  const chrono = dayFirst ? GB : casual;
+  const [found] = chrono.parse(words, now, { forwardDate: true });
+  const left = words.replace(found?.text ?? "", "").trim();
+  if (!found || (left && !/^(?:the|at|due|on|by|\s)+$/i.test(left))) return null;
+  const moment = found.start.date();
+  const isExact = found.start.isCertain("day") || found.start.isCertain("weekday");
+  // Counted in months and years from the 31st, chrono runs over the end of a shorter month.
+  if (!isExact && moment.getDate() !== now.getDate()) moment.setDate(0);
+  return dayOf(moment);
+}
+
+type Phrase = { start: number; end: number; words: string; numbers: string | undefined };
+
+function phrasesIn(line: string): Phrase[] {
+  return [...line.matchAll(PHRASE)].map((match) => {
+    const [all, space = ""] = match;
+    const start = match.index + space.length;
+    const words = all.slice(space.length);
+    const numbers = /\d+([-./])\d+\1\d+$/.exec(words)?.[0];
+    return { start, end: start + words.length, words, numbers };
+  });
+}
+
+function isBound(line: string, { start, end, words }: Phrase): boolean {
+  const before = line.slice(0, start);
+  const after = line.slice(end);
+  if (BOUND_BEFORE.test(before) || BOUND_AFTER.test(after)) return true;
+  return AMBIGUOUS.test(words) && /^\s+\p{L}/u.test(after);
+}
+
+/**
+ * Return the first day that a line says.
+ *
+ * @param plain the phrases that the person wants left in the title.
+ * @param dayFirst whether this person writes the day before the month; with dots everybody does.
+ */
+export function findDay(
+  line: string,
+  now: Date,
+  dayFirst: boolean,
+  plain: readonly string[],
+): FoundDay | null {
+  if (REPEATED.test(line)) return null;
+  const phrases = phrasesIn(line);
+  for (const [index, phrase] of phrases.entries()) {
+    const { start, end, words, numbers } = phrase;
+    const before = phrases[index - 1];
+    const after = phrases[index + 1];
+    const isJoined =
+      (before && JOINS.test(line.slice(before.end, start))) ||
+      (after && JOINS.test(line.slice(end, after.start)));
+    if (isJoined || plain.includes(words) || isBound(line, phrase)) continue;
+    const day = numbers ? readNumbers(numbers, dayFirst) : readWords(words, now, dayFirst);
+    if (day) return { start, end, day };
+  }
+  return null;
+}

@@ -1,0 +1,112 @@
+import { useEffect, useEffectEvent, useState } from "react";
+import { useSession } from "@/components/graphql/graphql";
+import { usePageLeave } from "@/components/keyboard/use-page-leave";
+import { type Edit, settleEdit, writeEdit } from "./draft";
+import type { Text } from "./edit";
+import type { Task } from "./task";
+import { oneLine, paragraphs, tooLong } from "./text";
+import type { Actions } from "./use-actions";
+
+/** Milliseconds after the last key until what was typed is saved. */
+const PAUSE_MS = 1_000;
+
+const NAMES = ["title", "description"] as const;
+
+const CLEANED = { title: oneLine, description: paragraphs } as const;
+
+/** Why each text cannot be saved. */
+function problemsOf(typed: Text): Text {
+  const problems: Text = {};
+  for (const name of NAMES) {
+    const problem = tooLong(name, CLEANED[name](typed[name] ?? ""));
+    if (problem) problems[name] = problem;
+  }
+  return problems;
+}
+
+/** The texts that can be saved and are not: an empty title is none. */
+function unsavedOf(typed: Text, over: Text): Text {
+  const problems = problemsOf(typed);
+  const unsaved: Text = {};
+  for (const name of NAMES) {
+    if (typed[name] === undefined || problems[name]) continue;
+    const text = CLEANED[name](typed[name]);
+    if (text !== over[name] && (text || name !== "title")) unsaved[name] = text;
+  }
+  return unsaved;
+}
+
+/**
+ * The title and description of a task while they are typed into. They are saved after a pause, when
+ * the field is left, and when the page is left or hidden, over the text that the person saw when the
+ * typing began. What cannot be saved, since it is too long, stays in its field, and for this tab.
+ *
+ * @param left what was typed here before a sign-in or a reload came between.
+ */
+export function useTextEdit(task: Task, left: Edit | null, write: Actions["write"]) {
+  const { owner } = useSession();
+  const [typed, setTyped] = useState<Text>(left?.typed ?? {});
+  const [over, setOver] = useState<Text>(left?.over ?? {});
+  const [isComposing, setComposing] = useState(false);
+  const [hasSaved, setSaved] = useState(false);
+  const unsaved = unsavedOf(typed, over);
+  const problems = problemsOf(typed);
+  const isTyped = Object.keys(typed).length > 0;
+
+  useEffect(() => {
+    if (isTyped) writeEdit(owner, { id: task.id, typed, over });
+    else settleEdit(owner);
+  }, [owner, task.id, isTyped, typed, over]);
+
+  function type(name: keyof Text, text: string) {
+    if (typed[name] === undefined) setOver({ ...over, [name]: task[name] });
+    setTyped({ ...typed, [name]: text });
+  }
+
+  /** Saves what can be, and goes on. */
+  function save() {
+    const names = NAMES.filter((name) => unsaved[name] !== undefined);
+    if (names.length === 0) return;
+    const before: Text = {};
+    for (const name of names) before[name] = over[name] ?? "";
+    // One undo takes back all that was typed in one go.
+    write(task, unsaved, before, hasSaved);
+    setOver({ ...over, ...unsaved });
+    setSaved(true);
+  }
+
+  /** Saves what can be, and shows the task's own text again. */
+  function leave() {
+    save();
+    const kept: Text = {};
+    for (const name of NAMES) if (problems[name] && typed[name]) kept[name] = typed[name];
+    setTyped(kept);
+    setSaved(false);
+    // At once: the panel may be gone before an effect could do it.
+    if (Object.keys(kept).length === 0) settleEdit(owner);
+  }
+
+  usePageLeave(save);
+  const onPause = useEffectEvent(save);
+  const onGone = useEffectEvent(save);
+  useEffect(() => () => onGone(), []);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each change of the text starts the pause anew
+  useEffect(() => {
+    if (isComposing) return;
+    const timer = setTimeout(onPause, PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [typed, isComposing]);
+
+  return {
+    typed,
+    problems,
+    isSaved: Object.keys(unsaved).length === 0,
+    type,
+    leave,
+    /** For the element around the fields. */
+    composition: {
+      onCompositionStart: () => setComposing(true),
+      onCompositionEnd: () => setComposing(false),
+    },
+  };
+}

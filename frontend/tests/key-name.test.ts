@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { keyName } from "../components/keyboard/key-name";
+
+const pressed = (key: string, code: string, held: Partial<KeyboardEvent> = {}) =>
+  keyName({ key, code, metaKey: false, ctrlKey: false, altKey: false, shiftKey: false, ...held });
+
+test.each([
+  ["о", "KeyJ", {}, "j"], // Russian
+  ["О", "KeyJ", { shiftKey: true }, "j"],
+  ["л", "KeyK", { ctrlKey: true }, "Mod+k"],
+  ["я", "KeyZ", { metaKey: true, shiftKey: true }, "Mod+Shift+z"],
+  ["№", "Digit3", { shiftKey: true }, "#"],
+  ["ξ", "KeyJ", {}, "j"], // Greek
+  ["ח", "KeyJ", {}, "j"], // Hebrew
+  ["ت", "KeyJ", {}, "j"], // Arabic
+  ["ؤ", "KeyC", {}, "c"],
+  ["ظ", "Slash", {}, "/"],
+  ["؟", "Slash", { shiftKey: true }, "?"],
+])("under another layout %s at %s is as under a Latin one", (key, code, held, name) => {
+  expect(pressed(key, code, held)).toBe(name);
+});
+
+test.each([
+  ["j", "KeyC", {}, "j"], // Dvorak
+  ["a", "KeyQ", {}, "a"], // French
+  ["é", "Digit2", {}, "é"],
+  ["ı", "KeyI", {}, "ı"], // Turkish
+  ["?", "Minus", { shiftKey: true }, "?"], // German
+  ["ArrowDown", "ArrowDown", { altKey: true }, "Alt+ArrowDown"],
+  ["Enter", "Enter", {}, "Enter"],
+  [" ", "Space", {}, " "],
+])("under a Latin layout %s at %s is what it writes", (key, code, held, name) => {
+  expect(pressed(key, code, held)).toBe(name);
+});
