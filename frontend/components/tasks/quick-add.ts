@@ -42,14 +42,18 @@ export function readLine(
       const words = `${sign}${word}`;
       if (plain.includes(words)) return all;
       if (sign === "#") {
-        if (!labels.some((label) => label.toLowerCase() === word.toLowerCase())) labels.push(word);
-        chips.push({ kind: "label", words, value: word });
+        if (!labels.some((label) => label.toLowerCase() === word.toLowerCase())) {
+          labels.push(word);
+          chips.push({ kind: "label", words, value: word });
+        }
         return space;
       }
       const named = priorityOf(word);
       if (!named) return all;
       priorities.push(named);
-      chips.push({ kind: "priority", words, value: named });
+      if (!chips.some((chip) => chip.words === words)) {
+        chips.push({ kind: "priority", words, value: named });
+      }
       return space;
     },
   );

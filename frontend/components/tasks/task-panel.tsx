@@ -3,7 +3,9 @@
 import { RotateCcw, Trash2, X } from "lucide-react";
 import dynamic from "next/dynamic";
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { useDialog } from "@/components/dialog/use-dialog";
 import { useSession } from "@/components/graphql/graphql";
+import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Priority } from "@/gql/graphql";
 import { type Edit, settleEdit, writeEdit } from "./draft";
 import type { Text } from "./edit";
@@ -41,12 +43,6 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
   const isTrashed = task.trashedAt !== null;
 
   useEffect(() => {
-    const isBeside = window.matchMedia(BESIDE).matches;
-    if (isBeside) dialog.current?.show();
-    else dialog.current?.showModal();
-  }, []);
-
-  useEffect(() => {
     if (Object.keys(typed).length > 0) writeEdit(owner, { id: task.id, typed, over });
     else settleEdit(owner);
   }, [owner, task.id, typed, over]);
@@ -74,6 +70,8 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
     save();
     onClose();
   }
+
+  const isModal = useDialog(dialog, close, BESIDE);
 
   const description = typed.description ?? task.description;
   return (
@@ -234,6 +232,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
           </>
         )}
       </div>
+      {isModal && <ToastOutlet />}
     </dialog>
   );
 }

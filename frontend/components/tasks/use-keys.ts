@@ -3,10 +3,11 @@ import { useEffect, useEffectEvent } from "react";
 /** What a key asks for, by its name in `shortcuts`. */
 export type Keys = Partial<Record<string, (event: KeyboardEvent) => void>>;
 
-/** What is pressed, with ⌘ and Ctrl as one: "Mod+z". */
+/** What is pressed, with ⌘ and Ctrl as one: "Mod+z". Shift is part of what "?" and "#" are. */
 function nameOf({ key, metaKey, ctrlKey, altKey, shiftKey }: KeyboardEvent): string {
-  const name = key.length === 1 ? key.toLowerCase() : key;
-  const shift = shiftKey && (metaKey || ctrlKey || altKey);
+  const isCharacter = key.length === 1;
+  const name = isCharacter ? key.toLowerCase() : key;
+  const shift = shiftKey && (metaKey || ctrlKey || altKey || !isCharacter);
   return `${metaKey || ctrlKey ? "Mod+" : ""}${altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${name}`;
 }
 
