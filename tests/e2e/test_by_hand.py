@@ -20,12 +20,12 @@ def phone(site: stack.Site, newcomer: Newcomer) -> Person:
     return person
 
 
-def pastes(person: Person, text: str) -> None:
-    """Into the field for a new task, from the clipboard, by keyboard."""
-    person.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    person.page.evaluate("text => navigator.clipboard.writeText(text)", text)
-    person.page.get_by_label("New task").focus()
-    person.page.keyboard.press("Control+v")
+def writes(person: Person, line: str) -> None:
+    """A new task, as a line with a date, a priority or labels in it."""
+    field = person.page.get_by_label("New task")
+    field.fill(line)
+    field.press("Enter")
+    settles(person)
 
 
 def overlap(one: Locator, other: Locator) -> bool:
@@ -51,14 +51,14 @@ def selected(person: Person) -> list[str]:
 
 
 def test_enter_after_a_paste_of_several_lines_adds_them(ada: Person) -> None:
-    pastes(ada, "milk\neggs\nbread")
+    ada.pastes("milk\neggs\nbread")
     expect(ada.page.get_by_role("dialog", name="Add 3 tasks?")).to_be_visible()
     ada.page.keyboard.press("Enter")
     expect(ada.page.get_by_role("dialog")).to_have_count(0)
     expect(rows(ada)).to_have_count(3)
     settles(ada)
     assert titles(ada) == ["milk", "eggs", "bread"]
-    pastes(ada, "one\ntwo")
+    ada.pastes("one\ntwo")
     ada.page.keyboard.press("Escape")
     expect(ada.page.get_by_role("dialog")).to_have_count(0)
     expect(rows(ada)).to_have_count(3)
@@ -135,6 +135,10 @@ def test_the_row_that_has_the_focus_is_seen_to_have_it(ada: Person) -> None:
     ada.clicks("Close details")
     expect(ada.task("Call the bank")).to_be_focused()
     assert ada.task("Call the bank").evaluate(outline) == "solid"
+    ada.page.get_by_label("Search").focus()
+    assert ada.task("Call the bank").evaluate(outline) == "none"
+    ada.page.get_by_label("Completed: Call the bank").click()
+    assert ada.task("Call the bank").evaluate(outline) == "solid"
     ada.page.keyboard.press("Backspace")
     expect(ada.task("Call the bank")).to_have_count(0)
 
@@ -146,7 +150,7 @@ def test_a_toast_lies_over_nothing_that_can_be_pressed(
     ada = newcomer(site, viewport=size)
     ada.signs_up()
     for title in ("Call the bank #home", "Water the plants"):
-        ada.adds(title) if "#" not in title else pastes_one(ada, title)
+        writes(ada, title)
     ada.page.keyboard.press("Escape")
     ada.page.keyboard.press("Control+a")
     bar = ada.page.get_by_role("toolbar", name="Selected tasks")
@@ -158,13 +162,6 @@ def test_a_toast_lies_over_nothing_that_can_be_pressed(
     bar.get_by_role("button", name="Complete").click()
     ada.clicks("Undo")
     expect(ada.page.get_by_label("Select: Water the plants")).to_be_checked()
-
-
-def pastes_one(person: Person, line: str) -> None:
-    field = person.page.get_by_label("New task")
-    field.fill(line)
-    field.press("Enter")
-    settles(person)
 
 
 def test_what_is_done_in_the_sheet_of_a_phone_can_be_undone_there(phone: Person) -> None:
@@ -181,6 +178,16 @@ def test_what_is_done_in_the_sheet_of_a_phone_can_be_undone_there(phone: Person)
     undo.tap()
     expect(sheet.get_by_role("button", name="Complete")).to_be_visible()
     expect(phone.page.get_by_role("region", name="Notifications")).to_have_count(1)
+
+
+def test_a_row_on_a_phone_has_no_button_that_is_not_seen(phone: Person) -> None:
+    phone.adds("Call the bank")
+    expect(phone.page.get_by_label("Move to trash: Call the bank")).to_be_hidden()
+    row = phone.task("Call the bank").bounding_box()
+    assert row
+    x, y = row["x"] + row["width"] - 20, row["y"] + row["height"] / 2
+    phone.page.touchscreen.tap(x, y)
+    expect(phone.task("Call the bank")).to_be_visible()
 
 
 @pytest.mark.parametrize("opened", ["details", "palette", "shortcuts", "paste"])
@@ -219,7 +226,7 @@ def opens(person: Person, what: str) -> None:
     elif what == "shortcuts":
         person.page.keyboard.press("?")
     else:
-        pastes(person, "one\ntwo")
+        person.pastes("one\ntwo")
 
 
 def test_back_closes_the_question_before_the_sheet_that_asked_it(phone: Person) -> None:
@@ -271,7 +278,7 @@ def test_back_closes_a_dialog_of_the_account_page(ada: Person) -> None:
 
 def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person) -> None:
     ada.clicks("Today", "link")
-    pastes_one(ada, "Pay the rent tomorrow")
+    writes(ada, "Pay the rent tomorrow")
     told = ada.page.get_by_role("status").filter(
         has_text="Added “Pay the rent”. It is in Upcoming."
     )
@@ -284,14 +291,14 @@ def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person)
     # In a search that it does not match, and back in the list that was searched.
     ada.clicks("All", "link")
     ada.page.get_by_label("Search").fill("rent")
-    pastes_one(ada, "Buy milk")
+    writes(ada, "Buy milk")
     expect(ada.page.get_by_text("Added “Buy milk”. It is in All.")).to_be_visible()
     ada.clicks("Show")
     ada.is_at("/tasks")
     expect(ada.task("Buy milk")).to_be_focused()
     # Several, of which one is elsewhere.
     ada.clicks("Today", "link")
-    pastes(ada, "now\nlater tomorrow")
+    ada.pastes("now\nlater tomorrow")
     ada.page.keyboard.press("Enter")
     expect(ada.page.get_by_text("Added 2 tasks. 1 is in Upcoming.")).to_be_visible()
     # What is changed so that it leaves the view.
@@ -306,7 +313,7 @@ def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person)
 
 
 def test_a_filter_within_a_list_leaves_the_heading_and_the_mark_of_the_list(ada: Person) -> None:
-    pastes_one(ada, "Now !high #home today")
+    writes(ada, "Now !high #home today")
     current = ada.page.locator("nav [aria-current=page]")
     ada.clicks("Today", "link")
     ada.page.get_by_label("Priority", exact=True).select_option(label="High")
@@ -372,6 +379,8 @@ def test_nothing_moves_for_ever_where_less_motion_is_asked_for(
 
 
 def test_the_printed_page_is_the_list_and_all_of_it(ada: Person) -> None:
+    long = " ".join(["Read"] * 40)
+    ada.adds(long)
     has_many(ada, 100)
     ada.page.reload()
     ada.has_read_all()
@@ -383,7 +392,7 @@ def test_the_printed_page_is_the_list_and_all_of_it(ada: Person) -> None:
         })"""
     )
     ada.page.pdf()
-    assert ada.page.evaluate("window.printed") == 100
+    assert ada.page.evaluate("window.printed") == 101
     expect(rows(ada).nth(70)).to_have_count(0)
     ada.page.emulate_media(media="print")
     main = ada.page.get_by_role("main")
@@ -391,6 +400,9 @@ def test_the_printed_page_is_the_list_and_all_of_it(ada: Person) -> None:
     expect(ada.task("Task 0")).to_be_visible()
     for hidden in ("Search", "New task", "Sort by", "Priority"):
         expect(main.get_by_label(hidden, exact=True)).to_be_hidden()
+    # A printed title cannot be opened: all of it is there.
+    title = ada.page.get_by_text(long)
+    assert title.evaluate("title => title.scrollWidth <= title.clientWidth")
     roles: tuple[Any, ...] = ("banner", "navigation", "toolbar")
     for role in roles:
         expect(ada.page.get_by_role(role)).to_have_count(0)
@@ -412,7 +424,7 @@ def test_the_palette_finds_what_is_completed_and_what_is_in_the_trash(ada: Perso
 
 
 def test_a_row_says_all_of_its_task_to_a_screen_reader(ada: Person) -> None:
-    pastes_one(ada, "Call the bank tomorrow !high #home #money")
+    writes(ada, "Call the bank tomorrow !high #home #money")
     row = ada.task("Call the bank")
     said = "High priority. Due tomorrow. Labels: home, money."
     expect(row).to_have_accessible_description(said)
