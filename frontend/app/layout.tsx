@@ -3,7 +3,7 @@ import localFont from "next/font/local";
 import { cookies } from "next/headers";
 import type { ReactNode } from "react";
 import { InputMethod } from "@/components/keyboard/input-method";
-import { isTheme, THEME_COOKIE } from "@/components/theme/themes";
+import { barColors, isTheme, THEME_COOKIE, type Theme } from "@/components/theme/themes";
 import "./globals.css";
 
 const sans = localFont({
@@ -19,19 +19,21 @@ export const metadata: Metadata = {
   appleWebApp: { title: "Bearer Tasks" },
 };
 
-export const viewport: Viewport = {
-  themeColor: [
-    { media: "(prefers-color-scheme: light)", color: "#f8f7f3" },
-    { media: "(prefers-color-scheme: dark)", color: "#141412" },
-  ],
-};
+async function chosenTheme(): Promise<Theme> {
+  const theme = (await cookies()).get(THEME_COOKIE)?.value;
+  return isTheme(theme) ? theme : "system";
+}
+
+export async function generateViewport(): Promise<Viewport> {
+  return { themeColor: barColors(await chosenTheme()) };
+}
 
 export default async function RootLayout({ children }: { children: ReactNode }) {
   // Read for each request: a page made at build time could not carry the nonce of a request's
   // Content-Security-Policy, nor the scheme that this person chose.
-  const theme = (await cookies()).get(THEME_COOKIE)?.value;
+  const theme = await chosenTheme();
   return (
-    <html className={sans.variable} data-theme={isTheme(theme) ? theme : "system"} lang="en">
+    <html className={sans.variable} data-theme={theme} lang="en">
       <body>
         <InputMethod />
         {children}

@@ -1,4 +1,5 @@
 import type { MetadataRoute } from "next";
+import { PAPER } from "@/components/theme/themes";
 import { HOME } from "@/lib/next-path";
 
 export default function manifest(): MetadataRoute.Manifest {
@@ -9,8 +10,8 @@ export default function manifest(): MetadataRoute.Manifest {
     id: HOME,
     start_url: HOME,
     display: "standalone",
-    background_color: "#f8f7f3",
-    theme_color: "#f8f7f3",
+    background_color: PAPER.light,
+    theme_color: PAPER.light,
     icons: [
       { src: "/icon.svg", sizes: "any", type: "image/svg+xml" },
       { src: "/icon-512.png", sizes: "512x512", type: "image/png", purpose: "maskable" },

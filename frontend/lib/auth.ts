@@ -9,6 +9,7 @@ import { linksOf, mailer } from "./mailed-links";
 import { endings } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
 import { passwordReset } from "./password-reset";
+import { passwordStrength } from "./password-strength";
 import { replacedPassword } from "./replaced-password";
 import { secretRotation, secretVersions } from "./secret-rotation";
 
@@ -55,6 +56,7 @@ export function authOptions(current: Config, database: Database) {
       endings(),
       ownSessions(),
       callbackPaths(),
+      passwordStrength(),
       replacedPassword(),
       passwordReset(current.baseUrl, mailLater),
       emailChange(current.baseUrl, mailLater),

@@ -35,6 +35,12 @@ describe("a line in plain words", () => {
     });
   });
 
+  test("shows a word that is there twice once", () => {
+    const { chips, labels } = read("sweep #home #home #Home !high !high");
+    expect(labels).toEqual(["home"]);
+    expect(chips.map(({ words }) => words)).toEqual(["#home", "!high"]);
+  });
+
   test.each([
     ["pay rent on 1 December", "pay rent", "2026-12-01"],
     ["pay rent Dec 1st", "pay rent", "2026-12-01"],

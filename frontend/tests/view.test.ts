@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { sayDay } from "../components/tasks/task";
-import { listedBy, pathOf, questionOf, sorted, viewOf } from "../components/tasks/view";
+import { sayDay, sayDetails } from "../components/tasks/task";
+import {
+  listedBy,
+  listOf,
+  nameOf,
+  pathOf,
+  questionOf,
+  sorted,
+  viewOf,
+} from "../components/tasks/view";
 import { task } from "./task";
 
 const TODAY = "2026-11-25";
@@ -57,6 +65,37 @@ describe("a view lists", () => {
     const words = questionOf(view("q=a b c d e f g h i j k"), TODAY).filter.search;
     expect(words).toBe("a b c d e f g h i j");
   });
+});
+
+test.each([
+  ["", "All"],
+  ["view=today&priority=HIGH", "Today"],
+  ["priority=HIGH", "All"],
+  ["label=home&priority=HIGH&q=x", "home"],
+  ["view=today&label=home", "Today · home"],
+])("the heading of %j is %s", (query, heading) => {
+  expect(nameOf(view(query))).toBe(heading);
+});
+
+test("a task is found in the list that is seen, or else in the one closest to it", () => {
+  const late = task({ dueOn: "2026-11-01" });
+  const soon = task({ dueOn: "2026-11-26" });
+  const done = task({ dueOn: TODAY, completed: true });
+  expect(listOf(late, "all", TODAY)).toBe("all");
+  expect(listOf(late, "upcoming", TODAY)).toBe("today");
+  expect(listOf(soon, "today", TODAY)).toBe("upcoming");
+  expect(listOf(task(), "today", TODAY)).toBe("all");
+  expect(listOf(done, "all", TODAY)).toBe("completed");
+  expect(listOf(task({ ...done, trashedAt: TODAY }), "all", TODAY)).toBe("trash");
+});
+
+test.each([
+  [task(), ""],
+  [task({ completed: true, dueOn: "2026-11-01" }), "Completed. Due 1 Nov."],
+  [task({ dueOn: "2026-11-24", priority: "LOW" }), "Low priority. Late: due yesterday."],
+  [task({ dueOn: "2026-11-29", labels: ["a", "b"] }), "Due Sunday. Labels: a, b."],
+])("what a row shows besides the title is said too", (one, said) => {
+  expect(sayDetails(one, TODAY)).toBe(said);
 });
 
 test("orders put what has no due date last, and the urgent first", () => {

@@ -9,7 +9,7 @@ import pytest
 
 from tests import stack
 from tests.conftest import run
-from tests.contract.people import Browsers
+from tests.contract.people import Browsers, mailed
 
 AWAY = ("/.//evil.example", "/x/..//evil.example", "/..//evil.example")
 
@@ -136,6 +136,42 @@ def test_a_wrong_change_of_the_password_changes_nothing(
     known = {"email": ada.email, "password": "correct horse"}
     again = browsers.stranger(site.url).post("/api/auth/sign-in/email", json=known)
     assert again.status_code == ada.client.get("/api/auth/token").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wanted", ["password", "PassWord", "qwerty123", "12121212", "{email}", "{name}"]
+)
+def test_the_passwords_that_are_guessed_first_are_refused_at_sign_up(
+    wanted: str, site: stack.Site, browsers: Browsers
+) -> None:
+    stranger, name = browsers.stranger(site.url), secrets.token_hex(6)
+    email = f"{name}@example.com"
+    given = {"email": email, "name": "Ada"}
+    wanted = wanted.format(email=email, name=name)
+    path = "/api/auth/sign-up/email"
+    answer = stranger.post(path, json=given | {"password": wanted})
+    assert (answer.status_code, answer.json()) == (400, {"code": "PASSWORD_TOO_COMMON"})
+    stranger.post(path, json=given | {"password": "correct horse"}).raise_for_status()
+
+
+def test_a_common_password_is_refused_at_a_change_and_a_reset_and_spends_no_link(
+    site: stack.Site, browsers: Browsers
+) -> None:
+    ada = browsers.join(site.url)
+    refusal = (400, {"code": "PASSWORD_TOO_COMMON"})
+    change = {"currentPassword": "correct horse", "newPassword": "iloveyou"}
+    answer = ada.client.post("/api/auth/change-password", json=change)
+    assert (answer.status_code, answer.json()) == refusal
+    ada.client.post("/api/auth/request-password-reset", json={"email": ada.email})
+    reset = {"token": mailed(site.web, ada.email), "newPassword": "iloveyou"}
+    answer = ada.client.post("/api/auth/reset-password", json=reset)
+    assert (answer.status_code, answer.json()) == refusal
+    assert ada.client.get("/api/auth/token").status_code == 200
+    reset["newPassword"] = "battery staple"
+    ada.client.post("/api/auth/reset-password", json=reset).raise_for_status()
+    known = {"email": ada.email, "password": "battery staple"}
+    again = browsers.stranger(site.url).post("/api/auth/sign-in/email", json=known)
+    assert again.status_code == 200
 
 
 @pytest.mark.parametrize("others", [200, 401])

@@ -120,6 +120,13 @@ class Person:
         field.press("Enter")
         expect(self.task(title)).to_have_attribute("aria-busy", "false")
 
+    def pastes(self, text: str) -> None:
+        """Paste from the clipboard into the field for a new task, by keyboard."""
+        self.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.page.evaluate("text => navigator.clipboard.writeText(text)", text)
+        self.page.get_by_label("New task").focus()
+        self.page.keyboard.press("Control+v")
+
     def renames(self, title: str, new: str) -> None:
         """In place, by keyboard."""
         self.task(title).focus()

@@ -10,7 +10,7 @@ import { type SessionRow, Sessions } from "@/components/account/sessions";
 import { TasksFile } from "@/components/account/tasks-file";
 import { GraphQL } from "@/components/graphql/graphql";
 import { Header } from "@/components/header/header";
-import { Toasts } from "@/components/toasts/toasts";
+import { ToastOutlet, Toasts } from "@/components/toasts/toasts";
 import { config } from "@/lib/config";
 import { describeDevice } from "@/lib/device";
 import { HOME } from "@/lib/next-path";
@@ -45,7 +45,11 @@ export default async function AccountPage() {
     <Toasts>
       <LeaveOnSignOut />
       <Header email={user.email} />
-      <main className="mx-auto grid max-w-3xl gap-5 px-4 pt-8 pb-28 sm:px-6">
+      <main
+        className="mx-auto grid max-w-3xl gap-5 px-4 pt-8 pb-28 sm:px-6"
+        id="content"
+        tabIndex={-1}
+      >
         <div className="flex flex-wrap items-baseline justify-between gap-x-6 gap-y-1">
           <h1 className="text-2xl font-semibold tracking-tight">Account</h1>
           <Link className="link text-sm" href={HOME}>
@@ -83,6 +87,9 @@ export default async function AccountPage() {
           <DeleteAccount email={user.email} />
         </Card>
       </main>
+      <div className="foot">
+        <ToastOutlet />
+      </div>
     </Toasts>
   );
 }

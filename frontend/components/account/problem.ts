@@ -27,6 +27,10 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
   INVALID_PASSWORD: { message: "This is not your password.", field: "current" },
   INVALID_TOKEN: { message: "This link was used already, or is too old. Ask for another." },
   PASSWORD_TOO_SHORT: { message: "Use at least 8 characters.", field: "password" },
+  PASSWORD_TOO_COMMON: {
+    message: "This password is easy to guess: many people use it. Choose another one.",
+    field: "password",
+  },
   PASSWORD_TOO_LONG: { message: "Use at most 128 characters.", field: "password" },
   INVALID_ORIGIN: {
     message: "This page was opened under another address than the app’s own. Open the app again.",

@@ -1,22 +1,19 @@
 "use client";
 
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useRef } from "react";
+import { ToastOutlet } from "@/components/toasts/toasts";
+import { useDialog } from "./use-dialog";
 
 type Props = { title: string; onClose: () => void; children: ReactNode };
 
 /**
- * The browser's own modal dialog: focus is kept in and given back, Escape closes, the rest is inert.
- * Open while it is rendered.
+ * The browser's own modal dialog: focus is kept in and given back, Escape and Back close it, the rest
+ * is inert. Open while it is rendered.
  */
 export function Dialog({ title, onClose, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-
-  useEffect(() => {
-    const dialog = ref.current;
-    dialog?.showModal();
-    return () => dialog?.close();
-  }, []);
+  useDialog(ref, onClose);
 
   return (
     <dialog
@@ -32,6 +29,7 @@ export function Dialog({ title, onClose, children }: Props) {
         {title}
       </h2>
       {children}
+      <ToastOutlet />
     </dialog>
   );
 }

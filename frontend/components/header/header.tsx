@@ -14,12 +14,30 @@ type Props = {
   onSearch?: () => void;
 };
 
+/** Leads keyboards past the header and the views, to the `main` of the page. */
+function SkipLink() {
+  return (
+    // biome-ignore lint/a11y/useValidAnchor: a link before there is script, and without a step in the history after
+    <a
+      className="skip"
+      href="#content"
+      onClick={(event) => {
+        event.preventDefault();
+        document.getElementById("content")?.focus({ preventScroll: true });
+      }}
+    >
+      Skip to the content
+    </a>
+  );
+}
+
 /** The bar above what a signed-in person sees. */
 export function Header({ email, onSearch }: Props) {
   const isHydrated = useHydrated();
   const modifier = useModifier();
   return (
     <header className="sticky top-0 z-20 border-b border-line bg-paper">
+      <SkipLink />
       <div className="mx-auto flex h-14 max-w-7xl items-center justify-between gap-3 px-4 sm:px-6">
         <Wordmark />
         <div className="flex min-w-0 items-center gap-0.5 text-sm">

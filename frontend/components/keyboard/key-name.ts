@@ -21,6 +21,7 @@ export function keyName(event: Pressed): string {
   const { metaKey, ctrlKey, altKey, shiftKey } = event;
   const key = latin(event);
   const name = key.length === 1 ? key.toLowerCase() : key;
-  const shift = shiftKey && (metaKey || ctrlKey || altKey);
+  // Shift is part of what "?" and "#" are.
+  const shift = shiftKey && (metaKey || ctrlKey || altKey || key.length !== 1);
   return `${metaKey || ctrlKey ? "Mod+" : ""}${altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${name}`;
 }

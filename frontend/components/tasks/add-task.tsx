@@ -186,9 +186,8 @@ export function AddTask() {
               Paste as one line
             </button>
             <button
-              // biome-ignore lint/a11y/noAutofocus: the dialog was opened for it
-              autoFocus={true}
               className="button button-primary"
+              data-autofocus={true}
               disabled={pastedPlans.some(({ problem }) => problem !== null)}
               onClick={() => {
                 add(pastedPlans);

@@ -4,7 +4,16 @@ import { CalendarDays, CircleCheck, Inbox, Sun, Tag, Trash2 } from "lucide-react
 import type { MouseEvent, ReactNode } from "react";
 import { useDeferredValue, useMemo } from "react";
 import { useTasks } from "./tasks-context";
-import { LIST_NAMES, LISTS, type ListName, listedBy, pathOf, type View, viewOf } from "./view";
+import {
+  isOfList,
+  LIST_NAMES,
+  LISTS,
+  type ListName,
+  listedBy,
+  pathOf,
+  type View,
+  viewOf,
+} from "./view";
 
 const LOOK = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
 
@@ -24,7 +33,6 @@ const COUNTED: readonly ListName[] = ["today", "upcoming", "all"];
 export function Lists() {
   const { view, labels, state } = useTasks();
   const counts = useCounts();
-  const isPlain = view.label === null && view.priority === null;
   return (
     <nav aria-label="Views" className="lists">
       <ul>
@@ -32,7 +40,7 @@ export function Lists() {
           const count = counts[list] ?? 0;
           return (
             <li key={list}>
-              <ViewLink isCurrent={isPlain && view.list === list} view={{ list }}>
+              <ViewLink isCurrent={isOfList(view) && view.list === list} view={{ list }}>
                 {ICONS[list]}
                 {LIST_NAMES[list]}
                 {COUNTED.includes(list) && state.isComplete && count > 0 && (
@@ -51,7 +59,10 @@ export function Lists() {
           <ul>
             {labels.map((label) => (
               <li key={label}>
-                <ViewLink isCurrent={view.label === label} view={{ list: "all", label }}>
+                <ViewLink
+                  isCurrent={!isOfList(view) && view.label === label}
+                  view={{ list: "all", label }}
+                >
                   {ICONS.label}
                   <bdi className="truncate">{label}</bdi>
                 </ViewLink>

@@ -1,13 +1,17 @@
 "use client";
 
 import { Command } from "cmdk";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useRef, useState } from "react";
+import { useDialog } from "@/components/dialog/use-dialog";
+import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Task } from "./task";
 import { useTasks } from "./tasks-context";
-import { LIST_NAMES, LISTS, listedBy, viewOf } from "./view";
+import { LIST_NAMES, LISTS, type ListName, listedBy, viewOf } from "./view";
 
 const FEW = 8;
 const EVERYWHERE = viewOf(new URLSearchParams());
+/** Where tasks are looked for: what is to be done comes first. */
+const SEARCHED: readonly ListName[] = ["all", "completed", "trash"];
 
 export type PaletteCommand = { name: string; keys?: string; run: () => void };
 
@@ -21,20 +25,16 @@ type Props = {
 export default function Palette({ commands, onOpen, onClose }: Props) {
   const { store, labels, today, show } = useTasks();
   const dialog = useRef<HTMLDialogElement>(null);
-  const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState("");
-
-  useEffect(() => {
-    dialog.current?.showModal();
-    // The dialog would give it to the list around the line.
-    input.current?.focus();
-  }, []);
+  useDialog(dialog, onClose);
 
   const found: Task[] = [];
   if (text.trim()) {
-    const isFound = listedBy({ ...EVERYWHERE, search: text }, today);
-    for (const task of store.ordered("newest")) {
-      if (found.length < FEW && isFound(task)) found.push(task);
+    const lists = SEARCHED.map((list) => listedBy({ ...EVERYWHERE, list, search: text }, today));
+    for (const isFound of lists) {
+      for (const task of store.ordered("newest")) {
+        if (found.length < FEW && isFound(task)) found.push(task);
+      }
     }
   }
 
@@ -61,9 +61,9 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
         <Command.Input
           dir="auto"
           className="h-13 w-full border-b border-line bg-transparent px-4 outline-none placeholder:text-muted"
+          data-autofocus={true}
           onValueChange={setText}
           placeholder="Find a task, a view or a command"
-          ref={input}
           value={text}
         />
         <Command.List className="max-h-[min(24rem,60dvh)] overflow-y-auto p-1.5" tabIndex={0}>
@@ -79,6 +79,11 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
                   value={`${task.title} ${task.description} ${task.labels.join(" ")} ${task.id}`}
                 >
                   <bdi className="truncate">{task.title}</bdi>
+                  {(task.completed || task.trashedAt !== null) && (
+                    <span className="ms-auto text-xs text-muted">
+                      {LIST_NAMES[task.trashedAt === null ? "completed" : "trash"]}
+                    </span>
+                  )}
                 </Entry>
               ))}
             </Command.Group>
@@ -113,6 +118,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
           </Command.Group>
         </Command.List>
       </Command>
+      <ToastOutlet />
     </dialog>
   );
 }

@@ -25,6 +25,7 @@ const SHORTCUTS: readonly (readonly [
       ["Space", "Complete or reopen"],
       ["e", "Rename in place"],
       ["x", "Select, or not"],
+      ["⇧ ↑  ⇧ ↓", "Select the next ones too"],
       ["Alt ↑  Alt ↓", "Move, in your own order"],
       ["Delete  #", "Move to the trash"],
     ],

@@ -7,7 +7,8 @@ import {
 import { useWindowVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useHydrated } from "@/lib/use-hydrated";
-import type { Task } from "./task";
+import { usePrinted } from "@/lib/use-printed";
+import { sayDetails, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
 import { useTasks } from "./tasks-context";
 
@@ -35,7 +36,8 @@ type Span = { start: number; end: number; before: number; after: number };
 export function TaskList(props: Props) {
   const { tasks } = useTasks();
   const isHydrated = useHydrated();
-  if (isHydrated && tasks.length > SHORT) return <LongList {...props} />;
+  const isPrinted = usePrinted();
+  if (isHydrated && !isPrinted && tasks.length > SHORT) return <LongList {...props} />;
   return <Rows {...props} rows={{ start: 0, end: tasks.length, before: 0, after: 0 }} />;
 }
 
@@ -134,6 +136,7 @@ function Rows({
           onFocus={onFocusRow}
           place={rows.start + index}
           isBusy={store.isWaiting(task.id)}
+          isSelected={selected.has(task.id)}
           task={task}
         >
           <TaskRow
@@ -157,6 +160,7 @@ type PlaceProps = {
   /** The one that Tab reaches. */
   isFirst: boolean;
   isBusy: boolean;
+  isSelected: boolean;
   canMove: boolean;
   measure: ((row: HTMLElement | null) => void) | undefined;
   move: RowProps["actions"]["move"];
@@ -170,13 +174,14 @@ function Place({
   place,
   isFirst,
   isBusy,
+  isSelected,
   canMove,
   measure,
   move,
   onFocus,
   children,
 }: PlaceProps) {
-  const { tasks, store } = useTasks();
+  const { tasks, store, today } = useTasks();
   const element = useRef<HTMLLIElement>(null);
   // Another function would be told of the row again, and measure it, with each render.
   const attach = useCallback(
@@ -188,6 +193,7 @@ function Place({
   );
   const [edge, setEdge] = useState<"before" | "after" | null>(null);
   const { id } = task;
+  const details = [isSelected && "Selected.", sayDetails(task, today)].filter(Boolean).join(" ");
 
   useEffect(() => {
     const row = element.current;
@@ -224,6 +230,7 @@ function Place({
   return (
     <li
       aria-busy={isBusy}
+      aria-describedby={details ? `${id}-details` : undefined}
       aria-label={task.title}
       aria-posinset={place + 1}
       aria-setsize={tasks.length}
@@ -236,6 +243,11 @@ function Place({
       tabIndex={isFirst ? 0 : -1}
     >
       {children}
+      {details && (
+        <span hidden={true} id={`${id}-details`}>
+          {details}
+        </span>
+      )}
     </li>
   );
 }

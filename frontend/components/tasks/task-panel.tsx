@@ -2,7 +2,9 @@
 
 import { RotateCcw, Trash2, X } from "lucide-react";
 import dynamic from "next/dynamic";
-import { type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { type ReactNode, useId, useRef, useState } from "react";
+import { useDialog } from "@/components/dialog/use-dialog";
+import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Priority } from "@/gql/graphql";
 import type { Edit } from "./draft";
 import { DueField } from "./due-field";
@@ -39,18 +41,14 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
   const id = useId();
   const isTrashed = task.trashedAt !== null;
 
-  useEffect(() => {
-    const isBeside = window.matchMedia(BESIDE).matches;
-    if (isBeside) dialog.current?.show();
-    else dialog.current?.showModal();
-  }, []);
-
   function close() {
     leave();
     const isUnsaveable = Object.keys(problems).length > 0;
     if (isUnsaveable) dialog.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus();
     else onClose();
   }
+
+  const isModal = useDialog(dialog, close, BESIDE);
 
   const description = typed.description ?? task.description;
   return (
@@ -217,6 +215,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
           </>
         )}
       </div>
+      {isModal && <ToastOutlet />}
     </dialog>
   );
 }

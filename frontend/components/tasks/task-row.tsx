@@ -30,8 +30,13 @@ export const TaskRow = memo((props: RowProps) => {
   const { title, completed } = task;
   const isTrashed = task.trashedAt !== null;
 
+  function onMouseDown(event: MouseEvent) {
+    // With Shift a range is selected: neither text, nor does the row become where the range begins.
+    if (event.shiftKey) event.preventDefault();
+  }
+
   function onClick(event: MouseEvent) {
-    if (!(event.metaKey || event.ctrlKey || event.shiftKey)) return;
+    if (!(event.metaKey || event.ctrlKey || event.shiftKey) || isControl(event)) return;
     event.preventDefault();
     props.onSelect(task, event.shiftKey);
   }
@@ -43,7 +48,8 @@ export const TaskRow = memo((props: RowProps) => {
       className={`row group ${isSelected ? "row-selected" : ""}`}
       data-current={props.isCurrent || undefined}
       onClick={onClick}
-      onDoubleClick={() => props.onEdit(task)}
+      onDoubleClick={(event) => isControl(event) || props.onEdit(task)}
+      onMouseDown={onMouseDown}
     >
       {canMove && (
         <GripVertical
@@ -56,7 +62,9 @@ export const TaskRow = memo((props: RowProps) => {
           aria-label={`Select: ${title}`}
           checked={isSelected}
           className="mx-0.5 size-4.5 shrink-0 accent-accent"
-          onChange={() => props.onSelect(task, false)}
+          onChange={({ nativeEvent }) =>
+            props.onSelect(task, "shiftKey" in nativeEvent && nativeEvent.shiftKey === true)
+          }
           tabIndex={-1}
           type="checkbox"
         />
@@ -81,6 +89,7 @@ export const TaskRow = memo((props: RowProps) => {
             aria-label={`Edit details: ${title}`}
             // All of the text around it opens the details too.
             className={`block w-full truncate text-start after:absolute after:inset-0 ${completed ? "text-muted line-through decoration-edge" : ""}`}
+            data-title={true}
             dir="auto"
             onClick={(event) => {
               if (!(event.metaKey || event.ctrlKey || event.shiftKey)) props.onOpen(task);
@@ -139,6 +148,11 @@ export const TaskRow = memo((props: RowProps) => {
     </div>
   );
 });
+
+/** Whether a box or a button of the row was clicked, which does what it says with any key held. */
+function isControl({ target }: MouseEvent): boolean {
+  return target instanceof Element && target.closest("input, button:not([data-title])") !== null;
+}
 
 /** Due date, priority and labels: behind the title, or under it on a phone. */
 function Meta({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {

@@ -49,6 +49,20 @@ export function sayDay(day: string, today: string): string {
   return (day.slice(0, 4) === today.slice(0, 4) ? SHORT : FULL).format(moment);
 }
 
+/** What a row shows of a task besides its title, in words for those who hear it. */
+export function sayDetails({ completed, priority, dueOn, labels }: Task, today: string): string {
+  const day = dueOn === null ? "" : sayDay(dueOn, today);
+  const isNear = ["Today", "Tomorrow", "Yesterday"].includes(day);
+  const isLate = dueOn !== null && dueOn < today && !completed;
+  const parts = [
+    completed && "Completed",
+    priority !== "NONE" && `${PRIORITY_NAMES[priority]} priority`,
+    day && `${isLate ? "Late: due" : "Due"} ${isNear ? day.toLowerCase() : day}`,
+    labels.length > 0 && `Labels: ${labels.join(", ")}`,
+  ];
+  return parts.flatMap((part) => (part ? [`${part}.`] : [])).join(" ");
+}
+
 /** The first line of a description, without Markdown's marks. */
 export function glimpse(description: string): string {
   const line = description.split("\n").find((one) => /[\p{L}\p{N}]/u.test(one)) ?? "";

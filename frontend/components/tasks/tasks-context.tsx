@@ -8,17 +8,19 @@ import {
   useDeferredValue,
   useEffect,
   useMemo,
+  useRef,
   useState,
   useSyncExternalStore,
 } from "react";
 import { useClient } from "urql";
 import { useSession } from "@/components/graphql/graphql";
 import { useToast } from "@/components/toasts/toasts";
-import type { Edit } from "./edit";
+import { goTo } from "@/lib/history";
+import { type Edit, idsOf } from "./edit";
 import { type State, TaskStore } from "./store";
 import type { Task } from "./task";
 import { todayHere } from "./today";
-import { listedBy, nameOf, pathOf, type View, viewOf } from "./view";
+import { LIST_NAMES, listedBy, listOf, nameOf, pathOf, type View, viewOf } from "./view";
 
 type Context = {
   store: TaskStore;
@@ -32,6 +34,10 @@ type Context = {
   labels: readonly string[];
   /** Shows another view, or this one with something changed; `replace` leaves no step back. */
   show: (view: Partial<View>, replace?: boolean) => void;
+  /** Shows a list that a task is in. */
+  showTask: (task: Task) => void;
+  /** The task that was last shown so. It shall have the focus. */
+  found: Task | null;
   /** Does something, says what, and offers to take it back. */
   act: (edits: readonly Edit[], said: string, isQuiet?: boolean) => void;
   undo: () => void;
@@ -51,6 +57,19 @@ const STEP = "step";
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** Where tasks are that the view does not show, so many of `all` that something was done to. */
+function sayWhere(
+  tasks: readonly (Task | null)[],
+  all: number,
+  { view, today }: { view: View; today: string },
+): string {
+  const lists = tasks.flatMap((task) => (task ? [LIST_NAMES[listOf(task, view.list, today)]] : []));
+  const names = [...new Set(lists)].join(" and ");
+  if (all === 1) return `It is in ${names}.`;
+  if (tasks.length === all) return `They are in ${names}.`;
+  return `${tasks.length} ${tasks.length === 1 ? "is" : "are"} in ${names}.`;
+}
+
 type Props = {
   /** What the server rendered; null when the API did not answer it. */
   seed: readonly Task[] | null;
@@ -68,6 +87,12 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
   const [ticked, setTicked] = useState(NONE);
+  const [found, setFound] = useState<Task | null>(null);
+  // For what is called later, so that rows are not rendered again with each letter of a search.
+  const latest = useRef({ view, today });
+  useEffect(() => {
+    latest.current = { view, today };
+  }, [view, today]);
 
   useEffect(() => {
     store.onRefusal = ({ message, retry }) =>
@@ -99,13 +124,19 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const show = useCallback((next: Partial<View>, replace = false) => {
     const path = pathOf(next);
     // The page has all tasks already: the address changes, and nothing is asked of the server.
-    if (replace) window.history.replaceState(null, "", path);
-    else {
-      window.history.pushState(null, "", path);
-      setTicked(NONE);
-    }
+    goTo(path, !replace);
+    if (!replace) setTicked(NONE);
     setView(viewOf(new URLSearchParams(path.split("?")[1])));
   }, []);
+
+  const showTask = useCallback(
+    (task: Task) => {
+      const { view: here, today: now } = latest.current;
+      show({ list: listOf(task, here.list, now) });
+      setFound({ ...task });
+    },
+    [show],
+  );
 
   const undo = useCallback(() => {
     const said = store.undo();
@@ -119,14 +150,31 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
 
   const act = useCallback(
     (edits: readonly Edit[], said: string, isQuiet = false) => {
+      const isListed = listedBy(latest.current.view, latest.current.today);
+      const inSight = edits
+        .filter(({ kind }) => kind !== "trash" && kind !== "delete") // they say where it goes
+        .flatMap(idsOf)
+        .filter((id) => {
+          const task = store.get(id);
+          return task === null || isListed(task);
+        });
       store.act(edits, said);
       const done = edits.flatMap((edit) =>
         edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
       );
       if (done.length > 0) setTicked((before) => new Set([...before, ...done]));
-      if (!isQuiet) toast({ name: STEP, message: said, action: { label: "Undo", run: undo } });
+      const left = inSight
+        .filter((id) => !done.includes(id))
+        .map((id) => store.get(id))
+        .filter((task) => task !== null && !isListed(task));
+      const [first] = left;
+      const action = { label: "Undo", run: undo };
+      if (first) {
+        const message = `${said}. ${sayWhere(left, inSight.length, latest.current)}`;
+        toast({ name: STEP, message, action, show: () => showTask(first) });
+      } else if (!isQuiet) toast({ name: STEP, message: said, action });
     },
-    [store, toast, undo],
+    [store, toast, undo, showTask],
   );
 
   const shown = useDeferredValue(view);
@@ -144,17 +192,17 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const later = useDeferredValue(revision);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same
   const labels = useMemo(() => {
-    const found = new Map<string, string>();
+    const names = new Map<string, string>();
     for (const task of store.ordered("manual")) {
       if (task.trashedAt !== null) continue;
-      for (const label of task.labels) found.set(label.toLowerCase(), label);
+      for (const label of task.labels) names.set(label.toLowerCase(), label);
     }
-    return [...found.values()].sort((a, b) => a.localeCompare(b, "en"));
+    return [...names.values()].sort((a, b) => a.localeCompare(b, "en"));
   }, [store, later]);
 
   const context = useMemo(
-    () => ({ store, state, today, view, tasks, labels, show, act, undo, redo }),
-    [store, state, today, view, tasks, labels, show, act, undo, redo],
+    () => ({ store, state, today, view, tasks, labels, show, showTask, found, act, undo, redo }),
+    [store, state, today, view, tasks, labels, show, showTask, found, act, undo, redo],
   );
   return <TasksContext value={context}>{children}</TasksContext>;
 }

@@ -42,7 +42,7 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
           {state.isComplete || tasks.length < 50 ? count : ""}
         </p>
       </div>
-      <div className="mt-3 flex flex-wrap items-center gap-2">
+      <div className="controls mt-3 flex flex-wrap items-center gap-2">
         <div className="relative min-w-44 flex-1 basis-full sm:basis-0">
           {ICONS.search}
           <input

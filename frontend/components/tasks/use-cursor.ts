@@ -9,11 +9,15 @@ export function useCursor(tasks: readonly Task[], isEditing: boolean) {
   const [current, setCurrent] = useState<string | null>(null);
   const [hasFocus, setFocus] = useState(false);
   const place = useRef(0);
+  const listed = useRef<string | null>(null);
   const index = tasks.findIndex(({ id }) => id === current);
 
   useEffect(() => {
-    if (index >= 0) place.current = index;
-    else if (current !== null && !isEditing) {
+    if (index >= 0) {
+      place.current = index;
+      listed.current = current;
+    } else if (current !== null && current === listed.current && !isEditing) {
+      // A task that is not listed yet is waited for.
       setCurrent(tasks[Math.min(place.current, tasks.length - 1)]?.id ?? null);
     }
   }, [index, current, tasks, isEditing]);
@@ -38,5 +42,14 @@ export function useCursor(tasks: readonly Task[], isEditing: boolean) {
     return tasks[Math.min(Math.max(index + by, 0), tasks.length - 1)];
   }
 
-  return { current, task: tasks[index], hasFocus, focus, setCurrent, neighbour };
+  /**
+   * The task whose row has the focus: the one that the person sees marked. What a key does to a task
+   * it does to this one, never to one that was used before the focus went elsewhere.
+   */
+  function focused(): Task | undefined {
+    const row = document.activeElement?.closest<HTMLElement>("[data-id]");
+    return tasks.find(({ id }) => id === row?.dataset.id);
+  }
+
+  return { current: index < 0 ? null : current, hasFocus, focus, focused, setCurrent, neighbour };
 }

@@ -17,11 +17,13 @@ export function useSelection(tasks: readonly Task[]) {
     });
   }, []);
 
-  /** All from one task to another. */
+  /** All from one task to another. When one of them is not listed, the other alone. */
   const addRange = useCallback(
     (from: string, to: string) => {
-      const ends = [from, to].map((id) => tasks.findIndex((task) => task.id === id));
-      const range = tasks.slice(Math.max(0, Math.min(...ends)), Math.max(...ends) + 1);
+      const ends = [from, to]
+        .map((id) => tasks.findIndex((task) => task.id === id))
+        .filter((index) => index >= 0);
+      const range = tasks.slice(Math.min(...ends), Math.max(...ends) + 1);
       setSelected((before) => new Set([...before, ...range.map(({ id }) => id)]));
     },
     [tasks],

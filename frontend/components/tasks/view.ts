@@ -65,11 +65,13 @@ export function pathOf(view: Partial<View>): string {
   return query.size > 0 ? `/tasks?${query}` : "/tasks";
 }
 
-/** A view in words, for its heading and the page's title. */
-export function nameOf({ list, label, priority }: View): string {
-  if (label) return label;
-  if (priority) return `${priority[0]}${priority.slice(1).toLowerCase()} priority`;
-  return LIST_NAMES[list];
+/** Whether a view is a list that the page leads to, as it is or filtered, and not one label's tasks. */
+export const isOfList = ({ list, label }: View): boolean => label === null || list !== "all";
+
+/** A view in words, for its heading and the page's title. A filter by priority stands beside it. */
+export function nameOf(view: View): string {
+  if (view.label === null) return LIST_NAMES[view.list];
+  return isOfList(view) ? `${LIST_NAMES[view.list]} · ${view.label}` : view.label;
 }
 
 // What the API takes of a search. The browser has all tasks soon, and looks for every word.
@@ -129,6 +131,12 @@ export function listedBy(view: View, today: string): (task: Task) => boolean {
     (!priority || task.priority === priority) &&
     (!label || task.labels.some((one) => same(one, label))) &&
     words.every((word) => haystackOf(task).includes(word));
+}
+
+/** The list in which a task is found: this one when it lists the task, or else the closest to it. */
+export function listOf(task: Task, list: ListName, today: string): ListName {
+  const places = [list, "today", "upcoming", "all", "completed", "trash"] as const;
+  return places.find((one) => isInList(task, one, today)) ?? "all";
 }
 
 const collator = new Intl.Collator("en", { numeric: true });

@@ -6,6 +6,7 @@ import { flushSync } from "react-dom";
 import { useSession } from "@/components/graphql/graphql";
 import { Header } from "@/components/header/header";
 import { nextTheme, useTheme } from "@/components/theme/theme";
+import { ToastOutlet } from "@/components/toasts/toasts";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
@@ -42,7 +43,7 @@ type Props = {
 /** The tasks page: lists beside, the tasks, and the details of one. */
 export function Workspace({ email, isSeeded }: Props) {
   const { owner } = useSession();
-  const { store, state, tasks, view, show, undo, redo } = useTasks();
+  const { store, state, tasks, view, show, showTask, found, undo, redo } = useTasks();
   const actions = useActions();
   const isHydrated = useHydrated();
   const modifier = useModifier();
@@ -58,7 +59,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const search = useRef<HTMLInputElement>(null);
   const main = useRef<HTMLElement>(null);
   const opened = open === null ? null : store.get(open);
-  const { current, focus, setCurrent, task } = cursor;
+  const { current, focus, setCurrent } = cursor;
   const { toggle, addRange, chosen } = selection;
 
   useEffect(() => {
@@ -73,6 +74,10 @@ export function Workspace({ email, isSeeded }: Props) {
     const timer = setTimeout(() => void loadPalette().catch(() => null), PALETTE_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
+
+  useEffect(() => {
+    if (found) focus(found.id);
+  }, [found, focus]);
 
   const onSelect = useCallback(
     ({ id }: Task, isRange: boolean) => {
@@ -115,14 +120,33 @@ export function Workspace({ email, isSeeded }: Props) {
     if (open !== null) onOpen(next);
   }
 
+  /** Takes the selection one row further, or one row back. */
+  function stretch(by: number) {
+    const from = cursor.focused();
+    const next = cursor.neighbour(by);
+    if (!(from && next)) return;
+    const isBack = selection.selected.has(from.id) && selection.selected.has(next.id);
+    if (isBack) toggle(from.id);
+    else addRange(from.id, next.id);
+    focus(next.id);
+  }
+
   function move(by: -1 | 1) {
+    const task = cursor.focused();
     const other = cursor.neighbour(by);
     if (!(task && other && canMove) || other === task) return;
     actions.move(task, by < 0 ? "before" : "after", other);
   }
 
-  /** What is selected, or else the current one. */
+  /** Makes a key act on the task whose row has the focus. */
+  const onRow = (run: (task: Task) => void) => () => {
+    const task = cursor.focused();
+    if (task) run(task);
+  };
+
+  /** What is selected, or else the task whose row has the focus. */
   function subject(): readonly Task[] {
+    const task = cursor.focused();
     if (chosen.length > 0) return chosen;
     return task ? [task] : [];
   }
@@ -154,12 +178,14 @@ export function Workspace({ email, isSeeded }: Props) {
     k: () => step(-1),
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
+    "Shift+ArrowDown": () => stretch(1),
+    "Shift+ArrowUp": () => stretch(-1),
     "Alt+ArrowDown": () => move(1),
     "Alt+ArrowUp": () => move(-1),
-    Enter: () => task && onOpen(task),
+    Enter: onRow(onOpen),
     " ": complete,
-    x: () => task && onSelect(task, false),
-    e: () => task && onEdit(task),
+    x: onRow((task) => onSelect(task, false)),
+    e: onRow(onEdit),
     c: writeNew,
     "/": () => search.current?.focus(),
     "?": () => setSheet("shortcuts"),
@@ -193,9 +219,11 @@ export function Workspace({ email, isSeeded }: Props) {
         <main
           className="min-w-0 pb-32"
           data-complete={state.isComplete}
+          id="content"
           // What is done before this page listens would be lost.
           inert={!isHydrated}
           ref={main}
+          tabIndex={-1}
         >
           <Toolbar
             isSelecting={selection.isSelecting}
@@ -223,15 +251,18 @@ export function Workspace({ email, isSeeded }: Props) {
           ) : (
             <Nothing isKnown={state.isComplete || (isSeeded && view === firstView)} />
           )}
-          {chosen.length > 0 && (
-            <BulkBar
-              actions={actions}
-              onAll={selection.addAll}
-              onClear={selection.clear}
-              onDelete={() => setDoomed(chosen)}
-              tasks={chosen}
-            />
-          )}
+          <div className="foot">
+            <ToastOutlet />
+            {chosen.length > 0 && (
+              <BulkBar
+                actions={actions}
+                onAll={selection.addAll}
+                onClear={selection.clear}
+                onDelete={() => setDoomed(chosen)}
+                tasks={chosen}
+              />
+            )}
+          </div>
         </main>
         {opened && (
           <TaskPanel
@@ -260,9 +291,9 @@ export function Workspace({ email, isSeeded }: Props) {
         <Palette
           commands={commands}
           onClose={() => setSheet(null)}
-          onOpen={(found) => {
-            if (!tasks.includes(found)) show({ list: "all" });
-            onOpen(found);
+          onOpen={(chosenTask) => {
+            if (!tasks.includes(chosenTask)) showTask(chosenTask);
+            onOpen(chosenTask);
           }}
         />
       )}

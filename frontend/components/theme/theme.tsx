@@ -3,7 +3,7 @@
 import { Monitor, Moon, Sun } from "lucide-react";
 import { useSyncExternalStore } from "react";
 import { useHydrated } from "@/lib/use-hydrated";
-import { isTheme, THEME_COOKIE, type Theme } from "./themes";
+import { barColors, isTheme, THEME_COOKIE, type Theme } from "./themes";
 
 const ICONS = { system: Monitor, light: Sun, dark: Moon } as const;
 const listeners = new Set<() => void>();
@@ -21,6 +21,11 @@ function themeHere(): Theme {
 /** A cookie keeps the choice, so that the server's first byte has it and nothing flashes. */
 function choose(theme: Theme): void {
   document.documentElement.dataset.theme = theme;
+  for (const { media, color } of barColors(theme)) {
+    document
+      .querySelector(`meta[name=theme-color][media="${media}"]`)
+      ?.setAttribute("content", color);
+  }
   // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is for https alone
   document.cookie = `${THEME_COOKIE}=${theme}; path=/; max-age=31536000; samesite=lax`;
   for (const listener of listeners) listener();

@@ -1,22 +1,46 @@
 "use client";
 
 import { X } from "lucide-react";
-import { createContext, type ReactNode, useCallback, useContext, useEffect, useState } from "react";
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useState,
+} from "react";
+
+type Action = { label: string; run: () => void };
 
 export type Toast = {
   message: string;
   /** An error is announced at once and stays until it is closed. */
   isError?: boolean;
-  action?: { label: string; run: () => void };
+  action?: Action | undefined;
+  /** Leads to what the message is about. Offered beside the action. */
+  show?: (() => void) | undefined;
   /** Takes the place of the one with the same name. */
   name?: string;
 };
 
 type Shown = Toast & { key: number };
 
+type Outlets = {
+  toasts: readonly Shown[];
+  /** The outlet that shows the toasts: the one that was mounted last. */
+  top: string | undefined;
+  /** Adds an outlet. Returns what removes it. */
+  enter: (outlet: string) => () => void;
+  close: (key: number) => void;
+};
+
 const LIFE_MS = 8000;
 
 const ToastContext = createContext<((toast: Toast) => void) | null>(null);
+const OutletContext = createContext<Outlets | null>(null);
 
 export function useToast(): (toast: Toast) => void {
   const show = useContext(ToastContext);
@@ -26,9 +50,10 @@ export function useToast(): (toast: Toast) => void {
 
 let lastKey = 0;
 
-/** Short messages at the foot of the page, the newest last. */
+/** Keeps short messages, the newest last. A `ToastOutlet` within shows them. */
 export function Toasts({ children }: { children: ReactNode }) {
   const [toasts, setToasts] = useState<readonly Shown[]>([]);
+  const [outlets, setOutlets] = useState<readonly string[]>([]);
   const show = useCallback((toast: Toast) => {
     lastKey += 1;
     const key = lastKey;
@@ -40,26 +65,46 @@ export function Toasts({ children }: { children: ReactNode }) {
   const close = useCallback((key: number) => {
     setToasts((shown) => shown.filter((toast) => toast.key !== key));
   }, []);
+  const enter = useCallback((outlet: string) => {
+    setOutlets((before) => [...before, outlet]);
+    return () => setOutlets((before) => before.filter((other) => other !== outlet));
+  }, []);
+  const top = outlets.at(-1);
+  const context = useMemo(() => ({ toasts, top, enter, close }), [toasts, top, enter, close]);
 
   return (
     <ToastContext value={show}>
-      {children}
-      <section
-        aria-label="Notifications"
-        aria-live="polite"
-        className="toasts pointer-events-none fixed inset-x-0 bottom-0 z-10 grid justify-items-center gap-2 p-4"
-      >
-        {toasts.map((toast) => (
-          <ToastCard close={close} key={toast.key} toast={toast} />
-        ))}
-      </section>
+      <OutletContext value={context}>{children}</OutletContext>
     </ToastContext>
+  );
+}
+
+/**
+ * A place for toasts: one on each page, and one in each modal dialog, which covers the page and makes
+ * it inert. The one that was mounted last shows them.
+ */
+export function ToastOutlet() {
+  const context = useContext(OutletContext);
+  if (!context) throw new Error("ToastOutlet is used outside Toasts");
+  const { toasts, top, enter, close } = context;
+  const id = useId();
+
+  useLayoutEffect(() => enter(id), [enter, id]);
+
+  if (top !== id) return null;
+  return (
+    <section aria-label="Notifications" aria-live="polite" className="toasts">
+      {toasts.map((toast) => (
+        <ToastCard close={close} key={toast.key} toast={toast} />
+      ))}
+    </section>
   );
 }
 
 function ToastCard({ toast, close }: { toast: Shown; close: (key: number) => void }) {
   const [isHeld, setHeld] = useState(false);
-  const { key, message, isError, action } = toast;
+  const { key, message, isError, action, show } = toast;
+  const actions = [...(show ? [{ label: "Show", run: show }] : []), ...(action ? [action] : [])];
 
   useEffect(() => {
     if (isHeld || isError) return;
@@ -70,7 +115,7 @@ function ToastCard({ toast, close }: { toast: Shown; close: (key: number) => voi
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: holds the toast while it is read, runs nothing
     <div
-      className="pointer-events-auto flex w-full max-w-md animate-rise items-center gap-2 rounded-xl bg-ink py-1.5 pr-1.5 pl-4 text-sm text-paper shadow-lift"
+      className="toast"
       onBlur={() => setHeld(false)}
       onFocus={() => setHeld(true)}
       onPointerEnter={() => setHeld(true)}
@@ -78,21 +123,22 @@ function ToastCard({ toast, close }: { toast: Shown; close: (key: number) => voi
       role={isError ? "alert" : "status"}
     >
       <p className="min-w-0 flex-1 py-1.5 break-words">{message}</p>
-      {action && (
+      {actions.map(({ label, run }) => (
         <button
-          className="rounded-lg px-3 py-1.5 font-semibold underline underline-offset-4"
+          className="rounded-lg px-2 py-1.5 font-semibold underline underline-offset-4"
+          key={label}
           onClick={() => {
             close(key);
-            action.run();
+            run();
           }}
           type="button"
         >
-          {action.label}
+          {label}
         </button>
-      )}
+      ))}
       <button
         aria-label="Close"
-        className="grid size-8 place-items-center rounded-lg opacity-70 hover:opacity-100"
+        className="grid size-8 shrink-0 place-items-center rounded-lg opacity-70 hover:opacity-100"
         onClick={() => close(key)}
         type="button"
       >

@@ -1,0 +1,53 @@
+/*
+ * The browser's history, with an entry for each modal dialog that is open. So Back closes the dialog, as
+ * people expect on a phone, and the page stays where it is.
+ *
+ * A dialog that is closed in another way leaves its entry behind: going back at once would race with
+ * the page that the dialog led to. The next dialog or view takes the entry over, and Back skips it.
+ */
+
+type Close = () => void;
+
+/** What closes each open dialog, the topmost last. */
+const open: Close[] = [];
+
+/** Return how many dialogs were open when the current entry was made. */
+const depthHere = (): number => Number(window.history.state?.dialogs ?? 0);
+
+let depth = 0;
+
+function onPopState() {
+  const before = depth;
+  depth = depthHere();
+  if (depth >= before) return; // Forward, or from one view to another.
+  if (open.length > depth) for (const close of open.slice(depth).reverse()) close();
+  else window.history.back(); // The dialog of that entry is closed already.
+}
+
+if (typeof window !== "undefined") {
+  depth = depthHere();
+  window.addEventListener("popstate", onPopState);
+}
+
+/** Make Back call `close`, until the returned function says that the dialog is closed. */
+export function closeOnBack(close: Close): Close {
+  open.push(close);
+  depth = depthHere();
+  if (depth < open.length) {
+    depth = open.length;
+    window.history.pushState({ ...window.history.state, dialogs: depth }, "");
+  }
+  return () => void open.splice(open.indexOf(close), 1);
+}
+
+/**
+ * Change the address without asking the server for it.
+ *
+ * @param isStep whether Back shall lead to where the person is now.
+ */
+export function goTo(path: string, isStep: boolean): void {
+  if (!isStep) window.history.replaceState({ dialogs: depthHere() }, "", path);
+  else if (depthHere() > 0) window.history.replaceState(null, "", path);
+  else window.history.pushState(null, "", path);
+  depth = depthHere();
+}

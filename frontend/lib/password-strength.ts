@@ -1,0 +1,46 @@
+import type { BetterAuthPlugin } from "better-auth";
+import { createAuthMiddleware } from "better-auth/api";
+import { isCommonPassword } from "./common-passwords";
+import { refused } from "./mailed-links";
+import { member } from "./own-sessions";
+
+/** Each path that sets a password, and the member of its body that holds the new one. */
+const NEW_PASSWORD: Readonly<Record<string, string>> = {
+  "/sign-up/email": "password",
+  "/change-password": "newPassword",
+  "/reset-password": "newPassword",
+};
+
+function textOf(body: unknown, name: string): string {
+  const value = member(body, name);
+  return typeof value === "string" ? value : "";
+}
+
+/**
+ * Refuse the passwords that would be guessed first, before anything else of the request is done: a
+ * link to reset a password is not spent by one.
+ *
+ * 400 with `PASSWORD_TOO_COMMON`. A password of a wrong length is left to the path's own check.
+ */
+export function passwordStrength(): BetterAuthPlugin {
+  return {
+    id: "password-strength",
+    hooks: {
+      before: [
+        {
+          matcher: ({ path }) => path !== undefined && path in NEW_PASSWORD,
+          handler: createAuthMiddleware((ctx) => {
+            const { minPasswordLength: least, maxPasswordLength: most } =
+              ctx.context.password.config;
+            const wanted = textOf(ctx.body, NEW_PASSWORD[ctx.path] ?? "");
+            const hasLength = wanted.length >= least && wanted.length <= most;
+            if (hasLength && isCommonPassword(wanted, textOf(ctx.body, "email"))) {
+              throw refused("PASSWORD_TOO_COMMON");
+            }
+            return Promise.resolve();
+          }),
+        },
+      ],
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { useSyncExternalStore } from "react";
+
+let isPrinted = false;
+
+function subscribe(listener: () => void) {
+  const set = (printed: boolean) => () => {
+    isPrinted = printed;
+    listener();
+  };
+  const [onBefore, onAfter] = [set(true), set(false)];
+  window.addEventListener("beforeprint", onBefore);
+  window.addEventListener("afterprint", onAfter);
+  return () => {
+    window.removeEventListener("beforeprint", onBefore);
+    window.removeEventListener("afterprint", onAfter);
+  };
+}
+
+/** Whether the page is being printed: then all of it must be there, not what is in sight alone. */
+export function usePrinted(): boolean {
+  return useSyncExternalStore(
+    subscribe,
+    () => isPrinted,
+    () => false,
+  );
+}
