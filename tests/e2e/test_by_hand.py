@@ -280,7 +280,7 @@ def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person)
     ada.clicks("Today", "link")
     writes(ada, "Pay the rent tomorrow")
     told = ada.page.get_by_role("status").filter(
-        has_text="Added “Pay the rent”. It is in Upcoming."
+        has_text="Added “\u2068Pay the rent\u2069”. It is in Upcoming."
     )
     expect(told).to_be_visible()
     expect(ada.task("Pay the rent")).to_have_count(0)
@@ -292,7 +292,7 @@ def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person)
     ada.clicks("All", "link")
     ada.page.get_by_label("Search").fill("rent")
     writes(ada, "Buy milk")
-    expect(ada.page.get_by_text("Added “Buy milk”. It is in All.")).to_be_visible()
+    expect(ada.page.get_by_text("Added “\u2068Buy milk\u2069”. It is in All.")).to_be_visible()
     ada.clicks("Show")
     ada.is_at("/tasks")
     expect(ada.task("Buy milk")).to_be_focused()
@@ -304,12 +304,12 @@ def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person)
     # What is changed so that it leaves the view.
     ada.clicks("Edit details: now")
     ada.page.get_by_role("dialog").get_by_label("Due").fill("2091-01-05")
-    expect(ada.page.get_by_text("“now”. It is in Upcoming.")).to_be_visible()
+    expect(ada.page.get_by_text("“\u2068now\u2069”. It is in Upcoming.")).to_be_visible()
     # What stays in sight is not spoken of.
     ada.page.keyboard.press("Escape")
     ada.clicks("All", "link")
     ada.adds("Stays")
-    expect(ada.page.get_by_text("Added “Stays”")).to_have_count(0)
+    expect(ada.page.get_by_text("Added “\u2068Stays\u2069”")).to_have_count(0)
 
 
 def test_a_filter_within_a_list_leaves_the_heading_and_the_mark_of_the_list(ada: Person) -> None:
@@ -426,7 +426,7 @@ def test_the_palette_finds_what_is_completed_and_what_is_in_the_trash(ada: Perso
 def test_a_row_says_all_of_its_task_to_a_screen_reader(ada: Person) -> None:
     writes(ada, "Call the bank tomorrow !high #home #money")
     row = ada.task("Call the bank")
-    said = "High priority. Due tomorrow. Labels: home, money."
+    said = "High priority. Due tomorrow. Labels: \u2068home\u2069, \u2068money\u2069."
     expect(row).to_have_accessible_description(said)
     row.focus()
     ada.page.keyboard.press("Space")

@@ -54,14 +54,17 @@ function labelSpans(line: string, plain: readonly string[]): Span[] {
   return spans;
 }
 
-/** The last one counts; one before it stays in the title. */
-function prioritySpan(line: string, plain: readonly string[]): Span | undefined {
+/** The last one counts, however often it is written; another one before it stays in the title. */
+function prioritySpans(line: string, plain: readonly string[]): Span[] {
   const spans = [...line.matchAll(MARKED)].flatMap(({ 0: words, 1: sign, 2: word = "", index }) => {
     const value = sign === "!" && !plain.includes(words) ? priorityOf(word) : undefined;
     const end = index + words.length;
     return value ? [{ start: index, end, chip: { kind: "priority", words, value } as const }] : [];
   });
-  return spans.at(-1);
+  const last = spans.at(-1);
+  return spans
+    .filter(({ chip }) => chip.value === last?.chip.value)
+    .map((span) => (span === last ? span : { ...span, chip: null }));
 }
 
 function daySpan(line: string, { now, dayFirst }: Reader, plain: readonly string[]): Span[] {
@@ -91,8 +94,7 @@ function without(line: string, { start, end }: Span): string {
  * @param plain words that the person wants left in the title.
  */
 export function readLine(line: string, reader: Reader, plain: readonly string[]): Draft {
-  const priority = prioritySpan(line, plain);
-  const marks = [...labelSpans(line, plain), ...(priority ? [priority] : [])];
+  const marks = [...labelSpans(line, plain), ...prioritySpans(line, plain)];
   const spans = [...daySpan(line, reader, plain), ...marks.sort((a, b) => a.start - b.start)];
   let rest = line;
   for (const span of [...spans].sort((a, b) => b.start - a.start)) rest = without(rest, span);

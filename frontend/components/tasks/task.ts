@@ -1,4 +1,5 @@
 import type { Priority, TaskFieldsFragment } from "@/gql/graphql";
+import { isolated } from "./text";
 
 export type Task = TaskFieldsFragment;
 
@@ -58,7 +59,7 @@ export function sayDetails({ completed, priority, dueOn, labels }: Task, today: 
     completed && "Completed",
     priority !== "NONE" && `${PRIORITY_NAMES[priority]} priority`,
     day && `${isLate ? "Late: due" : "Due"} ${isNear ? day.toLowerCase() : day}`,
-    labels.length > 0 && `Labels: ${labels.join(", ")}`,
+    labels.length > 0 && `Labels: ${labels.map(isolated).join(", ")}`,
   ];
   return parts.flatMap((part) => (part ? [`${part}.`] : [])).join(" ");
 }
