@@ -93,7 +93,10 @@ test.each([
   [task(), ""],
   [task({ completed: true, dueOn: "2026-11-01" }), "Completed. Due 1 Nov."],
   [task({ dueOn: "2026-11-24", priority: "LOW" }), "Low priority. Late: due yesterday."],
-  [task({ dueOn: "2026-11-29", labels: ["a", "b"] }), "Due Sunday. Labels: \u2068a\u2069, \u2068b\u2069."],
+  [
+    task({ dueOn: "2026-11-29", labels: ["a", "b"] }),
+    "Due Sunday. Labels: \u2068a\u2069, \u2068b\u2069.",
+  ],
 ])("what a row shows besides the title is said too", (one, said) => {
   expect(sayDetails(one, TODAY)).toBe(said);
 });
