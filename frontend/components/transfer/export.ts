@@ -1,23 +1,5 @@
-import type { CreateTaskInput } from "@/gql/graphql";
-import { PRIORITIES, type Task } from "./task";
-
-/*
- * All tasks as a file, and back. JSON and CSV hold the same; a file may be imported again, since each
- * task keeps its id.
- */
-
-const COLUMNS = [
-  "id",
-  "title",
-  "description",
-  "completed",
-  "priority",
-  "dueOn",
-  "labels",
-  "position",
-  "createdAt",
-  "trashedAt",
-] as const;
+import type { Task } from "@/components/tasks/task";
+import { COLUMNS } from "./columns";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -29,57 +11,49 @@ export function toJson(tasks: readonly Task[]): string {
   return `${JSON.stringify({ tasks: tasks.map(rowOf) }, null, 2)}\n`;
 }
 
-/** Text that a spreadsheet would run as a formula is quoted by an apostrophe. */
-const unquoted = (text: string) => text.replace(/^'(?=[=+\-@\t\r])/, "");
+/**
+ * Text that a spreadsheet would run as a formula, and text that starts with the apostrophe that marks
+ * such text. Both get an apostrophe in front, so that removing one always restores the text.
+ */
+const MARKED = /^'*[=+\-@\t\r]/;
 
-export async function toCsv(tasks: readonly Task[]): Promise<string> {
-  const { unparse } = await import("papaparse");
-  const rows = tasks.map((task) => ({ ...rowOf(task), labels: task.labels.join(", ") }));
-  return unparse(rows, { columns: [...COLUMNS], escapeFormulae: true, newline: "\r\n" });
+const mark = (value: unknown) =>
+  typeof value === "string" && MARKED.test(value) ? `'${value}` : value;
+
+/** Return the text without the apostrophe that `toCsv` puts in front of formulas. */
+export function unmarked(text: string): string {
+  return text.startsWith("'") && MARKED.test(text) ? text.slice(1) : text;
 }
 
-const textIn = (row: Row, name: string) => (typeof row[name] === "string" ? row[name] : "");
+const quoted = (label: string) => (/[",]/.test(label) ? `"${label.replaceAll('"', '""')}"` : label);
 
-/** A task to create, from a row of a file that anybody may have written; null without a title. */
-function inputOf(row: Row): CreateTaskInput | null {
-  const text = (name: string) => unquoted(textIn(row, name));
-  const title = text("title").trim();
-  if (!title || text("trashedAt")) return null;
-  const { labels } = row;
-  const names = Array.isArray(labels) ? labels.map(String) : text("labels").split(",");
-  const priority = PRIORITIES.find((one) => one === text("priority").toUpperCase());
-  return {
-    ...(text("id") && { id: text("id") }),
-    title,
-    description: text("description"),
-    completed: row.completed === true || text("completed").toLowerCase() === "true",
-    priority: priority ?? "NONE",
-    dueOn: text("dueOn") || null,
-    labels: names.map((name) => name.trim()).filter(Boolean),
-    ...(text("position") && { position: text("position") }),
-  };
+/** One cell of labels: separated by commas, in quotation marks where a label holds one of these. */
+const joinLabels = (labels: readonly string[]) => labels.map(quoted).join(", ");
+
+/** Return the labels of a cell as `joinLabels` or a person writes it. */
+export function splitLabels(cell: string): string[] {
+  const found = cell.matchAll(/\s*(?:"((?:[^"]|"")*)"\s*(?=,|$)|([^,]*))(?:,|$)/g);
+  return [...found]
+    .map(([, inQuotes, plain]) => (inQuotes?.replaceAll('""', '"') ?? plain ?? "").trim())
+    .filter(Boolean);
+}
+
+/** Excel separates columns by a semicolon where numbers have a decimal comma. */
+function delimiterIn(locale: string | undefined): string {
+  const parts = new Intl.NumberFormat(locale).formatToParts(1.5);
+  return parts.find(({ type }) => type === "decimal")?.value === "," ? ";" : ",";
 }
 
 /**
- * The tasks of a file, JSON or CSV; those in its trash are left out.
- *
- * @throws when it is neither.
+ * Return all tasks as CSV that a spreadsheet opens by a double click: UTF-8 with a byte order mark,
+ * which Excel needs to read it as UTF-8, and the delimiter that Excel expects in this locale.
  */
-export async function fromFile(name: string, content: string): Promise<CreateTaskInput[]> {
-  const rows = name.toLowerCase().endsWith(".csv") ? await fromCsv(content) : fromJson(content);
-  return rows.map(inputOf).filter((input) => input !== null);
-}
-
-async function fromCsv(content: string): Promise<Row[]> {
-  const { parse } = await import("papaparse");
-  const { data, meta } = parse<Row>(content, { header: true, skipEmptyLines: true });
-  if (!meta.fields?.includes("title")) throw new Error("This CSV has no column “title”.");
-  return data;
-}
-
-function fromJson(content: string): Row[] {
-  const read: unknown = JSON.parse(content);
-  const rows = typeof read === "object" && read !== null && "tasks" in read ? read.tasks : read;
-  if (!Array.isArray(rows)) throw new Error("This JSON holds no list of tasks.");
-  return rows.filter((row) => typeof row === "object" && row !== null);
+export async function toCsv(tasks: readonly Task[], locale?: string): Promise<string> {
+  const { unparse } = await import("papaparse");
+  const rows = tasks.map((task) => {
+    const row: Row = { ...rowOf(task), labels: joinLabels(task.labels) };
+    return COLUMNS.map((name) => mark(row[name]));
+  });
+  const options = { delimiter: delimiterIn(locale), newline: "\r\n" };
+  return `\uFEFF${unparse({ fields: [...COLUMNS], data: rows }, options)}\r\n`;
 }

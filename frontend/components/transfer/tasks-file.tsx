@@ -1,28 +1,14 @@
 "use client";
 
 import { type ChangeEvent, useState } from "react";
-import { type Client, useClient } from "urql";
+import { useClient } from "urql";
 import type { Task } from "@/components/tasks/task";
-import { MAX_AT_ONCE } from "@/components/tasks/task";
-import { fromFile, toCsv, toJson } from "@/components/tasks/transfer";
-import { type CreateTaskInput, CreateTasksDocument, TaskChangesDocument } from "@/gql/graphql";
-import { explain, failureCode } from "@/lib/graphql";
+import { locales } from "@/lib/locales";
 import { useHydrated } from "@/lib/use-hydrated";
-import { uuidv7 } from "@/lib/uuid";
-
-async function allTasks(client: Client): Promise<Task[]> {
-  const tasks = new Map<string, Task>();
-  for (let after: string | null = null; ; ) {
-    const { data, error } = await client.query(TaskChangesDocument, { after }).toPromise();
-    if (!data) throw new Error(error ? explain(error) : "No answer.");
-    for (const { taskId, task } of data.taskChanges.nodes) {
-      if (task) tasks.set(taskId, task);
-      else tasks.delete(taskId);
-    }
-    if (!data.taskChanges.pageInfo.hasNextPage) return [...tasks.values()];
-    after = data.taskChanges.pageInfo.endCursor;
-  }
-}
+import { toCsv, toJson } from "./export";
+import { allTasks, type Imported, takeBack } from "./import";
+import { ImportDialog } from "./import-dialog";
+import { wordsOf } from "./transfer-error";
 
 function save(name: string, type: string, content: string): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
@@ -33,79 +19,68 @@ function save(name: string, type: string, content: string): void {
   URL.revokeObjectURL(url);
 }
 
-type Count = {
-  /** As the file has them, now or since an earlier time. */
-  added: number;
-  /** Changed since, or deleted for good. */
-  known: number;
-};
+const tasksIn = (count: number) => (count === 1 ? "1 task" : `${count} tasks`);
 
-/** A hundred at a time; where one of them is there already, one by one. */
-async function create(client: Client, inputs: CreateTaskInput[]): Promise<Count> {
-  const count = { added: 0, known: 0 };
-  for (let start = 0; start < inputs.length; start += MAX_AT_ONCE) {
-    const some = inputs.slice(start, start + MAX_AT_ONCE);
-    const { error } = await client.mutation(CreateTasksDocument, { inputs: some }).toPromise();
-    if (!error) count.added += some.length;
-    else if (failureCode(error) !== "CONFLICT") throw new Error(explain(error));
-    else if (some.length === 1) count.known += 1;
-    else {
-      for (const input of some) {
-        const { added, known } = await create(client, [input]);
-        count.added += added;
-        count.known += known;
-      }
-    }
-  }
-  return count;
-}
+type Said = { text: string; isError?: boolean; undo?: Imported };
 
 /** All of one's tasks as a file, and a file's tasks as one's own. */
 export function TasksFile() {
   const client = useClient();
   const isHydrated = useHydrated();
-  const [said, setSaid] = useState<{ text: string; isError: boolean } | null>(null);
+  const [said, setSaid] = useState<Said | null>(null);
   const [isBusy, setBusy] = useState(false);
+  const [file, setFile] = useState<{ name: string; bytes: Uint8Array } | null>(null);
 
-  async function run(work: () => Promise<string>) {
+  async function run(work: () => Promise<Said | null>) {
     setBusy(true);
     setSaid(null);
     try {
-      setSaid({ text: await work(), isError: false });
+      setSaid(await work());
     } catch (error) {
-      const reason = error instanceof SyntaxError ? "This is no JSON file." : String(error);
-      setSaid({ text: reason.replace(/^Error: /, ""), isError: true });
+      setSaid({ text: wordsOf(error), isError: true });
     }
     setBusy(false);
   }
 
+  async function exported(write: (tasks: readonly Task[]) => Promise<void>): Promise<Said> {
+    const known = await allTasks(client);
+    const tasks = [...known.values()].filter((task) => task !== null);
+    await write(tasks);
+    return { text: `Exported ${tasksIn(tasks.length)}.` };
+  }
+
   const exportJson = () =>
-    run(async () => {
-      const tasks = await allTasks(client);
-      save("tasks.json", "application/json", toJson(tasks));
-      return `Exported ${tasks.length} tasks.`;
-    });
+    run(() => exported(async (tasks) => save("tasks.json", "application/json", toJson(tasks))));
 
   const exportCsv = () =>
-    run(async () => {
-      const tasks = await allTasks(client);
-      save("tasks.csv", "text/csv", await toCsv(tasks));
-      return `Exported ${tasks.length} tasks.`;
-    });
+    run(() =>
+      exported(async (tasks) =>
+        save("tasks.csv", "text/csv;charset=utf-8", await toCsv(tasks, locales()[0])),
+      ),
+    );
 
-  function importFile(event: ChangeEvent<HTMLInputElement>) {
-    const { files } = event.target;
-    const file = files?.[0];
-    if (!file) return;
+  function choose(event: ChangeEvent<HTMLInputElement>) {
+    const chosen = event.target.files?.[0];
+    if (!chosen) return;
     void run(async () => {
-      const inputs = await fromFile(file.name, await file.text());
-      const given = inputs.map((input) => ({ ...input, id: input.id ?? uuidv7() }));
-      const { added, known } = await create(client, given);
-      const also = known > 0 ? ` ${known} were here in another form, and stay as they are.` : "";
-      return `${added} tasks of the file are here.${also}`;
+      setFile({ name: chosen.name, bytes: new Uint8Array(await chosen.arrayBuffer()) });
+      return null;
     });
+    // So that the same file, mended meanwhile, can be chosen again.
     event.target.value = "";
   }
+
+  function onDone(imported: Imported) {
+    setFile(null);
+    setSaid({ text: `Imported ${tasksIn(imported.length)}.`, undo: imported });
+  }
+
+  const undo = (imported: Imported) =>
+    run(async () => {
+      const problem = await takeBack(client, imported);
+      if (problem !== null) return { text: problem, isError: true, undo: imported };
+      return { text: `Moved ${tasksIn(imported.length)} to the trash.` };
+    });
 
   const isClosed = !isHydrated || isBusy;
   return (
@@ -120,10 +95,10 @@ export function TasksFile() {
         <label className="button focus-within:outline-2 focus-within:outline-accent">
           Import a file
           <input
-            accept=".json,.csv"
+            accept=".json,.csv,.tsv,.txt"
             className="sr-only"
             disabled={isClosed}
-            onChange={importFile}
+            onChange={choose}
             type="file"
           />
         </label>
@@ -133,7 +108,16 @@ export function TasksFile() {
         role="status"
       >
         {isBusy ? "Working…" : said?.text}
+        {!isBusy && said?.undo && (
+          <>
+            {" "}
+            <button className="link" onClick={() => void undo(said.undo ?? [])} type="button">
+              Undo
+            </button>
+          </>
+        )}
       </p>
+      {file && <ImportDialog {...file} onClose={() => setFile(null)} onDone={onDone} />}
     </>
   );
 }
