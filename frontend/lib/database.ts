@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DatabaseError, Pool, type PoolConfig } from "pg";
+import type { Connections } from "./connections";
 
 /**
  * pg's options for a URL as Neon, Supabase or the embedded server print it.
@@ -69,9 +70,8 @@ export async function watchDatabase<T>(
 }
 
 /** The part of a pool that Better Auth's query builder uses, reporting failures to the watcher. */
-export function watchedPool(pool: Pool) {
+export function watchedPool(pool: Pick<Connections, "connect" | "end">) {
   return {
-    options: pool.options,
     end: () => pool.end(),
     connect: async () => {
       const client = await pool.connect().catch(noteFailure);
