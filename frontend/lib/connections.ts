@@ -13,7 +13,7 @@ export type Limits = Readonly<{
   statement: number;
 }>;
 
-const LIMITS: Limits = { connections: 10, connect: 5_000, answer: 10_000, statement: 8_000 };
+const LIMITS: Limits = { connections: 10, connect: 5_000, answer: 10_000, statement: 9_000 };
 
 type Opened = { pool: ReturnType<typeof createPool>; isLimited: boolean };
 
