@@ -15,7 +15,11 @@ export default {
   images: { unoptimized: true },
   // What a form of ours sends is some hundred bytes. Of a longer body no more than this is kept, and
   // Better Auth, which would store a name of megabytes, finds no JSON in it.
-  experimental: { proxyClientMaxBodySize: 65_536 },
+  experimental: {
+    proxyClientMaxBodySize: 65_536,
+    // What is cached stays in memory: the build may belong to another user, or be read-only.
+    isrFlushToDisk: false,
+  },
   // The repository has no package.json above this folder; without this Next looks for one.
   turbopack: { root: import.meta.dirname },
   headers: async () => [

@@ -1,5 +1,7 @@
 import { decodeJwt } from "jose";
+import { retryAfterOf } from "./backoff";
 import { OtherTabs, type SharedToken } from "./other-tabs";
+import { reach, UnreachableError } from "./reach";
 
 /** The session is over, or another person's now: sign in again. */
 export class SessionOverError extends Error {
@@ -9,6 +11,16 @@ export class SessionOverError extends Error {
 /** No token could be had, which says nothing about the session: try again, sign nobody out. */
 export class TokenUnavailableError extends Error {
   override readonly name = "TokenUnavailableError";
+  /** The HTTP status of the answer; undefined when there was none, or no whole one. */
+  readonly status: number | undefined;
+  /** Milliseconds that the server asks to wait, if it does. */
+  readonly retryAfter: number | null;
+
+  constructor(message: string, { cause, response }: { cause?: unknown; response?: Response } = {}) {
+    super(message, { cause });
+    this.status = response?.status;
+    this.retryAfter = response ? retryAfterOf(response) : null;
+  }
 }
 
 /** A point in time, in milliseconds of the laptop's clock and of the page's. */
@@ -120,7 +132,7 @@ export class AccessToken {
       if (!(error instanceof TokenUnavailableError && held)) throw error;
       const age = since(held.askedAt);
       if (age >= usableFor(held.life)) throw error;
-      held.renewAt = age + PAUSE_MS;
+      held.renewAt = age + Math.max(PAUSE_MS, error.retryAfter ?? 0);
       return held.token;
     }
   }
@@ -188,7 +200,7 @@ export class AccessToken {
       this.#drop();
       throw new SessionOverError();
     }
-    if (!response.ok) throw new TokenUnavailableError(`HTTP ${response.status}`);
+    if (!response.ok) throw new TokenUnavailableError(`HTTP ${response.status}`, { response });
     try {
       const held = this.#read(await tokenIn(response), askedAt);
       const shown = this.#hold(held);
@@ -215,8 +227,9 @@ function isDue({ askedAt, life, renewAt }: Held): boolean {
 async function ask(waits = NETWORK_WAITS_MS): Promise<Response> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
-    return await fetch("/api/auth/token", { cache: "no-store", signal });
+    return await reach("/api/auth/token", { cache: "no-store", signal });
   } catch (cause) {
+    if (!(cause instanceof UnreachableError)) throw cause;
     const [wait, ...later] = waits;
     if (wait === undefined || signal.aborted) {
       throw new TokenUnavailableError("no answer", { cause });

@@ -2,7 +2,8 @@ import { type BetterAuthOptions, betterAuth } from "better-auth";
 import { callbackPaths } from "./callback-paths";
 import { CLIENT_ADDRESS_HEADER } from "./client-address";
 import { type Config, config } from "./config";
-import { createPool, type Database, watchedPool } from "./database";
+import { Connections } from "./connections";
+import { type Database, watchedPool } from "./database";
 import { emailChange } from "./email-change";
 import { accessTokens } from "./keys";
 import { linksOf, mailer } from "./mailed-links";
@@ -67,7 +68,7 @@ export function authOptions(current: Config, database: Database) {
 
 function createAuth() {
   const current = config();
-  const pool = createPool(current.databaseUrl);
+  const pool = new Connections(current.databaseUrl);
   return { pool, auth: betterAuth(authOptions(current, watchedPool(pool))) };
 }
 

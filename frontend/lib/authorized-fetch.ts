@@ -1,4 +1,5 @@
 import type { AccessToken } from "./access-token";
+import { reach } from "./reach";
 
 const TIMEOUT_MS = 15_000;
 
@@ -8,14 +9,14 @@ const TIMEOUT_MS = 15_000;
  * A 401 is tried once more, with a token that is newer than the refusal; a 401 on that one is
  * answered. Nothing else is tried again: over a 503 another token would change nothing.
  *
- * @throws what `AccessToken.get` throws, and what `fetch` does.
+ * @throws what `AccessToken.get` throws, and {UnreachableError}.
  */
 export function authorizedFetch(accessToken: AccessToken): typeof fetch {
   async function send(input: RequestInfo | URL, init: RequestInit | undefined, token: string) {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     const headers = new Headers(init?.headers);
     headers.set("Authorization", `Bearer ${token}`);
-    return await fetch(input, {
+    return await reach(input, {
       ...init,
       headers,
       credentials: "omit",

@@ -8,7 +8,9 @@ import {
   Pool,
   type PoolConfig,
 } from "pg";
-import { readDatabaseUrl, tlsOptions } from "./database-url";
+import type { Connections } from "./connections";
+// With its ending, so that Node alone can import it: a test runs this file as it is.
+import { readDatabaseUrl, tlsOptions } from "./database-url.ts";
 
 /** pg's own, of which its types do not tell. */
 type Negotiating = Connection & { attachListeners(stream: Duplex): void };
@@ -104,9 +106,8 @@ export async function watchDatabase<T>(
 }
 
 /** The part of a pool that Better Auth's query builder uses, reporting failures to the watcher. */
-export function watchedPool(pool: Pool) {
+export function watchedPool(pool: Pick<Connections, "connect" | "end">) {
   return {
-    options: pool.options,
     end: () => pool.end(),
     connect: async () => {
       const client = await pool.connect().catch(noteFailure);

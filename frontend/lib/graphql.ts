@@ -6,11 +6,16 @@ import {
   mapExchange,
   type Operation,
 } from "urql";
-import { type AccessToken, SessionOverError } from "./access-token";
+import { type AccessToken, SessionOverError, TokenUnavailableError } from "./access-token";
 import { authorizedFetch } from "./authorized-fetch";
+import { retryAfterOf } from "./backoff";
 import type { SignedOutReason } from "./next-path";
+import { UnreachableError } from "./reach";
 
-/** What a client can be told, and `UNREACHABLE`, which is this side's own finding. */
+/**
+ * What the API says, and two findings of this side: `UNREACHABLE` when no whole answer came, `FAULT`
+ * when this app itself failed before it asked, or a browser that lacks something.
+ */
 export type FailureCode =
   | "UNAUTHENTICATED"
   | "NOT_FOUND"
@@ -19,6 +24,7 @@ export type FailureCode =
   | "UNAVAILABLE"
   | "RATE_LIMITED"
   | "UNREACHABLE"
+  | "FAULT"
   | "UNEXPECTED";
 
 const CODES: ReadonlySet<string> = new Set<FailureCode>([
@@ -37,11 +43,35 @@ function isUnauthenticated(error: CombinedError): boolean {
 }
 
 export function failureCode(error: CombinedError): FailureCode {
-  if (error.networkError instanceof SessionOverError) return "UNAUTHENTICATED";
-  if (error.networkError && !error.response) return "UNREACHABLE";
+  const { networkError, response } = error;
+  if (networkError instanceof SessionOverError) return "UNAUTHENTICATED";
+  if (networkError instanceof TokenUnavailableError) return withoutCode(networkError.status);
+  if (networkError instanceof UnreachableError) return "UNREACHABLE";
   const code = error.graphQLErrors[0]?.extensions.code;
   if (isCode(code)) return code;
-  return error.response?.status === 503 ? "UNAVAILABLE" : "UNEXPECTED";
+  if (!networkError) return "UNEXPECTED";
+  // A proxy's own page, or an answer that was cut off; without a response nothing was asked.
+  return isResponse(response) ? withoutCode(response.status) : "FAULT";
+}
+
+const isResponse = (response: unknown): response is Response => response instanceof Object;
+
+/** What a status says without a code beside it; undefined and 200 are no whole answer. */
+function withoutCode(status: number | undefined): FailureCode {
+  if (status === undefined || status < 300) return "UNREACHABLE";
+  if (status === 429) return "RATE_LIMITED";
+  return status === 408 || status >= 500 ? "UNAVAILABLE" : "UNEXPECTED";
+}
+
+/** Whether the server may do the same later: it has not refused it. */
+export function isOutage(error: CombinedError): boolean {
+  return ["UNREACHABLE", "UNAVAILABLE", "RATE_LIMITED", "FAULT"].includes(failureCode(error));
+}
+
+/** Return the milliseconds that the server asks to wait, if it does. */
+export function retryAfterIn({ networkError, response }: CombinedError): number | null {
+  if (networkError instanceof TokenUnavailableError) return networkError.retryAfter;
+  return isResponse(response) ? retryAfterOf(response) : null;
 }
 
 /** The failure in words for the person who met it. */
@@ -53,6 +83,8 @@ export function explain(error: CombinedError): string {
       return "The server is not ready right now. Try again in a moment.";
     case "RATE_LIMITED":
       return "That was a lot at once. Wait a moment and try again.";
+    case "FAULT":
+      return "Something went wrong in this app. Reload the page, or try another browser.";
     case "NOT_FOUND":
       return "This task no longer exists.";
     case "CONFLICT":
@@ -97,6 +129,7 @@ export function createClient(
       mapExchange({
         onOperation: withItsHash,
         onError: (error) => {
+          if (failureCode(error) === "FAULT") console.error(error.networkError ?? error);
           if (error.networkError instanceof SessionOverError) onSignedOut("session-over");
           else if (isUnauthenticated(error)) onSignedOut("refused");
         },

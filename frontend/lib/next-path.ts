@@ -10,8 +10,10 @@ const HERE = "http://here.invalid";
  * tabs, `//host`, and `/.//host`, which only becomes `//host` once it is parsed.
  */
 function parsedPath(value: string): URL | null {
-  const url = value.startsWith("/") ? URL.parse(value, HERE) : null;
-  return url?.origin === HERE && !url.pathname.startsWith("//") ? url : null;
+  // Not `URL.parse`, which Safari has since 18.
+  if (!(value.startsWith("/") && URL.canParse(value, HERE))) return null;
+  const url = new URL(value, HERE);
+  return url.origin === HERE && !url.pathname.startsWith("//") ? url : null;
 }
 
 /** Whether it starts like a path of this app, and a browser that is sent there leaves it. */

@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
-import type { ClientBase, Pool } from "pg";
+import type { ClientBase } from "pg";
+import type { Connections } from "./connections";
 import { reasonOf } from "./reason";
 import type { Push, SecurityEvent } from "./security-events";
 
@@ -103,7 +104,7 @@ const CLAIM = `
 const CLAIMED = `
   RETURNING jti, txn, user_id AS "userId", session_id AS "sessionId", ended_at AS "endedAt"`;
 
-async function claimNewOf(pool: Pool, users: string[]): Promise<SecurityEvent[]> {
+async function claimNewOf(pool: Connections, users: string[]): Promise<SecurityEvent[]> {
   const claimed = await pool.query<SecurityEvent>(
     `${CLAIM} WHERE jti IN (
       SELECT jti FROM public.security_event_outbox WHERE user_id = ANY($1) AND attempts = 0
@@ -114,7 +115,7 @@ async function claimNewOf(pool: Pool, users: string[]): Promise<SecurityEvent[]>
   return claimed.rows;
 }
 
-async function claimDue(pool: Pool, most: number): Promise<SecurityEvent[]> {
+async function claimDue(pool: Connections, most: number): Promise<SecurityEvent[]> {
   const claimed = await pool.query<SecurityEvent>(
     `${CLAIM} WHERE jti IN (
       SELECT jti FROM public.security_event_outbox
@@ -128,7 +129,7 @@ async function claimDue(pool: Pool, most: number): Promise<SecurityEvent[]> {
 
 /** Pushes what was claimed, and writes down what came of it. */
 async function deliver(
-  pool: Pool,
+  pool: Connections,
   push: Push,
   events: SecurityEvent[],
   signal: AbortSignal,
@@ -174,7 +175,11 @@ async function deliver(
  * Tells the API of what these people's request just ended, and comes back when it has heard, when it
  * cannot be reached, or after two seconds: the sweeper goes on from there. Never throws.
  */
-export async function deliverAtOnce(pool: Pool, push: Push, users: Set<string>): Promise<void> {
+export async function deliverAtOnce(
+  pool: Connections,
+  push: Push,
+  users: Set<string>,
+): Promise<void> {
   const patience = new AbortController();
   const { signal } = patience;
   const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
@@ -193,7 +198,7 @@ export async function deliverAtOnce(pool: Pool, push: Push, users: Set<string>):
 }
 
 /** Whether somebody else is pushing an event of theirs just now, for the first time. */
-async function isClaimed(pool: Pool, users: string[]): Promise<boolean> {
+async function isClaimed(pool: Connections, users: string[]): Promise<boolean> {
   const { rowCount } = await pool.query(
     `SELECT FROM public.security_event_outbox
     WHERE user_id = ANY($1) AND attempts = 1 AND claimed_until > now() LIMIT 1`,
@@ -208,7 +213,7 @@ async function isClaimed(pool: Pool, users: string[]): Promise<boolean> {
  * forgotten once every token of theirs has expired, `lifetime` seconds after they ended; accounts never,
  * since their data waits to be deleted.
  */
-export function sweepOutbox(pool: Pool, push: Push, lifetime: number): void {
+export function sweepOutbox(pool: Connections, push: Push, lifetime: number): void {
   let isReachable = true;
   let trouble = "";
   let forgetAt = 0;

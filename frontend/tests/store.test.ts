@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Edit } from "../components/tasks/edit";
 import { TaskStore } from "../components/tasks/store";
 import type { Task } from "../components/tasks/task";
+import { UnreachableError } from "../lib/reach";
 import { task } from "./task";
 
 type Variables = Record<string, unknown> & { ids?: string[]; id?: string };
@@ -18,6 +19,8 @@ class Api {
   /** `losing` does the next write, and loses its answer. */
   mood: "well" | "down" | "losing" = "well";
   refusal: string | undefined;
+  /** Answers every write with 503 and this `Retry-After`. */
+  retryAfter: string | undefined;
 
   readonly client = {
     query: (document: unknown, variables: Variables) => ({
@@ -41,13 +44,19 @@ class Api {
     const { definitions } = document as { definitions: { name: { value: string } }[] };
     const name = definitions[0]?.name.value ?? "";
     if (this.mood === "down")
-      return { error: new CombinedError({ networkError: new Error("away") }) };
+      return { error: new CombinedError({ networkError: new UnreachableError("away") }) };
     this.calls.push({ name, variables });
+    if (this.retryAfter && name !== "TaskChanges") {
+      const headers = { "Retry-After": this.retryAfter };
+      const response = new Response(null, { status: 503, headers });
+      const graphQLErrors = [{ message: "no", extensions: { code: "UNAVAILABLE" } }];
+      return { error: new CombinedError({ graphQLErrors, response }) };
+    }
     if (this.refusal && name !== "TaskChanges") return this.#refuse(this.refusal);
     const data = this.#run(name, variables);
     if (this.mood === "losing" && name !== "TaskChanges") {
       this.mood = "well";
-      return { error: new CombinedError({ networkError: new Error("away") }) };
+      return { error: new CombinedError({ networkError: new UnreachableError("away") }) };
     }
     return data;
   }
@@ -192,6 +201,76 @@ describe("while nothing goes through", () => {
     expect([...api.tasks.keys()]).toEqual(Array.from({ length: 100 }, (_, n) => `task-${n}`));
     expect([...api.tasks.values()].filter(({ completed }) => completed)).toHaveLength(50);
     expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+  });
+});
+
+describe("while the server asks to wait", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: Date.parse("2026-11-25T12:00:00Z") });
+    return () => vi.useRealTimers();
+  });
+
+  const complete = (store: TaskStore, { id }: Task) =>
+    store.act([{ kind: "set", id, patch: { completed: true } }], "Completed");
+
+  test.each([
+    ["in seconds", "30"],
+    ["until a date", "Wed, 25 Nov 2026 12:00:30 GMT"],
+  ])("%s, nothing is asked for so long, not for a new edit either", async (_, retryAfter) => {
+    const [milk, bread] = [task(), task()];
+    const store = await open(milk, bread);
+    api.retryAfter = retryAfter;
+    complete(store, milk);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(store.state().trouble).toContain("not ready");
+    api.calls.length = 0;
+    await vi.advanceTimersByTimeAsync(15_000);
+    complete(store, bread);
+    window.dispatchEvent(new Event("online"));
+    document.dispatchEvent(new Event("visibilitychange"));
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect(api.calls).toEqual([]);
+    api.retryAfter = undefined;
+    await vi.advanceTimersByTimeAsync(1_001);
+    expect(api.writes()).toEqual(["UpdateTask", "UpdateTask"]);
+    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+  });
+
+  test("the person may try at once", async () => {
+    const milk = task();
+    const store = await open(milk);
+    api.retryAfter = "30";
+    complete(store, milk);
+    await vi.advanceTimersByTimeAsync(0);
+    api.retryAfter = undefined;
+    await store.tryNow();
+    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+  });
+
+  test("without saying how long, the waits grow to 30 seconds", async () => {
+    const milk = task();
+    const store = await open(milk);
+    api.mood = "down";
+    complete(store, milk);
+    const tries = vi.spyOn(api.client as { mutation: () => unknown }, "mutation");
+    await vi.advanceTimersByTimeAsync(1_000 + 2_000 + 4_000 + 8_000 + 16_000 + 30_000);
+    expect(tries).toHaveBeenCalledTimes(6);
+  });
+});
+
+describe("a browser that believes to be offline", () => {
+  test("while there is a network reads what changed elsewhere, and sends", async () => {
+    vi.useFakeTimers();
+    vi.stubGlobal("navigator", { onLine: false });
+    const milk = task();
+    const store = await open(milk);
+    window.dispatchEvent(new Event("offline"));
+    expect(store.state().trouble).toBe("You are offline.");
+    api.tasks.set(milk.id, { ...milk, title: "Oat milk", version: 2 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(store.get(milk.id)?.title).toBe("Oat milk");
+    expect(store.state().trouble).toBeNull();
+    vi.useRealTimers();
   });
 });
 

@@ -1,43 +1,343 @@
-import { expect, test } from "vitest";
-import { fromFile, toCsv, toJson } from "../components/tasks/transfer";
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { decodeAs, type LegacyEncoding } from "../components/transfer/decode";
+import { toCsv, toJson } from "../components/transfer/export";
+import { type Answers, type Reading, readFile } from "../components/transfer/read-file";
 import { task } from "./task";
 
-const TASKS = [
-  task({ title: 'Say "hello", twice', labels: ["home", "friends"], priority: "HIGH" }),
-  task({ title: "=1+1", description: "two\nlines, one comma", dueOn: "2026-12-01" }),
-  task({ title: "Done", completed: true }),
-  task({ title: "Gone", trashedAt: "2026-11-25T12:00:00Z" }),
-];
+type Read = Extract<Reading, { asks: null }>;
 
-const EXPECTED = TASKS.slice(0, 3).map(
+const utf8 = new TextEncoder();
+const utf16 = (text: string) => new Uint8Array(Buffer.from(`\uFEFF${text}`, "utf16le"));
+/** Letters up to U+00FF, as Windows programs of western Europe write them. */
+const western = (text: string) => new Uint8Array(Buffer.from(text, "latin1"));
+
+const read = (file: string | Uint8Array, answers: Answers = {}) =>
+  readFile(typeof file === "string" ? utf8.encode(file) : file, answers, ["en-US"]);
+
+/** What the file holds; fails when the file asks something. */
+async function drafts(file: string | Uint8Array, answers: Answers = {}): Promise<Read> {
+  const reading = await read(file, answers);
+  if (reading.asks !== null) throw new Error(`asks for the ${reading.asks}`);
+  return reading;
+}
+
+const inputs = async (file: string | Uint8Array, answers: Answers = {}) =>
+  (await drafts(file, answers)).drafts.map(({ input }) => input);
+
+const faults = async (file: string | Uint8Array) =>
+  (await drafts(file)).faults.map(({ number, reason }) => `${number}: ${reason}`);
+
+const days = async (cells: string[], answers: Answers = {}) =>
+  (await inputs(`title\tdueOn\n${cells.map((cell) => `T\t${cell}\n`).join("")}`, answers)).map(
+    ({ dueOn }) => dueOn,
+  );
+
+const TASKS = [
+  task({ title: 'Say "hello", twice', labels: ["a, b", "friends", 'q"q'], priority: "HIGH" }),
+  task({ title: "=1+1", description: "two\nlines; one, comma\tand a tab", dueOn: "2026-12-01" }),
+  task({ title: "'=1+1", description: "'-5", labels: ["-x"] }),
+  task({ title: "''quoted", description: " spaces around " }),
+  task({ title: "Straße, дом, 東京, שלום 🧹", completed: true }),
+];
+const GONE = task({ title: "Gone", trashedAt: "2026-11-25T12:00:00Z" });
+
+const EXPECTED = TASKS.map(
   ({ id, title, description, completed, priority, dueOn, labels, position }) => ({
-    id,
-    title,
-    description,
-    completed,
-    priority,
-    dueOn,
-    labels,
-    position,
+    ownId: id,
+    input: { title, description, completed, priority, dueOn, labels, position },
   }),
 );
 
-test("what is exported comes back the same, from JSON and from CSV, without the trash", async () => {
-  expect(await fromFile("tasks.json", toJson(TASKS))).toEqual(EXPECTED);
-  expect(await fromFile("tasks.csv", await toCsv(TASKS))).toEqual(EXPECTED);
+describe("an exported file", () => {
+  test.each(["en-US", "de-DE"])("in CSV for %s comes back the same", async (locale) => {
+    const reading = await drafts(await toCsv([...TASKS, GONE], locale));
+    expect(reading.drafts).toMatchObject(EXPECTED);
+    expect(reading).toMatchObject({ faults: [], unknown: [], trashed: 1 });
+  });
+
+  test("in JSON comes back the same", async () => {
+    const reading = await drafts(toJson([...TASKS, GONE]));
+    expect(reading.drafts).toMatchObject(EXPECTED);
+    expect(reading).toMatchObject({ faults: [], unknown: [], trashed: 1 });
+  });
+
+  test("opens in Excel: a byte order mark, and the delimiter of the person's Excel", async () => {
+    expect(await toCsv(TASKS, "en-US")).toMatch(/^\uFEFFid,title,/);
+    expect(await toCsv(TASKS, "de-DE")).toMatch(/^\uFEFFid;title;/);
+  });
+
+  test("has no cell that a spreadsheet would run as a formula", async () => {
+    expect(await toCsv(TASKS, "en-US")).not.toMatch(/(^|,)"?[=+@-]/m);
+  });
 });
 
-test("a spreadsheet runs nothing of it", async () => {
-  expect(await toCsv(TASKS)).not.toMatch(/(^|,)"?=/m);
+describe("a file that LibreOffice 7.4 wrote after it opened an exported one", () => {
+  const file = (name: string) =>
+    readFileSync(`${import.meta.dirname}/files/libreoffice-${name}.csv`);
+  const EXPORTED = [
+    {
+      title: "Straße fegen, дом, 東京 🧹",
+      description: "two\nlines; one, comma",
+      completed: false,
+      priority: "HIGH",
+      dueOn: "2026-12-31",
+      labels: ["home", "a, b"],
+      position: "a1",
+    },
+    { title: "=1+1", completed: true, dueOn: "2026-02-01", position: "a2" },
+    { title: 'Say "hello"', description: "it's\ta tab", completed: false, dueOn: null },
+  ];
+
+  test("in America, where it is set to show 12/31/26", async () => {
+    expect(await inputs(file("american"))).toMatchObject(EXPORTED);
+  });
+
+  test("in Germany, where it is set to show 31.12.26, with semicolons", async () => {
+    expect(await inputs(file("german"))).toMatchObject(EXPORTED);
+  });
+
+  test("in UTF-16 with tabs", async () => {
+    expect(await inputs(file("utf-16"))).toMatchObject(EXPORTED);
+  });
+
+  test("in Windows-1252, once the person has said so", async () => {
+    expect(await read(file("german-windows-1252"))).toEqual({ asks: "encoding" });
+    const [first, ...others] = EXPORTED;
+    expect(await inputs(file("german-windows-1252"), { encoding: "windows-1252" })).toMatchObject([
+      { ...first, title: "Straße fegen, Öl" },
+      ...others,
+    ]);
+  });
 });
 
-test("a file that somebody else wrote needs no more than titles", async () => {
-  expect(await fromFile("x.csv", "title,priority\nMilk,high\n,low\nEggs,silly\n")).toMatchObject([
-    { title: "Milk", priority: "HIGH", labels: [] },
-    { title: "Eggs", priority: "NONE" },
-  ]);
-  expect(await fromFile("x.json", '[{"title": "Milk"}, 3, null]')).toHaveLength(1);
-  await expect(fromFile("x.json", "{}")).rejects.toThrow("no list of tasks");
-  await expect(fromFile("x.json", "milk")).rejects.toThrow(SyntaxError);
-  await expect(fromFile("x.csv", "a,b\n1,2")).rejects.toThrow("no column");
+describe("a file as documented of a program that cannot be had here", () => {
+  const american = [
+    "Title,Description,Completed,Priority,Due On,Labels",
+    'Call,"a, b",TRUE,High,12/31/2026,"home, work"',
+    "Write,,FALSE,,1/2/2026,",
+    "",
+  ].join("\r\n");
+  const german = [
+    "Title;Description;Completed;Priority;Due On;Labels",
+    "Call;a, b;WAHR;High;31.12.2026;home, work",
+    "Write;;FALSCH;;02.01.2026;",
+    "",
+  ].join("\r\n");
+  const both = [
+    {
+      title: "Call",
+      description: "a, b",
+      completed: true,
+      priority: "HIGH",
+      dueOn: "2026-12-31",
+      labels: ["home", "work"],
+    },
+    { title: "Write", completed: false, priority: "NONE", dueOn: "2026-01-02", labels: [] },
+  ];
+
+  test.each([
+    ["American Excel, CSV UTF-8", utf8.encode(`\uFEFF${american}`)],
+    [
+      "American Excel, Unicode text",
+      utf16(
+        american
+          .replaceAll('"', "")
+          .replaceAll("a, b", "a¸ b")
+          .replaceAll("home, work", "home¸ work")
+          .replaceAll(",", "\t")
+          .replaceAll("¸", ","),
+      ),
+    ],
+    ["German Excel, CSV UTF-8", utf8.encode(`\uFEFF${german}`)],
+    ["German Excel, with a line that names the delimiter", utf8.encode(`sep=;\r\n${german}`)],
+    ["Excel for Mac, lines that end with CR alone", utf8.encode(german.replaceAll("\r\n", "\r"))],
+    ["Google Sheets and Numbers", utf8.encode(american.replaceAll("\r\n", "\n"))],
+    [
+      "Numbers, days with the names of months",
+      utf8.encode(
+        american.replace("12/31/2026", '"Dec 31, 2026"').replace("1/2/2026", '"Jan 2, 2026"'),
+      ),
+    ],
+  ])("%s", async (_, bytes) => {
+    expect(await inputs(bytes)).toMatchObject(both);
+  });
+
+  test.each<[LegacyEncoding, number[], string]>([
+    ["windows-1252", [0xd6, 0x6c], "Öl"],
+    ["macintosh", [0x85, 0x6c], "Öl"],
+    ["windows-1251", [0xe4, 0xee, 0xec], "дом"],
+    ["shift_jis", [0x93, 0x8c, 0x8b, 0x9e], "東京"],
+  ])("in %s asks for its encoding", async (encoding, title, expected) => {
+    const bytes = new Uint8Array([...western("title\r\n"), ...title]);
+    expect(await read(bytes)).toEqual({ asks: "encoding" });
+    expect(decodeAs(bytes, encoding)).toContain(expected);
+    expect(await inputs(bytes, { encoding })).toMatchObject([{ title: expected }]);
+  });
+
+  test("UTF-16 without a mark, in either byte order", async () => {
+    const little = utf16("title\nÖl\n").slice(2);
+    const big = little.map((_, at) => little[at ^ 1] ?? 0);
+    expect(await inputs(little)).toMatchObject([{ title: "Öl" }]);
+    expect(await inputs(big)).toMatchObject([{ title: "Öl" }]);
+  });
+
+  test.each([
+    ["an Excel workbook", "PK\u0003\u0004"],
+    ["an old Excel workbook", "\u00D0\u00CF\u0011\u00E0"],
+  ])("%s is refused with what to do", async (_, start) => {
+    await expect(read(western(start))).rejects.toThrow("Save or export it as CSV");
+  });
+});
+
+describe("a day", () => {
+  test("with its year first, with dots, or with a name needs no question", async () => {
+    expect(
+      await days([
+        "2026-02-01",
+        "2026/2/1",
+        "2026. 2. 1.",
+        "2026-02-01T00:00:00Z",
+        "2026-02-01 0:00",
+        "01.02.2026",
+        "1. 2. 26",
+        "1-Feb-26",
+        "1 February 2026",
+        "February 1, 2026",
+      ]),
+    ).toEqual(Array(10).fill("2026-02-01"));
+  });
+
+  test("with the name of a month in the person's language is understood", async () => {
+    const file = utf8.encode("title;dueOn\nT;1. Dezember 2026\nT;1. Dez. 2026\n");
+    const reading = await readFile(file, {}, ["de-DE"]);
+    expect(reading.asks === null && reading.drafts.map(({ input }) => input.dueOn)).toEqual([
+      "2026-12-01",
+      "2026-12-01",
+    ]);
+  });
+
+  test("that may be another one is asked for", async () => {
+    const file = "title,dueOn\nT,01/02/2026\n";
+    expect(await read(file)).toEqual({
+      asks: "order",
+      example: "01/02/2026",
+      days: { "day-first": "2026-02-01", "month-first": "2026-01-02" },
+    });
+    expect(await inputs(file, { order: "day-first" })).toMatchObject([{ dueOn: "2026-02-01" }]);
+    expect(await inputs(file, { order: "month-first" })).toMatchObject([{ dueOn: "2026-01-02" }]);
+  });
+
+  test("is told by another day of the file that exists in one order alone", async () => {
+    expect(await days(["01/02/2026", "12/31/2026"])).toEqual(["2026-01-02", "2026-12-31"]);
+    expect(await days(["01-02-2026", "31-12-2026"])).toEqual(["2026-02-01", "2026-12-31"]);
+    expect(await days(["05/05/2026"])).toEqual(["2026-05-05"]);
+  });
+
+  test("is asked for when the file contradicts itself", async () => {
+    const cells = ["01/02/2026", "12/31/2026", "31/12/2026"];
+    await expect(days(cells)).rejects.toThrow("asks for the order");
+    expect(await days(cells, { order: "day-first" })).toEqual([
+      "2026-02-01",
+      "2026-12-31",
+      "2026-12-31",
+    ]);
+  });
+
+  test.each(["2026-02-30", "31/31/2026", "next week", "46387", "12/31/45", "0000-01-01"])(
+    "%s is none, and its row is named",
+    async (cell) => {
+      expect(await faults(`title,dueOn\nA,\nB,${cell}\n`)).toEqual([
+        `3: “${cell}” is not a day: write it as 2026-12-31`,
+      ]);
+    },
+  );
+});
+
+describe("a file that somebody else wrote", () => {
+  test("needs no more than titles", async () => {
+    expect(await inputs("title,priority\nMilk,high\nEggs,\n")).toMatchObject([
+      { title: "Milk", priority: "HIGH", labels: [], completed: false, dueOn: null },
+      { title: "Eggs", priority: "NONE" },
+    ]);
+    expect(await inputs('[{"title": "Milk"}]')).toMatchObject([{ title: "Milk" }]);
+  });
+
+  test("of one column may have any delimiter in it", async () => {
+    expect(await inputs('title\nMilk, eggs; bread\n"Say ""hello"""\n')).toMatchObject([
+      { title: "Milk, eggs; bread" },
+      { title: 'Say "hello"' },
+    ]);
+  });
+
+  test("keeps its apostrophes, and its own ids are not taken for ours", async () => {
+    const { drafts: found } = await drafts("id,name\n7,'-5\n");
+    expect(found).toMatchObject([{ ownId: null, input: { title: "'-5" } }]);
+  });
+
+  test("in which a row of ours was copied has two tasks", async () => {
+    const { id } = task();
+    const { drafts: found } = await drafts(`id,title\n${id},A\n${id.toUpperCase()},B\n`);
+    expect(found).toMatchObject([{ ownId: id }, { ownId: null }]);
+  });
+
+  test("says which columns are left out", async () => {
+    expect(await drafts("title,Assignee\nMilk,Ada\n")).toMatchObject({ unknown: ["Assignee"] });
+  });
+
+  test.each([
+    ["a list of none", "{}", "no list of tasks"],
+    ["JSON that was cut off", '[{"title": "Mi', "damaged"],
+    ["no titles", "a,b\n1,2", "names no column “title”"],
+    ["a text", "milk", "names no column “title”"],
+  ])("with %s is refused in words", async (_, file, told) => {
+    await expect(read(file)).rejects.toThrow(told);
+  });
+});
+
+describe("what cannot be imported is named by its row in the file", () => {
+  const LONG = "a".repeat(201);
+
+  test("as a spreadsheet numbers it, blank rows and cells of several lines included", async () => {
+    const rows = Array.from({ length: 150 }, (_, at) => (at === 118 ? LONG : `"Task\t${at}"`));
+    const file = `title,description\n${rows.map((title) => `${title},"two\nlines"`).join("\n")}`;
+    expect((await faults(file)).at(118)).toBe("120: the title has 201 characters, of 200 at most");
+    expect(await faults(`sep=;\ntitle;dueOn\n\nMilk;\n${LONG};\n`)).toEqual([
+      "4: the title has 201 characters, of 200 at most",
+    ]);
+    expect(await faults(JSON.stringify([{ title: "Milk" }, { title: LONG }]))).toEqual([
+      "2: the title has 201 characters, of 200 at most",
+    ]);
+  });
+
+  test("characters are counted as the API counts them", async () => {
+    expect(await faults(`title\n${"🧹".repeat(200)}\n`)).toEqual([]);
+    expect(await faults(`title\n${"🧹".repeat(201)}\n`)).toHaveLength(1);
+  });
+
+  test.each([
+    ["title,labels\n,home", "2: it has no title"],
+    ['title\n"Two\nlines"', "2: the title has a line break"],
+    ["title\nA\u0007", "2: the title has a control character"],
+    [
+      `title,description\nA,${"d".repeat(10_001)}`,
+      "2: the description has 10,001 characters, of 10,000 at most",
+    ],
+    ["title,description\nA,b\u0000", "2: the description has a control character"],
+    [`title,labels\nA,${"l".repeat(51)}`, "2: the label has 51 characters, of 50 at most"],
+    [
+      `title,labels\nA,"${Array.from({ length: 21 }, (_, n) => n).join(",")}"`,
+      "2: it has 21 labels, of 20 at most",
+    ],
+    ["title,priority\nA,silly", "2: “silly” is no priority: write URGENT, HIGH, MEDIUM, LOW, NONE"],
+    [
+      "title,completed\nA,maybe",
+      "2: “maybe” says neither that it is completed nor that it is not: write true or false",
+    ],
+    ["title,labels\nA,home,work", "2: it has more cells than the row of headings"],
+    ['title,labels\nA,"home\nB,work', "2: a quotation mark is never closed"],
+    ["[3]", "1: this is not a task"],
+  ])("%j", async (file, told) => {
+    expect(await faults(file)).toContain(told);
+  });
 });

@@ -5,8 +5,10 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -156,6 +158,22 @@ class Person:
     def clicks(self, name: str, role: Any = "button") -> None:
         """What has exactly this name."""
         self.page.get_by_role(role, name=name, exact=True).click()
+
+    def chooses(self, file: Path) -> None:
+        """To import it, on the account page."""
+        self.page.get_by_label("Import a file").set_input_files(file)
+
+    def dialog(self) -> Locator:
+        """The one that is open."""
+        return self.page.get_by_role("dialog")
+
+    def counts_tasks(self) -> int:
+        """Those that are open, by the API."""
+        query = {"query": "{ tasks { totalCount } }"}
+        headers = {"Authorization": f"Bearer {self.page.evaluate(TOKEN)}"}
+        answer = httpx.post(f"{self.site.api.url}/graphql", json=query, headers=headers).json()
+        count: int = answer["data"]["tasks"]["totalCount"]
+        return count
 
     def violations(self) -> list[str]:
         """What axe finds wrong with the page as it is now, once nothing fades in any more."""

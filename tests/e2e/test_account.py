@@ -301,22 +301,89 @@ def test_tasks_leave_as_a_file_and_come_back_as_often_as_one_likes(
     file = tmp_path / f"tasks.{kind.lower()}"
     told.value.save_as(file)
 
-    def imports(person: Person, said: str) -> None:
-        person.page.get_by_label("Import a file").set_input_files(file)
-        expect(person.page.get_by_text(said)).to_be_visible()
-
-    imports(ada, "3 tasks of the file are here.")
+    ada.chooses(file)
+    expect(ada.dialog()).to_contain_text("3 tasks are here already and stay as they are.")
+    ada.clicks("Close")
     bob = newcomer(ada.site)
     bob.signs_up()
     bob.goes_to("/account")
-    imports(bob, "3 tasks of the file are here.")
+    bob.chooses(file)
+    expect(bob.dialog()).to_contain_text("3 tasks will be added.")
+    assert bob.violations() == []
+    bob.clicks("Import 3 tasks")
+    expect(bob.page.get_by_text("Imported 3 tasks.")).to_be_visible()
     bob.page.reload()
-    imports(bob, "3 tasks of the file are here.")
-    file.write_text(file.read_text().replace("A third", "A fourth"))
-    imports(bob, "2 tasks of the file are here. 1 were here in another form")
+    bob.chooses(file)
+    expect(bob.dialog()).to_contain_text("3 tasks are here already")
     bob.goes_to("/tasks")
     expect(bob.task("Hers")).to_contain_text("home")
     expect(bob.page.get_by_text("3 tasks")).to_be_visible()
+
+
+def test_a_file_with_one_bad_row_imports_nothing(ada: Person, tmp_path: Path) -> None:
+    ada.goes_to("/account")
+    file = tmp_path / "tasks.csv"
+    rows = [f"Task {number}" for number in range(2, 152)]
+    file.write_text("\n".join(["title", *rows[:118], "x" * 201, *rows[119:]]))
+    ada.chooses(file)
+    expect(ada.dialog()).to_contain_text("Row 120: the title has 201 characters, of 200 at most.")
+    assert ada.violations() == []
+    ada.clicks("Close")
+    assert ada.counts_tasks() == 0
+
+    file.write_text("\n".join(["title", *rows]))
+    for said in ("150 tasks will be added.", "150 tasks are in your trash and will be restored."):
+        ada.chooses(file)
+        expect(ada.dialog()).to_contain_text(said)
+        ada.clicks("Import 150 tasks")
+        expect(ada.page.get_by_text("Imported 150 tasks.")).to_be_visible()
+        assert ada.counts_tasks() == 150
+        ada.clicks("Undo")
+        expect(ada.page.get_by_text("Moved 150 tasks to the trash.")).to_be_visible()
+        assert ada.counts_tasks() == 0
+
+
+def test_what_a_file_does_not_tell_is_asked(ada: Person, tmp_path: Path) -> None:
+    ada.goes_to("/account")
+    file = tmp_path / "tasks.csv"
+    file.write_bytes("title;dueOn\r\nÖl kaufen;01/02/2026\r\n".encode("cp1252"))
+    ada.chooses(file)
+    expect(ada.dialog()).to_contain_text("Which of these reads right?")
+    assert ada.violations() == []
+    ada.page.get_by_role("button", name="Öl Western European", exact=True).click()
+    expect(ada.dialog()).to_contain_text("01/02/2026. Which day is that?")
+    assert ada.violations() == []
+    ada.clicks("1 February 2026")
+    ada.clicks("Import 1 task")
+    expect(ada.page.get_by_text("Imported 1 task.")).to_be_visible()
+    ada.goes_to("/tasks")
+    expect(ada.task("Öl kaufen")).to_contain_text("1 Feb")
+
+
+def test_an_import_goes_on_once_the_server_answers_again(ada: Person, tmp_path: Path) -> None:
+    ada.goes_to("/account")
+    file = tmp_path / "tasks.csv"
+    file.write_text("\n".join(["title", *(f"Task {number}" for number in range(150))]))
+    answers: list[int] = []
+
+    def fails_once(route: Route) -> None:
+        if "CreateTasks" not in (route.request.post_data or ""):
+            return route.fallback()
+        answers.append(200 if len(answers) != 1 else 503)
+        if answers[-1] == 200:
+            return route.fallback()
+        cors = {"Access-Control-Allow-Origin": ada.site.url}
+        told = {"errors": [{"message": "no", "extensions": {"code": "UNAVAILABLE"}}]}
+        return route.fulfill(status=503, headers=cors, json=told)
+
+    ada.page.route("**/graphql", fails_once)
+    ada.chooses(file)
+    ada.clicks("Import 150 tasks")
+    expect(ada.dialog()).to_contain_text("not ready right now")
+    expect(ada.page.get_by_text("Imported 150 tasks.")).to_be_visible()
+    assert answers == [200, 503, 200]
+    assert ada.counts_tasks() == 150
+    ada.forgives("status of 503")
 
 
 def link_to(person: Person, mail: int = 1) -> str:

@@ -347,6 +347,20 @@ def test_pages_carry_a_strict_policy(ada: Person) -> None:
     assert len(nonces) == 2
 
 
+def test_the_web_app_writes_nothing_into_its_build(site: stack.Site) -> None:
+    """It may belong to another user, or be in an image that nobody can write to."""
+
+    def written() -> dict[Path, int]:
+        files = (stack.FRONTEND / ".next/standalone").rglob("*")
+        return {file: file.stat().st_mtime_ns for file in files if file.is_file()}
+
+    before = written()
+    for path in ("/nowhere", "/nowhere/else", "/sign-in", "/icon.svg", "/manifest.webmanifest"):
+        for _ in range(2):
+            assert httpx.get(f"{site.url}{path}").status_code in {200, 404}
+    assert written() == before
+
+
 def test_graphiql_asks_as_the_signed_in_person_and_only_when_told(ada: Person) -> None:
     ada.adds("Seen from GraphiQL")
     ada.requests.clear()

@@ -1,3 +1,4 @@
+import { UnreachableError } from "@/lib/reach";
 import { goToSignIn } from "./signed-out";
 
 /** Why something about an account did not work, in words, and the field to mend if there is one. */
@@ -8,6 +9,10 @@ export type Outcome = Problem | "leaving" | null;
 
 const UNREACHABLE: Problem = {
   message: "No answer from the server. Check your connection and try again.",
+};
+
+const FAULT: Problem = {
+  message: "Something went wrong in this app. Reload the page, or try another browser.",
 };
 
 const BY_CODE: Readonly<Record<string, Problem>> = {
@@ -57,8 +62,10 @@ export async function problemOf(ask: Asking): Promise<Problem | null> {
   try {
     const { error } = await ask();
     return error && explain(error);
-  } catch {
-    return UNREACHABLE;
+  } catch (error) {
+    if (error instanceof UnreachableError) return UNREACHABLE;
+    console.error(error);
+    return FAULT;
   }
 }
 

@@ -10,7 +10,8 @@ import {
   UpdateTaskDocument,
   UpdateTasksDocument,
 } from "@/gql/graphql";
-import { explain, failureCode } from "@/lib/graphql";
+import { Backoff } from "@/lib/backoff";
+import { explain, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
 import { applied, type Edit, idsOf, inverseOf, type Text } from "./edit";
 import type { Task } from "./task";
 import { type Sort, sorted } from "./view";
@@ -56,11 +57,6 @@ type Answer = {
 const OFFLINE = "You are offline.";
 
 const POLL_MS = 5_000;
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
-
-const isOutage = (error: CombinedError) =>
-  ["UNREACHABLE", "UNAVAILABLE", "RATE_LIMITED"].includes(failureCode(error));
 
 const isExpiredCursor = (error: CombinedError) =>
   error.graphQLErrors.some(({ extensions }) => extensions.reason === "CURSOR_EXPIRED");
@@ -133,7 +129,11 @@ export class TaskStore {
   #cursor: string | null = null;
   #phase: "new" | "starting" | "idle" | "sending" = "new";
   #reading: Promise<void> | undefined;
-  #pause = FIRST_PAUSE_MS;
+  readonly #backoff = new Backoff();
+  /** Until then nothing is asked by itself, in milliseconds of the page's clock. */
+  #quietUntil = 0;
+  /** The same as far as the server asked for it: until then edits wait as well. */
+  #askedUntil = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #channel: BroadcastChannel | undefined;
   #state: State;
@@ -295,8 +295,8 @@ export class TaskStore {
 
   async #send(): Promise<void> {
     if (this.#phase !== "idle") return;
+    if (performance.now() < this.#askedUntil) return;
     this.#phase = "sending";
-    clearTimeout(this.#retry);
     try {
       let next = this.#queue[0];
       while (next && (await this.#deliver(next))) next = this.#queue[0];
@@ -315,7 +315,8 @@ export class TaskStore {
       this.#wait(error);
       return false;
     }
-    this.#pause = FIRST_PAUSE_MS;
+    this.#backoff.reset();
+    this.#endQuiet();
     this.#put(tasks);
     if (error && failureCode(error) === "NOT_FOUND") await this.refresh();
     this.#settle(waiting, answer);
@@ -338,12 +339,36 @@ export class TaskStore {
     });
   }
 
-  /** Nothing goes through: again in a while, or when the browser says that there is a network. */
+  /**
+   * Nothing goes through: try again after a while, which grows with each failure and is never less than
+   * `Retry-After`. A try in between, such as for a new edit, does not make it longer.
+   */
   #wait(error: CombinedError): void {
-    this.#change({ trouble: navigator.onLine ? explain(error) : OFFLINE });
+    const isOffline = failureCode(error) === "UNREACHABLE" && !navigator.onLine;
+    this.#change({ trouble: isOffline ? OFFLINE : explain(error) });
+    const asked = retryAfterIn(error);
+    if (asked !== null || !this.#isQuiet()) {
+      this.#quietUntil = performance.now() + this.#backoff.after(asked);
+      this.#askedUntil = asked === null ? 0 : this.#quietUntil;
+    }
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => void this.#send(), this.#pause);
-    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+    const wait = this.#quietUntil - performance.now();
+    this.#retry = setTimeout(() => void this.#goOn(), Math.max(wait, 0));
+  }
+
+  #isQuiet(): boolean {
+    return performance.now() < this.#quietUntil;
+  }
+
+  #endQuiet(): void {
+    this.#quietUntil = 0;
+    this.#askedUntil = 0;
+    clearTimeout(this.#retry);
+  }
+
+  async #goOn(): Promise<void> {
+    this.#endQuiet();
+    await Promise.all([this.#send(), this.refresh()]);
   }
 
   #refuse(edit: Edit, error: CombinedError): void {
@@ -418,24 +443,31 @@ export class TaskStore {
 
   /** Takes over what waits, reads all tasks, and goes on. Returns what ends that. */
   start(owner: string): () => void {
+    const onTime = () => {
+      if (document.visibilityState !== "visible" || isLeaving() || this.#isQuiet()) return;
+      void this.#goOn();
+    };
+    // The person is back, or a network is: that ends a wait of our own, and none of the server's.
     const onReturn = () => {
-      // Just woken, without a network yet: `online` follows.
-      if (document.visibilityState !== "visible" || !navigator.onLine || isLeaving()) return;
-      void this.#send();
-      void this.refresh();
+      // Just woken, without a network yet: `online` follows. It is a hint and may be wrong, so that the
+      // timer asks all the same.
+      if (!navigator.onLine) return;
+      this.#quietUntil = this.#askedUntil;
+      onTime();
     };
     const onOffline = () => this.#change({ trouble: OFFLINE });
-    const timer = setInterval(onReturn, POLL_MS);
+    const timer = setInterval(onTime, POLL_MS);
     document.addEventListener("visibilitychange", onReturn);
     window.addEventListener("online", onReturn);
     window.addEventListener("offline", onOffline);
     if (typeof BroadcastChannel === "function") {
       this.#channel = new BroadcastChannel(`tasks:${owner}`);
-      this.#channel.onmessage = onReturn;
+      this.#channel.onmessage = onTime;
     }
     if (this.#phase === "new") void this.#begin();
     return () => {
       clearInterval(timer);
+      clearTimeout(this.#retry);
       document.removeEventListener("visibilitychange", onReturn);
       window.removeEventListener("online", onReturn);
       window.removeEventListener("offline", onOffline);
@@ -453,9 +485,9 @@ export class TaskStore {
     await Promise.all([this.#send(), this.refresh()]);
   }
 
-  /** Tries at once what failed, rather than in a while. */
+  /** Tries at once what failed, since the person says so, rather than in a while. */
   async tryNow(): Promise<void> {
-    await Promise.all([this.#send(), this.refresh()]);
+    await this.#goOn();
   }
 
   async refresh(): Promise<void> {
@@ -492,12 +524,17 @@ export class TaskStore {
   #notRead(error: CombinedError | undefined): void {
     if (!error || failureCode(error) === "UNAUTHENTICATED") return;
     if (isExpiredCursor(error)) this.#cursor = null;
+    else if (isOutage(error)) this.#wait(error);
     else this.#change({ trouble: explain(error) });
   }
 
   #showRead(ids: ReadonlySet<string>): void {
     if (ids.size > 0) this.#show(ids);
     const { trouble, isComplete } = this.#state;
+    if (this.#queue.length === 0) {
+      this.#backoff.reset();
+      this.#endQuiet();
+    }
     // What waits for its turn says itself when it goes through.
     const next = this.#queue.length > 0 ? trouble : null;
     if (ids.size > 0 || !isComplete || trouble !== next) {

@@ -1,0 +1,203 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import type { AnyVariables, Client, CombinedError, OperationResult } from "urql";
+import { MAX_AT_ONCE, type Task } from "@/components/tasks/task";
+import {
+  type CreateTaskInput,
+  CreateTasksDocument,
+  RestoreTasksDocument,
+  TaskChangesDocument,
+  TrashTasksDocument,
+} from "@/gql/graphql";
+import { Backoff } from "@/lib/backoff";
+import { explain, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
+import { uuidv8 } from "@/lib/uuid";
+import type { Draft } from "./read-file";
+import { TransferError } from "./transfer-error";
+
+/** An owner's tasks, those in the trash included. */
+export const MAX_TASKS = 10_000;
+/** Half of what the API reads of a request. */
+const MAX_BYTES = 512 * 1024;
+
+const utf8 = new TextEncoder();
+
+/** Each task that the API has or had: null for one that was deleted for good. */
+export type Known = ReadonlyMap<string, Task | null>;
+
+/** What an import will do. */
+export type Plan = {
+  create: (CreateTaskInput & { id: string })[];
+  /** Ids of tasks that are in the trash. */
+  restore: string[];
+  /** Tasks that are there already, and stay as they are. */
+  unchanged: number;
+};
+
+/**
+ * Return what to do so that each task of the file is there once, however often it is imported.
+ *
+ * A task without an id of its own gets one that follows from the file's bytes and the row's number. An
+ * id that was deleted for good cannot be used again: another one follows from the same two.
+ */
+export function planOf(bytes: Uint8Array, drafts: readonly Draft[], known: Known): Plan {
+  const file = sha256(bytes);
+  const plan: Plan = { create: [], restore: [], unchanged: 0 };
+  for (const { number, ownId, input } of drafts) {
+    let id = ownId ?? derived(file, number, 0);
+    for (let tries = 1; known.get(id) === null; tries += 1) id = derived(file, number, tries);
+    const task = known.get(id);
+    if (!task) plan.create.push({ id, ...input });
+    else if (task.trashedAt !== null) plan.restore.push(id);
+    else plan.unchanged += 1;
+  }
+  return plan;
+}
+
+function derived(file: Uint8Array, number: number, tries: number): string {
+  return uuidv8(
+    sha256
+      .create()
+      .update(file)
+      .update(utf8.encode(`/${number}/${tries}`))
+      .digest(),
+  );
+}
+
+/** How many tasks there would be, more than anybody may have; 0 if they fit. */
+export function excessOf({ create }: Plan, known: Known): number {
+  const kept = [...known.values()].filter((task) => task !== null).length;
+  return Math.max(0, kept + create.length - MAX_TASKS);
+}
+
+/**
+ * Return every task that there is, and the ids of those that were deleted for good.
+ *
+ * @throws {TransferError}
+ */
+export async function allTasks(client: Client): Promise<Known> {
+  const known = new Map<string, Task | null>();
+  for (let after: string | null = null; ; ) {
+    const { data, error } = await client.query(TaskChangesDocument, { after }).toPromise();
+    if (!data) throw new TransferError(error ? explain(error) : "No answer.");
+    for (const { taskId, task } of data.taskChanges.nodes) known.set(taskId, task);
+    if (!data.taskChanges.pageInfo.hasNextPage) return known;
+    after = data.taskChanges.pageInfo.endCursor;
+  }
+}
+
+/** Cut a list where the number of its items or the bytes of their JSON would be too many for a request. */
+export function batchesOf<T>(items: readonly T[]): T[][] {
+  const batches: T[][] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const size = utf8.encode(JSON.stringify(item)).length + 1;
+    const last = batches.at(-1);
+    bytes += size;
+    if (last && last.length < MAX_AT_ONCE && bytes <= MAX_BYTES) last.push(item);
+    else {
+      batches.push([item]);
+      bytes = size;
+    }
+  }
+  return batches;
+}
+
+type Progress = {
+  /** How much is done, from 0 to 1. */
+  onProgress: (done: number) => void;
+  /** Why it has to wait at the moment, in words; null when it goes on. */
+  onTrouble: (trouble: string | null) => void;
+  /** Aborted when the person gives up. */
+  signal: AbortSignal;
+};
+
+/** The ids of what an import created or took out of the trash. */
+export type Imported = readonly string[];
+
+/**
+ * Do what the plan says, all of it or nothing. While the server does not answer it is asked again; once
+ * it refuses something, or the person gives up, what was done before is moved to the trash.
+ *
+ * @throws {TransferError}
+ */
+export async function carryOut(client: Client, plan: Plan, progress: Progress): Promise<Imported> {
+  const all = plan.create.length + plan.restore.length;
+  const done: string[] = [];
+  /** What the request under way is about: its answer may be lost after the server did it. */
+  let asked: readonly string[] = [];
+
+  async function step(ids: readonly string[], ask: Ask): Promise<void> {
+    asked = ids;
+    await insist(ask, progress);
+    done.push(...ids);
+    progress.onProgress(done.length / all);
+  }
+
+  try {
+    for (const inputs of batchesOf(plan.create)) {
+      const ids = inputs.map(({ id }) => id);
+      await step(ids, () => client.mutation(CreateTasksDocument, { inputs }).toPromise());
+    }
+    for (const ids of batchesOf(plan.restore)) {
+      await step(ids, () => client.mutation(RestoreTasksDocument, { ids }).toPromise());
+    }
+    return done;
+  } catch (error) {
+    if (!(error instanceof TransferError)) throw error;
+    const problem = (await takeBack(client, done)) ?? (await takeBack(client, asked, true));
+    if (problem === null) throw error;
+    throw new TransferError(
+      `${problem} At least ${done.length} of ${all} tasks are imported already. Import the same file again to go on: none is added twice.`,
+    );
+  }
+}
+
+/**
+ * Move what an import did to the trash. Returns why that did not work, in words, or null.
+ *
+ * @param mayBeMissing whether it is right that there are no such tasks.
+ */
+export async function takeBack(
+  client: Client,
+  imported: Imported,
+  mayBeMissing = false,
+): Promise<string | null> {
+  for (const ids of batchesOf(imported)) {
+    const { error } = await client.mutation(TrashTasksDocument, { ids }).toPromise();
+    if (error && !(mayBeMissing && failureCode(error) === "NOT_FOUND")) return explain(error);
+  }
+  return null;
+}
+
+type Ask = () => Promise<OperationResult<unknown, AnyVariables>>;
+
+/** Ask until the server answers. */
+async function insist(ask: Ask, { onTrouble, signal }: Progress): Promise<void> {
+  const backoff = new Backoff();
+  for (;;) {
+    if (signal.aborted) throw new TransferError("Nothing was imported.");
+    const { error } = await ask();
+    if (!error) return onTrouble(null);
+    if (!isOutage(error)) throw new TransferError(`Nothing was imported. ${reasonOf(error)}`);
+    onTrouble(explain(error));
+    await wait(backoff.after(retryAfterIn(error)), signal);
+  }
+}
+
+function reasonOf(error: CombinedError): string {
+  return error.graphQLErrors[0]?.extensions.code === "CONFLICT"
+    ? "One of the tasks was deleted meanwhile. Try again."
+    : explain(error);
+}
+
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}

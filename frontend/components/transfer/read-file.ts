@@ -1,0 +1,214 @@
+import { PRIORITIES } from "@/components/tasks/task";
+import { lengthOf, MAX_DESCRIPTION, MAX_TITLE } from "@/components/tasks/text";
+import type { CreateTaskInput } from "@/gql/graphql";
+import { type DateOrder, dateReader, isAmbiguous, orderOf, type ReadDate } from "./dates";
+import { decode, decodeAs, type LegacyEncoding } from "./decode";
+import { splitLabels, unmarked } from "./export";
+import { type Fault, type Row, type Table, tableOf } from "./table";
+import { TransferError } from "./transfer-error";
+
+const MAX_LABELS = 20;
+const MAX_LABEL = 50;
+
+/** What the person said about a file that nothing in the file tells. */
+export type Answers = { encoding?: LegacyEncoding; order?: DateOrder };
+
+/** A task to create, where it stands in the file, and the id that the file gives it, if any. */
+export type Draft = { number: number; ownId: string | null; input: Omit<CreateTaskInput, "id"> };
+
+export type Reading =
+  | { asks: "encoding" }
+  /** `example` is a day of the file that each order reads as another one. */
+  | { asks: "order"; example: string; days: Readonly<Record<DateOrder, string>> }
+  | {
+      asks: null;
+      drafts: Draft[];
+      faults: Fault[];
+      counts: Table["counts"];
+      /** Headings that name no column of ours: what is below them is left out. */
+      unknown: string[];
+      /** Rows that were in the trash when the file was exported: they are left out. */
+      trashed: number;
+    };
+
+/** Words for true and false that spreadsheets and people write, in many languages. */
+const TRUE =
+  /^(true|wahr|vrai|verdadero|vero|verdadeiro|waar|prawda|sant|sand|tosi|истина|真|yes|y|ja|oui|sí|si|x|✓|✔|1)$/i;
+const FALSE =
+  /^(false|falsch|faux|falso|onwaar|fałsz|falskt|falsk|usann|epätosi|ложь|偽|no|n|nein|non|0|)$/i;
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const NO_IDS = /^(0{8}(-0{4}){3}-0{12}|f{8}(-f{4}){3}-f{12})$/;
+
+/** Whether the API takes it: a fractional index key in base 62, whose first letter tells its length. */
+function isPosition(key: string): boolean {
+  if (!/^[A-Za-z][0-9A-Za-z]{1,254}$/.test(key) || key === `A${"0".repeat(26)}`) return false;
+  const letter = key.charCodeAt(0);
+  const whole = key >= "a" ? letter - 95 : 92 - letter;
+  return key.length === whole || (key.length > whole && !key.endsWith("0"));
+}
+
+const count = (number: number) => number.toLocaleString("en");
+
+/** Excel's and Apple's own files are archives; neither can be read here. */
+function refuseWorkbook(bytes: Uint8Array): void {
+  const start = String.fromCharCode(...bytes.subarray(0, 4));
+  if (start === "PK\u0003\u0004" || start === "\u00D0\u00CF\u0011\u00E0") {
+    throw new TransferError(
+      "This is a spreadsheet’s own file. Save or export it as CSV, and choose that file.",
+    );
+  }
+}
+
+/**
+ * Return the tasks of a file, JSON or CSV, or the question that must be answered first.
+ *
+ * @param locales the person's languages, in which the file may name months.
+ * @throws {TransferError}
+ */
+export async function readFile(
+  bytes: Uint8Array,
+  answers: Answers,
+  locales: readonly string[],
+): Promise<Reading> {
+  refuseWorkbook(bytes);
+  const text = decode(bytes) ?? (answers.encoding && decodeAs(bytes, answers.encoding)) ?? null;
+  if (text === null) return { asks: "encoding" };
+  const table = await tableOf(text);
+  const read = dateReader(locales);
+  const dates = new Map(
+    table.rows
+      .map(({ values }) => textOf(values.dueOn).trim())
+      .filter(Boolean)
+      .map((cell) => [cell, read(cell)]),
+  );
+  const order = orderOf([...dates.values()]) ?? answers.order;
+  if (order === undefined) {
+    for (const [example, date] of dates) {
+      const { "day-first": dayFirst, "month-first": monthFirst } = date;
+      if (isAmbiguous(date) && dayFirst !== null && monthFirst !== null) {
+        const days = { "day-first": dayFirst, "month-first": monthFirst };
+        return { asks: "order", example, days };
+      }
+    }
+  }
+  return draftsOf(table, dates, order ?? "day-first");
+}
+
+function draftsOf(table: Table, dates: ReadonlyMap<string, ReadDate>, order: DateOrder): Reading {
+  const { counts, rows, unknown } = table;
+  const faults = [...table.faults];
+  const drafts: Draft[] = [];
+  const ids = new Set<string>();
+  let trashed = 0;
+  for (const row of rows) {
+    if (textOf(row.values.trashedAt)) {
+      trashed += 1;
+      continue;
+    }
+    const reasons: string[] = [];
+    const input = inputOf(row, table, dates, order, reasons);
+    faults.push(...reasons.map((reason) => ({ number: row.number, reason })));
+    // A row that was copied within the file is a task of its own.
+    const id = idIn(row);
+    const ownId = id !== null && !ids.has(id) ? id : null;
+    if (ownId !== null) ids.add(ownId);
+    drafts.push({ number: row.number, ownId, input });
+  }
+  faults.sort((a, b) => a.number - b.number);
+  return { asks: null, drafts, faults, counts, unknown, trashed };
+}
+
+/** The text of a cell, or of a JSON value that is a text or a number. */
+function textOf(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
+/** The id of a task of ours. What other programs number their rows by is none. */
+function idIn({ values }: Row): string | null {
+  const id = textOf(values.id).trim().toLowerCase();
+  return UUID.test(id) && !NO_IDS.test(id) ? id : null;
+}
+
+function inputOf(
+  { values }: Row,
+  { isOurs }: Table,
+  dates: ReadonlyMap<string, ReadDate>,
+  order: DateOrder,
+  reasons: string[],
+): Draft["input"] {
+  const plain = isOurs ? unmarked : (text: string) => text;
+  const title = plain(textOf(values.title)).trim();
+  if (!title) reasons.push("it has no title");
+  else if (lengthOf(title) > MAX_TITLE) {
+    reasons.push(tooLong("title", title, MAX_TITLE));
+  } else if (/[\r\n]/.test(title)) reasons.push("the title has a line break");
+  else if (/[\p{Cc}\p{Cs}]/u.test(title)) reasons.push("the title has a control character");
+  const description = plain(textOf(values.description));
+  if (lengthOf(description) > MAX_DESCRIPTION) {
+    reasons.push(tooLong("description", description, MAX_DESCRIPTION));
+  } else if (/(?![\r\n\t])[\p{Cc}\p{Cs}]/u.test(description)) {
+    reasons.push("the description has a control character");
+  }
+  const position = textOf(values.position).trim();
+  return {
+    title,
+    description,
+    completed: completedIn(values.completed, reasons),
+    priority: priorityIn(values.priority, reasons),
+    dueOn: dueOnIn(textOf(values.dueOn).trim(), dates, order, reasons),
+    labels: labelsIn(values.labels, plain, reasons),
+    ...(isPosition(position) && { position }),
+  };
+}
+
+const tooLong = (what: string, text: string, most: number) =>
+  `the ${what} has ${count(lengthOf(text))} characters, of ${count(most)} at most`;
+
+function completedIn(value: unknown, reasons: string[]): boolean {
+  if (typeof value === "boolean") return value;
+  const text = textOf(value).trim();
+  if (!(FALSE.test(text) || TRUE.test(text))) {
+    reasons.push(
+      `“${text}” says neither that it is completed nor that it is not: write true or false`,
+    );
+  }
+  return TRUE.test(text);
+}
+
+function priorityIn(value: unknown, reasons: string[]) {
+  const text = textOf(value).trim();
+  if (!text) return "NONE";
+  const priority = PRIORITIES.find((one) => one === text.toUpperCase());
+  if (!priority) reasons.push(`“${text}” is no priority: write ${PRIORITIES.join(", ")}`);
+  return priority ?? "NONE";
+}
+
+function dueOnIn(
+  cell: string,
+  dates: ReadonlyMap<string, ReadDate>,
+  order: DateOrder,
+  reasons: string[],
+): string | null {
+  if (!cell) return null;
+  const date = dates.get(cell);
+  const other = order === "day-first" ? "month-first" : "day-first";
+  const day = date?.[order] ?? date?.[other] ?? null;
+  if (day === null) reasons.push(`“${cell}” is not a day: write it as 2026-12-31`);
+  return day;
+}
+
+function labelsIn(value: unknown, plain: (text: string) => string, reasons: string[]): string[] {
+  const given = Array.isArray(value) ? value.map(textOf) : splitLabels(plain(textOf(value)));
+  const labels = given.map((label) => label.trim()).filter(Boolean);
+  const long = labels.find((label) => lengthOf(label.normalize("NFC")) > MAX_LABEL);
+  if (long !== undefined) reasons.push(tooLong("label", long, MAX_LABEL));
+  else if (labels.some((label) => /[\p{Cc}\p{Cs}]/u.test(label))) {
+    reasons.push("a label has a line break or a control character");
+  }
+  const different = new Set(labels.map((label) => label.normalize("NFC").toLowerCase()));
+  if (different.size > MAX_LABELS) {
+    reasons.push(`it has ${count(different.size)} labels, of ${MAX_LABELS} at most`);
+  }
+  return labels;
+}

@@ -1,0 +1,145 @@
+import { type Column, columnNamed } from "./columns";
+import { TransferError } from "./transfer-error";
+
+/** A row of a spreadsheet, or a task of a JSON file, with the number that a person finds it by. */
+export type Row = { number: number; values: Readonly<Partial<Record<Column, unknown>>> };
+
+/** What keeps a row from being imported. */
+export type Fault = { number: number; reason: string };
+
+export type Table = {
+  /** What the numbers count. */
+  counts: "Row" | "Task";
+  rows: Row[];
+  faults: Fault[];
+  /** Headings that name no column of ours. */
+  unknown: string[];
+  /** Whether it has the columns of an exported file. */
+  isOurs: boolean;
+};
+
+const DELIMITERS = [",", ";", "\t", "|"] as const;
+/** For a file of one column, whose cells may hold any of the delimiters. */
+const NO_DELIMITER = "\u001F";
+
+const NO_TITLES =
+  "The first row of this file names no column “title”. " +
+  "Name the columns there: title, description, completed, priority, dueOn, labels.";
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * Return the rows of a text, JSON or separated by a delimiter.
+ *
+ * @throws {TransferError}
+ */
+export function tableOf(text: string): Table | Promise<Table> {
+  return /^\s*[[{]/.test(text) ? fromJson(text) : fromCsv(text);
+}
+
+function fromJson(text: string): Table {
+  const list = listIn(text);
+  const table: Table = { counts: "Task", rows: [], faults: [], unknown: [], isOurs: false };
+  const unknown = new Set<string>();
+  for (const [place, item] of list.entries()) {
+    const number = place + 1;
+    if (isObject(item)) table.rows.push({ number, values: valuesOf(item, unknown) });
+    else table.faults.push({ number, reason: "this is not a task" });
+  }
+  return { ...table, unknown: [...unknown] };
+}
+
+function listIn(text: string): readonly unknown[] {
+  let read: unknown;
+  try {
+    read = JSON.parse(text);
+  } catch {
+    throw new TransferError("This JSON file is damaged, or was cut off.");
+  }
+  const list = isObject(read) && "tasks" in read ? read.tasks : read;
+  if (!Array.isArray(list)) throw new TransferError("This JSON file has no list of tasks.");
+  return list;
+}
+
+function valuesOf(item: Readonly<Record<string, unknown>>, unknown: Set<string>): Row["values"] {
+  const values: Partial<Record<Column, unknown>> = {};
+  for (const [name, value] of Object.entries(item)) {
+    const column = columnNamed(name);
+    if (column === null) unknown.add(name);
+    else if (!(column in values) || column === name) values[column] = value;
+  }
+  return values;
+}
+
+/** Remove Excel's first line that names the delimiter, which Excel does not count as a row. */
+function withoutSeparatorLine(text: string): [text: string, delimiter: string | null] {
+  const [line, delimiter] = /^"?sep=(.)"?[^\S\r\n]*(?:\r\n|\r|\n)/i.exec(text) ?? [];
+  return line && delimiter ? [text.slice(line.length), delimiter] : [text, null];
+}
+
+type Cells = { cells: string[][]; openQuoteAt: number | null };
+
+async function cellsOf(text: string, delimiter: string, preview = 0): Promise<Cells> {
+  const { parse } = await import("papaparse");
+  const { data, errors } = parse<string[]>(text, { delimiter, preview });
+  const open = errors.find(({ code }) => code === "MissingQuotes");
+  return { cells: data, openQuoteAt: open ? (open.row ?? data.length - 1) + 1 : null };
+}
+
+const isBlank = (row: readonly string[]) => row.every((cell) => cell.trim() === "");
+
+/** The delimiter under which the first row that is not blank names the most of our columns. */
+async function delimiterOf(text: string): Promise<string> {
+  let best: string = NO_DELIMITER;
+  let most = 1;
+  const start = text.replace(/^\s+/, "");
+  for (const delimiter of DELIMITERS) {
+    const { cells } = await cellsOf(start, delimiter, 1);
+    const names = cells[0]?.map(columnNamed) ?? [];
+    const known = names.filter((name) => name !== null).length;
+    const width = names.length;
+    if (names.includes("title") && width > 1 && known >= most) {
+      best = delimiter;
+      most = known + 1;
+    }
+  }
+  return best;
+}
+
+async function fromCsv(given: string): Promise<Table> {
+  const [text, named] = withoutSeparatorLine(given);
+  const { cells, openQuoteAt } = await cellsOf(text, named ?? (await delimiterOf(text)));
+  const start = cells.findIndex((row) => !isBlank(row));
+  const headings = cells[start] ?? [];
+  const columns = columnsOf(headings);
+  if (!columns.includes("title")) throw new TransferError(NO_TITLES);
+  const rows: Row[] = [];
+  const faults: Fault[] = [];
+  if (openQuoteAt !== null) {
+    faults.push({ number: openQuoteAt, reason: "a quotation mark is never closed" });
+  }
+  for (const [place, row] of cells.entries()) {
+    if (place <= start || isBlank(row)) continue;
+    const number = place + 1;
+    if (!isBlank(row.slice(columns.length))) {
+      faults.push({ number, reason: "it has more cells than the row of headings" });
+    }
+    const cellsByColumn = columns.flatMap((column, at) =>
+      column ? [[column, row[at] ?? ""]] : [],
+    );
+    rows.push({ number, values: Object.fromEntries(cellsByColumn) });
+  }
+  const unknown = headings.filter((name, at) => name.trim() !== "" && !columns[at]);
+  const isOurs = (["id", "title", "position"] as const).every((name) => columns.includes(name));
+  return { counts: "Row", rows, faults, unknown, isOurs };
+}
+
+/** The column of each heading; of two that mean the same, the one with the exact name. */
+function columnsOf(headings: readonly string[]): (Column | null)[] {
+  const named = headings.map(columnNamed);
+  return named.map((column, at) => {
+    const exact = headings.findIndex((heading) => heading.trim() === column);
+    return at === (exact === -1 ? named.indexOf(column) : exact) ? column : null;
+  });
+}

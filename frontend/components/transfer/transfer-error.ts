@@ -1,0 +1,11 @@
+/** Why a file could not be written, read or imported, in words for the person. */
+export class TransferError extends Error {
+  override readonly name = "TransferError";
+}
+
+/** Return an error in words for the person. One that has none is a fault of this app, and is logged. */
+export function wordsOf(error: unknown): string {
+  if (error instanceof TransferError) return error.message;
+  console.error(error);
+  return "Something went wrong in this app. Reload the page, or try another browser.";
+}

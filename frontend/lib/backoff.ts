@@ -1,0 +1,35 @@
+const FIRST_MS = 1_000;
+const LONGEST_MS = 30_000;
+/** A server that asks for more is asked again after this. */
+const LONGEST_ASKED_MS = 60 * 60_000;
+
+/**
+ * Return the milliseconds that a response asks to wait (`Retry-After`, RFC 9110 §10.2.3), an hour at
+ * most; null when it does not ask. A date counts from the server's own `Date`, where it can be read.
+ */
+export function retryAfterOf({ headers }: Pick<Response, "headers">): number | null {
+  const value = headers.get("Retry-After")?.trim() ?? "";
+  if (/^\d+$/.test(value)) return Math.min(Number(value) * 1000, LONGEST_ASKED_MS);
+  const moment = value.endsWith("GMT") ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(moment)) return null;
+  const date = Date.parse(headers.get("Date") ?? "");
+  const wait = moment - (Number.isNaN(date) ? Date.now() : date);
+  return Math.min(Math.max(wait, 0), LONGEST_ASKED_MS);
+}
+
+/** The waits between tries: 1, 2, 4 … 30 seconds, and never less than the server asks for. */
+export class Backoff {
+  #next = FIRST_MS;
+
+  /** Return the milliseconds to wait after one more failure. */
+  after(retryAfter: number | null): number {
+    const own = this.#next;
+    this.#next = Math.min(own * 2, LONGEST_MS);
+    return Math.max(own, retryAfter ?? 0);
+  }
+
+  /** Begin again with the first wait, since something succeeded. */
+  reset(): void {
+    this.#next = FIRST_MS;
+  }
+}
