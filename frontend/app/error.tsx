@@ -3,11 +3,13 @@
 import { useRouter } from "next/navigation";
 import { startTransition } from "react";
 import { Wordmark } from "@/components/header/wordmark";
+import { answers } from "@/lib/reach";
 
 export default function ErrorPage({ reset }: { error: Error; reset: () => void }) {
   const router = useRouter();
 
-  function retry() {
+  async function retry() {
+    if (!(await answers())) return;
     startTransition(() => {
       router.refresh();
       reset();

@@ -12,6 +12,8 @@ const PATIENCE_MS = 2000;
 const AT_ONCE = 16;
 const BATCH = 64;
 const SWEEP_MS = 1000;
+/** The API asks for seconds. What asks for more is something else, and a sign-out shall arrive. */
+const LONGEST_WAIT_MS = 30_000;
 /** Less than a claim holds, so that no other process pushes the same meanwhile. */
 const SWEEP_LASTS_MS = 8000;
 const FORGET_MS = 60_000;
@@ -133,12 +135,13 @@ async function deliver(
   push: Push,
   events: SecurityEvent[],
   signal: AbortSignal,
-): Promise<{ answered: number; problem: string | undefined }> {
+): Promise<{ answered: number; problem: string | undefined; wait: number }> {
   const left = [...events];
   const taken: string[] = [];
   const refused: string[] = [];
   const failed: string[] = [];
   let problem: string | undefined;
+  let wait = 0;
 
   async function pushSome(): Promise<void> {
     // Once as many failed as are pushed at once, the others would too.
@@ -149,6 +152,7 @@ async function deliver(
       else {
         failed.push(event.jti);
         problem = outcome.later;
+        wait = Math.min(Math.max(wait, outcome.retryAfter), LONGEST_WAIT_MS);
       }
     }
   }
@@ -162,13 +166,13 @@ async function deliver(
       `UPDATE public.security_event_outbox
       SET claimed_until = NULL, due_at = now() + CASE
         WHEN jti = ANY($2) THEN least(power(2, attempts), 3600) * interval '1 second'
-        WHEN jti = ANY($3) THEN least(attempts, 4) * interval '1 second'
+        WHEN jti = ANY($3) THEN greatest(least(attempts, 4), $4::float8) * interval '1 second'
         ELSE interval '0' END
       WHERE jti = ANY($1)`,
-      [events.map(({ jti }) => jti), refused, failed],
+      [events.map(({ jti }) => jti), refused, failed, wait / 1000],
     );
   }
-  return { answered: taken.length + refused.length, problem };
+  return { answered: taken.length + refused.length, problem, wait };
 }
 
 /**
@@ -218,7 +222,8 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
   let trouble = "";
   let forgetAt = 0;
 
-  async function sweep(): Promise<boolean> {
+  /** Returns the milliseconds until the next one. */
+  async function sweep(): Promise<number> {
     if (Date.now() >= forgetAt) {
       await pool.query(
         `DELETE FROM public.security_event_outbox WHERE session_id IS NOT NULL
@@ -229,8 +234,8 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     }
     // While it takes none, one at a time finds out whether it does again.
     const events = await claimDue(pool, isReachable ? BATCH : 1);
-    if (events.length === 0) return false;
-    const { answered, problem } = await deliver(
+    if (events.length === 0) return SWEEP_MS;
+    const { answered, problem, wait } = await deliver(
       pool,
       push,
       events,
@@ -241,20 +246,20 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
       if (isReachable) console.info("security events: the API takes them again");
       else console.warn(`security events: the API takes none, they are kept (${problem})`);
     }
-    return isReachable;
+    return isReachable ? wait : Math.max(wait, SWEEP_MS);
   }
 
   async function again(): Promise<void> {
-    let more = false;
+    let wait = SWEEP_MS;
     try {
-      more = await sweep();
+      wait = await sweep();
       trouble = "";
     } catch (error) {
       if (!trouble) console.warn(`security events: the outbox cannot be read (${reasonOf(error)})`);
       trouble = reasonOf(error);
     }
     // Never what keeps the process alive.
-    setTimeout(again, more ? 0 : SWEEP_MS).unref();
+    setTimeout(again, wait).unref();
   }
   void again();
 }

@@ -15,3 +15,20 @@ export async function reach(input: RequestInfo | URL, init?: RequestInit): Promi
     throw new UnreachableError("no answer", { cause });
   }
 }
+
+const PATIENCE_MS = 5_000;
+
+/**
+ * Whether the web app's server answers. To be asked before the router fetches a page: when that fails,
+ * Next loads the page as a document, and the browser shows its own error in place of the app.
+ */
+export async function answers(): Promise<boolean> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  try {
+    await reach("/api/health", { cache: "no-store", signal });
+    return true;
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    return false;
+  }
+}

@@ -1,4 +1,5 @@
 import { SignJWT } from "jose";
+import { retryAfterOf } from "./backoff";
 import type { Config } from "./config";
 import { deriveKey } from "./keys";
 import { reasonOf } from "./reason";
@@ -21,7 +22,11 @@ export type SecurityEvent = {
 };
 
 /** Whether an event arrived, is not taken as it is, or could not be heard (RFC 8935 §2.2 to 2.4). */
-export type Outcome = "taken" | "refused" | { readonly later: string };
+export type Outcome =
+  | "taken"
+  | "refused"
+  /** Why it could not be heard, and the milliseconds that the API asks to wait. */
+  | { readonly later: string; readonly retryAfter: number };
 
 export type Push = (event: SecurityEvent, signal: AbortSignal) => Promise<Outcome>;
 
@@ -69,11 +74,12 @@ export function pushTo({ secret, issuer, apiUrl, eventsUrl }: Config): Push {
       // JSON keeps what the API wrote on one line of the log.
       const problem = `HTTP ${answer.status} ${JSON.stringify(body.slice(0, 300))}`;
       // Any other error of a 400 is about keys and names that the two sides do not share yet.
-      if (answer.status !== 400 || !body.includes('"invalid_request"')) return { later: problem };
+      if (answer.status !== 400 || !body.includes('"invalid_request"'))
+        return { later: problem, retryAfter: retryAfterOf(answer) ?? 0 };
       console.error(`security events: the API refuses ${event.jti}: ${problem}`);
       return "refused";
     } catch (error) {
-      return { later: reasonOf(error) };
+      return { later: reasonOf(error), retryAfter: 0 };
     }
   };
 }

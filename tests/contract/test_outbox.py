@@ -240,6 +240,22 @@ def test_a_retry_is_the_same_event(receiver: Receiver, ada: Member) -> None:
     assert issued[-1] > issued[0], "issued when it is pushed"
 
 
+def test_a_retry_waits_as_long_as_the_api_asks(browsers: Browsers) -> None:
+    asks: Answer = (503, {"Retry-After": "4"}, b"")
+    pushed_at: list[float] = []
+
+    def answer(_: Pushed) -> Answer:
+        pushed_at.append(time.monotonic())
+        return asks if len(pushed_at) == 1 else TAKEN
+
+    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
+        ada = browsers.join(site.url)
+        receiver.answer = answer
+        post(ada.client, "sign-out")
+        receiver.wait(ada.id, 2)
+    assert pushed_at[1] - pushed_at[0] >= 4
+
+
 def test_a_sign_out_does_not_wait_long_for_whoever_is_away(browsers: Browsers) -> None:
     with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
         ada, bob, eve = (browsers.join(site.url) for _ in range(3))

@@ -320,6 +320,31 @@ def test_tasks_leave_as_a_file_and_come_back_as_often_as_one_likes(
     expect(bob.page.get_by_text("3 tasks")).to_be_visible()
 
 
+def test_without_a_network_the_account_page_is_told_and_the_tasks_stay(ada: Person) -> None:
+    told = ada.page.get_by_role("region", name="Notifications").get_by_role("alert")
+    ada.context.set_offline(True)
+    ada.page.get_by_label("New task").fill("Typed offline")
+    ada.page.get_by_label("New task").press("Enter")
+    ada.page.get_by_role("link", name=f"Account: {ada.email}").click()
+    expect(told).to_contain_text("Your account needs the server")
+    ada.is_at("/tasks")
+    expect(ada.task("Typed offline")).to_be_visible()
+    ada.context.set_offline(False)
+    told.get_by_role("button", name="Try again").click()
+    ada.is_at("/account")
+    expect(sessions(ada)).to_have_count(1)
+
+    ada.context.set_offline(True)
+    ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    ada.clicks("Back to your tasks", "link")
+    expect(told).to_contain_text("The list of your tasks needs the server")
+    ada.is_at("/account")
+    ada.context.set_offline(False)
+    told.get_by_role("button", name="Try again").click()
+    expect(ada.task("Typed offline")).to_be_visible()
+    ada.forgives("ERR_INTERNET_DISCONNECTED")
+
+
 def test_a_file_with_one_bad_row_imports_nothing(ada: Person, tmp_path: Path) -> None:
     ada.goes_to("/account")
     file = tmp_path / "tasks.csv"

@@ -1,5 +1,4 @@
 import type { Metadata } from "next";
-import Link from "next/link";
 import type { ReactNode } from "react";
 import { ChangeEmail } from "@/components/account/change-email";
 import { ChangeName } from "@/components/account/change-name";
@@ -9,6 +8,7 @@ import { LeaveOnSignOut } from "@/components/account/leave-on-sign-out";
 import { type SessionRow, Sessions } from "@/components/account/sessions";
 import { GraphQL } from "@/components/graphql/graphql";
 import { Header } from "@/components/header/header";
+import { PageLink } from "@/components/header/page-link";
 import { ToastOutlet, Toasts } from "@/components/toasts/toasts";
 import { TasksFile } from "@/components/transfer/tasks-file";
 import { config } from "@/lib/config";
@@ -52,9 +52,9 @@ export default async function AccountPage() {
       >
         <div className="flex flex-wrap items-baseline justify-between gap-x-6 gap-y-1">
           <h1 className="text-2xl font-semibold tracking-tight">Account</h1>
-          <Link className="link text-sm" href={HOME}>
+          <PageLink className="link text-sm" href={HOME} name="The list of your tasks">
             Back to your tasks
-          </Link>
+          </PageLink>
         </div>
         <Card title="You">
           <ChangeName name={user.name} />

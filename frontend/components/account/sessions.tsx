@@ -4,6 +4,7 @@ import { useRouter } from "next/navigation";
 import { useEffect, useRef, useState, useTransition } from "react";
 import { useToast } from "@/components/toasts/toasts";
 import { authClient } from "@/lib/auth-client";
+import { answers } from "@/lib/reach";
 import { useHydrated } from "@/lib/use-hydrated";
 import { Moment } from "./moment";
 import { outcomeOf } from "./problem";
@@ -31,8 +32,8 @@ export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
 
   useEffect(() => {
     // Meanwhile sessions may have begun or ended, or somebody else signed in to this browser.
-    const onReturn = () => {
-      if (document.visibilityState === "visible" && navigator.onLine) router.refresh();
+    const onReturn = async () => {
+      if (document.visibilityState === "visible" && (await answers())) router.refresh();
     };
     document.addEventListener("visibilitychange", onReturn);
     return () => document.removeEventListener("visibilitychange", onReturn);

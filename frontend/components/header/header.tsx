@@ -1,12 +1,12 @@
 "use client";
 
 import { CircleUser, Search } from "lucide-react";
-import Link from "next/link";
 import { SignOut } from "@/components/account/sign-out";
 import { ThemeButton } from "@/components/theme/theme";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
-import { Wordmark } from "./wordmark";
+import { PageLink } from "./page-link";
+import { Name, WORDMARK } from "./wordmark";
 
 type Props = {
   email: string;
@@ -39,7 +39,9 @@ export function Header({ email, onSearch }: Props) {
     <header className="sticky top-0 z-20 border-b border-line bg-paper">
       <SkipLink />
       <div className="mx-auto flex h-14 max-w-7xl items-center justify-between gap-3 px-4 sm:px-6">
-        <Wordmark />
+        <PageLink className={WORDMARK} href="/" name="The list of your tasks">
+          <Name />
+        </PageLink>
         <div className="flex min-w-0 items-center gap-0.5 text-sm">
           {onSearch && (
             <button
@@ -57,15 +59,16 @@ export function Header({ email, onSearch }: Props) {
             </button>
           )}
           <ThemeButton />
-          <Link
+          <PageLink
             aria-label={`Account: ${email}`}
             className="button-quiet min-w-0 px-2"
             href="/account"
+            name="Your account"
             prefetch={false}
           >
             <CircleUser aria-hidden="true" className="size-4.5 shrink-0" />
             <span className="hidden max-w-48 truncate lg:block">{email}</span>
-          </Link>
+          </PageLink>
           <SignOut />
         </div>
       </div>

@@ -1,12 +1,19 @@
 import Link from "next/link";
 
+export const WORDMARK = "inline-flex items-center gap-2.5 rounded-md font-semibold tracking-tight";
+
 /** The name, which leads home. */
 export function Wordmark() {
   return (
-    <Link
-      className="inline-flex items-center gap-2.5 rounded-md font-semibold tracking-tight"
-      href="/"
-    >
+    <Link className={WORDMARK} href="/">
+      <Name />
+    </Link>
+  );
+}
+
+export function Name() {
+  return (
+    <>
       <svg aria-hidden="true" className="size-7 shrink-0" viewBox="0 0 32 32">
         <rect className="fill-accent" height="32" rx="9" width="32" />
         <path
@@ -18,6 +25,6 @@ export function Wordmark() {
         />
       </svg>
       <span className="sr-only min-[23rem]:not-sr-only whitespace-nowrap">Bearer Tasks</span>
-    </Link>
+    </>
   );
 }

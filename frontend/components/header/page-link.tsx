@@ -1,0 +1,43 @@
+"use client";
+
+import Link from "next/link";
+import { useRouter } from "next/navigation";
+import type { ComponentProps } from "react";
+import { useToast } from "@/components/toasts/toasts";
+import { answers } from "@/lib/reach";
+
+type Props = Omit<ComponentProps<typeof Link>, "href" | "onNavigate"> & {
+  href: string;
+  /** What the page is, for the message that it cannot be shown. */
+  name: string;
+};
+
+/**
+ * A link to a page that the server renders. Without a server the person stays, with what the page holds
+ * and what waits in it, and is told why.
+ */
+export function PageLink({ href, name, ...props }: Props) {
+  const router = useRouter();
+  const toast = useToast();
+
+  async function go() {
+    if (await answers()) return router.push(href);
+    toast({
+      name: "page-link",
+      message: `${name} needs the server, which does not answer. Check your connection.`,
+      isError: true,
+      action: { label: "Try again", run: () => void go() },
+    });
+  }
+
+  return (
+    <Link
+      {...props}
+      href={href}
+      onNavigate={(event) => {
+        event.preventDefault();
+        void go();
+      }}
+    />
+  );
+}
