@@ -66,6 +66,8 @@ from api.statements import OWNER, Statement
 MAX_AT_ONCE = 100
 """Ids or inputs in one list, doubled ids apart."""
 TRASH_DAYS = 30
+RETAINED_AT_ONCE = 1_000
+"""Tasks that one statement takes out of the trash for good. The others wait for the next round."""
 TOMBSTONE_DAYS = 90
 LEAST_TOMBSTONE_DAYS = 1
 """For an owner with too many. Clients that follow the changes must ask within this time."""
@@ -156,10 +158,11 @@ _turn = (
 last writer left. It has `now()` as a column: Citus takes no function in a CASE or a COALESCE."""
 
 
-def _locked(*which: ColumnElement[bool]) -> CTE:
+def _locked(*which: ColumnElement[bool], most: int | None = None) -> CTE:
     return (
         select(*SHOWN)
         .where(_mine, tasks.c.owner_id == _turn.c.owner_id, *which)
+        .limit(most)
         .with_for_update(of=tasks)
         .cte("wanted")
     )
@@ -268,7 +271,7 @@ def _days_ago(days: int) -> ColumnElement[Any]:
 
 IS_STALE = tasks.c.trashed_at < _days_ago(TRASH_DAYS)
 IS_FORGETTABLE = task_ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS)
-_stale = _locked(IS_STALE)
+_stale = _locked(IS_STALE, most=RETAINED_AT_ONCE)
 EMPTY_TRASH = _delete(_stale, exists(_stale))
 
 
@@ -296,17 +299,28 @@ def _forget_deleted(*which: ColumnElement[bool]) -> Statement:
     )
 
 
-_oldest = (
-    select(task_ids.c.id)
-    .where(task_ids.c.owner_id == OWNER)
-    .where(task_ids.c.deleted_at < _days_ago(LEAST_TOMBSTONE_DAYS))
-    .order_by(task_ids.c.change_number, task_ids.c.id)
-    .limit(FORGOTTEN_AT_ONCE)
-    .cte("oldest")
-)
 FORGET_DELETED = _forget_deleted(IS_FORGETTABLE)
-FORGET_OLDEST = _forget_deleted(task_ids.c.id == _oldest.c.id)
-"""Make room for an owner's new ids: forget the oldest tombstones, but none of the last day."""
+
+
+def _forget_oldest() -> Statement:
+    """Make room for an owner's new ids: forget the oldest tombstones, but none of the last day.
+
+    Up to a change number, and not by joining ids: PostgreSQL may take an owner for one of a few
+    tasks, and then compares each of 30,000 ids with each of 5,000.
+    """
+    is_old = task_ids.c.deleted_at < _days_ago(LEAST_TOMBSTONE_DAYS)
+    oldest = (
+        select(task_ids.c.change_number)
+        .where(task_ids.c.owner_id == OWNER, is_old)
+        .order_by(task_ids.c.change_number, task_ids.c.id)
+        .limit(FORGOTTEN_AT_ONCE)
+        .cte("oldest")
+    )
+    last = select(func.max(oldest.c.change_number)).scalar_subquery()
+    return _forget_deleted(is_old, task_ids.c.change_number <= last)
+
+
+FORGET_OLDEST = _forget_oldest()
 
 # The row in which every writer of an owner takes turns. From here on its CHECK refuses new tasks:
 # a create that was under way waits for this row, and fails.
