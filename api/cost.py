@@ -54,17 +54,25 @@ Sizes: TypeAlias = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """Of a list: fixed, or as a variable says; `otherwise` is for one that was not sent."""
+    """Of a list: fixed, or as a variable says. `fixed` is for a variable that was not sent."""
 
     fixed: float
     variable: str | None = None
+    null: float = 0
+    """For a variable that was sent as null."""
 
     def of(self, variables: Variables) -> float:
-        """With these variables, which may still be of any type."""
-        given = variables.get(self.variable) if self.variable else None
+        """Return the items that there may be, with variables that may still be of any type."""
+        if self.variable is None or self.variable not in variables:
+            return self.fixed
+        given = variables[self.variable]
+        if given is None:
+            return self.null
         if isinstance(given, list):
             given = len(given)
-        return min(given, LONGEST) if isinstance(given, int) and given > 0 else self.fixed
+        elif isinstance(given, float):  # GraphQL takes 100.0 for an Int
+            return LONGEST
+        return min(max(given, 1), LONGEST) if isinstance(given, int) else 1
 
 
 class Total(NamedTuple):
@@ -207,7 +215,8 @@ class _Reading:
     def _length(self, value: ValueNode | None, otherwise: float) -> Length:
         if isinstance(value, VariableNode):
             name = value.name.value
-            return Length(self._length(self.defaults.get(name), otherwise).fixed, name)
+            default = self._length(self.defaults.get(name), otherwise)
+            return Length(default.fixed, name, null=otherwise)
         if isinstance(value, ListValueNode):
             return Length(min(len(value.values), LONGEST))
         if isinstance(value, IntValueNode):

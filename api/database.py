@@ -151,12 +151,21 @@ class Database(_Connected):
         Tell whether an owner's statement in it must be announced to the nodes of Citus.
         """
         server = self._pool.server
-        async with connection.transaction():
+        transaction = connection.transaction()
+        connection.is_begun = True  # until its end is known: what is cancelled here may be in one
+        await transaction.start()
+        try:
             if not (server and server.limits_statements):
                 await connection.execute(
                     f"SET LOCAL statement_timeout = {self._limits.in_postgresql}"
                 )
             yield bool(server and server.is_citus)
+        except BaseException:
+            await transaction.rollback()
+            connection.is_begun = False
+            raise
+        await transaction.commit()
+        connection.is_begun = False
 
 
 async def _fetched(

@@ -31,7 +31,7 @@ from strawberry.types import ExecutionResult
 
 from api import limits
 from api.cost import Cost, Costs, Sizes
-from api.errors import BadRequest, Code, OperationTooLarge
+from api.errors import BadRequest, Code, OperationTooLarge, shortened
 from api.execution import Compiled
 
 MAX_DOCUMENTS = 1_000
@@ -43,8 +43,6 @@ TEXT_COPIES = 3
 """and the text, the token and the node of a long string."""
 MAX_ERRORS = 10
 """That validation looks for in one document."""
-MAX_MESSAGE = 500
-"""Characters of an error: some quote all of a value."""
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -211,9 +209,7 @@ def _fields(document: DocumentNode) -> Iterator[str]:
 
 
 def _told(error: GraphQLError, code: Code) -> dict[str, Any]:
-    message = error.message
-    told = message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…"
-    return {**error.formatted, "message": told, "extensions": {"code": code}}
+    return {**error.formatted, "message": shortened(error.message), "extensions": {"code": code}}
 
 
 def _size(document: Document) -> int:

@@ -32,6 +32,7 @@ from api.errors import (
     RateLimited,
     Unauthenticated,
     Unavailable,
+    shortened,
 )
 from api.media_types import is_utf8, weights
 from api.tokens import Claims
@@ -229,14 +230,15 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
         for node in error.nodes or ()
         if isinstance(node, VariableDefinitionNode)
     ]
-    if isinstance(cause, GraphQLError) and not error.path and variables:
-        fields = dict.fromkeys(variables, error.message)
-        return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
+    message = shortened(error.message)
+    # The last of very many errors in variables has no cause, and names no variable.
+    if not error.path and (cause is None or (isinstance(cause, GraphQLError) and variables)):
+        return message, {"code": Code.BAD_USER_INPUT, "fields": dict.fromkeys(variables, message)}
     if isinstance(cause, GraphQLError) and error.path and cause.nodes:
         # An argument that could not be coerced while running points at the document. What a leaf
         # could not serialize is a GraphQLError as well, but points nowhere: that is a bug.
-        fields = {str(error.path[-1]): error.message}
-        return error.message, {"code": Code.BAD_USER_INPUT, "fields": fields}
+        fields = {str(error.path[-1]): message}
+        return message, {"code": Code.BAD_USER_INPUT, "fields": fields}
     bug = _bug(cause or error)
     return bug.message, bug.extensions
 

@@ -23,6 +23,14 @@ from typing import ClassVar
 import orjson
 from starlette.responses import Response
 
+MAX_MESSAGE = 500
+"""Characters of an error: some quote all of a value."""
+
+
+def shortened(message: str) -> str:
+    """Return an error's message, cut if it quotes a long value."""
+    return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…"
+
 
 class Code(StrEnum):
     """`extensions.code` of an error: what a client matches on, never the message."""

@@ -5,6 +5,7 @@ PostgreSQL merges them and reads what it shows, however deep the page lies and h
 list is. Tasks without a date are stretches of their own, behind all others in either direction.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
@@ -55,6 +56,7 @@ from api.models import (
     TaskRow,
     folded,
     is_id,
+    label_text,
     position_key,
     tasks,
     why,
@@ -136,10 +138,10 @@ class Filter:
         text = self._checked("search", _search)
         if text is None:
             return None
-        words = sorted({folded(word) for word in text.split()})
+        words = sorted({*text.split()})
         if len(words) > MAX_WORDS:
             raise BadUserInput({"filter.search": f"must be at most {MAX_WORDS} words"})
-        return [LITERAL + word for word in words]
+        return [_pattern(word) for word in words] or None
 
     def _checked(self, name: str, adapter: TypeAdapter[Any]) -> Any:
         value = getattr(self, name)
@@ -152,6 +154,14 @@ class Filter:
 _NARROWING = tuple(each.name for each in fields(Filter) if each.name != "status")
 _NOTHING = (None,) * len(_NARROWING)
 _narrowing = attrgetter(*_NARROWING)
+
+
+def _pattern(word: str) -> str:
+    """Return a regular expression for a word: folded as texts are, or as labels are written."""
+    text, label = folded(word), label_text(word)
+    if text == label:
+        return LITERAL + text
+    return "|".join(re.sub(r"(\W)", r"\\\1", each) for each in (text, label))
 
 
 _BUT_TRASH = sorted(each.value for each in Status if each is not Status.TRASHED)

@@ -81,8 +81,13 @@ def _null_is(nothing: object) -> BeforeValidator:
     return BeforeValidator(lambda value: nothing if value is None else value)
 
 
+def label_text(text: str) -> str:
+    """Return a label as it is stored: composed (NFC), in lower case, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).lower().split())
+
+
 def _label(text: str) -> str:
-    label = " ".join(unicodedata.normalize("NFC", text).lower().split())
+    label = label_text(text)
     if not 1 <= len(label) <= 50:
         raise PydanticCustomError("label", "a label must have 1 to 50 characters")
     return label

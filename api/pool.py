@@ -82,10 +82,12 @@ AWAY = (
 class Connection(_Connection):
     """asyncpg's, with a short way for what it has prepared."""
 
-    __slots__ = ("_prepared",)
+    __slots__ = ("_prepared", "is_begun")
 
     def __init__(self, *of_asyncpg: Any) -> None:
         super().__init__(*of_asyncpg)
+        self.is_begun = False
+        """Whether a transaction was begun whose end is not known. Nobody else may use it then."""
         self._prepared: dict[str, PreparedStatement[Row]] = {}
 
     async def run(self, sql: str, values: Sequence[object], record: type[Row]) -> list[Row]:
@@ -146,7 +148,7 @@ class Pool:
         self._doubtful_until = -math.inf
         self._line: deque[_Place] = deque()
         self._late: asyncio.TimerHandle | None = None
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[asyncio.Task[None], Connection] = {}
         self._running = False
         self.server: Server | None = None
         """What is behind the URL: known with the first connection."""
@@ -194,10 +196,10 @@ class Pool:
         finally:
             if connection.is_closed() or not self._running:
                 self._drop(connection)
-            elif isinstance(error, asyncio.CancelledError | TimeoutError):
+            elif connection.is_begun or isinstance(error, asyncio.CancelledError | TimeoutError):
                 task = self._loop.create_task(self._settle(connection))
-                self._settling.add(task)
-                task.add_done_callback(self._settling.discard)
+                self._settling[task] = connection
+                task.add_done_callback(self._settling.pop)
             else:
                 self._pass_on(connection)
 
@@ -210,9 +212,12 @@ class Pool:
     async def close(self) -> None:
         """Close the idle connections now, and those that are lent when they are given back."""
         self._running = False
-        for task in self._settling:
+        settling = dict(self._settling)
+        for task in settling:
             task.cancel()
-        await asyncio.gather(*self._settling, return_exceptions=True)
+        await asyncio.gather(*settling, return_exceptions=True)
+        for connection in settling.values():  # a task that had not begun has not closed it
+            connection.terminate()
         while self._free:
             connection, _ = self._free.pop()
             await connection.close(timeout=self._limits.grace)
@@ -255,9 +260,10 @@ class Pool:
         """Lend a connection again once PostgreSQL has ended the statement that was given up.
 
         asyncpg has sent a cancel request by then. Terminating the connection instead would drop
-        that request: PostgreSQL would work on, beside the connection that replaces this one.
+        that request: PostgreSQL would work on, beside the connection that replaces this one. One
+        that may still be in a transaction is closed then, and never lent again.
         """
-        if await self._answers(connection) and self._running:
+        if await self._answers(connection) and self._running and not connection.is_begun:
             self._pass_on(connection)
         else:
             self._drop(connection)

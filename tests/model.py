@@ -171,14 +171,19 @@ class Owner:
         return {id: self.tasks.get(id) for id in ids if id in self.tasks or id in self.deleted}
 
 
+def is_in(word: str, text: str) -> bool:
+    """Whether a word occurs in a folded text, or in a label, which is in lower case alone."""
+    return word.casefold() in text or labels([word])[0] in text
+
+
 def matches(task: Any, chosen: dict[str, Any]) -> bool:
     """Whether all that a filter says applies to a task."""
     texts = [task["title"].casefold(), task["description"].casefold(), *task["labels"]]
-    words = (chosen.get("search") or "").casefold().split()
+    words = (chosen.get("search") or "").split()
     due = task["dueOn"]
     return (
         status(task) in (chosen.get("status") or ["OPEN", "COMPLETED"])
-        and all(any(word in text for text in texts) for word in words)
+        and all(any(is_in(word, text) for text in texts) for word in words)
         and (not chosen.get("priority") or task["priority"] in chosen["priority"])
         and set(labels(chosen.get("labels") or ())) <= set(task["labels"])
         and (not chosen.get("dueFrom") or (due is not None and due >= chosen["dueFrom"]))

@@ -308,6 +308,39 @@ def test_a_statement_that_is_given_up_ends_in_postgresql(
         asyncio.run(attempt(url))
 
 
+def test_a_connection_whose_transaction_has_no_known_end_is_never_lent_again(
+    postgres: Postgres,
+) -> None:
+    """Cancelled within BEGIN: the next owner's writes would be told, and never be committed."""
+
+    async def attempt() -> None:
+        async with Database(postgres.url, Limits(size=1)) as database:
+
+            async def use() -> None:
+                async with database.transaction() as transaction:
+                    await transaction.of("ada").rows(READ)
+
+            for turns in range(60):
+                using = asyncio.create_task(use())
+                for _ in range(turns % 20):
+                    await asyncio.sleep(0)
+                using.cancel()
+                await asyncio.wait([using])
+                connection = await database._pool.take()  # noqa: SLF001 - what nobody else sees
+                try:
+                    assert not connection.is_in_transaction()
+                    async with connection.transaction():
+                        assert (
+                            await connection.fetchval("SELECT pg_current_xact_id_if_assigned()")
+                            is None
+                        )
+                    assert not connection.is_in_transaction(), "and it was no savepoint of another"
+                finally:
+                    database._pool.give(connection, None)  # noqa: SLF001
+
+    asyncio.run(attempt())
+
+
 def test_behind_a_pooler_that_refuses_it_a_transaction_has_the_limit(postgres: Postgres) -> None:
     limits = Limits(statement=0.3)
 

@@ -98,6 +98,8 @@ PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
         (f"query ($n: Int) {{ {PAGE} }}", {"n": None}, 3 + 50 * 2),
         (f"query ($n: Int) {{ {PAGE} }}", {}, 3 + 50 * 2),
         (f"query ($n: Int = 20) {{ {PAGE} }}", {}, 3 + 20 * 2),
+        (f"query ($n: Int = 1) {{ {PAGE} }}", {"n": 100.0}, 3 + 100 * 2),
+        (f"query ($n: Int = 1) {{ {PAGE} }}", {"n": None}, 3 + 50 * 2),
         ("{ taskChanges { nodes { task { id } } } }", {}, 2 + 100 * 2),
         ('mutation { trashTasks(ids: ["a", "b"]) { tasks { id } } }', {}, 2 + 2),
         ("mutation ($i: [ID!]!) { trashTasks(ids: $i) { tasks { id } } }", {"i": ["a"] * 9}, 2 + 9),

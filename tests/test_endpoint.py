@@ -242,3 +242,14 @@ def test_answers_are_for_nobody_to_keep(api: stack.Server) -> None:
     for response in (send(api, content=VIEWER), send(api, content="{")):
         assert response.headers["cache-control"] == "no-store"
         assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_very_many_bad_values_are_bad_input_and_no_bug(ada: Caller, api: stack.Server) -> None:
+    """And what is quoted of them is cut."""
+    query = "query ($s: [TaskStatus!]) { tasks(filter: {status: $s}) { totalCount } }"
+    for values in (["x"] * 60, ["x" * 100_000]):
+        answer = ada.post(query, {"s": values})
+        codes = {error["extensions"]["code"] for error in answer.json()["errors"]}
+        assert codes == {"BAD_USER_INPUT"}
+        assert len(answer.content) < 60_000
+    assert not [line for line in api.lines if "Too many errors" in line]

@@ -384,6 +384,8 @@ def test_an_operation_searches_once(ada: Caller) -> None:
         f"{{ viewer {{ taskCount({search}) }} tasks({search}) {{ totalCount }} }}",
     ):
         assert ada.error(twice)["extensions"] == {"code": "OPERATION_TOO_LARGE"}
+    nothing = 'a: tasks(filter: {search: " "}) { totalCount }'
+    assert ada(f"{{ {nothing} {nothing.replace('a:', 'b:')} }}")["b"] == {"totalCount": 1}
 
 
 def test_a_search_takes_no_longer_for_a_word_that_almost_matches_everywhere(
@@ -409,3 +411,13 @@ def test_a_search_takes_no_longer_for_a_word_that_almost_matches_everywhere(
     plain = min(took("xyz") for _ in range(3))
     assert min(took("a" * 199 + "b") for _ in range(3)) < 25 * plain
     assert min(took("b" + "a" * 199) for _ in range(3)) < 25 * plain
+
+
+@pytest.mark.parametrize(
+    ("search", "is_found"), [("οδος", True), ("ΟΔΟΣ", True), ("Weiß(e)", True), ("weiß.e.", False)]
+)
+def test_a_label_is_found_whatever_its_case(ada: Caller, search: str, *, is_found: bool) -> None:
+    """Labels are kept in lower case, which is not how texts are folded: ß stays, and ς too."""
+    ada.create("Labelled", labels=["ΟΔΟΣ", "Weiß(e)"])
+    query = "query ($s: String) { viewer { taskCount(filter: {search: $s}) } }"
+    assert ada(query, s=search)["viewer"]["taskCount"] == is_found
