@@ -42,11 +42,12 @@ HEADERS = (
 REQUEST_HEADERS = (
     "Authorization",
     "Content-Type",
-    # Of W3C Trace Context and Baggage, Sentry, Apollo's clients, and of whoever numbers requests.
+    # These are sent by W3C Trace Context and Baggage, by Sentry, by Apollo's clients, and by
+    # clients that number their requests.
     *("traceparent", "tracestate", "baggage", "sentry-trace"),
     *("apollographql-client-name", "apollographql-client-version", "x-request-id"),
 )
-"""Headers that a page may send; `ALLOWED_HEADERS` adds others. None but the first two is read."""
+"""Headers that a page may send; `ALLOWED_HEADERS` adds others. The API reads only the first two."""
 
 _ALONE = (*HEADERS, (b"vary", b"Origin"))
 """Of an answer to a program, which names no origin."""

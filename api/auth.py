@@ -93,9 +93,9 @@ class Authentication:
 
 
 class Refusals:
-    """Tells the log, of each reason once a second at most: strangers must not fill it.
+    """Logs refused tokens, one line a second for each reason, so that no caller fills the log.
 
-    It asks before it logs, since a flood of bad tokens is to cost as little as it can.
+    The limit is checked before a log record is made, so that a flood of bad tokens costs little.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,9 +1,10 @@
-"""What Citus needs that PostgreSQL alone does not, for wall 3 to stand on each of its nodes.
+"""Row security (wall 3) on the nodes of Citus, which need more than PostgreSQL alone does.
 
-A shard's node gets `$1` as a literal, and evaluates the CHECK of its type after it has planned the
-statement: too late for row security, which then shows and takes no rows at all. So there each
-statement of an owner has a transaction of its own, which says before the statement whose rows it
-means. Citus passes a `SET LOCAL` on to its nodes; `set_config`, which the CHECK calls, it does not.
+The node of a shard receives `$1` as a literal, and evaluates the CHECK of its type only after it
+has planned the statement. That is too late: row security then shows no rows and accepts no rows.
+So on Citus each statement of an owner runs in a transaction of its own, which first names the
+owner with `SET LOCAL`. Citus passes `SET LOCAL` on to its nodes. It does not pass on `set_config`,
+which the CHECK calls.
 """
 
 import re
@@ -15,21 +16,22 @@ SETTINGS = (
     "SET LOCAL citus.propagate_set_commands = 'local'; "
     "SET LOCAL citus.override_table_visibility = off"
 )
-"""For a transaction. The second one is about asyncpg, which looks each type of a statement up in
-the catalog once a connection: with shards hidden from it that takes up to a second."""
+"""Settings for a transaction. The second one is for asyncpg, which looks up each type that a
+statement uses in the catalog, once on each connection. While Citus hides shards from the catalog,
+such a lookup takes up to a second."""
 
 
 async def serves(connection: "asyncpg.Connection[Any]") -> bool:
-    """Return whether this database has Citus, whatever of it is distributed."""
+    """Return whether this database has the Citus extension, even if no table is distributed."""
     query = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')"
     return bool(await connection.fetchval(query))
 
 
 def announcement(owner: str) -> str:
-    """Return the SQL that tells every node whose rows the rest of a transaction means.
+    """Return the SQL that names the owner to every node, for the rest of a transaction.
 
-    `SET` takes no parameters, so that the owner stands in it as text. Written as PostgreSQL's
-    `quote_literal` does, it is the same string whatever `standard_conforming_strings` says.
+    `SET` takes no parameters, so the SQL contains the owner as quoted text. The quoting is that of
+    PostgreSQL's `quote_literal`: its meaning does not depend on `standard_conforming_strings`.
     """
     escaped = owner.replace("\\", "\\\\").replace("'", "''")
     return f"{SETTINGS}; SET LOCAL app.owner_id = E'{escaped}'"
@@ -38,7 +40,8 @@ def announcement(owner: str) -> str:
 def constraint(violation: asyncpg.IntegrityConstraintViolationError) -> str | None:
     """Return the name of the CHECK that was violated.
 
-    What a node of Citus answers reaches the client as a message alone, in whatever language.
+    An error from a node of Citus reaches the client only as a message, which may be in any
+    language. The name is then found in the message.
     """
     if violation.constraint_name is not None:
         return violation.constraint_name

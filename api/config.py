@@ -31,7 +31,7 @@ GRACE = 30
 
 
 ENV_ENCODING = "utf-8-sig"
-"""Of `.env`: UTF-8, with or without the byte order mark that some editors write."""
+"""The encoding of `.env`: UTF-8, with or without the byte order mark that some editors write."""
 
 
 class ConfigError(Exception):
@@ -39,9 +39,10 @@ class ConfigError(Exception):
 
 
 def check_env_file(path: Path) -> None:
-    """Raise ConfigError when there is such a file and it cannot be read as UTF-8 text."""
+    """Raise ConfigError when the file exists and cannot be read as UTF-8 text."""
     try:
-        # Without its mark, UTF-16 of English is UTF-8 with a NUL after each letter.
+        # English text in UTF-16 without a byte order mark is valid UTF-8, with a NUL after each
+        # letter.
         readable = not path.is_file() or "\0" not in path.read_text(ENV_ENCODING)
     except (OSError, UnicodeError):
         readable = False
@@ -76,12 +77,12 @@ def _http_url(url: str) -> str:
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
-    arguments(url.get_secret_value())  # with the files that it names
+    arguments(url.get_secret_value())  # also reads the files that the URL names
     return url
 
 
 def _header_name(name: str) -> str:
-    """A token (RFC 9110 §5.1) that is no wildcard, since `*` would stand for every header."""
+    """Return the name. Raise ValueError unless it is a token (RFC 9110 §5.1) other than `*`."""
     if name == "*" or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
         raise ValueError
     return name
@@ -128,7 +129,7 @@ class _Environment(BaseSettings):
     def read(cls, *env_files: Path) -> Self:
         """From the environment, then from these files, the later ones first.
 
-        Raises ConfigError when a variable is missing or makes no sense, or a file is no UTF-8.
+        Raises ConfigError when a variable is missing or invalid, or when a file is not UTF-8.
         """
         files = env_files or (Path(".env"),)
         for file in files:

@@ -1,8 +1,9 @@
-"""The cost of an operation, known before it runs: the fields and bytes that its answer may have.
+"""The cost of an operation, computed before it runs: the most fields and bytes of its answer.
 
-Each selected field counts once, times the length of each list it is in: what `first` asks for, or
-as many items as a list among the field's arguments has. A field's bytes are the most that it can
-take, as the schema's author says (`Sizes`), beside its key. Nothing here knows of tasks.
+Each selected field counts once, multiplied by the length of each list that contains it. The length
+of a list is the argument `first`, or the number of items of a list among the field's arguments. The
+bytes of a field are those of its key and of its largest value, which the author of the schema
+declares (`Sizes`). This module does not depend on tasks.
 """
 
 from collections.abc import Mapping
@@ -35,13 +36,13 @@ from api.errors import OperationTooLarge
 from api.pages import MAX_SIZE
 
 MAX_COST = 20_000
-"""Fields of an answer, and values sent."""
+"""The most fields of an answer and values of the variables, together."""
 MAX_ANSWER = 8_000_000
-"""Bytes of an answer."""
+"""The most bytes of an answer."""
 TEXT = 300
-"""Bytes of a String that `Sizes` does not name."""
+"""The assumed bytes of a String that `Sizes` does not name."""
 LEAF = 40
-"""Bytes of any other leaf: a UUID, a moment, a number."""
+"""The assumed bytes of any other leaf: a UUID, a timestamp, a number."""
 PUNCTUATION = 4
 """Bytes around a key and its value: two quotes, a colon, a comma."""
 LONGEST = MAX_SIZE
@@ -49,20 +50,20 @@ LONGEST = MAX_SIZE
 
 Variables: TypeAlias = Mapping[str, Any]
 Sizes: TypeAlias = Mapping[str, Mapping[str, int]]
-"""The most bytes that a field's value takes in JSON, by type and field: of texts and lists."""
+"""The most bytes of the value of a long field (a text, a list) in JSON, by type and field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """Of a list: fixed, or as a variable says. `fixed` is for a variable that was not sent."""
+    """The length of a list: `fixed`, or a variable's value, with `fixed` if it was not sent."""
 
     fixed: float
     variable: str | None = None
     null: float = 0
-    """For a variable that was sent as null."""
+    """The length if the variable was sent as null."""
 
     def of(self, variables: Variables) -> float:
-        """Return the items that there may be, with variables that may still be of any type."""
+        """Return the most items of the list. The types of the variables are not validated yet."""
         if self.variable is None or self.variable not in variables:
             return self.fixed
         given = variables[self.variable]
@@ -76,7 +77,7 @@ class Length:
 
 
 class Total(NamedTuple):
-    """Of an answer."""
+    """The most fields and bytes of an answer."""
 
     fields: float
     octets: float
@@ -84,7 +85,7 @@ class Total(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of an operation, or of a part of it: apart from lists whose length a variable tells."""
+    """The cost of an operation or of a part of it. A variable sets the length of `lists`."""
 
     fields: float
     octets: float = 0
@@ -100,7 +101,7 @@ class Cost:
         return Total(fields, octets)
 
     def check(self, variables: Variables) -> None:
-        """Raise OperationTooLarge when the input and the answer together are over a bound."""
+        """Raise OperationTooLarge when the variables and the answer exceed a bound."""
         fields, octets = self.of(variables)
         if _values(variables, MAX_COST) + fields > MAX_COST:
             raise OperationTooLarge(
@@ -115,7 +116,7 @@ class Cost:
 
 
 class Costs:
-    """Of the operations of a schema, whose long fields have these sizes."""
+    """The costs of the operations of a schema, whose long fields have these sizes."""
 
     def __init__(self, schema: GraphQLSchema, sizes: Sizes) -> None:
         self._schema = schema
@@ -191,7 +192,7 @@ class _Reading:
     def _size(
         self, parent: GraphQLNamedType | None, name: str, found: GraphQLField | None
     ) -> float:
-        """Return the most bytes of a leaf's value."""
+        """Return the most bytes that the value of a leaf has."""
         known = self.sizes.get(parent.name if parent else "", {}).get(name)
         if known is not None:
             return known

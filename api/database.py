@@ -28,11 +28,11 @@ class _Connected(ABC):
         """The rows of a statement with all its values in place. Raises Unavailable."""
 
     def turn(self, _owner: str) -> AbstractAsyncContextManager[None]:
-        """Return what to enter around a statement of this owner. A transaction never waits."""
+        """Return the context manager for a statement of this owner. A transaction never waits."""
         return nullcontext()
 
     def searching(self, _owner: str) -> AbstractAsyncContextManager[None]:
-        """Return what to enter around a search of this owner. A transaction never waits."""
+        """Return the context manager for a search of this owner. A transaction never waits."""
         return nullcontext()
 
     def of(self, owner: str) -> "Owned":
@@ -52,7 +52,7 @@ class Owned:
     owner: str
 
     async def rows(self, statement: Statement, **values: object) -> list[Row]:
-        """Run it, in one round trip. Raises Unavailable when the database is away.
+        """Run a statement in one round trip. Raises Unavailable when the database is unreachable.
 
         Constraint violations come as asyncpg has them: what they mean is for the caller to say.
         """
@@ -60,7 +60,7 @@ class Owned:
             return await self._database.fetch(statement, self.owner, *statement.arguments(values))
 
     async def search(self, statement: Statement, **values: object) -> list[Row]:
-        """Run a statement that reads all of the owner's text, one at a time. Raises Unavailable."""
+        """Run a statement that reads all text of the owner, one at a time. Raises Unavailable."""
         async with self._database.searching(self.owner):
             return await self.rows(statement, **values)
 
@@ -92,7 +92,7 @@ class Database(_Connected):
     """A bounded pool of connections: an async context manager, as long as the app runs."""
 
     def __init__(self, url: str, limits: Limits = Limits(), share: Share = Share()) -> None:  # noqa: B008 - it is frozen
-        """Connect to nothing yet: an API whose database is away starts, and says 503."""
+        """Open no connection yet: without its database the API starts, and answers 503."""
         self._limits = limits
         self._turns = Turns(share)
         self._pool = Pool(url, limits)
@@ -105,15 +105,15 @@ class Database(_Connected):
         await self._pool.close()
 
     def turn(self, owner: str) -> AbstractAsyncContextManager[None]:
-        """Let an owner run some statements at a time, so that others get their turn."""
+        """Return a context manager that bounds the owner's concurrent statements."""
         return self._turns.of(owner)
 
     def searching(self, owner: str) -> AbstractAsyncContextManager[None]:
-        """Let an owner run one search at a time."""
+        """Return a context manager that bounds the owner's concurrent searches."""
         return self._turns.searching(owner)
 
     async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
-        """Run it again on another connection, if one dies under a statement that writes nothing."""
+        """Run a statement, once more on another connection if one is lost during a read."""
         may_again = statement.is_reading
         while True:
             try:
@@ -131,14 +131,14 @@ class Database(_Connected):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commit at the end; undo everything when something is raised. Raises Unavailable."""
+        """Commit at the end, or roll back when an exception is raised. Raises Unavailable."""
         connection = await self._pool.take()
         with self._pool.lent(connection):
             async with self._begun(connection) as is_citus:
                 yield Transaction(connection, is_citus=is_citus)
 
     async def notify(self, channel: str) -> None:
-        """Wake all that listen on this channel. Raises Unavailable."""
+        """Notify every listener of this channel. Raises Unavailable."""
         connection = await self._pool.take()
         with self._pool.lent(connection):
             async with self._begun(connection):
@@ -146,13 +146,13 @@ class Database(_Connected):
 
     @asynccontextmanager
     async def _begun(self, connection: Connection) -> AsyncIterator[bool]:
-        """Begin a transaction in which PostgreSQL ends each statement that takes too long.
+        """Begin a transaction in which PostgreSQL cancels each statement that takes too long.
 
-        Tell whether an owner's statement in it must be announced to the nodes of Citus.
+        Yield whether the database has Citus: each owner must then be announced to its nodes.
         """
         server = self._pool.server
         transaction = connection.transaction()
-        connection.is_begun = True  # until its end is known: what is cancelled here may be in one
+        connection.is_begun = True  # after a cancellation the transaction may still be open
         await transaction.start()
         try:
             if not (server and server.limits_statements):
@@ -175,7 +175,7 @@ async def _fetched(
     *,
     is_citus: bool,
 ) -> list[Row]:
-    """In a transaction. The first value of an owner's statement is the owner."""
+    """Run a statement in a transaction. The first value of an owner's statement is the owner."""
     if is_citus and isinstance(statement, Statement):
         await connection.execute(citus.announcement(str(values[0])))
     return await connection.fetch(statement.sql, *values, record_class=statement.record)

@@ -1,8 +1,9 @@
-"""DATABASE_URL: which parameters it may have, and what they mean to both sides.
+"""DATABASE_URL: its parameters, and their meaning for the API and for the web app.
 
-`frontend/lib/database-url.ts` has the same rules; `tests/database_urls.json` holds the two to one
-reading. Neither driver reads a URL itself, since each knows other parameters and other defaults.
-The rules are libpq's, except for what a driver cannot do and for what other programs add to a URL.
+`frontend/lib/database-url.ts` implements the same rules, and `tests/database_urls.json` tests both
+against the same cases. Neither driver parses the URL itself, since each driver knows different
+parameters and has different defaults. The rules are libpq's, with two exceptions: options that a
+driver does not support, and parameters that other programs add to a URL.
 """
 
 import os
@@ -26,8 +27,8 @@ VALUES = {
     "gssencmode": ("disable", "prefer"),
     "client_encoding": ("auto", "UTF8", "utf8", "UTF-8", "utf-8"),
 }
-"""Parameters with few values. The last three have no effect: one host is one session, GSSAPI is
-never used, and both drivers speak UTF-8."""
+"""The parameters that take one of a few values. The last three have no effect: there is only one
+host, GSSAPI is never used, and both drivers use UTF-8."""
 TAKEN = frozenset(
     {
         *("host", "port", "user", "password", "dbname", "application_name", "options"),
@@ -37,19 +38,19 @@ TAKEN = frozenset(
 )
 DROPPED = frozenset(
     {
-        # Prisma's, for its own pool, engine and schema.
+        # Prisma reads these for its connection pool, engine and schema.
         *("pgbouncer", "schema", "connection_limit", "pool_timeout", "socket_timeout"),
         *("statement_cache_size", "single_use_connections"),
         *("max_connection_lifetime", "max_idle_connection_lifetime"),
-        # SQLAlchemy's, node-postgres', and what Supabase adds on Vercel.
+        # SQLAlchemy and node-postgres read these, and Supabase adds some on Vercel.
         *("prepared_statement_cache_size", "uselibpqcompat", "supa", "workaround"),
-        # libpq's, for what the pools here decide themselves.
+        # libpq reads these. The connection pools of the API and the web app decide them.
         *("connect_timeout", "fallback_application_name", "load_balance_hosts"),
         *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
         "tcp_user_timeout",
     }
 )
-"""Parameters that are for other programs, or that change nothing here."""
+"""Parameters that are ignored: they are for other programs, or have no effect here."""
 FILES = ("sslrootcert", "sslcert", "sslkey")
 VERIFYING = ("require", "verify-ca", "verify-full")
 
@@ -62,7 +63,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 
 class UnfitUrl(ValueError):
-    """A URL that is not taken. Its text says what was expected, and nothing of the URL's values."""
+    """The URL is invalid. The message names what was expected, and quotes no value of the URL."""
 
     def __init__(self, expected: str, example: str = EXAMPLE) -> None:
         super().__init__(f"expected {expected}, for example {example}")
@@ -70,14 +71,14 @@ class UnfitUrl(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """What a URL says, with libpq's defaults filled in."""
+    """The settings in a URL, completed with libpq's defaults."""
 
     host: str
     """A name, an address, or the directory of a socket, which begins with a slash."""
     port: int
     user: str
     password: str | None = field(repr=False)
-    """None leaves it to PGPASSWORD and ~/.pgpass."""
+    """With None, the drivers use PGPASSWORD or ~/.pgpass."""
     database: str
     sslmode: str
     """One of disable, prefer, require, verify-ca and verify-full."""
@@ -87,13 +88,13 @@ class DatabaseUrl:
     sslkey: str | None
     sslnegotiation: str
     channel_binding: str
-    """For the web app alone: asyncpg has no channel binding."""
+    """Only the web app uses this: asyncpg does not support channel binding."""
     application_name: str | None
     options: str | None
 
 
 def read(url: str) -> DatabaseUrl:
-    """Return what the URL says. Raises UnfitUrl."""
+    """Return the settings in the URL. Raises UnfitUrl."""
     match = _URL.fullmatch(url)
     if match is None:
         raise UnfitUrl("a PostgreSQL URL")
@@ -131,7 +132,7 @@ def read(url: str) -> DatabaseUrl:
 def arguments(url: str) -> dict[str, Any]:
     """Return the arguments of `asyncpg.connect` for this URL. Raises UnfitUrl.
 
-    The files that it names are read once in a process.
+    Each process reads the certificate files that the URL names only once.
     """
     said = read(url)
     settings = {"application_name": said.application_name, "options": said.options}
@@ -149,7 +150,7 @@ def arguments(url: str) -> dict[str, Any]:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Return the known ones that have a value; of one that comes twice the last, as libpq does."""
+    """Return the known parameters with a value. Of a repeated one the last counts, as in libpq."""
     given = {}
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
@@ -182,7 +183,7 @@ def _place(place: str, given: dict[str, str]) -> tuple[str, int]:
 
 
 def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
-    """Return `sslmode` and `sslrootcert`. A socket has no TLS, whatever is asked for."""
+    """Return `sslmode` and `sslrootcert`. A Unix socket never uses TLS."""
     root = given.get("sslrootcert")
     named = [name for name in FILES if name in given]
     usual = "verify-full" if named else "require" if "ssl" in given else "prefer"
@@ -211,7 +212,7 @@ def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
 
 
 def _decoded(text: str) -> str:
-    """Return it percent-decoded. Raises UnfitUrl for what is not UTF-8, or holds a NUL."""
+    """Return the text percent-decoded. Raises UnfitUrl if it is not UTF-8 or contains a NUL."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
         raise _unencoded()
     try:
@@ -242,7 +243,7 @@ def _ssl(said: DatabaseUrl) -> Any:
     if said.sslmode == "disable":
         return False
     if said.sslmode == "prefer":
-        return "prefer"  # asyncpg does without where the server has none
+        return "prefer"  # asyncpg then connects without TLS if the server has none
     return _context(said.sslmode, said.sslrootcert, said.sslcert, said.sslkey)
 
 
@@ -250,12 +251,12 @@ def _ssl(said: DatabaseUrl) -> Any:
 def _context(mode: str, root: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = mode == "verify-full"
-    context.set_alpn_protocols(["postgresql"])  # asked for by sslnegotiation=direct
+    context.set_alpn_protocols(["postgresql"])  # required by sslnegotiation=direct
     if mode == "require":
         context.verify_mode = ssl.CERT_NONE
     elif root == "system":
         context.load_default_certs()
-        context.load_verify_locations(certifi.where())  # as Node does, for a system without any
+        context.load_verify_locations(certifi.where())  # for a system without a store, as Node
     else:
         try:
             context.load_verify_locations(root)

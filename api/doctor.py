@@ -55,7 +55,7 @@ _GIVE = f"""
 INSERT INTO {SCHEMA}.owners (owner_id, task_count)
 VALUES ($2::text, length($1::{SCHEMA}.caller) * 0)
 """  # noqa: S608 - of constants
-"""Statements of a caller that mean another owner's rows: wall 3 alone can stop them."""
+"""Statements that access the rows of another owner. Only row security (wall 3) can stop them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Finding:
 
 
 async def examine(config: Config) -> AsyncIterator[Finding]:
-    """Yield what is found about everything, in the order in which one thing needs another."""
+    """Yield the findings about all parts. A part comes after the parts that it depends on."""
     yield _secret(config)
     for about, look in (
         ("database", _database(config)),
@@ -85,11 +85,11 @@ async def examine(config: Config) -> AsyncIterator[Finding]:
 
 
 async def _guarded(about: str, look: AsyncIterator[Finding]) -> AsyncIterator[Finding]:
-    """Yield these findings, and whatever ends them as one more: a doctor must not fall ill."""
+    """Yield these findings, and report an exception as a finding, so that the others go on."""
     try:
         async for finding in look:
             yield finding
-    except Exception as error:  # noqa: BLE001 - what is examined may answer with anything
+    except Exception as error:  # noqa: BLE001 - any exception may come from what is examined
         said = f"cannot be examined ({type(error).__name__}: {_first_line(error)})"
         yield Finding(about, said, "mend what this names; what could be examined is listed here")
 
@@ -137,7 +137,7 @@ async def _server(connection: Connection) -> AsyncIterator[Finding]:
 
 
 async def _asked(connection: Connection) -> tuple[float, float]:
-    """Return the seconds that the database takes to tell its time, and that time."""
+    """Return how many seconds the database took to answer with its clock, and its clock."""
     began = time.perf_counter()
     moment = await connection.fetchval("SELECT clock_timestamp()")
     return time.perf_counter() - began, moment.timestamp()
@@ -238,10 +238,10 @@ async def wall(connection: Connection) -> Finding:
 
 
 async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
-    """Return what one of two owners saw or wrote that wall 3 should have prevented.
+    """Return what an owner saw or wrote although wall 3 forbids it; None if there is nothing.
 
-    Both are made up. Their tasks are written as any are, and everything is rolled back. Raises what
-    asyncpg raises.
+    The owners are invented for the test. Their tasks are created by `Tasks`, like all tasks, and
+    everything is rolled back. Raises the errors of asyncpg.
     """
     transaction = Transaction(connection, is_citus=is_citus)
     one, other, third = (f"doctor-{secrets.token_hex(8)}" for _ in range(3))
@@ -253,11 +253,12 @@ async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
         await connection.execute("RESET ROLE")
         return {row["owner_id"] for row in rows}
 
-    await take_text(connection)  # which `Tasks` compares ids as
+    await take_text(connection)  # `Tasks` compares ids as text
     undone = connection.transaction()
     await undone.start()
     try:
-        # The statements below are the only ones here that are not held to their owner.
+        # The name marks the statements below in the log: they are the only ones that ask for rows
+        # of another owner.
         await connection.execute("SET LOCAL application_name = 'bearer-tasks-doctor'")
         for owner in (one, other):
             await Tasks(transaction.of(owner)).create({"title": "doctor"})
@@ -288,10 +289,10 @@ async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:
         ):
             began = time.time()
             async with client.stream("GET", url) as response:
-                pass  # its head says enough
+                pass  # the status and the headers are enough
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         said = f"{url} does not answer from here ({type(error).__name__})"
-        if proxy := proxy_for(url):  # which is not for one's own hosts
+        if proxy := proxy_for(url):  # no proxy is used for our own hosts
             said += f", and is asked without the proxy {shown(proxy)}, since it is our own"
         if config.takes_shared_secrets:
             yield Finding("issuer", f"{said}, which the API does not need with a shared secret")
@@ -305,7 +306,7 @@ async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:
         mend = "look into the web app's log, or mend NEXT_PUBLIC_BETTER_AUTH_URL"
         yield Finding("issuer", f"{url} answers {response.status_code}", mend)
     took = time.time() - began
-    with suppress(ValueError):  # what is no date says nothing of a clock
+    with suppress(ValueError):  # an invalid date is ignored
         date = parsedate_to_datetime(response.headers.get("date", ""))
         # In whole seconds, rounded down.
         yield _clock("issuer", date.timestamp() + 0.5 - time.time(), took + 0.5)

@@ -48,8 +48,8 @@ MAX_VALUE = 512
 MIN_COMPRESSED = 4_096
 """Bytes of an answer from which on it is compressed, if the client likes that."""
 MAX_COMPRESSED_HERE = 65_536
-"""Bytes of an answer that are compressed in the event loop, in about a millisecond; more of them
-are compressed in a thread, beside which other requests go on."""
+"""The most bytes of an answer that are compressed in the event loop, which takes about a
+millisecond. A longer answer is compressed in a thread, so that it does not block other requests."""
 
 
 class Parameters(NamedTuple):
@@ -231,7 +231,8 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
         if isinstance(node, VariableDefinitionNode)
     ]
     message = shortened(error.message)
-    # The last of very many errors in variables has no cause, and names no variable.
+    # When variables have too many errors, graphql-core ends the list with an error that has no
+    # cause and names no variable.
     if not error.path and (cause is None or (isinstance(cause, GraphQLError) and variables)):
         return message, {"code": Code.BAD_USER_INPUT, "fields": dict.fromkeys(variables, message)}
     if isinstance(cause, GraphQLError) and error.path and cause.nodes:

@@ -24,11 +24,11 @@ import orjson
 from starlette.responses import Response
 
 MAX_MESSAGE = 500
-"""Characters of an error: some quote all of a value."""
+"""The most characters of an error message: some messages quote a whole value."""
 
 
 def shortened(message: str) -> str:
-    """Return an error's message, cut if it quotes a long value."""
+    """Return the message, cut to `MAX_MESSAGE` characters."""
     return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…"
 
 

@@ -1,6 +1,7 @@
-"""Fairness between owners: how much of this process's database pool one owner may hold.
+"""Fairness between owners: a bound on the connections of the pool that one owner may use.
 
-Without a bound, one request of ten searches takes every connection, and all other owners wait.
+Without this bound, one request with ten searches takes every connection of the process, and all
+other owners wait.
 """
 
 import asyncio
@@ -12,16 +13,16 @@ from api.errors import RateLimited, Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one owner may have under way in one process."""
+    """The most that one owner may have running and waiting in one process."""
 
     statements: int = 3
-    """Statements at a time. The owner's other statements wait for these, in their order."""
+    """Statements that run at a time. The owner's other statements wait, first in, first out."""
     searches: int = 1
-    """Of them, statements that read all of the owner's text."""
+    """Searches among these statements. A search reads all text of the owner."""
     waiters: int = 200
-    """Statements that may wait. The next one fails at once."""
+    """Statements that may wait. One more fails at once."""
     wait: float = 5.0
-    """Seconds that one may wait."""
+    """Seconds after which a waiting statement fails."""
 
 
 class Turns:
@@ -33,10 +34,10 @@ class Turns:
         self._searches: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
 
     def of(self, owner: str) -> "_Turn":
-        """Return what to enter around a statement (`async with`).
+        """Return the asynchronous context manager in which a statement of this owner runs.
 
-        Entering raises RateLimited when too many of the owner's statements wait, and Unavailable
-        when one has waited for too long.
+        Entering it raises RateLimited when too many statements of the owner wait, and Unavailable
+        when this statement has waited for too long.
         """
         turn = self._statements.get(owner)
         if turn is None:
@@ -44,7 +45,7 @@ class Turns:
         return turn
 
     def searching(self, owner: str) -> "_Turn":
-        """Return what to enter around a search, outside of the turn of its statement."""
+        """Return the context manager for a search. Enter it before that of `of`."""
         turn = self._searches.get(owner)
         if turn is None:
             turn = self._searches[owner] = _Turn(self._share.searches, self._share)

@@ -113,8 +113,8 @@ class KeySet:
     """The public keys that an issuer serves at a URL (RFC 7517 §5), fetched ahead of need.
 
     An async context manager: inside it the set is fetched again before it is due. One fetch runs
-    at a time. While the issuer is away the keys it last served go on being used. Of the environment
-    nothing is read but where certificates are: whether there is a proxy is said by `proxy`.
+    at a time. While the issuer is unreachable, the keys that it last served stay in use. The only
+    environment variables that are read are those that locate certificates; `proxy` names the proxy.
     """
 
     def __init__(
@@ -291,8 +291,8 @@ def shared_secrets(secrets: Iterable[str], purpose: bytes, *, raw: bool = False)
 def system_trust() -> ssl.SSLContext:
     """Return a TLS context that trusts the certificate authorities of the system's store.
 
-    Those that `SSL_CERT_FILE` or `SSL_CERT_DIR` names are trusted in their place. Raises OSError
-    when there is no such file or folder.
+    If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, the authorities that it names are trusted instead.
+    Raises OSError when there is no such file or folder.
     """
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file or folder:

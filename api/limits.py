@@ -36,9 +36,9 @@ from api.errors import BadRequest, OperationTooLarge
 BODY_TIMEOUT = 30.0
 """Seconds for all of a body to arrive."""
 MAX_UNREAD = 64 * 1024
-"""Bytes of a body that the server may skip to keep a connection."""
+"""The most bytes of an unread body that the server skips in order to keep a connection open."""
 LINGER_TIMEOUT = 2.0
-"""Seconds in which a client that is still sending may read its answer and stop."""
+"""Seconds that a client that is still sending a body has to read the answer and stop."""
 MAX_CHARACTERS = 32_768
 """Of a document: long texts go into variables."""
 MAX_TOKENS = 5_000
@@ -74,8 +74,8 @@ HAS_ARRIVED: Final[dict[str, dict[object, object]]] = {"bearer_tasks.has_arrived
 async def body(scope: Scope, receive: Receive, most: int, seconds: float = BODY_TIMEOUT) -> bytes:
     """Return a request's body of at most `most` bytes, from ASGI.
 
-    A body that is declared to be longer is refused before any of it is read, so that a client that
-    sent `Expect: 100-continue` is never told to go on (RFC 9110 §10.1.1).
+    A body with a longer declared length is refused before any of it is read. A client that sent
+    `Expect: 100-continue` then never gets the status 100 (RFC 9110 §10.1.1).
 
     Raises OperationTooLarge; BadRequest when it is late; ClientDisconnect when it will never come.
     """
@@ -109,7 +109,7 @@ def _too_large(most: int) -> OperationTooLarge:
 
 
 def _declared_length(scope: Scope) -> int | None:
-    """Return the bytes that a request declares for its body, or None if only its end will tell."""
+    """Return the length of a request's body, or None if its headers do not tell it."""
     length = 0
     for name, value in scope["headers"]:
         if name == b"transfer-encoding":
@@ -130,11 +130,12 @@ def is_short(scope: Scope) -> bool:
 
 
 def closing(receive: Receive, send: Send, seconds: float = LINGER_TIMEOUT) -> tuple[Receive, Send]:
-    """Wrap ASGI's two ends so that an answer before the end of the body closes the connection.
+    """Wrap `receive` and `send` so that an answer before the end of the body closes the connection.
 
-    To keep the connection, the server would have to skip the rest of the body, however long that
-    is. After the answer, what still arrives is thrown away for `seconds`: when a connection closes
-    with bytes unread, the client's system may drop the answer and report a reset instead.
+    To keep the connection open, the server would have to skip the rest of the body, which may be
+    very long. After the answer, the server reads and discards the body for up to `seconds`: if a
+    connection is closed with unread bytes, the operating system of the client may drop the answer
+    and report a connection reset.
     """
     ended = closes = False
 

@@ -85,12 +85,13 @@ class Order:
 
 
 MAX_WORDS = 10
-"""Words of one search. Each of them is looked for in all of the owner's text."""
+"""The most words of one search. Each word is searched for in all text of the owner."""
 LITERAL = "***="
-"""Begins a regular expression that is plain text (PostgreSQL, "Regular Expression Metasyntax").
+"""The prefix of a literal regular expression (PostgreSQL, "Regular Expression Metasyntax").
 
-PostgreSQL matches one in time that grows with the text alone. `LIKE` and `strpos` compare up to all
-of the word at each place of the text: 2,000 tasks of 10,000 letters took them seconds.
+The time that PostgreSQL needs to match such an expression depends only on the length of the text.
+`LIKE` and `strpos` may compare the whole word at each position of the text: for 2,000 tasks of
+10,000 letters they took seconds.
 """
 
 _search = TypeAdapter[str](Annotated[str, StringConstraints(max_length=200), PARAGRAPHS])
@@ -157,7 +158,7 @@ _narrowing = attrgetter(*_NARROWING)
 
 
 def _pattern(word: str) -> str:
-    """Return a regular expression for a word: folded as texts are, or as labels are written."""
+    """Return a regular expression for a word, folded as texts are or normalized as labels are."""
     text, label = folded(word), label_text(word)
     if text == label:
         return LITERAL + text
@@ -301,7 +302,7 @@ def page(
 
 COUNTS = {narrow: Statement(_counted(narrow=narrow)) for narrow in (True, False)}
 MAX_LABELS = 1_000
-"""Labels that one answer shows. An owner may have 200,000."""
+"""The most labels in one answer. An owner may have 200,000."""
 
 
 def _labels_shown() -> Statement:
@@ -339,22 +340,22 @@ class Page:
 
 
 class Lists:
-    """One owner's tasks, as lists, for one operation. No method takes an owner."""
+    """The lists of one owner's tasks, for one GraphQL operation. No method takes an owner."""
 
     def __init__(self, owned: Owned) -> None:
         self._owned = owned
         self._has_searched = False
 
     async def count(self, filter: Filter) -> int:
-        """Return how many there are.
+        """Return how many tasks match the filter.
 
-        Raises BadUserInput; OperationTooLarge for the second search of an operation.
+        Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
         rows = await self._rows(COUNTS[filter.is_narrow], filter.values())
         return int(rows[0]["tasks"])
 
     async def labels(self) -> list[str]:
-        """Return the labels of tasks outside the trash, sorted: the first `MAX_LABELS`."""
+        """Return the first `MAX_LABELS` labels, sorted, of the tasks that are not in the trash."""
         rows = await self._owned.rows(LABELS, statuses=_statuses(None), limit=MAX_LABELS)
         return [row["label"] for row in rows]
 
@@ -368,9 +369,9 @@ class Lists:
         counted: bool = False,
         without: frozenset[str] = frozenset(),
     ) -> Page:
-        """Return what follows the cursor `after`, without these columns of `BULKY`.
+        """Return the page that follows the cursor `after`, without these columns of `BULKY`.
 
-        Raises BadUserInput; OperationTooLarge for the second search of an operation.
+        Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
         size = pages.size(first, pages.DEFAULT_SIZE)
         key, said = _KEYS[order.field], filter.values()
@@ -390,7 +391,7 @@ class Lists:
         number = None
         if counted and rows:
             number = int(rows[0]["tasks"])
-        elif counted:  # no row has told it: the same list, counted alone
+        elif counted:  # the count is a column of the rows, and there are none
             [counting] = await self._run(COUNTS[narrow], said)
             number = int(counting["tasks"])
         sort = SORTED_BY[order.field]

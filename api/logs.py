@@ -1,7 +1,7 @@
-"""One rule for the log: of each kind of line one a second, and how many were left out.
+"""A rate limit for the log: one line a second of each kind, with the number of omitted lines.
 
-Whatever a caller does wrong can be done thousands of times a second. A log must not grow with it,
-nor may its lines push out others that matter.
+A caller can repeat an error thousands of times a second. Those repetitions must not fill the log,
+nor push more important lines out of it.
 """
 
 import logging
@@ -10,22 +10,22 @@ import time
 from collections.abc import Callable
 
 MOST_KINDS = 1_000
-"""Kinds that are told apart; any others share one limit."""
+"""The most kinds that are counted separately. All further kinds share one limit."""
 EVERY = 1.0
-"""Seconds from one line of a kind to the next."""
+"""The fewest seconds between two lines of a kind."""
 LIMITED = {"left_out": 0}
-"""`extra` of a line that was limited by a `Seldom` already."""
+"""The `extra` of a line to which a `Seldom` was already applied, so that `Limit` passes it."""
 
 
 class Seldom:
-    """Counts what happens, by kind, and says when it is to be told."""
+    """Counts events by kind, and decides which of them are logged."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kinds: dict[object, tuple[float, int]] = {}
 
     def left_out(self, kind: object) -> int | None:
-        """Return how many of this kind were left out since the last; None to leave this one out."""
+        """Return how many of this kind were omitted before this one; None to omit this one too."""
         now = self._clock()
         if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
             self._kinds = {k: v for k, v in self._kinds.items() if now < v[0] + EVERY}
@@ -40,9 +40,10 @@ class Seldom:
 
 
 class Limit(logging.Filter):
-    """Passes a line a second of each kind: of one logger, with one text before its values.
+    """Passes one line a second of each kind.
 
-    Lines with a traceback are of one kind when the same line of code raised.
+    Lines are of one kind if they have the same logger and the same message before its arguments
+    are inserted. If they have a traceback, the same line of code must also have raised.
     """
 
     def __init__(self, seldom: Seldom) -> None:
@@ -50,7 +51,7 @@ class Limit(logging.Filter):
         self._seldom = seldom
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Decide once for a record, however many handlers it comes to."""
+        """Return whether to log a record. The decision is made once, also with several handlers."""
         if not hasattr(record, "left_out"):
             count = self._seldom.left_out((record.name, record.msg, _raised_at(record)))
             record.left_out = count
@@ -60,7 +61,7 @@ class Limit(logging.Filter):
 
 
 def before(count: int) -> str:
-    """Return what a line says of those that were left out before it."""
+    """Return the end of a line: how many lines were omitted before it."""
     return f", and {count} before it" if count else ""
 
 
@@ -72,13 +73,13 @@ def _raised_at(record: logging.LogRecord) -> object:
 
 
 def limit() -> None:
-    """Limit what goes to the handlers of this process, those of uvicorn's own loggers included.
+    """Limit the lines that reach the handlers of this process, including those of uvicorn.
 
-    A server's access log stays as it is: whoever turns that on wants each line.
+    The access log is not limited: an operator who enables it wants each line.
     """
     rule = Limit(Seldom())
     handlers = [h for name in ("", "uvicorn") for h in logging.getLogger(name).handlers]
-    if logging.lastResort is not None:  # what Python writes to when there is no handler
+    if logging.lastResort is not None:  # Python uses it when there is no handler
         handlers.append(logging.lastResort)
     for handler in handlers:
         if not any(isinstance(there, Limit) for there in handler.filters):

@@ -1,4 +1,4 @@
-"""Media types in the headers of a request (RFC 9110 §8.3, §12.5): parsed, with their parameters."""
+"""Parse the media types in the headers of a request, with parameters (RFC 9110 §8.3, §12.5)."""
 
 import re
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ _QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 @lru_cache(128)
 def is_utf8(content_type: bytes, media_type: str) -> bool:
-    """Return whether a body of this Content-Type is of this media type, and in UTF-8.
+    """Return whether this Content-Type names this media type, and UTF-8 or no charset.
 
-    Parameters other than `charset` are ignored (RFC 2045 §1). A media type and its parameters have
-    no case, and a quoted value is the same as an unquoted one (RFC 9110 §5.6.6).
+    Parameters other than `charset` are ignored (RFC 2045 §1). A media type and its parameters are
+    case-insensitive, and a quoted value is the same as an unquoted one (RFC 9110 §5.6.6).
     """
     name, parameters = _parsed(content_type.decode("latin-1"))
     return name == media_type and [v for n, v in parameters if n == "charset"] in ([], ["utf-8"])
@@ -22,7 +22,7 @@ def is_utf8(content_type: bytes, media_type: str) -> bool:
 
 @lru_cache(128)
 def weights(accept: bytes) -> Mapping[str, float]:
-    """Return what is accepted, and how gladly (RFC 9110 §12.4.2): 1 is most, 0 not at all."""
+    """Return the weight of each accepted value (RFC 9110 §12.4.2): 1 is the highest, 0 refuses."""
     named: dict[str, float] = {}
     for accepted in parse_http_list(accept.decode("latin-1")):
         name, parameters = _parsed(accepted)
@@ -36,5 +36,5 @@ def _parsed(value: str) -> tuple[str, list[tuple[str, str]]]:
     message = Message()
     message["Content-Type"] = value.lower()
     [(name, _), *parameters] = message.get_params([("", "")])
-    # One that names its charset (RFC 2231) comes as a tuple, which is nothing that is known here.
+    # A parameter that names its own charset (RFC 2231) is a tuple. Its text matches no known value.
     return name, [(parameter, str(said)) for parameter, said in parameters]

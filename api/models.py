@@ -37,7 +37,7 @@ SCHEMA = "tasks"
 
 TASKS_PER_OWNER = 10_000
 IDS_PER_OWNER = 30_000
-"""Ids that are remembered for an owner: those of tasks, and the tombstones of deleted ones."""
+"""The most ids that are stored for an owner: of tasks, and of tombstones (deleted tasks)."""
 LABELS_PER_TASK = 20
 NIL = str(UUID(int=0))
 """Never anybody's id: what a malformed id asks for, so that it costs what any other does."""
@@ -276,7 +276,7 @@ class Owner(_Table, table=True):
     owner_id: str = Field(primary_key=True, sa_type=Text)
     task_count: int
     tombstone_count: int = Field(sa_column_kwargs={"server_default": "0"})
-    """Rows of `task_ids` whose task was deleted; the others are counted by `task_count`."""
+    """The number of rows of `task_ids` whose task was deleted. `task_count` counts the others."""
     change_number: int = _number()
     """Of the last write. Taken under this row's lock, so that numbers appear in their order."""
     forgotten_number: int = _number()

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: what an outage is, and a bounded pool.
+"""Connections to PostgreSQL: a bounded connection pool, and the errors that mean an outage.
 
 A pool of our own, since asyncpg's costs more than most statements do: it resets the session after
 each use, in a round trip and a task of its own. Here nothing is set for longer than a transaction.
@@ -38,28 +38,29 @@ There are some 200 in all, and whoever asked for each would have the database ke
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a pool may use, and how long it waits. All times are in seconds."""
+    """The size of a connection pool and its timeouts. All times are in seconds."""
 
     size: int = 10
-    """Connections of one process, those whose statement was given up included."""
+    """The most connections of one process, including those whose statement was abandoned."""
     queue: int = 2_000
-    """Requests that may wait for a connection. The next one is answered 503 at once."""
+    """The most requests that wait for a connection. One more is answered 503 at once."""
     wait: float = CONNECT_TIMEOUT
-    """For a connection of the pool to become free."""
+    """The most time that a request waits for a connection of the pool."""
     statement: float = 4.0
-    """For the answer to one statement. PostgreSQL itself cancels it after nine tenths of that
-    (`statement_timeout`), so that the connection can be used again."""
+    """The most time that the API waits for the answer to one statement. PostgreSQL cancels it
+    after nine tenths of that (`statement_timeout`), so that the connection can be reused."""
     transaction: float = 60.0
-    """For a transaction to send its next statement. PostgreSQL closes the connection then."""
+    """The most time between two statements of a transaction. After it PostgreSQL closes the
+    connection (`idle_in_transaction_session_timeout`)."""
     grace: float = 1.0
-    """For PostgreSQL to say that it cancelled a statement, and for an idle connection to answer
-    after another one has died."""
+    """The most time that PostgreSQL has to confirm that it cancelled a statement, and that an idle
+    connection has to answer a check after another connection was lost."""
     idle: float = 300.0
-    """After which an unused connection is closed: a firewall may have dropped it silently."""
+    """The time after which an unused connection is closed: a firewall may have dropped it."""
 
     @property
     def in_postgresql(self) -> str:
-        """The limit of a statement as a setting of PostgreSQL, in milliseconds."""
+        """The value of PostgreSQL's `statement_timeout`, in milliseconds."""
         return f"{self.statement * 900:.0f}"
 
 
@@ -87,7 +88,7 @@ class Connection(_Connection):
     def __init__(self, *of_asyncpg: Any) -> None:
         super().__init__(*of_asyncpg)
         self.is_begun = False
-        """Whether a transaction was begun whose end is not known. Nobody else may use it then."""
+        """Whether the connection may be in a transaction. The pool must not lend it then."""
         self._prepared: dict[str, PreparedStatement[Row]] = {}
 
     async def run(self, sql: str, values: Sequence[object], record: type[Row]) -> list[Row]:
@@ -134,10 +135,10 @@ class Lost(Unavailable):
 
 
 class Pool:
-    """Lend connections, the most recently used one first, and open them when they are needed.
+    """Lend connections, the most recently used one first, and open them on demand.
 
-    A process never has more than `limits.size` of them, whatever becomes of their statements: a
-    connection whose statement was given up counts until PostgreSQL has ended that statement.
+    A pool never has more than `limits.size` connections. A connection whose statement was abandoned
+    counts until PostgreSQL has ended that statement.
     """
 
     def __init__(self, url: str, limits: Limits = Limits()) -> None:
@@ -151,10 +152,10 @@ class Pool:
         self._settling: dict[asyncio.Task[None], Connection] = {}
         self._running = False
         self.server: Server | None = None
-        """What is behind the URL: known with the first connection."""
+        """The properties of the server, or None before the first connection."""
 
     def free(self) -> "Connection | None":
-        """Return an idle connection that is known to live. Give it back through `lent`."""
+        """Return an idle connection that needs no check, or None. Give it back through `lent`."""
         while self._free and self._running:
             connection, since = self._free[-1]
             if since < self._doubtful_until:
@@ -168,7 +169,7 @@ class Pool:
     async def take(self) -> Connection:
         """Return a connection. Give it back through `lent`.
 
-        Raises Unavailable when there is none within `limits.wait`, or when the queue is full.
+        Raises Unavailable when none is free within `limits.wait`, or when the queue is full.
         """
         if not self._running:
             raise Unavailable
@@ -189,7 +190,7 @@ class Pool:
         return _Lent(self, connection)
 
     def give(self, connection: Connection, error: BaseException | None) -> None:
-        """Take a connection back, and raise what this error of its statement means to a client."""
+        """Take a connection back. Raise Unavailable if the error means an outage."""
         try:
             if error is not None:
                 self._judge(connection, error)
@@ -204,19 +205,19 @@ class Pool:
                 self._pass_on(connection)
 
     def open(self) -> None:
-        """Start to lend. The first connection is opened when the first request needs it."""
+        """Start to lend connections. The first request opens the first connection."""
         self._loop = asyncio.get_running_loop()
         self._late = None  # of the line of another loop, if there was one
         self._running = True
 
     async def close(self) -> None:
-        """Close the idle connections now, and those that are lent when they are given back."""
+        """Close the idle connections now, and each lent connection when it is given back."""
         self._running = False
         settling = dict(self._settling)
         for task in settling:
             task.cancel()
         await asyncio.gather(*settling, return_exceptions=True)
-        for connection in settling.values():  # a task that had not begun has not closed it
+        for connection in settling.values():  # a task cancelled before it began closes nothing
             connection.terminate()
         while self._free:
             connection, _ = self._free.pop()
@@ -232,13 +233,13 @@ class Pool:
             raise
 
     async def _connected(self) -> Connection:
-        """Open a connection, with a cache of statements if the server keeps them."""
+        """Open a connection, with a cache of prepared statements if the server supports them."""
         size = STATEMENTS if self.server and self.server.keeps_statements else 0
         connection = await _connect(self._url, self._limits, size)
         try:
             if self.server is None:
                 self.server = await Server.behind(connection)
-            if self.server.keeps_statements and not size:  # others may have asked meanwhile
+            if self.server.keeps_statements and not size:  # another task has set `server`
                 connection.terminate()
                 return await self._connected()
             await take_text(connection)
@@ -248,7 +249,7 @@ class Pool:
         return connection
 
     async def _checked(self) -> "Connection | None":
-        """Return an idle connection that still answers after another one has died."""
+        """Return an idle connection that answers a check, or None. Close those that do not."""
         while self._free and self._running:
             connection, _ = self._free.pop()
             if await self._answers(connection):
@@ -257,11 +258,11 @@ class Pool:
         return None
 
     async def _settle(self, connection: Connection) -> None:
-        """Lend a connection again once PostgreSQL has ended the statement that was given up.
+        """Lend a connection again once PostgreSQL has ended its abandoned statement.
 
-        asyncpg has sent a cancel request by then. Terminating the connection instead would drop
-        that request: PostgreSQL would work on, beside the connection that replaces this one. One
-        that may still be in a transaction is closed then, and never lent again.
+        asyncpg has already started a cancel request. Terminating the connection now would drop that
+        request: PostgreSQL would continue the statement while another connection replaces this
+        one. A connection that may still be in a transaction is closed, and never lent again.
         """
         if await self._answers(connection) and self._running and not connection.is_begun:
             self._pass_on(connection)
@@ -280,7 +281,7 @@ class Pool:
         return not connection.is_closed()
 
     async def _wait(self) -> "Connection | None":
-        """Wait in line for a connection that is given back, or for the right to open one (None)."""
+        """Wait for a connection that is given back, or for permission to open one (None)."""
         turn: asyncio.Future[Connection | None] = self._loop.create_future()
         place = turn, self._loop.time() + self._limits.wait
         self._line.append(place)
@@ -297,7 +298,7 @@ class Pool:
             raise
 
     def _turn_away(self) -> None:
-        """Fail the waiters that are past their deadline. The line is ordered by deadline."""
+        """Fail the waiters that are past their deadline. The queue is ordered by deadline."""
         self._late = None
         while self._line:
             turn, until = self._line[0]
@@ -309,7 +310,7 @@ class Pool:
                 turn.set_exception(Unavailable())
 
     def _judge(self, connection: Connection, error: BaseException) -> None:
-        # asyncpg's own error for a wrong argument is among them: a bug, and a ValueError.
+        # AWAY includes asyncpg's error for a wrong argument: a ValueError, and a bug of ours.
         if isinstance(error, AWAY) and not isinstance(error, ValueError):
             if connection.is_closed() or isinstance(error, _FATAL):
                 connection.terminate()
@@ -322,7 +323,7 @@ class Pool:
         self._pass_on(None)
 
     def _pass_on(self, connection: "Connection | None") -> None:
-        """Hand a connection, or the right to open one (None), to the first in the line."""
+        """Hand a connection, or permission to open one (None), to the first waiter."""
         while self._line:
             turn, _ = self._line.popleft()
             if not turn.done():
@@ -376,17 +377,18 @@ def _moment_as_text(moment: datetime) -> str:
 
 
 async def connect(url: str, limits: Limits = Limits()) -> Connection:
-    """Open a connection beside the pool. Raises Unavailable when that fails."""
+    """Open a connection outside the pool. Raises Unavailable when that fails."""
     try:
         return await _connect(url, limits, STATEMENTS)
-    except (*AWAY, asyncpg.PostgresError) as outage:  # it refuses: an unknown setting, for example
+    except (*AWAY, asyncpg.PostgresError) as outage:  # a refusal, e.g. of a setting
         raise Unavailable from outage
 
 
 async def _connect(url: str, limits: Limits, cached_statements: int) -> Connection:
-    """Open a connection whose statements PostgreSQL itself ends in time, if that may be set here.
+    """Open a connection, with timeouts that PostgreSQL enforces if the server accepts them.
 
-    PgBouncer refuses to start a session with such a setting, unless it is told to ignore it.
+    PgBouncer refuses a session that starts with such a setting, unless it is configured to ignore
+    the setting. The connection is then opened without the timeouts.
     """
     given = arguments(url)
     limited = {
@@ -416,7 +418,7 @@ async def _connect(url: str, limits: Limits, cached_statements: int) -> Connecti
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What is behind a URL: PostgreSQL itself, or a pooler before it."""
+    """The properties of the server at a URL: PostgreSQL, or a pooler in front of it."""
 
     keeps_statements: bool
     """Whether a statement that is prepared on a connection can be run on it later.
@@ -427,16 +429,16 @@ class Server:
     prepared there, so that all of a statement has to happen in one transaction.
     """
     limits_statements: bool
-    """Whether PostgreSQL ends a statement by itself after a while.
+    """Whether PostgreSQL cancels a statement after a timeout of its own.
 
-    Where it does not, only a cancel request of ours ends one: a process that is killed sends none.
+    Otherwise only our cancel request ends a statement, and a killed process sends no request.
     """
     is_citus: bool
     """Whether an owner's statement must be announced to other nodes (see `citus`)."""
 
     @classmethod
     async def behind(cls, connection: Connection) -> Self:
-        """Ask over this connection."""
+        """Return the properties of the server of this connection."""
         name = f"bearer_tasks_{secrets.token_hex(8)}"
         async with connection.transaction():
             asked = await connection.prepare(

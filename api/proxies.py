@@ -1,7 +1,7 @@
-"""Which proxy the environment names for a URL: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+"""Find the proxy for a URL in HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
 
-What runs on this machine, and this product's own hosts, are never reached through one: a proxy
-elsewhere cannot lead there, or leads somewhere else.
+This machine and the hosts of the web app and the API are never reached through a proxy: a proxy on
+another machine cannot reach them, or reaches a different host under that name.
 """
 
 from collections.abc import Collection
@@ -19,9 +19,9 @@ def own_hosts(config: Config) -> frozenset[str]:
 
 
 def proxy_for(url: str, own: Collection[str] = ()) -> str | None:
-    """Return the URL of the proxy to reach this URL through; None for no proxy.
+    """Return the URL of the proxy for requests to this URL; None if they use no proxy.
 
-    Raises ConfigError for a proxy of a kind that is not supported.
+    Raises ConfigError when the proxy is neither an http nor an https proxy.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -42,7 +42,7 @@ def proxy_for(url: str, own: Collection[str] = ()) -> str | None:
 
 
 def shown(proxy: str) -> str:
-    """Return the proxy's URL without the user and the password that it may hold."""
+    """Return the URL of the proxy without its user and password."""
     parts = urlsplit(proxy)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -57,7 +57,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_excluded(host: str) -> bool:
-    """Whether NO_PROXY names a network with this address, as curl and Go read it and urllib not."""
+    """Return whether NO_PROXY names a network with this address. curl and Go do so; urllib not."""
     try:
         address = ip_address(host)
     except ValueError:

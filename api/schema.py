@@ -583,9 +583,9 @@ WRITTEN = {
 }
 PLACED = {"Task": TaskRow}
 _LABEL = 4 * 50 + 3
-"""Bytes, with its quotes and a comma."""
+"""The most bytes of a label, with its quotes and a comma."""
 _CURSOR = 2_100
-"""Bytes: a title's takes the most, which folding can make three times as long."""
+"""The most bytes of a cursor. A cursor of a title is the longest: folding can triple a title."""
 SIZES = {
     "Task": {
         "title": 4 * 200,
@@ -596,7 +596,7 @@ SIZES = {
     "PageInfo": {"startCursor": _CURSOR, "endCursor": _CURSOR},
     "Viewer": {"id": 4 * 255, "email": 8_192, "labels": MAX_LABELS * _LABEL},
 }
-"""The most bytes of what may be long, in JSON: UTF-8 has four for a character."""
+"""The most bytes of each long field in JSON. A character has at most four bytes in UTF-8."""
 
 
 schema = Schema(

@@ -67,12 +67,13 @@ MAX_AT_ONCE = 100
 """Ids or inputs in one list, doubled ids apart."""
 TRASH_DAYS = 30
 RETAINED_AT_ONCE = 1_000
-"""Tasks that one statement takes out of the trash for good. The others wait for the next round."""
+"""The most tasks of the trash that one statement deletes. The next round deletes the others."""
 TOMBSTONE_DAYS = 90
 LEAST_TOMBSTONE_DAYS = 1
-"""For an owner with too many. Clients that follow the changes must ask within this time."""
+"""The shortest life of a tombstone, for an owner with too many ids. A client must read the change
+feed at least this often."""
 FORGOTTEN_AT_ONCE = 5_000
-"""Tombstones that make room for new tasks."""
+"""The most tombstones that are deleted at once to make room for new tasks."""
 
 _FOLDED = {"title": "title_folded", "description": "description_folded"}
 _WRITTEN = [*TaskFields.model_fields, *_FOLDED.values()]
@@ -89,7 +90,7 @@ GET = Statement(select(*SHOWN).where(_mine, tasks.c.id == _id))
 def _create() -> Statement:
     """Counts the tasks, takes their ids and writes them; an id that is taken undoes all of it.
 
-    The CHECKs on the counts bound an owner's tasks and ids, and keep out who was purged.
+    The CHECK constraints bound the tasks and ids of an owner, and refuse a purged owner.
     """
     key = (column("id", Uuid), column("input_digest", LargeBinary))
     written = (column(name, tasks.c[name].type) for name in _WRITTEN)
@@ -154,8 +155,9 @@ _turn = (
     .with_for_update()
     .cte("turn")
 )
-"""The lock of the owner's row. It is taken before any task is read, so that a write sees what the
-last writer left. It has `now()` as a column: Citus takes no function in a CASE or a COALESCE."""
+"""The lock on the owner's row. It is taken before any task is read, so that a write sees the result
+of the write before it. `now()` is a column of it, since Citus refuses functions in CASE and
+COALESCE."""
 
 
 def _locked(*which: ColumnElement[bool], most: int | None = None) -> CTE:
@@ -276,9 +278,10 @@ EMPTY_TRASH = _delete(_stale, exists(_stale))
 
 
 def _forget_deleted(*which: ColumnElement[bool]) -> Statement:
-    """Forget these tombstones, and note the last change number among them.
+    """Delete these tombstones, and record the highest change number among them.
 
-    The count is corrected upwards to 0: a process of an older release does not count.
+    The count never drops below 0, although it may be too low: a process of an older release does
+    not count its tombstones.
     """
     forgotten = (
         delete(task_ids)
@@ -303,10 +306,10 @@ FORGET_DELETED = _forget_deleted(IS_FORGETTABLE)
 
 
 def _forget_oldest() -> Statement:
-    """Make room for an owner's new ids: forget the oldest tombstones, but none of the last day.
+    """Delete the oldest tombstones of an owner to make room for new ids, but none of the last day.
 
-    Up to a change number, and not by joining ids: PostgreSQL may take an owner for one of a few
-    tasks, and then compares each of 30,000 ids with each of 5,000.
+    The tombstones are selected by their change number, not by a join on their ids: if PostgreSQL
+    estimates that the owner has few tasks, a join compares each of 30,000 ids with each of 5,000.
     """
     is_old = task_ids.c.deleted_at < _days_ago(LEAST_TOMBSTONE_DAYS)
     oldest = (
@@ -328,7 +331,7 @@ _closed = insert(owners).values(owner_id=OWNER, task_count=0, purged_at=func.now
 CLOSE = Statement(
     _closed.on_conflict_do_update(
         index_elements=["owner_id"],
-        # Not `now()` once more: Citus takes no function here.
+        # `now()` cannot be written here again: Citus refuses functions in this place.
         set_={
             "task_count": 0,
             "tombstone_count": 0,
@@ -353,7 +356,7 @@ _FULL = {
     "ck_owners_id_count": f"makes more than {IDS_PER_OWNER} tasks, with those that were deleted"
     " within the last day: try again later",
 }
-"""For a constraint, what is wrong with a create that it refuses."""
+"""The error message for a create that violates a constraint, by the name of the constraint."""
 
 _field_types = {
     name: TypeAdapter[Any](Annotated[field.annotation, field])  # type: ignore[arg-type]  # made at run time
@@ -418,7 +421,7 @@ class Tasks:
                 if full is None:
                     raise
                 again = await self._same(new)
-                if len(again) > len(there):  # sent twice, and the first took the last place
+                if len(again) > len(there):  # a duplicate: the first request took the last place
                     there = again
                 elif violated == "ck_owners_id_count" and not made_room:
                     await self._owned.rows(FORGET_OLDEST)

@@ -26,7 +26,7 @@ LIFE_MARGIN = 60
 REMEMBERED = 10_000
 """Verified tokens whose claims are kept, about 1 KB each; the one used longest ago goes first."""
 TYPES = ("jwt", "at+jwt")
-"""The media types that an access token's `typ` may name, in lower case; it may be missing too."""
+"""The media types that the `typ` of an access token may name, in lower case. `typ` is optional."""
 MAX_AUDIENCES = 10
 
 
@@ -125,10 +125,10 @@ class Verifier:
 
 
 def _check(claim: str, values: Collection[str], expected: str | None, key: Key) -> None:
-    """Raise InvalidToken unless one of the values is the expected one, a trailing slash ignored.
+    """Raise InvalidToken unless one of the values is the expected one. Ignore a trailing slash.
 
-    With the comparison off (`expected` is None), the claim must still be there under a key that
-    signs other things too: Better Auth's e-mail tokens have neither `iss` nor `aud`.
+    If `expected` is None, the values are not compared. The claim must still be present if the key
+    also signs other tokens: Better Auth's e-mail tokens have neither `iss` nor `aud`.
     """
     if expected is None:
         if not values and key.shared_with_others:
@@ -144,7 +144,7 @@ async def opened(
 
     Of the header `alg`, `kid` and `typ` have a say, and nothing that it links to or brings along
     (`jku`, `x5u`, `jwk`, `x5c`). `types` are media types in lower case, without `application/`.
-    A missing `typ` is as good as "JWT". Raises InvalidToken, and KeysUnavailable.
+    A missing `typ` means "JWT". Raises InvalidToken and KeysUnavailable.
     """
     segments = token.split(".")
     if len(segments) != 3:
@@ -166,7 +166,7 @@ async def opened(
 def _media_type(typ: object) -> object:
     """Return the media type that a `typ` names, in lower case and without `application/`.
 
-    Media types have no case, and that prefix may be left out (RFC 7515 §4.1.9, RFC 2045 §5.1).
+    Media types are case-insensitive, and the prefix is optional (RFC 7515 §4.1.9, RFC 2045 §5.1).
     """
     return typ.lower().removeprefix("application/") if isinstance(typ, str) else typ
 
@@ -219,9 +219,9 @@ def seconds(claims: dict[str, object], claim: str) -> float | None:
 
 
 def audiences(claims: dict[str, object]) -> tuple[str, ...]:
-    """Return the audiences that `aud` names (RFC 7519 §4.1.3); none when the claim is missing.
+    """Return the audiences in `aud` (RFC 7519 §4.1.3), or an empty tuple when it is missing.
 
-    Raises InvalidToken unless it is one string, or a list of 1 to MAX_AUDIENCES strings.
+    Raises InvalidToken unless `aud` is a string, or a list of 1 to MAX_AUDIENCES strings.
     """
     if "aud" not in claims:
         return ()
@@ -233,10 +233,10 @@ def audiences(claims: dict[str, object]) -> tuple[str, ...]:
 
 
 def text(claims: dict[str, object], claim: str, longest: int) -> str | None:
-    """Return a claim of plain text; None when it is missing.
+    """Return the text of a claim; None when the claim is missing.
 
-    Raises InvalidToken unless it has 1 to `longest` characters, none of them a control or a lone
-    surrogate.
+    Raises InvalidToken unless the claim is a string of 1 to `longest` characters, without control
+    characters and lone surrogates.
     """
     return _plain(claims[claim], claim, longest) if claim in claims else None
 

@@ -1,8 +1,8 @@
 """Check that every locked package can be installed on every platform that README names.
 
-`make check` runs it again when a lock file has changed. It asks the registry which files there are
-and installs nothing. A Python package must have a wheel: to build one takes a compiler. A package
-of npm that has a binary for each platform must have one for each of ours.
+`make check` runs this check when a lock file has changed. The check asks the registry which files
+exist, and installs nothing. A Python package must have a wheel, because building one requires a
+compiler. An npm package with platform-specific binaries must have one for each of our platforms.
 """
 
 import json
@@ -27,12 +27,12 @@ PYTHON_LOCKS = (
 )
 NODE_LOCKS = ("frontend/package-lock.json", "benchmarks/peers/package-lock.json")
 PYTHONS = ("3.11", "3.14")
-"""The oldest that is supported and the newest that is released."""
+"""The oldest supported version and the newest released one."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """One platform, as README, uv and npm name it."""
+    """One platform, under the names that README, uv and npm give it."""
 
     name: str
     target: str
@@ -46,17 +46,17 @@ PLATFORMS = (
     Platform("macOS (Intel)", "x86_64-apple-darwin", "darwin", "x64"),
     Platform("macOS (Apple silicon)", "aarch64-apple-darwin", "darwin", "arm64"),
 )
-"""WSL is Linux to both."""
+"""The platforms that README names. For uv and npm, WSL is Linux."""
 
 
 class Unreachable(Exception):
-    """The registry cannot be asked just now; its text says why."""
+    """The registry cannot be reached; the message says why."""
 
 
 def main() -> None:
-    """Print what cannot be installed where, and exit with 1 if there is any.
+    """Print the packages that a platform lacks, and exit with 1 if there are any.
 
-    Without a network nothing is known: that fails in CI alone, and is asked again next time.
+    Without a network the check fails only in CI. Elsewhere the next `make check` repeats it.
     """
     try:
         with ThreadPoolExecutor(4) as pool:
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def python_gap(root: Path, lock: str, platform: Platform, python: str) -> str | None:
-    """Return what this lock lacks for this platform and Python; None if it can be installed.
+    """Return what is missing for this lock, platform and Python; None if all can be installed.
 
     Raises Unreachable.
     """
@@ -91,16 +91,16 @@ def python_gap(root: Path, lock: str, platform: Platform, python: str) -> str | 
     if done.returncode == 0:
         return None
     said = " ".join(done.stderr.partition("error:")[2].split())
-    if done.returncode != 1:  # 1 is "no solution", the others are uv's own trouble
+    if done.returncode != 1:  # 1 means "no solution"; other codes are errors of uv
         raise Unreachable(said)
     return f"{lock}, {platform.name}, Python {python}: {said}"
 
 
 def node_gaps(root: Path, lock: str) -> Iterator[str]:
-    """Yield what this lock lacks, a line for each package and platform."""
+    """Yield a line for each package and platform for which this lock has no binary."""
     packages = json.loads((root / lock).read_text(encoding="utf-8"))["packages"]
     for path, package in packages.items():
-        if "cpu" in package:  # one of somebody's binaries, or all that there is of this package
+        if "cpu" in package:  # the binary of another package, or a package that is one binary
             binaries = [] if package.get("optional") else [package]
         else:
             names = package.get("optionalDependencies", ())
@@ -112,7 +112,7 @@ def node_gaps(root: Path, lock: str) -> Iterator[str]:
 
 
 def _dependency(packages: Mapping[str, Any], path: str, name: str) -> Mapping[str, Any]:
-    """Return the package that Node finds from this path; an empty one where there is none."""
+    """Return the package that Node resolves from this path; an empty mapping if there is none."""
     folders = [path]
     while folders[-1]:
         folders.append(folders[-1].rpartition("node_modules/")[0].rstrip("/"))
@@ -129,7 +129,7 @@ def _runs_on(package: Mapping[str, Any], platform: Platform) -> bool:
 
 
 def _allows(listed: Sequence[str] | None, value: str) -> bool:
-    """Return whether a list of package.json allows this value; some list what they do not allow."""
+    """Return whether a list of package.json allows this value. An entry `!value` excludes it."""
     return not listed or value in listed or (listed[0][0] == "!" and f"!{value}" not in listed)
 
 

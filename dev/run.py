@@ -78,8 +78,8 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
     web = _serve_at(settings, "NEXT_PUBLIC_BETTER_AUTH_URL", 3000)
     api = _serve_at(settings, "API_URL", 8000)
-    # Both servers are reached by the address that they listen on: Node and Python look `localhost`
-    # up in the hosts file, where it may be another one.
+    # The URLs name the address on which both servers listen. `localhost` may be another address:
+    # Node and Python look it up in the hosts file.
     address = loopback()
     at = f"[{address}]" if ":" in address else address
     settings.setdefault("EVENTS_URL", f"http://{at}:{api}/events")
@@ -157,7 +157,7 @@ def _serve_at(settings: dict[str, str], name: str, usual: int) -> int:
 
 
 def loopback(lookup: Callable[[], Collection[str]] = lambda: _addresses("localhost")) -> str:
-    """Return where to listen: 127.0.0.1, or ::1 where `localhost` is that address alone."""
+    """Return the address to listen on: 127.0.0.1, or ::1 if `localhost` is only that address."""
     found = lookup()
     return "::1" if "::1" in found and "127.0.0.1" not in found else "127.0.0.1"
 

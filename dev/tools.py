@@ -1,8 +1,8 @@
 """Make `.tools`, a virtual environment that holds uv, which installs everything else.
 
-`make setup` runs this first, on the standard library of the Python that it was given. The programs
-of a virtual environment name their folder and their Python by absolute paths. So `.tools` and
-`.venv` are removed and made again after the folder was renamed or Python was replaced.
+`make setup` runs this script first, so it uses only the standard library of Python. The programs of
+a virtual environment contain the absolute paths of their folder and of their Python. So `.tools`
+and `.venv` are removed and created again after the folder was renamed or Python was replaced.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from pathlib import Path
 UV = "0.13.8"
 ROOT = Path(__file__).resolve().parent.parent
 DONE = ".tools/.done"
-"""Holds what the installation was made for. Its date tells make whether it was made again."""
+"""The file that records the folder, the Python and the uv of `.tools`. make compares its date."""
 
 
 def main() -> None:
-    """Make `.tools` unless the one that is there was made for this folder and this Python."""
+    """Create `.tools`, unless it already exists for this folder, this Python and this uv."""
     done, made_for = ROOT / DONE, _made_for()
     with contextlib.suppress(OSError):
         if done.read_text(encoding="utf-8") == made_for:
@@ -42,10 +42,11 @@ def main() -> None:
 
 
 def trusting_the_system(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return this environment, in which pip trusts the system's certificate authorities too.
+    """Return the environment with variables that make pip trust the system's authorities too.
 
-    From 24.2 on pip does by itself, and from 23.3 on when it is asked. Before, it takes a file of
-    them. What the environment or pip's own configuration names comes before all of this.
+    pip 24.2 and newer trusts them by default, and pip 23.3 to 24.1 if the feature `truststore` is
+    enabled. An older pip needs a file of certificates. Variables of the environment and pip's own
+    configuration take precedence.
     """
     added = {}
     if (23, 3) <= tuple(map(int, ensurepip.version().split(".")[:2])) < (24, 2):

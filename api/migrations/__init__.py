@@ -28,8 +28,8 @@ def head() -> str | None:
 def upgrade(url: str, partitions: int | None = None) -> None:
     """Applies what is pending, one process at a time. Blocks, and must not run in an event loop.
 
-    Given a number of `partitions`, divides the tables of owners into so many; 1 makes each of them
-    one table again. Raises Failed.
+    If `partitions` is given, each table with an `owner_id` is divided into that number of hash
+    partitions; with 1 it becomes an ordinary table again. Raises Failed.
     """
     config = _config()
     config.attributes.update(url=url, partitions=partitions)

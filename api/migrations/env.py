@@ -23,9 +23,10 @@ ROW_SECURITY = Path(__file__).with_name("row_security.sql")
 
 
 def _only_ours(name: str | None, kind: str, _: Any) -> bool:
-    """Leaves Better Auth's tables alone: they are not in the models, and not Alembic's to drop.
+    """Return whether Alembic compares this object with the models.
 
-    Nor are partitions, which their tables bring.
+    Better Auth's tables and the partitions of our tables are not in the models. Without this filter
+    Alembic would drop them.
     """
     if kind == "schema":
         return name == SCHEMA
@@ -70,7 +71,7 @@ async def _run() -> None:
     url = context.config.attributes.get("url") or DatabaseConfig.read().direct_url
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        # Not by SQLAlchemy, which reads a URL by rules of its own.
+        # SQLAlchemy must not parse the URL: its rules differ from those of `database_url`.
         async_creator=lambda: asyncpg.connect(**arguments(url), timeout=CONNECT_TIMEOUT),
         poolclass=NullPool,
     )

@@ -1,7 +1,8 @@
--- Divides every table that has an `owner_id` into `app.partitions` hash partitions by owner, or makes
--- it one table again for 1. PostgreSQL cannot do that in place: each table is made anew under its own
--- name, with its rows, constraints, indexes, triggers and grants. `row_security.sql` puts wall 3 up
--- around it afterwards. A table that is divided so already is left as it is.
+-- Divide every table that has an `owner_id` into `app.partitions` hash partitions by owner. With 1,
+-- make it an ordinary table again. PostgreSQL cannot do that in place, so each table is created anew
+-- under the same name, with its rows, constraints, indexes, triggers and grants. Afterwards
+-- `row_security.sql` restores row security (wall 3). A table that already has this number of
+-- partitions is not changed.
 DO $partitions$
 DECLARE
   number CONSTANT int := current_setting('app.partitions');
@@ -29,7 +30,7 @@ BEGIN
   IF cardinality(remade) > 0 AND EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
     RAISE EXCEPTION 'tables are divided by Citus here, not into partitions';
   END IF;
-  -- Nobody writes into a table between the copy and the end of it.
+  -- The locks prevent writes to a table while it is copied.
   FOR existing IN SELECT * FROM pg_class WHERE oid = ANY (remade) ORDER BY oid LOOP
     EXECUTE format('LOCK TABLE tasks.%I IN ACCESS EXCLUSIVE MODE', existing.relname);
   END LOOP;
@@ -74,7 +75,7 @@ BEGIN
           format('%s_%s_of_%s', existing.relname, remainder, number), number, remainder);
       END LOOP;
     END IF;
-    -- The rows of everyone are copied.
+    -- Row security must not hide any owner's rows from the copy.
     EXECUTE format('ALTER TABLE tasks.%I NO FORCE ROW LEVEL SECURITY', existing.relname);
     EXECUTE format('INSERT INTO tasks.remade (%s) SELECT %1$s FROM tasks.%I',
                    columns, existing.relname);

@@ -9,7 +9,7 @@
 DO $wall$
 DECLARE
   caller CONSTANT name := 'bearer_tasks_caller'; -- shared by all databases of this server
-  -- Citus connects to its other nodes as this role.
+  -- A node of Citus connects to the other nodes as this role, which therefore needs LOGIN there.
   login CONSTANT text := CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')
     THEN 'LOGIN' ELSE 'NOLOGIN' END;
   before CONSTANT text := current_setting('role');

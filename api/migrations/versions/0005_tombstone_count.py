@@ -1,4 +1,4 @@
-"""How many tombstones an owner has, which bounds them."""
+"""Add a count of each owner's tombstones, and bound it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,10 +15,10 @@ def upgrade() -> None:
         sa.Column("tombstone_count", sa.Integer(), server_default="0", nullable=False),
         schema="tasks",
     )
-    # This means the rows of everyone: see `env`, which forces row security again behind it.
+    # The UPDATE needs the rows of every owner. `env` forces row security again after the migration.
     for table in ("owners", "task_ids"):
         op.execute(f"ALTER TABLE tasks.{table} NO FORCE ROW LEVEL SECURITY")
-    # Owners who have more than are allowed by now keep them: the count stops where the limit is.
+    # An owner with more tombstones than the limit keeps them all; the count is set to the limit.
     op.execute(
         """
         UPDATE tasks.owners SET tombstone_count = least(found.number, 30000 - task_count)
