@@ -10,7 +10,9 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,15 +120,41 @@ def statements(server: Postgres, application: str) -> list[str]:
     if isinstance(server, _Lent):
         pytest.skip("needs the log of a server of its own")
     found = []
-    log = (server.home / "data/log/statements.json").read_text()
     # What is behind the last line's end is being written. `splitlines` would end one at U+2028.
-    for line in log.split("\n")[:-1]:
+    for line in _log(server).split("\n")[:-1]:
         entry = json.loads(line)
         message = entry.get("message", "")
         match = re.match(r"(?:statement|execute [^:]*): (.*)", message, re.DOTALL)
         if match and entry.get("application_name") == application:
             found.append(match[1])
     return found
+
+
+def _log(server: Postgres) -> str:
+    """Return the log of a server, with all that was run before this call.
+
+    PostgreSQL's collector writes it some time after the statement. It keeps the order, so that
+    everything is there once a mark that is sent last has come. A server that has stopped has
+    written its log to the end.
+    """
+    path = server.home / "data/log/statements.json"
+    mark = f"SELECT '{secrets.token_hex(8)}'"
+
+    async def send() -> None:
+        connection = await asyncpg.connect(server.url)
+        await connection.execute(mark)
+        await connection.close()
+
+    try:
+        with ThreadPoolExecutor(1) as pool:  # Playwright keeps an event loop in this thread
+            pool.submit(asyncio.run, send()).result()
+    except OSError:
+        return path.read_text()
+    deadline = time.monotonic() + 20
+    while mark not in (log := path.read_text()):
+        assert time.monotonic() < deadline, "the log is not written"
+        time.sleep(0.01)
+    return log[: log.index(mark)]
 
 
 class Server:
