@@ -57,7 +57,7 @@ class Limit(logging.Filter):
             record.left_out = count
             if count:
                 record.msg = f"{record.msg}{before(count)}"
-        return record.left_out is not None  # type: ignore[attr-defined]
+        return record.left_out is not None  # type: ignore[attr-defined]  # set above
 
 
 def before(count: int) -> str:
