@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +23,7 @@ from api.events import Events, Reader
 from api.execution import Compiled
 from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.media_types import weights
+from api.process import Process
 from api.proxies import own_hosts, proxy_for
 from api.retention import Retention
 from api.revocations import Revocations
@@ -49,34 +51,8 @@ REQUEST_HEADERS = (
 )
 """Headers that a page may send; `ALLOWED_HEADERS` adds others. The API reads only the first two."""
 
-_ALONE = (*HEADERS, (b"vary", b"Origin"))
-"""Of an answer to a program, which names no origin."""
 
-
-class Api(FastAPI):
-    """Takes /graphql past the router, which cost as much as the rest of its way here."""
-
-    graphql: ASGIApp
-    pages: ASGIApp
-    """The same for the pages of some origins, which it lets read the answers: no others, and no
-    cookies."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI. Programs send no Origin, and need not pay for what is done about one."""
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        if not limits.is_short(scope):
-            receive, send = limits.closing(receive, send)
-        if scope["path"] != "/graphql":
-            await super().__call__(scope, receive, _with(send, HEADERS))
-        elif any(name == b"origin" for name, _ in scope["headers"]):
-            await self.pages(scope, receive, _with(send, HEADERS))
-        else:
-            await self.graphql(scope, receive, _with(send, _ALONE))
-
-
-def create_app(config: Config) -> Api:
+def create_app(config: Config) -> FastAPI:
     """Connects to nothing until it is started; then to the database, and to JWKS_URL if set."""
     database = Database(config.database_url.get_secret_value())
     authentication = authenticating(config, database)
@@ -88,14 +64,17 @@ def create_app(config: Config) -> Api:
         max_age=config.access_token_max_age,
     )
 
-    app = Api(
-        lifespan=lifespan(database, authentication, Retention(database, revocations)),
+    process = Process()
+    app = FastAPI(
+        lifespan=lifespan(database, authentication, Retention(database, revocations), process),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,  # it would lead wherever the Host header says
+        exception_handlers={Exception: _failed},
     )
-    app.state.draining = False
+    app.add_middleware(_Edge)
+    app.add_middleware(process.counting)
 
     @app.get("/health/live")
     async def live() -> Response:
@@ -105,7 +84,7 @@ def create_app(config: Config) -> Api:
     @app.get("/health/ready")
     async def ready() -> Response:
         """Requests will be answered: what was revoked is known, and this process is to stay."""
-        if app.state.draining:
+        if process.draining:
             return Unavailable().response()
         try:
             await revocations.look()
@@ -134,16 +113,10 @@ def create_app(config: Config) -> Api:
     )
     graphql = Authenticated(GraphQLEndpoint(documents, execution, context), authentication)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
-    app.graphql = _BrowsersTo(None if documents.only_trusted else graphiql, graphql)
-    app.pages = CORSMiddleware(
-        app.graphql,
-        allow_origins=config.origins,
-        allow_methods=["GET", "POST"],
-        allow_headers=[*REQUEST_HEADERS, *config.allowed_headers],
-        expose_headers=["Retry-After", "WWW-Authenticate"],
-        max_age=86_400,
-    )
+    page = None if documents.only_trusted else graphiql
     app.router.routes.append(Route("/events", Events(reader, database, revocations)))
+    # The router tries one route after the other: the one that is asked for most comes first.
+    app.router.routes.insert(0, Route("/graphql", _CrossOrigin(config, _BrowsersTo(page, graphql))))
     return app
 
 
@@ -169,6 +142,55 @@ def authenticating(config: Config, database: Database) -> Authentication:
         key_set = KeySet(config.jwks_url, proxy=proxy_for(config.jwks_url, own_hosts(config)))
     revocations = Revocations(database, config.direct_url, max_age=config.access_token_max_age)
     return Authentication(verifier(config, key_set), revocations, key_set)
+
+
+class _Edge:
+    """A middleware for every request: the headers of its answer, and bodies that nobody reads."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            if not limits.is_short(scope):
+                receive, send = limits.closing(receive, send)
+            send = _with(send, HEADERS)
+        await self._app(scope, receive, send)
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """Answer where nothing else could, outside of every middleware."""
+    headers = {name.decode(): value.decode() for name, value in HEADERS}
+    return PlainTextResponse("Internal Server Error", 500, headers)
+
+
+class _CrossOrigin:
+    """Lets pages of the allowed origins read the answers. No other page may, and no cookie counts.
+
+    Programs send no Origin, and need not pay for what is done about one.
+    """
+
+    def __init__(self, config: Config, app: ASGIApp) -> None:
+        self._app = app
+        self._pages = CORSMiddleware(
+            app,
+            allow_origins=config.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=[*REQUEST_HEADERS, *config.allowed_headers],
+            expose_headers=["Retry-After", "WWW-Authenticate"],
+            max_age=86_400,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if any(name == b"origin" for name, _ in scope["headers"]):
+            await self._pages(scope, receive, send)
+        else:
+            await self._app(scope, receive, _with(send, _VARY))
+
+
+_VARY = ((b"vary", b"Origin"),)
 
 
 class _BrowsersTo:

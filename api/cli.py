@@ -36,9 +36,7 @@ DEV_LOCK, DEV_ENV = Path(".data/lock"), Path(".data/dev.env")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command. Exits 2 when it or the environment makes no sense, 1 when it fails."""
     chosen = _parser().parse_args(arguments)
-    logging.basicConfig(format="%(levelname)s:  %(name)s: %(message)s", level=logging.INFO)
-    for chatty in ("alembic", "httpx"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    _configure_logging()
     command: Callable[[argparse.Namespace], None] = chosen.command
     try:
         command(chosen)
@@ -47,12 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def application() -> "FastAPI":
-    """The app that the environment describes, for a server that imports it by name."""
-    from api import logs
+    """Return the app that the environment describes, for a server that imports it by name."""
+    from uvicorn.config import STARTUP_FAILURE
+
     from api.app import create_app
 
-    logs.limit()
-    return create_app(Config.read())
+    _configure_logging()
+    try:
+        return create_app(Config.read())
+    except ConfigError as error:
+        _stop(str(error), STARTUP_FAILURE)  # with which uvicorn does not start it again
+
+
+def _configure_logging() -> None:
+    logging.basicConfig(format="%(levelname)s:  %(name)s: %(message)s", level=logging.INFO)
+    for chatty in ("alembic", "httpx", "watchfiles"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--no-migrate", action="store_true", help="leave the database as it is")
     serve.add_argument("--reload", action="store_true", help="start again when the code changes")
+    serve.add_argument(
+        "--access-log", action="store_true", help="log each request, without its query string"
+    )
     serve.set_defaults(command=_serve)
 
     migrate = commands.add_parser(
@@ -144,11 +155,8 @@ def _span(text: str) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> None:
-    import uvicorn
-
     from api.app import create_app
-    from api.server import Server
-    from api.workers import Workers
+    from api.server import serve
 
     config = Config.read()
     _check_workers(chosen.workers, reload=chosen.reload)
@@ -162,30 +170,21 @@ def _serve(chosen: argparse.Namespace) -> None:
     if not chosen.no_migrate:
         _upgrade(config.direct_url)
     asyncio.run(_say_wall(config.database_url.get_secret_value()))
-    if chosen.reload:
-        logging.getLogger("watchfiles").setLevel(logging.WARNING)
-        uvicorn.run(
-            "api.cli:application",
-            factory=True,
-            host=chosen.host,
-            port=chosen.port,
-            reload=True,
-            reload_dirs=[str(Path(__file__).parent)],
-            proxy_headers=False,
-        )
-        return
-    server = Server(create_app(config), chosen.host, chosen.port)
-    if chosen.workers == 1:
-        server.run()
-    else:
-        sys.exit(Workers(server.run, chosen.workers).run(chosen.host, chosen.port))
+    app = create_app(config)  # also where workers make their own: what is wrong is said once
+    is_alone = chosen.workers == 1 and not chosen.reload
+    serve(
+        app if is_alone else "api.cli:application",
+        chosen.host,
+        chosen.port,
+        workers=chosen.workers,
+        reload_dir=Path(__file__).parent if chosen.reload else None,
+        access_log=chosen.access_log,
+    )
 
 
 def _check_workers(number: int, *, reload: bool) -> None:
     if number > 1 and reload:
         _stop("--workers: expected 1 with --reload, which starts one process again", 2)
-    if number > 1 and not hasattr(os, "fork"):
-        _stop("--workers: expected 1, since this platform's processes cannot share a socket", 2)
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     if number > cores:
         log.warning(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from graphql import (
     ArgumentNode,
@@ -67,10 +67,6 @@ _TOKEN = re.compile(
 )
 
 
-HAS_ARRIVED: Final[dict[str, dict[object, object]]] = {"bearer_tasks.has_arrived": {}}
-"""An extension of ASGI's scope, by which the server says that all of a body is there."""
-
-
 async def body(scope: Scope, receive: Receive, most: int, seconds: float = BODY_TIMEOUT) -> bytes:
     """Return a request's body of at most `most` bytes, from ASGI.
 
@@ -79,8 +75,6 @@ async def body(scope: Scope, receive: Receive, most: int, seconds: float = BODY_
 
     Raises OperationTooLarge; BadRequest when it is late; ClientDisconnect when it will never come.
     """
-    if scope.get("extensions") is HAS_ARRIVED:  # there is nothing to watch the clock for
-        return await _read(receive, most)
     if (_declared_length(scope) or 0) > most:
         raise _too_large(most)
     try:
@@ -122,9 +116,7 @@ def _declared_length(scope: Scope) -> int | None:
 
 
 def is_short(scope: Scope) -> bool:
-    """Return whether a request's body has arrived, or is declared to be at most `MAX_UNREAD`."""
-    if scope.get("extensions") is HAS_ARRIVED:
-        return True
+    """Return whether a request's body is declared to be at most `MAX_UNREAD`."""
     length = _declared_length(scope)
     return length is not None and length <= MAX_UNREAD
 

@@ -84,3 +84,18 @@ def limit() -> None:
     for handler in handlers:
         if not any(isinstance(there, Limit) for there in handler.filters):
             handler.addFilter(rule)
+
+
+def hide_query_strings() -> None:
+    """Leave query strings out of uvicorn's access log: a GET may carry a GraphQL document there."""
+    access = logging.getLogger("uvicorn.access")
+    if _without_query not in access.filters:
+        access.addFilter(_without_query)
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Cut a path. The arguments of such a line begin with the client, the method and the path."""
+    if isinstance(record.args, tuple) and len(record.args) > 2:
+        client, method, path, *rest = record.args
+        record.args = (client, method, str(path).partition("?")[0], *rest)
+    return True

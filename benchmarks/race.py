@@ -42,7 +42,10 @@ OWNERS = 2_000
 TURNS = 4_000
 """Requests of a workload, each of another owner in turn, which are then sent over and over."""
 CONNECTIONS = 32
-UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "info")
+UVICORN = ("--loop", "uvloop", "--no-access-log", "--log-level", "info")
+BOUNDED = ("--http", "api.connection:BoundedHttp", "--ws", "none")
+"""The API's own protocol, which the ceiling runs on, too."""
+UNBOUNDED = ("--http", "httptools")
 AS_TEXT = "Mercurius, moments as text"
 """Told to leave them as PostgreSQL writes them: to the microsecond, and with less work."""
 SAME_WORK = "Mercurius, same work"
@@ -139,9 +142,9 @@ def arena() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
             yield server, asyncio.run(owners(server.url)), Path(scratch)
 
 
-def python(app: str, folder: Path, env: dict[str, str]) -> stack.Server:
-    """Runs it on uvicorn with uvloop and httptools, as the API does."""
-    command = [sys.executable, "-m", "uvicorn", app, "--port", "0", *UVICORN]
+def python(app: str, folder: Path, env: dict[str, str], http: Sequence[str]) -> stack.Server:
+    """Run an app on uvicorn with uvloop and httptools, as the API does."""
+    command = [sys.executable, "-m", "uvicorn", app, "--port", "0", *UVICORN, *http]
     return stack.Server([*command], folder, env, r"running on (http://\S+)")
 
 
@@ -165,13 +168,13 @@ def entrants(
     """Each on a port of its own, and on the same database: all, or this API and one other."""
     env = trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
 
-    def served(module: str) -> stack.Server:
-        return python(f"benchmarks.servers.{module}:app", folder, env)
+    def served(module: str, *http: str) -> stack.Server:
+        return python(f"benchmarks.servers.{module}:app", folder, env, http or UNBOUNDED)
 
     starts: dict[str, Callable[[], stack.Server]] = {
         "this API": lambda: stack.api(folder, env),
         "graphql-core alone": lambda: stack.api(folder, env | {"EXECUTION": "reference"}),
-        "the ceiling": lambda: served("ceiling"),
+        "the ceiling": lambda: served("ceiling", *BOUNDED),
         "Strawberry's router": lambda: served("strawberry_router"),
         "the tutorial way": lambda: served("tutorial"),
     }

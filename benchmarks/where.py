@@ -30,7 +30,7 @@ PARTS = {
         *("(api/app.py", "(api/endpoint.py", "(api/documents.py", "(api/limits.py"),
         *("(api/cost.py", "(api/context.py"),
     ),
-    "HTTP": ("(uvicorn/", "(starlette/", "(api/http.py", "httptools", "llhttp", "parser.c"),
+    "HTTP": ("(uvicorn/", "(starlette/", "(api/connection.py", "httptools", "llhttp", "parser.c"),
     "event loop": ("uv_", "uv__", "(loop.c", "(asyncio/", "_asyncio", "epoll"),
 }
 

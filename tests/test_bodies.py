@@ -1,6 +1,6 @@
 """Bodies that are longer than they may be: refused before they are read, on each of the servers.
 
-`serve` speaks HTTP by `api/http.py`, and `serve --reload` by uvicorn's own protocol.
+`serve` adds bounds to uvicorn's protocol (`api/connection.py`), and `uvicorn` alone has none.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from tests import stack
 from tests.conftest import mint
 from tests.wire import connected
 
-SERVERS = ("api.http", "uvicorn")
+SERVERS = ("serve", "uvicorn")
 TYPES = {"/graphql": "application/json", "/events": "application/secevent+jwt"}
 MEBIBYTE = 1024 * 1024
 
 
 def run_server(kind: str, folder: Path, settings: dict[str, str]) -> stack.Server:
     """One of them, on a free port."""
-    if kind == "api.http":
+    if kind == "serve":
         return stack.api(folder, settings)
     command = [sys.executable, "-m", "uvicorn", "--factory", "api.cli:application", "--port", "0"]
     line = r"running on (http://\S+)"

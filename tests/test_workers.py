@@ -13,17 +13,20 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from dev.postgres import ROOT
 from tests import stack
 from tests.conftest import NO_TLS, mint
+from tests.wire import connected, post
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 
 
-def children(process: int) -> set[int]:
-    """Of this process, those that run."""
-    listed = Path(f"/proc/{process}/task/{process}/children")
-    return {int(child) for child in listed.read_text().split()} if listed.exists() else set()
+COMPLETE = "Application startup complete"
+
+
+def workers(server: stack.Server) -> list[int]:
+    """Return the ids of both processes, once they serve."""
+    server.said(COMPLETE, times=2)
+    return [int(server.said(r"Started server process \[(\d+)\]", n)[1]) for n in (1, 2)]
 
 
 def soon(holds: Callable[[], bool], what: str) -> None:
@@ -31,6 +34,12 @@ def soon(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
+
+
+def worker(server: stack.Server) -> int:
+    """Return the id of the only one, once it serves."""
+    server.said(COMPLETE)
+    return int(server.said(r"Started server process \[(\d+)\]")[1])
 
 
 def runs(process: int) -> bool:
@@ -48,13 +57,11 @@ def asked(server: stack.Server) -> int:
 
 def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Path) -> None:
     server = stack.api(tmp_path, settings, "--workers", "2")
-    above = server.child.process.pid
-    soon(lambda: len(children(above)) == 2, "both started")
-    soon(lambda: asked(server) == 200, "ready")
-    first = children(above)
-    killed = next(iter(first))
+    killed = workers(server)[0]
+    assert asked(server) == 200
     os.kill(killed, signal.SIGKILL)
-    soon(lambda: len(children(above)) == 2 and killed not in children(above), "it was replaced")
+    server.said(COMPLETE, times=3)
+    assert not runs(killed)
     assert all(asked(server) == 200 for _ in range(20))
 
     url = urlsplit(server.url)
@@ -74,33 +81,74 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     assert server.child.process.wait(30) == 0
     server.stop()
     log = "\n".join(server.lines)
-    assert f"worker {killed} died (-9) and is replaced" in log
+    assert f"Child process [{killed}] died" in log
     assert log.count("Finished server process") == 2
 
 
-def test_workers_end_when_the_one_above_is_killed(settings: dict[str, str], tmp_path: Path) -> None:
-    server = stack.api(tmp_path, settings, "--workers", "2")
-    above = server.child.process.pid
-    soon(lambda: len(children(above)) == 2, "both started")
-    left = children(above)
-    os.kill(above, signal.SIGKILL)
+@pytest.mark.parametrize("arguments", [("--workers", "2"), ("--reload",)])
+def test_workers_end_when_the_one_above_is_killed(
+    settings: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    server = stack.api(tmp_path, settings, *arguments)
+    left = workers(server) if "--workers" in arguments else [worker(server)]
+    os.kill(server.child.process.pid, signal.SIGKILL)
     server.stop()
     soon(lambda: not any(map(runs, left)), "they ended")
 
 
-@pytest.mark.parametrize(("does", "status"), [("sys.exit(3)", 3), ("time.sleep(60)", 0)])
-def test_workers_that_cannot_start_are_not_started_again(does: str, status: int) -> None:
-    program = f"""
-import os, signal, sys, time
-from api.workers import Workers
+def test_a_second_ctrl_c_waits_for_nothing(settings: dict[str, str], tmp_path: Path) -> None:
+    """As a terminal sends it: to every process of the group."""
+    server = stack.api(tmp_path, settings, "--workers", "2")
+    both = workers(server)
+    group = os.getpgid(server.child.process.pid)
+    assert group != os.getpgid(0)
+    with connected(server.url) as busy:
+        busy.sendall(post()[:-10])
+        assert asked(server) == 200  # by when the other request is under way
+        os.killpg(group, signal.SIGINT)
+        soon(lambda: sum(map(runs, both)) == 1, "the idle one has ended")
+        os.killpg(group, signal.SIGINT)
+        server.child.process.wait(10)
+    server.stop()
+    assert not any(map(runs, both))
 
-signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-signal.alarm(1)
-sys.exit(Workers(lambda sockets: {does}, 2).run("127.0.0.1", 0))
+
+def test_workers_that_cannot_start_are_not_started_again(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "broken.py").write_text(
+        """
+from starlette.applications import Starlette
+
+async def lifespan(app):
+    raise OSError
+    yield
+
+def app():
+    return Starlette(lifespan=lifespan)
 """
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (status, b"")
+    )
+    program = "from api.server import serve; serve('broken:app', '127.0.0.1', 0, workers=2)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=settings,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr.count(b"Started server process") <= 2
+
+
+@pytest.mark.parametrize("arguments", [("--workers", "2"), ("--reload",)])
+def test_one_that_is_told_to_stop_while_it_starts_leaves_nothing_running(
+    settings: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    server = stack.api(tmp_path, settings, *arguments)  # it listens, and its workers start
+    server.child.process.send_signal(signal.SIGTERM)
+    assert server.child.process.wait(30) == 0
+    server.stop()  # waits until nobody holds the other end of the pipe that it reads
 
 
 def test_a_port_that_is_taken_is_one_line(settings: dict[str, str], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from api.http import HEAD_TIMEOUT
+from api.connection import BoundedHttp
 from tests.conftest import mint
 
 START = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
@@ -43,7 +43,9 @@ def post(*lines: bytes, body: bytes = BODY) -> bytes:
 def connected(url: str) -> socket.socket:
     """To the server there, which has some time to hang up by itself."""
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=HEAD_TIMEOUT + 10)
+    return socket.create_connection(
+        (parts.hostname, parts.port), timeout=BoundedHttp.head_timeout + 10
+    )
 
 
 class Wire:

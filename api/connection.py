@@ -1,0 +1,226 @@
+"""uvicorn's HTTP/1.1 protocol, with bounds on what one connection of a stranger may hold.
+
+uvicorn reads, schedules and writes. This subclass adds what uvicorn leaves to a proxy in front:
+limits on heads, on pipelining and on waiting, and the rules of RFC 9112 by which no request can be
+hidden in another one.
+"""
+
+import asyncio
+import http
+import math
+from typing import Any, Final, NoReturn
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+PRIVATE: Final = {
+    "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": (
+        *("cycle", "expect_100_continue", "headers", "loop", "parser", "pipeline", "transport"),
+        *("on_response_complete", "send_400_response", "timeout_keep_alive_handler", "url"),
+    ),
+    "uvicorn.protocols.http.httptools_impl.RequestResponseCycle": (
+        *("keep_alive", "response_complete", "response_started"),
+    ),
+}
+"""Names of uvicorn that this module uses, and that no documentation promises to keep."""
+
+
+class _Parser(httptools.HttpRequestParser):
+    """Parses a request that proposes another protocol as if it did not (RFC 9110 §7.8).
+
+    Java's HTTP client proposes HTTP/2 on each new connection. httptools stops behind the head of
+    such a request, and would skip its body. Here the head is parsed again without its `Upgrade`
+    fields, so that the same rules as for any other request say how long the body is.
+    """
+
+    def __init__(self, protocol: "BoundedHttp") -> None:
+        super().__init__(protocol)
+        self._head_without_upgrade = protocol.head_without_upgrade
+
+    def feed_data(self, data: Any) -> None:
+        """Raise HttpParserError for what is not HTTP/1.1."""
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as proposal:
+            self.feed_data(self._head_without_upgrade() + data[proposal.args[0] :])
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection. A subclass may set other limits."""
+
+    max_head = 64 * 1024
+    """Bytes of a request line and its fields, or of trailers; checked after each read."""
+    max_fields = 100
+    """Fields of a head, and of trailers."""
+    max_pipelined = 100
+    """Requests that wait for the answers to earlier ones. After these the connection is closed: the
+    client may send the others again on a new one (RFC 9112 §9.3.2)."""
+    head_timeout = 10.0
+    """Seconds for a head to arrive, and for the rest of a body whose request has been answered."""
+    write_timeout = 60.0
+    """Seconds in which a client must read some of what it was sent, and in which a client that has
+    closed its side of the connection is answered."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parser = _Parser(self)
+        self._in_head = True  # the next byte belongs to a head, and not to a body or its trailers
+        self._pending = 0  # bytes since the last complete head, piece of a body, or request
+        self._refused = False
+        self._status: int | None = 400  # of a refusal; None closes the connection without an answer
+        self._deadline: asyncio.TimerHandle | None = None
+        self._write_check: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Wait for a head."""
+        super().connection_made(transport)
+        self._close_in(self.head_timeout)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timers."""
+        super().connection_lost(exc)
+        self._stay_open()
+        self._stop_write_check()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio keeps it open for True
+        """Answer what was asked before the client closed its side of the connection."""
+        if not self._is_answering() or not (self._in_head or self._refused):
+            return False
+        self.cycle.keep_alive = False
+        self._close_in(self.write_timeout)
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        """Parse data, unless there is nothing more to take from this connection."""
+        if self._refused:
+            return
+        self._pending += len(data)
+        super().data_received(data)
+        if self._pending > self.max_head and not self._refused:
+            self._status = 431 if self._in_head else None
+            self.send_400_response()
+        if not self._is_answering():
+            self._close_in(self.head_timeout)
+
+    def pause_writing(self) -> None:
+        """Check that the client reads."""
+        super().pause_writing()
+        self._check_writing()
+
+    def resume_writing(self) -> None:
+        """End the check, unless the rest of the answers is still to be read."""
+        super().resume_writing()
+        self._stop_write_check()
+        if self.transport.is_closing():
+            self._check_writing()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a field. Trailers go to a list that nobody reads, and not to the app's headers."""
+        if len(self.headers) >= self.max_fields:
+            self._stop(431 if self._in_head else None)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start a request, unless its head is refused."""
+        if self.parser.should_upgrade():  # this head comes again, by `_Parser`
+            if self.parser.get_method() == b"CONNECT":
+                self._stop(400)
+            return
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            self._stop(400)  # RFC 9112 §3.2
+        if len(self.pipeline) >= self.max_pipelined:
+            self._stop(None)
+        super().on_headers_complete()
+        self.headers, self._in_head, self._pending = [], False, 0
+        self._stay_open()
+        if self.expect_100_continue:
+            # A client that was answered instead may send the body or not. Nobody could tell that
+            # body from a next request.
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body. How long a body may be is for the app to say."""
+        self._pending = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        if not self.parser.should_upgrade():
+            self._in_head, self._pending = True, 0
+            self._stay_open()
+            if not self.parser.should_keep_alive():  # a trailer may say so
+                self.cycle.keep_alive = False
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request in the pipeline, or end the connection if it was refused."""
+        was_last = not self.pipeline
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._check_writing()
+        elif was_last and self._refused:
+            self._end()
+        elif was_last and (self._pending or not self._in_head):
+            self._close_in(self.head_timeout)
+
+    def send_400_response(self, _: str = "") -> None:
+        """Take no more, and refuse what was taken last once all before it is answered.
+
+        A proxy that sends the requests of several people would give one of them the other's answer.
+        """
+        self._refused = True
+        if not self._is_answering():
+            self._end()
+        elif not self._in_head and self.pipeline:  # it is the body of the last one that is refused
+            self.pipeline.popleft()
+        elif not self._in_head:
+            self._status = None if self.cycle.response_started else self._status
+            self._end()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection."""
+        super().timeout_keep_alive_handler()
+        self._check_writing()
+
+    def head_without_upgrade(self) -> bytes:
+        """Return the last head without its `Upgrade` fields."""
+        fields = [b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"]
+        line = self.parser.get_method(), self.url, self.parser.get_http_version().encode()
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (*line, b"".join(fields))
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _stop(self, status: int | None) -> NoReturn:
+        """Stop the parser, on which uvicorn calls `send_400_response`."""
+        self._status = status
+        raise ValueError(status)
+
+    def _end(self) -> None:
+        if self._status is not None:
+            line = f"HTTP/1.1 {self._status} {http.HTTPStatus(self._status).phrase}\r\n".encode()
+            self.transport.write(line + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.timeout_keep_alive_handler()
+
+    def _close_in(self, seconds: float) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _stay_open(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _check_writing(self, unsent: float = math.inf) -> None:
+        """Abort the connection if no fewer bytes than these wait to be sent."""
+        self._stop_write_check()
+        rest = self.transport.get_write_buffer_size()
+        if rest >= unsent:
+            self.transport.abort()
+        elif rest:
+            self._write_check = self.loop.call_later(self.write_timeout, self._check_writing, rest)
+
+    def _stop_write_check(self) -> None:
+        if self._write_check is not None:
+            self._write_check.cancel()
