@@ -35,6 +35,8 @@ class _Parser(httptools.HttpRequestParser):
 
     def __init__(self, protocol: "BoundedHttp") -> None:
         super().__init__(protocol)
+        # As uvicorn's own parser. What follows a last request is not answered, and not refused.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
         self._head_without_upgrade = protocol.head_without_upgrade
 
     def feed_data(self, data: Any) -> None:

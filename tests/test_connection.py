@@ -2,7 +2,12 @@
 
 import asyncio
 import gc
+import importlib
+import inspect
+import os
+import re
 import socket
+import string
 import struct
 import time
 import weakref
@@ -12,12 +17,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
-from api.connection import BoundedHttp
+from api.connection import PRIVATE, BoundedHttp
 from tests import stack
 from tests.conftest import mint
 from tests.wire import BODY, START, connected, post
@@ -49,6 +56,53 @@ def test_a_head_that_does_not_come_is_not_waited_for(api: stack.Server) -> None:
         assert silent.recv(1) == b""
         assert slow.recv(1) == b""
     assert BoundedHttp.head_timeout - 1 < time.monotonic() - began < BoundedHttp.head_timeout + 5
+
+
+def test_a_head_that_is_too_large_is_431(api: stack.Server) -> None:
+    """Of one field without end, of many, and of many that are empty."""
+    for more in (b"X-Long: " + b"x" * 70_000, b"X: y\r\n" * 101, b"x:\r\n" * 101):
+        with connected(api.url) as stranger:
+            stranger.sendall(START + more)
+            assert stranger.makefile("rb").read().startswith(b"HTTP/1.1 431 ")
+
+
+def test_as_many_fields_as_may_be_are_taken(api: stack.Server) -> None:
+    with connected(api.url) as client:
+        client.sendall(START + b"X: y\r\n" * 98 + b"Connection: close\r\n\r\n")
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /health/live HTTP/1.1\r\n", 400),
+        (START + b"Host: x\r\n", 400),
+        (START + b"hOST: y\r\n", 400),
+        (b"GET /health/live HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: x\r\n", 400),
+        (b"GET /health/live HTTP/1.0\r\nHost: x\r\nHost: x\r\n", 400),
+        (b"GET /health/live HTTP/1.0\r\n", 200),
+    ],
+)
+def test_a_request_names_one_host(api: stack.Server, head: bytes, status: int) -> None:
+    """RFC 9112 §3.2; HTTP/1.0 knows of none."""
+    with connected(api.url) as client:
+        client.sendall(head + b"\r\n")
+        assert client.makefile("rb").read().startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_host_that_comes_late_is_a_trailer(api: stack.Server) -> None:
+    chunked = CHUNKED.replace("Host: x\r\n", "")
+    with connected(api.url) as client:
+        client.sendall(f"{chunked}\r\n0\r\nHost: x\r\n\r\n".encode())
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
+
+
+def test_each_private_name_of_uvicorn_is_there() -> None:
+    for place, names in PRIVATE.items():
+        module, _, kind = place.rpartition(".")
+        source = inspect.getsource(getattr(importlib.import_module(module), kind))
+        for name in names:
+            assert re.search(rf"self\.{name}\b.* = |def {name}\(", source), f"{place}.{name}"
 
 
 CHUNKED = "POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
@@ -183,6 +237,108 @@ def test_no_request_is_hidden_in_the_body_of_a_proposal(api: stack.Server) -> No
         client.settimeout(0.3)
         with pytest.raises(TimeoutError):
             client.recv(1)
+
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the request."""
+    told = b""
+    while True:
+        message = await receive()
+        told += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    fields = sorted(field for field in scope["headers"] if field[0] != b"upgrade")
+    said = repr((scope["method"], scope["raw_path"], scope["query_string"], fields, told)).encode()
+    await send(started((b"content-length", b"%d" % len(said))))
+    await send(body(said))
+
+
+_TOKEN = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=9)
+_VALUE = st.binary(max_size=20).map(
+    lambda value: bytes(c for c in value if c == 9 or (c >= 32 and c != 127))
+)
+
+
+@given(
+    fields=st.lists(st.tuples(_TOKEN.map(str.encode), _VALUE), max_size=6),
+    content=st.binary(max_size=40),
+    cut=st.integers(0, 200),
+    chunked=st.booleans(),
+    connection=st.sampled_from([b"Upgrade", b"upgrade, HTTP2-Settings", b"Upgrade, keep-alive"]),
+)
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_a_proposal_is_read_as_the_same_request_without_it(
+    fields: list[tuple[bytes, bytes]], content: bytes, cut: int, connection: bytes, *, chunked: bool
+) -> None:
+    """Also its body, and what follows it; however it is cut."""
+    known = (b"host", b"connection", b"upgrade", b"content-length", b"transfer-encoding", b"expect")
+    lines = [b"%b:%b\r\n" % field for field in fields if field[0].lower() not in known]
+    lines += [b"Host: x\r\n", b"Connection: %b\r\n" % connection]
+    if chunked:
+        lines.append(b"Transfer-Encoding: chunked\r\n")
+        content = b"%b0\r\n\r\n" % (b"%x\r\n%b\r\n" % (len(content), content) if content else b"")
+    else:
+        lines.append(b"Content-Length: %d\r\n" % len(content))
+    told = []
+    for upgrade in (b"", b"Upgrade: h2c\r\n"):
+        asked = b"PUT /a?b=c HTTP/1.1\r\n%b%b\r\n%b" % (b"".join(lines), upgrade, content)
+        asked += GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        told.append(spoken(echo, asked[:cut], asked[cut:]))
+    assert told[0] == told[1]
+    assert told[0].count(b"HTTP/1.1 200 ") == len(told)
+
+
+def spoken(app: ASGIApp, *pieces: bytes) -> bytes:
+    """Return what an app answers to these pieces, without a socket."""
+
+    async def speak() -> bytes:
+        config = Config(app, http=BoundedHttp, ws="none", log_config=None, access_log=False)
+        transport = Recorded()
+        protocol = BoundedHttp(config, ServerState(), {})
+        protocol.connection_made(transport)
+        for piece in pieces:
+            if not transport.is_closing():
+                protocol.data_received(piece)
+            for _ in range(20):  # more often than the app and uvicorn take turns
+                await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return bytes(transport.written)
+
+    return asyncio.run(speak())
+
+
+class Recorded(asyncio.Transport):
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self._closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep data."""
+        assert not self._closing
+        self.written += data
+
+    def close(self) -> None:
+        """Take no more."""
+        self._closing = True
+
+    def is_closing(self) -> bool:
+        """Return whether no more is taken."""
+        return self._closing
+
+    def get_write_buffer_size(self) -> int:
+        """Return 0: all is sent."""
+        return 0
+
+    def pause_reading(self) -> None:
+        """Nothing more comes by itself."""
+
+    resume_reading = pause_reading
 
 
 def test_who_speaks_http_1_0_is_answered_once(api: stack.Server) -> None:
