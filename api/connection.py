@@ -29,22 +29,22 @@ class _Parser(httptools.HttpRequestParser):
     """Parses a request that proposes another protocol as if it did not (RFC 9110 §7.8).
 
     Java's HTTP client proposes HTTP/2 on each new connection. httptools stops behind the head of
-    such a request, and would skip its body. Here the head is parsed again without its `Upgrade`
-    fields, so that the same rules as for any other request say how long the body is.
+    such a request, and would skip its body. Here a new parser reads the head again, without its
+    `Upgrade` fields, so that the same rules as for any other request say how long the body is.
     """
 
     def __init__(self, protocol: "BoundedHttp") -> None:
         super().__init__(protocol)
-        # As uvicorn's own parser. What follows a last request is not answered, and not refused.
-        self.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._head_without_upgrade = protocol.head_without_upgrade
+        self._protocol = protocol
 
     def feed_data(self, data: Any) -> None:
         """Raise HttpParserError for what is not HTTP/1.1."""
         try:
             super().feed_data(data)
         except httptools.HttpParserUpgrade as proposal:
-            self.feed_data(self._head_without_upgrade() + data[proposal.args[0] :])
+            head = self._protocol.head_without_upgrade()
+            self._protocol.parser = _Parser(self._protocol)
+            self._protocol.parser.feed_data(head + data[proposal.args[0] :])
 
 
 class BoundedHttp(HttpToolsProtocol):

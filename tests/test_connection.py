@@ -141,7 +141,7 @@ def test_the_rest_of_what_was_answered_is_not_waited_for(api: stack.Server) -> N
         all_of_them = [clients.enter_context(connected(api.url)) for _ in range(3)]
         for client, rest in zip(all_of_them, (b"", b"a", b"ab"), strict=True):
             client.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
-            assert client.recv(10_000).startswith(b"HTTP/1.1 401")
+            assert _answer(client).startswith(b"HTTP/1.1 401")
             client.sendall(rest)
         for client in all_of_them:
             assert client.recv(1) == b""
@@ -267,7 +267,7 @@ _VALUE = st.binary(max_size=20).map(
     content=st.binary(max_size=40),
     cut=st.integers(0, 200),
     chunked=st.booleans(),
-    connection=st.sampled_from([b"Upgrade", b"upgrade, HTTP2-Settings", b"Upgrade, keep-alive"]),
+    connection=st.sampled_from([b"Upgrade", b"upgrade, HTTP2-Settings", b"close, Upgrade"]),
 )
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_a_proposal_is_read_as_the_same_request_without_it(
@@ -288,7 +288,7 @@ def test_a_proposal_is_read_as_the_same_request_without_it(
         asked += GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         told.append(spoken(echo, asked[:cut], asked[cut:]))
     assert told[0] == told[1]
-    assert told[0].count(b"HTTP/1.1 200 ") == len(told)
+    assert told[0].count(b"HTTP/1.1 200 ") == (1 if b"close" in connection else 2)
 
 
 def spoken(app: ASGIApp, *pieces: bytes) -> bytes:

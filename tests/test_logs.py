@@ -131,3 +131,28 @@ def test_what_strangers_do_is_a_line_a_second(
     server.stop()
     # Of which its own last words, and one line that is of two.
     assert len(server.lines) - lines <= 2 * (time.monotonic() - began + 1) + 6
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_the_access_log_is_off_or_has_no_query_strings(
+    settings: dict[str, str], tmp_path: Path, *, logged: bool
+) -> None:
+    """They may hold a GraphQL document with what somebody wrote in it."""
+    server = stack.api(tmp_path, settings, *(["--access-log"] if logged else []))
+    httpx.get(f"{server.url}/graphql?query=secret", headers={"Authorization": "Bearer hidden"})
+    httpx.get(f"{server.url}/health/live%3Fsecret")
+    server.stop()
+    log = "\n".join(server.lines)
+    assert ('"GET /graphql HTTP/1.1" 401' in log) == logged
+    assert "query=" not in log
+    assert "hidden" not in log
+
+
+def test_the_access_log_of_a_worker_has_no_query_strings(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    server = stack.api(tmp_path, settings, "--access-log", "--workers", "2")
+    httpx.get(f"{server.url}/graphql?query=secret", timeout=30)
+    server.said(r'"GET /graphql HTTP/1.1" 401')
+    server.stop()
+    assert "secret" not in "\n".join(server.lines)
