@@ -147,7 +147,7 @@ def test_one_that_is_told_to_stop_while_it_starts_leaves_nothing_running(
 ) -> None:
     server = stack.api(tmp_path, settings, *arguments)  # it listens, and its workers start
     server.child.process.send_signal(signal.SIGTERM)
-    assert server.child.process.wait(30) == 0
+    assert server.child.process.wait(30) in {0, -signal.SIGTERM}  # before it started any
     server.stop()  # waits until nobody holds the other end of the pipe that it reads
 
 
