@@ -10,23 +10,23 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import limits
-from api.auth import Authenticated, Authentication, verifier
 from api.config import Config, ConfigError
 from api.context import Context
-from api.database import Database
-from api.documents import Documents, Execution, Refused
-from api.endpoint import GraphQLEndpoint
 from api.errors import OperationTooLarge, Unavailable
-from api.events import Events, Reader
-from api.execution import Compiled
-from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.graphql import limits
+from api.graphql.documents import Documents, Execution, Refused
+from api.graphql.execution import Compiled
+from api.graphql.http import GraphQLEndpoint
+from api.identity.auth import Authenticated, Authentication, verifier
+from api.identity.events import Events, Reader
+from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.identity.revocations import Revocations
+from api.identity.tokens import Claims
 from api.media_types import weights
+from api.owned.retention import Retention
+from api.postgres.database import Database
 from api.proxies import own_hosts, proxy_for
-from api.retention import Retention
-from api.revocations import Revocations
 from api.schema import PLACED, SIZES, WRITTEN, schema
-from api.tokens import Claims
 
 HEADERS = (
     # What this API says is for one person, and now: nobody may keep it.

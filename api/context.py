@@ -4,11 +4,11 @@ from typing import NamedTuple, Self
 
 import strawberry
 
-from api.changes import Changes
-from api.database import Database
-from api.lists import Lists
-from api.tasks import Tasks
-from api.tokens import Claims
+from api.identity.tokens import Claims
+from api.owned.changes import Changes
+from api.owned.lists import Lists
+from api.postgres.database import Database
+from api.tasks.rules import Tasks
 
 
 class Context(NamedTuple):

@@ -13,16 +13,17 @@ from itertools import chain
 import asyncpg
 import httpx
 
-from api import citus, migrations
+from api import migrations
 from api.config import Config, TokenConfig
-from api.database import Transaction
 from api.errors import Unavailable
-from api.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust
-from api.models import SCHEMA, metadata
-from api.pool import AWAY, Connection, Server, connect, take_text
+from api.identity.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust
+from api.identity.tokens import LEEWAY
+from api.owned.tables import SCHEMA, metadata
+from api.postgres import citus
+from api.postgres.database import Transaction
+from api.postgres.pool import AWAY, Connection, Server, connect, take_text
 from api.proxies import own_hosts, proxy_for, shown
-from api.tasks import Tasks
-from api.tokens import LEEWAY
+from api.tasks.rules import Tasks
 
 TIMEOUT = 5.0
 """Seconds for the issuer to answer."""

@@ -12,16 +12,16 @@ from strawberry import ID, UNSET
 from strawberry.schema.config import StrawberryConfig
 from strawberry.utils.str_converters import to_camel_case
 
-from api import changes
-from api.changes import ChangePage
 from api.context import Info
-from api.documents import Prepared
 from api.errors import Code
-from api.execution import Replaying
-from api.lists import BULKY, MAX_LABELS, Filter, Order, OrderField, Page
-from api.models import LABELS_PER_TASK, Priority, Row, Status, TaskRow
-from api.pages import DEFAULT_SIZE, MAX_SIZE
-from api.tasks import MAX_AT_ONCE
+from api.graphql.documents import Prepared
+from api.graphql.execution import Replaying
+from api.owned import changes
+from api.owned.changes import ChangePage
+from api.owned.cursors import DEFAULT_SIZE, MAX_SIZE
+from api.owned.lists import BULKY, MAX_LABELS, Filter, Order, OrderField, Page
+from api.owned.tables import LABELS_PER_TASK, Priority, Row, Status, TaskRow
+from api.tasks.rules import MAX_AT_ONCE
 
 _T = TypeVar("_T")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from api.models import TASKS_PER_OWNER
+from api.owned.tables import TASKS_PER_OWNER
 from benchmarks import race, scale
 from benchmarks.workloads import WORKLOADS
 from dev.postgres import ROOT

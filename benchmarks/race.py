@@ -28,10 +28,11 @@ import asyncpg
 import httpx
 import psutil
 
-from api import lists, migrations
-from api.lists import OrderField
-from api.models import Priority
-from api.tasks import CREATE, GET, UPDATE, UPDATE_ALL
+from api import migrations
+from api.owned import lists
+from api.owned.lists import OrderField
+from api.owned.tables import Priority
+from api.tasks.rules import CREATE, GET, UPDATE, UPDATE_ALL
 from benchmarks import scale
 from benchmarks.workloads import BY_TABLE, LEAN, MIX, WORKLOADS, Words, Workload
 from dev.postgres import ROOT, Postgres

@@ -15,9 +15,9 @@ from itertools import product
 import asyncpg
 
 from api import migrations
-from api.database import Database
-from api.lists import Filter, Lists, Order, OrderField
-from api.models import TASKS_PER_OWNER
+from api.owned.lists import Filter, Lists, Order, OrderField
+from api.owned.tables import TASKS_PER_OWNER
+from api.postgres.database import Database
 from dev.postgres import ROOT, Postgres
 
 EACH = 100

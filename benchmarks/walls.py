@@ -22,11 +22,12 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from api import lists, migrations
-from api.database import Database
-from api.pool import Limits
-from api.statements import Statement
-from api.tasks import GET
+from api import migrations
+from api.owned import lists
+from api.owned.walls import Statement
+from api.postgres.database import Database
+from api.postgres.pool import Limits
+from api.tasks.rules import GET
 from benchmarks import scale
 from dev.postgres import ROOT, Postgres
 from tests import pooler

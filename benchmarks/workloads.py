@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from api.models import Priority
+from api.owned.tables import Priority
 
 FIELDS = "id title description completed completedAt priority dueOn version createdAt updatedAt"
 LEAN = frozenset({"labels"})

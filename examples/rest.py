@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request
 
 from api.app import authenticating, lifespan
-from api.auth import Authenticated
 from api.config import Config
 from api.context import Context
-from api.database import Database
 from api.errors import NotFound, Problem
-from api.lists import Filter, Order
+from api.identity.auth import Authenticated
+from api.owned.lists import Filter, Order
+from api.postgres.database import Database
 
 config = Config.read()
 database = Database(config.database_url.get_secret_value())

@@ -23,7 +23,8 @@ import asyncpg
 import httpx
 import pytest
 
-from api import migrations, retention
+from api import migrations
+from api.owned import retention
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 from tests import scope

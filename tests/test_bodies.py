@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Scope
 
-from api import limits
-from api.limits import BODY_TIMEOUT, LINGER_TIMEOUT
+from api.graphql import limits
+from api.graphql.limits import BODY_TIMEOUT, LINGER_TIMEOUT
 from tests import stack
 from tests.conftest import mint
 from tests.wire import connected

@@ -16,13 +16,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from api import citus, doctor, lists, migrations, tasks
-from api.database import Database
+from api import doctor, migrations
 from api.errors import BadUserInput, Unauthenticated
-from api.lists import Filter, Lists
-from api.pool import connect
-from api.statements import Statement
-from api.tasks import Tasks
+from api.owned import lists
+from api.owned.lists import Filter, Lists
+from api.owned.walls import Statement
+from api.postgres import citus
+from api.postgres.database import Database
+from api.postgres.pool import connect
+from api.tasks import rules as tasks
+from api.tasks.rules import Tasks
 from benchmarks import scale
 from dev.postgres import Postgres
 from tests import stack, test_plans

@@ -11,13 +11,14 @@ import asyncpg
 import pytest
 from sqlalchemy import select, update
 
-from api import migrations, pool
-from api.database import Database, Owned
+from api import migrations
 from api.errors import RateLimited, Unavailable
-from api.fairness import Share
-from api.models import Row, tasks
-from api.pool import Limits, Lost, Server
-from api.statements import OWNER, Statement
+from api.owned.tables import Row, tasks
+from api.owned.walls import OWNER, Statement
+from api.postgres import pool
+from api.postgres.database import Database, Owned
+from api.postgres.fairness import Share
+from api.postgres.pool import Limits, Lost, Server
 from dev.postgres import Postgres
 from tests import pooler, stack
 

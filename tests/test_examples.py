@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.keys import ACCESS_TOKEN
+from api.identity.keys import ACCESS_TOKEN
 from dev.postgres import ROOT
 from tests import stack
 from tests.conftest import SECRET, SITE, Caller, mint

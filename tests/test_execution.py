@@ -51,16 +51,16 @@ from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionResult
 
-from api import execution
 from api.context import Context
-from api.database import Database
-from api.documents import Documents, Execution
-from api.execution import selections
-from api.execution.compiled import Plan
-from api.execution.plain import NAMES
+from api.graphql import execution
+from api.graphql.documents import Documents, Execution
+from api.graphql.execution import selections
+from api.graphql.execution.compiled import Plan
+from api.graphql.execution.plain import NAMES
+from api.identity.tokens import Claims
+from api.postgres.database import Database
 from api.schema import PLACED, WRITTEN, DateTime
 from api.schema import schema as house
-from api.tokens import Claims
 from benchmarks.workloads import WORKLOADS, Workload
 from dev.postgres import ROOT
 

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 from graphql import build_schema
 
-from api import changes, lists, tasks
-from api.database import Owned
+from api.owned import changes, lists
+from api.owned.walls import Statement
+from api.postgres.database import Owned
 from api.schema import schema
-from api.statements import Statement
+from api.tasks import rules as tasks
 from dev.postgres import ROOT, Postgres
 from tests import attack, scope, stack
 from tests.conftest import TASK, Caller

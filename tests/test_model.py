@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from api.models import IDS_PER_OWNER
+from api.owned.tables import IDS_PER_OWNER
 from dev.postgres import Postgres
 from tests import model
 from tests.conftest import TASK, Caller, run

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from api import lists, pages
-from api.lists import OrderField
+from api.owned import cursors as pages
+from api.owned import lists
+from api.owned.lists import OrderField
 from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import Caller

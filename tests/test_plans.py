@@ -12,9 +12,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from api import changes, lists, migrations, tasks
-from api.models import MAX, NIL, SORTED_BY, TASKS_PER_OWNER, TaskFields
-from api.statements import Statement
+from api import migrations
+from api.owned import changes, lists
+from api.owned.tables import MAX, NIL, SORTED_BY, TASKS_PER_OWNER, TaskFields
+from api.owned.walls import Statement
+from api.tasks import rules as tasks
 from benchmarks import scale
 from dev.postgres import Postgres
 from tests import stack

@@ -6,10 +6,10 @@ import asyncpg
 import pytest
 from sqlalchemy import insert, select, union
 
-from api.database import Database
-from api.models import tasks
-from api.retention import LOCK, Retention
-from api.statements import EveryonesStatement, UnscopedStatement
+from api.owned.retention import LOCK, Retention
+from api.owned.tables import tasks
+from api.owned.walls import EveryonesStatement, UnscopedStatement
+from api.postgres.database import Database
 from dev.postgres import Postgres
 from tests.conftest import Caller, run
 from tests.test_changes import changes, expired, now, walk

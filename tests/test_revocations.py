@@ -19,13 +19,13 @@ import httpx
 import jwt
 import pytest
 
-from api import revocations as room
-from api.database import Database
 from api.errors import Unavailable
-from api.models import Kind, Row
-from api.retention import Retention
-from api.revocations import Revocations, SecurityEvent
-from api.tokens import Claims
+from api.identity import revocations as room
+from api.identity.revocations import Revocations, SecurityEvent
+from api.identity.tokens import Claims
+from api.owned.retention import Retention
+from api.owned.tables import Kind, Row
+from api.postgres.database import Database
 from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import SITE, Caller, mint, run, trusting

@@ -26,11 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from api import changes, lists, retention
-from api import revocations as revocations_room
-from api import tasks as tasks_room
-from api.models import metadata, owners, revocations, task_ids, tasks
-from api.statements import (
+from api.identity import revocations as revocations_room
+from api.owned import changes, lists, retention
+from api.owned.tables import metadata, owners, revocations, task_ids, tasks
+from api.owned.walls import (
     OWNER,
     Built,
     Statement,
@@ -38,6 +37,7 @@ from api.statements import (
     UnscopedStatement,
     _Compiled,
 )
+from api.tasks import rules as tasks_room
 from dev.postgres import Postgres
 from tests import scope, stack
 from tests.conftest import Caller, run

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from api.models import TASKS_PER_OWNER
+from api.owned.tables import TASKS_PER_OWNER
 from dev.postgres import Postgres
 from tests.conftest import TASK, Caller, run
 

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 
-from api.models import IDS_PER_OWNER
-from api.tasks import FORGOTTEN_AT_ONCE
+from api.owned.tables import IDS_PER_OWNER
+from api.tasks.rules import FORGOTTEN_AT_ONCE
 from dev.postgres import Postgres
 from tests.conftest import Caller, run
 from tests.test_changes import changes, expired, now

@@ -20,14 +20,14 @@ from alembic.config import Config
 from sqlalchemy import func, or_, select
 from sqlalchemy.sql import visitors
 
-from api import migrations, statements
-from api.database import Database, Owned
-from api.lists import Filter, Lists, Order
-from api.models import Kind, metadata, tasks
-from api.pool import connect
-from api.retention import Retention
-from api.revocations import Revocations, SecurityEvent
-from api.statements import (
+from api import migrations
+from api.identity.revocations import Revocations, SecurityEvent
+from api.identity.tokens import LIFE_MARGIN
+from api.owned import walls as statements
+from api.owned.lists import Filter, Lists, Order
+from api.owned.retention import Retention
+from api.owned.tables import Kind, metadata, tasks
+from api.owned.walls import (
     OWNER,
     Built,
     Statement,
@@ -35,8 +35,9 @@ from api.statements import (
     UnscopedStatement,
     _Compiled,
 )
-from api.tasks import Tasks
-from api.tokens import LIFE_MARGIN
+from api.postgres.database import Database, Owned
+from api.postgres.pool import connect
+from api.tasks.rules import Tasks
 from dev.postgres import ROOT, Postgres
 from tests import pooler, stack
 from tests.conftest import run

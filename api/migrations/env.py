@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import AutoString
 
 from api.config import DatabaseConfig
-from api.database_url import arguments
-from api.models import SCHEMA, metadata
-from api.pool import CONNECT_TIMEOUT
+from api.owned.tables import SCHEMA, metadata
+from api.postgres.pool import CONNECT_TIMEOUT
+from api.postgres.url import arguments
 
 LOCK = 4_208_150_211
 """Any number that nobody else locks: one process migrates, the others wait and find it done."""

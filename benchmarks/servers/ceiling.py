@@ -14,11 +14,11 @@ import jwt
 import orjson
 
 from api.context import Context
-from api.database import Database
-from api.keys import ACCESS_TOKEN, derive
-from api.lists import Filter, Order, OrderField
-from api.models import Priority, Row, Status
-from api.tokens import Claims
+from api.identity.keys import ACCESS_TOKEN, derive
+from api.identity.tokens import Claims
+from api.owned.lists import Filter, Order, OrderField
+from api.owned.tables import Priority, Row, Status
+from api.postgres.database import Database
 from benchmarks.workloads import LEAN
 
 SITE = os.environ["NEXT_PUBLIC_BETTER_AUTH_URL"]

@@ -11,11 +11,11 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.fastapi import BaseContext, GraphQLRouter
 
 from api import schema as house
-from api.auth import verifier
 from api.config import Config
 from api.context import Context
-from api.database import Database
-from api.tokens import InvalidToken
+from api.identity.auth import verifier
+from api.identity.tokens import InvalidToken
+from api.postgres.database import Database
 
 config = Config.read()
 database = Database(os.environ["DATABASE_URL"])

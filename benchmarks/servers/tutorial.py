@@ -19,9 +19,10 @@ from sqlmodel import col, func, or_, select
 from strawberry.fastapi import GraphQLRouter
 from uuid_utils.compat import uuid7
 
-from api import models, pages
-from api.keys import ACCESS_TOKEN, derive
-from api.models import Priority, folded
+from api.identity.keys import ACCESS_TOKEN, derive
+from api.owned import cursors as pages
+from api.owned import tables as models
+from api.owned.tables import Priority, folded
 from api.schema import DateTime
 
 SITE = os.environ["NEXT_PUBLIC_BETTER_AUTH_URL"]

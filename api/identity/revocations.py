@@ -33,11 +33,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert  # noqa: TID251
 
-from api.database import Database, Transaction, listen
 from api.errors import Unavailable
-from api.models import Kind, revocation_counter, revocations
-from api.statements import UnownedStatement  # noqa: TID251
-from api.tokens import LIFE_MARGIN, Claims
+from api.identity.tokens import LIFE_MARGIN, Claims
+from api.owned.tables import Kind, revocation_counter, revocations
+from api.owned.walls import UnownedStatement  # noqa: TID251
+from api.postgres.database import Database, Transaction, listen
 
 log = logging.getLogger(__name__)
 

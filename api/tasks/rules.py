@@ -41,10 +41,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from uuid_utils.compat import uuid7
 
-from api.citus import constraint
-from api.database import Owned
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
-from api.models import (
+from api.owned.tables import (
     IDS_PER_OWNER,
     LABELS_PER_TASK,
     MAX,
@@ -61,7 +59,9 @@ from api.models import (
     tasks,
     why,
 )
-from api.statements import OWNER, Statement
+from api.owned.walls import OWNER, Statement
+from api.postgres.citus import constraint
+from api.postgres.database import Owned
 
 MAX_AT_ONCE = 100
 """Ids or inputs in one list, doubled ids apart."""

@@ -40,10 +40,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from api import pages
-from api.database import Owned
 from api.errors import BadUserInput, OperationTooLarge
-from api.models import (
+from api.owned import cursors as pages
+from api.owned.cursors import Cursors
+from api.owned.tables import (
     MAX,
     NIL,
     PARAGRAPHS,
@@ -61,8 +61,8 @@ from api.models import (
     tasks,
     why,
 )
-from api.pages import Cursors
-from api.statements import OWNER, Statement
+from api.owned.walls import OWNER, Statement
+from api.postgres.database import Owned
 
 
 class OrderField(StrEnum):

@@ -10,12 +10,12 @@ from typing import Self
 
 from sqlalchemy import func, select, union
 
-from api.database import Database
 from api.errors import Unavailable
-from api.models import task_ids, tasks
-from api.revocations import Revocations
-from api.statements import EveryonesStatement, UnownedStatement
-from api.tasks import IS_FORGETTABLE, IS_STALE, Tasks
+from api.identity.revocations import Revocations
+from api.owned.tables import task_ids, tasks
+from api.owned.walls import EveryonesStatement, UnownedStatement
+from api.postgres.database import Database
+from api.tasks.rules import IS_FORGETTABLE, IS_STALE, Tasks
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from functools import cached_property
 
 from sqlalchemy import BigInteger, Integer, Uuid, bindparam, null, select, tuple_, union_all
 
-from api import pages
-from api.database import Owned
 from api.errors import BadUserInput
-from api.models import MAX, NIL, SHOWN, Row, is_id, owners, task_ids, tasks
-from api.pages import Cursors
-from api.statements import OWNER, Statement
+from api.owned import cursors as pages
+from api.owned.cursors import Cursors
+from api.owned.tables import MAX, NIL, SHOWN, Row, is_id, owners, task_ids, tasks
+from api.owned.walls import OWNER, Statement
+from api.postgres.database import Owned
 
 DEFAULT_SIZE = 100
 _SCOPE = "changes"

@@ -33,7 +33,7 @@ from graphql import (
 )
 
 from api.errors import OperationTooLarge
-from api.pages import MAX_SIZE
+from api.owned.cursors import MAX_SIZE
 
 MAX_COST = 20_000
 """The most fields of an answer and values of the variables, together."""

@@ -52,7 +52,7 @@ from sqlalchemy.sql.operators import and_, custom_op, eq
 from sqlalchemy.sql.selectable import ForUpdateArg, SelectStatementGrouping
 from sqlalchemy.types import UserDefinedType
 
-from api.models import SCHEMA, Row, TaskRow, metadata
+from api.owned.tables import SCHEMA, Row, TaskRow, metadata
 
 
 class _Caller(UserDefinedType[str]):

@@ -13,15 +13,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api import limits
-from api.database import Database
 from api.errors import Problem, Unavailable
-from api.keys import KeyRing
+from api.graphql import limits
+from api.identity.keys import KeyRing
+from api.identity.revocations import Revocations, SecurityEvent
+from api.identity.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, audiences, opened, seconds, text
 from api.media_types import is_utf8
-from api.models import Kind
-from api.revocations import Revocations, SecurityEvent
-from api.tasks import Tasks
-from api.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, audiences, opened, seconds, text
+from api.owned.tables import Kind
+from api.postgres.database import Database
+from api.tasks.rules import Tasks
 
 log = logging.getLogger(__name__)
 

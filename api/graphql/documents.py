@@ -29,10 +29,10 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionResult
 
-from api import limits
-from api.cost import Cost, Costs, Sizes
 from api.errors import BadRequest, Code, OperationTooLarge, shortened
-from api.execution import Compiled
+from api.graphql import limits
+from api.graphql.cost import Cost, Costs, Sizes
+from api.graphql.execution import Compiled
 
 MAX_DOCUMENTS = 1_000
 """That are remembered, and as many refusals; what was not asked for the longest goes first."""

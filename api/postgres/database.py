@@ -12,12 +12,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 from typing import Self
 
-from api import citus
 from api.errors import Unavailable
-from api.fairness import Share, Turns
-from api.models import Row
-from api.pool import AWAY, Connection, Limits, Lost, Pool, connect
-from api.statements import EveryonesStatement, Statement, UnownedStatement
+from api.owned.tables import Row
+from api.owned.walls import EveryonesStatement, Statement, UnownedStatement
+from api.postgres import citus
+from api.postgres.fairness import Share, Turns
+from api.postgres.pool import AWAY, Connection, Limits, Lost, Pool, connect
 
 
 class _Connected(ABC):

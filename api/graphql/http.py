@@ -21,9 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from api import limits
 from api.context import Context
-from api.documents import Document, Documents, Refused
 from api.errors import (
     BadRequest,
     Bug,
@@ -34,8 +32,10 @@ from api.errors import (
     Unavailable,
     shortened,
 )
+from api.graphql import limits
+from api.graphql.documents import Document, Documents, Refused
+from api.identity.tokens import Claims
 from api.media_types import is_utf8, weights
-from api.tokens import Claims
 
 log = logging.getLogger(__name__)
 
