@@ -10,23 +10,24 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import bodies
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import OperationTooLarge, Unavailable
-from api.graphql import limits
-from api.graphql.documents import Documents, Execution, Refused
+from api.graphql.documents import Document, Documents, Execution, Refused
 from api.graphql.execution import Compiled
 from api.graphql.http import GraphQLEndpoint
 from api.identity.auth import Authenticated, Authentication, verifier
 from api.identity.events import Events, Reader
 from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.identity.revocations import Revocations
-from api.identity.tokens import Claims
 from api.media_types import weights
-from api.owned.retention import Retention
+from api.owned import statements
+from api.owned.retention import Retention, purge
 from api.postgres.database import Database
 from api.proxies import own_hosts, proxy_for
-from api.schema import PLACED, SIZES, WRITTEN, schema
+from api.schema import PLACED, SIZES, schema
+from api.types import WRITTEN
 
 HEADERS = (
     # What this API says is for one person, and now: nobody may keep it.
@@ -66,8 +67,8 @@ class Api(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        if not limits.is_short(scope):
-            receive, send = limits.closing(receive, send)
+        if not bodies.is_short(scope):
+            receive, send = bodies.closing(receive, send)
         if scope["path"] != "/graphql":
             await super().__call__(scope, receive, _with(send, HEADERS))
         elif any(name == b"origin" for name, _ in scope["headers"]):
@@ -78,6 +79,7 @@ class Api(FastAPI):
 
 def create_app(config: Config) -> Api:
     """Connects to nothing until it is started; then to the database, and to JWKS_URL if set."""
+    statements.build()
     database = Database(config.database_url.get_secret_value())
     authentication = authenticating(config, database)
     revocations = authentication.revocations
@@ -89,7 +91,7 @@ def create_app(config: Config) -> Api:
     )
 
     app = Api(
-        lifespan=lifespan(database, authentication, Retention(database, revocations)),
+        lifespan=lifespan(database, authentication, Retention(database, revocations.forget)),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -113,9 +115,10 @@ def create_app(config: Config) -> Api:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
-    async def context(claims: Claims, fields: frozenset[str]) -> Context:
+    async def context(scope: Scope, document: Document) -> Context:
+        claims = scope["state"]["claims"]
         await authentication.still_holds(claims)
-        return Context.of(claims, database, fields)
+        return Context(claims, database, document.selected)
 
     try:
         documents = Documents(
@@ -143,7 +146,7 @@ def create_app(config: Config) -> Api:
         expose_headers=["Retry-After", "WWW-Authenticate"],
         max_age=86_400,
     )
-    app.router.routes.append(Route("/events", Events(reader, database, revocations)))
+    app.router.routes.append(Route("/events", Events(reader, database, revocations, purge)))
     return app
 
 

@@ -22,7 +22,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from api.graphql.limits import HAS_ARRIVED
+from api.bodies import HAS_ARRIVED
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,17 @@ from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLError,
+    GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
     parse,
     specified_rules,
     validate,
+    visit,
 )
 from strawberry import Schema
 from strawberry.extensions import SchemaExtension
@@ -71,8 +76,8 @@ class Document:
     text: str
     node: DocumentNode
     operations: Mapping[str | None, Operation]
-    fields: frozenset[str]
-    """Names of all that is selected, wherever that is, and whether it is included or not."""
+    selected: frozenset[str]
+    """All fields that are selected anywhere, such as `Task.title`, whether included or not."""
 
     def operation(self, name: str | None) -> Operation:
         """The one of that name, or the only one. Raises BadRequest (GraphQL §6.1)."""
@@ -194,18 +199,21 @@ class Documents:
                 for definition in node.definitions
                 if isinstance(definition, OperationDefinitionNode)
             },
-            frozenset(_fields(node)),
+            frozenset(_selected(self._schema, node)),
         )
 
 
-def _fields(document: DocumentNode) -> Iterator[str]:
-    nodes: list[Any] = [*document.definitions]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, FieldNode):
-            yield node.name.value
-        if below := getattr(node, "selection_set", None):
-            nodes += below.selections
+def _selected(schema: GraphQLSchema, document: DocumentNode) -> set[str]:
+    """Return the fields that a valid document selects anywhere, each with its type."""
+    types, selected = TypeInfo(schema), set()
+
+    class Fields(Visitor):
+        def enter_field(self, node: FieldNode, *_: object) -> None:
+            if parent := types.get_parent_type():
+                selected.add(f"{parent.name}.{node.name.value}")
+
+    visit(document, TypeInfoVisitor(types, Fields()))
+    return selected
 
 
 def _told(error: GraphQLError, code: Code) -> dict[str, Any]:

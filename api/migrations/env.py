@@ -11,9 +11,11 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import AutoString
 
+from api import schema  # noqa: F401 - declares the tables of every noun
 from api.config import DatabaseConfig
-from api.owned.tables import SCHEMA, metadata
+from api.identity import model  # noqa: F401 - declares tables
 from api.postgres.pool import CONNECT_TIMEOUT
+from api.postgres.tables import SCHEMA, metadata
 from api.postgres.url import arguments
 
 LOCK = 4_208_150_211

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import asyncpg
 
 from api.errors import Unavailable
-from api.owned.tables import Row
 from api.postgres import citus
+from api.postgres.tables import Row
 from api.postgres.url import arguments
 
 if TYPE_CHECKING:
