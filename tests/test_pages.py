@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from api.owned import cursors as pages
-from api.owned import lists
-from api.owned.lists import OrderField
+from api.owned import read_sql
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import Caller
@@ -69,7 +69,7 @@ def test_a_page_says_where_it_lies(ada: Caller) -> None:
 
 
 def newest(**of_it: Any) -> str:
-    statement = lists.page(OrderField.CREATED_AT, descending=True, narrow=False, **of_it)
+    statement = read_sql.page(TASKS, "created_at", descending=True, narrow=False, **of_it)
     return " ".join(statement.sql.split())
 
 
@@ -97,7 +97,7 @@ def test_a_page_and_its_count_come_from_one_statement(
     for first, after, shown in ((2, "null", ids[:2]), (5, "null", ids), (2, f'"{end}"', [])):
         told = ada(query % (first, after))["tasks"]
         assert (told["n"], [node["id"] for node in told["nodes"]]) == (3, shown)
-    assert newest(counted=True, without=lists.BULKY - {*bulky}) in ran(postgres)
+    assert newest(counted=True, without=TASKS.bulky - {*bulky}) in ran(postgres)
 
 
 @pytest.mark.parametrize("bulky", [["description"], ["labels"], ["description", "labels"], []])
@@ -112,9 +112,9 @@ def test_what_nobody_asks_for_is_not_read(
     for _ in range(3):  # as graphql-core runs it, and compiled
         found = ada(query)["tasks"]
         assert found == {"edges": [{"node": {"id": task["id"], **told}}], "nodes": [told]}
-    statement = newest(without=lists.BULKY - {*bulky})
+    statement = newest(without=TASKS.bulky - {*bulky})
     assert statement in ran(postgres)
-    assert all((f"tasks.{name}" in statement) == (name in bulky) for name in lists.BULKY)
+    assert all((f"tasks.{name}" in statement) == (name in bulky) for name in TASKS.bulky)
 
 
 def test_an_empty_list_is_a_page_too(ada: Caller) -> None:

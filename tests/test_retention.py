@@ -7,20 +7,23 @@ import pytest
 from sqlalchemy import insert, select, union
 
 from api.owned.retention import LOCK, Retention
-from api.owned.tables import tasks
-from api.owned.walls import EveryonesStatement, UnscopedStatement
+from api.owned.walls import EveryonesStatement
 from api.postgres.database import Database
+from api.postgres.statement import UnscopedStatement
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests.conftest import Caller, run
 from tests.test_changes import changes, expired, now, walk
 from tests.test_revocations import process
 from tests.test_tasks import CREATE, MANY
 
+tasks = TASKS.table
+
 
 def retain(postgres: Postgres) -> None:
     async def once() -> None:
         async with process(postgres.url) as revocations, Database(postgres.url) as database:
-            await Retention(database, revocations).forget()
+            await Retention(database, revocations.forget).forget()
 
     asyncio.run(once())
 
