@@ -12,6 +12,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -208,7 +209,7 @@ def bound(resource: Resource, order: Order, position: Sequence[str] | None) -> d
     if position is None:
         found: dict[str, object] = {"after": start, "after_id": first, "after_null": first}
     else:
-        sort, id = _read(key, position, nullable=nullable)
+        sort, id = _read(key, position, resource.rules.get(column.name), nullable=nullable)
         found = (
             {"after": end, "after_id": last, "after_null": id}
             if sort is None
@@ -219,10 +220,14 @@ def bound(resource: Resource, order: Order, position: Sequence[str] | None) -> d
     return found
 
 
-def _read(key: SortKey, position: Sequence[str], *, nullable: bool) -> tuple[object, str]:
+def _read(
+    key: SortKey, position: Sequence[str], rule: TypeAdapter[Any] | None, *, nullable: bool
+) -> tuple[object, str]:
     try:
         text, id = position
         sort = None if nullable and not text else key.read(text)
+        if rule and sort is not None:
+            rule.validate_python(sort)
     except ValueError:
         raise NoCursor from None
     if not is_id(id) or (sort is not None and key.write(sort) != text):

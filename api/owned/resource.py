@@ -30,6 +30,8 @@ RESOURCES: Final[list["Resource"]] = []
 
 TRASHED = "TRASHED"
 """The status of a row in the trash. Every resource has it."""
+ACTIVE_OR_TRASHED: Final = {TRASHED: "trashed_at IS NOT NULL", "ACTIVE": None}
+NEWEST_FIRST: Final = {"created_at": "created_at", "updated_at": "updated_at"}
 _HIDDEN = {"owner_id", "status", "change_number"}
 
 
@@ -44,10 +46,10 @@ class Record(Row):
 class Resource:
     """A noun whose rows belong to owners.
 
-    `most` bounds the rows of an owner, and `most_ids` those and the tombstones together. `statuses`
-    maps each status to its condition in SQL; the first that holds is the status of a row, and the
-    condition of the last is None. `example` is an input that creates a row, for `doctor` and the
-    tests. `sorted_by` maps each order of a list to the column that sorts.
+    `example` is an input that creates a row, for `doctor` and the tests. `most` bounds the rows of
+    an owner, and `most_ids` the rows and the tombstones together. `statuses` maps each status to
+    its condition in SQL; the first that holds is the status of a row, and the condition of the last
+    is None. `sorted_by` maps each order of a list to the column that sorts.
     `filters` and `bulk` name the filters of a list and the columns that many rows can be given at
     once. `folded` maps texts to the column that holds them case-folded. `since` maps a boolean to
     the column that holds when it became true. `filled` computes a column that a client left out.
@@ -62,11 +64,11 @@ class Resource:
         model: type[OwnedRow],
         fields: type[SQLModel],
         *,
-        most: int,
-        most_ids: int,
-        statuses: Mapping[str, str | None],
         example: Mapping[str, object],
-        sorted_by: Mapping[str, str],
+        most: int = 10_000,
+        most_ids: int = 30_000,
+        statuses: Mapping[str, str | None] = ACTIVE_OR_TRASHED,
+        sorted_by: Mapping[str, str] = NEWEST_FIRST,
         filters: Mapping[str, Filter] = {},
         bulk: Sequence[str] = (),
         folded: Mapping[str, str] = {},
@@ -91,7 +93,7 @@ class Resource:
         """The bulky columns, and the GraphQL fields that show them."""
         self.octets = {**_octets(fields), **bulky}
         """The most bytes of the long columns in JSON. A character has at most four in UTF-8."""
-        self.shown_statuses = sorted({*statuses} - {TRASHED})
+        self.shown_statuses = sorted(str(each) for each in statuses if each != TRASHED)
         """The statuses of a list that asks for none: all but the trash."""
         self.searches = [f"filter_{n}" for n, each in filters.items() if isinstance(each, Search)]
         """The parameters of statements that search the text of the owner."""

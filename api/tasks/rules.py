@@ -22,14 +22,12 @@ from api.tasks.model import Status, Task, TaskFields
 TASKS = Resource(
     Task,
     TaskFields,
-    most=10_000,
-    most_ids=30_000,
+    example={"title": "Buy milk"},
     statuses={
         Status.TRASHED: "trashed_at IS NOT NULL",
         Status.COMPLETED: "completed",
         Status.OPEN: None,
     },
-    example={"title": "Buy milk"},
     sorted_by={
         "created_at": "created_at",
         "updated_at": "updated_at",
