@@ -48,6 +48,8 @@ def _migrate(connection: Connection) -> None:
         include_schemas=True,
         include_name=_only_ours,
         render_item=_render,
+        # The second one finds CHECK constraints that are missing, by their names.
+        autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     )
     with context.begin_transaction():
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
