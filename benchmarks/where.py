@@ -26,25 +26,17 @@ PARTS = {
         "(api/identity/keys.py",
     ),
     "encoding": ("_encoded (api/graphql/http.py", "orjson"),
-    "execution": ("(<compiled operation>", "(api/graphql/execution/", "(api/schema.py"),
+    "execution": (
+        *("(<compiled operation>", "(api/graphql/execution/"),
+        *("(api/schema.py", "(api/types.py", "(api/tasks/types.py"),
+    ),
     "database": (
         *("(asyncpg/", "pgproto", "asyncpg", "protocol.c"),
-        *(
-            "(api/postgres/database.py",
-            "(api/postgres/pool.py",
-            "(api/owned/lists.py",
-            "(api/tasks/rules.py",
-            "(api/owned/cursors.py",
-        ),
+        *("(api/postgres/", "(api/owned/", "(api/tasks/rules.py"),
     ),
     "our own way in and out": (
-        *(
-            "(api/app.py",
-            "(api/graphql/http.py",
-            "(api/graphql/documents.py",
-            "(api/graphql/limits.py",
-        ),
-        *("(api/graphql/limits.py", "(api/graphql/cost.py", "(api/context.py"),
+        *("(api/app.py", "(api/bodies.py", "(api/context.py", "(api/graphql/http.py"),
+        *("(api/graphql/documents.py", "(api/graphql/limits.py", "(api/graphql/cost.py"),
     ),
     "HTTP": ("(uvicorn/", "(starlette/", "(api/http.py", "httptools", "llhttp", "parser.c"),
     "event loop": ("uv_", "uv__", "(loop.c", "(asyncio/", "_asyncio", "epoll"),

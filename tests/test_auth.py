@@ -21,9 +21,9 @@ from starlette.types import Message, Receive, Scope, Send
 from api.identity import keys
 from api.identity.auth import Authenticated, Authentication, Refusals
 from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
+from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
 from api.identity.tokens import Claims, Verifier
-from api.owned.tables import Kind
 from api.postgres.database import Database
 from dev.postgres import Postgres
 from tests import faults, issuer, stack, wire

@@ -86,7 +86,7 @@ def test_the_two_files_work_as_they_are_in_another_package(tmp_path: Path) -> No
     package.mkdir()
     (package / "__init__.py").touch()
     for name in ("keys.py", "tokens.py"):
-        shutil.copy(ROOT / "api" / name, package)
+        shutil.copy(ROOT / "api/identity" / name, package)
     program = f"""
 import asyncio, sys
 from theirs.keys import KeyRing, shared_secrets
