@@ -7,6 +7,7 @@ that writes of one owner follow each other and never wait for each other in a ci
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     CTE,
@@ -285,6 +286,8 @@ def patch_values(
     given: dict[str, object] = {}
     for name in names:
         value = values.get(name)
+        if isinstance(value, UUID):  # ids are text on a connection of the pool
+            value = str(value)
         given[f"has_{name}"] = name in values
         given[f"new_{name}"] = value
         if name in resource.folded:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Lateral,
     ScalarSelect,
     Select,
+    Subquery,
     Table,
     TableValuedAlias,
     Tuple,
@@ -62,7 +63,7 @@ _PARTS: Final = (
     *(BinaryExpression, BindParameter, Case, Cast, ClauseList, CollationClause, Column),
     CollectionAggregate,
     *(Exists, ExpressionClauseList, ForUpdateArg, Grouping, Label, Lateral, Null, ScalarSelect),
-    *(TableValuedAlias, Tuple, TypeClause, UnaryExpression),
+    *(Subquery, TableValuedAlias, Tuple, TypeClause, UnaryExpression),
     *(OnConflictDoNothing, OnConflictDoUpdate),
 )
 _FUNCTIONS: Final = frozenset(
