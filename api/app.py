@@ -11,24 +11,25 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import limits
-from api.auth import Authenticated, Authentication, verifier
+from api import bodies
 from api.config import Config, ConfigError
 from api.context import Context
-from api.database import Database
-from api.documents import Documents, Execution, Refused
-from api.endpoint import GraphQLEndpoint
 from api.errors import OperationTooLarge, Unavailable
-from api.events import Events, Reader
-from api.execution import Compiled
-from api.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.graphql.documents import Documents, Execution, Operation, Refused
+from api.graphql.execution import Compiled
+from api.graphql.http import GraphQLEndpoint
+from api.identity.auth import Authenticated, Authentication, verifier
+from api.identity.events import Events, Reader
+from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.identity.revocations import Revocations
 from api.media_types import weights
+from api.owned import statements
+from api.owned.retention import Retention, purge
+from api.postgres.database import Database
 from api.process import Process
 from api.proxies import own_hosts, proxy_for
-from api.retention import Retention
-from api.revocations import Revocations
-from api.schema import PLACED, SIZES, WRITTEN, schema
-from api.tokens import Claims
+from api.schema import PLACED, SIZES, schema
+from api.types import WRITTEN
 
 HEADERS = (
     # What this API says is for one person, and now: nobody may keep it.
@@ -54,6 +55,7 @@ REQUEST_HEADERS = (
 
 def create_app(config: Config) -> FastAPI:
     """Connects to nothing until it is started; then to the database, and to JWKS_URL if set."""
+    statements.build()
     database = Database(config.database_url.get_secret_value())
     authentication = authenticating(config, database)
     revocations = authentication.revocations
@@ -66,7 +68,9 @@ def create_app(config: Config) -> FastAPI:
 
     process = Process()
     app = FastAPI(
-        lifespan=lifespan(database, authentication, Retention(database, revocations), process),
+        lifespan=lifespan(
+            database, authentication, Retention(database, revocations.forget), process
+        ),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -92,9 +96,10 @@ def create_app(config: Config) -> FastAPI:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
-    async def context(claims: Claims, fields: frozenset[str]) -> Context:
+    async def context(scope: Scope, operation: Operation) -> Context:
+        claims = scope["state"]["claims"]
         await authentication.still_holds(claims)
-        return Context.of(claims, database, fields)
+        return Context(claims, database, operation.selected)
 
     try:
         documents = Documents(
@@ -114,7 +119,7 @@ def create_app(config: Config) -> FastAPI:
     graphql = Authenticated(GraphQLEndpoint(documents, execution, context), authentication)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     page = None if documents.only_trusted else graphiql
-    app.router.routes.append(Route("/events", Events(reader, database, revocations)))
+    app.router.routes.append(Route("/events", Events(reader, database, revocations, purge)))
     # The router tries one route after the other: the one that is asked for most comes first.
     app.router.routes.insert(0, Route("/graphql", _CrossOrigin(config, _BrowsersTo(page, graphql))))
     return app
@@ -153,8 +158,8 @@ class _Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http":
-            if not limits.is_short(scope):
-                receive, send = limits.closing(receive, send)
+            if not bodies.is_short(scope):
+                receive, send = bodies.closing(receive, send)
             send = _with(send, HEADERS)
         await self._app(scope, receive, send)
 

@@ -21,8 +21,8 @@ import jwt
 
 from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, TokenConfig
 from api.errors import Unavailable
-from api.keys import ACCESS_TOKEN, derive
-from api.tokens import InvalidToken
+from api.identity.keys import ACCESS_TOKEN, derive
+from api.identity.tokens import InvalidToken
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -194,7 +194,7 @@ def _check_workers(number: int, *, reload: bool) -> None:
 
 async def _say_wall(url: str) -> None:
     from api import doctor
-    from api.pool import connect
+    from api.postgres.pool import connect
 
     with contextlib.suppress(Unavailable):  # then nothing is served, either
         connection = await connect(url)
@@ -222,7 +222,7 @@ def _upgrade(url: str, partitions: int | None = None) -> None:
 
 
 def _token(chosen: argparse.Namespace) -> None:
-    from api.auth import verifier
+    from api.identity.auth import verifier
 
     config = TokenConfig.read(*_env_files())
     longest = config.access_token_max_age

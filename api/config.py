@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.database_url import UnfitUrl, arguments
+from api.postgres.url import UnfitUrl, arguments
 
 DAY = 86_400
 GRACE = 30

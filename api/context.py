@@ -1,31 +1,95 @@
-"""What a resolver may touch: who calls, and data that is bound to that caller already."""
+"""The context of a request: who calls, and data that is bound to that caller already."""
 
-from typing import NamedTuple, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import strawberry
+from graphql.pyutils import Path
+from strawberry.dataloader import DataLoader
 
-from api.changes import Changes
-from api.database import Database
-from api.lists import Lists
-from api.tasks import Tasks
-from api.tokens import Claims
+from api.identity.tokens import Claims
+from api.owned.changes import Changes
+from api.owned.owner import Owned
+from api.owned.reads import Page, Reads, Wanted
+from api.owned.resource import Resource
+from api.owned.writes import Writes
+from api.postgres.database import Database
+from api.postgres.tables import Row
+
+_V = TypeVar("_V")
 
 
-class Context(NamedTuple):
-    """Of one request."""
+class Context:
+    """What a resolver may use. None of it takes an owner."""
 
-    claims: Claims
-    tasks: Tasks
-    lists: Lists
-    changes: Changes
-    fields: frozenset[str] | None
-    """Names of which the document selects fields, wherever in it; None if that is not known."""
+    __slots__ = ("_loaders", "_selected", "claims", "owned")
 
-    @classmethod
-    def of(cls, claims: Claims, database: Database, fields: frozenset[str] | None = None) -> Self:
-        """Of a request with these claims, that selects such fields."""
-        owned = database.of(claims.user_id)
-        return cls(claims, Tasks(owned), Lists(owned), Changes(owned), fields)
+    def __init__(
+        self,
+        claims: Claims,
+        database: Database,
+        selected: Mapping[tuple[str, ...], frozenset[str]] | None = None,
+    ) -> None:
+        """`selected` is what `selected` below returns for each path, if it is known."""
+        self.claims = claims
+        self.owned = Owned(database, claims.user_id)
+        self._selected = selected
+        self._loaders: dict[object, DataLoader[str, Any]] = {}
+
+    def read(self, resource: Resource) -> Reads:
+        """Return the way to read the caller's rows of a resource."""
+        return Reads(self.owned, resource)
+
+    def write(self, resource: Resource) -> Writes:
+        """Return the way to write the caller's rows of a resource. What was loaded is forgotten."""
+        self._loaders.clear()
+        return Writes(self.owned, resource)
+
+    def changes(self, resource: Resource) -> Changes:
+        """Return the change feed of the caller's rows of a resource."""
+        return Changes(self.owned, resource)
+
+    async def load(self, resource: Resource, id: str | None) -> Row | None:
+        """Return the row that a reference names. One statement loads those of a whole level."""
+        if id is None:
+            return None
+
+        async def load(ids: list[str]) -> list[Row | None]:
+            rows = await self.read(resource).several(ids)
+            return [rows.get(id) for id in ids]
+
+        return await self._loader(resource, load).load(id)
+
+    async def page_of(
+        self, resource: Resource, reference: str, parent: str, wanted: Wanted
+    ) -> Page:
+        """Return the page of the rows that refer to a parent. One statement loads a whole level.
+
+        Raises BadUserInput, and OperationTooLarge for the second search of an operation.
+        """
+
+        async def load(parents: list[str]) -> list[Page]:
+            pages = await self.read(resource).pages_of(reference, parents, wanted)
+            return [pages[parent] for parent in parents]
+
+        return await self._loader((resource, reference, repr(wanted)), load).load(parent)
+
+    def selected(self, path: Path) -> frozenset[str] | None:
+        """Return the fields, such as `Task.title`, that the field at this path selects, if known.
+
+        `path` is that of a field with arguments, in the answer.
+        """
+        if self._selected is None:
+            return None
+        return self._selected.get(tuple(key for key in path.as_list() if isinstance(key, str)))
+
+    def _loader(
+        self, key: object, load: Callable[[list[str]], Awaitable[list[_V]]]
+    ) -> DataLoader[str, _V]:
+        loader = self._loaders.get(key)
+        if loader is None:
+            loader = self._loaders[key] = DataLoader(load)
+        return loader
 
 
 Info = strawberry.Info[Context, None]

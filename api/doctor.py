@@ -13,16 +13,19 @@ from itertools import chain
 import asyncpg
 import httpx
 
-from api import citus, migrations
+from api import migrations
 from api.config import Config, TokenConfig
-from api.database import Transaction
 from api.errors import Unavailable
-from api.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust
-from api.models import SCHEMA, metadata
-from api.pool import AWAY, Connection, Server, connect, take_text
+from api.identity.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust
+from api.identity.tokens import LEEWAY
+from api.owned.owner import Owned
+from api.owned.resource import RESOURCES
+from api.owned.writes import Writes
+from api.postgres import citus
+from api.postgres.database import Transaction
+from api.postgres.pool import AWAY, Connection, Server, connect, take_text
+from api.postgres.tables import SCHEMA, metadata
 from api.proxies import own_hosts, proxy_for, shown
-from api.tasks import Tasks
-from api.tokens import LEEWAY
 
 TIMEOUT = 5.0
 """Seconds for the issuer to answer."""
@@ -240,7 +243,7 @@ async def wall(connection: Connection) -> Finding:
 async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
     """Return what an owner saw or wrote although wall 3 forbids it; None if there is nothing.
 
-    The owners are invented for the test. Their tasks are created by `Tasks`, like all tasks, and
+    The owners are invented for the test. Their rows are created by `Writes`, like all rows, and
     everything is rolled back. Raises the errors of asyncpg.
     """
     transaction = Transaction(connection, is_citus=is_citus)
@@ -253,7 +256,7 @@ async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
         await connection.execute("RESET ROLE")
         return {row["owner_id"] for row in rows}
 
-    await take_text(connection)  # `Tasks` compares ids as text
+    await take_text(connection)  # `Writes` compares ids as text
     undone = connection.transaction()
     await undone.start()
     try:
@@ -261,7 +264,8 @@ async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
         # of another owner.
         await connection.execute("SET LOCAL application_name = 'bearer-tasks-doctor'")
         for owner in (one, other):
-            await Tasks(transaction.of(owner)).create({"title": "doctor"})
+            for resource in RESOURCES:
+                await Writes(Owned(transaction, owner), resource).create(resource.example)
         for table in (table.name for table in metadata.sorted_tables if "owner_id" in table.c):
             seen = await caller(_READ.format(table), [one, other])
             if seen != {one}:

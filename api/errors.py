@@ -79,13 +79,17 @@ class Unauthenticated(Problem):
 
 
 class NotFound(Problem):
-    """One sentence for missing, someone else's and malformed; an id in it would tell them apart."""
+    """No such row: missing, of another owner, or a malformed id.
+
+    All three have the same message, without the id, which would tell them apart. `noun` is what
+    was asked for, in the singular.
+    """
 
     code = Code.NOT_FOUND
     status = 404
 
-    def __init__(self) -> None:
-        super().__init__("No such task.", status=self.status)
+    def __init__(self, noun: str) -> None:
+        super().__init__(f"No such {noun}.", status=self.status)
 
 
 class BadUserInput(Problem):

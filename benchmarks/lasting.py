@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from api.models import TASKS_PER_OWNER
+from api.tasks.rules import TASKS
 from benchmarks import race, scale
 from benchmarks.workloads import WORKLOADS
 from dev.postgres import ROOT
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def grow(folder: Path, env: Mapping[str, str], seconds: int) -> None:
     """CPU of a page, by connections and workers, and for an owner with as many tasks as may be."""
-    owners = {f"{scale.EACH} tasks each": "many", f"{TASKS_PER_OWNER:,} tasks": "one"}
+    owners = {f"{scale.EACH} tasks each": "many", f"{TASKS.most:,} tasks": "one"}
     columns = list(product((1, 2), owners))
     print("| µs a page (pages a second) | ", end="")
     print(" | ".join(f"--workers {workers}, {whose}" for workers, whose in columns) + " |")

@@ -1,9 +1,10 @@
 """Changes each line of the token core, and sees that a test notices.
 
-`python -m benchmarks.mutants [NAME …]`, with names of mutmut's such as `api.keys*`; pyproject.toml
-says which files and tests. A mutant that no test notices must stand in `equal.toml`, with the
-reason why it is no other program. Verdicts are kept in `mutants/`: without names, only what has
-none yet is tried, and a run that was cut short goes on. Delete the folder to begin anew.
+`python -m benchmarks.mutants [NAME …]`, with names of mutmut's such as `api.identity.keys*`;
+pyproject.toml names the files and tests. A mutant that no test notices must stand in `equal.toml`,
+with the reason why it is no other program. Verdicts are kept in `mutants/`: without names, only
+mutants without a verdict are tried, and a run that was interrupted continues. Delete the folder to
+start again.
 """
 
 import json
@@ -44,7 +45,7 @@ def mutmut(*arguments: str, **variables: str) -> str:
 
 def verdicts() -> Iterator[tuple[str, int]]:
     """Each mutant that was tried, and how pytest ended."""
-    for meta in sorted(ROOT.glob("mutants/api/*.meta")):
+    for meta in sorted(ROOT.glob("mutants/api/**/*.meta")):
         for name, status in json.loads(meta.read_text())["exit_code_by_key"].items():
             if status is not None:
                 yield name, status
@@ -77,7 +78,7 @@ def main() -> None:
                 excused += 1
             else:
                 lived.append((name, SURVIVED[status], changed))
-    files = Counter(name.split(".")[1] for name, _ in tried)
+    files = Counter(name.split(".x", 1)[0] for name, _ in tried)
     dead = len(tried) - excused - len(lived)
     print(f"{len(tried)} mutants: {dict(files)}")
     print(f"{dead} died, {excused} are equal, {len(lived)} lived: {dead + excused}/{len(tried)}")

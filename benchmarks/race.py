@@ -28,10 +28,10 @@ import asyncpg
 import httpx
 import psutil
 
-from api import lists, migrations
-from api.lists import OrderField
-from api.models import Priority
-from api.tasks import CREATE, GET, UPDATE, UPDATE_ALL
+from api import migrations
+from api.owned import read_sql, write_sql
+from api.tasks.model import Priority
+from api.tasks.rules import CHANGE_ALL, TASKS
 from benchmarks import scale
 from benchmarks.workloads import BY_TABLE, LEAN, MIX, WORKLOADS, Words, Workload
 from dev.postgres import ROOT, Postgres
@@ -198,18 +198,18 @@ def entrants(
 
 
 def _statements(path: Path) -> Path:
-    """Those that the workloads need, for a server that is not in Python."""
-    newest = partial(lists.page, OrderField.CREATED_AT, descending=True, without=LEAN)
-    by_due_day = partial(lists.page, OrderField.DUE_ON, descending=False, without=LEAN)
+    """Write the statements that the workloads need, for a server that is not in Python."""
+    newest = partial(read_sql.page, TASKS, "created_at", descending=True, without=LEAN)
+    by_due_day = partial(read_sql.page, TASKS, "due_on", descending=False, without=LEAN)
     chosen = {
         "newest": newest(narrow=False),
         "narrow": newest(narrow=True),
         "by due day": by_due_day(narrow=True),
-        "count": lists.COUNTS[False],
-        "one": GET,
-        "create": CREATE,
-        "update": UPDATE,
-        "update all": UPDATE_ALL,
+        "count": read_sql.count(TASKS, narrow=False),
+        "one": read_sql.one(TASKS),
+        "create": write_sql.create(TASKS),
+        "update": write_sql.change(TASKS),
+        "update all": CHANGE_ALL,
     }
     path.write_text(
         json.dumps(

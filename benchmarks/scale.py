@@ -15,9 +15,11 @@ from itertools import product
 import asyncpg
 
 from api import migrations
-from api.database import Database
-from api.lists import Filter, Lists, Order, OrderField
-from api.models import TASKS_PER_OWNER
+from api.owned.owner import Owned
+from api.owned.read_sql import Order
+from api.owned.reads import Reads, Wanted
+from api.postgres.database import Database
+from api.tasks.rules import TASKS
 from dev.postgres import ROOT, Postgres
 
 EACH = 100
@@ -58,13 +60,13 @@ async def load(connection: asyncpg.Connection, tasks: int, owners: int) -> None:
     The indexes of lists are dropped meanwhile: built at the end they cost a tenth.
     """
     others = [f"owner {n}" for n in range(owners - 1)]
-    each = (tasks - TASKS_PER_OWNER) // len(others)
+    each = (tasks - TASKS.most) // len(others)
     query = """SELECT indexname, indexdef FROM pg_indexes
         WHERE schemaname = 'tasks' AND tablename = 'tasks' AND indexname NOT LIKE 'pk%'"""
     indexes = await connection.fetch(query)
     for index in indexes:
         await connection.execute(f"DROP INDEX tasks.{index['indexname']}")
-    await connection.execute(LOAD, [BIG], TASKS_PER_OWNER, timeout=600)
+    await connection.execute(LOAD, [BIG], TASKS.most, timeout=600)
     for done in _progress(range(0, len(others), BATCH), len(others) * each, BATCH * each, "tasks"):
         await connection.execute(LOAD, others[done : done + BATCH], each, timeout=600)
     for number in _progress(range(len(indexes)), len(indexes), 1, "indexes"):
@@ -84,10 +86,10 @@ def _progress(steps: range, total: int, each: int, what: str) -> Iterator[int]:
             )
 
 
-async def _last(lists: Lists, order: Order) -> str | None:
-    """The cursor before the last page, by walking there as a client would."""
+async def _last(tasks: Reads, order: Order) -> str | None:
+    """Return the cursor before the last page. Read all pages, as a client would."""
     after = None
-    while (page := await lists.page(50, after, Filter(), order)).has_next:
+    while (page := await tasks.page(Wanted(50, after, order=order))).has_next:
         after = page.cursor(page.rows[-1])
     return after
 
@@ -96,18 +98,18 @@ async def measure(url: str, rounds: int) -> None:
     """Prints milliseconds of the API's own page of 50, first and last, in each order."""
     async with Database(url) as database:
         print(f"{'p50, ms':<18}" + "".join(f"{c:>20}" for c in ("100 tasks", "10,000 tasks")))
-        for by, descending in product(OrderField, (False, True)):
+        for by, descending in product(TASKS.sorted_by, (False, True)):
             order, cells = Order(by, descending), []
             for owner in ("owner 17", BIG):
-                lists = Lists(database.of(owner))
-                for after in (None, await _last(lists, order)):
+                tasks = Reads(Owned(database, owner), TASKS)
+                for after in (None, await _last(tasks, order)):
                     taken = []
                     for _ in range(rounds):
                         began = time.perf_counter()
-                        await lists.page(50, after, Filter(), order)
+                        await tasks.page(Wanted(50, after, order=order))
                         taken.append((time.perf_counter() - began) * 1000)
                     cells.append(statistics.median(taken))
-            name = f"{by.name} {'DESC' if descending else 'ASC'}"
+            name = f"{by.upper()} {'DESC' if descending else 'ASC'}"
             print(f"{name:<18}{cells[0]:>10.2f}{cells[1]:>10.2f}{cells[2]:>10.2f}{cells[3]:>10.2f}")
         print(f"{'':<18}" + f"{'first':>10}{'last':>10}" * 2)
 

@@ -1,7 +1,7 @@
 """Microseconds to verify a token: seen for the first time and again, beside PyJWT alone.
 
 `python -m benchmarks.verify`. PyJWT is given the key, the algorithm, the issuer and the audience,
-and so does less: it looks for no key, and takes what `api/tokens.py` says it takes.
+and so does less: it looks for no key, and takes what `api/identity/tokens.py` says it takes.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from typing import Any
 
 import jwt
 
-from api.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
-from api.tokens import Verifier
+from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
+from api.identity.tokens import Verifier
 from tests import issuer
 from tests.conftest import SECRET, SITE
 from tests.faults import Case

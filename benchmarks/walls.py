@@ -22,11 +22,14 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from api import lists, migrations
-from api.database import Database
-from api.pool import Limits
-from api.statements import Statement
-from api.tasks import GET
+from api import migrations
+from api.owned import read_sql
+from api.owned.owner import Owned
+from api.owned.read_sql import NEWEST_FIRST
+from api.owned.walls import Statement
+from api.postgres.database import Database
+from api.postgres.pool import Limits
+from api.tasks.rules import TASKS
 from benchmarks import scale
 from dev.postgres import ROOT, Postgres
 from tests import pooler
@@ -250,7 +253,7 @@ async def costs_of_the_way(url: str, workloads: dict[str, tuple[Statement, list[
         print("\n| | way | µs of API CPU | µs elapsed | beside asyncpg's pool |")
         print("|---|---|---:|---:|---:|")
         for name, (statement, values) in workloads.items():
-            owned, other = database.of(scale.BIG), behind.of(scale.BIG)
+            owned, other = Owned(database, scale.BIG), Owned(behind, scale.BIG)
             named = dict(zip(statement.names, values, strict=True))
             prepared = await bare.prepare(statement.sql)
             ways: dict[str, Callable[[], Awaitable[Any]]] = {
@@ -278,10 +281,14 @@ async def main(url: str) -> None:
         "SELECT id::text FROM tasks.tasks WHERE owner_id = $1 LIMIT 1", scale.BIG
     )
     await connection.close()
-    order = lists.Order()
-    page = lists.page(order.field, descending=order.descending, narrow=False)
-    said = {"statuses": ["COMPLETED", "OPEN"], "limit": 51, **lists.bounds(order, None)}
-    workloads = {"one_task": (GET, GET.arguments({"id": id})), "page": (page, page.arguments(said))}
+    one, order = read_sql.one(TASKS), NEWEST_FIRST
+    page = read_sql.page(TASKS, order.by, descending=order.descending, narrow=False)
+    bound = read_sql.bound(TASKS, order, None)
+    values = {"statuses": TASKS.shown_statuses, "limit": 51, **bound}
+    workloads = {
+        "one_task": (one, one.arguments({"id": id})),
+        "page": (page, page.arguments(values)),
+    }
     print(f"medians of {ROUNDS} rounds of {TIMES} statements each, one after the other\n")
     await costs_of_walls(url, workloads)
     await costs_of_the_way(url, workloads)

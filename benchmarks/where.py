@@ -19,16 +19,24 @@ from tests.conftest import trusting
 
 PY_SPY = Path(sys.executable).with_name("py-spy")
 PARTS = {
-    "token": ("(api/auth.py", "(api/tokens.py", "(api/revocations.py", "(api/keys.py"),
-    "encoding": ("_encoded (api/endpoint.py", "orjson"),
-    "execution": ("(<compiled operation>", "(api/execution/", "(api/schema.py"),
+    "token": (
+        "(api/identity/auth.py",
+        "(api/identity/tokens.py",
+        "(api/identity/revocations.py",
+        "(api/identity/keys.py",
+    ),
+    "encoding": ("_encoded (api/graphql/http.py", "orjson"),
+    "execution": (
+        *("(<compiled operation>", "(api/graphql/execution/"),
+        *("(api/schema.py", "(api/types.py", "(api/tasks/types.py"),
+    ),
     "database": (
         *("(asyncpg/", "pgproto", "asyncpg", "protocol.c"),
-        *("(api/database.py", "(api/pool.py", "(api/lists.py", "(api/tasks.py", "(api/pages.py"),
+        *("(api/postgres/", "(api/owned/", "(api/tasks/rules.py"),
     ),
     "our own way in and out": (
-        *("(api/app.py", "(api/endpoint.py", "(api/documents.py", "(api/limits.py"),
-        *("(api/cost.py", "(api/context.py"),
+        *("(api/app.py", "(api/bodies.py", "(api/context.py", "(api/graphql/http.py"),
+        *("(api/graphql/documents.py", "(api/graphql/limits.py", "(api/graphql/cost.py"),
     ),
     "HTTP": ("(uvicorn/", "(starlette/", "(api/connection.py", "httptools", "llhttp", "parser.c"),
     "event loop": ("uv_", "uv__", "(loop.c", "(asyncio/", "_asyncio", "epoll"),

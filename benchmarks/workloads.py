@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from api.models import Priority
+from api.tasks.model import Priority
 
 FIELDS = "id title description completed completedAt priority dueOn version createdAt updatedAt"
 LEAN = frozenset({"labels"})
-"""Of what a list may leave out (`lists.BULKY`), all that is not among them."""
+"""The bulky columns (`TASKS.bulky`) that are not among `FIELDS`, so that no list reads them."""
 PAGE = f"query Page($first: Int) {{ tasks(first: $first) {{ nodes {{ {FIELDS} }} }} }}"
 EDGES = f"""query Edges($first: Int) {{ tasks(first: $first) {{
   edges {{ cursor node {{ {FIELDS} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"""

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request
 
 from api.app import authenticating, lifespan
-from api.auth import Authenticated
 from api.config import Config
 from api.context import Context
-from api.database import Database
 from api.errors import NotFound, Problem
-from api.lists import Filter, Order
+from api.identity.auth import Authenticated
+from api.owned.reads import Wanted
+from api.postgres.database import Database
+from api.tasks.rules import TASKS
 
 config = Config.read()
 database = Database(config.database_url.get_secret_value())
@@ -23,15 +24,15 @@ app.add_exception_handler(Problem, lambda _, problem: problem.response())
 
 def own(user_id: str, request: Request) -> Context:
     if request.state.claims.user_id != user_id:
-        raise NotFound
-    return Context.of(request.state.claims, database)
+        raise NotFound(TASKS.one)
+    return Context(request.state.claims, database)
 
 
 @app.get("/api/{user_id}/tasks")
 async def read(own: Annotated[Context, Depends(own)]) -> list[dict[str, Any]]:
-    return [dict(row) for row in (await own.lists.page(100, None, Filter(), Order())).rows]
+    return [dict(row) for row in (await own.read(TASKS).page(Wanted(first=100))).rows]
 
 
 @app.post("/api/{user_id}/tasks", status_code=201)
 async def create(own: Annotated[Context, Depends(own)], given: dict[str, Any]) -> dict[str, Any]:
-    return dict(await own.tasks.create(given))
+    return dict(await own.write(TASKS).create(given))

@@ -18,7 +18,7 @@ import jwt
 import pytest
 
 from api import migrations
-from api.keys import ACCESS_TOKEN, derive
+from api.identity.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
 from tests import stack
 

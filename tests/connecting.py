@@ -5,9 +5,9 @@ import json
 import sys
 from dataclasses import asdict
 
-from api.database_url import UnfitUrl, read
 from api.errors import Unavailable
-from api.pool import connect
+from api.postgres.pool import connect
+from api.postgres.url import UnfitUrl, read
 
 ASKED = """SELECT current_user, ssl, current_setting('application_name') AS application
 FROM pg_stat_ssl WHERE pid = pg_backend_pid()"""

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import jwt
 
-from api.events import ACCOUNT_PURGED, SESSION_REVOKED
-from api.keys import SECURITY_EVENT, derive
+from api.identity.events import ACCOUNT_PURGED, SESSION_REVOKED
+from api.identity.keys import SECURITY_EVENT, derive
 from tests.conftest import NO_TLS, SECRET, SITE
 
 EVENT_KEY = derive(SECRET.encode(), SECURITY_EVENT)

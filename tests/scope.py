@@ -1,6 +1,6 @@
 """Reads captured SQL as PostgreSQL itself does: where it is not held to one owner, or no shard's.
 
-Shares nothing with the check in `api.statements`, which reads statements before they are SQL.
+Shares nothing with the check in `api.owned.walls`, which reads statements before they are SQL.
 """
 
 from collections.abc import Iterable, Iterator

@@ -23,7 +23,8 @@ import asyncpg
 import httpx
 import pytest
 
-from api import migrations, retention
+from api import migrations
+from api.owned import retention
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 from tests import scope
@@ -62,7 +63,7 @@ def postgres() -> Iterator[Postgres]:
         if not server.home.is_relative_to(folder):  # moved, since this checkout is closed to it
             shutil.rmtree(server.home)
     # But for the one question about everyone, whose only answer is whose turn it is.
-    owned = set(ran) - {retention.DUE.sql}
+    owned = set(ran) - {retention.due().sql}
     unscoped = {sql: faults for sql in owned if (faults := scope.unscoped(sql))}
     assert not unscoped
     unroutable = {sql: faults for sql in set(ran) if (faults := scope.unroutable(sql))}

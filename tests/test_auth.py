@@ -18,13 +18,13 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from api import keys
-from api.auth import Authenticated, Authentication, Refusals
-from api.database import Database
-from api.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
-from api.models import Kind
-from api.revocations import Revocations, SecurityEvent
-from api.tokens import Claims, Verifier
+from api.identity import keys
+from api.identity.auth import Authenticated, Authentication, Refusals
+from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
+from api.identity.model import Kind
+from api.identity.revocations import Revocations, SecurityEvent
+from api.identity.tokens import Claims, Verifier
+from api.postgres.database import Database
 from dev.postgres import Postgres
 from tests import faults, issuer, stack, wire
 from tests.conftest import KEY, SECRET, SITE, mint
@@ -247,7 +247,7 @@ async def starting() -> Message:
 def test_who_is_let_through_and_what_the_log_is_told(
     postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "api.auth")
+    caplog.set_level(logging.INFO, "api.identity.auth")
     user, sid = secrets.token_hex(8), secrets.token_hex(8)
     good, bad = mint(user, sid=sid), mint(user, exp=1)
 
@@ -286,7 +286,7 @@ def test_who_is_let_through_and_what_the_log_is_told(
 
 
 def test_a_flood_of_bad_tokens_is_a_line_a_second(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "api.auth")
+    caplog.set_level(logging.INFO, "api.identity.auth")
     now = 0.0
     refusals = Refusals(lambda: now)
     for _ in range(1_000):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Scope
 
-from api import limits
-from api.limits import BODY_TIMEOUT, LINGER_TIMEOUT
+from api import bodies
+from api.bodies import BODY_TIMEOUT, LINGER_TIMEOUT
 from tests import stack
 from tests.conftest import mint
 from tests.wire import connected
@@ -137,5 +137,5 @@ def test_a_length_that_no_server_should_pass_on_is_not_believed() -> None:
 
     for value in (b"4, 4", b"0x1", b"9" * 5_000, b""):
         scope: Scope = {"type": "http", "headers": [(b"content-length", value)]}
-        assert not limits.is_short(scope)
-        assert asyncio.run(limits.body(scope, receive, 5, BODY_TIMEOUT)) == b"12345"
+        assert not bodies.is_short(scope)
+        assert asyncio.run(bodies.read(scope, receive, 5, BODY_TIMEOUT)) == b"12345"

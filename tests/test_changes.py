@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from api import pages
+from api.owned import cursors as pages
 from dev.postgres import Postgres
 from tests.conftest import TASK, Caller, run
 from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL, many, update

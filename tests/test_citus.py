@@ -16,13 +16,19 @@ from typing import Any
 import asyncpg
 import pytest
 
-from api import citus, doctor, lists, migrations, tasks
-from api.database import Database
+from api import doctor, migrations
 from api.errors import BadUserInput, Unauthenticated
-from api.lists import Filter, Lists
-from api.pool import connect
-from api.statements import Statement
-from api.tasks import Tasks
+from api.owned import read_sql, retention
+from api.owned.owner import Owned
+from api.owned.read_sql import Order
+from api.owned.reads import Reads
+from api.owned.walls import Statement
+from api.owned.writes import Writes
+from api.postgres import citus
+from api.postgres.database import Database
+from api.postgres.pool import connect
+from api.tasks import rules
+from api.tasks.rules import TASKS
 from benchmarks import scale
 from dev.postgres import Postgres
 from tests import stack, test_plans
@@ -90,14 +96,15 @@ def test_where_there_is_citus_each_statement_is_announced(tmp_path: Path) -> Non
     async def use(url: str) -> None:
         async with Database(url) as database:
             for owner in HOSTILE:
-                task = await Tasks(database.of(owner)).create({"title": "mine"})
-                assert await Tasks(database.of(owner)).get(task["id"]) == task
-                assert await Lists(database.of(owner)).count(Filter()) == 1
+                owned = Owned(database, owner)
+                task = await Writes(owned, TASKS).create({"title": "mine"})
+                assert await Reads(owned, TASKS).get(task["id"]) == task
+                assert await Reads(owned, TASKS).count({}) == 1
             async with database.transaction() as transaction:
                 for owner in HOSTILE[:2]:
-                    await Tasks(transaction.of(owner)).purge()
+                    await retention.purge(transaction, owner)
             for number, owner in enumerate(HOSTILE):
-                assert await Lists(database.of(owner)).count(Filter()) == (number >= 2)
+                assert await Reads(Owned(database, owner), TASKS).count({}) == (number >= 2)
 
     async def login(connection: asyncpg.Connection) -> bool:
         query = "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'bearer_tasks_caller'"
@@ -111,7 +118,8 @@ def test_where_there_is_citus_each_statement_is_announced(tmp_path: Path) -> Non
         assert run(server, login), "Citus connects its nodes as this role"
         asyncio.run(use(server.url))
         ran = stack.statements(server, "bearer-tasks-api")
-        counts, announced = lists.COUNTS[False].sql, citus.announcement("o'neil")
+        counts = read_sql.count(TASKS, narrow=False).sql
+        announced = citus.announcement("o'neil")
         assert ran.count(counts) == 2 * len(HOSTILE)
         assert ran[ran.index(announced) + 1].startswith("WITH counted AS")
         assert (
@@ -139,12 +147,12 @@ def test_wall_3_holds_on_the_nodes_and_doctor_sees_when_it_does_not(postgres: Po
 
 @needs_citus
 def test_each_statement_but_create_is_a_router_query_of_one_task(postgres: Postgres) -> None:
-    """CREATE has INSERTs as common tables, which the coordinator takes apart."""
+    """A create has INSERTs as common tables, which the coordinator takes apart."""
 
     async def fill() -> None:
         async with Database(postgres.url) as database:
             for _ in range(3):
-                await Tasks(database.of(scale.BIG)).create({"title": "a task"})
+                await Writes(Owned(database, scale.BIG), TASKS).create({"title": "a task"})
 
     async def plan(connection: asyncpg.Connection, statement: Statement, values: Any) -> Any:
         arguments = map(test_plans.literal, [scale.BIG, *statement.arguments(values)])
@@ -165,13 +173,14 @@ def test_each_statement_but_create_is_a_router_query_of_one_task(postgres: Postg
                     await plan(connection, statement, values)
                 continue
             assert is_router(await plan(connection, statement, values)), label
-        for by, narrow, counted in product(lists.OrderField, (False, True), (False, True)):
-            order = lists.Order(by)
-            statement = lists.page(by, descending=True, narrow=narrow, counted=counted)
-            values = {"statuses": test_plans.EVERY, "limit": 51, **lists.bounds(order, None)}
+        for by, narrow, counted in product(TASKS.sorted_by, (False, True), (False, True)):
+            order = Order(by)
+            statement = read_sql.page(TASKS, by, descending=True, narrow=narrow, counted=counted)
+            bound = read_sql.bound(TASKS, order, None)
+            values = {"statuses": test_plans.EVERY, "limit": 51, **bound}
             values |= test_plans.NOTHING if narrow else {}
             assert is_router(await plan(connection, statement, values)), (order, narrow, counted)
-        for statement in (tasks.CLOSE, tasks.PURGE, tasks.FORGET):
+        for statement in test_plans.PURGING:
             assert is_router(await plan(connection, statement, {})), statement.sql
 
     asyncio.run(fill())
@@ -192,12 +201,12 @@ def test_a_check_that_a_node_makes_is_told_as_ever(postgres: Postgres) -> None:
 
     async def attempt() -> None:
         async with Database(postgres.url) as database:
-            own = Tasks(database.of(owner))
+            own = Writes(Owned(database, owner), TASKS)
             task = await own.create({"title": "full", "labels": [f"{n}" for n in range(20)]})
             with pytest.raises(BadUserInput, match="addLabels"):
-                await own.update_all([task["id"]], {"add_labels": ["one more"]})
+                await rules.update_all(own, [task["id"]], {"add_labels": ["one more"]})
             async with database.transaction() as transaction:
-                await Tasks(transaction.of(owner)).purge()
+                await retention.purge(transaction, owner)
             with pytest.raises(Unauthenticated):
                 await own.create({"title": "too late"})
 

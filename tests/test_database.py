@@ -11,15 +11,20 @@ import asyncpg
 import pytest
 from sqlalchemy import select, update
 
-from api import migrations, pool
-from api.database import Database, Owned
+from api import migrations
 from api.errors import RateLimited, Unavailable
-from api.fairness import Share
-from api.models import Row, tasks
-from api.pool import Limits, Lost, Server
-from api.statements import OWNER, Statement
+from api.owned.owner import Owned
+from api.owned.walls import OWNER, Statement
+from api.postgres import pool
+from api.postgres.database import Database
+from api.postgres.fairness import Share
+from api.postgres.pool import Limits, Lost, Server
+from api.postgres.tables import Row
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import pooler, stack
+
+tasks = TASKS.table
 
 
 def test_nobody_can_hand_in_an_owner(postgres: Postgres) -> None:
@@ -27,7 +32,7 @@ def test_nobody_can_hand_in_an_owner(postgres: Postgres) -> None:
         statement = Statement(select(tasks.c.id).where(tasks.c.owner_id == OWNER))
         async with Database(postgres.url) as database:
             with pytest.raises(TypeError, match="owner_id"):
-                await database.of("ada").rows(statement, owner_id="bob")
+                await Owned(database, "ada").rows(statement, owner_id="bob")
 
     asyncio.run(attempt())
 
@@ -74,7 +79,7 @@ def test_who_would_wait_in_a_full_line_is_told_at_once(postgres: Postgres) -> No
 
     async def attempt() -> None:
         async with Database(postgres.url, limits, Share(statements=10)) as database:
-            own = database.of("ada")
+            own = Owned(database, "ada")
             async with held(postgres) as looking, asyncio.timeout(limits.wait / 2):
                 running = [asyncio.create_task(own.rows(READ)) for _ in range(5)]
                 assert len(await waiting(looking, how_many=2)) == 2, "and three wait for a turn"
@@ -97,7 +102,7 @@ def test_who_waits_in_line_for_too_long_is_told_so(postgres: Postgres) -> None:
 
     async def attempt() -> None:
         async with Database(postgres.url, limits) as database:
-            own = database.of("ada")
+            own = Owned(database, "ada")
             await own.rows(READ)
             async with held(postgres) as looking:
                 running = asyncio.create_task(own.rows(READ))
@@ -170,7 +175,7 @@ def test_a_statement_is_prepared_anew_when_a_migration_has_gone_by(postgres: Pos
 def test_whoever_is_given_up_leaves_the_pool_as_large_as_it_was(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with Database(postgres.url, Limits(size=2)) as database:
-            own = database.of("ada")
+            own = Owned(database, "ada")
             for _ in range(3):
                 async with held(postgres) as looking:
                     running = [asyncio.create_task(own.rows(READ)) for _ in range(6)]
@@ -198,7 +203,7 @@ def test_a_locked_table_holds_no_more_backends_than_the_pool_has(postgres: Postg
             Database(postgres.url, limits, Share(statements=40)) as database,
             held(postgres) as looking,
         ):
-            own = database.of("ada")
+            own = Owned(database, "ada")
             seen: set[int] = set()
             async with asyncio.TaskGroup() as group:
                 running = [group.create_task(told_unavailable(own)) for _ in range(40)]
@@ -235,7 +240,7 @@ async def settled_waiting(looking: asyncpg.Connection, how_many: int) -> int:
 def test_one_owner_holds_three_connections_and_others_get_theirs(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with Database(postgres.url) as database:
-            ada, bob = database.of("ada"), database.of("bob")
+            ada, bob = Owned(database, "ada"), Owned(database, "bob")
             async with held(postgres) as looking:
                 many = [asyncio.create_task(ada.rows(READ)) for _ in range(20)]
                 assert await settled_waiting(looking, 3) == 3
@@ -249,7 +254,7 @@ def test_one_owner_holds_three_connections_and_others_get_theirs(postgres: Postg
 def test_one_owner_searches_once_at_a_time(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with Database(postgres.url) as database:
-            ada = database.of("ada")
+            ada = Owned(database, "ada")
             async with held(postgres) as looking:
                 searches = [asyncio.create_task(ada.search(READ)) for _ in range(5)]
                 assert await settled_waiting(looking, 1) == 1
@@ -266,7 +271,7 @@ def test_an_owner_whose_statements_wait_in_numbers_or_for_long_is_told_so(
     async def attempt() -> None:
         share = Share(statements=1, waiters=2, wait=0.1)
         async with Database(postgres.url, share=share) as database:
-            ada = database.of("ada")
+            ada = Owned(database, "ada")
             async with held(postgres) as looking:
                 running = asyncio.create_task(ada.rows(READ))
                 await waiting(looking)
@@ -290,7 +295,7 @@ def test_a_statement_that_is_given_up_ends_in_postgresql(
 
     async def attempt(url: str) -> None:
         async with Database(url, limits) as database:
-            own = database.of("ada")
+            own = Owned(database, "ada")
             await own.rows(READ)
             async with held(postgres) as looking, asyncio.timeout(limits.statement / 2):
                 processes: set[int] = set()
@@ -318,7 +323,7 @@ def test_a_connection_whose_transaction_has_no_known_end_is_never_lent_again(
 
             async def use() -> None:
                 async with database.transaction() as transaction:
-                    await transaction.of("ada").rows(READ)
+                    await Owned(transaction, "ada").rows(READ)
 
             for turns in range(60):
                 using = asyncio.create_task(use())
@@ -348,7 +353,7 @@ def test_behind_a_pooler_that_refuses_it_a_transaction_has_the_limit(postgres: P
         async with Database(url, limits) as database, held(postgres), asyncio.timeout(10):
             with pytest.raises(Unavailable):
                 async with database.transaction() as transaction:
-                    await transaction.of("ada").rows(READ)
+                    await Owned(transaction, "ada").rows(READ)
 
     with through(postgres, pooled=True) as url:
         asyncio.run(attempt(url))
@@ -385,7 +390,7 @@ def test_a_statement_whose_connection_dies_is_run_again_if_it_writes_nothing(
 
     async def attempt() -> list[Row]:
         async with Database(postgres.url) as database:
-            own = database.of("ada")
+            own = Owned(database, "ada")
             await own.rows(READ)
             async with held(postgres) as looking:
                 running = asyncio.create_task(own.rows(statement))
@@ -422,7 +427,7 @@ def test_connections_that_died_while_nobody_used_them_are_replaced(postgres: Pos
         await asyncio.to_thread(migrations.upgrade, url)
         killer = await asyncpg.connect(url)
         async with Database(url) as database:
-            own = database.of("ada")
+            own = Owned(database, "ada")
             await asyncio.gather(*(own.rows(READ) for _ in range(5)))
             for _ in range(3):
                 await killer.execute(kill)
@@ -440,7 +445,7 @@ def test_nothing_is_sent_but_the_statement(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with Database(postgres.url) as database:
             for _ in range(3):
-                await database.of(mark).rows(READ)
+                await Owned(database, mark).rows(READ)
 
     asyncio.run(attempt())
     ran = stack.statements(postgres, "bearer-tasks-api")

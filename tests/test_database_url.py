@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api import database_url
+from api.postgres import url as database_url
 from dev.postgres import ROOT, Postgres
 from tests import connecting, stack, tls
 from tests.conftest import run

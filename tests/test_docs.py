@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from api.database_url import TAKEN
 from api.errors import Code
+from api.postgres.url import TAKEN
 from dev.postgres import ROOT
 from tests import stack
 from tests.conftest import Caller

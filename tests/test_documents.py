@@ -6,9 +6,9 @@ import weakref
 import pytest
 from graphql import get_introspection_query
 
-from api.cost import MAX_COST
-from api.documents import Document, Documents, Refused
 from api.errors import BadRequest, OperationTooLarge
+from api.graphql.cost import MAX_COST
+from api.graphql.documents import Document, Documents, Refused
 from api.schema import SIZES, schema
 from tests.conftest import Caller
 

@@ -10,8 +10,8 @@ import httpx
 import jwt
 import pytest
 
-from api.events import ACCOUNT_PURGED, SESSION_REVOKED
-from api.keys import ACCESS_TOKEN, derive
+from api.identity.events import ACCOUNT_PURGED, SESSION_REVOKED
+from api.identity.keys import ACCESS_TOKEN, derive
 from tests import stack
 from tests.conftest import KEY, SECRET, SITE, Caller, mint
 from tests.events import EVENT_KEY, TYPE, deliver, purged, push, revoked, session, signed, user

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.keys import ACCESS_TOKEN
+from api.identity.keys import ACCESS_TOKEN
 from dev.postgres import ROOT
 from tests import stack
 from tests.conftest import SECRET, SITE, Caller, mint
@@ -86,7 +86,7 @@ def test_the_two_files_work_as_they_are_in_another_package(tmp_path: Path) -> No
     package.mkdir()
     (package / "__init__.py").touch()
     for name in ("keys.py", "tokens.py"):
-        shutil.copy(ROOT / "api" / name, package)
+        shutil.copy(ROOT / "api/identity" / name, package)
     program = f"""
 import asyncio, sys
 from theirs.keys import KeyRing, shared_secrets

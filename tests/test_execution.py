@@ -51,16 +51,18 @@ from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionResult
 
-from api import execution
 from api.context import Context
-from api.database import Database
-from api.documents import Documents, Execution
-from api.execution import selections
-from api.execution.compiled import Plan
-from api.execution.plain import NAMES
-from api.schema import PLACED, WRITTEN, DateTime
+from api.graphql import execution
+from api.graphql.documents import Documents, Execution
+from api.graphql.execution import selections
+from api.graphql.execution.compiled import Plan
+from api.graphql.execution.plain import NAMES
+from api.identity.tokens import Claims
+from api.postgres.database import Database
+from api.schema import PLACED
 from api.schema import schema as house
-from api.tokens import Claims
+from api.tasks.rules import TASKS
+from api.types import WRITTEN, DateTime
 from benchmarks.workloads import WORKLOADS, Workload
 from dev.postgres import ROOT
 
@@ -894,13 +896,13 @@ def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, A
     fast = Execution(house, execution.Compiled(house, WRITTEN, PLACED))
 
     def context() -> Context:
-        return Context.of(Claims(owner, None, None, "", math.inf), database)
+        return Context(Claims(owner, None, None, "", math.inf), database)
 
     with asyncio.Runner() as runner:
         runner.run(database.__aenter__())
         for number in range(7):
             given = {"title": f"task {number}", "labels": ["x"], "due_on": date(2026, 1, 1)}
-            runner.run(context().tasks.create(given if number % 2 else {"title": "plain"}))
+            runner.run(context().write(TASKS).create(given if number % 2 else {"title": "plain"}))
 
         def run(query: str, variables: Any) -> tuple[Any, Any, list[Plan]]:
             document = documents.of(query)

@@ -7,10 +7,15 @@ from uuid import uuid4
 
 from graphql import build_schema
 
-from api import changes, lists, tasks
-from api.database import Owned
+from api.owned import read_sql, statements
+from api.owned.changes import Changes
+from api.owned.owner import Owned
+from api.owned.reads import Reads
+from api.owned.resource import RESOURCES
+from api.owned.walls import Statement
+from api.owned.writes import Writes
 from api.schema import schema
-from api.statements import Statement
+from api.tasks import rules
 from dev.postgres import ROOT, Postgres
 from tests import attack, scope, stack
 from tests.conftest import TASK, Caller
@@ -103,8 +108,8 @@ def test_no_argument_and_no_input_carries_an_owner() -> None:
 
 
 def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
-    """Wall 1: neither `Tasks` nor `Owned` has a method that could be told another owner."""
-    for kind in (tasks.Tasks, lists.Lists, changes.Changes, Owned):
+    """Wall 1: no method of what a resolver uses takes an owner."""
+    for kind in (Reads, Writes, Changes, Owned):
         for name, member in inspect.getmembers(kind, inspect.isfunction):
             told = inspect.signature(member).parameters
             if not name.startswith("__"):
@@ -114,13 +119,19 @@ def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
 def test_every_statement_is_held_to_its_owner_as_postgresql_reads_it() -> None:
     """Wall 2, as built: `tests.conftest` reads what really ran."""
     pages = [
-        lists.page(by, descending=descending, narrow=narrow, counted=counted, without=without)
+        read_sql.page(
+            resource, by, descending=descending, narrow=narrow, counted=counted, without=without
+        )
+        for resource in RESOURCES
         for by, descending, narrow, counted, without in product(
-            lists.OrderField, *[(True, False)] * 3, (frozenset[str](), lists.BULKY)
+            resource.sorted_by, *[(True, False)] * 3, (frozenset[str](), frozenset(resource.bulky))
         )
     ]
-    rooms = [*vars(tasks).values(), *vars(lists).values(), *vars(changes).values()]
-    built = [*pages, *lists.COUNTS.values(), *(r for r in rooms if isinstance(r, Statement))]
+    built = [
+        *pages,
+        *(each for each in statements.build() if isinstance(each, Statement)),
+        *(each for each in vars(rules).values() if isinstance(each, Statement)),
+    ]
     assert len(built) >= 40
     assert {statement.sql: scope.unscoped(statement.sql) for statement in built} == {
         statement.sql: [] for statement in built

@@ -17,11 +17,11 @@ import httpx
 import jwt
 import pytest
 
-from api import keys
-from api.auth import verifier
 from api.config import TokenConfig
-from api.keys import KeyRing, KeySet, KeysUnavailable, TooManyUnknownKeys
-from api.tokens import InvalidToken, Verifier
+from api.identity import keys
+from api.identity.auth import verifier
+from api.identity.keys import KeyRing, KeySet, KeysUnavailable, TooManyUnknownKeys
+from api.identity.tokens import InvalidToken, Verifier
 from dev.postgres import Postgres
 from tests import issuer, stack
 from tests.conftest import SECRET, SITE, mint, trusting
@@ -160,7 +160,7 @@ async def test_what_is_believed_is_what_the_settings_say(
 async def test_the_log_is_told_when_keys_come_and_come_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "api.keys")
+    caplog.set_level(logging.INFO, "api.identity.keys")
     with Issuer(BOTH) as served:
         there, gone = f"2 keys from {served.url}", f"no key set from {served.url}: "
         async with KeySet(served.url) as key_set:
@@ -434,7 +434,7 @@ async def test_where_nothing_is_known_nobody_is_told_to_be_false(
 async def test_an_issuer_that_is_not_there_is_looked_for_until_it_comes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "api.keys")
+    caplog.set_level(logging.INFO, "api.identity.keys")
     port = stack.free_port()
     async with KeySet(f"http://127.0.0.1:{port}/jwks") as key_set:
         for _ in range(3):

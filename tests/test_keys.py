@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from api.keys import (
+from api.identity.keys import (
     ACCESS_TOKEN,
     MAX_KEYS,
     SECURITY_EVENT,

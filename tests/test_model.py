@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from api.models import IDS_PER_OWNER
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import model
 from tests.conftest import TASK, Caller, run
@@ -253,7 +253,7 @@ class Machine(RuleBasedStateMachine):
                 " VALUES ($1, 0, $2 - $3::int) ON CONFLICT (owner_id) DO UPDATE"
                 " SET tombstone_count = greatest(0, $2 - owners.task_count - $3::int)",
                 user,
-                IDS_PER_OWNER,
+                TASKS.most_ids,
                 room,
             )
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from api import lists, pages
-from api.lists import OrderField
+from api.owned import cursors as pages
+from api.owned import read_sql
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import Caller
@@ -68,7 +69,7 @@ def test_a_page_says_where_it_lies(ada: Caller) -> None:
 
 
 def newest(**of_it: Any) -> str:
-    statement = lists.page(OrderField.CREATED_AT, descending=True, narrow=False, **of_it)
+    statement = read_sql.page(TASKS, "created_at", descending=True, narrow=False, **of_it)
     return " ".join(statement.sql.split())
 
 
@@ -96,7 +97,7 @@ def test_a_page_and_its_count_come_from_one_statement(
     for first, after, shown in ((2, "null", ids[:2]), (5, "null", ids), (2, f'"{end}"', [])):
         told = ada(query % (first, after))["tasks"]
         assert (told["n"], [node["id"] for node in told["nodes"]]) == (3, shown)
-    assert newest(counted=True, without=lists.BULKY - {*bulky}) in ran(postgres)
+    assert newest(counted=True, without=TASKS.bulky - {*bulky}) in ran(postgres)
 
 
 @pytest.mark.parametrize("bulky", [["description"], ["labels"], ["description", "labels"], []])
@@ -111,9 +112,28 @@ def test_what_nobody_asks_for_is_not_read(
     for _ in range(3):  # as graphql-core runs it, and compiled
         found = ada(query)["tasks"]
         assert found == {"edges": [{"node": {"id": task["id"], **told}}], "nodes": [told]}
-    statement = newest(without=lists.BULKY - {*bulky})
+    statement = newest(without=TASKS.bulky - {*bulky})
     assert statement in ran(postgres)
-    assert all((f"tasks.{name}" in statement) == (name in bulky) for name in lists.BULKY)
+    assert all((f"tasks.{name}" in statement) == (name in bulky) for name in TASKS.bulky)
+
+
+def test_a_list_reads_and_counts_what_it_selects_and_not_what_another_one_does(
+    ada: Caller, postgres: Postgres
+) -> None:
+    task = ada.create("x", labels=["a"])
+    query = """{ long: tasks(first: 7) { nodes { ...All } } long: tasks(first: 7) { totalCount }
+      short: tasks(first: 7) { edges { node { id } } } } fragment All on Task { labels }"""
+    before = len(stack.statements(postgres, "bearer-tasks-api"))
+    for _ in range(3):  # as graphql-core runs it, and compiled
+        found = ada(query)
+        assert found == {
+            "long": {"nodes": [{"labels": ["a"]}], "totalCount": 1},
+            "short": {"edges": [{"node": {"id": task["id"]}}]},
+        }
+    long = newest(counted=True, without=TASKS.bulky - {"labels"})
+    now = stack.statements(postgres, "bearer-tasks-api")[before:]
+    lists = {text for sql in now if "found" in (text := " ".join(sql.split()))}
+    assert lists == {long, newest(without=TASKS.bulky)}
 
 
 def test_an_empty_list_is_a_page_too(ada: Caller) -> None:
@@ -212,7 +232,7 @@ def test_a_cursor_changed_in_any_place_is_refused(ada: Caller) -> None:
 )
 def test_a_cursor_that_somebody_made_up_is_refused(ada: Caller, key: tuple[str, ...]) -> None:
     """The digest is no secret: whoever reads the source can make one."""
-    scope = f"{ada.user}\0created_at desc\0statuses=['COMPLETED', 'OPEN']"
+    scope = f"{ada.user}\0tasks\0created_at desc\0statuses=['COMPLETED', 'OPEN']"
     assert page(ada, after=pages.Cursors(scope).at(MOMENT, ID))["nodes"] == [], (
         "well made, it is taken"
     )
@@ -365,7 +385,7 @@ def test_filters_apply_together(ada: Caller) -> None:
 def test_a_cursor_made_up_for_another_order_is_refused(
     ada: Caller, order: str, key: tuple[str, ...]
 ) -> None:
-    scope = f"{ada.user}\0{order} asc\0statuses=['COMPLETED', 'OPEN']"
+    scope = f"{ada.user}\0tasks\0{order} asc\0statuses=['COMPLETED', 'OPEN']"
     by = {"field": order.upper(), "direction": "ASC"}
     good = {"due_on": "", "priority": "1", "position": "a0", "title": "x", "created_at": MOMENT}
     page(ada, orderBy=by, after=pages.Cursors(scope).at(good[order], ID))

@@ -13,8 +13,8 @@ from alembic import command
 from alembic.config import Config
 
 from api import migrations
-from api.models import metadata
-from api.statements import OWNER
+from api.owned.walls import OWNER
+from api.postgres.tables import metadata
 from benchmarks import scale
 from dev.postgres import ROOT, Postgres
 from tests import stack, test_plans

@@ -12,9 +12,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from api import changes, lists, migrations, tasks
-from api.models import MAX, NIL, SORTED_BY, TASKS_PER_OWNER, TaskFields
-from api.statements import Statement
+from api import migrations
+from api.owned import changes, read_sql, retention, statements, write_sql
+from api.owned.columns import MAX, NIL
+from api.owned.read_sql import NEWEST_FIRST, Order
+from api.owned.walls import Statement
+from api.tasks import rules
+from api.tasks.rules import TASKS
 from benchmarks import scale
 from dev.postgres import Postgres
 from tests import stack
@@ -23,13 +27,16 @@ from tests.conftest import run
 SIZE = 51
 """Rows that a page of 50 asks for."""
 EVERY = ["COMPLETED", "OPEN", "TRASHED"]
+PURGING = (retention.close(), retention.delete_everything(), retention.DROP_OWNER)
+"""The statements that delete all that a purged owner had, and then the owner."""
 NARROW: dict[str, dict[str, Any]] = {
-    "search": {"words": ["***=a", "***=the"]},
-    "priority": {"priorities": [3, 4]},
-    "labels": {"all_labels": ["label 7"]},
-    "days": {"due_from": "2026-01-01", "due_to": "2027-01-01"},
+    "search": {"filter_search": ["***=a", "***=the"]},
+    "priority": {"filter_priority": [3, 4]},
+    "labels": {"filter_labels": ["label 7"]},
+    "days": {"filter_due_from": "2026-01-01", "filter_due_to": "2027-01-01"},
 }
-NOTHING: dict[str, Any] = dict.fromkeys(("words", "priorities", "all_labels", "due_from", "due_to"))
+NOTHING: dict[str, Any] = dict.fromkeys(f"filter_{name}" for name in TASKS.filters)
+"""The values of a narrow list whose filters set no condition."""
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +99,9 @@ def read(plan: Any, label: str) -> int:
     return rows
 
 
-async def deep(connection: asyncpg.Connection, by: lists.OrderField) -> dict[str, Any]:
-    """A place in the middle of the big owner's list."""
-    column = SORTED_BY[by]
+async def deep(connection: asyncpg.Connection, by: str) -> dict[str, Any]:
+    """Return a place in the middle of the big owner's list."""
+    column = TASKS.sorted_by[by]
     query = f"""SELECT {column}::text AS after, id FROM tasks.tasks WHERE owner_id = $1
         AND {column} IS NOT NULL ORDER BY {column}, id OFFSET 5000 LIMIT 1"""  # noqa: S608
     [row] = await connection.fetch(query, scale.BIG)
@@ -102,10 +109,12 @@ async def deep(connection: asyncpg.Connection, by: lists.OrderField) -> dict[str
 
 
 async def pages(connection: asyncpg.Connection) -> AsyncIterator[tuple[str, Statement, Any]]:
-    for by, descending, narrow in product(lists.OrderField, (False, True), (False, True)):
-        order = lists.Order(by, descending)
-        statement = lists.page(by, descending=descending, narrow=narrow, without=lists.BULKY)
-        bounds = {"first": lists.bounds(order, None)}
+    for by, descending, narrow in product(TASKS.sorted_by, (False, True), (False, True)):
+        order = Order(by, descending)
+        statement = read_sql.page(
+            TASKS, by, descending=descending, narrow=narrow, without=TASKS.bulky
+        )
+        bounds = {"first": read_sql.bound(TASKS, order, None)}
         bounds["deep"] = bounds["first"] | await deep(connection, by)
         for (where, bound), statuses in product(bounds.items(), (EVERY, ["OPEN"])):
             values = {"statuses": statuses, "limit": SIZE, **bound}
@@ -122,12 +131,12 @@ def test_a_page_reads_what_it_shows_in_every_order(loaded: Postgres) -> None:
         count = 0
         async for label, statement, values in pages(connection):
             rows = read(await plan(connection, statement, **values), label)
-            narrow = "words" in values
+            narrow = "filter_search" in values
             # Merged, stretches are read one row ahead; sorted, where days come last to first with
             # no day behind them, each of six is read for a page of its own.
             sorts = "due_on" in label and "descending=True" in label
             page = SIZE * 6 if sorts else SIZE + 6
-            assert rows <= (TASKS_PER_OWNER * 2 if narrow else page), (label, rows)
+            assert rows <= (TASKS.most * 2 if narrow else page), (label, rows)
             count += 1
         assert count == 12 * 4 * 5
 
@@ -136,12 +145,14 @@ def test_a_page_reads_what_it_shows_in_every_order(loaded: Postgres) -> None:
 
 def test_who_counts_reads_the_owners_rows_once_more_at_most(loaded: Postgres) -> None:
     async def check(connection: asyncpg.Connection) -> None:
-        order = lists.Order()
-        values = {"statuses": EVERY, "limit": SIZE, **lists.bounds(order, None)}
+        bound = read_sql.bound(TASKS, NEWEST_FIRST, None)
+        values = {"statuses": EVERY, "limit": SIZE, **bound}
         for narrow, said in ((False, {}), (True, NOTHING)):
-            statement = lists.page(order.field, descending=True, narrow=narrow, counted=True)
+            statement = read_sql.page(
+                TASKS, NEWEST_FIRST.by, descending=True, narrow=narrow, counted=True
+            )
             rows = read(await plan(connection, statement, **values, **said), "counted")
-            assert rows <= TASKS_PER_OWNER + SIZE + 6
+            assert rows <= TASKS.most + SIZE + 6
 
     run(loaded, check)
 
@@ -149,42 +160,39 @@ def test_who_counts_reads_the_owners_rows_once_more_at_most(loaded: Postgres) ->
 async def others(
     connection: asyncpg.Connection,
 ) -> list[tuple[str, Statement, dict[str, Any], int]]:
-    """All statements but the pages, each with its values and how many rows it may read."""
+    """Return all statements but the pages, each with its values and how many rows it may read."""
     some = "SELECT id FROM tasks.tasks WHERE owner_id = $1 LIMIT 100"
     ids = [row["id"] for row in await connection.fetch(some, scale.BIG)]
     statuses = {"statuses": EVERY}
-    patch = tasks.bound({"completed": True}, TaskFields.model_fields)
+    patch = write_sql.patch_values(TASKS, {"completed": True}, TASKS.fields.model_fields)
     position = {"after_number": 5_000, "after_id": MAX, "limit": 101, "limit_and_state": 102}
     new = {"given": "[]", "how_many": 0}
-    many = tasks.bound({"completed": True}, ("completed", "priority", "due_on"))
-    whole = TASKS_PER_OWNER
+    many = write_sql.patch_values(TASKS, {"completed": True}, TASKS.bulk)
+    labels = {"add_labels": ["x"], "remove_labels": []}
+    whole = TASKS.most
     return [
-        ("get", tasks.GET, {"id": ids[0]}, 1),
-        ("get nothing", tasks.GET, {"id": NIL}, 0),
-        ("count", lists.COUNTS[False], statuses, whole),
+        ("get", read_sql.one(TASKS), {"id": ids[0]}, 1),
+        ("get nothing", read_sql.one(TASKS), {"id": NIL}, 0),
+        ("count", read_sql.count(TASKS, narrow=False), statuses, whole),
         *(
-            (f"count {name}", lists.COUNTS[True], statuses | NOTHING | said, whole)
+            (f"count {name}", read_sql.count(TASKS, narrow=True), statuses | NOTHING | said, whole)
             for name, said in NARROW.items()
         ),
-        ("labels", lists.LABELS, {**statuses, "limit": lists.MAX_LABELS}, whole),
+        ("labels", rules.LABELS, {**statuses, "limit": rules.MAX_LABELS_LISTED}, whole),
         ("state", changes.STATE, {}, 1),
-        ("changes", changes.SINCE, position, 101 + 1),
-        ("create", tasks.CREATE, new, 1),
-        ("same", tasks.SAME, {"ids": ids}, 100),
-        ("found", tasks.FOUND, {"ids": ids}, 100),
-        ("update", tasks.UPDATE, {"id": ids[0], "expected_version": None, **patch}, 5),
-        (
-            "update all",
-            tasks.UPDATE_ALL,
-            {"ids": ids, "add_labels": ["x"], "remove_labels": [], **many},
-            205,
-        ),
-        ("trash", tasks.TRASH, {"ids": ids}, 205),
-        ("restore", tasks.RESTORE, {"ids": ids}, 205),
-        ("delete", tasks.DELETE, {"ids": ids}, 305),
-        ("empty the trash", tasks.EMPTY_TRASH, {}, whole),
-        ("forget the deleted", tasks.FORGET_DELETED, {}, whole),
-        ("forget the oldest", tasks.FORGET_OLDEST, {}, whole),
+        ("changes", changes.since(TASKS), position, 101 + 1),
+        ("create", write_sql.create(TASKS), new, 1),
+        ("same", write_sql.digests(TASKS), {"ids": ids}, 100),
+        ("found", read_sql.several(TASKS), {"ids": ids}, 100),
+        ("update", write_sql.change(TASKS), {"id": ids[0], "expected_version": None, **patch}, 5),
+        ("update all", write_sql.change_all(TASKS), {"ids": ids, **many}, 205),
+        ("update all, with labels", rules.CHANGE_ALL, {"ids": ids, **labels, **many}, 205),
+        ("trash", write_sql.move(TASKS, trash=True), {"ids": ids}, 205),
+        ("restore", write_sql.move(TASKS, trash=False), {"ids": ids}, 205),
+        ("delete", write_sql.remove(TASKS), {"ids": ids}, 305),
+        ("empty the trash", retention.empty_trash(TASKS), {}, whole),
+        ("forget the deleted", retention.forget(TASKS), {}, whole),
+        ("forget the oldest", retention.forget_oldest(TASKS), {}, whole),
     ]
 
 
@@ -197,13 +205,13 @@ def test_everything_else_reads_the_owners_rows_at_most(loaded: Postgres) -> None
     run(loaded, check)
 
 
-def test_every_statement_is_read_here() -> None:
-    tried = {
-        *("GET", "CREATE", "SAME", "FOUND", "UPDATE", "UPDATE_ALL", "TRASH", "RESTORE", "DELETE"),
-        *("EMPTY_TRASH", "FORGET_DELETED", "FORGET_OLDEST", "LABELS", "STATE", "SINCE"),
-    }
-    # Once in the life of an account: what they read is what they delete.
-    purging = {"CLOSE", "PURGE", "FORGET"}
-    rooms = {**vars(tasks), **vars(lists), **vars(changes)}
-    there = {name for name, value in rooms.items() if isinstance(value, Statement)}
-    assert there == tried | purging
+def test_every_statement_is_read_here(loaded: Postgres) -> None:
+    async def check(connection: asyncpg.Connection) -> None:
+        tried = {statement.sql for _, statement, _, _ in await others(connection)}
+        # These run once in the life of an account. What they read is what they delete.
+        purging = {statement.sql for statement in PURGING}
+        every = [*statements.build(), *vars(rules).values()]
+        there = {each.sql for each in every if isinstance(each, Statement)}
+        assert there == tried | purging
+
+    run(loaded, check)

@@ -9,7 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.config import Config, ConfigError
-from api.keys import KeySet
+from api.identity.keys import KeySet
 from api.proxies import own_hosts, proxy_for, shown
 from tests import issuer, stack
 from tests.conftest import Caller, mint, trusting

@@ -6,21 +6,24 @@ import asyncpg
 import pytest
 from sqlalchemy import insert, select, union
 
-from api.database import Database
-from api.models import tasks
-from api.retention import LOCK, Retention
-from api.statements import EveryonesStatement, UnscopedStatement
+from api.owned.retention import LOCK, Retention
+from api.owned.walls import EveryonesStatement
+from api.postgres.database import Database
+from api.postgres.statement import UnscopedStatement
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests.conftest import Caller, run
 from tests.test_changes import changes, expired, now, walk
 from tests.test_revocations import process
 from tests.test_tasks import CREATE, MANY
 
+tasks = TASKS.table
+
 
 def retain(postgres: Postgres) -> None:
     async def once() -> None:
         async with process(postgres.url) as revocations, Database(postgres.url) as database:
-            await Retention(database, revocations).forget()
+            await Retention(database, revocations.forget).forget()
 
     asyncio.run(once())
 

@@ -19,13 +19,14 @@ import httpx
 import jwt
 import pytest
 
-from api import revocations as room
-from api.database import Database
 from api.errors import Unavailable
-from api.models import Kind, Row
-from api.retention import Retention
-from api.revocations import Revocations, SecurityEvent
-from api.tokens import Claims
+from api.identity import revocations as room
+from api.identity.model import Kind
+from api.identity.revocations import Revocations, SecurityEvent
+from api.identity.tokens import Claims
+from api.owned.retention import Retention
+from api.postgres.database import Database
+from api.postgres.tables import Row
 from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import SITE, Caller, mint, run, trusting
@@ -605,11 +606,11 @@ def test_what_no_token_can_need_any_more_is_forgotten(postgres: Postgres) -> Non
             await take(database, kept, ended(owner, Kind.OWNER))
             await take(database, kept, ended(back, Kind.OWNER))
             await take(database, kept, ended(session))
-            await Retention(database, kept).forget()
+            await Retention(database, kept.forget).forget()
 
     async def forget() -> None:
         async with process(postgres.url) as kept, Database(postgres.url) as database:
-            await Retention(database, kept).forget()
+            await Retention(database, kept.forget).forget()
 
     asyncio.run(work())
     run(postgres, close)

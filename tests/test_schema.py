@@ -3,7 +3,8 @@
 from graphql import GraphQLNamedType, is_introspection_type, is_specified_scalar_type
 
 from api.errors import Code
-from api.schema import ErrorCode, schema
+from api.schema import schema
+from api.types import ErrorCode
 
 
 def test_everything_is_described() -> None:

@@ -26,22 +26,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from api import changes, lists, retention
-from api import revocations as revocations_room
-from api import tasks as tasks_room
-from api.models import metadata, owners, revocations, task_ids, tasks
-from api.statements import (
-    OWNER,
-    Built,
-    Statement,
-    UnownedStatement,
-    UnscopedStatement,
-    _Compiled,
-)
+from api.identity import revocations as revocations_room
+from api.identity.model import revocations
+from api.owned import statements
+from api.owned.tables import owners
+from api.owned.walls import OWNER, Statement
+from api.postgres.statement import Built, Compiled, UnownedStatement, UnscopedStatement
+from api.postgres.tables import metadata
+from api.tasks import rules
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import scope, stack
 from tests.conftest import Caller, run
 
+tasks, task_ids = TASKS.table, TASKS.ids
 mine = tasks.c.owner_id == OWNER
 other = tasks.alias("other")
 
@@ -210,13 +208,8 @@ def test_functions_that_citus_takes_anywhere_are_immutable(postgres: Postgres) -
 
 def test_no_statement_has_a_shape_that_citus_refuses() -> None:
     """Pages are read back when they ran, as are all others: see `stack.postgres`."""
-    built = [
-        statement
-        for room in (changes, lists, retention, revocations_room, tasks_room)
-        for value in vars(room).values()
-        for statement in (value.values() if isinstance(value, dict) else [value])
-        if isinstance(statement, _Compiled)
-    ]
+    rooms = [*vars(revocations_room).values(), *vars(rules).values()]
+    built = [*statements.build(), *(each for each in rooms if isinstance(each, Compiled))]
     assert len(built) >= 25
     assert [fault for statement in built for fault in scope.unroutable(statement.sql)] == []
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from api.models import TASKS_PER_OWNER
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests.conftest import TASK, Caller, run
 
@@ -310,12 +310,12 @@ def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, postgres: Po
             " SELECT $1, gen_random_uuid(), 'filler', 'filler', 'a0'"
             " FROM generate_series(1, $2::int)",
             ada.user,
-            TASKS_PER_OWNER - 1,
+            TASKS.most - 1,
         )
         await connection.execute(
             "INSERT INTO tasks.owners (owner_id, task_count) VALUES ($1, $2)",
             ada.user,
-            TASKS_PER_OWNER - 1,
+            TASKS.most - 1,
         )
 
     run(postgres, fill)

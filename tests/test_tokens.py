@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from api import keys
-from api.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
-from api.tokens import Claims, InvalidToken, Verifier, _canonical
+from api.identity import keys
+from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
+from api.identity.tokens import Claims, InvalidToken, Verifier, _canonical
 from tests import faults, issuer, reading
 from tests.faults import Case
 from tests.issuer import Issuer, Signer
@@ -407,7 +407,7 @@ def test_what_was_good_is_remembered_but_not_that_it_still_is(api: Api, signer: 
 def test_so_many_are_remembered_and_the_one_used_longest_ago_goes(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.tokens.REMEMBERED", 2)
+    monkeypatch.setattr("api.identity.tokens.REMEMBERED", 2)
     by = api.verifier(SHARED)
     a, b, c = (case_of(SHARED).token(sid=sid) for sid in "abc")
     first = {token: api.takes(token, by) for token in (a, b)}

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 
-from api.models import IDS_PER_OWNER
-from api.tasks import FORGOTTEN_AT_ONCE
+from api.owned.retention import TOMBSTONES_AT_ONCE
+from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests.conftest import Caller, run
 from tests.test_changes import changes, expired, now
@@ -41,7 +41,7 @@ def fill(caller: Caller, postgres: Postgres, *, left: int, hours: int) -> None:
         row = await connection.fetchrow(STORED, caller.user)
         assert row is not None
         tasks, tombstones, *_ = row
-        missing = IDS_PER_OWNER - tasks - tombstones - left
+        missing = TASKS.most_ids - tasks - tombstones - left
         async with connection.transaction():
             await connection.execute(DELETED, caller.user, missing, hours)
             await connection.execute(COUNTED, caller.user, missing)
@@ -76,7 +76,7 @@ def test_with_too_many_of_the_last_day_only_creating_is_refused(
     before = now(ada)
     refused = ada.error(CREATE_ALL, inputs=[{"title": "one"}, {"title": "two"}])["extensions"]
     assert (refused["code"], list(refused["fields"])) == ("BAD_USER_INPUT", ["inputs"])
-    assert f"{IDS_PER_OWNER} tasks" in refused["fields"]["inputs"]
+    assert f"{TASKS.most_ids} tasks" in refused["fields"]["inputs"]
     assert "last day" in refused["fields"]["inputs"]
     last = ada.create("the last")
     assert list(ada.error(CREATE, i={"title": "x"})["extensions"]["fields"]) == ["input"]
@@ -90,7 +90,7 @@ def test_with_too_many_of_the_last_day_only_creating_is_refused(
     assert seen == {kept["id"]: "SAVED", **dict.fromkeys(deleted, "PURGED")}
     again = {"id": other["id"], "title": "other"}
     assert ada.error(CREATE, i=again)["extensions"]["code"] == "CONFLICT"
-    assert counted(ada, postgres) == (1, IDS_PER_OWNER - 1)
+    assert counted(ada, postgres) == (1, TASKS.most_ids - 1)
 
 
 def test_the_oldest_make_room_and_recent_cursors_stay_good(ada: Caller, postgres: Postgres) -> None:
@@ -101,7 +101,7 @@ def test_the_oldest_make_room_and_recent_cursors_stay_good(ada: Caller, postgres
     gone = ada.create("gone")["id"]
     ada(MANY["deleteTasks"], ids=[gone])
     made = ada.create("made")["id"]
-    assert counted(ada, postgres) == (2, IDS_PER_OWNER - 1 - FORGOTTEN_AT_ONCE)
+    assert counted(ada, postgres) == (2, TASKS.most_ids - 1 - TOMBSTONES_AT_ONCE)
     expired(ada, old)
     seen = {node["taskId"]: node["kind"] for node in changes(ada, after=recent)["nodes"]}
     assert seen == {gone: "PURGED", made: "SAVED"}
@@ -115,7 +115,7 @@ def test_all_who_race_for_room_find_it(ada: Caller, postgres: Postgres) -> None:
     assert [answer for one in answers if "errors" in (answer := one.result().json())] == []
     tasks, tombstones = counted(ada, postgres)
     assert tasks == 11
-    assert tombstones <= IDS_PER_OWNER - 1 - FORGOTTEN_AT_ONCE
+    assert tombstones <= TASKS.most_ids - 1 - TOMBSTONES_AT_ONCE
 
 
 def test_a_process_of_an_older_release_that_does_not_count_breaks_nothing(

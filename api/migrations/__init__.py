@@ -8,8 +8,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.database_url import read
-from api.pool import AWAY
+from api.postgres.pool import AWAY
+from api.postgres.url import read
 
 
 class Failed(Exception):

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import AutoString
 
+from api import schema  # noqa: F401 - declares the tables of every noun
 from api.config import DatabaseConfig
-from api.database_url import arguments
-from api.models import SCHEMA, metadata
-from api.pool import CONNECT_TIMEOUT
+from api.identity import model  # noqa: F401 - declares tables
+from api.postgres.pool import CONNECT_TIMEOUT
+from api.postgres.tables import SCHEMA, metadata
+from api.postgres.url import arguments
 
 LOCK = 4_208_150_211
 """Any number that nobody else locks: one process migrates, the others wait and find it done."""
@@ -46,6 +48,8 @@ def _migrate(connection: Connection) -> None:
         include_schemas=True,
         include_name=_only_ours,
         render_item=_render,
+        # The second one finds CHECK constraints that are missing, by their names.
+        autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     )
     with context.begin_transaction():
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))

@@ -8,7 +8,7 @@ import { rows } from "./pool.mjs";
 const STATEMENTS = JSON.parse(readFileSync(process.env.STATEMENTS, "utf8"));
 const NIL = "00000000-0000-0000-0000-000000000000";
 const LAST = { after: "infinity", after_id: "ffffffff-ffff-ffff-ffff-ffffffffffff" };
-const FIRST = { after: "-infinity", after_id: NIL, after_undated: NIL };
+const FIRST = { after: "-infinity", after_id: NIL, after_null: NIL };
 
 function run(name, owner, values) {
   const { text, names, constants } = STATEMENTS[name];
@@ -33,8 +33,8 @@ const task = (row) => ({
 
 const chosen = ({ status, search, dueFrom }) => ({
   statuses: status ?? ["COMPLETED", "OPEN"],
-  words: search == null ? null : literals(search),
-  due_from: dueFrom,
+  filter_search: search == null ? null : literals(search),
+  filter_due_from: dueFrom,
 });
 const literals = (search) =>
   search
@@ -49,7 +49,7 @@ export const newest = (owner, filter, limit) =>
 export const byDueDay = (owner, filter, limit) =>
   found("by due day", owner, { ...chosen(filter), ...FIRST, limit });
 export const count = async (owner, filter) =>
-  Number((await run("count", owner, chosen(filter)))[0].tasks);
+  Number((await run("count", owner, chosen(filter)))[0].total);
 export const one = async (owner, id) => (await found("one", owner, { id }))[0];
 
 export async function create(owner, title) {

@@ -14,11 +14,15 @@ import jwt
 import orjson
 
 from api.context import Context
-from api.database import Database
-from api.keys import ACCESS_TOKEN, derive
-from api.lists import Filter, Order, OrderField
-from api.models import Priority, Row, Status
-from api.tokens import Claims
+from api.identity.keys import ACCESS_TOKEN, derive
+from api.identity.tokens import Claims
+from api.owned.read_sql import Order
+from api.owned.reads import Wanted
+from api.postgres.database import Database
+from api.postgres.tables import Row
+from api.tasks import rules
+from api.tasks.model import Priority
+from api.tasks.rules import TASKS
 from benchmarks.workloads import LEAN
 
 SITE = os.environ["NEXT_PUBLIC_BETTER_AUTH_URL"]
@@ -52,61 +56,61 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def chosen(given: Mapping[str, Any] | None) -> Filter:
-    if not given:
-        return Filter()
-    return Filter(
-        status=[Status[s] for s in given["status"]] if "status" in given else None,
-        search=given.get("search"),
-        due_from=date.fromisoformat(given["dueFrom"]) if "dueFrom" in given else None,
-    )
+def chosen(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "status": given.get("status"),
+        "search": given.get("search"),
+        "due_from": date.fromisoformat(given["dueFrom"]) if "dueFrom" in given else None,
+    }
 
 
 async def page(context: Context, given: Mapping[str, Any]) -> Any:
-    found = await context.lists.page(given["first"], None, Filter(), Order(), without=LEAN)
+    found = await context.read(TASKS).page(Wanted(given["first"], without=LEAN))
     return {"tasks": {"nodes": [shape(row) for row in found.rows]}}
 
 
 async def edges(context: Context, given: Mapping[str, Any]) -> Any:
-    found = await context.lists.page(given["first"], None, Filter(), Order(), without=LEAN)
+    found = await context.read(TASKS).page(Wanted(given["first"], without=LEAN))
     made = [{"cursor": found.cursor(row), "node": shape(row)} for row in found.rows]
     info = {"hasNextPage": found.has_next, "endCursor": found.cursor(found.rows[-1])}
     return {"tasks": {"edges": made, "pageInfo": info}}
 
 
 async def one(context: Context, given: Mapping[str, Any]) -> Any:
-    return {"task": shape(await context.tasks.get(given["id"]))}
+    return {"task": shape(await context.read(TASKS).get(given["id"]))}
 
 
 async def create(context: Context, given: Mapping[str, Any]) -> Any:
-    return {"createTask": {"task": shape(await context.tasks.create(plain(given["input"])))}}
+    return {"createTask": {"task": shape(await context.write(TASKS).create(plain(given["input"])))}}
 
 
 async def update(context: Context, given: Mapping[str, Any]) -> Any:
-    row = await context.tasks.update(given["id"], plain(given["patch"]), None)
+    row = await context.write(TASKS).update(given["id"], plain(given["patch"]), None)
     return {"updateTask": {"task": shape(row)}}
 
 
 async def counted(context: Context, given: Mapping[str, Any]) -> Any:
-    found = await context.lists.page(
-        given["first"], None, Filter(), Order(), counted=True, without=LEAN
-    )
-    return {"tasks": {"totalCount": found.tasks, "nodes": [shape(row) for row in found.rows]}}
+    wanted = Wanted(given["first"], counted=True, without=LEAN)
+    found = await context.read(TASKS).page(wanted)
+    return {"tasks": {"totalCount": found.total, "nodes": [shape(row) for row in found.rows]}}
 
 
 async def search(context: Context, given: Mapping[str, Any]) -> Any:
-    found = await context.lists.page(50, None, chosen(given["filter"]), Order(), without=LEAN)
+    wanted = Wanted(50, filter=chosen(given["filter"]), without=LEAN)
+    found = await context.read(TASKS).page(wanted)
     return {"tasks": {"nodes": [shape(row) for row in found.rows]}}
 
 
 async def due(context: Context, given: Mapping[str, Any]) -> Any:
-    order = Order(OrderField.DUE_ON, descending=False)
-    found = await context.lists.page(50, None, chosen(given["filter"]), order, without=LEAN)
+    order = Order("due_on", descending=False)
+    wanted = Wanted(50, filter=chosen(given["filter"]), order=order, without=LEAN)
+    found = await context.read(TASKS).page(wanted)
     return {"tasks": {"nodes": [shape(row) for row in found.rows]}}
 
 
 async def bulk(context: Context, given: Mapping[str, Any]) -> Any:
-    rows = await context.tasks.update_all(given["ids"], plain(given["patch"]))
+    tasks = context.write(TASKS)
+    rows = await rules.update_all(tasks, given["ids"], plain(given["patch"]))
     return {"updateTasks": {"tasks": [shape(row) for row in rows]}}
 
 
@@ -142,7 +146,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "lifespan.shutdown.complete"})
         return
     try:
-        context = Context.of(claims(scope["headers"]), database)
+        context = Context(claims(scope["headers"]), database)
     except jwt.PyJWTError:
         await answer(send, 401, REFUSED)
         return

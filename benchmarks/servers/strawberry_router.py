@@ -11,39 +11,38 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.fastapi import BaseContext, GraphQLRouter
 
 from api import schema as house
-from api.auth import verifier
+from api import types
 from api.config import Config
 from api.context import Context
-from api.database import Database
-from api.tokens import InvalidToken
+from api.identity.auth import verifier
+from api.identity.tokens import Claims, InvalidToken
+from api.postgres.database import Database
 
 config = Config.read()
 database = Database(os.environ["DATABASE_URL"])
 believes = verifier(config)
 
 
-class Asking(BaseContext):
-    """The context that the resolvers were written for, as Strawberry's router wants one."""
+class RouterContext(Context, BaseContext):
+    """The context of the API's resolvers, of the type that Strawberry's router requires."""
 
-    def __init__(self, context: Context) -> None:
-        super().__init__()
-        self.claims, self.tasks = context.claims, context.tasks
-        self.lists, self.changes = context.lists, context.changes
-        self.fields = context.fields
+    def __init__(self, claims: Claims) -> None:
+        BaseContext.__init__(self)
+        Context.__init__(self, claims, database)
 
 
-async def context(connection: HTTPConnection) -> Asking:
-    """Verifies the token, by FastAPI's way of dependencies."""
+async def context(connection: HTTPConnection) -> RouterContext:
+    """Verify the token, in a dependency of FastAPI."""
     try:
         token = connection.headers.get("authorization", "").removeprefix("Bearer ")
-        return Asking(Context.of(await believes.verify(token), database))
+        return RouterContext(await believes.verify(token))
     except InvalidToken:
         raise HTTPException(401) from None
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """The pool, while it runs."""
+    """Open the connection pool while the app runs."""
     async with database:
         yield
 
@@ -51,11 +50,13 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 schema = strawberry.Schema(
     query=house.Query,
     mutation=house.Mutation,
-    types=[house.ErrorCode],
+    types=[types.ErrorCode],
     extensions=[ParserCache, ValidationCache],
     config=house.schema.config,
 )
 
 
 app = FastAPI(lifespan=lifespan)
-app.include_router(GraphQLRouter[Asking, None](schema, context_getter=context), prefix="/graphql")
+app.include_router(
+    GraphQLRouter[RouterContext, None](schema, context_getter=context), prefix="/graphql"
+)

@@ -19,10 +19,13 @@ from sqlmodel import col, func, or_, select
 from strawberry.fastapi import GraphQLRouter
 from uuid_utils.compat import uuid7
 
-from api import models, pages
-from api.keys import ACCESS_TOKEN, derive
-from api.models import Priority, folded
-from api.schema import DateTime
+from api.identity.keys import ACCESS_TOKEN, derive
+from api.owned import cursors
+from api.owned.columns import folded
+from api.tasks import model
+from api.tasks.model import Priority
+from api.tasks.rules import TASKS
+from api.types import DateTime
 
 SITE = os.environ["NEXT_PUBLIC_BETTER_AUTH_URL"]
 KEY = derive(os.environ["BETTER_AUTH_SECRET"].encode(), ACCESS_TOKEN)
@@ -33,7 +36,7 @@ engine = create_async_engine(
 
 
 def current_user(request: Request) -> str:
-    """The token's owner."""
+    """Return the owner that the token names."""
     try:
         token = request.headers["authorization"].split()[1]
         claims = jwt.decode(token, KEY, ["HS256"], issuer=SITE, audience=SITE)
@@ -43,7 +46,7 @@ def current_user(request: Request) -> str:
 
 
 async def session() -> AsyncIterator[AsyncSession]:
-    """One for each request."""
+    """Open a session for each request."""
     async with AsyncSession(engine, expire_on_commit=False) as opened:
         yield opened
 
@@ -78,7 +81,7 @@ class Task:
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: models.Task) -> "Task":
+    def of(cls, row: model.Task) -> "Task":
         names = ("title", "description", "completed", "completed_at", "due_on", "version")
         shown = {name: getattr(row, name) for name in (*names, "created_at", "updated_at")}
         return cls(
@@ -100,7 +103,7 @@ class PageInfo:
 
 @strawberry.type
 class Connection:
-    rows: strawberry.Private[Sequence[models.Task]]
+    rows: strawberry.Private[Sequence[model.Task]]
     more: strawberry.Private[bool]
     query: strawberry.Private[Any]
 
@@ -123,10 +126,12 @@ class Connection:
         return int(found.scalar_one())
 
 
-def cursor(row: models.Task) -> str:
-    scope = f"{row.owner_id}\0created_at desc\0statuses=['COMPLETED', 'OPEN']"
+def cursor(row: model.Task) -> str:
+    scope = "\0".join(
+        (row.owner_id, TASKS.name, "created_at desc", f"statuses={TASKS.shown_statuses}")
+    )
     microseconds = (row.created_at - EPOCH) // timedelta(microseconds=1)
-    return pages.Cursors(scope).at(str(microseconds), str(row.id))
+    return cursors.Cursors(scope).at(str(microseconds), str(row.id))
 
 
 @strawberry.enum
@@ -172,18 +177,18 @@ class Query:
         filter: TaskFilter | None = None,
         order_by: TaskOrder | None = None,
     ) -> Connection:
-        query = select(models.Task).where(models.Task.owner_id == info.context["user"])
+        query = select(model.Task).where(model.Task.owner_id == info.context["user"])
         statuses = [s.value for s in (filter and filter.status) or Status]
-        query = query.where(col(models.Task.status).in_(statuses))
+        query = query.where(TASKS.table.c.status.in_(statuses))
         for word in ((filter and filter.search) or "").split():
-            texts = (models.Task.title_folded, models.Task.description_folded)
+            texts = (model.Task.title_folded, model.Task.description_folded)
             query = query.where(or_(*(col(text).contains(word) for text in texts)))
         if filter and filter.due_from:
-            query = query.where(col(models.Task.due_on) >= filter.due_from)
+            query = query.where(col(model.Task.due_on) >= filter.due_from)
         keys = (
-            (col(models.Task.due_on).asc().nulls_last(), col(models.Task.id).asc())
+            (col(model.Task.due_on).asc().nulls_last(), col(model.Task.id).asc())
             if order_by
-            else (col(models.Task.created_at).desc(), col(models.Task.id).desc())
+            else (col(model.Task.created_at).desc(), col(model.Task.id).desc())
         )
         query = query.order_by(*keys)
         found = await info.context["session"].execute(query.limit(first + 1))
@@ -191,9 +196,9 @@ class Query:
         return Connection(rows=rows[:first], more=len(rows) > first, query=query)
 
 
-async def mine(info: strawberry.Info, id: str) -> models.Task:
-    query = select(models.Task).where(
-        models.Task.id == UUID(id), models.Task.owner_id == info.context["user"]
+async def mine(info: strawberry.Info, id: str) -> model.Task:
+    query = select(model.Task).where(
+        model.Task.id == UUID(id), model.Task.owner_id == info.context["user"]
     )
     found = await info.context["session"].execute(query)
     return found.scalar_one()  # type: ignore[no-any-return]  # as SQLModel types it
@@ -230,7 +235,7 @@ class Mutation:
     @strawberry.mutation
     async def create_task(self, info: strawberry.Info, input: CreateTaskInput) -> TaskPayload:
         now = datetime.now(UTC)
-        row = models.Task(  # type: ignore[call-arg]  # `status` is PostgreSQL's to compute
+        row = model.Task(
             owner_id=info.context["user"],
             id=uuid7(),
             title=input.title,
@@ -262,9 +267,9 @@ class Mutation:
     async def update_tasks(
         self, info: strawberry.Info, ids: list[strawberry.ID], patch: TasksPatch
     ) -> TasksPayload:
-        query = select(models.Task).where(
-            models.Task.owner_id == info.context["user"],
-            col(models.Task.id).in_([UUID(id) for id in ids]),
+        query = select(model.Task).where(
+            model.Task.owner_id == info.context["user"],
+            col(model.Task.id).in_([UUID(id) for id in ids]),
         )
         found = {
             str(row.id): row for row in (await info.context["session"].execute(query)).scalars()
@@ -275,7 +280,7 @@ class Mutation:
         return TasksPayload(tasks=[Task.of(found[id]) for id in ids])
 
 
-def write(row: models.Task, completed: bool | None) -> None:  # noqa: FBT001 - a column's value
+def write(row: model.Task, completed: bool | None) -> None:  # noqa: FBT001 - a column's value
     if completed is not None:
         row.completed = completed
         row.completed_at = (row.completed_at or datetime.now(UTC)) if completed else None
@@ -283,7 +288,7 @@ def write(row: models.Task, completed: bool | None) -> None:  # noqa: FBT001 - a
     row.updated_at = datetime.now(UTC)
 
 
-async def save(info: strawberry.Info, row: models.Task) -> models.Task:
+async def save(info: strawberry.Info, row: model.Task) -> model.Task:
     opened: AsyncSession = info.context["session"]
     opened.add(row)
     await opened.commit()

@@ -7,7 +7,7 @@ import {
   type SecureContext,
 } from "node:tls";
 
-// DATABASE_URL: which parameters it may have, and what they mean to both sides. `api/database_url.py`
+// DATABASE_URL: which parameters it may have, and what they mean to both sides. `api/postgres/url.py`
 // has the same rules and says why; `tests/database_urls.json` holds the two to one reading.
 
 const EXAMPLE = "postgresql://user:password@host/database?sslmode=require";

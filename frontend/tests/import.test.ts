@@ -56,7 +56,7 @@ const progress = (signal = new AbortController().signal) => ({
   signal,
 });
 
-const planFor = (api: Api, count = 150) => planOf(FILE, draftsOf(count), api.tasks as Known);
+const planFor = (api: Api, count = 150) => planOf(FILE, draftsOf(count), api.tasks.rules.rules as Known);
 
 describe("a file imported again", () => {
   test("creates nothing twice, though it gives no ids", async () => {
@@ -65,7 +65,7 @@ describe("a file imported again", () => {
     expect(plan.create.map(({ id }) => id).every((id) => UUID_8.test(id))).toBe(true);
     await carryOut(api.client, plan, progress());
     expect(planFor(api)).toEqual({ create: [], restore: [], unchanged: 150 });
-    expect(api.tasks.size).toBe(150);
+    expect(api.tasks.rules.rules.size).toBe(150);
   });
 
   test("is another file when a byte of it is another one", () => {
@@ -117,7 +117,7 @@ describe("an import", () => {
     expect(api.kept()).toBe(0);
     // Once more, it is all there.
     await carryOut(api.client, planFor(api), progress());
-    expect([api.kept(), api.tasks.size]).toEqual([150, 150]);
+    expect([api.kept(), api.tasks.rules.rules.size]).toEqual([150, 150]);
   });
 
   test("waits while the server does not answer, as long as that asks for, and goes on", async () => {
@@ -145,7 +145,7 @@ describe("an import", () => {
     told.onTrouble.mockImplementation((trouble) => trouble && controller.abort());
     const work = carryOut(api.client, planFor(api), told);
     await expect(work).rejects.toThrow("Nothing was imported.");
-    expect([api.tasks.size, api.kept()]).toEqual([150, 0]);
+    expect([api.tasks.rules.rules.size, api.kept()]).toEqual([150, 0]);
   });
 
   test("that can be neither done nor taken back says so, and how to go on", async () => {

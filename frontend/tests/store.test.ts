@@ -111,7 +111,7 @@ class Api {
 let api: Api;
 
 async function open(...seed: Task[]): Promise<TaskStore> {
-  for (const one of seed) api.tasks.set(one.id, one);
+  for (const one of seed) api.tasks.rules.rules.set(one.id, one);
   const store = new TaskStore(api.client, "ada", seed);
   store.start("ada");
   await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
@@ -153,7 +153,7 @@ describe("an edit", () => {
     api.refusal = undefined;
     told.mock.calls[0]?.[0].retry();
     await settled(store);
-    expect(api.tasks.get(milk.id)?.trashedAt).toBe(AT);
+    expect(api.tasks.rules.rules.get(milk.id)?.trashedAt).toBe(AT);
   });
 
   test("of several tasks, of which one is gone, is done to the others", async () => {
@@ -162,7 +162,7 @@ describe("an edit", () => {
     api.purge(a.id);
     store.act([{ kind: "delete", ids: [a.id, b.id] }], "Deleted");
     await settled(store);
-    expect(api.tasks.has(b.id)).toBe(false);
+    expect(api.tasks.rules.rules.has(b.id)).toBe(false);
     expect([store.get(a.id), store.get(b.id)]).toEqual([null, null]);
   });
 
@@ -177,7 +177,7 @@ describe("an edit", () => {
     expect(store.get(milk.id)).toMatchObject({ priority: "LOW", trashedAt: null });
     expect(store.redo()).toBe("High");
     await settled(store);
-    expect(api.tasks.get(milk.id)).toMatchObject({ priority: "HIGH", trashedAt: null });
+    expect(api.tasks.rules.rules.get(milk.id)).toMatchObject({ priority: "HIGH", trashedAt: null });
   });
 });
 
@@ -266,7 +266,7 @@ describe("a browser that believes to be offline", () => {
     const store = await open(milk);
     window.dispatchEvent(new Event("offline"));
     expect(store.state().trouble).toBe("You are offline.");
-    api.tasks.set(milk.id, { ...milk, title: "Oat milk", version: 2 });
+    api.tasks.rules.rules.set(milk.id, { ...milk, title: "Oat milk", version: 2 });
     await vi.advanceTimersByTimeAsync(5_000);
     expect(store.get(milk.id)?.title).toBe("Oat milk");
     expect(store.state().trouble).toBeNull();
@@ -285,10 +285,10 @@ describe("a text", () => {
   test("over a task of which something else was changed goes through", async () => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
-    api.tasks.set(milk.id, { ...milk, priority: "HIGH", version: 2 });
+    api.tasks.rules.rules.set(milk.id, { ...milk, priority: "HIGH", version: 2 });
     store.act([write(milk.id, "Oat milk", "Milk")], "Changed");
     await settled(store);
-    expect(api.tasks.get(milk.id)).toMatchObject({ title: "Oat milk", priority: "HIGH" });
+    expect(api.tasks.rules.rules.get(milk.id)).toMatchObject({ title: "Oat milk", priority: "HIGH" });
     expect(store.state().conflicts).toEqual([]);
   });
 
@@ -298,28 +298,28 @@ describe("a text", () => {
   ] as const)("over another's text asks; %s is kept", async (keep, title) => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
-    api.tasks.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
+    api.tasks.rules.rules.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
     store.act([write(milk.id, "Oat milk", "Milk")], "Changed");
     await settled(store);
-    expect(api.tasks.get(milk.id)?.title).toBe("Soy milk");
+    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Soy milk");
     expect(store.state().conflicts).toMatchObject([
       { mine: { title: "Oat milk" }, theirs: { title: "Soy milk" } },
     ]);
     store.settleConflict(keep);
     await settled(store);
-    expect(api.tasks.get(milk.id)?.title).toBe(title);
+    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe(title);
     expect(store.state().conflicts).toEqual([]);
     // Undo brings the text that was not chosen, and nothing that was never written.
     store.undo();
     await settled(store);
-    expect(api.tasks.get(milk.id)?.title).toBe(keep === "mine" ? "Soy milk" : "Oat milk");
+    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe(keep === "mine" ? "Soy milk" : "Oat milk");
     expect(store.undo()).toBeNull();
   });
 
   test("that is typed on after a conflict is one conflict, with what was typed last", async () => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
-    api.tasks.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
+    api.tasks.rules.rules.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
     store.act([write(milk.id, "Oat", "Milk")], "Changed");
     store.act([write(milk.id, "Oat milk", "Oat")], "Changed", true);
     await settled(store);
@@ -328,7 +328,7 @@ describe("a text", () => {
     expect(store.state().conflicts).toEqual([]);
     store.undo();
     await settled(store);
-    expect(api.tasks.get(milk.id)?.title).toBe("Oat milk");
+    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Oat milk");
     expect(store.undo()).toBeNull();
   });
 
@@ -341,13 +341,13 @@ describe("a text", () => {
     await settled(store);
     store.undo();
     await settled(store);
-    expect(api.tasks.get(milk.id)?.title).toBe("Oat milk");
+    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Oat milk");
     store.undo();
     await settled(store);
-    expect(api.tasks.get(milk.id)?.title).toBe("Milk");
+    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Milk");
     expect(store.redo()).not.toBeNull();
     expect(store.redo()).not.toBeNull();
     await settled(store);
-    expect(api.tasks.get(milk.id)?.title).toBe("Soy milk");
+    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Soy milk");
   });
 });

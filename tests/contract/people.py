@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import jwt
 
-from api.keys import ACCESS_TOKEN, derive
+from api.identity.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
 from tests import stack
 

@@ -13,7 +13,7 @@ import httpx
 import jwt
 import pytest
 
-from api.keys import derive
+from api.identity.keys import derive
 from tests import stack
 from tests.conftest import run
 from tests.contract.people import Browsers, Issuer, Member, issuer, mailed

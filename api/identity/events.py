@@ -6,22 +6,21 @@ session-revoked, a deleted account as RISC's account-purged (OpenID CAEP 1.0 and
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api import limits
-from api.database import Database
+from api import bodies
 from api.errors import Problem, Unavailable
-from api.keys import KeyRing
+from api.identity.keys import KeyRing
+from api.identity.model import Kind
+from api.identity.revocations import Revocations, SecurityEvent
+from api.identity.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, audiences, opened, seconds, text
 from api.media_types import is_utf8
-from api.models import Kind
-from api.revocations import Revocations, SecurityEvent
-from api.tasks import Tasks
-from api.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, audiences, opened, seconds, text
+from api.postgres.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -123,12 +122,22 @@ class Reader:
 
 
 class Events:
-    """The endpoint, an ASGI app: whoever is answered 202 need not come again."""
+    """The endpoint, an ASGI app. An event that was answered 202 need not be sent again.
 
-    def __init__(self, reader: Reader, database: Database, revocations: Revocations) -> None:
+    `purge` deletes all that an owner has, when the issuer says that the account was deleted.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        database: Database,
+        revocations: Revocations,
+        purge: Callable[[Transaction, str], Awaitable[None]],
+    ) -> None:
         self._reader = reader
         self._database = database
         self._revocations = revocations
+        self._purge = purge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one push."""
@@ -149,7 +158,7 @@ class Events:
         if not is_utf8(request.headers.get("content-type", "")[:512].encode("latin-1"), MEDIA_TYPE):
             raise Refused("invalid_request", f"send {MEDIA_TYPE}", 415)
         try:
-            body = await limits.body(request.scope, request.receive, MAX_BODY, BODY_TIMEOUT)
+            body = await bodies.read(request.scope, request.receive, MAX_BODY, BODY_TIMEOUT)
         except Problem as problem:
             raise Refused("invalid_request", problem.message, problem.status) from None
         event = await self._reader.read(body.decode("latin-1"))
@@ -157,7 +166,7 @@ class Events:
             if event.kind == Kind.OWNER and not await self._revocations.has_taken(
                 transaction, event
             ):
-                await Tasks(transaction.of(event.subject)).purge()
+                await self._purge(transaction, event.subject)
             await self._revocations.take(transaction, event)
         await self._revocations.announce()
         return Response(status_code=202)

@@ -10,15 +10,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import (
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
+    GraphQLSchema,
     GraphQLSyntaxError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
+    get_named_type,
     parse,
     specified_rules,
     validate,
@@ -29,10 +35,10 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionResult
 
-from api import limits
-from api.cost import Cost, Costs, Sizes
 from api.errors import BadRequest, Code, OperationTooLarge, shortened
-from api.execution import Compiled
+from api.graphql import limits
+from api.graphql.cost import Cost, Costs, Sizes
+from api.graphql.execution import Compiled
 
 MAX_DOCUMENTS = 1_000
 """That are remembered, and as many refusals; what was not asked for the longest goes first."""
@@ -47,12 +53,21 @@ MAX_ERRORS = 10
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
+Selected: TypeAlias = Mapping[tuple[str, ...], frozenset[str]]
+"""The fields that an operation selects, such as `Task.title`, below each field with arguments.
+
+The key is the path of that field in the answer, without the indexes of lists. A field counts as
+selected whether a directive includes it or not.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One of a document's."""
 
     node: OperationDefinitionNode
     cost: Cost
+    selected: Selected
 
     @property
     def type(self) -> OperationType:
@@ -71,8 +86,6 @@ class Document:
     text: str
     node: DocumentNode
     operations: Mapping[str | None, Operation]
-    fields: frozenset[str]
-    """Names of all that is selected, wherever that is, and whether it is included or not."""
 
     def operation(self, name: str | None) -> Operation:
         """The one of that name, or the only one. Raises BadRequest (GraphQL §6.1)."""
@@ -189,23 +202,50 @@ class Documents:
             node,
             {
                 definition.name.value if definition.name else None: Operation(
-                    definition, self._costs.of(definition, node)
+                    definition,
+                    self._costs.of(definition, node),
+                    _selected(self._schema, node, definition),
                 )
                 for definition in node.definitions
                 if isinstance(definition, OperationDefinitionNode)
             },
-            frozenset(_fields(node)),
         )
 
 
-def _fields(document: DocumentNode) -> Iterator[str]:
-    nodes: list[Any] = [*document.definitions]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, FieldNode):
-            yield node.name.value
-        if below := getattr(node, "selection_set", None):
-            nodes += below.selections
+def _selected(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+) -> Selected:
+    """Return what a valid operation selects below each of its fields that takes arguments."""
+    fragments = {
+        each.name.value: each
+        for each in document.definitions
+        if isinstance(each, FragmentDefinitionNode)
+    }
+    selected: dict[tuple[str, ...], set[str]] = {}
+
+    def look(
+        parent: Any, selections: SelectionSetNode, path: tuple[str, ...], above: list[set[str]]
+    ) -> None:
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                for names in above:
+                    names.add(f"{parent.name}.{node.name.value}")
+                field = schema.get_field(parent, node.name.value)
+                if field and node.selection_set:
+                    here = (*path, (node.alias or node.name).value)
+                    own = [selected.setdefault(here, set())] if field.args else []
+                    look(get_named_type(field.type), node.selection_set, here, [*above, *own])
+            elif isinstance(node, FragmentSpreadNode):
+                fragment = fragments[node.name.value]
+                on = schema.get_type(fragment.type_condition.name.value)
+                look(on, fragment.selection_set, path, above)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition
+                on = schema.get_type(condition.name.value) if condition else parent
+                look(on, node.selection_set, path, above)
+
+    look(schema.get_root_type(operation.operation), operation.selection_set, (), [])
+    return {path: frozenset(names) for path, names in selected.items()}
 
 
 def _told(error: GraphQLError, code: Code) -> dict[str, Any]:

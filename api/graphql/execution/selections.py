@@ -27,9 +27,9 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
-from api.execution.inputs import Inputs
-from api.execution.plain import NAMES, NotPlain, condition, names, written
-from api.execution.replay import Answer, Memory
+from api.graphql.execution.inputs import Inputs
+from api.graphql.execution.plain import NAMES, NotPlain, condition, names, written
+from api.graphql.execution.replay import Answer, Memory
 
 Call = Callable[[Any, Path, "Run"], Any]
 """Of a resolver, for a source."""

@@ -18,10 +18,10 @@ from strawberry import Schema
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
-from api.execution.inputs import Inputs
-from api.execution.plain import NotPlain
-from api.execution.replay import ANSWERS, Replaying, forget
-from api.execution.selections import Later, Placed, Run, Source, Step
+from api.graphql.execution.inputs import Inputs
+from api.graphql.execution.plain import NotPlain
+from api.graphql.execution.replay import ANSWERS, Replaying, forget
+from api.graphql.execution.selections import Later, Placed, Run, Source, Step
 
 MOST_FIELDS = 20_000
 """Of all compiled operations, which take about 1 kB each; the oldest documents go first."""

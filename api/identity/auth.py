@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.config import TokenConfig
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
-from api.keys import (
+from api.identity.keys import (
     ACCESS_TOKEN,
     KeyRing,
     KeySet,
@@ -19,9 +19,9 @@ from api.keys import (
     TooManyUnknownKeys,
     shared_secrets,
 )
+from api.identity.revocations import Revocations
+from api.identity.tokens import Claims, InvalidToken, Verifier
 from api.logs import LIMITED, Seldom, before
-from api.revocations import Revocations
-from api.tokens import Claims, InvalidToken, Verifier
 
 log = logging.getLogger(__name__)
 

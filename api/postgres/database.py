@@ -1,31 +1,25 @@
-"""PostgreSQL: one owner's way into it.
-
-Whoever runs a statement cannot say who the caller is: `Owned` was bound to the request's claims,
-and puts them in as `$1` itself. That the statement is held to `$1` is for `statements` to see to,
-and once more for PostgreSQL, whose row security `$1` puts in force (`migrations/row_security.sql`).
-"""
+"""PostgreSQL: a bounded number of connections, statements that run on them, and transactions."""
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Self
 
-from api import citus
 from api.errors import Unavailable
-from api.fairness import Share, Turns
-from api.models import Row
-from api.pool import AWAY, Connection, Limits, Lost, Pool, connect
-from api.statements import EveryonesStatement, Statement, UnownedStatement
+from api.postgres import citus
+from api.postgres.fairness import Share, Turns
+from api.postgres.pool import AWAY, Connection, Limits, Lost, Pool, connect
+from api.postgres.statement import Compiled, UnownedStatement
+from api.postgres.tables import Row
 
 
-class _Connected(ABC):
-    """What statements are run on: the pool, or one transaction."""
+class Connected(ABC):
+    """What statements run on: the pool, or one transaction."""
 
     @abstractmethod
-    async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
-        """The rows of a statement with all its values in place. Raises Unavailable."""
+    async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
+        """Return the rows of a statement with all its values in place. Raises Unavailable."""
 
     def turn(self, _owner: str) -> AbstractAsyncContextManager[None]:
         """Return the context manager for a statement of this owner. A transaction never waits."""
@@ -35,52 +29,30 @@ class _Connected(ABC):
         """Return the context manager for a search of this owner. A transaction never waits."""
         return nullcontext()
 
-    def of(self, owner: str) -> "Owned":
-        """The database as this owner may see it."""
-        return Owned(self, owner)
-
     async def rows(self, statement: UnownedStatement, **values: object) -> list[Row]:
-        """Runs a statement about what belongs to nobody. Raises Unavailable."""
+        """Run a statement about tables that have no owner. Raises Unavailable."""
         return await self.fetch(statement, *statement.arguments(values))
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """One owner's way into the database. Made from claims, so that nobody else can say whose."""
-
-    _database: _Connected
-    owner: str
-
-    async def rows(self, statement: Statement, **values: object) -> list[Row]:
-        """Run a statement in one round trip. Raises Unavailable when the database is unreachable.
-
-        Constraint violations come as asyncpg has them: what they mean is for the caller to say.
-        """
-        async with self._database.turn(self.owner):
-            return await self._database.fetch(statement, self.owner, *statement.arguments(values))
-
-    async def search(self, statement: Statement, **values: object) -> list[Row]:
-        """Run a statement that reads all text of the owner, one at a time. Raises Unavailable."""
-        async with self._database.searching(self.owner):
-            return await self.rows(statement, **values)
-
-
-class Transaction(_Connected):
-    """Several statements, all or none; each behind its own owner's wall, or behind none."""
+class Transaction(Connected):
+    """Several statements, all or none; each behind the wall of its own owner, or behind none."""
 
     def __init__(self, connection: Connection, *, is_citus: bool) -> None:
         self._connection = connection
         self._is_citus = is_citus
 
-    async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
-        """An owner's statement keeps its wall to itself: else it would last for the next one."""
+    async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
+        """Run a statement, and take down the wall of its owner before the next statement."""
         rows = await _fetched(self._connection, statement, values, is_citus=self._is_citus)
-        if isinstance(statement, Statement):
+        if statement.is_owned:
             await self._connection.execute("RESET ROLE")
         return rows
 
-    async def owners(self, statement: EveryonesStatement) -> list[str]:
-        """Of whom it is true. From here on, unless for one owner, the rows of everyone are seen."""
+    async def owners(self, statement: Compiled) -> list[str]:
+        """Return the owners of whom a statement is true.
+
+        For the rest of the transaction, a statement without an owner sees the rows of every owner.
+        """
         if self._is_citus:
             await self._connection.execute(citus.SETTINGS)
         await self._connection.execute("SET LOCAL app.everyone = 'on'")
@@ -88,7 +60,7 @@ class Transaction(_Connected):
         return [owner for (owner,) in rows]
 
 
-class Database(_Connected):
+class Database(Connected):
     """A bounded pool of connections: an async context manager, as long as the app runs."""
 
     def __init__(self, url: str, limits: Limits = Limits(), share: Share = Share()) -> None:  # noqa: B008 - it is frozen
@@ -112,7 +84,7 @@ class Database(_Connected):
         """Return a context manager that bounds the owner's concurrent searches."""
         return self._turns.searching(owner)
 
-    async def fetch(self, statement: Statement | UnownedStatement, *values: object) -> list[Row]:
+    async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
         """Run a statement, once more on another connection if one is lost during a read."""
         may_again = statement.is_reading
         while True:
@@ -170,22 +142,22 @@ class Database(_Connected):
 
 async def _fetched(
     connection: Connection,
-    statement: Statement | UnownedStatement,
+    statement: Compiled,
     values: Sequence[object],
     *,
     is_citus: bool,
 ) -> list[Row]:
     """Run a statement in a transaction. The first value of an owner's statement is the owner."""
-    if is_citus and isinstance(statement, Statement):
+    if is_citus and statement.is_owned:
         await connection.execute(citus.announcement(str(values[0])))
     return await connection.fetch(statement.sql, *values, record_class=statement.record)
 
 
 async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
-    """Calls `heard` at each notification, for as long as the connection lasts.
+    """Call `heard` at each notification, for as long as the connection lasts.
 
-    Raises Unavailable when none can be had. One that dies unnoticed hears nothing: whoever must
-    not miss anything looks by other means as well.
+    Raises Unavailable when the connection fails. A connection that is lost unnoticed receives
+    nothing, so a caller that must not miss a change also polls.
     """
     connection = await connect(url)
     lost = asyncio.Event()

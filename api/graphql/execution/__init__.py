@@ -19,9 +19,9 @@ Nothing here knows of tasks. Another app has
 with documents that it has parsed and validated, and keeps.
 """
 
-from api.execution.compiled import Compiled, Document
-from api.execution.replay import Replaying
-from api.execution.selections import Placed
+from api.graphql.execution.compiled import Compiled, Document
+from api.graphql.execution.replay import Replaying
+from api.graphql.execution.selections import Placed
 
 __all__ = ["PRIVATE", "Compiled", "Document", "Placed", "Replaying"]
 

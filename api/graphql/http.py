@@ -21,9 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from api import limits
-from api.context import Context
-from api.documents import Document, Documents, Refused
+from api import bodies
 from api.errors import (
     BadRequest,
     Bug,
@@ -34,8 +32,8 @@ from api.errors import (
     Unavailable,
     shortened,
 )
+from api.graphql.documents import Document, Documents, Operation, Refused
 from api.media_types import is_utf8, weights
-from api.tokens import Claims
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +67,7 @@ class Execute(Protocol):
         document: Document,
         operation_name: str | None,
         variables: dict[str, Any] | None,
-        context: Context,
+        context: object,
         /,
     ) -> ExecutionResult:
         """Runs the operation of that name, or the only one; one that may run here.
@@ -82,17 +80,17 @@ class Execute(Protocol):
 
 
 class GraphQLEndpoint:
-    """An ASGI app behind `auth`: runs operations in the context made for the caller's claims.
+    """An ASGI app that runs operations, each in a context that is made for its request.
 
-    The context is asked for when the body has arrived, which takes as long as the client likes:
-    a session may have ended meanwhile.
+    The context is made when the body has arrived. That takes as long as the client likes, so a
+    session may have ended since the request began.
     """
 
     def __init__(
         self,
         documents: Documents,
         execute: Execute,
-        context: Callable[[Claims, frozenset[str]], Awaitable[Context]],
+        context: Callable[[Scope, Operation], Awaitable[object]],
     ) -> None:
         self._documents = documents
         self._execute = execute
@@ -121,7 +119,7 @@ class GraphQLEndpoint:
             if not is_utf8(headers.get(b"content-type", b"")[:MAX_VALUE], JSON):
                 raise BadRequest(f"Send a body of type {JSON}, in UTF-8.", 415)
             parameters = _parameters(
-                _object(await limits.body(scope, receive, MAX_BODY), "The body")
+                _object(await bodies.read(scope, receive, MAX_BODY), "The body")
             )
         elif method == "GET":
             parameters = _parameters(_from_query_string(Request(scope)))
@@ -138,7 +136,7 @@ class GraphQLEndpoint:
         if method == "GET" and operation.type is not OperationType.QUERY:
             raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"})
         operation.cost.check(variables or {})
-        context = await self._context(scope["state"]["claims"], document.fields)
+        context = await self._context(scope, operation)
         result = await self._execute(document, name, variables, context)
         return await _answered(result, media_type, coding)
 

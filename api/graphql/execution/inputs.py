@@ -48,7 +48,7 @@ from strawberry.types.base import (
 from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 from strawberry.types.lazy_type import LazyType
 
-from api.execution.plain import Change, Members, NotPlain, condition, read
+from api.graphql.execution.plain import Change, Members, NotPlain, condition, read
 
 Variables = Mapping[str, Any]
 Arguments = Callable[[Variables], dict[str, Any]]

@@ -26,18 +26,18 @@ from sqlalchemy import (
     Text,
     bindparam,
     case,
-    delete,  # noqa: TID251 - here and below: this room builds statements too, none about owners
+    delete,
     func,
-    select,  # noqa: TID251
-    update,  # noqa: TID251
+    select,
+    update,
 )
-from sqlalchemy.dialects.postgresql import insert  # noqa: TID251
+from sqlalchemy.dialects.postgresql import insert
 
-from api.database import Database, Transaction, listen
 from api.errors import Unavailable
-from api.models import Kind, revocation_counter, revocations
-from api.statements import UnownedStatement  # noqa: TID251
-from api.tokens import LIFE_MARGIN, Claims
+from api.identity.model import Kind, revocation_counter, revocations
+from api.identity.tokens import LIFE_MARGIN, Claims
+from api.postgres.database import Database, Transaction, listen
+from api.postgres.statement import UnownedStatement
 
 log = logging.getLogger(__name__)
 

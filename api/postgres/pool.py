@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
 
-from api import citus
-from api.database_url import arguments
 from api.errors import Unavailable
-from api.models import Row
+from api.postgres import citus
+from api.postgres.tables import Row
+from api.postgres.url import arguments
 
 if TYPE_CHECKING:
     from asyncpg.prepared_stmt import PreparedStatement

@@ -33,7 +33,6 @@ from graphql import (
 )
 
 from api.errors import OperationTooLarge
-from api.pages import MAX_SIZE
 
 MAX_COST = 20_000
 """The most fields of an answer and values of the variables, together."""
@@ -45,8 +44,8 @@ LEAF = 40
 """The assumed bytes of any other leaf: a UUID, a timestamp, a number."""
 PUNCTUATION = 4
 """Bytes around a key and its value: two quotes, a colon, a comma."""
-LONGEST = MAX_SIZE
-"""Of a list, whatever was asked for: what asks for more is refused when it runs."""
+LONGEST = 100
+"""The most items of a list. A resolver refuses to return more."""
 
 Variables: TypeAlias = Mapping[str, Any]
 Sizes: TypeAlias = Mapping[str, Mapping[str, int]]

@@ -1,0 +1,164 @@
+"""The change feed: what changed in one owner's rows since a client last looked, by number.
+
+Each write takes the owner's next change number and stamps it on the rows that it wrote, or on the
+tombstones of the rows that it deleted (`write_sql.numbered`). So the changes after a number are the
+rows and tombstones with a higher one: the latest state of each row, once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from sqlalchemy import BigInteger, Integer, Uuid, bindparam, null, select, tuple_, union_all
+
+from api.errors import BadUserInput
+from api.owned import cursors
+from api.owned.columns import MAX, NIL, is_id
+from api.owned.cursors import Cursors
+from api.owned.owner import Owned
+from api.owned.resource import Resource
+from api.owned.tables import owners
+from api.owned.walls import OWNER, Statement
+from api.postgres.tables import Row
+
+DEFAULT_SIZE = 100
+_SCOPE = "changes"
+_NUMBERS = range(2**63)
+
+_numbers = (owners.c.change_number, owners.c.forgotten_number)
+_of_owner = owners.c.owner_id == OWNER
+STATE = Statement(select(*_numbers).where(_of_owner))
+"""Read the owner's numbers."""
+
+
+@cache
+def since(resource: Resource) -> Statement:
+    """Read the changes after a place, in their order; the first row holds the owner's numbers.
+
+    One statement reads one snapshot, so no change can be skipped.
+    """
+    table, ids, shown = resource.table, resource.ids, resource.shown
+    place = tuple_(bindparam("after_number", type_=BigInteger), bindparam("after_id", type_=Uuid))
+    limit = bindparam("limit", type_=Integer)
+    forgotten = null().label("forgotten_number")
+    written = (
+        select(*shown, table.c.change_number, forgotten)
+        .where(table.c.owner_id == OWNER, tuple_(table.c.change_number, table.c.id) > place)
+        .order_by(table.c.change_number, table.c.id)
+        .limit(limit)
+    )
+    key = (ids.c.change_number, ids.c.id)
+    id_alone = (ids.c.id if c.name == "id" else null().label(c.name) for c in shown)
+    deleted = (
+        select(*id_alone, ids.c.change_number, forgotten)
+        .where(ids.c.owner_id == OWNER, ids.c.deleted_at.is_not(None))
+        .where(tuple_(*key) > place)
+        .order_by(*key)
+        .limit(limit)
+    )
+    nothing = (null().label(column.name) for column in shown)
+    state = select(*nothing, *_numbers).where(_of_owner)
+    found = union_all(state, written, deleted).cte("found")  # the first one gives each its type
+    in_order = (found.c.id.is_(None).desc(), found.c.change_number, found.c.id)
+    query = select(found).order_by(*in_order).limit(bindparam("limit_and_state", type_=Integer))
+    return Statement(query, resource.record)
+
+
+class CursorExpired(BadUserInput):
+    """A cursor after which deletions may have been forgotten: the client must read the list."""
+
+    def __init__(self) -> None:
+        super().__init__({"after": "is too old, or of another owner: read the list again"})
+        self.extensions["reason"] = "CURSOR_EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The place in the feed up to which a client has read."""
+
+    number: int
+    id: str
+    horizon: int
+    """The owner's `forgotten_number` when the client began: it never saw those rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A page of changes. The `version` of a row that was deleted is None."""
+
+    rows: Sequence[Row]
+    cursors: Sequence[str]
+    has_next: bool
+    after: str | None
+
+    @property
+    def end(self) -> str | None:
+        """The last cursor of the page, or `after` if the page is empty."""
+        return self.cursors[-1] if self.cursors else self.after
+
+
+async def current(owned: Owned) -> str:
+    """Return the cursor after all changes so far, for the feed of every resource.
+
+    A client that reads it before a list can follow the feed from there after it.
+    """
+    rows = await owned.rows(STATE)
+    number, forgotten = tuple(rows[0]) if rows else (0, 0)
+    return _cursor(_cursors(owned), _Place(number, MAX, forgotten))
+
+
+class Changes:
+    """Read the change feed of one owner's rows of a resource. No method takes an owner."""
+
+    def __init__(self, owned: Owned, resource: Resource) -> None:
+        self._owned = owned
+        self._resource = resource
+
+    async def since(self, first: int | None, after: str | None) -> ChangePage:
+        """Return the changes after a cursor, or all. Raises BadUserInput, and CursorExpired."""
+        size = cursors.size(first, DEFAULT_SIZE)
+        place = _Place(0, NIL, 0) if after is None else self._place(after)
+        found = await self._owned.rows(
+            since(self._resource),
+            after_number=place.number,
+            after_id=place.id,
+            limit=size + 1,
+            limit_and_state=size + 2,
+        )
+        number, forgotten = 0, 0
+        if found:
+            state, *found = found
+            number, forgotten = state["change_number"], state["forgotten_number"]
+        if after is None:
+            place = _Place(0, NIL, forgotten)
+        elif place.number > number or forgotten > max(place.number, place.horizon):
+            raise CursorExpired
+        rows = found[:size]
+        written = [
+            _cursor(self._cursors, _Place(row["change_number"], row["id"], place.horizon))
+            for row in rows
+        ]
+        return ChangePage(rows, written, len(found) > size, after)
+
+    @cached_property
+    def _cursors(self) -> Cursors:
+        return _cursors(self._owned)
+
+    def _place(self, after: str) -> _Place:
+        try:
+            number, id, horizon = self._cursors.key(after)
+            place = _Place(int(number), id, int(horizon))
+        except (cursors.NoCursor, ValueError):
+            raise CursorExpired from None
+        known = place.number in _NUMBERS and place.horizon in _NUMBERS
+        if not (known and is_id(id)) or _cursor(self._cursors, place) != after:
+            raise CursorExpired
+        return place
+
+
+def _cursors(owned: Owned) -> Cursors:
+    return Cursors(f"{owned.owner}\0{_SCOPE}")
+
+
+def _cursor(written: Cursors, place: _Place) -> str:
+    return written.at(str(place.number), place.id, str(place.horizon))

@@ -1,0 +1,133 @@
+"""What may be stored in a column: rules for texts, ids and positions, for a noun's annotations."""
+
+import re
+import time
+import unicodedata
+from collections.abc import Iterable
+from typing import Annotated
+from uuid import UUID
+
+from annotated_types import Len
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+NIL = str(UUID(int=0))
+"""The id that stands for a malformed one: no row has it, and looking for it costs the same."""
+MAX = str(UUID(int=2**128 - 1))
+"""An id that no row has and that sorts after every other (RFC 9562 §5.10)."""
+_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text is a UUID in its canonical spelling, the only one that is accepted.
+
+    The spelling is that of RFC 9562 §4, in lower case.
+    """
+    return _ID.fullmatch(text) is not None
+
+
+def id_or_nil(text: str) -> str:
+    """Return the id, or the nil UUID for a malformed one, so that both run the same query."""
+    return text if is_id(text) else NIL
+
+
+def _without_controls(allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in allowed for c in value):
+            raise PydanticCustomError("control_character", "must not hold control characters")
+        return value
+
+    return AfterValidator(check)
+
+
+ONE_LINE = _without_controls("")
+"""A rule for a text without control characters."""
+PARAGRAPHS = _without_controls("\n\r\t")
+"""A rule for a text without control characters other than line breaks and tabs."""
+
+
+def null_is(default: object) -> BeforeValidator:
+    """Return a rule that stores `default` when a client sends null."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+def folded(text: str) -> str:
+    """Return a text as it is searched and sorted: the same for any case, on every server."""
+    return text.casefold()
+
+
+def why(error: ErrorDetails) -> str:
+    """Return what is wrong with a value, as a clause of a sentence."""
+    return error["msg"][0].lower() + error["msg"][1:]
+
+
+def label_text(text: str) -> str:
+    """Return a label as it is stored: composed (NFC), in lower case, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).lower().split())
+
+
+def _label(text: str) -> str:
+    label = label_text(text)
+    if not 1 <= len(label) <= MAX_LABEL:
+        raise PydanticCustomError("label", f"a label must have 1 to {MAX_LABEL} characters")
+    return label
+
+
+def _label_set(labels: Iterable[str]) -> list[str]:
+    unique = sorted(set(labels))
+    if len(unique) > MAX_LABELS:
+        raise PydanticCustomError("labels", f"must be at most {MAX_LABELS} labels")
+    return unique
+
+
+MAX_LABELS = 20
+"""The most labels of one row."""
+MAX_LABEL = 50
+"""The most characters of a label."""
+LABELS_OCTETS = MAX_LABELS * (4 * MAX_LABEL + 3)
+"""The most bytes of a row's labels in JSON, with quotes and commas."""
+Labels = Annotated[
+    list[Annotated[str, ONE_LINE, AfterValidator(_label)]],
+    Len(max_length=1_000),
+    AfterValidator(_label_set),
+    null_is([]),
+]
+"""Labels in lower case, composed (NFC), sorted, and each once: a set has one spelling."""
+
+_LOWEST_POSITION = "A" + "0" * 26
+_POSITION = re.compile(r"[A-Za-z][0-9A-Za-z]{1,254}", re.ASCII)
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_WHOLE = (
+    "CASE WHEN position >= 'a' THEN ascii(position) - 95 ELSE 92 - ascii(position) END"  # as below
+)
+POSITION_CHECK = (
+    f"position ~ '^[A-Za-z][0-9A-Za-z]{{1,254}}$' AND position <> '{_LOWEST_POSITION}'"
+    f" AND (char_length(position) = {_WHOLE}"
+    f" OR char_length(position) > {_WHOLE} AND position NOT LIKE '%0')"
+)
+"""The rule of `position_key` in SQL, for a column `position`."""
+
+
+def position_key(key: str) -> str:
+    """Return a fractional index key, as the npm package fractional-indexing makes them in base 62.
+
+    Its first letter tells how many digits the integer part has. A fraction follows that does not
+    end in 0. Raises PydanticCustomError.
+    """
+    if _POSITION.fullmatch(key) and key != _LOWEST_POSITION:
+        whole = ord(key[0]) - ord("a") + 2 if key[0] >= "a" else ord("Z") - ord(key[0]) + 2
+        if len(key) == whole or (len(key) > whole and not key.endswith("0")):
+            return key
+    raise PydanticCustomError("position", "must be a fractional index key, such as a0 or a0V")
+
+
+def position_now(place: int) -> str:
+    """Return a position after all earlier ones. `place` tells apart rows that are created together.
+
+    The position is the time in microseconds, so that new rows follow the rows before them.
+    """
+    number, digits = time.time_ns() // 1000 + place, ""
+    for _ in range(9):
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return f"i{digits}"

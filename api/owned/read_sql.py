@@ -1,0 +1,235 @@
+"""The statements of lists: a page, how many rows there are, and where a page begins.
+
+A page is made of stretches, one for each status, each of which an index holds in the page's order:
+PostgreSQL merges them and reads what it shows, however deep the page lies and however long the
+list is. Rows without a value to sort by are stretches of their own, after all others in either
+direction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+
+from api.owned.columns import MAX, NIL, is_id
+from api.owned.cursors import NoCursor
+from api.owned.resource import Resource
+from api.owned.sort_keys import SortKey, sort_key
+from api.owned.walls import OWNER, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of a list. Ties are sorted by id, in the same direction."""
+
+    by: str = "created_at"
+    descending: bool = True
+
+
+NEWEST_FIRST = Order()
+
+ID = bindparam("id", type_=Uuid)
+IDS = bindparam("ids", type_=ARRAY(Uuid))
+STATUSES = bindparam("statuses", type_=ARRAY(Text))
+LIMIT = bindparam("limit", type_=Integer)
+
+
+@cache
+def one(resource: Resource) -> Statement:
+    """Return the statement that reads the row with an id."""
+    table = resource.table
+    query = select(*resource.shown).where(table.c.owner_id == OWNER, table.c.id == ID)
+    return Statement(query, resource.record)
+
+
+@cache
+def several(resource: Resource) -> Statement:
+    """Return the statement that reads the rows with these ids."""
+    table = resource.table
+    query = select(*resource.shown).where(table.c.owner_id == OWNER, table.c.id == any_(IDS))
+    return Statement(query, resource.record)
+
+
+@cache
+def count(resource: Resource, *, narrow: bool) -> Statement:
+    """Return the statement that counts the rows of a list; `narrow` is as for `page`."""
+    return Statement(_counted(resource, narrow=narrow))
+
+
+@cache
+def page(  # noqa: PLR0913 - a list, and what is read of it
+    resource: Resource,
+    by: str,
+    *,
+    descending: bool,
+    narrow: bool,
+    counted: bool = False,
+    without: frozenset[str] = frozenset(),
+) -> Statement:
+    """Return the statement of a page, built when it is first used: to build them all takes seconds.
+
+    `narrow` lists have filters besides the status. If `counted`, each row holds the `total` of the
+    list. The bulky columns in `without` are null.
+    """
+    table = resource.table
+    column = table.c[resource.sorted_by[by]]
+    shown, sorting = _columns(resource, column, without)
+    stretches = [
+        select(*shown, *sorting)
+        .where(table.c.owner_id == OWNER, table.c.status == literal(status, Text))
+        .where(literal(status, Text) == any_(STATUSES), condition)
+        .where(*(_filters(resource) if narrow else ()))
+        .order_by(*(c.desc() if descending else c for c in (column, table.c.id)))
+        .limit(LIMIT)
+        for status, condition in product(
+            resource.statuses, _beyond(column, table.c.id, descending=descending)
+        )
+    ]
+    found = union_all(*stretches).cte("found")
+    total = [_counted(resource, narrow=narrow).scalar_subquery().label("total")] if counted else []
+    in_order = _sorted(found.c[column.name], found.c.id, descending=descending)
+    query = select(found, *total).order_by(*in_order).limit(LIMIT)
+    return Statement(query, resource.record)
+
+
+@cache
+def nested_page(  # noqa: PLR0913 - a list, and what is read of it
+    resource: Resource,
+    reference: str,
+    by: str,
+    *,
+    descending: bool,
+    counted: bool = False,
+    without: frozenset[str] = frozenset(),
+) -> Statement:
+    """Return the statement of a page for each of several parents, which `reference` refers to.
+
+    Each row holds the id of its parent as `parent_id`, and the `total` of its list if `counted`.
+    """
+    table = resource.table
+    column = table.c[resource.sorted_by[by]]
+    parents = func.unnest(IDS).table_valued("parent_id", name="parents").render_derived()
+    parent_id = parents.c.parent_id
+    shown, sorting = _columns(resource, column, without)
+
+    def of_parent(*columns: ColumnElement[Any]) -> Select[Any]:
+        return (
+            select(*columns)
+            .where(table.c.owner_id == OWNER, table.c[reference] == parent_id)
+            .where(table.c.status == any_(STATUSES), *_filters(resource))
+        )
+
+    found = (
+        of_parent(*shown, *sorting)
+        .where(or_(*_beyond(column, table.c.id, descending=descending)))
+        .order_by(*_sorted(column, table.c.id, descending=descending))
+        .limit(LIMIT)
+        .correlate(parents)
+        .lateral("found")
+    )
+    total = of_parent(func.count(table.c.id)).correlate(parents).scalar_subquery().label("total")
+    query = (
+        select(found, parent_id, *([total] if counted else ()))
+        .select_from(parents, found)
+        .order_by(parent_id, *_sorted(found.c[column.name], found.c.id, descending=descending))
+    )
+    return Statement(query, resource.record)
+
+
+def _columns(
+    resource: Resource, column: Column[Any], without: frozenset[str]
+) -> tuple[Sequence[ColumnElement[Any]], Sequence[ColumnElement[Any]]]:
+    """Return the columns to show, and the one to sort by if it is none of them."""
+    shown = [cast(null(), c.type).label(c.name) if c.name in without else c for c in resource.shown]
+    return shown, [] if column.name in resource.record.places else [column]
+
+
+def _beyond(column: Column[Any], id: Column[Any], *, descending: bool) -> list[ColumnElement[bool]]:
+    """Return the conditions for a row to follow a cursor: with a value to sort by, and without."""
+    place = tuple_(column, id)
+    bound = tuple_(sort_key(column).parameter, bindparam("after_id", type_=Uuid))
+    beyond = [place < bound if descending else place > bound]
+    if column.nullable:
+        after = bindparam("after_null", type_=Uuid)
+        beyond.append(column.is_(None) & (id < after if descending else id > after))
+    return beyond
+
+
+def _sorted(
+    column: ColumnElement[Any], id: ColumnElement[Any], *, descending: bool
+) -> list[ColumnElement[Any]]:
+    """Return the order of a list, in which rows without a value to sort by are last."""
+    return [column.desc().nulls_last(), id.desc()] if descending else [column.asc(), id.asc()]
+
+
+def _counted(resource: Resource, *, narrow: bool) -> Select[Any]:
+    table = resource.table
+    return (
+        select(func.count(table.c.id).label("total"))
+        .where(table.c.owner_id == OWNER, table.c.status == any_(STATUSES))
+        .where(*(_filters(resource) if narrow else ()))
+    )
+
+
+def _filters(resource: Resource) -> list[ColumnElement[bool]]:
+    return [each.condition(resource, f"filter_{name}") for name, each in resource.filters.items()]
+
+
+def bound(resource: Resource, order: Order, position: Sequence[str] | None) -> dict[str, object]:
+    """Return where a page begins: after a position that a cursor holds, or at the beginning.
+
+    Raises NoCursor for a position that no cursor of this list holds.
+    """
+    column = resource.table.c[resource.sorted_by[order.by]]
+    key, nullable = sort_key(column), bool(column.nullable)
+    start, end = (key.highest, key.lowest) if order.descending else (key.lowest, key.highest)
+    first, last = (MAX, NIL) if order.descending else (NIL, MAX)
+    if position is None:
+        found: dict[str, object] = {"after": start, "after_id": first, "after_null": first}
+    else:
+        sort, id = _read(key, position, resource.rules.get(column.name), nullable=nullable)
+        found = (
+            {"after": end, "after_id": last, "after_null": id}
+            if sort is None
+            else {"after": sort, "after_id": id, "after_null": first}
+        )
+    if not nullable:
+        del found["after_null"]
+    return found
+
+
+def _read(
+    key: SortKey, position: Sequence[str], rule: TypeAdapter[Any] | None, *, nullable: bool
+) -> tuple[object, str]:
+    try:
+        text, id = position
+        sort = None if nullable and not text else key.read(text)
+        if rule and sort is not None:
+            rule.validate_python(sort)
+    except ValueError:
+        raise NoCursor from None
+    if not is_id(id) or (sort is not None and key.write(sort) != text):
+        raise NoCursor
+    return sort, id

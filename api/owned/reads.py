@@ -1,0 +1,219 @@
+"""Read rows of one owner: one by its id, a page of a list, and how many rows a list has."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from api.errors import BadUserInput, NotFound
+from api.owned import cursors, read_sql
+from api.owned.columns import id_or_nil, why
+from api.owned.cursors import Cursors, NoCursor
+from api.owned.filters import named
+from api.owned.owner import Owned
+from api.owned.read_sql import NEWEST_FIRST, Order
+from api.owned.resource import Resource
+from api.owned.sort_keys import SortKey, sort_key
+from api.owned.walls import Statement
+from api.postgres.tables import Row
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a list, and the cursors of its rows."""
+
+    rows: Sequence[Row]
+    has_next: bool
+    has_previous: bool
+    total: int | None
+    """How many rows the whole list has, if they were counted."""
+    scope: Callable[[], str] = field(repr=False)
+    column: str = field(repr=False)
+    key: SortKey = field(repr=False)
+
+    @cached_property
+    def cursor(self) -> Callable[[Row], str]:
+        """A function that returns the cursor of one of the rows."""
+        at, write, column = Cursors(self.scope()).at, self.key.write, self.column
+        return lambda row: at("" if (key := row[column]) is None else write(key), row["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A page that is asked for: how many rows, after which cursor, which rows and in which order.
+
+    If `counted`, the whole list is counted in the same statement. The bulky columns in `without`
+    are not read.
+    """
+
+    first: int | None = None
+    after: str | None = None
+    filter: Mapping[str, Any] = field(default_factory=dict)
+    """Values for `status` and the filters of the resource. None is no condition; a list without a
+    `status` leaves out the trash."""
+    order: Order = NEWEST_FIRST
+    counted: bool = False
+    without: frozenset[str] = frozenset()
+
+
+class Reads:
+    """Read one owner's rows of a resource. No method takes an owner."""
+
+    def __init__(self, owned: Owned, resource: Resource) -> None:
+        self._owned = owned
+        self._resource = resource
+
+    async def get(self, id: str) -> Row:
+        """Return a row. Raises NotFound, after the same query, for a missing or malformed id."""
+        rows = await self._owned.rows(read_sql.one(self._resource), id=id_or_nil(id))
+        if not rows:
+            raise NotFound(self._resource.one)
+        return rows[0]
+
+    async def several(self, ids: Sequence[str]) -> dict[str, Row]:
+        """Return those of the rows that exist, by their ids, in one statement."""
+        rows = await self._owned.rows(read_sql.several(self._resource), ids=ids)
+        return {row["id"]: row for row in rows}
+
+    async def count(self, filter: Mapping[str, Any]) -> int:
+        """Return how many rows match a filter.
+
+        Raises BadUserInput, and OperationTooLarge for the second search of an operation.
+        """
+        values, narrow = self._values(filter)
+        [row] = await self._run(read_sql.count(self._resource, narrow=narrow), values)
+        return int(row["total"])
+
+    async def page(self, wanted: Wanted) -> Page:
+        """Return a page of the list.
+
+        Raises BadUserInput, and OperationTooLarge for the second search of an operation.
+        """
+        resource, order = self._resource, wanted.order
+        values, narrow = self._values(wanted.filter)
+        scope = partial(self._scope, order, values)
+        statement = read_sql.page(
+            resource,
+            order.by,
+            descending=order.descending,
+            narrow=narrow,
+            counted=wanted.counted,
+            without=wanted.without,
+        )
+        bound = self._bound(wanted, scope)
+        rows = await self._run(statement, {**values, **bound})
+        total = None
+        if wanted.counted:  # without rows, no row holds the total
+            total = rows or await self._again(read_sql.count(resource, narrow=narrow), values)
+        return self._page(rows, wanted, scope, total)
+
+    async def pages_of(
+        self, reference: str, parents: Sequence[str], wanted: Wanted
+    ) -> dict[str, Page]:
+        """Return for each parent the page of the rows that refer to it, in one statement.
+
+        A cursor belongs to the list of one parent. Raises as `page` does.
+        """
+        order = wanted.order
+        values, _ = self._values(wanted.filter, with_all=True)
+        scopes = {
+            parent: partial(self._scope, order, {**values, reference: parent}) for parent in parents
+        }
+        if wanted.after is not None and len(parents) > 1:
+            raise NoCursor
+        statement = read_sql.nested_page(
+            self._resource,
+            reference,
+            order.by,
+            descending=order.descending,
+            counted=wanted.counted,
+            without=wanted.without,
+        )
+        bound = self._bound(wanted, scopes[parents[0]])
+        found: dict[str, list[Row]] = {parent: [] for parent in parents}
+        for row in await self._run(statement, {**values, **bound, "ids": parents}):
+            found[row["parent_id"]].append(row)
+        if wanted.counted and wanted.after is not None and not found[parents[0]]:
+            # After the end of a list, no row holds the total.
+            return {
+                parent: replace(page, rows=[], has_next=False, has_previous=True)
+                for parent, page in (
+                    await self.pages_of(reference, parents, replace(wanted, after=None, first=1))
+                ).items()
+            }
+        return {
+            parent: self._page(rows, wanted, scopes[parent], rows if wanted.counted else None)
+            for parent, rows in found.items()
+        }
+
+    def _values(
+        self, filter: Mapping[str, Any], *, with_all: bool = False
+    ) -> tuple[dict[str, object], bool]:
+        """Return the values for a statement, and whether the list is narrow. Raises BadUserInput.
+
+        A list that is not narrow needs no values for its filters, except `with_all`.
+        """
+        resource = self._resource
+        given = {name: value for name, value in filter.items() if value is not None}
+        statuses = given.pop("status", None)
+        values: dict[str, object] = {"statuses": resource.shown_statuses}
+        name = "status"
+        try:
+            if statuses is not None:
+                values["statuses"] = sorted({str(status) for status in named(statuses)})
+            if given or with_all:
+                for name, each in resource.filters.items():
+                    value = each.value(resource, given[name]) if name in given else None
+                    values[f"filter_{name}"] = value
+        except ValidationError as error:
+            raise BadUserInput({f"filter.{to_camel(name)}": why(error.errors()[0])}) from None
+        except PydanticCustomError as error:
+            raise BadUserInput({f"filter.{to_camel(name)}": error.message()}) from None
+        return values, bool(given)
+
+    def _scope(self, order: Order, values: Mapping[str, object]) -> str:
+        """Return all that a list depends on, to which its cursors are bound."""
+        by = f"{order.by} {'desc' if order.descending else 'asc'}"
+        filters = (f"{name}={value}" for name, value in values.items())
+        return "\0".join((self._owned.owner, self._resource.name, by, *filters))
+
+    def _bound(self, wanted: Wanted, scope: Callable[[], str]) -> dict[str, object]:
+        """Return where a page begins and its size, as values for a statement."""
+        size = cursors.size(wanted.first, cursors.DEFAULT_SIZE)
+        key = Cursors(scope()).key(wanted.after) if wanted.after is not None else None
+        return {**read_sql.bound(self._resource, wanted.order, key), "limit": size + 1}
+
+    async def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        if self._is_search(values):
+            self._owned.begin_search()
+        return await self._again(statement, values)
+
+    async def _again(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        run = self._owned.search if self._is_search(values) else self._owned.rows
+        return await run(statement, **values)
+
+    def _is_search(self, values: Mapping[str, Any]) -> bool:
+        return any(values.get(parameter) for parameter in self._resource.searches)
+
+    def _page(
+        self,
+        rows: Sequence[Row],
+        wanted: Wanted,
+        scope: Callable[[], str],
+        counted: Sequence[Row] | None,
+    ) -> Page:
+        size = cursors.size(wanted.first, cursors.DEFAULT_SIZE)
+        column = self._resource.table.c[self._resource.sorted_by[wanted.order.by]]
+        return Page(
+            rows[:size],
+            len(rows) > size,
+            wanted.after is not None,
+            None if counted is None else int(counted[0]["total"]) if counted else 0,
+            scope,
+            column.name,
+            sort_key(column),
+        )

@@ -1,0 +1,229 @@
+"""Delete what is no longer needed: old trash, old tombstones, and all that a purged owner had."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import cache
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, delete, exists, func, select, union, update
+from sqlalchemy.dialects.postgresql import insert
+
+from api.errors import Unavailable
+from api.owned import write_sql
+from api.owned.owner import Owned
+from api.owned.resource import RESOURCES, Resource
+from api.owned.tables import owners
+from api.owned.walls import OWNER, EveryonesStatement, Statement
+from api.owned.write_sql import TURN
+from api.postgres.database import Database, Transaction
+from api.postgres.statement import UnownedStatement
+
+log = logging.getLogger(__name__)
+
+TRASH_DAYS = 30
+TRASH_AT_ONCE = 1_000
+"""The most rows of the trash that one statement deletes. The next round deletes the others."""
+TOMBSTONE_DAYS = 90
+LEAST_TOMBSTONE_DAYS = 1
+"""The shortest life of a tombstone, for an owner with too many ids. A client must read the change
+feed at least this often."""
+TOMBSTONES_AT_ONCE = 5_000
+"""The most tombstones that are deleted at once to make room for new rows."""
+EVERY = 600.0
+"""Seconds between two rounds."""
+OWNERS_AT_ONCE = 100
+
+LOCK = 4_208_150_212
+"""An advisory lock of PostgreSQL: of several processes, one does the round."""
+_LOCKED = UnownedStatement(select(func.pg_try_advisory_xact_lock(LOCK).label("locked")))
+_of_owner = owners.c.owner_id == OWNER
+
+
+def _days_ago(days: int) -> ColumnElement[Any]:
+    return func.now() - func.make_interval(0, 0, 0, days)
+
+
+@cache
+def empty_trash(resource: Resource) -> Statement:
+    """Delete the rows that have been in the trash for `TRASH_DAYS`."""
+    is_old = resource.table.c.trashed_at < _days_ago(TRASH_DAYS)
+    old = write_sql.locked(resource, is_old, most=TRASH_AT_ONCE)
+    return write_sql.deleted(resource, old, exists(old))
+
+
+@cache
+def forget(resource: Resource) -> Statement:
+    """Delete the tombstones that are older than `TOMBSTONE_DAYS`."""
+    return _forget(resource, resource.ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS))
+
+
+@cache
+def forget_oldest(resource: Resource) -> Statement:
+    """Delete the oldest tombstones to make room for new ids, but none of the last day.
+
+    The tombstones are selected by their change number, not by a join on their ids: if PostgreSQL
+    estimates that the owner has few rows, a join compares each of 30,000 ids with each of 5,000.
+    """
+    ids = resource.ids
+    is_old = ids.c.deleted_at < _days_ago(LEAST_TOMBSTONE_DAYS)
+    oldest = (
+        select(ids.c.change_number)
+        .where(ids.c.owner_id == OWNER, is_old)
+        .order_by(ids.c.change_number, ids.c.id)
+        .limit(TOMBSTONES_AT_ONCE)
+        .cte("oldest")
+    )
+    last = select(func.max(oldest.c.change_number)).scalar_subquery()
+    return _forget(resource, is_old, ids.c.change_number <= last)
+
+
+def _forget(resource: Resource, *which: ColumnElement[bool]) -> Statement:
+    """Delete these tombstones, and record the highest change number among them.
+
+    The count never drops below 0, although it may be too low: a process of an older release does
+    not count its tombstones.
+    """
+    ids, count = resource.ids, owners.c[resource.tombstone_count]
+    forgotten = (
+        delete(ids)
+        .where(ids.c.owner_id == TURN.c.owner_id, ids.c.owner_id == OWNER, *which)
+        .returning(ids.c.change_number)
+        .cte("forgotten")
+    )
+    last = select(func.max(forgotten.c.change_number)).scalar_subquery()
+    how_many = select(func.count(forgotten.c.change_number)).scalar_subquery()
+    return Statement(
+        update(owners)
+        .where(_of_owner, exists(forgotten))
+        .values(
+            {
+                "forgotten_number": func.greatest(owners.c.forgotten_number, last),
+                resource.tombstone_count: func.greatest(0, count - how_many),
+            }
+        )
+        .returning(count)
+    )
+
+
+@cache
+def close() -> Statement:
+    """Mark the owner as purged. From here on the CHECK constraints refuse new rows.
+
+    A create that is under way waits for the owner's row, and fails.
+    """
+    closed = insert(owners).values(owner_id=OWNER, purged_at=func.now())
+    counts = {name: 0 for each in RESOURCES for name in (each.count, each.tombstone_count)}
+    return Statement(
+        closed.on_conflict_do_update(
+            index_elements=["owner_id"],
+            # `now()` cannot be written here again: Citus refuses functions in this place.
+            set_={**counts, "purged_at": closed.excluded.purged_at},
+        )
+    )
+
+
+@cache
+def delete_everything() -> Statement:
+    """Delete all rows and ids of the owner, of every resource, and return how many rows.
+
+    In one statement, foreign keys are checked once all of the rows are deleted.
+    """
+    rows = [
+        delete(each.table)
+        .where(each.table.c.owner_id == OWNER)
+        .returning(each.table.c.id)
+        .cte(f"deleted_{each.name}")
+        for each in RESOURCES
+    ]
+    ids = [
+        delete(each.ids).where(each.ids.c.owner_id == OWNER).cte(f"forgotten_{each.name}")
+        for each in RESOURCES
+    ]
+    counts = (select(func.count(each.c.id)).label(each.name) for each in rows)
+    return Statement(select(*counts).add_cte(*ids))
+
+
+DROP_OWNER = Statement(delete(owners).where(_of_owner, owners.c.purged_at.is_not(None)))
+"""Delete the row that keeps a purged owner from writing."""
+
+
+@cache
+def due() -> EveryonesStatement:
+    """Return the owners whose trash or tombstones are old."""
+    questions = [
+        question
+        for each in RESOURCES
+        for question in (
+            select(each.table.c.owner_id).where(each.table.c.trashed_at < _days_ago(TRASH_DAYS)),
+            select(each.ids.c.owner_id).where(each.ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS)),
+        )
+    ]
+    return EveryonesStatement(union(*questions).limit(OWNERS_AT_ONCE))
+
+
+async def purge(transaction: Transaction, owner: str) -> None:
+    """Delete everything of an owner for good, and let nothing be written any more.
+
+    The second statement sees what was committed before the first one had its lock.
+    """
+    owned = Owned(transaction, owner)
+    await owned.rows(close())
+    await owned.rows(delete_everything())
+
+
+class Retention:
+    """An async context manager in which old rows are deleted, one round every `EVERY` seconds.
+
+    `forget_revocations` deletes the revocations that no token needs any more, and returns the
+    purged owners among them: no token of theirs is left that could write.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        forget_revocations: Callable[[Transaction], Awaitable[Iterable[str]]],
+    ) -> None:
+        self._database = database
+        self._forget_revocations = forget_revocations
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._follow())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def forget(self) -> None:
+        """Do one round, unless another process does.
+
+        Raises Unavailable, also when PostgreSQL ends a deadlock with the purge of an owner, which
+        locks the owner's row first. The purge is sent again, and the next round comes.
+        """
+        async with self._database.transaction() as locked:
+            [row] = await locked.rows(_LOCKED)
+            if not row["locked"]:
+                return
+            async with self._database.transaction() as transaction:
+                for owner in await self._forget_revocations(transaction):
+                    await Owned(transaction, owner).rows(DROP_OWNER)
+            done: set[str] = set()
+            while waiting := {*await locked.owners(due())} - done:
+                for owner in waiting:
+                    for resource in RESOURCES:
+                        await Owned(self._database, owner).rows(empty_trash(resource))
+                        await Owned(self._database, owner).rows(forget(resource))
+                done |= waiting
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await self.forget()
+            except Unavailable:
+                log.info("the database is unavailable: old rows are deleted in a later round")

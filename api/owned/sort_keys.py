@@ -1,0 +1,79 @@
+"""The keys by which lists are sorted: in a cursor, and as a bound below and above all values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Date, DateTime, SmallInteger, Text, bindparam
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """The sort key of a list: how a cursor holds it, and what is below and above each value."""
+
+    parameter: ColumnElement[Any]
+    lowest: object
+    highest: object
+    write: Callable[[Any], str]
+    read: Callable[[str], object]
+    """Raises ValueError for a text that `write` cannot have written."""
+
+
+@cache
+def sort_key(column: Column[Any]) -> SortKey:
+    """Return the sort key of a column, by its type. Raises TypeError for a type that has none."""
+    for kind, key in _KEYS.items():
+        if isinstance(column.type, kind):
+            return key
+    raise TypeError(f"no list can be sorted by a column of type {column.type}")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SMALL = range(-(2**15), 2**15)
+
+
+def _written_moment(moment: datetime) -> str:
+    """Return microseconds: `isoformat` takes four times as long, for each edge of a page."""
+    since = moment - _EPOCH
+    return str((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+def _read_moment(text: str) -> datetime:
+    try:
+        return _EPOCH + int(text) * _MICROSECOND
+    except OverflowError:
+        raise ValueError(text) from None
+
+
+def _read_small(text: str) -> int:
+    number = int(text)
+    if number not in _SMALL:
+        raise ValueError(text)
+    return number
+
+
+def _read_text(text: str) -> str:
+    if "\0" in text:  # PostgreSQL has no such text
+        raise ValueError(text)
+    return text
+
+
+_KEYS: dict[type, SortKey] = {
+    # asyncpg writes the first and the last moment that Python has, without a zone, as infinite.
+    DateTime: SortKey(
+        bindparam("after", type_=DateTime(timezone=True)),
+        datetime.min,  # noqa: DTZ901 - see above
+        datetime.max,  # noqa: DTZ901 - see above
+        _written_moment,
+        _read_moment,
+    ),
+    Date: SortKey(bindparam("after", type_=Date), "-infinity", "infinity", str, date.fromisoformat),
+    SmallInteger: SortKey(
+        bindparam("after", type_=SmallInteger), _SMALL[0], _SMALL[-1], str, _read_small
+    ),
+    # Unicode's last character, more often than any text that is sorted by has characters.
+    Text: SortKey(bindparam("after", type_=Text), "", "\U0010ffff" * 256, str, _read_text),
+}

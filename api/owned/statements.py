@@ -1,0 +1,37 @@
+"""Every statement about the resources, built before the first request."""
+
+from api.owned import changes, read_sql, retention, write_sql
+from api.owned.resource import RESOURCES, Resource
+from api.owned.walls import Statement
+from api.postgres.statement import Compiled
+
+
+def of(resource: Resource) -> list[Statement]:
+    """Return the statements of a resource, but for the pages of its lists, which are many."""
+    return [
+        read_sql.one(resource),
+        read_sql.several(resource),
+        *(read_sql.count(resource, narrow=narrow) for narrow in (False, True)),
+        write_sql.create(resource),
+        write_sql.digests(resource),
+        write_sql.change(resource),
+        write_sql.change_all(resource),
+        *(write_sql.move(resource, trash=trash) for trash in (False, True)),
+        write_sql.remove(resource),
+        changes.since(resource),
+        retention.empty_trash(resource),
+        retention.forget(resource),
+        retention.forget_oldest(resource),
+    ]
+
+
+def build() -> list[Compiled]:
+    """Build every statement, so that a fault shows when the API starts.
+
+    Raises UnscopedStatement for a statement that is not held to its owner.
+    """
+    return [
+        *(statement for resource in RESOURCES for statement in of(resource)),
+        *(retention.close(), retention.delete_everything(), retention.due()),
+        *(retention.DROP_OWNER, changes.STATE),
+    ]

@@ -1,0 +1,182 @@
+"""Wall 2: a statement about owned tables is held to its owner, or it is not built.
+
+A statement is built once, when the API starts, and refused there and then unless every use of an
+owned table in it compares `owner_id` to the caller.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import (
+    CTE,
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    Delete,
+    Insert,
+    Lateral,
+    Select,
+    Table,
+    TableValuedAlias,
+    Update,
+    bindparam,
+)
+from sqlalchemy.dialects.postgresql.dml import OnConflictDoUpdate
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.operators import and_, eq
+from sqlalchemy.types import UserDefinedType
+
+from api.postgres.statement import (
+    OWNER_COLUMN,
+    QUERIES,
+    Built,
+    Compiled,
+    UnscopedStatement,
+    check_parts,
+)
+from api.postgres.tables import SCHEMA, Row
+
+
+class _Caller(UserDefinedType[str]):
+    """The domain over text that puts up wall 3: see `migrations/row_security.sql`.
+
+    PostgreSQL evaluates its CHECK when `$1` arrives, before it plans the statement. A cast of
+    another type to the domain would be evaluated too late, and leak: so each `$1` of a statement
+    must be of this very type.
+    """
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the name of the type in SQL."""
+        return f"{SCHEMA}.caller"
+
+
+OWNER: Final = bindparam(OWNER_COLUMN, type_=_Caller)
+"""The caller, in a statement. `Owned` alone passes a value for it."""
+
+
+class Statement(Compiled):
+    """A statement whose `$1` is the owner; the other values go by name.
+
+    Raises UnscopedStatement if it could reach the rows of another owner.
+    """
+
+    is_owned: ClassVar[bool] = True
+
+    def __init__(self, expression: Built, record: type[Row] = Row) -> None:
+        check_parts(expression)
+        if fault := next(_faults(expression), None):
+            raise UnscopedStatement(fault)
+        super().__init__(expression, OWNER.key, record=record)
+        if re.search(rf"\$1(?!\d|::{_Caller().get_col_spec()}\b)", self.sql):
+            raise UnscopedStatement("the type of an owner puts up no wall")
+
+
+class EveryonesStatement(Compiled):
+    """A question about the rows of every owner that is answered by owners alone: who is due.
+
+    Raises UnscopedStatement when it would write, or answer anything else.
+    """
+
+    def __init__(self, expression: CompoundSelect[Any]) -> None:
+        check_parts(expression)
+        for part in visitors.iterate(expression):
+            if isinstance(part, Insert | Update | Delete):
+                raise UnscopedStatement(f"{type(part).__name__} writes the rows of every owner")
+        if [column.name for column in expression.selected_columns] != [OWNER.key]:
+            raise UnscopedStatement("the answer would be more than the owners")
+        super().__init__(expression)
+
+
+def _faults(expression: Built) -> Iterator[str]:
+    for part in visitors.iterate(expression):
+        match part:
+            case Select():
+                yield from _read_faults(part)
+            case Insert():
+                yield from _insert_faults(part)
+            case Update() | Delete():
+                yield from _write_faults(part)
+
+
+def _read_faults(select: Select[Any]) -> Iterator[str]:
+    held = _held(select.whereclause)
+    for source in select.get_final_froms():
+        if not isinstance(source, Table | CTE | Lateral | TableValuedAlias):
+            yield f"SELECT FROM {type(source).__name__} cannot be read"
+        elif isinstance(source, Table) and source not in held:
+            yield f"SELECT FROM {source} is not held to its owner"
+
+
+def _write_faults(write: Update | Delete) -> Iterator[str]:
+    held = _held(write.whereclause)
+    for table in {write.table, *_tables_beside(write)}:
+        if table not in held:
+            yield f"a write by {table} is not held to its owner"
+    if isinstance(write, Update) and OWNER.key in _names(_values(write)):
+        yield "a write that gives a row away"
+
+
+def _held(where: ColumnElement[Any] | None) -> list[object]:
+    """Return the tables whose `owner_id` must equal the caller for this condition to be true."""
+    match where:
+        case BooleanClauseList(operator=operator) if operator is and_:
+            return [table for clause in where.clauses for table in _held(clause)]
+        case BinaryExpression(
+            operator=operator, left=Column() as left, right=BindParameter() as right
+        ):
+            if operator is eq and left.name == right.key == OWNER.key:
+                return [left.table]
+    return []
+
+
+def _tables_beside(write: ClauseElement) -> Iterator[object]:
+    """Yield the tables whose columns a write reads outside of its subqueries and CTEs."""
+    for part in write.get_children():
+        if isinstance(part, Column):
+            if not isinstance(part.table, CTE | Lateral | TableValuedAlias):
+                yield part.table
+        elif not isinstance(part, QUERIES):
+            yield from _tables_beside(part)
+
+
+def _insert_faults(insert: Insert) -> Iterator[str]:
+    given: Mapping[str, object] = {}
+    if insert.select is None:
+        given = {_name(column): value for column, value in _values(insert).items()}
+    elif isinstance(insert.select, Select):
+        names = insert._select_names or []  # noqa: SLF001 - no public way to read it back
+        given = dict(zip(names, insert.select.selected_columns, strict=True))
+    owner = given.get(OWNER.key)
+    if not isinstance(owner, BindParameter) or owner.key != OWNER.key:
+        yield f"INSERT INTO {insert.table} is not for its owner"
+    conflict: Any = insert._post_values_clause  # noqa: SLF001 - no public way to read it back
+    if conflict is None:
+        return
+    # A unique key without the owner would find, and tell of, the row of another owner.
+    if OWNER.key not in _names(conflict.inferred_target_elements or ()):
+        yield "the conflict may be with the row of another owner"
+    if not isinstance(conflict, OnConflictDoUpdate):
+        return
+    if OWNER.key in _names(conflict.update_values_to_set):
+        yield "an upsert that gives a row away"
+
+
+# As in `_insert_faults`, SQLAlchemy has no public way to read these back.
+def _values(write: Insert | Update) -> Mapping[Any, object]:
+    return write._values or {}  # noqa: SLF001 - see above
+
+
+def _names(columns: Iterable[Any]) -> set[str]:
+    return {_name(column) for column in columns}
+
+
+def _name(column: Any) -> str:
+    return str(getattr(column, "name", column))

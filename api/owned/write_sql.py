@@ -1,0 +1,296 @@
+"""The statements that write a resource, and the parts that a noun's own statements are made of.
+
+Each write is one statement, all or nothing. It locks the owner's row before it reads any other, so
+that writes of one owner follow each other and never wait for each other in a circle.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    Boolean,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Update,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    column,
+    delete,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from api.owned.columns import folded as fold
+from api.owned.read_sql import ID, IDS
+from api.owned.resource import Resource
+from api.owned.tables import owners
+from api.owned.walls import OWNER, Statement
+
+_of_owner = owners.c.owner_id == OWNER
+
+TURN = (
+    select(owners.c.owner_id, func.now().label("now"))
+    .where(_of_owner)
+    .with_for_update()
+    .cte("turn")
+)
+"""The lock on the owner's row. It is taken before any other row is read, so that a write sees the
+result of the write before it. `now()` is a column of it, since Citus refuses functions in CASE and
+COALESCE."""
+
+
+def locked(resource: Resource, *which: ColumnElement[bool], most: int | None = None) -> CTE:
+    """Return the rows to write, locked after the owner's row."""
+    table = resource.table
+    return (
+        select(*resource.shown)
+        .where(table.c.owner_id == OWNER, table.c.owner_id == TURN.c.owner_id, *which)
+        .limit(most)
+        .with_for_update(of=table)
+        .cte("wanted")
+    )
+
+
+def locked_by_ids(resource: Resource) -> tuple[CTE, ColumnElement[bool]]:
+    """Return the rows with these ids, locked, and the condition that there is one for each id."""
+    wanted = locked(resource, resource.table.c.id == any_(IDS))
+    found = select(func.count(wanted.c.id)).scalar_subquery()
+    return wanted, found == func.cardinality(IDS)
+
+
+def numbered(*when: ColumnElement[bool], **counts: ColumnElement[int]) -> CTE:
+    """Take the owner's next change number, if there is something to write."""
+    return (
+        update(owners)
+        .where(_of_owner, *when)
+        .values(change_number=owners.c.change_number + 1, **counts)
+        .returning(owners.c.change_number)
+        .cte("numbered")
+    )
+
+
+def written(
+    resource: Resource, wanted: CTE, number: CTE, *which: ColumnElement[bool], **values: Any
+) -> Update:
+    """Write the values into the wanted rows, with their next version and this change number."""
+    table = resource.table
+    return (
+        update(table)
+        .where(table.c.owner_id == OWNER, table.c.id == wanted.c.id, *which)
+        .values(
+            **values,
+            version=table.c.version + 1,
+            updated_at=func.now(),
+            change_number=number.c.change_number,
+        )
+        .returning(*resource.shown)
+    )
+
+
+def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
+    """Return these columns as a patch leaves them: a column that it does not name stays as it is.
+
+    The values are those of `patch_values`.
+    """
+    table = resource.table
+    sources = {folded: name for name, folded in resource.folded.items()}
+    new: dict[str, ColumnElement[Any]] = {
+        name: case(
+            (
+                bindparam(f"has_{sources.get(name, name)}", type_=Boolean),
+                bindparam(f"new_{name}", type_=table.c[name].type),
+            ),
+            else_=table.c[name],
+        )
+        for name in names
+    }
+    moments = {
+        moment: case((new[name], func.coalesce(table.c[moment], TURN.c.now)), else_=null())
+        for name, moment in resource.since.items()
+        if name in new
+    }
+    return {**new, **moments}
+
+
+@cache
+def create(resource: Resource) -> Statement:
+    """Count the rows, take their ids and write them. An id that is taken undoes all of it.
+
+    The CHECK constraints of `owners` bound the rows and ids of an owner, and refuse a purged owner.
+    """
+    table, ids = resource.table, resource.ids
+    given = (
+        func.jsonb_to_recordset(bindparam("given", type_=JSONB))
+        .table_valued(
+            column("id", Uuid),
+            column("input_digest", LargeBinary),
+            *(column(name, table.c[name].type) for name in resource.written),
+            name="given",
+        )
+        .render_derived(with_types=True)
+    )
+    how_many = bindparam("how_many", type_=Integer)
+    counted = (
+        insert(owners)
+        .values({"owner_id": OWNER, resource.count: how_many, "change_number": 1})
+        .on_conflict_do_update(
+            index_elements=["owner_id"],
+            set_={
+                resource.count: owners.c[resource.count] + how_many,
+                "change_number": owners.c.change_number + 1,
+            },
+        )
+        .returning(owners.c.change_number)
+        .cte("counted")
+    )
+    taken = (
+        insert(ids)
+        .from_select(
+            ["owner_id", "id", "input_digest"],
+            select(OWNER, given.c.id, given.c.input_digest).select_from(counted, given),
+            include_defaults=False,
+        )
+        .returning(ids.c.id)
+        .cte("taken")
+    )
+    values = {
+        "owner_id": OWNER,
+        "id": taken.c.id,
+        "change_number": counted.c.change_number,
+        **{name: given.c[name] for name in resource.written},
+        **{
+            moment: case((given.c[name], func.now()), else_=null())
+            for name, moment in resource.since.items()
+        },
+    }
+    return Statement(
+        insert(table)
+        .from_select(
+            list(values),
+            select(*values.values()).where(given.c.id == taken.c.id),
+            include_defaults=False,
+        )
+        .returning(*resource.shown),
+        resource.record,
+    )
+
+
+@cache
+def digests(resource: Resource) -> Statement:
+    """Read the digests of the inputs from which rows with these ids were created."""
+    ids = resource.ids
+    return Statement(
+        select(ids.c.id, ids.c.input_digest).where(ids.c.owner_id == OWNER, ids.c.id == any_(IDS))
+    )
+
+
+@cache
+def change(resource: Resource) -> Statement:
+    """Write a patch into one row, if it has the expected version."""
+    table = resource.table
+    expected = bindparam("expected_version", type_=Integer)
+    wanted = locked(
+        resource, table.c.id == ID, or_(expected.is_(None), table.c.version == expected)
+    )
+    new = patched(resource, resource.written)
+    return Statement(written(resource, wanted, numbered(exists(wanted)), **new), resource.record)
+
+
+@cache
+def change_all(resource: Resource) -> Statement:
+    """Write a patch of the columns in `bulk` into each of the rows with these ids, or into none."""
+    wanted, all_found = locked_by_ids(resource)
+    names = [*resource.bulk, *(resource.folded[n] for n in resource.bulk if n in resource.folded)]
+    new = patched(resource, names)
+    return Statement(written(resource, wanted, numbered(all_found), **new), resource.record)
+
+
+@cache
+def move(resource: Resource, *, trash: bool) -> Statement:
+    """Move rows into the trash or out of it. A row that is there already is not written."""
+    wanted, all_found = locked_by_ids(resource)
+    is_there = wanted.c.trashed_at.is_not(None) if trash else wanted.c.trashed_at.is_(None)
+    number = numbered(all_found, exists(select(wanted.c.id).where(~is_there)))
+    trashed_at = func.now() if trash else null()
+    moved = written(resource, wanted, number, ~is_there, trashed_at=trashed_at).cte("moved")
+    there = select(wanted).where(is_there)
+    return Statement(select(moved).union_all(there), resource.record)
+
+
+@cache
+def remove(resource: Resource) -> Statement:
+    """Delete the rows with these ids, or none, and leave their tombstones."""
+    return deleted(resource, *locked_by_ids(resource))
+
+
+def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Statement:
+    """Return the statement that deletes the wanted rows and leaves their tombstones.
+
+    References to them become null: those rows are written, and so are in the change feed.
+    """
+    table, ids = resource.table, resource.ids
+    how_many = select(func.count(wanted.c.id)).scalar_subquery()
+    number = numbered(
+        *when,
+        **{
+            resource.count: owners.c[resource.count] - how_many,
+            resource.tombstone_count: owners.c[resource.tombstone_count] + how_many,
+        },
+    )
+    gone = (
+        delete(table)
+        .where(table.c.owner_id == OWNER, table.c.id == wanted.c.id)
+        .where(number.c.change_number.is_not(None))
+        .returning(table.c.id)
+        .cte("gone")
+    )
+    tombstones = (
+        update(ids)
+        .where(ids.c.owner_id == OWNER, ids.c.id == gone.c.id)
+        .values(deleted_at=func.now(), change_number=number.c.change_number)
+        .returning(ids.c.id)
+    )
+    for referring, name in resource.referring():
+        reference = referring.table.c[name]
+        unlinked = (
+            update(referring.table)
+            .where(referring.table.c.owner_id == OWNER, reference == gone.c.id)
+            .values(
+                {
+                    name: null(),
+                    "version": referring.table.c.version + 1,
+                    "updated_at": func.now(),
+                    "change_number": number.c.change_number,
+                }
+            )
+        )
+        tombstones = tombstones.add_cte(unlinked.cte(f"unlinked_{referring.name}_{name}"))
+    return Statement(tombstones)
+
+
+def patch_values(
+    resource: Resource, values: Mapping[str, Any], names: Iterable[str]
+) -> dict[str, object]:
+    """Return the values for `patched`: which of these columns a patch names, and with what."""
+    given: dict[str, object] = {}
+    for name in names:
+        value = values.get(name)
+        if isinstance(value, UUID):  # ids are text on a connection of the pool
+            value = str(value)
+        given[f"has_{name}"] = name in values
+        given[f"new_{name}"] = value
+        if name in resource.folded:
+            folded = fold(value) if value is not None else None
+            given[f"new_{resource.folded[name]}"] = folded
+    return given

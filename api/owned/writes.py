@@ -1,0 +1,228 @@
+"""Write rows of one owner. Each method is one statement, all or nothing."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+from uuid_utils.compat import uuid7
+
+from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
+from api.owned import read_sql, retention, write_sql
+from api.owned.columns import MAX, NIL, folded, id_or_nil, why
+from api.owned.owner import Owned
+from api.owned.reads import Reads
+from api.owned.resource import Resource
+from api.owned.walls import Statement
+from api.postgres.citus import constraint
+from api.postgres.tables import Row
+
+MAX_AT_ONCE = 100
+"""The most ids or inputs in one list, not counting repeated ids."""
+
+
+class Writes:
+    """Write one owner's rows of a resource. No method takes an owner."""
+
+    def __init__(self, owned: Owned, resource: Resource) -> None:
+        self._owned = owned
+        self._resource = resource
+        self._reads = Reads(owned, resource)
+
+    async def create(self, given: Mapping[str, object]) -> Row:
+        """Create a row, or return it if this very input has created it before.
+
+        Raises BadUserInput; NotFound for a reference to a row that does not exist; Conflict when
+        the id was used with another input, or deleted for good; Unauthenticated when the account
+        was purged meanwhile.
+        """
+        return (await self._create([_New(self._resource, given)], "input"))[0]
+
+    async def create_all(self, given: Sequence[Mapping[str, object]]) -> list[Row]:
+        """Create a row for each input, or none. Raises as `create` does."""
+        if len(given) > MAX_AT_ONCE:
+            raise BadUserInput({"inputs": f"must be at most {MAX_AT_ONCE}"})
+        new: list[_New] = []
+        faults: dict[str, str] = {}
+        for place, input in enumerate(given):
+            try:
+                new.append(_New(self._resource, input, place))
+            except BadUserInput as fault:
+                faults |= {f"inputs.{place}.{name}": why for name, why in fault.fields.items()}
+        for place, row in enumerate(new if not faults else []):
+            if row.id in {other.id for other in new[:place]}:
+                faults[f"inputs.{place}.id"] = "is the id of another input, too"
+        if faults:
+            raise BadUserInput(faults)
+        return await self._create(new, "inputs") if new else []
+
+    async def _create(self, new: Sequence["_New"], named: str) -> list[Row]:
+        """Create the rows that do not exist yet. If another request takes an id, look again."""
+        resource = self._resource
+        there: dict[str, Row] = {}
+        made_room = False
+        while missing := [row for row in new if row.id not in there]:
+            records = orjson.dumps([row.record for row in missing]).decode()
+            try:
+                rows = await self._write(
+                    write_sql.create(resource), given=records, how_many=len(missing)
+                )
+            except asyncpg.UniqueViolationError:
+                there = await self._same(new)
+            except asyncpg.CheckViolationError as violation:
+                violated = constraint(violation)
+                if violated == resource.purged:
+                    raise Unauthenticated(token_sent=True) from None
+                full = resource.full.get(violated or "")
+                if full is None:
+                    raise
+                again = await self._same(new)
+                if len(again) > len(there):  # a duplicate: the first request took the last place
+                    there = again
+                elif violated == resource.id_bound and not made_room:
+                    await self._owned.rows(retention.forget_oldest(resource))
+                    made_room = True
+                else:
+                    raise BadUserInput({named: full}) from None
+            else:
+                there |= {row["id"]: row for row in rows}
+        return [there[row.id] for row in new]
+
+    async def _same(self, new: Sequence["_New"]) -> dict[str, Row]:
+        """Return the rows that the same inputs created before. Raises Conflict for other inputs."""
+        ids = [row.id for row in new]
+        taken = await self._owned.rows(write_sql.digests(self._resource), ids=ids)
+        digests = {row["id"]: row["input_digest"] for row in taken}
+        there = await self._reads.several(ids)
+        for each in new:
+            row = there.get(each.id)
+            if each.id in digests and (row is None or digests[each.id] != each.digest):
+                one = self._resource.one
+                raise Conflict(
+                    f"This id is taken by a {one} that was created otherwise.",
+                    row["version"] if row else None,
+                )
+        return there
+
+    async def update(self, id: str, patch: Mapping[str, object], expected: int | None) -> Row:
+        """Write the fields in the patch; none, if it is empty.
+
+        Raises NotFound, also for a reference; BadUserInput; and Conflict if the row does not have
+        the `expected` version.
+        """
+        resource = self._resource
+        values = self.checked(patch)
+        if values:
+            given = write_sql.patch_values(resource, values, resource.fields.model_fields)
+            rows = await self._write(
+                write_sql.change(resource), id=id_or_nil(id), expected_version=expected, **given
+            )
+            if rows:
+                return rows[0]
+            if expected is None:
+                raise NotFound(resource.one)
+        current = await self._reads.get(id)
+        if values or expected not in {None, current["version"]}:
+            message = f"The {resource.one} was changed since that version."
+            raise Conflict(message, current["version"])
+        return current
+
+    async def update_all(self, ids: Sequence[str], patch: Mapping[str, object]) -> list[Row]:
+        """Write a patch of the columns in `bulk` into each row, or into none.
+
+        Raises NotFound, and BadUserInput.
+        """
+        values = self.checked(patch)
+        if not values:
+            return await self.each(read_sql.several(self._resource), ids)
+        given = write_sql.patch_values(self._resource, values, self._resource.bulk)
+        return await self.each(write_sql.change_all(self._resource), ids, **given)
+
+    async def trash(self, ids: Sequence[str]) -> list[Row]:
+        """Move all of the rows into the trash. Raises NotFound, and BadUserInput for too many."""
+        return await self.each(write_sql.move(self._resource, trash=True), ids)
+
+    async def restore(self, ids: Sequence[str]) -> list[Row]:
+        """Move all of the rows out of the trash. Raises NotFound, and BadUserInput for too many."""
+        return await self.each(write_sql.move(self._resource, trash=False), ids)
+
+    async def delete(self, ids: Sequence[str]) -> list[str]:
+        """Delete all of the rows for good, and return their ids. Raises as `trash` does."""
+        return [row["id"] for row in await self.each(write_sql.remove(self._resource), ids)]
+
+    async def each(self, statement: Statement, ids: Sequence[str], **values: object) -> list[Row]:
+        """Run a statement that returns a row for each id, and return them in the order of the ids.
+
+        Raises NotFound if one of them does not exist, and BadUserInput for too many.
+        """
+        if len(set(ids)) > MAX_AT_ONCE:
+            raise BadUserInput({"ids": f"must be at most {MAX_AT_ONCE}"})
+        wanted = list(dict.fromkeys(id_or_nil(id) for id in ids))
+        rows = {row["id"]: row for row in await self._write(statement, ids=wanted, **values)}
+        if len(rows) != len(wanted):
+            raise NotFound(self._resource.one)
+        return [rows[id] for id in wanted]
+
+    def checked(
+        self, patch: Mapping[str, object], rules: Mapping[str, TypeAdapter[Any]] | None = None
+    ) -> dict[str, Any]:
+        """Return a patch as it is stored. Raises BadUserInput, which names every bad field.
+
+        `rules` are those of fields that are no columns, beside those of the columns.
+        """
+        values, faults = {}, {}
+        for name, value in self._resource.with_ids(patch).items():
+            rule = self._resource.rules.get(name) or (rules or {})[name]
+            try:
+                values[name] = rule.validate_python(value)
+            except ValidationError as error:
+                faults[to_camel(name)] = why(error.errors()[0])
+        if faults:
+            raise BadUserInput(faults)
+        return values
+
+    async def _write(self, statement: Statement, **values: object) -> list[Row]:
+        """Run a statement. Raises NotFound for a reference to a row that does not exist."""
+        try:
+            return await self._owned.rows(statement, **values)
+        except asyncpg.ForeignKeyViolationError as violation:
+            missing = self._resource.violated_reference(constraint(violation))
+            if missing is None:
+                raise
+            raise NotFound(missing.one) from None
+
+
+class _New:
+    """A row to be created. Raises BadUserInput."""
+
+    def __init__(self, resource: Resource, given: Mapping[str, object], place: int = 0) -> None:
+        sent = {name: value for name, value in given.items() if value is not None}
+        self.id = _new_id(sent.pop("id", None))
+        try:
+            fields = resource.fields.model_validate(resource.with_ids(sent))
+        except ValidationError as error:
+            faults = {to_camel(str(e["loc"][0])): why(e) for e in error.errors()}
+            raise BadUserInput(faults) from None
+        # Fields with their default values are left out: a field added later changes no digest.
+        told = orjson.dumps(fields.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
+        self.digest = hashlib.sha256(told).digest()
+        values = fields.model_dump()
+        for name, fill in resource.filled.items():
+            values[name] = values[name] or fill(place)
+        self.record = {
+            "id": self.id,
+            "input_digest": f"\\x{self.digest.hex()}",
+            **values,
+            **{into: folded(values[name]) for name, into in resource.folded.items()},
+        }
+
+
+def _new_id(chosen: object) -> str:
+    if chosen is None:
+        return str(uuid7())
+    if (id := id_or_nil(str(chosen))) in {NIL, MAX}:
+        raise BadUserInput({"id": "must be a UUID in lower case, with its hyphens"})
+    return id

@@ -1,0 +1,158 @@
+"""SQL statements, compiled once for asyncpg, and made only of parts that can be checked.
+
+A statement may use the tables of `metadata`, the parts of SQLAlchemy in `_PARTS` and the functions
+in `_FUNCTIONS`. Anything else, above all SQL that was written as text, is refused: a wall cannot
+vouch for what it cannot read. `owned.walls` adds the rules for tables whose rows have an owner.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import (
+    CTE,
+    BinaryExpression,
+    BindParameter,
+    Case,
+    Cast,
+    ClauseList,
+    Column,
+    ColumnClause,
+    CompoundSelect,
+    Delete,
+    Exists,
+    Insert,
+    Label,
+    Lateral,
+    ScalarSelect,
+    Select,
+    Subquery,
+    Table,
+    TableValuedAlias,
+    Tuple,
+    TypeClause,
+    UnaryExpression,
+    Update,
+)
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.dialects.postgresql.dml import OnConflictDoNothing, OnConflictDoUpdate
+from sqlalchemy.dialects.postgresql.operators import CONTAINS
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import (
+    CollationClause,
+    CollectionAggregate,
+    ExpressionClauseList,
+    Grouping,
+    Null,
+)
+from sqlalchemy.sql.functions import Function, FunctionElement
+from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.selectable import ForUpdateArg, SelectStatementGrouping
+
+from api.postgres.tables import SCHEMA, Row, metadata
+
+OWNER_COLUMN: Final = "owner_id"
+"""The column by which a table is known to hold rows of owners."""
+
+Built = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
+
+_DIALECT: Final = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
+QUERIES: Final = (Select, CompoundSelect, SelectStatementGrouping, CTE, Insert, Update, Delete)
+_PARTS: Final = (
+    *QUERIES,
+    *(BinaryExpression, BindParameter, Case, Cast, ClauseList, CollationClause, Column),
+    CollectionAggregate,
+    *(Exists, ExpressionClauseList, ForUpdateArg, Grouping, Label, Lateral, Null, ScalarSelect),
+    *(Subquery, TableValuedAlias, Tuple, TypeClause, UnaryExpression),
+    *(OnConflictDoNothing, OnConflictDoUpdate),
+)
+_FUNCTIONS: Final = frozenset(
+    {
+        *("array_to_string", "cardinality", "coalesce", "count", "greatest", "jsonb_to_recordset"),
+        *("make_interval", "max", "now", "pg_try_advisory_xact_lock", "unnest"),
+    }
+)
+
+
+class UnscopedStatement(Exception):
+    """A statement that reaches beyond its owner: a bug, raised when the statement is built."""
+
+
+class Compiled:
+    """SQL for asyncpg. The values for `first` are `$1` and on; the others go by name.
+
+    A text that is the same each time is written into the SQL and need not be sent: a list has up to
+    thirty. Numbers are sent: if PostgreSQL knew how many days the trash is kept, it would plan to
+    read the rows of every owner.
+    """
+
+    is_owned: ClassVar[bool] = False
+    """Whether `$1` is the owner whose rows the statement reaches."""
+
+    def __init__(self, expression: Built, *first: str, record: type[Row] = Row) -> None:
+        compiled = expression.compile(dialect=_DIALECT)
+        numbered = list(compiled.positiontup or ())
+        if not set(first) <= set(numbered):
+            raise UnscopedStatement("the statement does not use its owner")
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        fixed = {name: _literal(v) for name, v in constants.items() if isinstance(v, str)}
+        places = [*first, *dict.fromkeys(n for n in numbered if n not in {*first, *fixed})]
+        written = {name: f"${place}" for place, name in enumerate(places, 1)} | fixed
+        self.names = places[len(first) :]
+        self._known = frozenset(self.names)
+        self.constants = {name: constants[name] for name in self.names if name in constants}
+        self.sql = re.sub(r"\$(\d+)", lambda m: written[numbered[int(m[1]) - 1]], str(compiled))
+        self.record = record
+        self.is_reading = not any(
+            isinstance(part, Insert | Update | Delete) for part in visitors.iterate(expression)
+        )
+
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        """Return the values in their places. Raises TypeError if one is missing or unknown."""
+        if not values.keys() <= self._known:
+            raise TypeError(f"the statement has no {sorted(values.keys() - self._known)}")
+        given = {**self.constants, **values} if self.constants else values
+        return [given[name] for name in self.names]
+
+
+class UnownedStatement(Compiled):
+    """A statement about tables that have no owner. Raises UnscopedStatement for other tables."""
+
+    def __init__(self, expression: Built) -> None:
+        check_parts(expression)
+        for part in visitors.iterate(expression):
+            if isinstance(part, Table) and OWNER_COLUMN in part.c:
+                raise UnscopedStatement(f"the rows of {part} have owners")
+        super().__init__(expression)
+
+
+def check_parts(expression: Built) -> None:
+    """Raise UnscopedStatement for a part that no rule here can read."""
+    for part in visitors.iterate(expression):
+        if not _is_known(part):
+            raise UnscopedStatement(f"{type(part).__name__} cannot be part of a statement here")
+
+
+def _is_known(part: object) -> bool:
+    """Return whether a part can be read, and holds no SQL that was written as text."""
+    if isinstance(part, Table):
+        return metadata.tables.get(part.key) is part
+    if isinstance(part, FunctionElement):
+        # A function in the API's own schema was created by one of its migrations.
+        is_ours = isinstance(part, Function) and part.packagenames == (SCHEMA,)
+        return is_ours or part.name in _FUNCTIONS
+    if type(part) is ColumnClause:  # a column that a CTE made, and not `literal_column`
+        return not part.is_literal and isinstance(part.table, CTE | Lateral | TableValuedAlias)
+    if isinstance(part, BinaryExpression | UnaryExpression | ExpressionClauseList) and isinstance(
+        part.operator, custom_op
+    ):
+        return part.operator is CONTAINS
+    text = ("_prefixes", "_suffixes", "_hints", "_statement_hints")
+    return isinstance(part, _PARTS) and not any(getattr(part, name, ()) for name in text)
+
+
+def _literal(text: str) -> str:
+    """Return a text that a statement was built with, and never a request's, as SQL."""
+    if "'" in text or "\\" in text:
+        raise UnscopedStatement(f"{text!r} cannot be written into a statement")
+    return f"'{text}'"

@@ -1,0 +1,48 @@
+"""The metadata of all tables, and the records in which PostgreSQL's rows arrive."""
+
+from typing import Any, ClassVar
+
+import asyncpg
+from sqlalchemy import BigInteger, DateTime, MetaData, func
+from sqlmodel import Field, SQLModel
+
+SCHEMA = "tasks"
+"""The API's own PostgreSQL schema. Better Auth's tables are in `public`."""
+
+
+class Table(SQLModel):
+    """The base of every table of the API."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        schema=SCHEMA,
+        naming_convention={
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "pk": "pk_%(table_name)s",
+        },
+    )
+
+
+metadata = Table.metadata
+
+
+def moment(*, nullable: bool = False) -> Any:
+    """Return the field of a timestamp with time zone: now by default, or nullable."""
+    default = {} if nullable else {"server_default": func.now()}
+    return Field(None, sa_type=DateTime(timezone=True), nullable=nullable, sa_column_kwargs=default)
+
+
+def number() -> Any:
+    """Return the field of a 64-bit number, 0 by default."""
+    return Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+
+
+class Row(asyncpg.Record):
+    """A row of an answer, whose columns are also attributes."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None

@@ -1,0 +1,114 @@
+"""What tasks are, as a resource, and what only tasks do: labels, listed and changed in bulk."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from pydantic import TypeAdapter
+from sqlalchemy import ARRAY, Text, any_, bindparam, collate, func, select
+
+from api.errors import BadUserInput
+from api.owned import read_sql, write_sql
+from api.owned.columns import LABELS_OCTETS, MAX_LABELS, Labels, position_now
+from api.owned.filters import AllOf, AnyOf, From, Search, To
+from api.owned.owner import Owned
+from api.owned.resource import Resource
+from api.owned.walls import OWNER, Statement
+from api.owned.writes import Writes
+from api.postgres.citus import constraint
+from api.postgres.tables import Row
+from api.tasks.model import Status, Task, TaskFields
+
+TASKS = Resource(
+    Task,
+    TaskFields,
+    example={"title": "Buy milk"},
+    statuses={
+        Status.TRASHED: "trashed_at IS NOT NULL",
+        Status.COMPLETED: "completed",
+        Status.OPEN: None,
+    },
+    sorted_by={
+        "created_at": "created_at",
+        "updated_at": "updated_at",
+        "due_on": "due_on",
+        "priority": "priority",
+        "position": "position",
+        "title": "title_folded",
+    },
+    filters={
+        "search": Search("title", "description", "labels"),
+        "priority": AnyOf("priority"),
+        "labels": AllOf("labels"),
+        "due_from": From("due_on"),
+        "due_to": To("due_on"),
+    },
+    bulk=("completed", "priority", "due_on"),
+    folded={"title": "title_folded", "description": "description_folded"},
+    since={"completed": "completed_at"},
+    filled={"position": position_now},
+    bulky={"description": 4 * 10_000, "labels": LABELS_OCTETS},
+    prefix="",  # the columns of `owners` that count tasks are older than other resources
+)
+
+MAX_LABELS_LISTED = 1_000
+"""The most labels in one answer. An owner may have 200,000."""
+_LABEL_RULES = {name: TypeAdapter[Any](Labels) for name in ("add_labels", "remove_labels")}
+
+
+def _labels() -> Statement:
+    """Read the labels of the tasks in some statuses, sorted."""
+    tasks = TASKS.table
+    found = (
+        select(collate(func.unnest(tasks.c.labels), "C").label("label"))
+        .where(tasks.c.owner_id == OWNER, tasks.c.status == any_(read_sql.STATUSES))
+        .distinct()
+        .cte("found")
+    )
+    return Statement(select(found.c.label).order_by(found.c.label).limit(read_sql.LIMIT))
+
+
+LABELS = _labels()
+
+
+def _change_all() -> Statement:
+    """Write a patch and new labels into each of the tasks with these ids, or into none."""
+    add = bindparam("add_labels", type_=ARRAY(Text))
+    remove = bindparam("remove_labels", type_=ARRAY(Text))
+    wanted, all_found = write_sql.locked_by_ids(TASKS)
+    new = write_sql.patched(TASKS, TASKS.bulk)
+    relabelled = func.tasks.relabelled(TASKS.table.c.labels, remove, add)
+    number = write_sql.numbered(all_found)
+    return Statement(
+        write_sql.written(TASKS, wanted, number, **new, labels=relabelled), TASKS.record
+    )
+
+
+CHANGE_ALL = _change_all()
+
+
+async def shown_labels(owned: Owned) -> list[str]:
+    """Return the first `MAX_LABELS_LISTED` labels of tasks that are not in the trash, sorted."""
+    values = {"statuses": TASKS.shown_statuses, "limit": MAX_LABELS_LISTED}
+    return [row["label"] for row in await owned.rows(LABELS, **values)]
+
+
+async def update_all(tasks: Writes, ids: Sequence[str], patch: Mapping[str, object]) -> list[Row]:
+    """Write a patch into each task, or into none. `add_labels` and `remove_labels` may be in it.
+
+    Raises NotFound, and BadUserInput.
+    """
+    values = tasks.checked(patch, _LABEL_RULES)
+    if not values:
+        return await tasks.update_all(ids, {})
+    add, remove = values.pop("add_labels", []), values.pop("remove_labels", [])
+    if both := sorted({*add} & {*remove}):
+        raise BadUserInput({"removeLabels": f"must not name {both[0]}, which is to be added"})
+    given = write_sql.patch_values(TASKS, values, TASKS.bulk)
+    try:
+        return await tasks.each(CHANGE_ALL, ids, add_labels=add, remove_labels=remove, **given)
+    except asyncpg.CheckViolationError as violation:
+        if constraint(violation) != "ck_tasks_labels":
+            raise
+        full = f"would make more than {MAX_LABELS} labels of a task"
+        raise BadUserInput({"addLabels": full}) from None

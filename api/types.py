@@ -1,0 +1,307 @@
+"""The GraphQL types and arguments that all nouns share."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Annotated, Any, Generic, Protocol, Self, TypeVar, cast
+
+import strawberry
+from pydantic.alias_generators import to_camel
+from strawberry import ID, UNSET
+
+from api.context import Info
+from api.errors import Code
+from api.owned import reads
+from api.owned.changes import ChangePage
+from api.owned.cursors import MAX_SIZE
+from api.owned.read_sql import NEWEST_FIRST, Order
+from api.owned.reads import Wanted
+from api.owned.resource import Resource
+from api.owned.writes import MAX_AT_ONCE
+from api.postgres.tables import Row
+
+T = TypeVar("T")
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+DateTime = strawberry.scalar(
+    name="DateTime",
+    description="A moment in UTC, as RFC 3339 writes it, with up to six decimals of a second.",
+    specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
+    serialize=_utc,
+    parse_value=datetime.fromisoformat,
+)
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a day is written YYYY-MM-DD")
+    return date.fromisoformat(value)
+
+
+Date = strawberry.scalar(
+    name="Date",
+    description="A calendar day without a time zone: YYYY-MM-DD.",
+    specified_by_url="https://scalars.graphql.org/andimarek/local-date.html",
+    serialize=date.isoformat,
+    parse_value=_day,
+)
+
+
+@strawberry.enum(description="The values of `extensions.code` of an error.")
+class ErrorCode(Enum):
+    UNAUTHENTICATED = strawberry.enum_value(
+        Code.UNAUTHENTICATED, description="There is no token, or it is bad, expired or revoked."
+    )
+    NOT_FOUND = strawberry.enum_value(
+        Code.NOT_FOUND, description="The caller has nothing with this id, for whatever reason."
+    )
+    BAD_USER_INPUT = strawberry.enum_value(
+        Code.BAD_USER_INPUT,
+        description="An input is not valid: `extensions.fields` tells which one, and why.",
+    )
+    CONFLICT = strawberry.enum_value(
+        Code.CONFLICT,
+        description="The row has version `extensions.currentVersion`, or the id is taken.",
+    )
+    OPERATION_TOO_LARGE = strawberry.enum_value(
+        Code.OPERATION_TOO_LARGE, description="The request is over one of its limits."
+    )
+    RATE_LIMITED = strawberry.enum_value(
+        Code.RATE_LIMITED, description="There are too many requests at once: try again later."
+    )
+    UNAVAILABLE = strawberry.enum_value(
+        Code.UNAVAILABLE,
+        description="An outage: try again. It tells nothing about the token.",
+    )
+    INTERNAL_SERVER_ERROR = strawberry.enum_value(
+        Code.INTERNAL_SERVER_ERROR,
+        description="A bug. The log has it under `extensions.requestId`.",
+    )
+    BAD_REQUEST = strawberry.enum_value(
+        Code.BAD_REQUEST, description="The request is not GraphQL over HTTP."
+    )
+    GRAPHQL_PARSE_FAILED = strawberry.enum_value(
+        Code.GRAPHQL_PARSE_FAILED, description="The document is not GraphQL."
+    )
+    GRAPHQL_VALIDATION_FAILED = strawberry.enum_value(
+        Code.GRAPHQL_VALIDATION_FAILED, description="The document does not fit this schema."
+    )
+
+
+@strawberry.enum(description="The direction of a list.")
+class OrderDirection(Enum):
+    ASC = strawberry.enum_value("ASC", description="The lowest value first.")
+    DESC = strawberry.enum_value("DESC", description="The highest value first.")
+
+
+@strawberry.type(description="The place of a page in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more items follow.")
+    has_previous_page: bool = strawberry.field(description="Whether `after` was given.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first item.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last item.")
+
+
+@strawberry.type(description="An item of a list, and its cursor.")
+class Edge(Generic[T]):
+    cursor: str = strawberry.field(
+        description="Pass it as `after` to get the items that follow this one."
+    )
+    node: T = strawberry.field(description="The item.")
+
+    @classmethod
+    def of(cls, node: T, cursor: str) -> Self:
+        edge = cls.__new__(cls)  # `__init__` takes twice the time, for each edge of a page
+        edge.cursor, edge.node = cursor, node
+        return edge
+
+
+@strawberry.type(
+    description="A page of a list. Items that are added or removed do not move the next page."
+)
+class Connection(Generic[T]):
+    page: strawberry.Private[reads.Page]
+    count: strawberry.Private[Callable[[], Any]]
+
+    @strawberry.field(description="The items with their cursors.")
+    def edges(self) -> list[Edge[T]]:
+        rows = self.page.rows
+        return [*map(Edge[T].of, cast("Sequence[T]", rows), map(self.page.cursor, rows))]
+
+    @strawberry.field(description="The items.")
+    def nodes(self) -> list[T]:
+        return cast("list[T]", self.page.rows)
+
+    @strawberry.field(description="The place of this page in the list.")
+    def page_info(self) -> PageInfo:
+        rows = self.page.rows
+        return PageInfo(
+            has_next_page=self.page.has_next,
+            has_previous_page=self.page.has_previous,
+            start_cursor=self.page.cursor(rows[0]) if rows else None,
+            end_cursor=self.page.cursor(rows[-1]) if rows else None,
+        )
+
+    @strawberry.field(description="How many items the whole list has. Counted only if selected.")
+    async def total_count(self) -> int:
+        return self.page.total if self.page.total is not None else int(await self.count())
+
+
+@strawberry.type(description="A page of changes, in the order in which they became known.")
+class Page(Generic[T]):
+    nodes: list[T] = strawberry.field(description="The changes.")
+    page_info: PageInfo = strawberry.field(
+        description="The place of this page in the feed. An empty page ends at the `after` given."
+    )
+
+
+First = Annotated[
+    int | None, strawberry.argument(description=f"The size of the page, 1 to {MAX_SIZE}.")
+]
+After = Annotated[
+    str | None,
+    strawberry.argument(description="A cursor of this list: the page begins after its item."),
+]
+AfterChange = Annotated[
+    str | None,
+    strawberry.argument(description="The cursor of a change or of a page, or `changeCursor`."),
+]
+Ids = Annotated[
+    list[ID],
+    strawberry.argument(description=f"Up to {MAX_AT_ONCE} ids. All are written, or none."),
+]
+ExpectedVersion = Annotated[
+    int | None,
+    strawberry.argument(description="Write only if the current version is this one."),
+]
+
+
+class _OrderInput(Protocol):
+    field: Enum
+    direction: OrderDirection
+
+
+def sent(input: Any) -> dict[str, Any]:
+    """Return what a client sent in an input, nulls included, without the fields it left out."""
+    if input is None or input is UNSET:
+        return {}
+    return {name: _plain(value) for name, value in vars(input).items() if value is not UNSET}
+
+
+def _plain(value: Any) -> Any:
+    """Return the values that the members of the schema's enums stand for."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def sent_or_none(argument: T | None) -> T | None:
+    """Return an argument, or None if it was left out: a default of None prints as `= null`."""
+    return None if argument is UNSET else argument
+
+
+def wanted(  # noqa: PLR0913 - the arguments of a list
+    info: Info, resource: Resource, first: int | None, after: str | None, filter: Any, order: Any
+) -> Wanted:
+    """Return the page that the arguments of a list ask for.
+
+    The list is counted, and its bulky columns are read, only if this field selects them.
+    """
+    selected, name = info.context.selected(info.path), resource.type_name
+    return Wanted(
+        first,
+        sent_or_none(after),
+        sent(filter),
+        _order(order),
+        counted=selected is not None and f"{name}Connection.totalCount" in selected,
+        without=frozenset(
+            column
+            for column, field in resource.bulky_fields.items()
+            if selected is not None and f"{name}.{field}" not in selected
+        ),
+    )
+
+
+def _order(input: _OrderInput | None) -> Order:
+    if input is None or input is UNSET:
+        return NEWEST_FIRST
+    return Order(input.field.value, input.direction is OrderDirection.DESC)
+
+
+async def connection(  # noqa: PLR0913 - the arguments of a list
+    info: Info, resource: Resource, first: int | None, after: str | None, filter: Any, order: Any
+) -> Connection[Any]:
+    """Return a page of the caller's rows of a resource."""
+    rows = info.context.read(resource)
+    asked = wanted(info, resource, first, after, filter, order)
+    return Connection(page=await rows.page(asked), count=lambda: rows.count(asked.filter))
+
+
+async def nested(  # noqa: PLR0913 - the arguments of a list
+    info: Info,
+    resource: Resource,
+    reference: str,
+    parent: str,
+    first: int | None,
+    after: str | None,
+    filter: Any,
+    order: Any,
+) -> Connection[Any]:
+    """Return a page of the rows that refer to a parent. One statement reads all parents' pages."""
+    asked = wanted(info, resource, first, after, filter, order)
+    page = await info.context.page_of(resource, reference, parent, asked)
+
+    async def count() -> int:
+        counted = replace(asked, counted=True)
+        return (await info.context.page_of(resource, reference, parent, counted)).total or 0
+
+    return Connection(page=page, count=count)
+
+
+async def changes(
+    info: Info,
+    resource: Resource,
+    first: int | None,
+    after: str | None,
+    change: Callable[[Row, str], T],
+) -> Page[T]:
+    """Return a page of the change feed of a resource, each change made by `change`."""
+    page = await info.context.changes(resource).since(first, sent_or_none(after))
+    return Page(nodes=[*map(change, page.rows, page.cursors)], page_info=_page_info(page))
+
+
+def _page_info(page: ChangePage) -> PageInfo:
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.after is not None,
+        start_cursor=next(iter(page.cursors), None),
+        end_cursor=page.end,
+    )
+
+
+# orjson writes these as the scalars above do, with OPT_UTC_Z: they need not become text before.
+WRITTEN = {
+    "DateTime": "type({0}) is datetime and {0}.tzinfo is UTC",
+    "Date": "type({0}) is date",
+}
+_CURSOR = 2_100
+"""The most bytes of a cursor. A cursor of a title is the longest: folding can triple a title."""
+
+
+def sizes(resources: Sequence[Resource]) -> dict[str, Mapping[str, int]]:
+    """Return the most bytes of each long field in JSON, by type and field."""
+    per_type: dict[str, Mapping[str, int]] = {
+        "PageInfo": {"startCursor": _CURSOR, "endCursor": _CURSOR}
+    }
+    for each in resources:
+        per_type[each.type_name] = {to_camel(name): most for name, most in each.octets.items()}
+        per_type[f"{each.type_name}Edge"] = {"cursor": _CURSOR}
+    return per_type
