@@ -50,6 +50,8 @@ bench: setup $(if $(PEERS),benchmarks/peers/node_modules/.done)
 scale: setup
 	.venv/bin/python -m benchmarks.scale $(SCALE)
 
+ISSUES := .github/ISSUE_TEMPLATE
+FORMS := $(ISSUES)/bug.yml $(ISSUES)/feature.yml
 check: setup .tools/platforms
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -57,9 +59,13 @@ check: setup .tools/platforms
 	.venv/bin/lint-imports
 	.venv/bin/hadolint api/Dockerfile frontend/Dockerfile
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-forms $(FORMS)
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-config $(ISSUES)/config.yml
 	cd frontend && $(NPM) run --silent check
 
-# That README's platforms can install what is locked. Without a network it is left for next time.
+# Checks that the platforms in docs/operations.md can install the lock files. Without a network, the
+# next `make check` repeats it.
 LOCKS := requirements.lock requirements-dev.lock tests/clients/python/requirements.lock \
 	frontend/package-lock.json benchmarks/peers/package-lock.json
 .tools/platforms: $(LOCKS) dev/platforms.py .venv/.done
