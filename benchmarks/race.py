@@ -432,10 +432,20 @@ def pairs(one: Entrant, other: Entrant, names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def summary(result: str) -> str:
+    """Return the part of the first table that the README shows."""
+    rows = [line.strip("| ").split(" | ") for line in result.partition("\n\n")[0].splitlines()]
+    columns = [rows[0].index(name) for name in README_SERVERS if name in rows[0]]
+    shown = [[row[0], *(row[column] for column in columns)] for row in rows if len(row) > 1]
+    [header, *figures] = shown
+    lines = ["| " + " | ".join(["", *header[1:]]).strip() + " |", "|---|" + "---:|" * len(columns)]
+    lines += [f"| {' | '.join(row)} |" for row in figures if row[0] in README_WORKLOADS]
+    return "\n".join(lines)
+
+
 def publish(result: str) -> None:
-    """Writes the tables into the page that shows them, and the first one into the README."""
-    first, _, _ = result.partition("\n\n")
-    for page, shown in (("docs/performance.md", result), ("README.md", first)):
+    """Write the tables into the page that shows them, and a summary into the README."""
+    for page, shown in (("docs/performance.md", result), ("README.md", summary(result))):
         path = ROOT / page
         text = path.read_text()
         before, _, rest = text.partition(f"{BEGIN}\n")
@@ -443,6 +453,8 @@ def publish(result: str) -> None:
         path.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}")
 
 
+README_SERVERS = ("this API", "Strawberry's router", "Mercurius, same work")
+README_WORKLOADS = {"page of 50", "one task", "create"}
 BEGIN, END = "<!-- make bench wrote this -->", "<!-- and no more -->"
 
 

@@ -1,4 +1,4 @@
-"""Check that every locked package can be installed on every platform that README names.
+"""Check that every locked package can be installed on every platform that docs/operations.md names.
 
 `make check` runs this check when a lock file has changed. The check asks the registry which files
 exist, and installs nothing. A Python package must have a wheel, because building one requires a
@@ -32,7 +32,7 @@ PYTHONS = ("3.11", "3.14")
 
 @dataclass(frozen=True)
 class Platform:
-    """One platform, under the names that README, uv and npm give it."""
+    """One platform, under the names that docs/operations.md, uv and npm give it."""
 
     name: str
     target: str
@@ -46,7 +46,7 @@ PLATFORMS = (
     Platform("macOS (Intel)", "x86_64-apple-darwin", "darwin", "x64"),
     Platform("macOS (Apple silicon)", "aarch64-apple-darwin", "darwin", "arm64"),
 )
-"""The platforms that README names. For uv and npm, WSL is Linux."""
+"""The platforms that docs/operations.md names. For uv and npm, WSL is Linux."""
 
 
 class Unreachable(Exception):

@@ -1,4 +1,4 @@
-"""Tasks over REST, for the same tokens: `python -m uvicorn examples.rest:app`."""
+"""Serve tasks over REST, for the same tokens: `python -m uvicorn examples.rest:app`."""
 
 from typing import Annotated, Any
 

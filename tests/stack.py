@@ -32,6 +32,8 @@ from tests import scope
 START_TIMEOUT = 60.0
 FRONTEND = ROOT / "frontend"
 SCALE = ROOT / "docs/scale.md"
+KEPT = ("COVERAGE_PROCESS_CONFIG", "HOME", "LANG", "PATH", "TMPDIR")
+"""Variables that each program inherits. The first one is set while coverage is measured."""
 NODE = ROOT / ".tools/node/bin/node"
 _held = socket.socket()
 _held.bind(("127.0.0.1", 0))
@@ -210,9 +212,7 @@ class Server:
 
 def environment(**variables: str) -> dict[str, str]:
     """What a program needs to run here at all, and these variables; nothing of a developer's."""
-    kept = {
-        name: os.environ[name] for name in ("HOME", "LANG", "PATH", "TMPDIR") if name in os.environ
-    }
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 

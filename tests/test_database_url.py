@@ -90,6 +90,7 @@ LIKELY = st.builds(
 )
 
 
+@pytest.mark.repetitive
 def test_both_sides_read_any_url_alike() -> None:
     urls: list[str] = [case["url"] for case in CASES]
 

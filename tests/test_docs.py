@@ -1,17 +1,22 @@
-"""What the pages say is there."""
+"""The documentation: its links, names, commands and tables are true."""
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from api.errors import Code
 from api.postgres.url import TAKEN
 from dev.postgres import ROOT
+from dev.run import NAMES
 from tests import stack
 from tests.conftest import Caller
 
 TOKENS = (ROOT / "docs/tokens.md").read_text()
+PAGES = sorted(
+    str(page.relative_to(ROOT)) for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+)
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/\S+::\w+)`", TOKENS))))
@@ -34,12 +39,32 @@ def test_the_parameters_of_a_database_url_are_told() -> None:
     assert [name for name in TAKEN - no_effect if f"`{name}`" not in page] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/api.md", "docs/scale.md", "docs/tokens.md"])
-def test_links_lead_to_files(page: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
+def test_every_variable_is_in_the_page_about_operations() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    [table, *_] = page.split("\n## Commands\n")
+    rows = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert NAMES - listed == set()
+    proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+    assert listed - NAMES - proxies == set()
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text())
     assert links
-    folder = (ROOT / page).parent
-    assert [link for link in links if not (folder / link).exists()] == []
+    for link in links:
+        file, _, anchor = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
 
 
 def test_the_calls_on_the_page_about_the_api_are_answered_as_it_says(ada: Caller) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from typing import Any
 
 import pytest
 from graphql import get_introspection_query
@@ -63,6 +64,20 @@ def test_what_is_refused_is_refused_again_and_takes_no_documents_place(text: str
     assert told[0] is not told[1]
     assert told[0].args == told[1].args
     assert documents.of(good.text) is good
+
+
+def test_refusals_are_forgotten_by_their_number_the_longest_unused_first() -> None:
+    documents = Documents(schema, most=1)
+
+    def errors_of(text: str) -> list[dict[str, Any]]:
+        with pytest.raises(Refused) as refusal:
+            documents.of(text)
+        return refusal.value.errors
+
+    first = errors_of("{ a }")
+    assert errors_of("{ a }") is first
+    errors_of("{ b }")
+    assert errors_of("{ a }") is not first
 
 
 def test_a_long_value_is_not_quoted_whole(documents: Documents) -> None:

@@ -866,6 +866,7 @@ KINDER = re.sub(r"  (broken|breaks|fatal|beings|named|picky|latePicky|ruin)\b.*\
 @pytest.mark.parametrize(
     ("kind", "sdl"), [(queries, SDL), (queries, KINDER), (mutations, SDL), (mutations, KINDER)]
 )
+@pytest.mark.repetitive
 def test_random_operations_on_a_nasty_schema(kind: Any, sdl: str) -> None:
     valid, fast = 0, 0
 
@@ -936,6 +937,7 @@ WRONG = {"first", "after"}
 """Arguments for which what is random is refused."""
 
 
+@pytest.mark.repetitive
 def test_random_operations_on_the_real_api(ways: Any) -> None:
     days = st.dates().map(lambda day: StringValueNode(value=str(day)))
     kinder = build_schema((ROOT / "schema.graphql").read_text())

@@ -109,6 +109,7 @@ DATES = st.dates().map(str).map(_days) | st.text(max_size=12).map(_days)
 RANDOM = from_schema(SDL, custom_scalars={"Date": DATES, "DateTime": DATES})
 
 
+@pytest.mark.repetitive
 def test_random_operations_are_answered(new_caller: Callable[[], Caller]) -> None:
     caller = new_caller()
     caller.create("something to find", labels=["x"])
@@ -122,6 +123,7 @@ def test_random_operations_are_answered(new_caller: Callable[[], Caller]) -> Non
     quick(caller)
 
 
+@pytest.mark.repetitive
 def test_random_text_is_no_operation(new_caller: Callable[[], Caller]) -> None:
     caller = new_caller()
     names = ("...", "query", "mutation", "fragment", "on", "tasks", "first", "viewer", "id", "null")

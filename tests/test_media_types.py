@@ -24,6 +24,7 @@ def test_weights_are_read_past_quotes(accept: str, expected: dict[str, float]) -
     assert weights(accept.encode()) == expected
 
 
+@pytest.mark.repetitive
 @given(st.binary(max_size=60))
 def test_whatever_a_header_holds_is_read(header: bytes) -> None:
     is_utf8(header, "application/json")

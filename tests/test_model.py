@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -312,6 +313,7 @@ class Machine(RuleBasedStateMachine):
         self.cursors[self.turn % 3].append((len(mine.writes), mine.forgotten, cursor))
 
 
+@pytest.mark.repetitive
 def test_the_api_does_what_the_model_does(
     new_caller: Callable[[], Caller], postgres: Postgres
 ) -> None:

@@ -124,6 +124,22 @@ def test_a_statement_that_reaches_further_is_not_built(reach: str) -> None:
         Statement(UNSCOPED[reach]())
 
 
+def test_an_upsert_that_gives_its_row_to_another_owner_is_not_built() -> None:
+    upsert = (
+        pg_insert(task_ids)
+        .values(owner_id=OWNER, id=bindparam("new"))
+        .on_conflict_do_update(index_elements=["owner_id", "id"], set_={"owner_id": OWNER})
+    )
+    with pytest.raises(UnscopedStatement, match="an upsert that gives a row away"):
+        Statement(upsert)
+
+
+@pytest.mark.parametrize("text", ["it's", "back\\slash"])
+def test_a_text_that_would_need_quoting_is_not_written_into_the_sql(text: str) -> None:
+    with pytest.raises(UnscopedStatement, match="cannot be written into a statement"):
+        Statement(select(tasks).where(mine, tasks.c.title == text))
+
+
 def test_an_owner_of_another_type_is_no_wall() -> None:
     """It would be the caller, and PostgreSQL would have planned the statement before it knew."""
     late = tasks.c.owner_id == bindparam(OWNER.key, type_=Text)

@@ -448,6 +448,7 @@ def changed(draw: st.DrawFn, good: str) -> str:
             return "".join(swapped)
 
 
+@pytest.mark.repetitive
 @pytest.mark.parametrize("algorithm", SIGNERS)
 def test_a_token_with_one_character_changed_removed_added_or_swapped_is_refused(
     api: Api, algorithm: str
@@ -464,6 +465,7 @@ def test_a_token_with_one_character_changed_removed_added_or_swapped_is_refused(
     refused()
 
 
+@pytest.mark.repetitive
 @pytest.mark.parametrize("algorithm", SIGNERS)
 def test_a_token_with_one_bit_turned_anywhere_is_refused(api: Api, algorithm: str) -> None:
     """Each of them: in the octets that the segments stand for, not in their spelling."""
@@ -599,6 +601,7 @@ def signed_by(draw: st.DrawFn, setting: Setting) -> str:
     )
 
 
+@pytest.mark.repetitive
 def test_a_token_is_accepted_exactly_when_a_literal_reading_of_the_contract_says_so(
     api: Api,
 ) -> None:
@@ -635,6 +638,7 @@ def test_a_token_is_accepted_exactly_when_a_literal_reading_of_the_contract_says
     assert min(verdicts[True], verdicts[False]) > 0.05 * verdicts.total(), verdicts
 
 
+@pytest.mark.repetitive
 def test_that_reading_refuses_every_named_fault_too(signer: Signer) -> None:
     key_set_mode = signer.public is not None
     rules = reading.Rules(

@@ -1,4 +1,4 @@
-"""What cannot be installed on a platform that README names is found before somebody there does."""
+"""A package that cannot be installed on a platform in docs/operations.md is found by a check."""
 
 import copy
 import hashlib
