@@ -38,7 +38,7 @@ export type Config = {
 };
 
 const TOKEN_SIGNINGS = ["shared-secret", "key-set"] as const;
-export type TokenSigning = (typeof TOKEN_SIGNINGS)[number];
+type TokenSigning = (typeof TOKEN_SIGNINGS)[number];
 
 const TOKEN_ALGORITHMS = ["EdDSA", "ES256", "RS256", "PS256"] as const;
 export type TokenAlgorithm = (typeof TOKEN_ALGORITHMS)[number];

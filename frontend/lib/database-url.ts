@@ -43,7 +43,7 @@ const VERIFYING = ["require", "verify-ca", "verify-full"];
 type Mode = "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
 
 /** What a URL says, with libpq's defaults filled in. */
-export type DatabaseUrl = {
+type DatabaseUrl = {
   /** A name, an address, or the directory of a socket, which begins with a slash. */
   readonly host: string;
   readonly port: number;

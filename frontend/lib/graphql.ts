@@ -16,7 +16,7 @@ import { UnreachableError } from "./reach";
  * What the API says, and two findings of this side: `UNREACHABLE` when no whole answer came, `FAULT`
  * when this app itself failed before it asked, or a browser that lacks something.
  */
-export type FailureCode =
+type FailureCode =
   | "UNAUTHENTICATED"
   | "NOT_FOUND"
   | "BAD_USER_INPUT"

@@ -1,7 +1,7 @@
 import { createTransport, type Transporter } from "nodemailer";
 import { config } from "./config";
 
-export type Mail = { to: string; subject: string; text: string };
+type Mail = { to: string; subject: string; text: string };
 
 const RULE = "-".repeat(72);
 /** For each step of the way to the mail server. */

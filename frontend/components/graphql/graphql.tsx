@@ -6,7 +6,7 @@ import { goToSignIn, leaveOnSignOut } from "@/components/account/signed-out";
 import { AccessToken } from "@/lib/access-token";
 import { createClient } from "@/lib/graphql";
 
-export type Identity = {
+type Identity = {
   /** Where browsers reach the GraphQL API. */
   apiUrl: string;
   /** The user id of the session that the page was rendered for. */

@@ -10,7 +10,7 @@ import { dayOf } from "./task";
  * chrono tells the day of the phrases that are found here. It is not asked to find them: it guesses.
  */
 
-export type FoundDay = { start: number; end: number; day: string };
+type FoundDay = { start: number; end: number; day: string };
 
 const WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day";
 const SHORT_WEEKDAY = "(?:mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)";

@@ -8,12 +8,11 @@ import { labelOf, labelProblem } from "./text";
 type Props = {
   labels: readonly string[];
   onAdd: (label: string) => void;
-  onRemove?: (label: string) => void;
-  placeholder?: string;
+  onRemove: (label: string) => void;
 };
 
 /** Labels, each with a way to take it off, and a line for another, which offers those there are. */
-export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a label" }: Props) {
+export function LabelsField({ labels, onAdd, onRemove }: Props) {
   const known = useTasks().labels;
   const [text, setText] = useState("");
   const id = useId();
@@ -34,7 +33,7 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
           <button
             aria-label={`Take off the label ${one}`}
             className="grid size-6 place-items-center rounded-full hover:bg-line"
-            onClick={() => onRemove?.(one)}
+            onClick={() => onRemove(one)}
             type="button"
           >
             <X aria-hidden="true" className="size-3" />
@@ -44,7 +43,7 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
       <input
         aria-describedby={`${id}-problem`}
         aria-invalid={problem !== null || undefined}
-        aria-label={placeholder}
+        aria-label="Add a label"
         autoComplete="off"
         className="h-9 w-32 min-w-0 flex-1 rounded-lg bg-transparent px-2 text-sm placeholder:text-muted"
         dir="auto"
@@ -56,7 +55,7 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
           event.preventDefault();
           add();
         }}
-        placeholder={placeholder}
+        placeholder="Add a label"
         value={text}
       />
       <datalist id={`${id}-known`}>

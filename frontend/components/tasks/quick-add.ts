@@ -16,7 +16,7 @@ export type Draft = {
 };
 
 /** What the words of a line mean where the person is. */
-export type Reader = {
+type Reader = {
   now: Date;
   /** Whether the person writes the day of a date before the month. */
   dayFirst: boolean;

@@ -38,7 +38,6 @@ export type State = {
   trouble: string | null;
   /** To be settled by the person, the first one first. */
   conflicts: readonly Conflict[];
-  canUndo: boolean;
 };
 
 /** An edit that the server refused: it was taken back. */
@@ -155,7 +154,6 @@ export class TaskStore {
       waiting: 0,
       trouble: null,
       conflicts: [],
-      canUndo: false,
     };
   }
 
@@ -268,12 +266,7 @@ export class TaskStore {
   }
 
   #change(change: Partial<State>): void {
-    this.#state = {
-      ...this.#state,
-      ...change,
-      waiting: this.#queue.length,
-      canUndo: this.#done.length > 0,
-    };
+    this.#state = { ...this.#state, ...change, waiting: this.#queue.length };
     for (const listener of this.#listeners) listener();
   }
 

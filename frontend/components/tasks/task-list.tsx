@@ -17,10 +17,7 @@ const SHORT = 60;
 const ROW_HEIGHT = 45;
 const OVERSCAN = 12;
 
-type Shared = Omit<
-  RowProps,
-  "task" | "isCurrent" | "isSelected" | "isEditing" | "isWaiting" | "today"
->;
+type Shared = Omit<RowProps, "task" | "isSelected" | "isEditing" | "isWaiting" | "today">;
 
 type Props = Shared & {
   current: string | null;
@@ -141,7 +138,6 @@ function Rows({
         >
           <TaskRow
             {...row}
-            isCurrent={task.id === current}
             isEditing={task.id === editing}
             isSelected={selected.has(task.id)}
             isWaiting={store.state().trouble !== null && store.isWaiting(task.id)}

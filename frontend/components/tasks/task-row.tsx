@@ -10,7 +10,6 @@ import type { Actions } from "./use-actions";
 export type RowProps = {
   task: Task;
   today: string;
-  isCurrent: boolean;
   isSelected: boolean;
   /** Whether rows show a box to choose them with. */
   isSelecting: boolean;
@@ -46,7 +45,6 @@ export const TaskRow = memo((props: RowProps) => {
     // biome-ignore lint/a11y/useKeyWithClickEvents: x
     <div
       className={`row group ${isSelected ? "row-selected" : ""}`}
-      data-current={props.isCurrent || undefined}
       onClick={onClick}
       onDoubleClick={(event) => isControl(event) || props.onEdit(task)}
       onMouseDown={onMouseDown}

@@ -1,6 +1,6 @@
 export const THEME_COOKIE = "theme";
 
-export const THEMES = ["system", "light", "dark"] as const;
+const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
 /** The page's background, `--paper`, for what cannot read the style sheet. */

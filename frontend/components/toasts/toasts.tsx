@@ -15,7 +15,7 @@ import {
 
 type Action = { label: string; run: () => void };
 
-export type Toast = {
+type Toast = {
   message: string;
   /** An error is announced at once and stays until it is closed. */
   isError?: boolean;
