@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { applied, type Edit, idsOf, inverseOf } from "../components/tasks/edit";
+import { applyEdit, type Edit, idsOf, inverseOf } from "../components/tasks/edit";
 import { keyAt, keysAtTop } from "../components/tasks/order";
 import type { Task } from "../components/tasks/task";
 import { sorted } from "../components/tasks/view";
@@ -11,7 +11,7 @@ function changedBy(edits: readonly Edit[], tasks: readonly Task[]): Task[] {
   let now = [...tasks];
   for (const edit of edits) {
     now = now.map((one) =>
-      idsOf(edit).includes(one.id) ? (applied(edit, one, one.id) ?? one) : one,
+      idsOf(edit).includes(one.id) ? (applyEdit(edit, one, one.id) ?? one) : one,
     );
   }
   return now;
@@ -23,7 +23,7 @@ describe("what takes an edit back", () => {
   const ids = [a.id, b.id];
   const edits: Edit[] = [
     { kind: "set", id: a.id, patch: { position: "a0V", dueOn: null } },
-    { kind: "write", id: a.id, text: { title: "New" }, over: { title: a.title } },
+    { kind: "write", id: a.id, text: { title: "New" }, baseText: { title: a.title } },
     { kind: "trash", ids, at: AT },
     { kind: "set-many", ids, at: AT, patch: { completed: true } },
     { kind: "set-many", ids, at: AT, patch: { dueOn: "2026-12-01", priority: "LOW" } },
@@ -45,9 +45,13 @@ test("a created task waits in full, and is not made twice over one that is there
     inputs: [{ id: "one", title: "Milk", position: "a0", labels: ["home"] }],
     at: AT,
   };
-  expect(applied(edit, null, "one")).toMatchObject({ title: "Milk", labels: ["home"], version: 0 });
+  expect(applyEdit(edit, null, "one")).toMatchObject({
+    title: "Milk",
+    labels: ["home"],
+    version: 0,
+  });
   const there = task({ id: "one", title: "As the server has it" });
-  expect(applied(edit, there, "one")).toBe(there);
+  expect(applyEdit(edit, there, "one")).toBe(there);
 });
 
 describe("order keys", () => {

@@ -1,114 +1,11 @@
-import { CombinedError } from "urql";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Edit } from "../components/tasks/edit";
 import { TaskStore } from "../components/tasks/store";
 import type { Task } from "../components/tasks/task";
-import { UnreachableError } from "../lib/reach";
+import { AT, FakeApi } from "./fake-api";
 import { task } from "./task";
 
-type Variables = Record<string, unknown> & { ids?: string[]; id?: string };
-type Call = { name: string; variables: Variables };
-
-const AT = "2026-11-25T13:00:00Z";
-
-/** What the API does with one person's tasks, as far as a client can tell. */
-class Api {
-  readonly tasks = new Map<string, Task>();
-  readonly purged: string[] = [];
-  readonly calls: Call[] = [];
-  /** `losing` does the next write, and loses its answer. */
-  mood: "well" | "down" | "losing" = "well";
-  refusal: string | undefined;
-  /** Answers every write with 503 and this `Retry-After`. */
-  retryAfter: string | undefined;
-
-  readonly client = {
-    query: (document: unknown, variables: Variables) => ({
-      toPromise: async () => this.#answer(document, variables),
-    }),
-    mutation: (document: unknown, variables: Variables) => ({
-      toPromise: async () => this.#answer(document, variables),
-    }),
-  } as never;
-
-  writes(): string[] {
-    return this.calls.map(({ name }) => name).filter((name) => name !== "TaskChanges");
-  }
-
-  purge(id: string): void {
-    this.tasks.delete(id);
-    this.purged.push(id);
-  }
-
-  #answer(document: unknown, variables: Variables) {
-    const { definitions } = document as { definitions: { name: { value: string } }[] };
-    const name = definitions[0]?.name.value ?? "";
-    if (this.mood === "down")
-      return { error: new CombinedError({ networkError: new UnreachableError("away") }) };
-    this.calls.push({ name, variables });
-    if (this.retryAfter && name !== "TaskChanges") {
-      const headers = { "Retry-After": this.retryAfter };
-      const response = new Response(null, { status: 503, headers });
-      const graphQLErrors = [{ message: "no", extensions: { code: "UNAVAILABLE" } }];
-      return { error: new CombinedError({ graphQLErrors, response }) };
-    }
-    if (this.refusal && name !== "TaskChanges") return this.#refuse(this.refusal);
-    const data = this.#run(name, variables);
-    if (this.mood === "losing" && name !== "TaskChanges") {
-      this.mood = "well";
-      return { error: new CombinedError({ networkError: new UnreachableError("away") }) };
-    }
-    return data;
-  }
-
-  #refuse(code: string) {
-    return {
-      error: new CombinedError({ graphQLErrors: [{ message: code, extensions: { code } }] }),
-    };
-  }
-
-  #run(name: string, variables: Variables) {
-    if (name === "TaskChanges") return this.#changes();
-    if (name === "CreateTasks") return this.#create(variables.inputs as Task[]);
-    const ids = variables.ids ?? [String(variables.id)];
-    if (!ids.every((id) => this.tasks.has(id))) return this.#refuse("NOT_FOUND");
-    const found = ids.map((id) => this.tasks.get(id) as Task);
-    if (name === "Task") return { data: { task: found[0] } };
-    if (name === "DeleteTasks") {
-      for (const id of ids) this.purge(id);
-      return { data: { deleteTasks: { deletedIds: ids } } };
-    }
-    const { expectedVersion } = variables;
-    if (typeof expectedVersion === "number" && found[0]?.version !== expectedVersion) {
-      return this.#refuse("CONFLICT");
-    }
-    return this.#update(name, found, (variables.patch ?? {}) as Partial<Task>);
-  }
-
-  #changes() {
-    const saved = [...this.tasks.values()].map((one) => ({ taskId: one.id, task: one }));
-    const nodes = [...saved, ...this.purged.map((taskId) => ({ taskId, task: null }))];
-    const pageInfo = { hasNextPage: false, endCursor: "cursor" };
-    return { data: { taskChanges: { nodes, pageInfo } } };
-  }
-
-  #create(inputs: Task[]) {
-    for (const input of inputs) {
-      if (!this.tasks.has(input.id)) this.tasks.set(input.id, task(input));
-    }
-    return { data: { createTasks: { tasks: inputs.map(({ id }) => this.tasks.get(id)) } } };
-  }
-
-  #update(name: string, found: Task[], patch: Partial<Task>) {
-    const trashedAt = name === "TrashTasks" ? AT : null;
-    const next = found.map((one) => ({ ...one, ...patch, trashedAt, version: one.version + 1 }));
-    for (const one of next) this.tasks.set(one.id, one);
-    const payload = name === "UpdateTask" ? { task: next[0] } : { tasks: next };
-    return { data: { [`${name[0]?.toLowerCase()}${name.slice(1)}`]: payload } };
-  }
-}
-
-let api: Api;
+let api: FakeApi;
 
 async function open(...seed: Task[]): Promise<TaskStore> {
   for (const one of seed) api.tasks.set(one.id, one);
@@ -118,10 +15,10 @@ async function open(...seed: Task[]): Promise<TaskStore> {
   return store;
 }
 
-const settled = (store: TaskStore) => vi.waitFor(() => expect(store.state().waiting).toBe(0));
+const settled = (store: TaskStore) => vi.waitFor(() => expect(store.state().pendingCount).toBe(0));
 
 beforeEach(() => {
-  api = new Api();
+  api = new FakeApi();
   const target = new EventTarget();
   vi.stubGlobal("window", target);
   vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
@@ -184,23 +81,23 @@ describe("an edit", () => {
 describe("while nothing goes through", () => {
   test("200 edits wait, and go out in order, each once, though an answer is lost", async () => {
     const store = await open();
-    api.mood = "down";
+    api.status = "down";
     for (let count = 0; count < 100; count += 1) {
       const id = `task-${count}`;
       const inputs = [{ id, title: `Task ${count}`, position: "a0" }];
       store.act([{ kind: "create", inputs, at: AT }], "Added");
       store.act([{ kind: "set", id, patch: { completed: count % 2 === 0 } }], "Completed");
     }
-    await vi.waitFor(() => expect(store.state().trouble).not.toBeNull());
-    expect(store.state().waiting).toBe(200);
+    await vi.waitFor(() => expect(store.state().syncProblem).not.toBeNull());
+    expect(store.state().pendingCount).toBe(200);
     expect(store.ordered("manual")).toHaveLength(100);
-    api.mood = "losing";
+    api.status = "losing";
     await store.tryNow();
     await store.tryNow();
     await settled(store);
     expect([...api.tasks.keys()]).toEqual(Array.from({ length: 100 }, (_, n) => `task-${n}`));
     expect([...api.tasks.values()].filter(({ completed }) => completed)).toHaveLength(50);
-    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+    expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
   });
 });
 
@@ -222,7 +119,7 @@ describe("while the server asks to wait", () => {
     api.retryAfter = retryAfter;
     complete(store, milk);
     await vi.advanceTimersByTimeAsync(0);
-    expect(store.state().trouble).toContain("not ready");
+    expect(store.state().syncProblem).toContain("not ready");
     api.calls.length = 0;
     await vi.advanceTimersByTimeAsync(15_000);
     complete(store, bread);
@@ -233,7 +130,7 @@ describe("while the server asks to wait", () => {
     api.retryAfter = undefined;
     await vi.advanceTimersByTimeAsync(1_001);
     expect(api.writes()).toEqual(["UpdateTask", "UpdateTask"]);
-    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+    expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
   });
 
   test("the person may try at once", async () => {
@@ -244,13 +141,13 @@ describe("while the server asks to wait", () => {
     await vi.advanceTimersByTimeAsync(0);
     api.retryAfter = undefined;
     await store.tryNow();
-    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+    expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
   });
 
   test("without saying how long, the waits grow to 30 seconds", async () => {
     const milk = task();
     const store = await open(milk);
-    api.mood = "down";
+    api.status = "down";
     complete(store, milk);
     const tries = vi.spyOn(api.client as { mutation: () => unknown }, "mutation");
     await vi.advanceTimersByTimeAsync(1_000 + 2_000 + 4_000 + 8_000 + 16_000 + 30_000);
@@ -265,21 +162,21 @@ describe("a browser that believes to be offline", () => {
     const milk = task();
     const store = await open(milk);
     window.dispatchEvent(new Event("offline"));
-    expect(store.state().trouble).toBe("You are offline.");
+    expect(store.state().syncProblem).toBe("You are offline.");
     api.tasks.set(milk.id, { ...milk, title: "Oat milk", version: 2 });
     await vi.advanceTimersByTimeAsync(5_000);
     expect(store.get(milk.id)?.title).toBe("Oat milk");
-    expect(store.state().trouble).toBeNull();
+    expect(store.state().syncProblem).toBeNull();
     vi.useRealTimers();
   });
 });
 
 describe("a text", () => {
-  const write = (id: string, mine: string, over: string): Edit => ({
+  const write = (id: string, mine: string, base: string): Edit => ({
     kind: "write",
     id,
     text: { title: mine },
-    over: { title: over },
+    baseText: { title: base },
   });
 
   test("over a task of which something else was changed goes through", async () => {
@@ -305,7 +202,7 @@ describe("a text", () => {
     expect(store.state().conflicts).toMatchObject([
       { mine: { title: "Oat milk" }, theirs: { title: "Soy milk" } },
     ]);
-    store.settleConflict(keep);
+    store.resolveConflict(keep);
     await settled(store);
     expect(api.tasks.get(milk.id)?.title).toBe(title);
     expect(store.state().conflicts).toEqual([]);
@@ -324,7 +221,7 @@ describe("a text", () => {
     store.act([write(milk.id, "Oat milk", "Oat")], "Changed", true);
     await settled(store);
     expect(store.state().conflicts).toMatchObject([{ mine: { title: "Oat milk" } }]);
-    store.settleConflict("theirs");
+    store.resolveConflict("theirs");
     expect(store.state().conflicts).toEqual([]);
     store.undo();
     await settled(store);

@@ -1,4 +1,4 @@
-import { forgetWaitingEdits } from "@/components/tasks/waiting";
+import { erasePendingEdits } from "@/components/tasks/pending-edits";
 import { type SignedOutReason, signInPath } from "@/lib/next-path";
 
 let opened: BroadcastChannel | undefined;
@@ -30,7 +30,7 @@ export function leave(path: string): void {
   sessionStorage.clear();
   // Not for ever: a tab that does not let go must not keep anybody here.
   const soon = new Promise((resolve) => setTimeout(resolve, 500));
-  void Promise.race([forgetWaitingEdits(), soon]).then(() => window.location.assign(path));
+  void Promise.race([erasePendingEdits(), soon]).then(() => window.location.assign(path));
 }
 
 /**

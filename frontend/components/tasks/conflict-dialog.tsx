@@ -2,8 +2,8 @@
 
 import { useEffect, useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
+import type { Conflict } from "./conflict";
 import type { Text } from "./edit";
-import type { Conflict } from "./store";
 import { useTasks } from "./tasks-context";
 
 const NAMES: Readonly<Record<keyof Text, string>> = { title: "Title", description: "Description" };
@@ -92,12 +92,12 @@ function ConflictDialog({ conflict, onClose }: Props) {
         </div>
       </div>
       <div className="mt-6 flex flex-wrap justify-end gap-3">
-        <button className="button" onClick={() => store.settleConflict("theirs")} type="button">
+        <button className="button" onClick={() => store.resolveConflict("theirs")} type="button">
           Keep the other one
         </button>
         <button
           className="button button-primary"
-          onClick={() => store.settleConflict("mine")}
+          onClick={() => store.resolveConflict("mine")}
           type="button"
         >
           Keep mine

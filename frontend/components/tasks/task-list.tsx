@@ -132,7 +132,7 @@ function Rows({
           move={row.actions.move}
           onFocus={onFocusRow}
           place={rows.start + index}
-          isBusy={store.isWaiting(task.id)}
+          isBusy={store.isPending(task.id)}
           isSelected={selected.has(task.id)}
           task={task}
         >
@@ -140,7 +140,7 @@ function Rows({
             {...row}
             isEditing={task.id === editing}
             isSelected={selected.has(task.id)}
-            isWaiting={store.state().trouble !== null && store.isWaiting(task.id)}
+            isWaiting={store.state().syncProblem !== null && store.isPending(task.id)}
             task={task}
             today={today}
           />

@@ -9,21 +9,21 @@ const MANY = 5;
 /** Why nothing goes through, and that what was done meanwhile is not lost. */
 export function Trouble() {
   const { store, state } = useTasks();
-  const { trouble, waiting } = state;
-  const changes = waiting === 1 ? "1 change waits" : `${waiting} changes wait`;
+  const { syncProblem, pendingCount } = state;
+  const changes = pendingCount === 1 ? "1 change waits" : `${pendingCount} changes wait`;
   return (
     <div role="status">
-      {trouble === null && waiting > MANY && (
+      {syncProblem === null && pendingCount > MANY && (
         <p className="mt-3 px-2 text-sm text-muted tabular-nums">
-          {waiting} changes are going out.
+          {pendingCount} changes are going out.
         </p>
       )}
-      {trouble !== null && (
+      {syncProblem !== null && (
         <div className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-xl bg-wash px-3.5 py-2.5 text-sm">
           <CloudOff aria-hidden="true" className="size-4 shrink-0 text-muted" />
           <p className="min-w-0 flex-1">
-            {trouble}{" "}
-            {waiting > 0 && (
+            {syncProblem}{" "}
+            {pendingCount > 0 && (
               <span className="font-medium">{changes} here until it goes through.</span>
             )}
           </p>

@@ -66,10 +66,13 @@ export function useActions() {
           `Deleted ${quoted(tasks)} for good`,
         );
       },
-      /** `over` is the text that the person saw; `goesOn` joins it to the step before, for undo. */
-      write(task: Task, text: Text, over: Text, goesOn = false) {
-        const edit: Edit = { kind: "write", id: task.id, text, over };
-        store.act([edit], `Changed ${quoted([task])}`, goesOn);
+      /**
+       * @param baseText the text that was edited.
+       * @param coalesce whether it is undone together with the edit before, which it continues.
+       */
+      write(task: Task, text: Text, baseText: Text, coalesce = false) {
+        const edit: Edit = { kind: "write", id: task.id, text, baseText };
+        store.act([edit], `Changed ${quoted([task])}`, coalesce);
       },
       /** Puts a task beside another, in the person's own order. */
       move(task: Task, place: "before" | "after", other: Task) {
