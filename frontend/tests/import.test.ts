@@ -1,7 +1,8 @@
 import { CombinedError } from "urql";
 import { describe, expect, test, vi } from "vitest";
+import { toBatches } from "../components/tasks/batches";
 import type { Task } from "../components/tasks/task";
-import { batchesOf, carryOut, excessOf, type Known, planOf } from "../components/transfer/import";
+import { carryOut, excessOf, type Known, planOf } from "../components/transfer/import";
 import type { Draft } from "../components/transfer/read-file";
 import { UnreachableError } from "../lib/reach";
 import { task } from "./task";
@@ -103,10 +104,10 @@ describe("an import", () => {
 
   test("is cut into requests of 100 tasks and half a megabyte", () => {
     const large = Array.from({ length: 30 }, () => ({ description: "🧹".repeat(10_000) }));
-    const sizes = batchesOf(large).map((batch) => JSON.stringify(batch).length);
+    const sizes = toBatches(large).map((batch) => JSON.stringify(batch).length);
     expect(Math.max(...sizes)).toBeLessThan(512 * 1024);
-    expect(batchesOf(large).flat()).toEqual(large);
-    expect(batchesOf(draftsOf(150)).map((batch) => batch.length)).toEqual([100, 50]);
+    expect(toBatches(large).flat()).toEqual(large);
+    expect(toBatches(draftsOf(150)).map((batch) => batch.length)).toEqual([100, 50]);
   });
 
   test("that the server refuses in the middle leaves nothing", async () => {

@@ -5,6 +5,7 @@ import { type ClipboardEvent, type FormEvent, useEffect, useId, useRef, useState
 import { Dialog } from "@/components/dialog/dialog";
 import { useSession } from "@/components/graphql/graphql";
 import { uuidv7 } from "@/lib/uuid";
+import { toBatches } from "./batches";
 import { Chips } from "./chips";
 import { isDayFirst } from "./dates";
 import { readDraft, writeDraft } from "./draft";
@@ -20,7 +21,6 @@ import {
   readLine,
   withRoom,
 } from "./quick-add";
-import { MAX_AT_ONCE } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolated } from "./text";
 
@@ -71,10 +71,7 @@ export function AddTask() {
       ...inputOf(one),
       position: keys[index] ?? "a0",
     }));
-    const edits: Edit[] = [];
-    for (let start = 0; start < inputs.length; start += MAX_AT_ONCE) {
-      edits.push({ kind: "create", inputs: inputs.slice(start, start + MAX_AT_ONCE), at });
-    }
+    const edits = toBatches(inputs).map((batch): Edit => ({ kind: "create", inputs: batch, at }));
     const [first] = plans;
     const said =
       first && plans.length === 1

@@ -16,9 +16,6 @@ export const PRIORITY_NAMES: Readonly<Record<Priority, string>> = {
 
 export const rankOf = (priority: Priority) => PRIORITIES.indexOf(priority);
 
-/** Ids or inputs that one request may carry. */
-export const MAX_AT_ONCE = 100;
-
 /** The calendar day of a moment, by the reader's clock: YYYY-MM-DD. */
 export function dayOf(moment: Date): string {
   const month = String(moment.getMonth() + 1).padStart(2, "0");

@@ -1,24 +1,18 @@
 import { useMemo } from "react";
 import type { Priority } from "@/gql/graphql";
+import { toBatches } from "./batches";
 import type { Edit, Text } from "./edit";
 import { keyAt } from "./order";
-import { MAX_AT_ONCE, PRIORITY_NAMES, sayDay, type Task } from "./task";
+import { PRIORITY_NAMES, sayDay, type Task } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolated } from "./text";
 
 const quoted = (tasks: readonly Task[]) =>
   tasks[0] && tasks.length === 1 ? `“${isolated(tasks[0].title)}”` : `${tasks.length} tasks`;
 
-const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id);
-
-/** One edit for each hundred ids, which is what a request may carry. */
-function inHundreds(ids: string[], edit: (some: string[]) => Edit): Edit[] {
-  const edits: Edit[] = [];
-  for (let start = 0; start < ids.length; start += MAX_AT_ONCE) {
-    edits.push(edit(ids.slice(start, start + MAX_AT_ONCE)));
-  }
-  return edits;
-}
+/** Return one edit for each request that the tasks need. */
+const batched = (tasks: readonly Task[], edit: (ids: string[]) => Edit): Edit[] =>
+  toBatches(tasks.map(({ id }) => id)).map(edit);
 
 /** What can be done to tasks, one or many, each with the words that say so. */
 export function useActions() {
@@ -28,7 +22,7 @@ export function useActions() {
     function setMany(tasks: readonly Task[], patch: object, said: string, isQuiet?: boolean) {
       const at = now();
       const edit = (ids: string[]): Edit => ({ kind: "set-many", ids, patch, at });
-      act(inHundreds(idsOf(tasks), edit), said, isQuiet);
+      act(batched(tasks, edit), said, isQuiet);
     }
     return {
       complete(tasks: readonly Task[], completed: boolean) {
@@ -53,16 +47,16 @@ export function useActions() {
       trash(tasks: readonly Task[]) {
         const at = now();
         const edit = (ids: string[]): Edit => ({ kind: "trash", ids, at });
-        act(inHundreds(idsOf(tasks), edit), `Moved ${quoted(tasks)} to the trash`);
+        act(batched(tasks, edit), `Moved ${quoted(tasks)} to the trash`);
       },
       restore(tasks: readonly Task[]) {
         const edit = (ids: string[]): Edit => ({ kind: "restore", ids });
-        act(inHundreds(idsOf(tasks), edit), `Restored ${quoted(tasks)}`);
+        act(batched(tasks, edit), `Restored ${quoted(tasks)}`);
       },
       /** Cannot be undone: ask first. */
       deleteForGood(tasks: readonly Task[]) {
         store.act(
-          inHundreds(idsOf(tasks), (ids) => ({ kind: "delete", ids })),
+          batched(tasks, (ids) => ({ kind: "delete", ids })),
           `Deleted ${quoted(tasks)} for good`,
         );
       },

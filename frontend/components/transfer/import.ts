@@ -1,11 +1,12 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { AnyVariables, Client, CombinedError, OperationResult } from "urql";
-import { MAX_AT_ONCE, type Task } from "@/components/tasks/task";
+import { toBatches } from "@/components/tasks/batches";
+import type { Task } from "@/components/tasks/task";
+import { readChanges } from "@/components/tasks/task-changes";
 import {
   type CreateTaskInput,
   CreateTasksDocument,
   RestoreTasksDocument,
-  TaskChangesDocument,
   TrashTasksDocument,
 } from "@/gql/graphql";
 import { Backoff } from "@/lib/backoff";
@@ -16,8 +17,6 @@ import { TransferError } from "./transfer-error";
 
 /** An owner's tasks, those in the trash included. */
 export const MAX_TASKS = 10_000;
-/** Half of what the API reads of a request. */
-const MAX_BYTES = 512 * 1024;
 
 const utf8 = new TextEncoder();
 
@@ -76,30 +75,9 @@ export function excessOf({ create }: Plan, known: Known): number {
  */
 export async function allTasks(client: Client): Promise<Known> {
   const known = new Map<string, Task | null>();
-  for (let after: string | null = null; ; ) {
-    const { data, error } = await client.query(TaskChangesDocument, { after }).toPromise();
-    if (!data) throw new TransferError(error ? explain(error) : "No answer.");
-    for (const { taskId, task } of data.taskChanges.nodes) known.set(taskId, task);
-    if (!data.taskChanges.pageInfo.hasNextPage) return known;
-    after = data.taskChanges.pageInfo.endCursor;
-  }
-}
-
-/** Cut a list where the number of its items or the bytes of their JSON would be too many for a request. */
-export function batchesOf<T>(items: readonly T[]): T[][] {
-  const batches: T[][] = [];
-  let bytes = 0;
-  for (const item of items) {
-    const size = utf8.encode(JSON.stringify(item)).length + 1;
-    const last = batches.at(-1);
-    bytes += size;
-    if (last && last.length < MAX_AT_ONCE && bytes <= MAX_BYTES) last.push(item);
-    else {
-      batches.push([item]);
-      bytes = size;
-    }
-  }
-  return batches;
+  const result = await readChanges(client, null, ({ taskId, task }) => known.set(taskId, task));
+  if (result.isComplete) return known;
+  throw new TransferError(result.error ? explain(result.error) : "No answer.");
 }
 
 type Progress = {
@@ -134,11 +112,11 @@ export async function carryOut(client: Client, plan: Plan, progress: Progress): 
   }
 
   try {
-    for (const inputs of batchesOf(plan.create)) {
+    for (const inputs of toBatches(plan.create)) {
       const ids = inputs.map(({ id }) => id);
       await step(ids, () => client.mutation(CreateTasksDocument, { inputs }).toPromise());
     }
-    for (const ids of batchesOf(plan.restore)) {
+    for (const ids of toBatches(plan.restore)) {
       await step(ids, () => client.mutation(RestoreTasksDocument, { ids }).toPromise());
     }
     return done;
@@ -162,7 +140,7 @@ export async function takeBack(
   imported: Imported,
   mayBeMissing = false,
 ): Promise<string | null> {
-  for (const ids of batchesOf(imported)) {
+  for (const ids of toBatches(imported)) {
     const { error } = await client.mutation(TrashTasksDocument, { ids }).toPromise();
     if (error && !(mayBeMissing && failureCode(error) === "NOT_FOUND")) return explain(error);
   }
