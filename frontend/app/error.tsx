@@ -3,13 +3,13 @@
 import { useRouter } from "next/navigation";
 import { startTransition } from "react";
 import { Wordmark } from "@/components/header/wordmark";
-import { answers } from "@/lib/reach";
+import { isServerReachable } from "@/lib/reach";
 
 export default function ErrorPage({ reset }: { error: Error; reset: () => void }) {
   const router = useRouter();
 
   async function retry() {
-    if (!(await answers())) return;
+    if (!(await isServerReachable())) return;
     startTransition(() => {
       router.refresh();
       reset();

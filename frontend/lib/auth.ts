@@ -6,8 +6,8 @@ import { Connections } from "./connections";
 import { type Database, watchedPool } from "./database";
 import { emailChange } from "./email-change";
 import { accessTokens } from "./keys";
-import { linksOf, mailer } from "./mailed-links";
-import { endings } from "./outbox";
+import { createMailer, linksFilter } from "./mailed-links";
+import { revocationTracking } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
 import { passwordReset } from "./password-reset";
 import { passwordStrength } from "./password-strength";
@@ -26,7 +26,7 @@ const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
 /** Better Auth's options; migrations bring a database of their own. */
 export function authOptions(current: Config, database: Database) {
   const { previousSecret } = current;
-  const mailLater = mailer(database, current.secret);
+  const mailLater = createMailer(database, current.secret);
   return {
     appName: "Bearer Tasks",
     baseURL: current.baseUrl,
@@ -43,7 +43,7 @@ export function authOptions(current: Config, database: Database) {
         enabled: true,
         afterDelete: async ({ id }): Promise<void> => {
           const { adapter } = await getAuth().$context;
-          await adapter.deleteMany(linksOf(id));
+          await adapter.deleteMany(linksFilter(id));
         },
       },
     },
@@ -54,7 +54,7 @@ export function authOptions(current: Config, database: Database) {
     advanced: { ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] } },
     plugins: [
       accessTokens(current, database),
-      endings(),
+      revocationTracking(),
       ownSessions(),
       callbackPaths(),
       passwordStrength(),

@@ -26,9 +26,9 @@ export function authorizedFetch(accessToken: AccessToken): typeof fetch {
 
   return async (input, init) => {
     const token = await accessToken.get();
-    const answer = await send(input, init, token);
-    if (answer.status !== 401) return answer;
-    accessToken.refuse(token);
+    const response = await send(input, init, token);
+    if (response.status !== 401) return response;
+    accessToken.invalidate(token);
     return await send(input, init, await accessToken.get());
   };
 }

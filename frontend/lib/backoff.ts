@@ -1,7 +1,7 @@
 const FIRST_MS = 1_000;
-const LONGEST_MS = 30_000;
+const MAX_MS = 30_000;
 /** A server that asks for more is asked again after this. */
-const LONGEST_ASKED_MS = 60 * 60_000;
+const MAX_RETRY_AFTER_MS = 60 * 60_000;
 
 /**
  * Return the milliseconds that a response asks to wait (`Retry-After`, RFC 9110 §10.2.3), an hour at
@@ -9,12 +9,12 @@ const LONGEST_ASKED_MS = 60 * 60_000;
  */
 export function retryAfterOf({ headers }: Pick<Response, "headers">): number | null {
   const value = headers.get("Retry-After")?.trim() ?? "";
-  if (/^\d+$/.test(value)) return Math.min(Number(value) * 1000, LONGEST_ASKED_MS);
+  if (/^\d+$/.test(value)) return Math.min(Number(value) * 1000, MAX_RETRY_AFTER_MS);
   const moment = value.endsWith("GMT") ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(moment)) return null;
   const date = Date.parse(headers.get("Date") ?? "");
   const wait = moment - (Number.isNaN(date) ? Date.now() : date);
-  return Math.min(Math.max(wait, 0), LONGEST_ASKED_MS);
+  return Math.min(Math.max(wait, 0), MAX_RETRY_AFTER_MS);
 }
 
 /** The waits between tries: 1, 2, 4 … 30 seconds, and never less than the server asks for. */
@@ -24,7 +24,7 @@ export class Backoff {
   /** Return the milliseconds to wait after one more failure. */
   after(retryAfter: number | null): number {
     const own = this.#next;
-    this.#next = Math.min(own * 2, LONGEST_MS);
+    this.#next = Math.min(own * 2, MAX_MS);
     return Math.max(own, retryAfter ?? 0);
   }
 

@@ -1,6 +1,6 @@
 import { APIError, type BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
-import { leadsAway } from "./next-path";
+import { leavesApp } from "./next-path";
 
 /** The parameters by which a link or a page says where Better Auth shall send the browser next. */
 const NAMES = ["callbackURL", "errorCallbackURL", "newUserCallbackURL", "redirectTo"];
@@ -16,7 +16,7 @@ export function callbackPaths(): BetterAuthPlugin {
       before: [
         {
           matcher: ({ query, body }) =>
-            NAMES.some((name) => leadsAway(query?.[name]) || leadsAway(body?.[name])),
+            NAMES.some((name) => leavesApp(query?.[name]) || leavesApp(body?.[name])),
           handler: createAuthMiddleware(() => {
             throw new APIError("FORBIDDEN", { code: "INVALID_CALLBACK_URL" });
           }),

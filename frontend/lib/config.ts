@@ -90,20 +90,20 @@ function httpUrl(variable: string, value: string, example: string): string {
   return url.href;
 }
 
-const A_SECRET = "at least 32 bytes of UTF-8";
-const MAKE_A_SECRET =
+const SECRET_FORMAT = "at least 32 bytes of UTF-8";
+const SECRET_EXAMPLE =
   'the output of: python3 -c "import secrets; print(secrets.token_urlsafe(32))"';
 
 function longEnough(variable: string, value: string): string {
   if (Buffer.byteLength(value, "utf8") < 32) {
-    throw new ConfigError(variable, A_SECRET, MAKE_A_SECRET);
+    throw new ConfigError(variable, SECRET_FORMAT, SECRET_EXAMPLE);
   }
   return value;
 }
 
 function secret(env: Environment): string {
   const variable = "BETTER_AUTH_SECRET";
-  return longEnough(variable, required(env, variable, A_SECRET, MAKE_A_SECRET));
+  return longEnough(variable, required(env, variable, SECRET_FORMAT, SECRET_EXAMPLE));
 }
 
 function previousSecret(env: Environment): string | undefined {

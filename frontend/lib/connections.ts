@@ -46,7 +46,7 @@ export class Connections {
       throw error;
     });
     const { pool, isLimited } = await this.#opened;
-    return lent(await pool.connect(), isLimited ? null : this.#limits.statement);
+    return leased(await pool.connect(), isLimited ? null : this.#limits.statement);
   }
 
   /** Runs one statement on a connection of its own. */
@@ -97,7 +97,7 @@ const ENDS = /^\s*(commit|rollback|end)\s*;?\s*$/i;
  *
  * @param limit milliseconds to set in each transaction; null when the session has the limit.
  */
-function lent(client: PoolClient, limit: number | null): PoolClient {
+function leased(client: PoolClient, limit: number | null): PoolClient {
   const query = client.query.bind(client);
   let isBroken = false;
   let isBegun = false;

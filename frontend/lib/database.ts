@@ -41,23 +41,23 @@ class PreferringClient extends Client {
 
 /** pg's options for a URL, read as the API reads it. */
 export function poolOptions(url: string): PoolConfig {
-  const said = readDatabaseUrl(url);
+  const settings = readDatabaseUrl(url);
   return {
-    host: said.host,
-    port: said.port,
-    user: said.user,
-    database: said.database,
-    ...(said.password === null ? {} : { password: said.password }),
-    ssl: tlsOptions(said),
-    ...(said.sslmode === "prefer" ? { Client: PreferringClient } : {}),
-    sslnegotiation: said.sslnegotiation,
-    enableChannelBinding: said.channel_binding !== "disable",
-    ...(said.options === null ? {} : { options: said.options }),
+    host: settings.host,
+    port: settings.port,
+    user: settings.user,
+    database: settings.database,
+    ...(settings.password === null ? {} : { password: settings.password }),
+    ssl: tlsOptions(settings),
+    ...(settings.sslmode === "prefer" ? { Client: PreferringClient } : {}),
+    sslnegotiation: settings.sslnegotiation,
+    enableChannelBinding: settings.channel_binding !== "disable",
+    ...(settings.options === null ? {} : { options: settings.options }),
     connectionTimeoutMillis: 5000,
     query_timeout: 10_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    application_name: said.application_name ?? "bearer-tasks-frontend",
+    application_name: settings.application_name ?? "bearer-tasks-frontend",
   };
 }
 

@@ -20,9 +20,9 @@ const SYSTEMS: readonly (readonly [pattern: RegExp, name: string])[] = [
 ];
 
 /** A real one has some 200 characters. Of one made to be slow, no more than this is searched. */
-const LONGEST = 512;
+const MAX_LENGTH = 512;
 
-const find = (list: typeof BROWSERS, text: string) =>
+const firstMatch = (list: typeof BROWSERS, text: string) =>
   list.find(([pattern]) => pattern.test(text))?.[1];
 
 /**
@@ -30,9 +30,9 @@ const find = (list: typeof BROWSERS, text: string) =>
  * is called what it calls itself.
  */
 export function describeDevice(userAgent: string | null): string {
-  const text = userAgent?.slice(0, LONGEST) ?? "";
-  const browser = find(BROWSERS, text);
-  const system = find(SYSTEMS, text);
+  const text = userAgent?.slice(0, MAX_LENGTH) ?? "";
+  const browser = firstMatch(BROWSERS, text);
+  const system = firstMatch(SYSTEMS, text);
   if (browser) return system ? `${browser} on ${system}` : browser;
   if (system) return `A browser on ${system}`;
   const program = /^[\w.-]{1,40}(?=\/|$)/.exec(text)?.[0];

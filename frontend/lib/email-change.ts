@@ -3,18 +3,18 @@ import { createAuthEndpoint, sensitiveSessionMiddleware } from "better-auth/api"
 import { DatabaseError } from "pg";
 import * as z from "zod";
 import {
+  badRequest,
+  consumeLink,
   createLink,
   digest,
-  LINK_LIFE,
-  linksOf,
+  LINK_LIFETIME_MS,
+  linksFilter,
   type MailLater,
-  refused,
-  spendLink,
 } from "./mailed-links";
-import { member } from "./own-sessions";
+import { readMember } from "./own-sessions";
 
 /** Links that somebody may ask for within the life of one. */
-const MOST_LINKS = 5;
+const MAX_LINKS = 5;
 
 const UNIQUE_VIOLATION = "23505";
 
@@ -33,21 +33,21 @@ function requestEmail(baseUrl: string, mailLater: MailLater) {
     async (ctx) => {
       const { adapter, internalAdapter, password } = ctx.context;
       const { user } = ctx.context.session;
-      const wanted = z.email().max(255).toLowerCase().safeParse(member(ctx.body, "email"));
-      if (!wanted.success) throw refused("INVALID_EMAIL");
+      const wanted = z.email().max(255).toLowerCase().safeParse(readMember(ctx.body, "email"));
+      if (!wanted.success) throw badRequest("INVALID_EMAIL");
       const known = (await internalAdapter.findCredentialAccount(user.id))?.password;
-      if (!known) throw refused("INVALID_PASSWORD");
+      if (!known) throw badRequest("INVALID_PASSWORD");
       if (wanted.data !== user.email) {
-        const given = member(ctx.body, "password");
+        const given = readMember(ctx.body, "password");
         const isText =
           typeof given === "string" && given.length <= password.config.maxPasswordLength;
         const isRight = isText && (await password.verify({ hash: known, password: given }));
-        if (!isRight) throw refused("INVALID_PASSWORD");
+        if (!isRight) throw badRequest("INVALID_PASSWORD");
       }
-      const { model, where } = linksOf(user.id, "email");
-      const since = new Date(Date.now() - LINK_LIFE);
-      const lately = { field: "createdAt", operator: "gt" as const, value: since };
-      if ((await adapter.count({ model, where: [...where, lately] })) >= MOST_LINKS) {
+      const { model, where } = linksFilter(user.id, "email");
+      const since = new Date(Date.now() - LINK_LIFETIME_MS);
+      const isRecent = { field: "createdAt", operator: "gt" as const, value: since };
+      if ((await adapter.count({ model, where: [...where, isRecent] })) >= MAX_LINKS) {
         throw new APIError("TOO_MANY_REQUESTS");
       }
       const token = await createLink(ctx.context, {
@@ -78,14 +78,14 @@ function requestEmail(baseUrl: string, mailLater: MailLater) {
 const confirmEmail = (mailLater: MailLater) =>
   createAuthEndpoint("/confirm-email", { method: "POST" }, async (ctx) => {
     const { adapter, internalAdapter } = ctx.context;
-    const { userId, address, password, to } = await spendLink(
+    const { userId, address, password, to } = await consumeLink(
       ctx.context,
       "email",
-      member(ctx.body, "token"),
+      readMember(ctx.body, "token"),
     );
     const account = await internalAdapter.findCredentialAccount(userId);
     const known = account?.password;
-    if (!(known && to) || digest(known) !== password) throw refused("INVALID_TOKEN");
+    if (!(known && to) || digest(known) !== password) throw badRequest("INVALID_TOKEN");
     const unchanged = [
       { field: "id", value: account.id },
       { field: "password", value: known },
@@ -96,21 +96,21 @@ const confirmEmail = (mailLater: MailLater) =>
     ];
     const update = { email: to, emailVerified: true };
     try {
-      await adapter.transaction(async (together) => {
+      await adapter.transaction(async (transaction) => {
         // Holds the password as it is until the address is written: a reset waits, and finds another one.
         const same = { password: known };
-        const held = await together.updateMany({
+        const held = await transaction.updateMany({
           model: "account",
           where: unchanged,
           update: same,
         });
         const written =
-          held && (await together.updateMany({ model: "user", where: holder, update }));
-        if (!written) throw refused("INVALID_TOKEN");
+          held && (await transaction.updateMany({ model: "user", where: holder, update }));
+        if (!written) throw badRequest("INVALID_TOKEN");
       });
     } catch (error) {
       if (!(error instanceof DatabaseError && error.code === UNIQUE_VIOLATION)) throw error;
-      throw refused("USER_ALREADY_EXISTS");
+      throw badRequest("USER_ALREADY_EXISTS");
     }
     if (address !== to) {
       mailLater("address changed", address, "Your address was changed", () => [

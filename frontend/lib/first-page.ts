@@ -1,11 +1,11 @@
 import { headers } from "next/headers";
 import { Client, fetchExchange, mapExchange } from "urql";
 import type { Task } from "@/components/tasks/task";
-import { questionOf, type View } from "@/components/tasks/view";
+import { toQueryVariables, type View } from "@/components/tasks/view";
 import { FirstPageDocument } from "@/gql/graphql";
 import { getAuth } from "./auth";
 import { config } from "./config";
-import { withItsHash } from "./graphql";
+import { withDocumentHash } from "./graphql";
 import { reasonOf } from "./reason";
 
 /** More than a tall screen shows; the browser reads the rest. */
@@ -24,14 +24,14 @@ export async function firstPage(view: View, today: string): Promise<readonly Tas
     const client = new Client({
       url: graphqlUrl,
       preferGetMethod: false,
-      exchanges: [mapExchange({ onOperation: withItsHash }), fetchExchange],
+      exchanges: [mapExchange({ onOperation: withDocumentHash }), fetchExchange],
       fetchOptions: () => ({
         headers: { authorization: `Bearer ${token}` },
         cache: "no-store",
         signal: AbortSignal.timeout(TIMEOUT_MS),
       }),
     });
-    const variables = { first: FIRST, ...questionOf(view, today) };
+    const variables = { first: FIRST, ...toQueryVariables(view, today) };
     const { data, error } = await client.query(FirstPageDocument, variables).toPromise();
     if (data) return data.tasks.nodes;
     throw error ?? new Error("no data");

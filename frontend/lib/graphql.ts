@@ -45,19 +45,19 @@ function isUnauthenticated(error: CombinedError): boolean {
 export function failureCode(error: CombinedError): FailureCode {
   const { networkError, response } = error;
   if (networkError instanceof SessionOverError) return "UNAUTHENTICATED";
-  if (networkError instanceof TokenUnavailableError) return withoutCode(networkError.status);
+  if (networkError instanceof TokenUnavailableError) return codeOfStatus(networkError.status);
   if (networkError instanceof UnreachableError) return "UNREACHABLE";
   const code = error.graphQLErrors[0]?.extensions.code;
   if (isCode(code)) return code;
   if (!networkError) return "UNEXPECTED";
   // A proxy's own page, or an answer that was cut off; without a response nothing was asked.
-  return isResponse(response) ? withoutCode(response.status) : "FAULT";
+  return isResponse(response) ? codeOfStatus(response.status) : "FAULT";
 }
 
 const isResponse = (response: unknown): response is Response => response instanceof Object;
 
 /** What a status says without a code beside it; undefined and 200 are no whole answer. */
-function withoutCode(status: number | undefined): FailureCode {
+function codeOfStatus(status: number | undefined): FailureCode {
   if (status === undefined || status < 300) return "UNREACHABLE";
   if (status === 429) return "RATE_LIMITED";
   return status === 408 || status >= 500 ? "UNAVAILABLE" : "UNEXPECTED";
@@ -75,7 +75,7 @@ export function retryAfterIn({ networkError, response }: CombinedError): number 
 }
 
 /** The failure in words for the person who met it. */
-export function explain(error: CombinedError): string {
+export function apiErrorMessage(error: CombinedError): string {
   switch (failureCode(error)) {
     case "UNREACHABLE":
       return "No answer from the server. Check your connection and try again.";
@@ -102,7 +102,7 @@ export function explain(error: CombinedError): string {
  * With the hash that codegen wrote beside a document of ours, by which an API that trusts these alone
  * knows it. The text goes along (urql calls that a miss): one that does not needs no second request.
  */
-export function withItsHash(operation: Operation): Operation {
+export function withDocumentHash(operation: Operation): Operation {
   const meta = "__meta__" in operation.query ? operation.query.__meta__ : undefined;
   const hash = meta instanceof Object && "hash" in meta ? meta.hash : undefined;
   if (typeof hash !== "string") return operation;
@@ -127,7 +127,7 @@ export function createClient(
     fetch: authorizedFetch(accessToken),
     exchanges: [
       mapExchange({
-        onOperation: withItsHash,
+        onOperation: withDocumentHash,
         onError: (error) => {
           if (failureCode(error) === "FAULT") console.error(error.networkError ?? error);
           if (error.networkError instanceof SessionOverError) onSignedOut("session-over");

@@ -12,27 +12,27 @@ type Close = () => void;
 const open: Close[] = [];
 
 /** Return how many dialogs were open when the current entry was made. */
-const depthHere = (): number => Number(window.history.state?.dialogs ?? 0);
+const currentDepth = (): number => Number(window.history.state?.dialogs ?? 0);
 
 let depth = 0;
 
 function onPopState() {
   const before = depth;
-  depth = depthHere();
+  depth = currentDepth();
   if (depth >= before) return; // Forward, or from one view to another.
   if (open.length > depth) for (const close of open.slice(depth).reverse()) close();
   else window.history.back(); // The dialog of that entry is closed already.
 }
 
 if (typeof window !== "undefined") {
-  depth = depthHere();
+  depth = currentDepth();
   window.addEventListener("popstate", onPopState);
 }
 
 /** Make Back call `close`, until the returned function says that the dialog is closed. */
 export function closeOnBack(close: Close): Close {
   open.push(close);
-  depth = depthHere();
+  depth = currentDepth();
   if (depth < open.length) {
     depth = open.length;
     window.history.pushState({ ...window.history.state, dialogs: depth }, "");
@@ -46,8 +46,8 @@ export function closeOnBack(close: Close): Close {
  * @param isStep whether Back shall lead to where the person is now.
  */
 export function goTo(path: string, isStep: boolean): void {
-  if (!isStep) window.history.replaceState({ dialogs: depthHere() }, "", path);
-  else if (depthHere() > 0) window.history.replaceState(null, "", path);
+  if (!isStep) window.history.replaceState({ dialogs: currentDepth() }, "", path);
+  else if (currentDepth() > 0) window.history.replaceState(null, "", path);
   else window.history.pushState(null, "", path);
-  depth = depthHere();
+  depth = currentDepth();
 }

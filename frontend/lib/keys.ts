@@ -19,7 +19,7 @@ export function accessTokens(config: Config, database: Database) {
   });
   if (ofKeySet) return plugin;
   // An API that starts after signing went back to the secret must still be able to fetch them.
-  const { getJwks } = jwt(formerKeySet(config)).endpoints;
+  const { getJwks } = jwt(previousKeySet(config)).endpoints;
   return { ...plugin, endpoints: { ...plugin.endpoints, getJwks } };
 }
 
@@ -64,25 +64,25 @@ const KEY_PAIRS = {
 // An arbitrary number, the same in every process; the migrations lock under another.
 const LOCK = "7238619340925514";
 /** No key lives so long that there are more. */
-const MOST_KEYS = 1000;
+const MAX_KEYS = 1000;
 
 /** Seconds that a key is served after it signed last: as long as a token, and clocks that differ. */
 const gracePeriodOf = ({ accessTokenMaxAge }: Config) => accessTokenMaxAge + 120;
 
-const everyKey = (ctx: GenericEndpointContext): Promise<Jwk[]> =>
+const allKeys = (ctx: GenericEndpointContext): Promise<Jwk[]> =>
   ctx.context.adapter.findMany<Jwk>({
     model: "jwks",
-    limit: MOST_KEYS,
+    limit: MAX_KEYS,
     sortBy: { field: "createdAt", direction: "desc" },
   });
 
 /** The key pairs that signed before the secret did, if any: served, and never made. */
-function formerKeySet(config: Config): JwtOptions {
+function previousKeySet(config: Config): JwtOptions {
   return {
     jwks: { gracePeriod: gracePeriodOf(config) },
     adapter: {
       getJwks: async (ctx) => {
-        const keys = await everyKey(ctx);
+        const keys = await allKeys(ctx);
         if (keys.length === 0) throw new APIError("NOT_FOUND");
         return keys;
       },
@@ -100,7 +100,7 @@ function formerKeySet(config: Config): JwtOptions {
 function keySet(config: Config, database: Database): JwtOptions {
   const alg = config.tokenAlgorithm;
   /** Milliseconds that a key is served before it signs. */
-  const ahead = Math.min(600, config.keyRotation / 2) * 1000;
+  const publishAhead = Math.min(600, config.keyRotation / 2) * 1000;
   const gracePeriod = gracePeriodOf(config);
 
   const liveKeys = (keys: Jwk[], at: number) =>
@@ -110,7 +110,7 @@ function keySet(config: Config, database: Database): JwtOptions {
   function keyInUse(keys: Jwk[]): Jwk | undefined {
     const now = Date.now();
     const live = liveKeys(keys, now);
-    return live.find((key) => key.createdAt.getTime() <= now - ahead) ?? live.at(-1);
+    return live.find((key) => key.createdAt.getTime() <= now - publishAhead) ?? live.at(-1);
   }
 
   let making: Promise<unknown> | undefined;
@@ -128,7 +128,7 @@ function keySet(config: Config, database: Database): JwtOptions {
     try {
       await client.query("BEGIN");
       await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
-      let kept = keyInUse(liveKeys(await everyKey(ctx), Date.now() + ahead));
+      let kept = keyInUse(liveKeys(await allKeys(ctx), Date.now() + publishAhead));
       if (!kept) {
         const forgotten = new Date(Date.now() - gracePeriod * 1000);
         await client.query(`DELETE FROM public.jwks WHERE "expiresAt" < $1`, [forgotten]);
@@ -146,16 +146,16 @@ function keySet(config: Config, database: Database): JwtOptions {
   const options: JwtOptions = {
     jwks: {
       keyPairConfig: KEY_PAIRS[alg],
-      rotationInterval: config.keyRotation + ahead / 1000,
+      rotationInterval: config.keyRotation + publishAhead / 1000,
       gracePeriod,
     },
     jwt: claims(config),
     adapter: {
       getJwks: async (ctx) => {
-        let keys = await everyKey(ctx);
-        if (liveKeys(keys, Date.now() + ahead).length === 0) {
+        let keys = await allKeys(ctx);
+        if (liveKeys(keys, Date.now() + publishAhead).length === 0) {
           await makeKey(ctx);
-          keys = await everyKey(ctx);
+          keys = await allKeys(ctx);
         }
         if (ctx.path === "/jwks") return keys;
         const key = keyInUse(keys);

@@ -3,20 +3,22 @@ type Write = (...said: unknown[]) => void;
 
 const SECOND_MS = 1000;
 /** Kinds of lines that are told apart within a second; any others share one limit. */
-const MOST_KINDS = 50;
-const LONGEST_KIND = 80;
+const MAX_KINDS = 50;
+const MAX_KIND_LENGTH = 80;
 
 /**
  * What a line has in common with others that differ in what was asked for: its words up to a quotation
  * mark or a bracket, without names, addresses and numbers.
  */
-function kindOf(said: readonly unknown[]): string {
-  const words = said.map((part) => (part instanceof Error ? `${part.name} ${part.message}` : part));
+function kindOf(parts: readonly unknown[]): string {
+  const words = parts.map((part) =>
+    part instanceof Error ? `${part.name} ${part.message}` : part,
+  );
   const [line = ""] = words.join(" ").trimStart().split("\n");
   return line
     .replace(/["'`([{].*/, "")
     .replace(/\S*[\d@/\\]\S*/g, "")
-    .slice(0, LONGEST_KIND);
+    .slice(0, MAX_KIND_LENGTH);
 }
 
 /** Says of each line how many of its kind were left out before it; null when it is left out itself. */
@@ -24,9 +26,9 @@ function counter(clock: () => number) {
   const kinds = new Map<string, { since: number; leftOut: number }>();
 
   function known(own: string, now: number): string {
-    if (kinds.has(own) || kinds.size < MOST_KINDS) return own;
+    if (kinds.has(own) || kinds.size < MAX_KINDS) return own;
     for (const [kind, { since }] of kinds) if (now >= since + SECOND_MS) kinds.delete(kind);
-    return kinds.size < MOST_KINDS ? own : "others";
+    return kinds.size < MAX_KINDS ? own : "others";
   }
 
   return (own: string): number | null => {

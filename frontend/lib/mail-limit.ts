@@ -19,7 +19,7 @@ const SCHEMA = [
   `CREATE INDEX IF NOT EXISTS mail_limit_full ON public.mail_limit (full_at)`,
 ];
 
-const TAKE = `
+const CONSUME = `
   INSERT INTO public.mail_limit (recipient, full_at) VALUES ($1, now() + interval '1 hour')
   ON CONFLICT (recipient) DO UPDATE
     SET full_at = greatest(mail_limit.full_at, now()) + interval '1 hour'
@@ -51,7 +51,7 @@ export function mailboxOf(address: string): string {
  * Takes one mail of this kind from what the recipient may still get, for all processes on this
  * database, and returns whether there was one. Addresses are stored as hashes under `key` alone.
  */
-export async function takeMail(
+export async function consumeMailQuota(
   database: Database,
   key: Uint8Array,
   kind: string,
@@ -64,7 +64,7 @@ export async function takeMail(
   let broken = true;
   try {
     await client.query(FORGET, []);
-    const taken = await client.query(TAKE, [recipient]);
+    const taken = await client.query(CONSUME, [recipient]);
     broken = false;
     return taken.rowCount === 1;
   } finally {

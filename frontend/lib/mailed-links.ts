@@ -4,10 +4,10 @@ import * as z from "zod";
 import type { Database } from "./database";
 import { deriveKey } from "./keys";
 import { sendMail } from "./mail";
-import { takeMail } from "./mail-limit";
+import { consumeMailQuota } from "./mail-limit";
 
 /** Milliseconds that a link works. */
-export const LINK_LIFE = 60 * 60_000;
+export const LINK_LIFETIME_MS = 60 * 60_000;
 
 /** What a link is for, and whose it is: the account with this id, while this is its address. */
 const Link = z.object({
@@ -29,7 +29,7 @@ export const digest = (text: string) => createHash("sha256").update(text).digest
 /** Whoever reads the database finds no link in it. */
 const identifierOf = (purpose: Purpose, token: string) => `link:${purpose}:${digest(token)}`;
 
-export const refused = (code: string) => new APIError("BAD_REQUEST", { code });
+export const badRequest = (code: string) => new APIError("BAD_REQUEST", { code });
 
 /** The token of a new link. It is nothing but chance: no secret of this app makes one. */
 export async function createLink({ internalAdapter }: AuthContext, link: Link): Promise<string> {
@@ -37,13 +37,13 @@ export async function createLink({ internalAdapter }: AuthContext, link: Link): 
   await internalAdapter.createVerificationValue({
     identifier: identifierOf(link.purpose, token),
     value: JSON.stringify(link),
-    expiresAt: new Date(Date.now() + LINK_LIFE),
+    expiresAt: new Date(Date.now() + LINK_LIFETIME_MS),
   });
   return token;
 }
 
 /** What a link stands for, if it may still be good. */
-export async function linkOf(
+export async function findLink(
   internalAdapter: Adapter,
   purpose: Purpose,
   token: string,
@@ -57,19 +57,19 @@ export async function linkOf(
  *
  * @throws 400 `INVALID_TOKEN` for what is none, or no longer.
  */
-export async function spendLink(
+export async function consumeLink(
   { internalAdapter }: AuthContext,
   purpose: Purpose,
   token: unknown,
 ): Promise<Link> {
-  if (typeof token !== "string") throw refused("INVALID_TOKEN");
+  if (typeof token !== "string") throw badRequest("INVALID_TOKEN");
   const found = await internalAdapter.consumeVerificationValue(identifierOf(purpose, token));
-  if (!found || found.expiresAt <= new Date()) throw refused("INVALID_TOKEN");
+  if (!found || found.expiresAt <= new Date()) throw badRequest("INVALID_TOKEN");
   return Link.parse(JSON.parse(found.value));
 }
 
 /** Every link of somebody's, or those of one purpose. */
-export function linksOf(userId: string, purpose?: Purpose) {
+export function linksFilter(userId: string, purpose?: Purpose) {
   const start = purpose === undefined ? { userId } : { userId, purpose };
   const value = { field: "value", operator: "starts_with" as const };
   return {
@@ -95,11 +95,11 @@ export type MailLater = (
 ) => void;
 
 /** Sends mails within the limits of their recipients, which all processes on this database share. */
-export function mailer(database: Database, secret: string): MailLater {
+export function createMailer(database: Database, secret: string): MailLater {
   const key = deriveKey(secret, "bearer-tasks/mail-limit/v1");
   return (kind, to, subject, paragraphs) => {
     async function send(): Promise<void> {
-      if (!(await takeMail(database, key, kind, to))) {
+      if (!(await consumeMailQuota(database, key, kind, to))) {
         console.info("frontend: a mail was left out, since its recipient had too many lately");
         return;
       }

@@ -17,7 +17,7 @@ function parsedPath(value: string): URL | null {
 }
 
 /** Whether it starts like a path of this app, and a browser that is sent there leaves it. */
-export function leadsAway(value: unknown): boolean {
+export function leavesApp(value: unknown): boolean {
   return typeof value === "string" && value.startsWith("/") && parsedPath(value) === null;
 }
 

@@ -11,7 +11,7 @@ type Listener = {
 };
 
 /** A tab that hangs with the lock costs the others this, once each. */
-const TURN_MS = 5_000;
+const LOCK_TIMEOUT_MS = 5_000;
 
 const isAge = (value: unknown): value is number =>
   typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY;
@@ -53,19 +53,19 @@ export class OtherTabs {
       const message = read(data);
       if (message?.kind === "token") {
         // A tab that was frozen reads its messages late.
-        const late = Math.max(0, Date.now() - message.sentAt);
-        onToken({ token: message.token, age: message.age + late });
+        const delay = Math.max(0, Date.now() - message.sentAt);
+        onToken({ token: message.token, age: message.age + delay });
       }
       const answer = message?.kind === "wanted" ? onWanted() : undefined;
-      if (answer) this.tell(answer);
+      if (answer) this.share(answer);
     };
   }
 
-  tell({ token, age }: SharedToken): void {
+  share({ token, age }: SharedToken): void {
     this.#post({ kind: "token", token, age, sentAt: Date.now() });
   }
 
-  ask(): void {
+  requestToken(): void {
     this.#post({ kind: "wanted" });
   }
 
@@ -74,19 +74,19 @@ export class OtherTabs {
   }
 
   /** Runs `work` while no other tab runs its own; after 5 seconds of waiting, or without locks, at once. */
-  async takeTurn<T>(work: () => Promise<T>, given: AbortSignal): Promise<T> {
-    let isMine = false;
+  async withLock<T>(work: () => Promise<T>, given: AbortSignal): Promise<T> {
+    let hasLock = false;
     const tooLong = new AbortController();
-    const timer = setTimeout(() => tooLong.abort(), TURN_MS);
+    const timer = setTimeout(() => tooLong.abort(), LOCK_TIMEOUT_MS);
     const signal = AbortSignal.any([given, tooLong.signal]);
     try {
       return await navigator.locks.request(this.#name, { signal }, () => {
-        isMine = true;
+        hasLock = true;
         clearTimeout(timer);
         return work();
       });
     } catch (error) {
-      if (isMine || given.aborted) throw error;
+      if (hasLock || given.aborted) throw error;
       return await work();
     } finally {
       clearTimeout(timer);
@@ -94,7 +94,7 @@ export class OtherTabs {
   }
 
   /** Shows the others that this tab holds a token issued at that second, until `hide`. */
-  async show(issuedAt: number): Promise<void> {
+  async announce(issuedAt: number): Promise<void> {
     if (!this.#channel) return;
     const before = this.#release;
     await new Promise<void>((shown) => {
@@ -112,13 +112,13 @@ export class OtherTabs {
     before?.();
   }
 
-  hide(): void {
+  withdraw(): void {
     this.#release?.();
     this.#release = undefined;
   }
 
   /** Whether any tab holds a token issued after that second. */
-  async haveNewerThan(issuedAt: number): Promise<boolean> {
+  async hasNewerThan(issuedAt: number): Promise<boolean> {
     const { held = [] } = await navigator.locks.query();
     const prefix = `${this.#name}:`;
     return held.some(
@@ -127,7 +127,7 @@ export class OtherTabs {
   }
 
   close(): void {
-    this.hide();
+    this.withdraw();
     this.#channel?.close();
     this.#channel = undefined;
   }

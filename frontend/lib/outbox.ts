@@ -8,14 +8,14 @@ import { reasonOf } from "./reason";
 import type { Push, SecurityEvent } from "./security-events";
 
 /** How long a request waits for the API to hear of what it ended, in milliseconds. */
-const PATIENCE_MS = 2000;
-const AT_ONCE = 16;
+const DELIVERY_TIMEOUT_MS = 2000;
+const CONCURRENT_PUSHES = 16;
 const BATCH = 64;
 const SWEEP_MS = 1000;
 /** The API asks for seconds. What asks for more is something else, and a sign-out shall arrive. */
-const LONGEST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 /** Less than a claim holds, so that no other process pushes the same meanwhile. */
-const SWEEP_LASTS_MS = 8000;
+const SWEEP_TIMEOUT_MS = 8000;
 const FORGET_MS = 60_000;
 
 /** Each runs on its own: together they would hold the locks of both tables. */
@@ -59,20 +59,20 @@ export async function prepareOutbox(client: ClientBase): Promise<void> {
   for (const statement of SCHEMA) await client.query(statement);
 }
 
-const ending = new AsyncLocalStorage<Set<string>>();
+const affectedUsers = new AsyncLocalStorage<Set<string>>();
 
 /**
  * Notes whose sessions the current request may have ended: whoever asked for a change with a session of
  * theirs, and whoever Better Auth says, for those who have none. Which ones, the outbox alone knows.
  */
-export function endings(): BetterAuthPlugin {
+export function revocationTracking(): BetterAuthPlugin {
   return {
     id: "endings",
     init: () => ({
       options: {
         databaseHooks: {
-          session: { delete: { after: async ({ userId }) => noteEnding(userId) } },
-          user: { delete: { after: async ({ id }) => noteEnding(id) } },
+          session: { delete: { after: async ({ userId }) => noteRevocation(userId) } },
+          user: { delete: { after: async ({ id }) => noteRevocation(id) } },
         },
       },
     }),
@@ -80,7 +80,9 @@ export function endings(): BetterAuthPlugin {
       after: [
         {
           matcher: (ctx) => ctx.request?.method === "POST",
-          handler: createAuthMiddleware(async (ctx) => noteEnding(ctx.context.session?.user.id)),
+          handler: createAuthMiddleware(async (ctx) =>
+            noteRevocation(ctx.context.session?.user.id),
+          ),
         },
       ],
     },
@@ -88,15 +90,17 @@ export function endings(): BetterAuthPlugin {
 }
 
 /** Whose sessions or account this request may have ended, where Better Auth cannot know. */
-export function noteEnding(userId: string | undefined): void {
-  if (userId) ending.getStore()?.add(userId);
+export function noteRevocation(userId: string | undefined): void {
+  if (userId) affectedUsers.getStore()?.add(userId);
 }
 
 /** Runs `work` and says whose sessions or accounts it may have ended. */
-export async function watchEndings<T>(work: () => Promise<T>): Promise<[T, whose: Set<string>]> {
-  const whose = new Set<string>();
-  const result = await ending.run(whose, work);
-  return [result, whose];
+export async function trackRevocations<T>(
+  work: () => Promise<T>,
+): Promise<[T, whose: Set<string>]> {
+  const userIds = new Set<string>();
+  const result = await affectedUsers.run(userIds, work);
+  return [result, userIds];
 }
 
 // A claim runs out by itself: what a process that died had claimed is pushed by another.
@@ -106,7 +110,7 @@ const CLAIM = `
 const CLAIMED = `
   RETURNING jti, txn, user_id AS "userId", session_id AS "sessionId", ended_at AS "endedAt"`;
 
-async function claimNewOf(pool: Connections, users: string[]): Promise<SecurityEvent[]> {
+async function claimNew(pool: Connections, users: string[]): Promise<SecurityEvent[]> {
   const claimed = await pool.query<SecurityEvent>(
     `${CLAIM} WHERE jti IN (
       SELECT jti FROM public.security_event_outbox WHERE user_id = ANY($1) AND attempts = 0
@@ -136,7 +140,7 @@ async function deliver(
   events: SecurityEvent[],
   signal: AbortSignal,
 ): Promise<{ answered: number; problem: string | undefined; wait: number }> {
-  const left = [...events];
+  const remaining = [...events];
   const taken: string[] = [];
   const refused: string[] = [];
   const failed: string[] = [];
@@ -145,18 +149,22 @@ async function deliver(
 
   async function pushSome(): Promise<void> {
     // Once as many failed as are pushed at once, the others would too.
-    for (let event = left.pop(); event; event = failed.length < AT_ONCE ? left.pop() : undefined) {
+    for (
+      let event = remaining.pop();
+      event;
+      event = failed.length < CONCURRENT_PUSHES ? remaining.pop() : undefined
+    ) {
       const outcome = await push(event, signal);
       if (outcome === "taken") taken.push(event.jti);
       else if (outcome === "refused") refused.push(event.jti);
       else {
         failed.push(event.jti);
         problem = outcome.later;
-        wait = Math.min(Math.max(wait, outcome.retryAfter), LONGEST_WAIT_MS);
+        wait = Math.min(Math.max(wait, outcome.retryAfter), MAX_WAIT_MS);
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, pushSome));
+  await Promise.all(Array.from({ length: CONCURRENT_PUSHES }, pushSome));
 
   if (taken.length > 0) {
     await pool.query("DELETE FROM public.security_event_outbox WHERE jti = ANY($1)", [taken]);
@@ -179,25 +187,23 @@ async function deliver(
  * Tells the API of what these people's request just ended, and comes back when it has heard, when it
  * cannot be reached, or after two seconds: the sweeper goes on from there. Never throws.
  */
-export async function deliverAtOnce(
-  pool: Connections,
-  push: Push,
-  users: Set<string>,
-): Promise<void> {
-  const patience = new AbortController();
-  const { signal } = patience;
-  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
-  const ranOut = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+export async function deliverNow(pool: Connections, push: Push, users: Set<string>): Promise<void> {
+  const timeout = new AbortController();
+  const { signal } = timeout;
+  const timer = setTimeout(() => timeout.abort(), DELIVERY_TIMEOUT_MS);
+  const timedOut = new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve()),
+  );
 
   async function work(): Promise<void> {
-    const whose = [...users];
-    await deliver(pool, push, await claimNewOf(pool, whose), signal);
-    while (!signal.aborted && (await isClaimed(pool, whose))) await sleep(20);
+    const userIds = [...users];
+    await deliver(pool, push, await claimNew(pool, userIds), signal);
+    while (!signal.aborted && (await isClaimed(pool, userIds))) await sleep(20);
   }
   const done = work().catch((error: unknown) => {
     console.warn(`security events: left to the next sweep (${reasonOf(error)})`);
   });
-  await Promise.race([done, ranOut]);
+  await Promise.race([done, timedOut]);
   clearTimeout(timer);
 }
 
@@ -219,7 +225,7 @@ async function isClaimed(pool: Connections, users: string[]): Promise<boolean> {
  */
 export function sweepOutbox(pool: Connections, push: Push, lifetime: number): void {
   let isReachable = true;
-  let trouble = "";
+  let lastError = "";
   let forgetAt = 0;
 
   /** Returns the milliseconds until the next one. */
@@ -239,7 +245,7 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
       pool,
       push,
       events,
-      AbortSignal.timeout(SWEEP_LASTS_MS),
+      AbortSignal.timeout(SWEEP_TIMEOUT_MS),
     );
     if (isReachable !== answered > 0) {
       isReachable = answered > 0;
@@ -253,10 +259,11 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     let wait = SWEEP_MS;
     try {
       wait = await sweep();
-      trouble = "";
+      lastError = "";
     } catch (error) {
-      if (!trouble) console.warn(`security events: the outbox cannot be read (${reasonOf(error)})`);
-      trouble = reasonOf(error);
+      if (!lastError)
+        console.warn(`security events: the outbox cannot be read (${reasonOf(error)})`);
+      lastError = reasonOf(error);
     }
     // Never what keeps the process alive.
     setTimeout(again, wait).unref();

@@ -21,7 +21,7 @@ export const REPLACED_PATHS = [
 export const SERVER_PATHS = ["/verify-password"];
 
 /** Answers that hold the session's token, for programs that cannot keep cookies. Pages can. */
-const SHOW_TOKEN: ReadonlySet<string> = new Set([
+const TOKEN_PATHS: ReadonlySet<string> = new Set([
   "/get-session",
   "/sign-in/email",
   "/sign-up/email",
@@ -33,14 +33,14 @@ const PASSWORD_PATHS: ReadonlySet<string> = new Set(["/delete-user", "/reset-pas
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /** What a caller gave under this name, if it gave an object. */
-export function member(value: unknown, name: string): unknown {
+export function readMember(value: unknown, name: string): unknown {
   return isObject(value) ? Reflect.get(value, name) : undefined;
 }
 
 /** The answer as a page may read it. */
 function withoutToken(answer: object): object {
   const { token: _, ...rest }: { token?: unknown } = answer;
-  const session = member(rest, "session");
+  const session = readMember(rest, "session");
   return isObject(session) ? { ...rest, session: withoutToken(session) } : rest;
 }
 
@@ -60,7 +60,7 @@ export function ownSessions() {
         "/end-session",
         { method: "POST", use: [sensitiveSessionMiddleware], requireHeaders: true },
         async (ctx) => {
-          const id = member(ctx.body, "id");
+          const id = readMember(ctx.body, "id");
           if (typeof id !== "string")
             throw new APIError("BAD_REQUEST", { message: "id is missing" });
           await ctx.context.adapter.deleteMany({
@@ -94,7 +94,7 @@ export function ownSessions() {
       before: [
         {
           // Better Auth would let a session of the last 24 hours delete the account without it.
-          matcher: ({ path, body }) => path === "/delete-user" && !member(body, "password"),
+          matcher: ({ path, body }) => path === "/delete-user" && !readMember(body, "password"),
           handler: createAuthMiddleware(() => {
             throw new APIError("BAD_REQUEST", { code: "INVALID_PASSWORD" });
           }),
@@ -103,7 +103,7 @@ export function ownSessions() {
       after: [
         {
           // Calls of this server's own pages carry no request, and may know it.
-          matcher: ({ path, request }) => request !== undefined && SHOW_TOKEN.has(path ?? ""),
+          matcher: ({ path, request }) => request !== undefined && TOKEN_PATHS.has(path ?? ""),
           handler: createAuthMiddleware(async (ctx) => {
             const { returned } = ctx.context;
             if (isObject(returned) && !(returned instanceof Error)) {

@@ -1,11 +1,11 @@
 import type { BetterAuthPlugin } from "better-auth";
 import { createAuthEndpoint } from "better-auth/api";
 import * as z from "zod";
-import { createLink, linksOf, type MailLater, refused, spendLink } from "./mailed-links";
-import { noteEnding } from "./outbox";
-import { member } from "./own-sessions";
+import { badRequest, consumeLink, createLink, linksFilter, type MailLater } from "./mailed-links";
+import { noteRevocation } from "./outbox";
+import { readMember } from "./own-sessions";
 
-const ON_ITS_WAY = { status: true };
+const ACCEPTED = { status: true };
 
 /**
  * `POST /request-password-reset` in place of Better Auth's: mails a link to choose a new password with.
@@ -17,8 +17,8 @@ const ON_ITS_WAY = { status: true };
 function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
   return createAuthEndpoint("/request-password-reset", { method: "POST" }, async (ctx) => {
     const { internalAdapter } = ctx.context;
-    const given = z.email().max(255).toLowerCase().safeParse(member(ctx.body, "email"));
-    if (!given.success) throw refused("INVALID_EMAIL");
+    const given = z.email().max(255).toLowerCase().safeParse(readMember(ctx.body, "email"));
+    if (!given.success) throw badRequest("INVALID_EMAIL");
     const address = given.data;
     const found = await internalAdapter.findUserByEmail(address);
     if (found) {
@@ -32,7 +32,7 @@ function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
         ];
       });
     }
-    return ctx.json(ON_ITS_WAY);
+    return ctx.json(ACCEPTED);
   });
 }
 
@@ -48,31 +48,35 @@ function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
  */
 const resetPassword = createAuthEndpoint("/reset-password", { method: "POST" }, async (ctx) => {
   const { adapter, internalAdapter, password } = ctx.context;
-  const wanted = member(ctx.body, "newPassword");
+  const wanted = readMember(ctx.body, "newPassword");
   const { minPasswordLength: least, maxPasswordLength: most } = password.config;
-  if (typeof wanted !== "string" || wanted.length < least) throw refused("PASSWORD_TOO_SHORT");
-  if (wanted.length > most) throw refused("PASSWORD_TOO_LONG");
-  const { userId, address } = await spendLink(ctx.context, "password", member(ctx.body, "token"));
+  if (typeof wanted !== "string" || wanted.length < least) throw badRequest("PASSWORD_TOO_SHORT");
+  if (wanted.length > most) throw badRequest("PASSWORD_TOO_LONG");
+  const { userId, address } = await consumeLink(
+    ctx.context,
+    "password",
+    readMember(ctx.body, "token"),
+  );
   const account = await internalAdapter.findCredentialAccount(userId);
-  if (!account) throw refused("INVALID_TOKEN");
+  if (!account) throw badRequest("INVALID_TOKEN");
   const hash = await password.hash(wanted);
   const ofUser = [{ field: "userId", value: userId }];
-  await adapter.transaction(async (together) => {
+  await adapter.transaction(async (transaction) => {
     const own = [{ field: "id", value: account.id }];
-    await together.updateMany({ model: "account", where: own, update: { password: hash } });
+    await transaction.updateMany({ model: "account", where: own, update: { password: hash } });
     const holder = [
       { field: "id", value: userId },
       { field: "email", value: address },
     ];
     const update = { email: address };
-    const held = await together.updateMany({ model: "user", where: holder, update });
-    if (!held) throw refused("INVALID_TOKEN");
-    await together.deleteMany({ model: "session", where: ofUser });
-    await together.deleteMany(linksOf(userId, "password"));
+    const held = await transaction.updateMany({ model: "user", where: holder, update });
+    if (!held) throw badRequest("INVALID_TOKEN");
+    await transaction.deleteMany({ model: "session", where: ofUser });
+    await transaction.deleteMany(linksFilter(userId, "password"));
   });
   // And those that began before the new password could be seen: what begins now is held against it.
   await adapter.deleteMany({ model: "session", where: ofUser });
-  noteEnding(userId);
+  noteRevocation(userId);
   return ctx.json({ status: true });
 });
 

@@ -1,8 +1,8 @@
 import type { BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
 import { isCommonPassword } from "./common-passwords";
-import { refused } from "./mailed-links";
-import { member } from "./own-sessions";
+import { badRequest } from "./mailed-links";
+import { readMember } from "./own-sessions";
 
 /** Each path that sets a password, and the member of its body that holds the new one. */
 const NEW_PASSWORD: Readonly<Record<string, string>> = {
@@ -12,7 +12,7 @@ const NEW_PASSWORD: Readonly<Record<string, string>> = {
 };
 
 function textOf(body: unknown, name: string): string {
-  const value = member(body, name);
+  const value = readMember(body, name);
   return typeof value === "string" ? value : "";
 }
 
@@ -35,7 +35,7 @@ export function passwordStrength(): BetterAuthPlugin {
             const wanted = textOf(ctx.body, NEW_PASSWORD[ctx.path] ?? "");
             const hasLength = wanted.length >= least && wanted.length <= most;
             if (hasLength && isCommonPassword(wanted, textOf(ctx.body, "email"))) {
-              throw refused("PASSWORD_TOO_COMMON");
+              throw badRequest("PASSWORD_TOO_COMMON");
             }
             return Promise.resolve();
           }),

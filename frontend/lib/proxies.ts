@@ -8,14 +8,14 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
  *
  * Node uses a proxy of the environment when NODE_USE_ENV_PROXY=1, and reads NO_PROXY at each request.
  */
-export function reachDirectly(
+export function bypassProxies(
   env: Record<string, string | undefined>,
   { baseUrl, apiUrl, eventsUrl }: Pick<Config, "baseUrl" | "apiUrl" | "eventsUrl">,
 ): void {
-  const said = env.no_proxy ?? env.NO_PROXY ?? "";
+  const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
   // Only alone does a star stand for every host.
-  if (said.trim() === "*") return;
+  if (noProxy.trim() === "*") return;
   const own = [baseUrl, apiUrl, eventsUrl].map((url) => new URL(url).hostname);
-  const named = said.split(/[,\s]+/).filter(Boolean);
+  const named = noProxy.split(/[,\s]+/).filter(Boolean);
   env.no_proxy = [...new Set([...named, ...LOOPBACK, ...own])].join(",");
 }

@@ -16,14 +16,14 @@ export async function reach(input: RequestInfo | URL, init?: RequestInit): Promi
   }
 }
 
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /**
  * Whether the web app's server answers. To be asked before the router fetches a page: when that fails,
  * Next loads the page as a document, and the browser shows its own error in place of the app.
  */
-export async function answers(): Promise<boolean> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+export async function isServerReachable(): Promise<boolean> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     await reach("/api/health", { cache: "no-store", signal });
     return true;

@@ -22,13 +22,13 @@ export type SecurityEvent = {
 };
 
 /** Whether an event arrived, is not taken as it is, or could not be heard (RFC 8935 §2.2 to 2.4). */
-export type Outcome =
+export type PushOutcome =
   | "taken"
   | "refused"
   /** Why it could not be heard, and the milliseconds that the API asks to wait. */
   | { readonly later: string; readonly retryAfter: number };
 
-export type Push = (event: SecurityEvent, signal: AbortSignal) => Promise<Outcome>;
+export type Push = (event: SecurityEvent, signal: AbortSignal) => Promise<PushOutcome>;
 
 /** The claims of a Security Event Token (RFC 8417 §2.2): CAEP's session-revoked or RISC's account-purged. */
 function claimsOf({ jti, txn, userId, sessionId, endedAt }: SecurityEvent, iss: string) {

@@ -1,7 +1,7 @@
 import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { getAuth } from "./auth";
-import { digest, linkOf } from "./mailed-links";
+import { digest, findLink } from "./mailed-links";
 import { signInPath } from "./next-path";
 import type { OwnSession } from "./own-sessions";
 
@@ -46,7 +46,7 @@ export async function sessionsOf(userId: string): Promise<OwnSession[]> {
 /** The address that a link would make somebody's; null when the link is no longer good. */
 export async function confirmableAddress(token: string): Promise<string | null> {
   const { internalAdapter } = await getAuth().$context;
-  const link = await linkOf(internalAdapter, "email", token);
+  const link = await findLink(internalAdapter, "email", token);
   if (!link) return null;
   const user = await internalAdapter.findUserById(link.userId);
   const account = await internalAdapter.findCredentialAccount(link.userId);
@@ -55,9 +55,9 @@ export async function confirmableAddress(token: string): Promise<string | null> 
 }
 
 /** Whether a link to choose a new password with would still be taken. */
-export async function isResetLinkGood(token: string): Promise<boolean> {
+export async function isResetLinkValid(token: string): Promise<boolean> {
   const { internalAdapter } = await getAuth().$context;
-  const link = await linkOf(internalAdapter, "password", token);
+  const link = await findLink(internalAdapter, "password", token);
   if (!link) return false;
   return (await internalAdapter.findUserById(link.userId))?.email === link.address;
 }

@@ -4,7 +4,7 @@ import { ConfigError, config } from "./config";
 import { limitConsole } from "./log";
 import { migrate } from "./migration";
 import { sweepOutbox } from "./outbox";
-import { reachDirectly } from "./proxies";
+import { bypassProxies } from "./proxies";
 import { reasonOf } from "./reason";
 import { pushTo } from "./security-events";
 
@@ -23,7 +23,7 @@ export async function start(): Promise<void> {
   try {
     const current = config();
     writeClientAddresses(current.trustedProxies);
-    reachDirectly(process.env, current);
+    bypassProxies(process.env, current);
     await migrate(current);
     sweepOutbox(getPool(), pushTo(current), current.accessTokenMaxAge + 60);
   } catch (error) {

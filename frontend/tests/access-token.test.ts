@@ -67,10 +67,10 @@ describe("an access token", () => {
     expect(others).toEqual([first, first, first]);
     expect(await accessToken.get()).toBe(first);
     expect(fetchToken).toHaveBeenCalledTimes(1);
-    accessToken.refuse(first);
+    accessToken.invalidate(first);
     const second = await accessToken.get();
     expect(second).not.toBe(first);
-    accessToken.refuse(first);
+    accessToken.invalidate(first);
     expect(await accessToken.get()).toBe(second);
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
@@ -155,7 +155,7 @@ describe("an access token", () => {
 
   test("is gone when the session is over", async () => {
     const accessToken = tab();
-    accessToken.refuse(await accessToken.get());
+    accessToken.invalidate(await accessToken.get());
     fetchToken.mockImplementation(async () => new Response(null, { status: 401 }));
     await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
     await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
@@ -308,7 +308,7 @@ describe("the tabs of one person", () => {
     const [one, other] = [tab(), tab()];
     const [refused] = await Promise.all([one.get(), other.get()]);
     await wait(5);
-    for (const each of [one, other]) each.refuse(refused);
+    for (const each of [one, other]) each.invalidate(refused);
     const [fresh, taken] = await Promise.all([one.get(), other.get()]);
     expect(fresh).not.toBe(refused);
     expect(taken).toBe(fresh);
@@ -329,7 +329,7 @@ describe("the tabs of one person", () => {
       channel.postMessage({ kind: "token", token: held, age: HOUR * 1000, sentAt: Date.now() });
       wasAsked = true;
     };
-    accessToken.refuse(refused);
+    accessToken.invalidate(refused);
     const fresh = accessToken.get();
     await until(() => wasAsked);
     await wait(0.6);
@@ -407,7 +407,7 @@ describe("the tabs of one person", () => {
     const [old] = await Promise.all([one.get(), other.get()]);
     await wait(5);
     const { heard } = listen();
-    one.refuse(old);
+    one.invalidate(old);
     const renewed = await one.get();
     await until(() => heard() === 1);
     expect(await other.get()).toBe(renewed);
@@ -441,7 +441,7 @@ describe("the tabs of one person", () => {
   test("wait on when one that was refused comes, or one that has expired", async () => {
     const accessToken = tab();
     const refused = await accessToken.get();
-    accessToken.refuse(refused);
+    accessToken.invalidate(refused);
     const { promise: answered, resolve: respond } = Promise.withResolvers<Response>();
     fetchToken.mockImplementation(() => answered);
     const fresh = accessToken.get();
@@ -462,7 +462,7 @@ describe("the tabs of one person", () => {
     await wait(DAY);
     const token = await accessToken.get();
     expect(await shown()).toEqual([`access-token:${owner}:${SERVER_TIME + DAY}`]);
-    accessToken.refuse(token);
+    accessToken.invalidate(token);
     await wait(0);
     expect(await shown()).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { applyEdit, type Edit, idsOf, inverseOf } from "../components/tasks/edit";
-import { keyAt, keysAtTop } from "../components/tasks/order";
+import { positionAt, positionsAtTop } from "../components/tasks/order";
 import type { Task } from "../components/tasks/task";
 import { sorted } from "../components/tasks/view";
 import { task } from "./task";
@@ -57,14 +57,14 @@ test("a created task waits in full, and is not made twice over one that is there
 describe("order keys", () => {
   test("put new tasks on top, in their order", () => {
     const old = task({ position: "a0" });
-    const [first = "", second = ""] = keysAtTop([old], 2);
+    const [first = "", second = ""] = positionsAtTop([old], 2);
     expect(first < second && second < "a0").toBe(true);
   });
 
   test("put a task at any place among ten thousand, a thousand times at the same", () => {
-    const tasks = keysAtTop([], 10_000).map((position) => task({ position }));
+    const tasks = positionsAtTop([], 10_000).map((position) => task({ position }));
     for (let count = 0; count < 1000; count += 1) {
-      tasks.splice(5000, 0, task({ position: keyAt(tasks, 5000) }));
+      tasks.splice(5000, 0, task({ position: positionAt(tasks, 5000) }));
     }
     expect(tasks).toEqual(sorted([...tasks], "manual"));
     expect(Math.max(...tasks.map(({ position }) => position.length))).toBeLessThan(255);
@@ -72,7 +72,7 @@ describe("order keys", () => {
 
   test("go behind twins that have the same key", () => {
     const twins = [task({ position: "a1" }), task({ position: "a1" }), task({ position: "a2" })];
-    const key = keyAt(twins, 1);
+    const key = positionAt(twins, 1);
     expect("a1" < key && key < "a2").toBe(true);
   });
 });

@@ -1,9 +1,9 @@
 import { CombinedError } from "urql";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { problemOf } from "../components/account/problem";
+import { requestProblem } from "../components/account/problem";
 import { AccessToken, TokenUnavailableError } from "../lib/access-token";
 import { Backoff, retryAfterOf } from "../lib/backoff";
-import { createClient, explain, failureCode, isOutage, retryAfterIn } from "../lib/graphql";
+import { apiErrorMessage, createClient, failureCode, isOutage, retryAfterIn } from "../lib/graphql";
 import { reach, UnreachableError } from "../lib/reach";
 
 afterEach(() => {
@@ -48,19 +48,21 @@ describe("a failure", () => {
     vi.spyOn(accessToken, "get").mockResolvedValue("token");
     const client = createClient("http://api.test", accessToken, () => {});
     const { error } = await client.query("{ viewer { id } }", {}).toPromise();
-    expect(error && explain(error)).toContain("Something went wrong in this app.");
+    expect(error && apiErrorMessage(error)).toContain("Something went wrong in this app.");
     expect(error && isOutage(error)).toBe(true);
     expect(told).toHaveBeenCalledWith(expect.any(TypeError));
   });
 
   test("of a form that is ours is not the network's either", async () => {
     vi.spyOn(console, "error").mockReturnValue();
-    const fails = (error: Error) => problemOf(() => Promise.reject(error));
+    const fails = (error: Error) => requestProblem(() => Promise.reject(error));
     expect(await fails(new TypeError("x is not a function"))).toMatchObject({
       message: expect.stringContaining("Something went wrong in this app."),
     });
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
-    expect(await problemOf(async () => ({ error: await reach("/").then(() => null) }))).toEqual({
+    expect(
+      await requestProblem(async () => ({ error: await reach("/").then(() => null) })),
+    ).toEqual({
       message: "No answer from the server. Check your connection and try again.",
     });
   });

@@ -1,8 +1,16 @@
 import { expect, test } from "vitest";
-import { keyName } from "../components/keyboard/key-name";
+import { shortcutOf } from "../components/keyboard/key-name";
 
 const pressed = (key: string, code: string, held: Partial<KeyboardEvent> = {}) =>
-  keyName({ key, code, metaKey: false, ctrlKey: false, altKey: false, shiftKey: false, ...held });
+  shortcutOf({
+    key,
+    code,
+    metaKey: false,
+    ctrlKey: false,
+    altKey: false,
+    shiftKey: false,
+    ...held,
+  });
 
 test.each([
   ["о", "KeyJ", {}, "j"], // Russian

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { leadsAway, nextPath, signInPath } from "../lib/next-path";
+import { leavesApp, nextPath, signInPath } from "../lib/next-path";
 
 describe("where sign-in leads", () => {
   test.each(["/tasks", "/tasks?view=trash", "/graphiql", "/tasks?q=a%20b#top"])(
@@ -47,9 +47,9 @@ test.each([
   "/x/..//evil.example",
   "/\\\\evil.example",
   "/\t/x",
-])("%j is a path that leads away", (value) => expect(leadsAway(value)).toBe(true));
+])("%j is a path that leads away", (value) => expect(leavesApp(value)).toBe(true));
 
 test.each(["/tasks", "/x//y", "https://evil.example/", "", undefined, ["//evil.example"]])(
   "%j is none, or not for this to judge",
-  (value) => expect(leadsAway(value)).toBe(false),
+  (value) => expect(leavesApp(value)).toBe(false),
 );

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { isDayFirst } from "../components/tasks/dates";
-import { linesOf, planned, readLine, withRoom } from "../components/tasks/quick-add";
+import {
+  moveLongTitle,
+  parseLine,
+  parsePastedLines,
+  planTask,
+} from "../components/tasks/quick-add";
 import { viewOf } from "../components/tasks/view";
 
 // A Wednesday.
@@ -9,7 +14,7 @@ const TODAY = "2026-11-25";
 const ALL = viewOf(new URLSearchParams());
 
 const read = (line: string, plain: string[] = []) =>
-  readLine(line, { now: NOW, dayFirst: true }, plain);
+  parseLine(line, { now: NOW, dayFirst: true }, plain);
 
 const asItStands = (line: string) => ({
   title: line,
@@ -79,7 +84,7 @@ describe("a line in plain words", () => {
   test("counts months from the 31st to the end of a shorter one", () => {
     const reader = { now: new Date(2027, 0, 31, 12), dayFirst: true };
     for (const words of ["in 1 month", "next month"]) {
-      expect(readLine(`pay ${words}`, reader, [])).toMatchObject({ dueOn: "2027-02-28" });
+      expect(parseLine(`pay ${words}`, reader, [])).toMatchObject({ dueOn: "2027-02-28" });
     }
   });
 
@@ -150,7 +155,7 @@ describe("a line in plain words", () => {
     ["invoice 31/12/2026", false, "2026-12-31"],
     ["invoice 2026/12/01", false, "2026-12-01"],
   ])("%s, day first: %s", (line, dayFirst, dueOn) => {
-    expect(readLine(line, { now: NOW, dayFirst }, []).dueOn).toBe(dueOn);
+    expect(parseLine(line, { now: NOW, dayFirst }, []).dueOn).toBe(dueOn);
   });
 
   test.each([
@@ -214,7 +219,7 @@ describe("a line in plain words", () => {
 });
 
 describe("a title", () => {
-  const plan = (title: string) => planned(read(title), ALL, TODAY);
+  const plan = (title: string) => planTask(read(title), ALL, TODAY);
 
   test("of 200 code points is taken, however many UTF-16 units they are", () => {
     const title = `${"a".repeat(199)}🏠`;
@@ -232,11 +237,11 @@ describe("a title", () => {
 
   test("that is longer in a pasted line is in the description, whole", () => {
     const line = "word ".repeat(69).trim();
-    const made = withRoom(plan(line));
+    const made = moveLongTitle(plan(line));
     expect(made).toMatchObject({ description: line, problem: null });
     expect(made.title).toBe(`${"word ".repeat(39).trim()}…`);
-    expect(withRoom(plan("🏠".repeat(201))).title).toBe(`${"🏠".repeat(199)}…`);
-    expect(withRoom(plan("a".repeat(10_001))).problem).toBe(
+    expect(moveLongTitle(plan("🏠".repeat(201))).title).toBe(`${"🏠".repeat(199)}…`);
+    expect(moveLongTitle(plan("a".repeat(10_001))).problem).toBe(
       "A description can have 10,000 characters. This one has 10,001.",
     );
   });
@@ -248,12 +253,12 @@ describe("a title", () => {
 
 test("a view adds what its tasks have, and nothing over what the line says", () => {
   const view = viewOf(new URLSearchParams("view=today&label=Home&priority=LOW"));
-  expect(planned(read("call"), view, TODAY)).toMatchObject({
+  expect(planTask(read("call"), view, TODAY)).toMatchObject({
     dueOn: TODAY,
     labels: ["Home"],
     priority: "LOW",
   });
-  expect(planned(read("call tomorrow #home !high"), view, TODAY)).toMatchObject({
+  expect(planTask(read("call tomorrow #home !high"), view, TODAY)).toMatchObject({
     dueOn: "2026-11-26",
     labels: ["home"],
     priority: "HIGH",
@@ -261,7 +266,7 @@ test("a view adds what its tasks have, and nothing over what the line says", () 
 });
 
 describe("a pasted text", () => {
-  const texts = (text: string) => linesOf(text).map((line) => line.text);
+  const texts = (text: string) => parsePastedLines(text).map((line) => line.text);
 
   test("loses what marks a list", () => {
     expect(texts("- milk\n* [ ] eggs\r\n\n 3. bread\n• 2 lemons\nplain")).toEqual([
@@ -280,7 +285,7 @@ describe("a pasted text", () => {
   });
 
   test("says by a ticked box that a task is completed", () => {
-    expect(linesOf("- [x] milk\n- [ ] eggs\n[X] bread\n- [] tea\n[x]y")).toEqual([
+    expect(parsePastedLines("- [x] milk\n- [ ] eggs\n[X] bread\n- [] tea\n[x]y")).toEqual([
       { text: "milk", completed: true },
       { text: "eggs", completed: false },
       { text: "bread", completed: true },

@@ -16,17 +16,17 @@ const read = (file: string | Uint8Array, answers: Answers = {}) =>
   readFile(typeof file === "string" ? utf8.encode(file) : file, answers, ["en-US"]);
 
 /** What the file holds; fails when the file asks something. */
-async function drafts(file: string | Uint8Array, answers: Answers = {}): Promise<Read> {
+async function parsed(file: string | Uint8Array, answers: Answers = {}): Promise<Read> {
   const reading = await read(file, answers);
   if (reading.asks !== null) throw new Error(`asks for the ${reading.asks}`);
   return reading;
 }
 
 const inputs = async (file: string | Uint8Array, answers: Answers = {}) =>
-  (await drafts(file, answers)).drafts.map(({ input }) => input);
+  (await parsed(file, answers)).tasks.map(({ input }) => input);
 
-const faults = async (file: string | Uint8Array) =>
-  (await drafts(file)).faults.map(({ number, reason }) => `${number}: ${reason}`);
+const rowErrors = async (file: string | Uint8Array) =>
+  (await parsed(file)).rowErrors.map(({ number, reason }) => `${number}: ${reason}`);
 
 const days = async (cells: string[], answers: Answers = {}) =>
   (await inputs(`title\tdueOn\n${cells.map((cell) => `T\t${cell}\n`).join("")}`, answers)).map(
@@ -51,15 +51,15 @@ const EXPECTED = TASKS.map(
 
 describe("an exported file", () => {
   test.each(["en-US", "de-DE"])("in CSV for %s comes back the same", async (locale) => {
-    const reading = await drafts(await toCsv([...TASKS, GONE], locale));
-    expect(reading.drafts).toMatchObject(EXPECTED);
-    expect(reading).toMatchObject({ faults: [], unknown: [], trashed: 1 });
+    const reading = await parsed(await toCsv([...TASKS, GONE], locale));
+    expect(reading.tasks).toMatchObject(EXPECTED);
+    expect(reading).toMatchObject({ rowErrors: [], unknown: [], trashed: 1 });
   });
 
   test("in JSON comes back the same", async () => {
-    const reading = await drafts(toJson([...TASKS, GONE]));
-    expect(reading.drafts).toMatchObject(EXPECTED);
-    expect(reading).toMatchObject({ faults: [], unknown: [], trashed: 1 });
+    const reading = await parsed(toJson([...TASKS, GONE]));
+    expect(reading.tasks).toMatchObject(EXPECTED);
+    expect(reading).toMatchObject({ rowErrors: [], unknown: [], trashed: 1 });
   });
 
   test("opens in Excel: a byte order mark, and the delimiter of the person's Excel", async () => {
@@ -211,7 +211,7 @@ describe("a day", () => {
   test("with the name of a month in the person's language is understood", async () => {
     const file = utf8.encode("title;dueOn\nT;1. Dezember 2026\nT;1. Dez. 2026\n");
     const reading = await readFile(file, {}, ["de-DE"]);
-    expect(reading.asks === null && reading.drafts.map(({ input }) => input.dueOn)).toEqual([
+    expect(reading.asks === null && reading.tasks.map(({ input }) => input.dueOn)).toEqual([
       "2026-12-01",
       "2026-12-01",
     ]);
@@ -247,7 +247,7 @@ describe("a day", () => {
   test.each(["2026-02-30", "31/31/2026", "next week", "46387", "12/31/45", "0000-01-01"])(
     "%s is none, and its row is named",
     async (cell) => {
-      expect(await faults(`title,dueOn\nA,\nB,${cell}\n`)).toEqual([
+      expect(await rowErrors(`title,dueOn\nA,\nB,${cell}\n`)).toEqual([
         `3: “${cell}” is not a day: write it as 2026-12-31`,
       ]);
     },
@@ -271,18 +271,18 @@ describe("a file that somebody else wrote", () => {
   });
 
   test("keeps its apostrophes, and its own ids are not taken for ours", async () => {
-    const { drafts: found } = await drafts("id,name\n7,'-5\n");
+    const { tasks: found } = await parsed("id,name\n7,'-5\n");
     expect(found).toMatchObject([{ ownId: null, input: { title: "'-5" } }]);
   });
 
   test("in which a row of ours was copied has two tasks", async () => {
     const { id } = task();
-    const { drafts: found } = await drafts(`id,title\n${id},A\n${id.toUpperCase()},B\n`);
+    const { tasks: found } = await parsed(`id,title\n${id},A\n${id.toUpperCase()},B\n`);
     expect(found).toMatchObject([{ ownId: id }, { ownId: null }]);
   });
 
   test("says which columns are left out", async () => {
-    expect(await drafts("title,Assignee\nMilk,Ada\n")).toMatchObject({ unknown: ["Assignee"] });
+    expect(await parsed("title,Assignee\nMilk,Ada\n")).toMatchObject({ unknown: ["Assignee"] });
   });
 
   test.each([
@@ -301,18 +301,20 @@ describe("what cannot be imported is named by its row in the file", () => {
   test("as a spreadsheet numbers it, blank rows and cells of several lines included", async () => {
     const rows = Array.from({ length: 150 }, (_, at) => (at === 118 ? LONG : `"Task\t${at}"`));
     const file = `title,description\n${rows.map((title) => `${title},"two\nlines"`).join("\n")}`;
-    expect((await faults(file)).at(118)).toBe("120: the title has 201 characters, of 200 at most");
-    expect(await faults(`sep=;\ntitle;dueOn\n\nMilk;\n${LONG};\n`)).toEqual([
+    expect((await rowErrors(file)).at(118)).toBe(
+      "120: the title has 201 characters, of 200 at most",
+    );
+    expect(await rowErrors(`sep=;\ntitle;dueOn\n\nMilk;\n${LONG};\n`)).toEqual([
       "4: the title has 201 characters, of 200 at most",
     ]);
-    expect(await faults(JSON.stringify([{ title: "Milk" }, { title: LONG }]))).toEqual([
+    expect(await rowErrors(JSON.stringify([{ title: "Milk" }, { title: LONG }]))).toEqual([
       "2: the title has 201 characters, of 200 at most",
     ]);
   });
 
   test("characters are counted as the API counts them", async () => {
-    expect(await faults(`title\n${"🧹".repeat(200)}\n`)).toEqual([]);
-    expect(await faults(`title\n${"🧹".repeat(201)}\n`)).toHaveLength(1);
+    expect(await rowErrors(`title\n${"🧹".repeat(200)}\n`)).toEqual([]);
+    expect(await rowErrors(`title\n${"🧹".repeat(201)}\n`)).toHaveLength(1);
   });
 
   test.each([
@@ -338,6 +340,6 @@ describe("what cannot be imported is named by its row in the file", () => {
     ['title,labels\nA,"home\nB,work', "2: a quotation mark is never closed"],
     ["[3]", "1: this is not a task"],
   ])("%j", async (file, told) => {
-    expect(await faults(file)).toContain(told);
+    expect(await rowErrors(file)).toContain(told);
   });
 });

@@ -87,7 +87,7 @@ export default async function AccountPage() {
           <DeleteAccount email={user.email} />
         </Card>
       </main>
-      <div className="foot">
+      <div className="page-foot">
         <ToastOutlet />
       </div>
     </Toasts>

@@ -3,13 +3,13 @@
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { CurrentPasswordField, Field, FormNotice, FormProblem } from "./field";
-import { outcomeOf } from "./problem";
+import { requestOutcome } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 type Props = { email: string; isConfirmed: boolean };
 
 const request = (body: { email: string; password?: string }) =>
-  outcomeOf(() => authClient.$fetch("/request-email", { method: "POST", body }));
+  requestOutcome(() => authClient.$fetch("/request-email", { method: "POST", body }));
 
 /** The address that one signs in with: a link that is sent to it confirms it, or a new one. */
 export function ChangeEmail({ email, isConfirmed }: Props) {
@@ -36,7 +36,7 @@ export function ChangeEmail({ email, isConfirmed }: Props) {
         <form {...own.form} className="mt-3 grid gap-2">
           <button
             className="button justify-self-start"
-            disabled={own.isClosed || own.isPending}
+            disabled={own.isDisabled || own.isPending}
             type="submit"
           >
             {own.isPending ? "Sending…" : "Send a link to confirm it"}
@@ -45,7 +45,7 @@ export function ChangeEmail({ email, isConfirmed }: Props) {
         </form>
       )}
       <form {...other.form} className="mt-4">
-        <fieldset className="grid max-w-sm gap-4" disabled={other.isClosed}>
+        <fieldset className="grid max-w-sm gap-4" disabled={other.isDisabled}>
           <Field
             autoComplete="email"
             label="New email"

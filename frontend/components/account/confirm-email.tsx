@@ -4,9 +4,9 @@ import Link from "next/link";
 import { useEffect, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { HOME } from "@/lib/next-path";
+import { AuthPage } from "./auth-page";
 import { FormProblem } from "./field";
-import { Gate } from "./gate";
-import { problemOf } from "./problem";
+import { requestProblem } from "./problem";
 import { useForm } from "./use-form";
 
 type Props = {
@@ -25,49 +25,49 @@ export function ConfirmEmail(given: Props) {
     window.history.replaceState(null, "", "/confirm-email");
   }, []);
 
-  const { form, problem, isPending, isClosed } = useForm(async () => {
-    const found = await problemOf(() =>
+  const { form, problem, isPending, isDisabled } = useForm(async () => {
+    const failure = await requestProblem(() =>
       authClient.$fetch("/confirm-email", { method: "POST", body: { token } }),
     );
-    if (!found) setDone(true);
-    return found;
+    if (!failure) setDone(true);
+    return failure;
   });
 
   if (email === null) {
     return (
-      <Gate heading="This link no longer works">
+      <AuthPage heading="This link no longer works">
         <p className="mt-3 text-muted">
           It was used already, it is older than an hour, or your password was changed since.
         </p>
         <Link className="button button-primary mt-6" href="/account">
           Ask for another
         </Link>
-      </Gate>
+      </AuthPage>
     );
   }
 
   if (isDone) {
     return (
-      <Gate heading="Your address is confirmed">
+      <AuthPage heading="Your address is confirmed">
         <p className="mt-3 text-muted wrap-anywhere">You sign in as {email} from now on.</p>
         <Link className="button button-primary mt-6" href={HOME}>
           To your tasks
         </Link>
-      </Gate>
+      </AuthPage>
     );
   }
 
   return (
-    <Gate heading="Is this your address?">
+    <AuthPage heading="Is this your address?">
       <p className="mt-3 text-muted wrap-anywhere">You will sign in as {email}.</p>
       <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isClosed}>
+        <fieldset className="grid gap-4" disabled={isDisabled}>
           <FormProblem problem={problem} />
           <button className="button button-primary" disabled={isPending} type="submit">
             {isPending ? "Confirming…" : "Confirm the address"}
           </button>
         </fieldset>
       </form>
-    </Gate>
+    </AuthPage>
   );
 }

@@ -5,31 +5,31 @@ import { Dialog } from "@/components/dialog/dialog";
 import { authClient } from "@/lib/auth-client";
 import { useHydrated } from "@/lib/use-hydrated";
 import { CurrentPasswordField, Field, FormProblem } from "./field";
-import { outcomeOf } from "./problem";
+import { requestOutcome } from "./problem";
 import { announceSignOut, leave } from "./signed-out";
 import { textOf, useForm } from "./use-form";
 
 export function DeleteAccount({ email }: { email: string }) {
-  const [isAsking, setAsking] = useState(false);
+  const [isConfirming, setConfirming] = useState(false);
   const isHydrated = useHydrated();
   return (
     <>
       <button
         className="button button-danger mt-4"
         disabled={!isHydrated}
-        onClick={() => setAsking(true)}
+        onClick={() => setConfirming(true)}
         type="button"
       >
         Delete account
       </button>
-      {isAsking && <Confirm email={email} onClose={() => setAsking(false)} />}
+      {isConfirming && <Confirm email={email} onClose={() => setConfirming(false)} />}
     </>
   );
 }
 
 function Confirm({ email, onClose }: { email: string; onClose: () => void }) {
   const { form, problem, isPending } = useForm(async (data) => {
-    const outcome = await outcomeOf(() =>
+    const outcome = await requestOutcome(() =>
       authClient.deleteUser({ password: textOf(data, "current") }),
     );
     if (outcome !== null) return outcome;

@@ -12,7 +12,7 @@ type Props = ComponentProps<"input"> & {
 /** One line of a form, with its label above and what is wrong with it below. */
 export function Field({ label, hint, problem, ...input }: Props) {
   const id = useId();
-  const isWrong = problem?.field === input.name;
+  const isInvalid = problem?.field === input.name;
   return (
     <div className="grid gap-1.5">
       <label className="text-sm font-medium" htmlFor={id}>
@@ -20,17 +20,17 @@ export function Field({ label, hint, problem, ...input }: Props) {
       </label>
       <input
         {...input}
-        aria-describedby={isWrong || hint ? `${id}-note` : undefined}
-        aria-invalid={isWrong || undefined}
+        aria-describedby={isInvalid || hint ? `${id}-note` : undefined}
+        aria-invalid={isInvalid || undefined}
         className="field"
         id={id}
       />
       <p
-        className={`text-sm empty:hidden ${isWrong ? "text-danger" : "text-muted"}`}
+        className={`text-sm empty:hidden ${isInvalid ? "text-danger" : "text-muted"}`}
         id={`${id}-note`}
-        role={isWrong ? "alert" : undefined}
+        role={isInvalid ? "alert" : undefined}
       >
-        {isWrong ? problem.message : hint}
+        {isInvalid ? problem.message : hint}
       </p>
     </div>
   );

@@ -3,9 +3,9 @@
 import Link from "next/link";
 import { useEffect, useState } from "react";
 import { authClient } from "@/lib/auth-client";
+import { AuthPage } from "./auth-page";
 import { FormProblem, NewPasswordField } from "./field";
-import { Gate } from "./gate";
-import { problemOf } from "./problem";
+import { requestProblem } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 type Props = {
@@ -21,19 +21,19 @@ export function NewPassword({ token: given }: Props) {
     window.history.replaceState(null, "", "/reset-password");
   }, []);
 
-  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
     const newPassword = textOf(data, "password");
-    const found = await problemOf(() =>
+    const failure = await requestProblem(() =>
       authClient.resetPassword({ newPassword, token: token ?? "" }),
     );
-    if (found) return found;
+    if (failure) return failure;
     window.location.assign("/sign-in?changed=1");
     return "leaving";
   });
 
   if (!token) {
     return (
-      <Gate heading={token === null ? "This link no longer works" : "Open the link once more"}>
+      <AuthPage heading={token === null ? "This link no longer works" : "Open the link once more"}>
         <p className="mt-3 text-muted">
           {token === null
             ? "It was used already, or it is older than an hour."
@@ -42,15 +42,15 @@ export function NewPassword({ token: given }: Props) {
         <Link className="button button-primary mt-6" href="/forgot-password">
           Ask for another
         </Link>
-      </Gate>
+      </AuthPage>
     );
   }
 
   return (
-    <Gate heading="Choose a new password">
+    <AuthPage heading="Choose a new password">
       <p className="mt-3 text-muted">It signs you out everywhere, and you sign in with it.</p>
       <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isClosed}>
+        <fieldset className="grid gap-4" disabled={isDisabled}>
           <NewPasswordField problem={problem} />
           <FormProblem problem={problem} />
           <button className="button button-primary" disabled={isPending} type="submit">
@@ -63,6 +63,6 @@ export function NewPassword({ token: given }: Props) {
           Ask for another link
         </Link>
       </p>
-    </Gate>
+    </AuthPage>
   );
 }

@@ -45,7 +45,7 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
 type Failure = { code?: string | undefined; status: number };
 
 /** @param error what Better Auth's client reports: its code, and the HTTP status. */
-export function explain({ code, status }: Failure): Problem {
+export function authProblem({ code, status }: Failure): Problem {
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return known;
   if (status === 429) return { message: "Too many attempts. Wait a little and try again." };
@@ -55,13 +55,13 @@ export function explain({ code, status }: Failure): Problem {
   return { message: "Something went wrong on the server. Try again." };
 }
 
-type Asking = () => Promise<{ error: Failure | null }>;
+type AuthRequest = () => Promise<{ error: Failure | null }>;
 
 /** Asks Better Auth for something; null when it did it. */
-export async function problemOf(ask: Asking): Promise<Problem | null> {
+export async function requestProblem(send: AuthRequest): Promise<Problem | null> {
   try {
-    const { error } = await ask();
-    return error && explain(error);
+    const { error } = await send();
+    return error && authProblem(error);
   } catch (error) {
     if (error instanceof UnreachableError) return UNREACHABLE;
     console.error(error);
@@ -70,10 +70,10 @@ export async function problemOf(ask: Asking): Promise<Problem | null> {
 }
 
 /** The same for what needs a session: when it is over, the page leaves for sign-in. */
-export async function outcomeOf(ask: Asking): Promise<Outcome> {
+export async function requestOutcome(send: AuthRequest): Promise<Outcome> {
   let isOver = false;
-  const problem = await problemOf(async () => {
-    const answer = await ask();
+  const problem = await requestProblem(async () => {
+    const answer = await send();
     isOver = answer.error?.status === 401;
     return answer;
   });

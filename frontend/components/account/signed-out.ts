@@ -1,12 +1,12 @@
 import { erasePendingEdits } from "@/components/tasks/pending-edits";
 import { type SignedOutReason, signInPath } from "@/lib/next-path";
 
-let opened: BroadcastChannel | undefined;
+let channel: BroadcastChannel | undefined;
 
 /** One for the page: what it says itself it does not hear. */
 function otherTabs(): BroadcastChannel | undefined {
-  if (typeof BroadcastChannel === "function") opened ??= new BroadcastChannel("signed-out");
-  return opened;
+  if (typeof BroadcastChannel === "function") channel ??= new BroadcastChannel("signed-out");
+  return channel;
 }
 
 let leaving = false;

@@ -26,7 +26,7 @@ export function useForm(send: (data: FormData) => Promise<Outcome>) {
     problem,
     isPending,
     /** Opens once this page listens: sent before that, the form would go nowhere. */
-    isClosed: !isHydrated,
+    isDisabled: !isHydrated,
     /** `post`, so that a password could never end in an address. */
     form: { method: "post", onSubmit } as const,
   };

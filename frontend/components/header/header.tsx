@@ -19,7 +19,7 @@ function SkipLink() {
   return (
     // biome-ignore lint/a11y/useValidAnchor: a link before there is script, and without a step in the history after
     <a
-      className="skip"
+      className="skip-link"
       href="#content"
       onClick={(event) => {
         event.preventDefault();

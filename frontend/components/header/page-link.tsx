@@ -4,7 +4,7 @@ import Link from "next/link";
 import { useRouter } from "next/navigation";
 import type { ComponentProps } from "react";
 import { useToast } from "@/components/toasts/toasts";
-import { answers } from "@/lib/reach";
+import { isServerReachable } from "@/lib/reach";
 
 type Props = Omit<ComponentProps<typeof Link>, "href" | "onNavigate"> & {
   href: string;
@@ -21,7 +21,7 @@ export function PageLink({ href, name, ...props }: Props) {
   const toast = useToast();
 
   async function go() {
-    if (await answers()) return router.push(href);
+    if (await isServerReachable()) return router.push(href);
     toast({
       name: "page-link",
       message: `${name} needs the server, which does not answer. Check your connection.`,

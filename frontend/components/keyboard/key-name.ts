@@ -10,16 +10,16 @@ const SIGNS: Readonly<Record<string, readonly [string, string]>> = {
  * Return what a key writes. Under a layout of other letters (Cyrillic, Greek, Hebrew) it is what the
  * key at this place writes under a Latin one, so that shortcuts are where people know them.
  */
-function latin({ key, code, shiftKey }: Pressed): string {
+function latinKey({ key, code, shiftKey }: Pressed): string {
   if (key.length !== 1 || /[\p{Script=Latin}\x20-\x7e]/u.test(key)) return key;
   const letter = /^Key([A-Z])$/.exec(code)?.[1];
   return letter ?? SIGNS[code]?.[Number(shiftKey)] ?? key;
 }
 
 /** Return the name of what is pressed, with ⌘ and Ctrl as one: "Mod+z". */
-export function keyName(event: Pressed): string {
+export function shortcutOf(event: Pressed): string {
   const { metaKey, ctrlKey, altKey, shiftKey } = event;
-  const key = latin(event);
+  const key = latinKey(event);
   const name = key.length === 1 ? key.toLowerCase() : key;
   // Shift is part of what "?" and "#" are.
   const shift = shiftKey && (metaKey || ctrlKey || altKey || key.length !== 1);

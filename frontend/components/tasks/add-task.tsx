@@ -10,19 +10,19 @@ import { Chips } from "./chips";
 import { isDayFirst } from "./dates";
 import { readDraft, writeDraft } from "./draft";
 import type { Edit } from "./edit";
-import { keysAtTop } from "./order";
+import { positionsAtTop } from "./order";
 import { PastedLines } from "./pasted-lines";
 import {
-  inputOf,
-  linesOf,
+  moveLongTitle,
   type PastedLine,
-  type Planned,
-  planned,
-  readLine,
-  withRoom,
+  type PlannedTask,
+  parseLine,
+  parsePastedLines,
+  planTask,
+  toInput,
 } from "./quick-add";
 import { useTasks } from "./tasks-context";
-import { isolated } from "./text";
+import { isolateText } from "./text";
 
 /** A paste of several lines, and the selection of the field that it would have replaced. */
 type Pasted = {
@@ -49,35 +49,35 @@ export function AddTask() {
     setDayFirst(isDayFirst(navigator.language));
   }, [owner]);
 
-  const reader = { now: new Date(`${today}T12:00:00`), dayFirst };
-  const plan = planned(readLine(line ?? "", reader, plain), view, today);
+  const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst };
+  const plan = planTask(parseLine(line ?? "", parseOptions, plain), view, today);
   const hasText = plan.title !== "";
   // Each is drawn and made from the same plan: what is shown is what will be made.
   const pastedPlans = (pasted?.lines ?? []).map(({ text, completed, plain: kept }) =>
-    withRoom(planned(readLine(text, reader, kept), view, today, completed)),
+    moveLongTitle(planTask(parseLine(text, parseOptions, kept), view, today, completed)),
   );
-  const many = pastedPlans.length === 1 ? "1 task" : `${pastedPlans.length} tasks`;
+  const countText = pastedPlans.length === 1 ? "1 task" : `${pastedPlans.length} tasks`;
 
   function write(text: string) {
     setLine(text);
     writeDraft(owner, text);
   }
 
-  function add(plans: readonly Planned[]) {
+  function add(plans: readonly PlannedTask[]) {
     const at = new Date().toISOString();
-    const keys = keysAtTop(store.ordered("manual"), plans.length);
+    const keys = positionsAtTop(store.ordered("manual"), plans.length);
     const inputs = plans.map((one, index) => ({
       id: uuidv7(),
-      ...inputOf(one),
+      ...toInput(one),
       position: keys[index] ?? "a0",
     }));
     const edits = toBatches(inputs).map((batch): Edit => ({ kind: "create", inputs: batch, at }));
     const [first] = plans;
-    const said =
+    const message =
       first && plans.length === 1
-        ? `Added “${isolated(first.title)}”`
+        ? `Added “${isolateText(first.title)}”`
         : `Added ${plans.length} tasks`;
-    act(edits, said, plans.length === 1);
+    act(edits, message, plans.length === 1);
   }
 
   function onSubmit(event: FormEvent) {
@@ -90,7 +90,7 @@ export function AddTask() {
 
   function onPaste(event: ClipboardEvent<HTMLInputElement>) {
     const text = event.clipboardData.getData("text/plain");
-    const lines = linesOf(text);
+    const lines = parsePastedLines(text);
     // One line is typed text, unless its box is ticked.
     if (lines.length < 2 && !lines[0]?.completed) return;
     event.preventDefault();
@@ -112,7 +112,7 @@ export function AddTask() {
   }
 
   return (
-    <form className="add" onSubmit={onSubmit}>
+    <form className="add-task" onSubmit={onSubmit}>
       <label className="sr-only" htmlFor={id}>
         New task
       </label>
@@ -164,7 +164,7 @@ export function AddTask() {
         />
       )}
       {pasted && (
-        <Dialog onClose={() => setPasted(null)} title={`Add ${many}?`}>
+        <Dialog onClose={() => setPasted(null)} title={`Add ${countText}?`}>
           <p className="mt-1 text-muted">
             This is what your text will become. Each line is a task of its own.
           </p>
@@ -192,7 +192,7 @@ export function AddTask() {
               }}
               type="button"
             >
-              Add {many}
+              Add {countText}
             </button>
           </div>
         </Dialog>

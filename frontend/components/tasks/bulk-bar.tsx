@@ -4,7 +4,7 @@ import { Check, RotateCcw, Trash2, X } from "lucide-react";
 import type { Priority } from "@/gql/graphql";
 import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
 import { useTasks } from "./tasks-context";
-import { labelOf, labelProblem } from "./text";
+import { labelProblem, normalizeLabel } from "./text";
 import type { Actions } from "./use-actions";
 
 type Props = {
@@ -23,7 +23,7 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
   const dues = { Today: today, Tomorrow: addDays(today, 1), "In a week": addDays(today, 7) };
 
   return (
-    <div aria-label="Selected tasks" className="bulk" role="toolbar">
+    <div aria-label="Selected tasks" className="bulk-bar" role="toolbar">
       <p className="px-2 text-sm font-medium whitespace-nowrap tabular-nums" role="status">
         {tasks.length} selected
       </p>
@@ -133,7 +133,7 @@ function AddLabel({ known, tasks, onAdd }: AddLabelProps) {
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        const label = labelOf(String(new FormData(event.currentTarget).get("label")));
+        const label = normalizeLabel(String(new FormData(event.currentTarget).get("label")));
         if (label) onAdd(label);
         event.currentTarget.reset();
       }}
@@ -146,7 +146,7 @@ function AddLabel({ known, tasks, onAdd }: AddLabelProps) {
         list="bulk-labels"
         name="label"
         // The browser refuses to submit it, and says why.
-        onChange={({ target }) => target.setCustomValidity(problemOf(labelOf(target.value)))}
+        onChange={({ target }) => target.setCustomValidity(problemOf(normalizeLabel(target.value)))}
         placeholder="Add label"
       />
       <datalist id="bulk-labels">

@@ -1,11 +1,11 @@
 import { CalendarDays, Flag, Hash, X } from "lucide-react";
-import type { Chip, Planned } from "./quick-add";
-import { PRIORITY_NAMES, sayDay } from "./task";
+import type { Chip, PlannedTask } from "./quick-add";
+import { formatDay, PRIORITY_NAMES } from "./task";
 
 const ICONS = { due: CalendarDays, priority: Flag, label: Hash } as const;
 
 type Props = {
-  plan: Planned;
+  plan: PlannedTask;
   today: string;
   id?: string;
   /** Leaves the words of a chip in the title. */
@@ -13,7 +13,7 @@ type Props = {
 };
 
 /** What the view gives to its tasks, which no words of the line say. */
-function fromView({ chips, dueOn, priority, labels }: Planned): Omit<Chip, "words">[] {
+function fromView({ chips, dueOn, priority, labels }: PlannedTask): Omit<Chip, "words">[] {
   const has = (kind: Chip["kind"], value: string) =>
     chips.some((chip) => chip.kind === kind && chip.value === value);
   const given: Omit<Chip, "words">[] = labels.map((value) => ({ kind: "label", value }));
@@ -31,13 +31,13 @@ export function Chips({ plan, today, id, onPlain }: Props) {
       {plan.chips.map((chip) => (
         <li key={`${chip.kind} ${chip.value}`}>
           <button
-            aria-label={`${sayChip(chip, today)}: keep “${chip.words}” as plain words`}
+            aria-label={`${chipText(chip, today)}: keep “${chip.words}” as plain words`}
             className="chip hover:text-ink"
             onClick={() => onPlain(chip.words)}
             type="button"
           >
             <ChipIcon kind={chip.kind} />
-            <bdi>{sayChip(chip, today)}</bdi>
+            <bdi>{chipText(chip, today)}</bdi>
             <X aria-hidden="true" className="size-3 opacity-60" />
           </button>
         </li>
@@ -45,7 +45,7 @@ export function Chips({ plan, today, id, onPlain }: Props) {
       {given.map((chip) => (
         <li className="chip" key={`${chip.kind} ${chip.value}`}>
           <ChipIcon kind={chip.kind} />
-          <bdi>{sayChip(chip, today)}</bdi>
+          <bdi>{chipText(chip, today)}</bdi>
         </li>
       ))}
     </ul>
@@ -57,8 +57,8 @@ function ChipIcon({ kind }: { kind: Chip["kind"] }) {
   return <Icon aria-hidden="true" className="size-3" />;
 }
 
-function sayChip({ kind, value }: Omit<Chip, "words">, today: string): string {
-  if (kind === "due") return sayDay(value, today);
+function chipText({ kind, value }: Omit<Chip, "words">, today: string): string {
+  if (kind === "due") return formatDay(value, today);
   if (kind === "label") return value;
   return PRIORITY_NAMES[value as keyof typeof PRIORITY_NAMES];
 }

@@ -12,14 +12,14 @@ const TYPED_INTO = "input:not([type=checkbox]), textarea, select";
 
 /** Calls back when nothing is typed into: now, or when that field is left. */
 function whenNotTyping(run: () => void): () => void {
-  const look = () => {
+  const check = () => {
     if (!document.activeElement?.matches(TYPED_INTO)) run();
   };
   // Not within the key press or the click that led here, which would go on to what opens.
-  let timer = setTimeout(look);
+  let timer = setTimeout(check);
   const onFocusOut = () => {
     clearTimeout(timer);
-    timer = setTimeout(look);
+    timer = setTimeout(check);
   };
   document.addEventListener("focusout", onFocusOut);
   return () => {
@@ -34,19 +34,19 @@ function whenNotTyping(run: () => void): () => void {
  */
 export function Conflicts() {
   const [conflict] = useTasks().state.conflicts;
-  const [asked, setAsked] = useState<Conflict | null>(null);
+  const [askedConflict, setAskedConflict] = useState<Conflict | null>(null);
   const [isOpen, setOpen] = useState(false);
 
   useEffect(() => {
-    if (!conflict || conflict === asked) return;
+    if (!conflict || conflict === askedConflict) return;
     return whenNotTyping(() => {
-      setAsked(conflict);
+      setAskedConflict(conflict);
       setOpen(true);
     });
-  }, [conflict, asked]);
+  }, [conflict, askedConflict]);
 
   if (!conflict) return null;
-  if (isOpen && conflict === asked) {
+  if (isOpen && conflict === askedConflict) {
     return <ConflictDialog conflict={conflict} onClose={() => setOpen(false)} />;
   }
   return (
@@ -61,7 +61,7 @@ export function Conflicts() {
       <button
         className="link"
         onClick={() => {
-          setAsked(conflict);
+          setAskedConflict(conflict);
           setOpen(true);
         }}
         type="button"
@@ -87,8 +87,8 @@ function ConflictDialog({ conflict, onClose }: Props) {
           text shall it be?
         </p>
         <div className="mt-4 grid gap-3 sm:grid-cols-2">
-          <Side heading="Yours" names={names} text={mine} />
-          <Side heading="The other one" names={names} text={theirs} />
+          <TextVersion heading="Yours" names={names} text={mine} />
+          <TextVersion heading="The other one" names={names} text={theirs} />
         </div>
       </div>
       <div className="mt-6 flex flex-wrap justify-end gap-3">
@@ -107,9 +107,9 @@ function ConflictDialog({ conflict, onClose }: Props) {
   );
 }
 
-type SideProps = { heading: string; names: (keyof Text)[]; text: Text };
+type TextVersionProps = { heading: string; names: (keyof Text)[]; text: Text };
 
-function Side({ heading, names, text }: SideProps) {
+function TextVersion({ heading, names, text }: TextVersionProps) {
   return (
     <section aria-label={heading} className="rounded-xl border border-line bg-paper p-3.5">
       <h3 className="text-xs font-medium text-muted">{heading}</h3>

@@ -1,5 +1,5 @@
 import { casual, GB } from "chrono-node/en";
-import { dayOf } from "./task";
+import { toIsoDay } from "./task";
 
 /*
  * Which words of a line say a day. A phrase is taken whole or left whole: what could also be
@@ -89,7 +89,7 @@ export function isDayFirst(locale: string): boolean {
 function dayIn(year: number, month: number, day: number): string | null {
   const moment = new Date(year, month - 1, day);
   const isReal = year >= 1900 && moment.getMonth() === month - 1 && moment.getDate() === day;
-  return isReal ? dayOf(moment) : null;
+  return isReal ? toIsoDay(moment) : null;
 }
 
 /** Return the day of a date in numbers. Where only one order makes sense, it is that order. */
@@ -106,13 +106,13 @@ function readNumbers(numbers: string, dayFirst: boolean): string | null {
 function readWords(words: string, now: Date, dayFirst: boolean): string | null {
   const chrono = dayFirst ? GB : casual;
   const [found] = chrono.parse(words, now, { forwardDate: true });
-  const left = words.replace(found?.text ?? "", "").trim();
-  if (!found || (left && !/^(?:the|at|due|on|by|\s)+$/i.test(left))) return null;
+  const rest = words.replace(found?.text ?? "", "").trim();
+  if (!found || (rest && !/^(?:the|at|due|on|by|\s)+$/i.test(rest))) return null;
   const moment = found.start.date();
   const isExact = found.start.isCertain("day") || found.start.isCertain("weekday");
   // Counted in months and years from the 31st, chrono runs over the end of a shorter month.
   if (!isExact && moment.getDate() !== now.getDate()) moment.setDate(0);
-  return dayOf(moment);
+  return toIsoDay(moment);
 }
 
 type Phrase = { start: number; end: number; words: string; numbers: string | undefined };

@@ -6,33 +6,33 @@ import type { Text } from "./edit";
  */
 
 /** The new task that is being typed. */
-const keyOf = (owner: string) => `draft:${owner}`;
+const draftKey = (owner: string) => `draft:${owner}`;
 
 export function readDraft(owner: string): string {
-  return sessionStorage.getItem(keyOf(owner)) ?? "";
+  return sessionStorage.getItem(draftKey(owner)) ?? "";
 }
 
 export function writeDraft(owner: string, title: string): void {
-  if (title) sessionStorage.setItem(keyOf(owner), title);
-  else sessionStorage.removeItem(keyOf(owner));
+  if (title) sessionStorage.setItem(draftKey(owner), title);
+  else sessionStorage.removeItem(draftKey(owner));
 }
 
 /** What is being typed into a task, and the text that was there before. */
-export type Edit = { id: string; typed: Text; over: Text };
+export type UnsavedText = { id: string; typed: Text; baseText: Text };
 
-const editKeyOf = (owner: string) => `edit:${owner}`;
+const unsavedTextKey = (owner: string) => `edit:${owner}`;
 
 /** What was being typed when this tab last left its page, if it was neither saved nor given up. */
-export function readEdit(owner: string): Edit | null {
-  const text = sessionStorage.getItem(editKeyOf(owner));
-  return text === null ? null : (JSON.parse(text) as Edit);
+export function readUnsavedText(owner: string): UnsavedText | null {
+  const text = sessionStorage.getItem(unsavedTextKey(owner));
+  return text === null ? null : (JSON.parse(text) as UnsavedText);
 }
 
-export function writeEdit(owner: string, edit: Edit): void {
-  sessionStorage.setItem(editKeyOf(owner), JSON.stringify(edit));
+export function saveUnsavedText(owner: string, unsaved: UnsavedText): void {
+  sessionStorage.setItem(unsavedTextKey(owner), JSON.stringify(unsaved));
 }
 
 /** The edit is saved or given up. */
-export function settleEdit(owner: string): void {
-  sessionStorage.removeItem(editKeyOf(owner));
+export function clearUnsavedText(owner: string): void {
+  sessionStorage.removeItem(unsavedTextKey(owner));
 }

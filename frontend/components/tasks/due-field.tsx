@@ -13,19 +13,19 @@ type Props = { id: string; day: string | null; onChange: (day: string | null) =>
  * every digit of the year: it is saved when the field is left, or by Enter.
  */
 export function DueField({ id, day, onChange }: Props) {
-  const [typed, setTyped] = useState<{ value: string; isPart: boolean } | null>(null);
+  const [typed, setTyped] = useState<{ value: string; isIncomplete: boolean } | null>(null);
   const isTyping = useRef<boolean>(false);
 
   function save() {
     isTyping.current = false;
     setTyped(null);
-    if (typed && !typed.isPart && typed.value !== (day ?? "")) onChange(typed.value || null);
+    if (typed && !typed.isIncomplete && typed.value !== (day ?? "")) onChange(typed.value || null);
   }
 
   usePageLeave(save);
-  const onGone = useEffectEvent(save);
+  const onUnmount = useEffectEvent(save);
   // With the panel closed by a key, the field is gone without having been left.
-  useEffect(() => () => onGone(), []);
+  useEffect(() => () => onUnmount(), []);
 
   return (
     <input
@@ -36,8 +36,8 @@ export function DueField({ id, day, onChange }: Props) {
       onChange={({ target: { value, validity } }) => {
         if (isTyping.current) {
           // A date of which a part is missing reads as none.
-          const isPart = value === "" ? validity.badInput : value < FIRST_YEAR;
-          setTyped({ value, isPart });
+          const isIncomplete = value === "" ? validity.badInput : value < FIRST_YEAR;
+          setTyped({ value, isIncomplete });
         } else {
           setTyped(null);
           onChange(value || null);

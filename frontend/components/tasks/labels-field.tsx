@@ -3,7 +3,7 @@
 import { X } from "lucide-react";
 import { useId, useState } from "react";
 import { useTasks } from "./tasks-context";
-import { labelOf, labelProblem } from "./text";
+import { labelProblem, normalizeLabel } from "./text";
 
 type Props = {
   labels: readonly string[];
@@ -16,7 +16,7 @@ export function LabelsField({ labels, onAdd, onRemove }: Props) {
   const known = useTasks().labels;
   const [text, setText] = useState("");
   const id = useId();
-  const label = labelOf(text);
+  const label = normalizeLabel(text);
   const problem = labelProblem(label, labels);
 
   function add() {

@@ -7,7 +7,7 @@ import type { Task } from "./task";
  */
 
 /** Keys for `count` new tasks, in their order, before all that are there. */
-export function keysAtTop(ordered: readonly Task[], count: number): string[] {
+export function positionsAtTop(ordered: readonly Task[], count: number): string[] {
   return generateNKeysBetween(null, ordered[0]?.position ?? null, count);
 }
 
@@ -17,7 +17,7 @@ export function keysAtTop(ordered: readonly Task[], count: number): string[] {
  * Two tasks may have the same key, made at once on two devices: then there is nothing between them,
  * and the task goes behind both.
  */
-export function keyAt(others: readonly Task[], index: number): string {
+export function positionAt(others: readonly Task[], index: number): string {
   const before = others[index - 1]?.position ?? null;
   let next = index;
   while (before !== null && (others[next]?.position ?? "~") <= before) next += 1;

@@ -6,12 +6,12 @@ import { useDialog } from "@/components/dialog/use-dialog";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Task } from "./task";
 import { useTasks } from "./tasks-context";
-import { LIST_NAMES, LISTS, type ListName, listedBy, viewOf } from "./view";
+import { LIST_NAMES, LISTS, type ListName, viewOf, viewPredicate } from "./view";
 
-const FEW = 8;
-const EVERYWHERE = viewOf(new URLSearchParams());
+const MAX_TASKS_FOUND = 8;
+const DEFAULT_VIEW = viewOf(new URLSearchParams());
 /** Where tasks are looked for: what is to be done comes first. */
-const SEARCHED: readonly ListName[] = ["all", "completed", "trash"];
+const SEARCHED_LISTS: readonly ListName[] = ["all", "completed", "trash"];
 
 export type PaletteCommand = { name: string; keys?: string; run: () => void };
 
@@ -30,10 +30,12 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
 
   const found: Task[] = [];
   if (text.trim()) {
-    const lists = SEARCHED.map((list) => listedBy({ ...EVERYWHERE, list, search: text }, today));
+    const lists = SEARCHED_LISTS.map((list) =>
+      viewPredicate({ ...DEFAULT_VIEW, list, search: text }, today),
+    );
     for (const isFound of lists) {
       for (const task of store.ordered("newest")) {
-        if (found.length < FEW && isFound(task)) found.push(task);
+        if (found.length < MAX_TASKS_FOUND && isFound(task)) found.push(task);
       }
     }
   }

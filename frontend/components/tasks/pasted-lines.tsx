@@ -1,9 +1,9 @@
 import { CheckCheck } from "lucide-react";
 import { Chips } from "./chips";
-import type { Planned } from "./quick-add";
+import type { PlannedTask } from "./quick-add";
 
 type Props = {
-  plans: readonly Planned[];
+  plans: readonly PlannedTask[];
   today: string;
   onPlain: (line: number, words: string) => void;
 };

@@ -1,13 +1,20 @@
 import type { CreateTaskInput, Priority } from "@/gql/graphql";
 import { findDay } from "./dates";
 import { PRIORITIES } from "./task";
-import { labelOf, labelProblem, lengthOf, MAX_TITLE, oneLine, tooLong } from "./text";
+import {
+  codePointCount,
+  labelProblem,
+  lengthProblem,
+  MAX_TITLE,
+  normalizeLabel,
+  oneLine,
+} from "./text";
 import type { View } from "./view";
 
 /** What was understood of a line, and the words that said it. */
 export type Chip = { kind: "due" | "priority" | "label"; words: string; value: string };
 
-export type Draft = {
+export type ParsedLine = {
   title: string;
   dueOn: string | null;
   priority: Priority;
@@ -16,7 +23,7 @@ export type Draft = {
 };
 
 /** What the words of a line mean where the person is. */
-type Reader = {
+type ParseOptions = {
   now: Date;
   /** Whether the person writes the day of a date before the month. */
   dayFirst: boolean;
@@ -28,7 +35,7 @@ type Span = { start: number; end: number; chip: Chip | null };
 const BY_NUMBER: Readonly<Record<string, Priority>> = { "1": "URGENT", "2": "HIGH", "3": "MEDIUM" };
 
 /** Letters with their marks and joiners (Hindi and Persian words have both), digits and emoji. */
-const MARKED =
+const TAG =
   /(?<=^|\s)([#!])((?:[\p{L}\p{M}\p{N}\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Join_Control}_-])+)(?=\s|$)/gu;
 
 function priorityOf(word: string): Priority | undefined {
@@ -42,13 +49,13 @@ const isNumber = (word: string) =>
 function labelSpans(line: string, plain: readonly string[]): Span[] {
   const labels: string[] = [];
   const spans: Span[] = [];
-  for (const { 0: words, 1: sign, 2: word = "", index } of line.matchAll(MARKED)) {
+  for (const { 0: words, 1: sign, 2: word = "", index } of line.matchAll(TAG)) {
     if (sign !== "#" || plain.includes(words) || isNumber(word)) continue;
-    const value = labelOf(word);
+    const value = normalizeLabel(word);
     if (labelProblem(value, labels)) continue;
-    const isAgain = labels.some((label) => label.toLowerCase() === value.toLowerCase());
-    if (!isAgain) labels.push(value);
-    const chip: Chip | null = isAgain ? null : { kind: "label", words, value };
+    const isRepeated = labels.some((label) => label.toLowerCase() === value.toLowerCase());
+    if (!isRepeated) labels.push(value);
+    const chip: Chip | null = isRepeated ? null : { kind: "label", words, value };
     spans.push({ start: index, end: index + words.length, chip });
   }
   return spans;
@@ -56,7 +63,7 @@ function labelSpans(line: string, plain: readonly string[]): Span[] {
 
 /** The last one counts, however often it is written; another one before it stays in the title. */
 function prioritySpans(line: string, plain: readonly string[]): Span[] {
-  const spans = [...line.matchAll(MARKED)].flatMap(({ 0: words, 1: sign, 2: word = "", index }) => {
+  const spans = [...line.matchAll(TAG)].flatMap(({ 0: words, 1: sign, 2: word = "", index }) => {
     const value = sign === "!" && !plain.includes(words) ? priorityOf(word) : undefined;
     const end = index + words.length;
     return value ? [{ start: index, end, chip: { kind: "priority", words, value } as const }] : [];
@@ -67,7 +74,7 @@ function prioritySpans(line: string, plain: readonly string[]): Span[] {
     .map((span) => (span === last ? span : { ...span, chip: null }));
 }
 
-function daySpan(line: string, { now, dayFirst }: Reader, plain: readonly string[]): Span[] {
+function daySpan(line: string, { now, dayFirst }: ParseOptions, plain: readonly string[]): Span[] {
   const found = findDay(line, now, dayFirst, plain);
   if (!found) return [];
   const { start, end, day } = found;
@@ -75,7 +82,7 @@ function daySpan(line: string, { now, dayFirst }: Reader, plain: readonly string
 }
 
 /** Takes a phrase out, with parentheses around it and the punctuation that would be left over. */
-function without(line: string, { start, end }: Span): string {
+function cutOut(line: string, { start, end }: Span): string {
   let before = line.slice(0, start);
   let after = line.slice(end);
   if (before.endsWith("(") && after.startsWith(")")) {
@@ -93,11 +100,15 @@ function without(line: string, { start, end }: Span): string {
  *
  * @param plain words that the person wants left in the title.
  */
-export function readLine(line: string, reader: Reader, plain: readonly string[]): Draft {
+export function parseLine(
+  line: string,
+  reader: ParseOptions,
+  plain: readonly string[],
+): ParsedLine {
   const marks = [...labelSpans(line, plain), ...prioritySpans(line, plain)];
   const spans = [...daySpan(line, reader, plain), ...marks.sort((a, b) => a.start - b.start)];
   let rest = line;
-  for (const span of [...spans].sort((a, b) => b.start - a.start)) rest = without(rest, span);
+  for (const span of [...spans].sort((a, b) => b.start - a.start)) rest = cutOut(rest, span);
   const title = oneLine(rest);
   const chips = spans.map(({ chip }) => chip).filter((chip) => chip !== null);
   const valuesOf = (kind: Chip["kind"]) =>
@@ -116,7 +127,7 @@ export function readLine(line: string, reader: Reader, plain: readonly string[])
 }
 
 /** What will be made of a line; a view adds what its tasks have in common. */
-export type Planned = Draft & {
+export type PlannedTask = ParsedLine & {
   description: string;
   completed: boolean;
   /** Why it cannot be made, in a sentence. */
@@ -124,19 +135,25 @@ export type Planned = Draft & {
 };
 
 /** Adds what a new task needs to be listed in the view. */
-export function planned(draft: Draft, view: View, today: string, completed = false): Planned {
-  const { labels, priority } = draft;
+export function planTask(
+  parsed: ParsedLine,
+  view: View,
+  today: string,
+  completed = false,
+): PlannedTask {
+  const { labels, priority } = parsed;
   const { label } = view;
   const lacksLabel =
     label !== null && !labels.some((other) => other.toLowerCase() === label.toLowerCase());
   return {
-    ...draft,
+    ...parsed,
     description: "",
     completed,
-    dueOn: view.list === "today" ? (draft.dueOn ?? today) : draft.dueOn,
+    dueOn: view.list === "today" ? (parsed.dueOn ?? today) : parsed.dueOn,
     priority: priority === "NONE" ? (view.priority ?? "NONE") : priority,
     labels: lacksLabel ? [...labels, label] : labels,
-    problem: tooLong("title", draft.title) ?? (lacksLabel ? labelProblem(label, labels) : null),
+    problem:
+      lengthProblem("title", parsed.title) ?? (lacksLabel ? labelProblem(label, labels) : null),
   };
 }
 
@@ -144,15 +161,20 @@ export function planned(draft: Draft, view: View, today: string, completed = fal
  * Return the plan with a title that is too long moved to the description, whole, and its beginning
  * as the title: a pasted line cannot be shortened where it is shown.
  */
-export function withRoom(plan: Planned): Planned {
+export function moveLongTitle(plan: PlannedTask): PlannedTask {
   if (plan.problem === null) return plan;
   const beginning = [...plan.title].slice(0, MAX_TITLE - 1).join("");
   const words = beginning.replace(/\s+\S*$/, "");
-  const title = `${lengthOf(words) > MAX_TITLE / 2 ? words : beginning}…`;
-  return { ...plan, title, description: plan.title, problem: tooLong("description", plan.title) };
+  const title = `${codePointCount(words) > MAX_TITLE / 2 ? words : beginning}…`;
+  return {
+    ...plan,
+    title,
+    description: plan.title,
+    problem: lengthProblem("description", plan.title),
+  };
 }
 
-export function inputOf(plan: Planned): Omit<CreateTaskInput, "id" | "position"> {
+export function toInput(plan: PlannedTask): Omit<CreateTaskInput, "id" | "position"> {
   const { title, description, completed, dueOn, priority, labels } = plan;
   return { title, description, completed, dueOn, priority, labels };
 }
@@ -165,7 +187,7 @@ const NUMBER = /^(\d{1,3})[.)]\s+/;
 const BOX = /^\[([ xX]?)\](?:\s+|$)/;
 
 /** Return the lines of a pasted text that are not empty. */
-export function linesOf(text: string): PastedLine[] {
+export function parsePastedLines(text: string): PastedLine[] {
   const lines: PastedLine[] = [];
   let number = 0;
   for (const line of text.split(/\r\n?|[\n\v\u2028]/)) {

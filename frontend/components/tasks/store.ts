@@ -1,6 +1,6 @@
 import type { Client, CombinedError } from "urql";
 import { isLeaving } from "@/components/account/signed-out";
-import { explain, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
+import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
 import { addConflict, type Conflict, overwrite, unsavedTexts } from "./conflict";
 import { type Edit, idsOf, inverseOf } from "./edit";
 import { UndoHistory } from "./history";
@@ -231,10 +231,10 @@ export class TaskStore {
       const existing = idsOf(edit).filter((id) => this.#replica.has(id));
       if ("ids" in edit && existing.length > 0 && existing.length < edit.ids.length) {
         this.#perform([{ ...edit, ids: existing }]);
-      } else if (edit.kind !== "delete") this.onRefusal({ message: explain(error) });
+      } else if (edit.kind !== "delete") this.onRefusal({ message: apiErrorMessage(error) });
       return;
     }
-    this.onRefusal({ message: explain(error), retry: () => void this.#perform([edit]) });
+    this.onRefusal({ message: apiErrorMessage(error), retry: () => void this.#perform([edit]) });
   }
 
   async #pull(): Promise<void> {
@@ -246,7 +246,7 @@ export class TaskStore {
   #pullFailed(error: CombinedError): void {
     if (failureCode(error) === "UNAUTHENTICATED") return;
     if (isOutage(error)) this.#pause(error);
-    else this.#change({ syncProblem: explain(error) });
+    else this.#change({ syncProblem: apiErrorMessage(error) });
   }
 
   #showPulled(ids: ReadonlySet<string>): void {
@@ -264,7 +264,7 @@ export class TaskStore {
   /** Say why nothing goes through, and try again after a pause. */
   #pause(error: CombinedError): void {
     const isOffline = failureCode(error) === "UNREACHABLE" && !navigator.onLine;
-    this.#change({ syncProblem: isOffline ? OFFLINE : explain(error) });
+    this.#change({ syncProblem: isOffline ? OFFLINE : apiErrorMessage(error) });
     this.#retry.pause(retryAfterIn(error));
   }
 }

@@ -7,34 +7,34 @@ import {
 import { useWindowVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useHydrated } from "@/lib/use-hydrated";
-import { usePrinted } from "@/lib/use-printed";
-import { sayDetails, type Task } from "./task";
+import { useIsPrinting } from "@/lib/use-is-printing";
+import { describeTask, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
 import { useTasks } from "./tasks-context";
 
 /** Of a list no longer than this every row is there; of a longer one those that are seen. */
-const SHORT = 60;
+const VIRTUALIZE_ABOVE = 60;
 const ROW_HEIGHT = 45;
 const OVERSCAN = 12;
 
-type Shared = Omit<RowProps, "task" | "isSelected" | "isEditing" | "isWaiting" | "today">;
+type SharedProps = Omit<RowProps, "task" | "isSelected" | "isRenaming" | "isPending" | "today">;
 
-type Props = Shared & {
+type Props = SharedProps & {
   current: string | null;
   /** Whether the current row shall have the focus. */
   hasFocus: boolean;
   selected: ReadonlySet<string>;
-  editing: string | null;
+  renamingId: string | null;
   onFocusRow: (id: string) => void;
 };
 
-type Span = { start: number; end: number; before: number; after: number };
+type VisibleRange = { start: number; end: number; before: number; after: number };
 
 export function TaskList(props: Props) {
   const { tasks } = useTasks();
   const isHydrated = useHydrated();
-  const isPrinted = usePrinted();
-  if (isHydrated && !isPrinted && tasks.length > SHORT) return <LongList {...props} />;
+  const isPrinted = useIsPrinting();
+  if (isHydrated && !isPrinted && tasks.length > VIRTUALIZE_ABOVE) return <LongList {...props} />;
   return <Rows {...props} rows={{ start: 0, end: tasks.length, before: 0, after: 0 }} />;
 }
 
@@ -42,7 +42,7 @@ export function TaskList(props: Props) {
  * What the browser found when it had laid out the page. A new row counts as an ordinary one until
  * then, still before it is painted: to look at once lays out the page in the midst of a change.
  */
-function heightOf(
+function rowHeight(
   row: HTMLElement,
   entry: ResizeObserverEntry | undefined,
   list: Virtualizer<Window, HTMLElement>,
@@ -67,7 +67,7 @@ function LongList(props: Props) {
     overscan: OVERSCAN,
     scrollMargin: offset,
     getItemKey,
-    measureElement: heightOf,
+    measureElement: rowHeight,
   });
   const { current, hasFocus } = props;
   const index = hasFocus ? tasks.findIndex(({ id }) => id === current) : -1;
@@ -92,7 +92,7 @@ function LongList(props: Props) {
   );
 }
 
-type RowsProps = Props & { rows: Span; measure?: (row: HTMLElement | null) => void };
+type RowsProps = Props & { rows: VisibleRange; measure?: (row: HTMLElement | null) => void };
 
 function Rows({
   rows,
@@ -100,7 +100,7 @@ function Rows({
   current,
   hasFocus,
   selected,
-  editing,
+  renamingId,
   onFocusRow,
   ...row
 }: RowsProps) {
@@ -109,7 +109,7 @@ function Rows({
 
   // Before anything else can be pressed: later it would take the focus from what was pressed since.
   useLayoutEffect(() => {
-    if (!hasFocus || current === null || editing !== null) return;
+    if (!hasFocus || current === null || renamingId !== null) return;
     const element = list.current?.querySelector<HTMLElement>(`[data-id="${current}"]`);
     if (element && !element.contains(document.activeElement)) {
       element.focus({ preventScroll: measure !== undefined });
@@ -119,42 +119,42 @@ function Rows({
   return (
     <ul
       aria-label="Tasks"
-      className="list"
+      className="task-list"
       ref={list}
       style={measure && { paddingTop: rows.before, paddingBottom: rows.after }}
     >
       {tasks.slice(rows.start, rows.end).map((task, index) => (
-        <Place
+        <ListItem
           canMove={row.canMove}
-          isFirst={task.id === (current ?? tasks[0]?.id)}
+          isTabStop={task.id === (current ?? tasks[0]?.id)}
           key={task.id}
           measure={measure}
           move={row.actions.move}
           onFocus={onFocusRow}
-          place={rows.start + index}
+          index={rows.start + index}
           isBusy={store.isPending(task.id)}
           isSelected={selected.has(task.id)}
           task={task}
         >
           <TaskRow
             {...row}
-            isEditing={task.id === editing}
+            isRenaming={task.id === renamingId}
             isSelected={selected.has(task.id)}
-            isWaiting={store.state().syncProblem !== null && store.isPending(task.id)}
+            isPending={store.state().syncProblem !== null && store.isPending(task.id)}
             task={task}
             today={today}
           />
-        </Place>
+        </ListItem>
       ))}
     </ul>
   );
 }
 
-type PlaceProps = {
+type ListItemProps = {
   task: Task;
-  place: number;
+  index: number;
   /** The one that Tab reaches. */
-  isFirst: boolean;
+  isTabStop: boolean;
   isBusy: boolean;
   isSelected: boolean;
   canMove: boolean;
@@ -165,10 +165,10 @@ type PlaceProps = {
 };
 
 /** A row's place in the list: what is dragged, and what something can be dropped on. */
-function Place({
+function ListItem({
   task,
-  place,
-  isFirst,
+  index,
+  isTabStop,
   isBusy,
   isSelected,
   canMove,
@@ -176,7 +176,7 @@ function Place({
   move,
   onFocus,
   children,
-}: PlaceProps) {
+}: ListItemProps) {
   const { tasks, store, today } = useTasks();
   const element = useRef<HTMLLIElement>(null);
   // Another function would be told of the row again, and measure it, with each render.
@@ -189,18 +189,18 @@ function Place({
   );
   const [edge, setEdge] = useState<"before" | "after" | null>(null);
   const { id } = task;
-  const details = [isSelected && "Selected.", sayDetails(task, today)].filter(Boolean).join(" ");
+  const details = [isSelected && "Selected.", describeTask(task, today)].filter(Boolean).join(" ");
 
   useEffect(() => {
     const row = element.current;
     if (!(row && canMove)) return;
-    const undrag = draggable({
+    const stopDragging = draggable({
       element: row,
       getInitialData: () => ({ task: id }),
       onDragStart: () => row.setAttribute("data-dragged", ""),
       onDrop: () => row.removeAttribute("data-dragged"),
     });
-    const undrop = dropTargetForElements({
+    const stopDropping = dropTargetForElements({
       element: row,
       canDrop: ({ source }) => source.data.task !== id,
       onDrag: ({ location }) => {
@@ -218,8 +218,8 @@ function Place({
       },
     });
     return () => {
-      undrag();
-      undrop();
+      stopDragging();
+      stopDropping();
     };
   }, [id, canMove, move, store]);
 
@@ -228,15 +228,15 @@ function Place({
       aria-busy={isBusy}
       aria-describedby={details ? `${id}-details` : undefined}
       aria-label={task.title}
-      aria-posinset={place + 1}
+      aria-posinset={index + 1}
       aria-setsize={tasks.length}
-      className="place"
+      className="task-item"
       data-edge={edge ?? undefined}
       data-id={id}
-      data-index={place}
+      data-index={index}
       onFocus={() => onFocus(id)}
       ref={attach}
-      tabIndex={isFirst ? 0 : -1}
+      tabIndex={isTabStop ? 0 : -1}
     >
       {children}
       {details && (

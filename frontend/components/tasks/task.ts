@@ -1,5 +1,5 @@
 import type { Priority, TaskFieldsFragment } from "@/gql/graphql";
-import { isolated } from "./text";
+import { isolateText } from "./text";
 
 export type Task = TaskFieldsFragment;
 
@@ -17,7 +17,7 @@ export const PRIORITY_NAMES: Readonly<Record<Priority, string>> = {
 export const rankOf = (priority: Priority) => PRIORITIES.indexOf(priority);
 
 /** The calendar day of a moment, by the reader's clock: YYYY-MM-DD. */
-export function dayOf(moment: Date): string {
+export function toIsoDay(moment: Date): string {
   const month = String(moment.getMonth() + 1).padStart(2, "0");
   return `${moment.getFullYear()}-${month}-${String(moment.getDate()).padStart(2, "0")}`;
 }
@@ -29,8 +29,12 @@ export function addDays(day: string, days: number): string {
 }
 
 const WEEKDAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", timeZone: "UTC" });
-const SHORT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-const FULL = new Intl.DateTimeFormat("en-GB", {
+const DAY_AND_MONTH = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  timeZone: "UTC",
+});
+const FULL_DATE = new Intl.DateTimeFormat("en-GB", {
   day: "numeric",
   month: "short",
   year: "numeric",
@@ -38,31 +42,31 @@ const FULL = new Intl.DateTimeFormat("en-GB", {
 });
 
 /** A due day as it is said: "Yesterday", "Today", "Friday", "3 Dec". */
-export function sayDay(day: string, today: string): string {
+export function formatDay(day: string, today: string): string {
   if (day === today) return "Today";
   if (day === addDays(today, 1)) return "Tomorrow";
   if (day === addDays(today, -1)) return "Yesterday";
   const moment = new Date(`${day}T00:00:00Z`);
   if (day > today && day < addDays(today, 7)) return WEEKDAY.format(moment);
-  return (day.slice(0, 4) === today.slice(0, 4) ? SHORT : FULL).format(moment);
+  return (day.slice(0, 4) === today.slice(0, 4) ? DAY_AND_MONTH : FULL_DATE).format(moment);
 }
 
 /** What a row shows of a task besides its title, in words for those who hear it. */
-export function sayDetails({ completed, priority, dueOn, labels }: Task, today: string): string {
-  const day = dueOn === null ? "" : sayDay(dueOn, today);
+export function describeTask({ completed, priority, dueOn, labels }: Task, today: string): string {
+  const day = dueOn === null ? "" : formatDay(dueOn, today);
   const isNear = ["Today", "Tomorrow", "Yesterday"].includes(day);
-  const isLate = dueOn !== null && dueOn < today && !completed;
+  const isOverdue = dueOn !== null && dueOn < today && !completed;
   const parts = [
     completed && "Completed",
     priority !== "NONE" && `${PRIORITY_NAMES[priority]} priority`,
-    day && `${isLate ? "Late: due" : "Due"} ${isNear ? day.toLowerCase() : day}`,
-    labels.length > 0 && `Labels: ${labels.map(isolated).join(", ")}`,
+    day && `${isOverdue ? "Late: due" : "Due"} ${isNear ? day.toLowerCase() : day}`,
+    labels.length > 0 && `Labels: ${labels.map(isolateText).join(", ")}`,
   ];
   return parts.flatMap((part) => (part ? [`${part}.`] : [])).join(" ");
 }
 
 /** The first line of a description, without Markdown's marks. */
-export function glimpse(description: string): string {
+export function excerpt(description: string): string {
   const line = description.split("\n").find((one) => /[\p{L}\p{N}]/u.test(one)) ?? "";
   return line.replace(/^\s*(?:[#>]+|[-*+]|\d+\.)\s+/, "").replace(/[*_`]{1,3}/g, "");
 }

@@ -1,4 +1,4 @@
-import { dayOf } from "./task";
+import { toIsoDay } from "./task";
 
 /** Tells the server which day it is where the reader is, so that "Today" is theirs from the start. */
 export const TIME_ZONE_COOKIE = "time-zone";
@@ -13,9 +13,9 @@ export function todayIn(timeZone: string | undefined): string {
 }
 
 /** The day here, and the cookie that lets the server know it next time. */
-export function todayHere(): string {
+export function localToday(): string {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is for https alone
   document.cookie = `${TIME_ZONE_COOKIE}=${timeZone}; path=/; max-age=31536000; samesite=lax`;
-  return dayOf(new Date());
+  return toIsoDay(new Date());
 }

@@ -5,7 +5,7 @@ import type { Ref } from "react";
 import type { Priority } from "@/gql/graphql";
 import { PRIORITIES, PRIORITY_NAMES } from "./task";
 import { useTasks } from "./tasks-context";
-import { nameOf, SORT_NAMES, SORTS, type Sort } from "./view";
+import { SORT_NAMES, SORTS, type Sort, viewTitle } from "./view";
 
 // Made once: the toolbar is drawn anew with each change of the tasks, and these are not.
 const ICONS = {
@@ -36,13 +36,13 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
           dir="auto"
           className="truncate text-[1.75rem] leading-tight font-semibold tracking-[-0.02em]"
         >
-          {nameOf(view)}
+          {viewTitle(view)}
         </h1>
         <p className="shrink-0 text-sm text-muted tabular-nums" role="status">
           {state.isComplete || tasks.length < 50 ? count : ""}
         </p>
       </div>
-      <div className="controls mt-3 flex flex-wrap items-center gap-2">
+      <div className="toolbar mt-3 flex flex-wrap items-center gap-2">
         <div className="relative min-w-44 flex-1 basis-full sm:basis-0">
           {ICONS.search}
           <input

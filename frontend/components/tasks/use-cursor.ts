@@ -5,22 +5,22 @@ import type { Task } from "./task";
  * The task that keys are about. When it leaves the list the one that takes its place is next, so that
  * the focus is never lost.
  */
-export function useCursor(tasks: readonly Task[], isEditing: boolean) {
+export function useCursor(tasks: readonly Task[], isRenaming: boolean) {
   const [current, setCurrent] = useState<string | null>(null);
   const [hasFocus, setFocus] = useState(false);
-  const place = useRef(0);
-  const listed = useRef<string | null>(null);
+  const lastIndex = useRef(0);
+  const lastListedId = useRef<string | null>(null);
   const index = tasks.findIndex(({ id }) => id === current);
 
   useEffect(() => {
     if (index >= 0) {
-      place.current = index;
-      listed.current = current;
-    } else if (current !== null && current === listed.current && !isEditing) {
+      lastIndex.current = index;
+      lastListedId.current = current;
+    } else if (current !== null && current === lastListedId.current && !isRenaming) {
       // A task that is not listed yet is waited for.
-      setCurrent(tasks[Math.min(place.current, tasks.length - 1)]?.id ?? null);
+      setCurrent(tasks[Math.min(lastIndex.current, tasks.length - 1)]?.id ?? null);
     }
-  }, [index, current, tasks, isEditing]);
+  }, [index, current, tasks, isRenaming]);
 
   const focus = useCallback((id?: string) => {
     if (id !== undefined) setCurrent(id);
@@ -46,10 +46,17 @@ export function useCursor(tasks: readonly Task[], isEditing: boolean) {
    * The task whose row has the focus: the one that the person sees marked. What a key does to a task
    * it does to this one, never to one that was used before the focus went elsewhere.
    */
-  function focused(): Task | undefined {
+  function focusedTask(): Task | undefined {
     const row = document.activeElement?.closest<HTMLElement>("[data-id]");
     return tasks.find(({ id }) => id === row?.dataset.id);
   }
 
-  return { current: index < 0 ? null : current, hasFocus, focus, focused, setCurrent, neighbour };
+  return {
+    current: index < 0 ? null : current,
+    hasFocus,
+    focus,
+    focused: focusedTask,
+    setCurrent,
+    neighbour,
+  };
 }

@@ -6,8 +6,11 @@ const NONE: ReadonlySet<string> = new Set();
 /** Which tasks of a list are selected. */
 export function useSelection(tasks: readonly Task[]) {
   const [selected, setSelected] = useState(NONE);
-  const [isChoosing, setChoosing] = useState(false);
-  const chosen = useMemo(() => tasks.filter(({ id }) => selected.has(id)), [tasks, selected]);
+  const [hasStarted, setStarted] = useState(false);
+  const selectedTasks = useMemo(
+    () => tasks.filter(({ id }) => selected.has(id)),
+    [tasks, selected],
+  );
 
   const toggle = useCallback((id: string) => {
     setSelected((before) => {
@@ -31,15 +34,15 @@ export function useSelection(tasks: readonly Task[]) {
 
   const clear = useCallback(() => {
     setSelected(NONE);
-    setChoosing(false);
+    setStarted(false);
   }, []);
 
   return {
     selected,
-    chosen,
+    chosen: selectedTasks,
     /** Whether rows show a box to select them with. */
-    isSelecting: isChoosing || chosen.length > 0,
-    choose: () => setChoosing(true),
+    isSelecting: hasStarted || selectedTasks.length > 0,
+    startSelecting: () => setStarted(true),
     toggle,
     addRange,
     addAll: () => setSelected(new Set(tasks.map(({ id }) => id))),

@@ -66,20 +66,23 @@ export function pathOf(view: Partial<View>): string {
 }
 
 /** Whether a view is a list that the page leads to, as it is or filtered, and not one label's tasks. */
-export const isOfList = ({ list, label }: View): boolean => label === null || list !== "all";
+export const isListView = ({ list, label }: View): boolean => label === null || list !== "all";
 
 /** A view in words, for its heading and the page's title. A filter by priority stands beside it. */
-export function nameOf(view: View): string {
+export function viewTitle(view: View): string {
   if (view.label === null) return LIST_NAMES[view.list];
-  return isOfList(view) ? `${LIST_NAMES[view.list]} · ${view.label}` : view.label;
+  return isListView(view) ? `${LIST_NAMES[view.list]} · ${view.label}` : view.label;
 }
 
 // What the API takes of a search. The browser has all tasks soon, and looks for every word.
-const MOST_WORDS = 10;
-const MOST_CHARACTERS = 200;
+const MAX_WORDS = 10;
+const MAX_CHARACTERS = 200;
 
 /** The same question as the API answers it, for the page that the server renders. */
-export function questionOf(view: View, today: string): { filter: TaskFilter; orderBy: TaskOrder } {
+export function toQueryVariables(
+  view: View,
+  today: string,
+): { filter: TaskFilter; orderBy: TaskOrder } {
   const filter: TaskFilter = { status: ["OPEN"] };
   if (view.list === "today") filter.dueTo = today;
   if (view.list === "upcoming") filter.dueFrom = addDays(today, 1);
@@ -87,8 +90,8 @@ export function questionOf(view: View, today: string): { filter: TaskFilter; ord
   if (view.list === "trash") filter.status = ["TRASHED"];
   if (view.label) filter.labels = [view.label];
   if (view.priority) filter.priority = [view.priority];
-  const words = view.search.split(/\s+/).filter(Boolean).slice(0, MOST_WORDS);
-  if (words.length) filter.search = Array.from(words.join(" ")).slice(0, MOST_CHARACTERS).join("");
+  const words = view.search.split(/\s+/).filter(Boolean).slice(0, MAX_WORDS);
+  if (words.length) filter.search = Array.from(words.join(" ")).slice(0, MAX_CHARACTERS).join("");
   const orders: Record<Sort, TaskOrder> = {
     manual: { field: "POSITION", direction: "ASC" },
     due: { field: "DUE_ON", direction: "ASC" },
@@ -109,47 +112,48 @@ function isInList(task: Task, list: ListName, today: string): boolean {
   return list === "today" ? task.dueOn <= today : task.dueOn > today;
 }
 
-const haystacks = new WeakMap<Task, string>();
+const searchTexts = new WeakMap<Task, string>();
 
-function haystackOf(task: Task): string {
-  let text = haystacks.get(task);
+function searchTextOf(task: Task): string {
+  let text = searchTexts.get(task);
   if (text === undefined) {
     text = [task.title, task.description, ...task.labels].join("\n").toLowerCase();
-    haystacks.set(task, text);
+    searchTexts.set(task, text);
   }
   return text;
 }
 
-const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+const equalsIgnoreCase = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
 /** Tells of tasks whether a view lists them. Made once for many: it is asked of all with each change. */
-export function listedBy(view: View, today: string): (task: Task) => boolean {
+export function viewPredicate(view: View, today: string): (task: Task) => boolean {
   const { list, priority, label } = view;
   const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
   return (task) =>
     isInList(task, list, today) &&
     (!priority || task.priority === priority) &&
-    (!label || task.labels.some((one) => same(one, label))) &&
-    words.every((word) => haystackOf(task).includes(word));
+    (!label || task.labels.some((one) => equalsIgnoreCase(one, label))) &&
+    words.every((word) => searchTextOf(task).includes(word));
 }
 
 /** The list in which a task is found: this one when it lists the task, or else the closest to it. */
-export function listOf(task: Task, list: ListName, today: string): ListName {
+export function listContaining(task: Task, list: ListName, today: string): ListName {
   const places = [list, "today", "upcoming", "all", "completed", "trash"] as const;
   return places.find((one) => isInList(task, one, today)) ?? "all";
 }
 
 const collator = new Intl.Collator("en", { numeric: true });
 
-const text = (a: string, b: string) => (a < b ? -1 : Number(a > b));
-const byPosition = (a: Task, b: Task) => text(a.position, b.position) || text(a.id, b.id);
+const compareText = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+const byPosition = (a: Task, b: Task) =>
+  compareText(a.position, b.position) || compareText(a.id, b.id);
 
 const COMPARE: Readonly<Record<Sort, (a: Task, b: Task) => number>> = {
   manual: byPosition,
-  due: (a, b) => text(a.dueOn ?? "~", b.dueOn ?? "~") || byPosition(a, b),
+  due: (a, b) => compareText(a.dueOn ?? "~", b.dueOn ?? "~") || byPosition(a, b),
   priority: (a, b) => rankOf(a.priority) - rankOf(b.priority) || byPosition(a, b),
-  newest: (a, b) => text(b.createdAt, a.createdAt) || text(b.id, a.id),
-  title: (a, b) => collator.compare(a.title, b.title) || text(a.id, b.id),
+  newest: (a, b) => compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id),
+  title: (a, b) => collator.compare(a.title, b.title) || compareText(a.id, b.id),
 };
 
 /**

@@ -2,12 +2,12 @@
 export type DateOrder = "day-first" | "month-first";
 
 /** A due day as a file has it, and what it may mean: YYYY-MM-DD under each order; null is no date. */
-export type ReadDate = Readonly<Record<DateOrder, string | null>>;
+export type ParsedDate = Readonly<Record<DateOrder, string | null>>;
 
 const pad = (number: number, length: number) => String(number).padStart(length, "0");
 
 /** Return YYYY-MM-DD if the calendar has this day. */
-function dayOf(year: number, month: number, day: number): string | null {
+function toIsoDay(year: number, month: number, day: number): string | null {
   const moment = new Date(Date.UTC(2000, 0, 1));
   moment.setUTCFullYear(year, month - 1, day);
   const exists = moment.getUTCMonth() === month - 1 && moment.getUTCDate() === day;
@@ -20,7 +20,7 @@ function yearOf(digits: string): number {
   return digits.length === 2 && Number(digits) < 30 ? 2000 + Number(digits) : 0;
 }
 
-const both = (day: string | null): ReadDate => ({ "day-first": day, "month-first": day });
+const inBothOrders = (day: string | null): ParsedDate => ({ "day-first": day, "month-first": day });
 
 /** The names of months, long and short, in these locales and in English, without their dots. */
 function monthNames(locales: readonly string[]): ReadonlyMap<string, number> {
@@ -45,31 +45,31 @@ const YEAR_FIRST = /^(\d{4})([-/.])\s?(\d{1,2})\2\s?(\d{1,2})\.?$/;
 const YEAR_LAST = /^(\d{1,2})([-/.])\s?(\d{1,2})\2\s?(\d{4}|\d{2})$/;
 
 /** Return a function that reads one cell, as spreadsheets and people with these locales write days. */
-export function dateReader(locales: readonly string[]): (cell: string) => ReadDate {
+export function dateReader(locales: readonly string[]): (cell: string) => ParsedDate {
   const months = monthNames(locales);
 
-  function named(text: string): string | null {
+  function parseNamedMonth(text: string): string | null {
     const words = text.toLowerCase().match(/\p{L}+|\d+/gu) ?? [];
     const numbers = words.filter((word) => /\d/.test(word));
     const month = words.map((word) => months.get(word)).find((number) => number !== undefined);
     const [first = "", second = ""] = numbers;
     if (month === undefined || numbers.length !== 2) return null;
     const [day, year] = first.length === 4 ? [second, first] : [first, second];
-    return day.length <= 2 ? dayOf(yearOf(year), month, Number(day)) : null;
+    return day.length <= 2 ? toIsoDay(yearOf(year), month, Number(day)) : null;
   }
 
   return (cell) => {
     const text = cell.replace(TIME, "").trim();
     const [, year = "", , month = "", day = ""] = YEAR_FIRST.exec(text) ?? [];
-    if (year) return both(dayOf(Number(year), Number(month), Number(day)));
+    if (year) return inBothOrders(toIsoDay(Number(year), Number(month), Number(day)));
     const [, first = "", separator, second = "", last = ""] = YEAR_LAST.exec(text) ?? [];
-    if (!first) return both(named(text));
-    const dayFirst = dayOf(yearOf(last), Number(second), Number(first));
+    if (!first) return inBothOrders(parseNamedMonth(text));
+    const dayFirst = toIsoDay(yearOf(last), Number(second), Number(first));
     // Nobody writes the month first with dots.
-    if (separator === ".") return both(dayFirst);
+    if (separator === ".") return inBothOrders(dayFirst);
     return {
       "day-first": dayFirst,
-      "month-first": dayOf(yearOf(last), Number(first), Number(second)),
+      "month-first": toIsoDay(yearOf(last), Number(first), Number(second)),
     };
   };
 }
@@ -78,7 +78,7 @@ export function dateReader(locales: readonly string[]): (cell: string) => ReadDa
  * Return the order in which a file writes its days, as far as they tell: a day that exists in one
  * order alone proves that order for all of them. Null when none does, or when they disagree.
  */
-export function orderOf(dates: readonly ReadDate[]): DateOrder | null {
+export function detectOrder(dates: readonly ParsedDate[]): DateOrder | null {
   const proves = (order: DateOrder, other: DateOrder) =>
     dates.some((date) => date[order] !== null && date[other] === null);
   const dayFirst = proves("day-first", "month-first");
@@ -88,7 +88,7 @@ export function orderOf(dates: readonly ReadDate[]): DateOrder | null {
 }
 
 /** Whether it means one day in one order and another one in the other. */
-export function isAmbiguous(date: ReadDate): boolean {
+export function isAmbiguous(date: ParsedDate): boolean {
   const { "day-first": dayFirst, "month-first": monthFirst } = date;
   return dayFirst !== null && monthFirst !== null && dayFirst !== monthFirst;
 }

@@ -17,7 +17,7 @@ export const LEGACY_ENCODINGS = {
 
 export type LegacyEncoding = keyof typeof LEGACY_ENCODINGS;
 
-const MARKS: readonly [encoding: string, ...bytes: number[]][] = [
+const BYTE_ORDER_MARKS: readonly [encoding: string, ...bytes: number[]][] = [
   ["utf-8", 0xef, 0xbb, 0xbf],
   ["utf-16le", 0xff, 0xfe],
   ["utf-16be", 0xfe, 0xff],
@@ -35,7 +35,9 @@ function unmarkedUtf16(bytes: Uint8Array): string | null {
  * bytes. They are in one of many encodings, and nothing in the file says in which.
  */
 export function decode(bytes: Uint8Array): string | null {
-  const marked = MARKS.find(([, ...mark]) => mark.every((byte, place) => bytes[place] === byte));
+  const marked = BYTE_ORDER_MARKS.find(([, ...mark]) =>
+    mark.every((byte, place) => bytes[place] === byte),
+  );
   const encoding = marked?.[0] ?? unmarkedUtf16(bytes) ?? "utf-8";
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);

@@ -15,20 +15,21 @@ export function toJson(tasks: readonly Task[]): string {
  * Text that a spreadsheet would run as a formula, and text that starts with the apostrophe that marks
  * such text. Both get an apostrophe in front, so that removing one always restores the text.
  */
-const MARKED = /^'*[=+\-@\t\r]/;
+const FORMULA = /^'*[=+\-@\t\r]/;
 
-const mark = (value: unknown) =>
-  typeof value === "string" && MARKED.test(value) ? `'${value}` : value;
+const addApostrophe = (value: unknown) =>
+  typeof value === "string" && FORMULA.test(value) ? `'${value}` : value;
 
 /** Return the text without the apostrophe that `toCsv` puts in front of formulas. */
-export function unmarked(text: string): string {
-  return text.startsWith("'") && MARKED.test(text) ? text.slice(1) : text;
+export function removeApostrophe(text: string): string {
+  return text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text;
 }
 
-const quoted = (label: string) => (/[",]/.test(label) ? `"${label.replaceAll('"', '""')}"` : label);
+const quoteLabel = (label: string) =>
+  /[",]/.test(label) ? `"${label.replaceAll('"', '""')}"` : label;
 
 /** One cell of labels: separated by commas, in quotation marks where a label holds one of these. */
-const joinLabels = (labels: readonly string[]) => labels.map(quoted).join(", ");
+const joinLabels = (labels: readonly string[]) => labels.map(quoteLabel).join(", ");
 
 /** Return the labels of a cell as `joinLabels` or a person writes it. */
 export function splitLabels(cell: string): string[] {
@@ -52,7 +53,7 @@ export async function toCsv(tasks: readonly Task[], locale?: string): Promise<st
   const { unparse } = await import("papaparse");
   const rows = tasks.map((task) => {
     const row: Row = { ...rowOf(task), labels: joinLabels(task.labels) };
-    return COLUMNS.map((name) => mark(row[name]));
+    return COLUMNS.map((name) => addApostrophe(row[name]));
   });
   const options = { delimiter: delimiterIn(locale), newline: "\r\n" };
   return `\uFEFF${unparse({ fields: [...COLUMNS], data: rows }, options)}\r\n`;

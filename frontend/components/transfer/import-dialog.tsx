@@ -7,21 +7,21 @@ import { locales } from "@/lib/locales";
 import type { DateOrder } from "./dates";
 import { decodeAs, LEGACY_ENCODINGS, type LegacyEncoding, sampleOf } from "./decode";
 import {
-  allTasks,
-  carryOut,
-  excessOf,
+  countOverLimit,
   type Imported,
-  type Known,
+  type ImportPlan,
+  type KnownTasks,
   MAX_TASKS,
-  type Plan,
-  planOf,
+  planImport,
+  readAllTasks,
+  runImport,
 } from "./import";
 import { type Answers, type Reading, readFile } from "./read-file";
-import type { Fault } from "./table";
-import { wordsOf } from "./transfer-error";
+import type { RowError } from "./table";
+import { errorMessage } from "./transfer-error";
 
 /** So many faults are named; a file may have thousands. */
-const FAULTS_SHOWN = 10;
+const MAX_ERRORS_SHOWN = 10;
 
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
 
@@ -35,7 +35,7 @@ type Props = {
   onDone: (imported: Imported) => void;
 };
 
-type Ready = Extract<Reading, { asks: null }>;
+type ParsedFile = Extract<Reading, { asks: null }>;
 
 /**
  * Shows what an import of this file will do, asks what the file does not tell, and does it. Nothing is
@@ -45,25 +45,25 @@ export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
   const client = useClient();
   const [answers, setAnswers] = useState<Answers>({});
   const [reading, setReading] = useState<Reading | null>(null);
-  const [known, setKnown] = useState<Known | null>(null);
+  const [known, setKnown] = useState<KnownTasks | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const [sending, setSending] = useState<{ done: number; trouble: string | null } | null>(null);
-  const giveUp = useRef<AbortController>(null);
-  const isSending = sending !== null;
+  const [progress, setProgress] = useState<{ done: number; outage: string | null } | null>(null);
+  const abort = useRef<AbortController>(null);
+  const isSending = progress !== null;
 
   useEffect(() => {
     let isCurrent = true;
     async function read() {
       try {
-        const [now, there] = await Promise.all([
+        const [now, existing] = await Promise.all([
           readFile(bytes, answers, locales()),
-          allTasks(client),
+          readAllTasks(client),
         ]);
         if (!isCurrent) return;
         setReading(now);
-        setKnown(there);
+        setKnown(existing);
       } catch (error) {
-        if (isCurrent) setProblem(wordsOf(error));
+        if (isCurrent) setProblem(errorMessage(error));
       }
     }
     void read();
@@ -79,24 +79,24 @@ export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
     return () => window.removeEventListener("beforeunload", onLeave);
   }, [isSending]);
 
-  async function start(plan: Plan) {
+  async function start(plan: ImportPlan) {
     const controller = new AbortController();
-    giveUp.current = controller;
-    setSending({ done: 0, trouble: null });
+    abort.current = controller;
+    setProgress({ done: 0, outage: null });
     try {
-      const imported = await carryOut(client, plan, {
+      const imported = await runImport(client, plan, {
         signal: controller.signal,
-        onProgress: (done) => setSending({ done, trouble: null }),
-        onTrouble: (trouble) => setSending((now) => now && { ...now, trouble }),
+        onProgress: (done) => setProgress({ done, outage: null }),
+        onOutage: (outage) => setProgress((now) => now && { ...now, outage }),
       });
       onDone(imported);
     } catch (error) {
-      setProblem(wordsOf(error));
+      setProblem(errorMessage(error));
     }
-    setSending(null);
+    setProgress(null);
   }
 
-  const close = () => (isSending ? giveUp.current?.abort() : onClose());
+  const close = () => (isSending ? abort.current?.abort() : onClose());
   return (
     <Dialog onClose={close} title={`Import ${name}`}>
       {problem !== null && (
@@ -104,36 +104,42 @@ export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
           {problem}
         </p>
       )}
-      {problem === null && sending && <Sending {...sending} />}
-      {problem === null && !sending && !(reading && known) && (
+      {problem === null && progress && <ImportProgress {...progress} />}
+      {problem === null && !progress && !(reading && known) && (
         <p className="mt-3 text-muted" role="status">
           Reading…
         </p>
       )}
-      {problem === null && !sending && reading?.asks === "encoding" && (
+      {problem === null && !progress && reading?.asks === "encoding" && (
         <AskEncoding
           bytes={bytes}
           onAnswer={(encoding) => setAnswers((before) => ({ ...before, encoding }))}
         />
       )}
-      {problem === null && !sending && reading?.asks === "order" && (
+      {problem === null && !progress && reading?.asks === "order" && (
         <AskOrder
           {...reading}
           onAnswer={(order) => setAnswers((before) => ({ ...before, order }))}
         />
       )}
-      {problem === null && !sending && reading?.asks === null && known ? (
-        <Proposal bytes={bytes} known={known} onClose={close} onStart={start} reading={reading} />
+      {problem === null && !progress && reading?.asks === null && known ? (
+        <ImportPreview
+          bytes={bytes}
+          known={known}
+          onClose={close}
+          onStart={start}
+          reading={reading}
+        />
       ) : (
-        <Foot label={problem === null ? "Cancel" : "Close"} onClose={close} />
+        <DialogButtons label={problem === null ? "Cancel" : "Close"} onClose={close} />
       )}
     </Dialog>
   );
 }
 
-type FootProps = { label: "Cancel" | "Close"; onClose: () => void; children?: ReactNode };
+type DialogButtonsProps = { label: "Cancel" | "Close"; onClose: () => void; children?: ReactNode };
 
-function Foot({ label, onClose, children }: FootProps) {
+function DialogButtons({ label, onClose, children }: DialogButtonsProps) {
   return (
     <div className="mt-6 flex justify-end gap-3">
       <button className="button" onClick={onClose} type="button">
@@ -144,12 +150,12 @@ function Foot({ label, onClose, children }: FootProps) {
   );
 }
 
-function Sending({ done, trouble }: { done: number; trouble: string | null }) {
+function ImportProgress({ done, outage }: { done: number; outage: string | null }) {
   return (
     <>
       <progress aria-label="Imported" className="mt-4 w-full" value={done} />
       <p className="mt-2 text-sm text-muted" role="status">
-        {trouble === null ? "Importing…" : `${trouble} The import goes on by itself.`}
+        {outage === null ? "Importing…" : `${outage} The import goes on by itself.`}
       </p>
     </>
   );
@@ -208,22 +214,22 @@ function AskOrder({ example, days, onAnswer }: AskOrderProps) {
   );
 }
 
-type ProposalProps = {
+type ImportPreviewProps = {
   bytes: Uint8Array;
-  known: Known;
-  reading: Ready;
-  onStart: (plan: Plan) => void;
+  known: KnownTasks;
+  reading: ParsedFile;
+  onStart: (plan: ImportPlan) => void;
   onClose: () => void;
 };
 
 /** What the import will do, or why it cannot be done. */
-function Proposal({ bytes, known, reading, onStart, onClose }: ProposalProps) {
-  const { drafts, faults, counts, unknown, trashed } = reading;
-  const [plan] = useState(() => planOf(bytes, drafts, known));
+function ImportPreview({ bytes, known, reading, onStart, onClose }: ImportPreviewProps) {
+  const { tasks, rowErrors, unit, unknown, trashed } = reading;
+  const [plan] = useState(() => planImport(bytes, tasks, known));
   const { create, restore, unchanged } = plan;
-  const excess = excessOf(plan, known);
+  const overLimit = countOverLimit(plan, known);
   const count = create.length + restore.length;
-  if (faults.length > 0) return <Faults {...{ counts, faults, onClose }} />;
+  if (rowErrors.length > 0) return <RowErrors {...{ unit, rowErrors, onClose }} />;
   return (
     <>
       <ul className="mt-3 grid gap-1.5">
@@ -247,60 +253,60 @@ function Proposal({ bytes, known, reading, onStart, onClose }: ProposalProps) {
             written, and {verb(trashed, "is", "are")} left out.
           </li>
         )}
-        {drafts.length + trashed === 0 && <li>This file has no tasks.</li>}
+        {tasks.length + trashed === 0 && <li>This file has no tasks.</li>}
         {unknown.length > 0 && (
           <li className="text-muted">
             Left out, as tasks have no such field: {unknown.map((name) => `“${name}”`).join(", ")}.
           </li>
         )}
       </ul>
-      {excess > 0 && (
+      {overLimit > 0 && (
         <p className="mt-3 text-danger" role="alert">
-          There is no room for {tasksIn(excess)} of them: you may keep{" "}
+          There is no room for {tasksIn(overLimit)} of them: you may keep{" "}
           {MAX_TASKS.toLocaleString("en")} tasks, those in the trash included.
         </p>
       )}
-      <Foot label={count > 0 ? "Cancel" : "Close"} onClose={onClose}>
+      <DialogButtons label={count > 0 ? "Cancel" : "Close"} onClose={onClose}>
         {count > 0 && (
           <button
             className="button button-primary"
-            disabled={excess > 0}
+            disabled={overLimit > 0}
             onClick={() => onStart(plan)}
             type="button"
           >
             Import {tasksIn(count)}
           </button>
         )}
-      </Foot>
+      </DialogButtons>
     </>
   );
 }
 
-type FaultsProps = {
-  counts: Ready["counts"];
-  faults: readonly Fault[];
+type RowErrorsProps = {
+  unit: ParsedFile["unit"];
+  rowErrors: readonly RowError[];
   onClose: () => void;
 };
 
-function Faults({ counts, faults, onClose }: FaultsProps) {
-  const more = faults.length - FAULTS_SHOWN;
+function RowErrors({ unit, rowErrors, onClose }: RowErrorsProps) {
+  const more = rowErrors.length - MAX_ERRORS_SHOWN;
   return (
     <>
       <p className="mt-3 text-danger" role="alert">
         Nothing was imported. Mend this in the file, and choose it again:
       </p>
       <ul className="mt-3 grid gap-1.5">
-        {faults.slice(0, FAULTS_SHOWN).map(({ number, reason }) => (
+        {rowErrors.slice(0, MAX_ERRORS_SHOWN).map(({ number, reason }) => (
           <li className="wrap-anywhere" key={`${number}: ${reason}`}>
             <span className="font-medium">
-              {counts} {number}:
+              {unit} {number}:
             </span>{" "}
             {reason}.
           </li>
         ))}
         {more > 0 && <li className="text-muted">And {more.toLocaleString("en")} more.</li>}
       </ul>
-      <Foot label="Close" onClose={onClose} />
+      <DialogButtons label="Close" onClose={onClose} />
     </>
   );
 }

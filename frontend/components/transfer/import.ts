@@ -10,9 +10,9 @@ import {
   TrashTasksDocument,
 } from "@/gql/graphql";
 import { Backoff } from "@/lib/backoff";
-import { explain, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
+import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
 import { uuidv8 } from "@/lib/uuid";
-import type { Draft } from "./read-file";
+import type { ParsedTask } from "./read-file";
 import { TransferError } from "./transfer-error";
 
 /** An owner's tasks, those in the trash included. */
@@ -21,10 +21,10 @@ export const MAX_TASKS = 10_000;
 const utf8 = new TextEncoder();
 
 /** Each task that the API has or had: null for one that was deleted for good. */
-export type Known = ReadonlyMap<string, Task | null>;
+export type KnownTasks = ReadonlyMap<string, Task | null>;
 
 /** What an import will do. */
-export type Plan = {
+export type ImportPlan = {
   create: (CreateTaskInput & { id: string })[];
   /** Ids of tasks that are in the trash. */
   restore: string[];
@@ -38,12 +38,16 @@ export type Plan = {
  * A task without an id of its own gets one that follows from the file's bytes and the row's number. An
  * id that was deleted for good cannot be used again: another one follows from the same two.
  */
-export function planOf(bytes: Uint8Array, drafts: readonly Draft[], known: Known): Plan {
+export function planImport(
+  bytes: Uint8Array,
+  tasks: readonly ParsedTask[],
+  known: KnownTasks,
+): ImportPlan {
   const file = sha256(bytes);
-  const plan: Plan = { create: [], restore: [], unchanged: 0 };
-  for (const { number, ownId, input } of drafts) {
-    let id = ownId ?? derived(file, number, 0);
-    for (let tries = 1; known.get(id) === null; tries += 1) id = derived(file, number, tries);
+  const plan: ImportPlan = { create: [], restore: [], unchanged: 0 };
+  for (const { number, ownId, input } of tasks) {
+    let id = ownId ?? deriveId(file, number, 0);
+    for (let tries = 1; known.get(id) === null; tries += 1) id = deriveId(file, number, tries);
     const task = known.get(id);
     if (!task) plan.create.push({ id, ...input });
     else if (task.trashedAt !== null) plan.restore.push(id);
@@ -52,7 +56,7 @@ export function planOf(bytes: Uint8Array, drafts: readonly Draft[], known: Known
   return plan;
 }
 
-function derived(file: Uint8Array, number: number, tries: number): string {
+function deriveId(file: Uint8Array, number: number, tries: number): string {
   return uuidv8(
     sha256
       .create()
@@ -63,7 +67,7 @@ function derived(file: Uint8Array, number: number, tries: number): string {
 }
 
 /** How many tasks there would be, more than anybody may have; 0 if they fit. */
-export function excessOf({ create }: Plan, known: Known): number {
+export function countOverLimit({ create }: ImportPlan, known: KnownTasks): number {
   const kept = [...known.values()].filter((task) => task !== null).length;
   return Math.max(0, kept + create.length - MAX_TASKS);
 }
@@ -73,18 +77,18 @@ export function excessOf({ create }: Plan, known: Known): number {
  *
  * @throws {TransferError}
  */
-export async function allTasks(client: Client): Promise<Known> {
+export async function readAllTasks(client: Client): Promise<KnownTasks> {
   const known = new Map<string, Task | null>();
   const result = await readChanges(client, null, ({ taskId, task }) => known.set(taskId, task));
   if (result.isComplete) return known;
-  throw new TransferError(result.error ? explain(result.error) : "No answer.");
+  throw new TransferError(result.error ? apiErrorMessage(result.error) : "No answer.");
 }
 
 type Progress = {
   /** How much is done, from 0 to 1. */
   onProgress: (done: number) => void;
   /** Why it has to wait at the moment, in words; null when it goes on. */
-  onTrouble: (trouble: string | null) => void;
+  onOutage: (message: string | null) => void;
   /** Aborted when the person gives up. */
   signal: AbortSignal;
 };
@@ -98,15 +102,19 @@ export type Imported = readonly string[];
  *
  * @throws {TransferError}
  */
-export async function carryOut(client: Client, plan: Plan, progress: Progress): Promise<Imported> {
+export async function runImport(
+  client: Client,
+  plan: ImportPlan,
+  progress: Progress,
+): Promise<Imported> {
   const all = plan.create.length + plan.restore.length;
   const done: string[] = [];
   /** What the request under way is about: its answer may be lost after the server did it. */
-  let asked: readonly string[] = [];
+  let pending: readonly string[] = [];
 
-  async function step(ids: readonly string[], ask: Ask): Promise<void> {
-    asked = ids;
-    await insist(ask, progress);
+  async function step(ids: readonly string[], send: SendRequest): Promise<void> {
+    pending = ids;
+    await sendUntilAnswered(send, progress);
     done.push(...ids);
     progress.onProgress(done.length / all);
   }
@@ -122,7 +130,7 @@ export async function carryOut(client: Client, plan: Plan, progress: Progress): 
     return done;
   } catch (error) {
     if (!(error instanceof TransferError)) throw error;
-    const problem = (await takeBack(client, done)) ?? (await takeBack(client, asked, true));
+    const problem = (await undoImport(client, done)) ?? (await undoImport(client, pending, true));
     if (problem === null) throw error;
     throw new TransferError(
       `${problem} At least ${done.length} of ${all} tasks are imported already. Import the same file again to go on: none is added twice.`,
@@ -135,37 +143,38 @@ export async function carryOut(client: Client, plan: Plan, progress: Progress): 
  *
  * @param mayBeMissing whether it is right that there are no such tasks.
  */
-export async function takeBack(
+export async function undoImport(
   client: Client,
   imported: Imported,
   mayBeMissing = false,
 ): Promise<string | null> {
   for (const ids of toBatches(imported)) {
     const { error } = await client.mutation(TrashTasksDocument, { ids }).toPromise();
-    if (error && !(mayBeMissing && failureCode(error) === "NOT_FOUND")) return explain(error);
+    if (error && !(mayBeMissing && failureCode(error) === "NOT_FOUND"))
+      return apiErrorMessage(error);
   }
   return null;
 }
 
-type Ask = () => Promise<OperationResult<unknown, AnyVariables>>;
+type SendRequest = () => Promise<OperationResult<unknown, AnyVariables>>;
 
 /** Ask until the server answers. */
-async function insist(ask: Ask, { onTrouble, signal }: Progress): Promise<void> {
+async function sendUntilAnswered(ask: SendRequest, { onOutage, signal }: Progress): Promise<void> {
   const backoff = new Backoff();
   for (;;) {
     if (signal.aborted) throw new TransferError("Nothing was imported.");
     const { error } = await ask();
-    if (!error) return onTrouble(null);
-    if (!isOutage(error)) throw new TransferError(`Nothing was imported. ${reasonOf(error)}`);
-    onTrouble(explain(error));
+    if (!error) return onOutage(null);
+    if (!isOutage(error)) throw new TransferError(`Nothing was imported. ${refusalMessage(error)}`);
+    onOutage(apiErrorMessage(error));
     await wait(backoff.after(retryAfterIn(error)), signal);
   }
 }
 
-function reasonOf(error: CombinedError): string {
+function refusalMessage(error: CombinedError): string {
   return error.graphQLErrors[0]?.extensions.code === "CONFLICT"
     ? "One of the tasks was deleted meanwhile. Try again."
-    : explain(error);
+    : apiErrorMessage(error);
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,10 +1,10 @@
 import { PRIORITIES } from "@/components/tasks/task";
-import { lengthOf, MAX_DESCRIPTION, MAX_TITLE } from "@/components/tasks/text";
+import { codePointCount, MAX_DESCRIPTION, MAX_TITLE } from "@/components/tasks/text";
 import type { CreateTaskInput } from "@/gql/graphql";
-import { type DateOrder, dateReader, isAmbiguous, orderOf, type ReadDate } from "./dates";
+import { type DateOrder, dateReader, detectOrder, isAmbiguous, type ParsedDate } from "./dates";
 import { decode, decodeAs, type LegacyEncoding } from "./decode";
-import { splitLabels, unmarked } from "./export";
-import { type Fault, type Row, type Table, tableOf } from "./table";
+import { removeApostrophe, splitLabels } from "./export";
+import { parseTable, type Row, type RowError, type Table } from "./table";
 import { TransferError } from "./transfer-error";
 
 const MAX_LABELS = 20;
@@ -14,7 +14,11 @@ const MAX_LABEL = 50;
 export type Answers = { encoding?: LegacyEncoding; order?: DateOrder };
 
 /** A task to create, where it stands in the file, and the id that the file gives it, if any. */
-export type Draft = { number: number; ownId: string | null; input: Omit<CreateTaskInput, "id"> };
+export type ParsedTask = {
+  number: number;
+  ownId: string | null;
+  input: Omit<CreateTaskInput, "id">;
+};
 
 export type Reading =
   | { asks: "encoding" }
@@ -22,9 +26,9 @@ export type Reading =
   | { asks: "order"; example: string; days: Readonly<Record<DateOrder, string>> }
   | {
       asks: null;
-      drafts: Draft[];
-      faults: Fault[];
-      counts: Table["counts"];
+      tasks: ParsedTask[];
+      rowErrors: RowError[];
+      unit: Table["unit"];
       /** Headings that name no column of ours: what is below them is left out. */
       unknown: string[];
       /** Rows that were in the trash when the file was exported: they are left out. */
@@ -74,7 +78,7 @@ export async function readFile(
   refuseWorkbook(bytes);
   const text = decode(bytes) ?? (answers.encoding && decodeAs(bytes, answers.encoding)) ?? null;
   if (text === null) return { asks: "encoding" };
-  const table = await tableOf(text);
+  const table = await parseTable(text);
   const read = dateReader(locales);
   const dates = new Map(
     table.rows
@@ -82,7 +86,7 @@ export async function readFile(
       .filter(Boolean)
       .map((cell) => [cell, read(cell)]),
   );
-  const order = orderOf([...dates.values()]) ?? answers.order;
+  const order = detectOrder([...dates.values()]) ?? answers.order;
   if (order === undefined) {
     for (const [example, date] of dates) {
       const { "day-first": dayFirst, "month-first": monthFirst } = date;
@@ -92,13 +96,17 @@ export async function readFile(
       }
     }
   }
-  return draftsOf(table, dates, order ?? "day-first");
+  return parseTasks(table, dates, order ?? "day-first");
 }
 
-function draftsOf(table: Table, dates: ReadonlyMap<string, ReadDate>, order: DateOrder): Reading {
-  const { counts, rows, unknown } = table;
-  const faults = [...table.faults];
-  const drafts: Draft[] = [];
+function parseTasks(
+  table: Table,
+  dates: ReadonlyMap<string, ParsedDate>,
+  order: DateOrder,
+): Reading {
+  const { unit, rows, unknown } = table;
+  const rowErrors = [...table.rowErrors];
+  const tasks: ParsedTask[] = [];
   const ids = new Set<string>();
   let trashed = 0;
   for (const row of rows) {
@@ -108,15 +116,15 @@ function draftsOf(table: Table, dates: ReadonlyMap<string, ReadDate>, order: Dat
     }
     const reasons: string[] = [];
     const input = inputOf(row, table, dates, order, reasons);
-    faults.push(...reasons.map((reason) => ({ number: row.number, reason })));
+    rowErrors.push(...reasons.map((reason) => ({ number: row.number, reason })));
     // A row that was copied within the file is a task of its own.
     const id = idIn(row);
     const ownId = id !== null && !ids.has(id) ? id : null;
     if (ownId !== null) ids.add(ownId);
-    drafts.push({ number: row.number, ownId, input });
+    tasks.push({ number: row.number, ownId, input });
   }
-  faults.sort((a, b) => a.number - b.number);
-  return { asks: null, drafts, faults, counts, unknown, trashed };
+  rowErrors.sort((a, b) => a.number - b.number);
+  return { asks: null, tasks, rowErrors, unit, unknown, trashed };
 }
 
 /** The text of a cell, or of a JSON value that is a text or a number. */
@@ -132,21 +140,21 @@ function idIn({ values }: Row): string | null {
 
 function inputOf(
   { values }: Row,
-  { isOurs }: Table,
-  dates: ReadonlyMap<string, ReadDate>,
+  { isExport }: Table,
+  dates: ReadonlyMap<string, ParsedDate>,
   order: DateOrder,
   reasons: string[],
-): Draft["input"] {
-  const plain = isOurs ? unmarked : (text: string) => text;
+): ParsedTask["input"] {
+  const plain = isExport ? removeApostrophe : (text: string) => text;
   const title = plain(textOf(values.title)).trim();
   if (!title) reasons.push("it has no title");
-  else if (lengthOf(title) > MAX_TITLE) {
-    reasons.push(tooLong("title", title, MAX_TITLE));
+  else if (codePointCount(title) > MAX_TITLE) {
+    reasons.push(lengthProblem("title", title, MAX_TITLE));
   } else if (/[\r\n]/.test(title)) reasons.push("the title has a line break");
   else if (/[\p{Cc}\p{Cs}]/u.test(title)) reasons.push("the title has a control character");
   const description = plain(textOf(values.description));
-  if (lengthOf(description) > MAX_DESCRIPTION) {
-    reasons.push(tooLong("description", description, MAX_DESCRIPTION));
+  if (codePointCount(description) > MAX_DESCRIPTION) {
+    reasons.push(lengthProblem("description", description, MAX_DESCRIPTION));
   } else if (/(?![\r\n\t])[\p{Cc}\p{Cs}]/u.test(description)) {
     reasons.push("the description has a control character");
   }
@@ -162,8 +170,8 @@ function inputOf(
   };
 }
 
-const tooLong = (what: string, text: string, most: number) =>
-  `the ${what} has ${count(lengthOf(text))} characters, of ${count(most)} at most`;
+const lengthProblem = (what: string, text: string, most: number) =>
+  `the ${what} has ${count(codePointCount(text))} characters, of ${count(most)} at most`;
 
 function completedIn(value: unknown, reasons: string[]): boolean {
   if (typeof value === "boolean") return value;
@@ -186,7 +194,7 @@ function priorityIn(value: unknown, reasons: string[]) {
 
 function dueOnIn(
   cell: string,
-  dates: ReadonlyMap<string, ReadDate>,
+  dates: ReadonlyMap<string, ParsedDate>,
   order: DateOrder,
   reasons: string[],
 ): string | null {
@@ -201,8 +209,8 @@ function dueOnIn(
 function labelsIn(value: unknown, plain: (text: string) => string, reasons: string[]): string[] {
   const given = Array.isArray(value) ? value.map(textOf) : splitLabels(plain(textOf(value)));
   const labels = given.map((label) => label.trim()).filter(Boolean);
-  const long = labels.find((label) => lengthOf(label.normalize("NFC")) > MAX_LABEL);
-  if (long !== undefined) reasons.push(tooLong("label", long, MAX_LABEL));
+  const long = labels.find((label) => codePointCount(label.normalize("NFC")) > MAX_LABEL);
+  if (long !== undefined) reasons.push(lengthProblem("label", long, MAX_LABEL));
   else if (labels.some((label) => /[\p{Cc}\p{Cs}]/u.test(label))) {
     reasons.push("a label has a line break or a control character");
   }

@@ -5,17 +5,17 @@ import { TransferError } from "./transfer-error";
 export type Row = { number: number; values: Readonly<Partial<Record<Column, unknown>>> };
 
 /** What keeps a row from being imported. */
-export type Fault = { number: number; reason: string };
+export type RowError = { number: number; reason: string };
 
 export type Table = {
   /** What the numbers count. */
-  counts: "Row" | "Task";
+  unit: "Row" | "Task";
   rows: Row[];
-  faults: Fault[];
+  rowErrors: RowError[];
   /** Headings that name no column of ours. */
   unknown: string[];
   /** Whether it has the columns of an exported file. */
-  isOurs: boolean;
+  isExport: boolean;
 };
 
 const DELIMITERS = [",", ";", "\t", "|"] as const;
@@ -34,23 +34,23 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
  *
  * @throws {TransferError}
  */
-export function tableOf(text: string): Table | Promise<Table> {
+export function parseTable(text: string): Table | Promise<Table> {
   return /^\s*[[{]/.test(text) ? fromJson(text) : fromCsv(text);
 }
 
 function fromJson(text: string): Table {
-  const list = listIn(text);
-  const table: Table = { counts: "Task", rows: [], faults: [], unknown: [], isOurs: false };
+  const list = parseTaskList(text);
+  const table: Table = { unit: "Task", rows: [], rowErrors: [], unknown: [], isExport: false };
   const unknown = new Set<string>();
   for (const [place, item] of list.entries()) {
     const number = place + 1;
     if (isObject(item)) table.rows.push({ number, values: valuesOf(item, unknown) });
-    else table.faults.push({ number, reason: "this is not a task" });
+    else table.rowErrors.push({ number, reason: "this is not a task" });
   }
   return { ...table, unknown: [...unknown] };
 }
 
-function listIn(text: string): readonly unknown[] {
+function parseTaskList(text: string): readonly unknown[] {
   let read: unknown;
   try {
     read = JSON.parse(text);
@@ -80,7 +80,7 @@ function withoutSeparatorLine(text: string): [text: string, delimiter: string | 
 
 type Cells = { cells: string[][]; openQuoteAt: number | null };
 
-async function cellsOf(text: string, delimiter: string, preview = 0): Promise<Cells> {
+async function parseCells(text: string, delimiter: string, preview = 0): Promise<Cells> {
   const { parse } = await import("papaparse");
   const { data, errors } = parse<string[]>(text, { delimiter, preview });
   const open = errors.find(({ code }) => code === "MissingQuotes");
@@ -95,7 +95,7 @@ async function delimiterOf(text: string): Promise<string> {
   let most = 1;
   const start = text.replace(/^\s+/, "");
   for (const delimiter of DELIMITERS) {
-    const { cells } = await cellsOf(start, delimiter, 1);
+    const { cells } = await parseCells(start, delimiter, 1);
     const names = cells[0]?.map(columnNamed) ?? [];
     const known = names.filter((name) => name !== null).length;
     const width = names.length;
@@ -109,21 +109,21 @@ async function delimiterOf(text: string): Promise<string> {
 
 async function fromCsv(given: string): Promise<Table> {
   const [text, named] = withoutSeparatorLine(given);
-  const { cells, openQuoteAt } = await cellsOf(text, named ?? (await delimiterOf(text)));
+  const { cells, openQuoteAt } = await parseCells(text, named ?? (await delimiterOf(text)));
   const start = cells.findIndex((row) => !isBlank(row));
   const headings = cells[start] ?? [];
   const columns = columnsOf(headings);
   if (!columns.includes("title")) throw new TransferError(NO_TITLES);
   const rows: Row[] = [];
-  const faults: Fault[] = [];
+  const rowErrors: RowError[] = [];
   if (openQuoteAt !== null) {
-    faults.push({ number: openQuoteAt, reason: "a quotation mark is never closed" });
+    rowErrors.push({ number: openQuoteAt, reason: "a quotation mark is never closed" });
   }
   for (const [place, row] of cells.entries()) {
     if (place <= start || isBlank(row)) continue;
     const number = place + 1;
     if (!isBlank(row.slice(columns.length))) {
-      faults.push({ number, reason: "it has more cells than the row of headings" });
+      rowErrors.push({ number, reason: "it has more cells than the row of headings" });
     }
     const cellsByColumn = columns.flatMap((column, at) =>
       column ? [[column, row[at] ?? ""]] : [],
@@ -131,8 +131,8 @@ async function fromCsv(given: string): Promise<Table> {
     rows.push({ number, values: Object.fromEntries(cellsByColumn) });
   }
   const unknown = headings.filter((name, at) => name.trim() !== "" && !columns[at]);
-  const isOurs = (["id", "title", "position"] as const).every((name) => columns.includes(name));
-  return { counts: "Row", rows, faults, unknown, isOurs };
+  const isExport = (["id", "title", "position"] as const).every((name) => columns.includes(name));
+  return { unit: "Row", rows, rowErrors, unknown, isExport };
 }
 
 /** The column of each heading; of two that mean the same, the one with the exact name. */

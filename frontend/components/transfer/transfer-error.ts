@@ -4,7 +4,7 @@ export class TransferError extends Error {
 }
 
 /** Return an error in words for the person. One that has none is a fault of this app, and is logged. */
-export function wordsOf(error: unknown): string {
+export function errorMessage(error: unknown): string {
   if (error instanceof TransferError) return error.message;
   console.error(error);
   return "Something went wrong in this app. Reload the page, or try another browser.";

@@ -1,7 +1,7 @@
 import { getAuth, getPool } from "@/lib/auth";
 import { config } from "@/lib/config";
 import { watchDatabase } from "@/lib/database";
-import { deliverAtOnce, watchEndings } from "@/lib/outbox";
+import { deliverNow, trackRevocations } from "@/lib/outbox";
 import { pushTo } from "@/lib/security-events";
 
 const UNAVAILABLE = {
@@ -23,10 +23,10 @@ const LONGEST_URL = 2048;
  */
 async function handle(request: Request): Promise<Response> {
   if (request.url.length > LONGEST_URL) return new Response(null, { status: 414 });
-  const [[answer, failure], whose] = await watchEndings(() =>
+  const [[answer, failure], whose] = await trackRevocations(() =>
     watchDatabase(() => getAuth().handler(request)),
   );
-  if (whose.size > 0) await deliverAtOnce(getPool(), pushTo(config()), whose);
+  if (whose.size > 0) await deliverNow(getPool(), pushTo(config()), whose);
   const response = failure ? FAILURES[failure]() : new Response(answer.body, answer);
   response.headers.set("Cache-Control", "no-store");
   const retryAfter = response.headers.get("X-Retry-After");

@@ -4,16 +4,16 @@ import { CloudOff } from "lucide-react";
 import { useTasks } from "./tasks-context";
 
 /** So many on their way are worth a word: fewer are gone before it is read. */
-const MANY = 5;
+const SHOW_COUNT_ABOVE = 5;
 
 /** Why nothing goes through, and that what was done meanwhile is not lost. */
-export function Trouble() {
+export function SyncStatus() {
   const { store, state } = useTasks();
   const { syncProblem, pendingCount } = state;
   const changes = pendingCount === 1 ? "1 change waits" : `${pendingCount} changes wait`;
   return (
     <div role="status">
-      {syncProblem === null && pendingCount > MANY && (
+      {syncProblem === null && pendingCount > SHOW_COUNT_ABOVE && (
         <p className="mt-3 px-2 text-sm text-muted tabular-nums">
           {pendingCount} changes are going out.
         </p>

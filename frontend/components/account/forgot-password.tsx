@@ -3,28 +3,28 @@
 import Link from "next/link";
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
+import { AuthPage } from "./auth-page";
 import { Field, FormNotice, FormProblem } from "./field";
-import { Gate } from "./gate";
-import { problemOf } from "./problem";
+import { requestProblem } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 /** Asks where to send a link to. Says the same of an address that has an account and of one that has none. */
-export function Forgotten() {
+export function ForgotPassword() {
   const [sentTo, setSentTo] = useState<string | null>(null);
-  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
     const email = textOf(data, "email");
-    const found = await problemOf(() => authClient.requestPasswordReset({ email }));
-    if (!found) setSentTo(email);
-    return found;
+    const failure = await requestProblem(() => authClient.requestPasswordReset({ email }));
+    if (!failure) setSentTo(email);
+    return failure;
   });
 
   return (
-    <Gate heading="Choose a new password">
+    <AuthPage heading="Choose a new password">
       <p className="mt-3 text-muted">
         Tell us your email, and we send you a link that works for an hour.
       </p>
       <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isClosed}>
+        <fieldset className="grid gap-4" disabled={isDisabled}>
           <Field
             autoComplete="username"
             label="Email"
@@ -49,6 +49,6 @@ export function Forgotten() {
           Back to sign in
         </Link>
       </p>
-    </Gate>
+    </AuthPage>
   );
 }

@@ -11,7 +11,7 @@ const FORMAT = new Intl.DateTimeFormat("en-GB", {
 });
 
 /** A point in time by the reader's clock, which the server does not know. */
-export function Moment({ at }: { at: string }) {
+export function LocalTime({ at }: { at: string }) {
   const isHydrated = useHydrated();
   return <time dateTime={at}>{isHydrated ? FORMAT.format(new Date(at)) : at.slice(0, 10)}</time>;
 }

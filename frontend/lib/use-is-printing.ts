@@ -17,7 +17,7 @@ function subscribe(listener: () => void) {
 }
 
 /** Whether the page is being printed: then all of it must be there, not what is in sight alone. */
-export function usePrinted(): boolean {
+export function useIsPrinting(): boolean {
   return useSyncExternalStore(
     subscribe,
     () => isPrinted,

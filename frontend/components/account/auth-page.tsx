@@ -9,7 +9,7 @@ type Props = {
 };
 
 /** A page for those who are not in yet. */
-export function Gate({ heading, notice, children }: Props) {
+export function AuthPage({ heading, notice, children }: Props) {
   return (
     <main className="mx-auto flex min-h-dvh max-w-sm flex-col justify-center px-6 py-12">
       <Wordmark />
