@@ -59,9 +59,9 @@ function requestEmail(baseUrl: string, mailLater: MailLater) {
       });
       // By their address and not by their name, which is whatever they want a stranger to read.
       mailLater("confirm address", wanted.data, "Confirm your address", () => [
-        `Whoever signs in to Bearer Tasks as ${user.email} says that this address is theirs. If that is you, open this link within an hour:`,
+        `Someone who signs in to Bearer Tasks as ${user.email} asked to use this email address. If this was you, open this link within one hour:`,
         `${baseUrl}/confirm-email?${new URLSearchParams({ token })}`,
-        "If it is not, do nothing.",
+        "If it was not you, ignore this email.",
       ]);
       return ctx.json({ status: true });
     },
@@ -114,8 +114,8 @@ const confirmEmail = (mailLater: MailLater) =>
     }
     if (address !== to) {
       mailLater("address changed", address, "Your address was changed", () => [
-        "You sign in to Bearer Tasks with another address from now on.",
-        "If it was not you, somebody else knows your password: tell whoever runs this app.",
+        "From now on you sign in to Bearer Tasks with another address.",
+        "If it was not you, somebody else knows your password: contact the administrator of this app.",
       ]);
     }
     return ctx.json({ status: true });

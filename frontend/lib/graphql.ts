@@ -9,6 +9,7 @@ import {
 import { type AccessToken, SessionOverError, TokenUnavailableError } from "./access-token";
 import { authorizedFetch } from "./authorized-fetch";
 import { retryAfterOf } from "./backoff";
+import { APP_ERROR, NO_ANSWER } from "./messages";
 import type { SignedOutReason } from "./next-path";
 import { UnreachableError } from "./reach";
 
@@ -78,21 +79,21 @@ export function retryAfterIn({ networkError, response }: CombinedError): number 
 export function apiErrorMessage(error: CombinedError): string {
   switch (failureCode(error)) {
     case "UNREACHABLE":
-      return "No answer from the server. Check your connection and try again.";
+      return NO_ANSWER;
     case "UNAVAILABLE":
       return "The server is not ready right now. Try again in a moment.";
     case "RATE_LIMITED":
-      return "That was a lot at once. Wait a moment and try again.";
+      return "Too many requests. Wait a moment and try again.";
     case "FAULT":
-      return "Something went wrong in this app. Reload the page, or try another browser.";
+      return APP_ERROR;
     case "NOT_FOUND":
       return "This task no longer exists.";
     case "CONFLICT":
-      return "This task was changed elsewhere.";
+      return "This task was changed elsewhere. Try again.";
     case "BAD_USER_INPUT":
       return error.graphQLErrors[0]?.message ?? "The server did not accept this.";
     case "UNAUTHENTICATED":
-      return "You are signed out.";
+      return "You are signed out. Sign in again.";
     case "UNEXPECTED":
       return "Something went wrong on the server. Try again.";
   }

@@ -26,9 +26,9 @@ function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
       mailLater("new password", address, "Choose a new password", async () => {
         const token = await createLink(ctx.context, { ...link, password: null, to: null });
         return [
-          "Open this link within an hour to choose a new password for Bearer Tasks:",
+          "Open this link within one hour to choose a new password for Bearer Tasks:",
           `${baseUrl}/reset-password?${new URLSearchParams({ token })}`,
-          "If you did not ask for it, do nothing: your password stays as it is.",
+          "If you did not request it, ignore this email: your password does not change.",
         ];
       });
     }

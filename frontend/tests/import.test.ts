@@ -159,6 +159,6 @@ describe("an import", () => {
     const api = new Api();
     api.errors.push(null, refused("BAD_USER_INPUT"), unreachable());
     const work = runImport(api.client, planFor(api), progress());
-    await expect(work).rejects.toThrow("At least 100 of 150 tasks are imported already.");
+    await expect(work).rejects.toThrow("At least 100 of 150 tasks were already imported.");
   });
 });

@@ -331,12 +331,12 @@ describe("what cannot be imported is named by its row in the file", () => {
       `title,labels\nA,"${Array.from({ length: 21 }, (_, n) => n).join(",")}"`,
       "2: it has 21 labels, of 20 at most",
     ],
-    ["title,priority\nA,silly", "2: “silly” is no priority: write URGENT, HIGH, MEDIUM, LOW, NONE"],
     [
-      "title,completed\nA,maybe",
-      "2: “maybe” says neither that it is completed nor that it is not: write true or false",
+      "title,priority\nA,silly",
+      "2: “silly” is not a priority: write URGENT, HIGH, MEDIUM, LOW, NONE",
     ],
-    ["title,labels\nA,home,work", "2: it has more cells than the row of headings"],
+    ["title,completed\nA,maybe", "2: “maybe” is neither true nor false: write true or false"],
+    ["title,labels\nA,home,work", "2: it has more cells than the heading row"],
     ['title,labels\nA,"home\nB,work', "2: a quotation mark is never closed"],
     ["[3]", "1: this is not a task"],
   ])("%j", async (file, told) => {

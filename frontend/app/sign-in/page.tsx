@@ -7,7 +7,7 @@ import { currentSession } from "@/lib/session";
 export const metadata: Metadata = { title: "Sign in" };
 
 const REFUSED =
-  "The API did not accept your session. Sign in again; if that does not help, the app and its API are set up with different secrets.";
+  "The API did not accept your session. Please sign in again. If this repeats, contact the administrator.";
 
 const CHANGED = "Your password is changed. Sign in with the new one.";
 

@@ -58,13 +58,13 @@ export function ChangeEmail({ email, isConfirmed }: Props) {
           <CurrentPasswordField email={email} label="Your password" problem={other.problem} />
           <FormProblem problem={other.problem} />
           <button className="button justify-self-start" disabled={other.isPending} type="submit">
-            {other.isPending ? "Sending…" : "Send a link there"}
+            {other.isPending ? "Sending…" : "Send confirmation link"}
           </button>
         </fieldset>
       </form>
       <FormNotice>
         {sentTo &&
-          `A link is on its way to ${sentTo}. It works for an hour; until it is opened, nothing changes.`}
+          `A link is on its way to ${sentTo}. It works for one hour. Your email does not change until you open it.`}
       </FormNotice>
     </>
   );

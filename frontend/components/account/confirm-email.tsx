@@ -37,10 +37,10 @@ export function ConfirmEmail(given: Props) {
     return (
       <AuthPage heading="This link no longer works">
         <p className="mt-3 text-muted">
-          It was used already, it is older than an hour, or your password was changed since.
+          It was already used, it is older than one hour, or your password has changed.
         </p>
         <Link className="button button-primary mt-6" href="/account">
-          Ask for another
+          Request a new link
         </Link>
       </AuthPage>
     );
@@ -51,7 +51,7 @@ export function ConfirmEmail(given: Props) {
       <AuthPage heading="Your address is confirmed">
         <p className="mt-3 text-muted wrap-anywhere">You sign in as {email} from now on.</p>
         <Link className="button button-primary mt-6" href={HOME}>
-          To your tasks
+          Go to your tasks
         </Link>
       </AuthPage>
     );

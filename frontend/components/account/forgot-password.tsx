@@ -21,7 +21,7 @@ export function ForgotPassword() {
   return (
     <AuthPage heading="Choose a new password">
       <p className="mt-3 text-muted">
-        Tell us your email, and we send you a link that works for an hour.
+        Enter your email. We will send you a link that works for one hour.
       </p>
       <form {...form} className="mt-6">
         <fieldset className="grid gap-4" disabled={isDisabled}>
@@ -42,7 +42,7 @@ export function ForgotPassword() {
       </form>
       <FormNotice>
         {sentTo &&
-          `If there is an account for ${sentTo}, the link is on its way. Look among the unwanted mail too.`}
+          `If there is an account for ${sentTo}, the link is on its way. Check your spam folder, too.`}
       </FormNotice>
       <p className="mt-6 text-sm text-muted">
         <Link className="link" href="/sign-in">

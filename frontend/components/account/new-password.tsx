@@ -33,14 +33,16 @@ export function NewPassword({ token: given }: Props) {
 
   if (!token) {
     return (
-      <AuthPage heading={token === null ? "This link no longer works" : "Open the link once more"}>
+      <AuthPage
+        heading={token === null ? "This link no longer works" : "Open the emailed link again"}
+      >
         <p className="mt-3 text-muted">
           {token === null
-            ? "It was used already, or it is older than an hour."
-            : "This page forgets it when it is loaded again. It is still in your mail."}
+            ? "It was already used, or it is older than one hour."
+            : "A reload removes the link from this page. Open it from your email again, or request a new one."}
         </p>
         <Link className="button button-primary mt-6" href="/forgot-password">
-          Ask for another
+          Request a new link
         </Link>
       </AuthPage>
     );
@@ -48,7 +50,9 @@ export function NewPassword({ token: given }: Props) {
 
   return (
     <AuthPage heading="Choose a new password">
-      <p className="mt-3 text-muted">It signs you out everywhere, and you sign in with it.</p>
+      <p className="mt-3 text-muted">
+        Saving it signs you out everywhere. Then sign in with the new password.
+      </p>
       <form {...form} className="mt-6">
         <fieldset className="grid gap-4" disabled={isDisabled}>
           <NewPasswordField problem={problem} />
@@ -60,7 +64,7 @@ export function NewPassword({ token: given }: Props) {
       </form>
       <p className="mt-6 text-sm text-muted">
         <Link className="link" href="/forgot-password">
-          Ask for another link
+          Request a new link
         </Link>
       </p>
     </AuthPage>

@@ -1,3 +1,4 @@
+import { APP_ERROR, NO_ANSWER } from "@/lib/messages";
 import { UnreachableError } from "@/lib/reach";
 import { goToSignIn } from "./signed-out";
 
@@ -7,17 +8,9 @@ export type Problem = { message: string; field?: "email" | "password" | "current
 /** What came of asking: done, a problem, or the page is on its way to another. */
 export type Outcome = Problem | "leaving" | null;
 
-const UNREACHABLE: Problem = {
-  message: "No answer from the server. Check your connection and try again.",
-};
-
-const FAULT: Problem = {
-  message: "Something went wrong in this app. Reload the page, or try another browser.",
-};
-
 const BY_CODE: Readonly<Record<string, Problem>> = {
   INVALID_EMAIL_OR_PASSWORD: {
-    message: "This email and password do not match.",
+    message: "Incorrect email or password.",
     field: "password",
   },
   INVALID_EMAIL: { message: "This is not an email address.", field: "email" },
@@ -30,7 +23,7 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
     field: "email",
   },
   INVALID_PASSWORD: { message: "This is not your password.", field: "current" },
-  INVALID_TOKEN: { message: "This link was used already, or is too old. Ask for another." },
+  INVALID_TOKEN: { message: "This link was already used or has expired. Request a new one." },
   PASSWORD_TOO_SHORT: { message: "Use at least 8 characters.", field: "password" },
   PASSWORD_TOO_COMMON: {
     message: "This password is easy to guess: many people use it. Choose another one.",
@@ -38,7 +31,8 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
   },
   PASSWORD_TOO_LONG: { message: "Use at most 128 characters.", field: "password" },
   INVALID_ORIGIN: {
-    message: "This page was opened under another address than the app’s own. Open the app again.",
+    message:
+      "This page was opened at an address that the app does not accept. Open the app at its own address.",
   },
 };
 
@@ -63,9 +57,9 @@ export async function requestProblem(send: AuthRequest): Promise<Problem | null>
     const { error } = await send();
     return error && authProblem(error);
   } catch (error) {
-    if (error instanceof UnreachableError) return UNREACHABLE;
+    if (error instanceof UnreachableError) return { message: NO_ANSWER };
     console.error(error);
-    return FAULT;
+    return { message: APP_ERROR };
   }
 }
 

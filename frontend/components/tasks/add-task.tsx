@@ -21,6 +21,7 @@ import {
   planTask,
   toInput,
 } from "./quick-add";
+import { taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
 
@@ -56,7 +57,7 @@ export function AddTask() {
   const pastedPlans = (pasted?.lines ?? []).map(({ text, completed, plain: kept }) =>
     moveLongTitle(planTask(parseLine(text, parseOptions, kept), view, today, completed)),
   );
-  const countText = pastedPlans.length === 1 ? "1 task" : `${pastedPlans.length} tasks`;
+  const count = taskCount(pastedPlans.length);
 
   function write(text: string) {
     setLine(text);
@@ -76,7 +77,7 @@ export function AddTask() {
     const message =
       first && plans.length === 1
         ? `Added “${isolateText(first.title)}”`
-        : `Added ${plans.length} tasks`;
+        : `Added ${taskCount(plans.length)}`;
     act(edits, message, plans.length === 1);
   }
 
@@ -164,10 +165,8 @@ export function AddTask() {
         />
       )}
       {pasted && (
-        <Dialog onClose={() => setPasted(null)} title={`Add ${countText}?`}>
-          <p className="mt-1 text-muted">
-            This is what your text will become. Each line is a task of its own.
-          </p>
+        <Dialog onClose={() => setPasted(null)} title={`Add ${count}?`}>
+          <p className="mt-1 text-muted">Each line of your text becomes one task, as shown here.</p>
           <PastedLines onPlain={keepPlain} plans={pastedPlans} today={today} />
           <div className="mt-6 flex flex-wrap justify-end gap-3">
             <button
@@ -192,7 +191,7 @@ export function AddTask() {
               }}
               type="button"
             >
-              Add {countText}
+              Add {count}
             </button>
           </div>
         </Dialog>

@@ -33,7 +33,7 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
             <RotateCcw aria-hidden="true" className="size-4" /> Restore
           </button>
           <button className="bulk-button" onClick={onDelete} type="button">
-            <Trash2 aria-hidden="true" className="size-4" /> Delete for good
+            <Trash2 aria-hidden="true" className="size-4" /> Delete permanently
           </button>
         </>
       ) : (

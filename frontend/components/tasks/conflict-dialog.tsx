@@ -55,8 +55,8 @@ export function Conflicts() {
       role="status"
     >
       <p className="min-w-0 flex-1 wrap-anywhere">
-        “<bdi>{conflict.theirs.title}</bdi>” was changed here and in another place. Your text is
-        kept until you choose.
+        “<bdi>{conflict.theirs.title}</bdi>” was changed here and elsewhere. Your text is kept until
+        you choose a version.
       </p>
       <button
         className="link"
@@ -83,8 +83,8 @@ function ConflictDialog({ conflict, onClose }: Props) {
       {/* It has the focus at first: Enter must choose neither. */}
       <div className="outline-none" tabIndex={-1}>
         <p className="mt-1 text-muted wrap-anywhere">
-          While you were writing, “<bdi>{theirs.title}</bdi>” was changed in another place. Which
-          text shall it be?
+          While you were typing, “<bdi>{theirs.title}</bdi>” was changed on another device or in
+          another tab. Which version do you want to keep?
         </p>
         <div className="mt-4 grid gap-3 sm:grid-cols-2">
           <TextVersion heading="Yours" names={names} text={mine} />

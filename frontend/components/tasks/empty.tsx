@@ -5,21 +5,21 @@ import type { ListName } from "./view";
 
 const WORDS: Readonly<Record<ListName, { title: string; text: string }>> = {
   all: {
-    title: "Nothing left to do",
-    text: "Write a task above and press Enter. A date, !high and #home are understood as you type.",
+    title: "No open tasks",
+    text: "Type a task above and press Enter. Dates, !high and #home are recognized as you type.",
   },
   today: {
     title: "Nothing is due today",
-    text: "What is due or late shows here. Type “today” behind a new task to see how.",
+    text: "Tasks that are due today or overdue appear here. Add “today” to a new task to try it.",
   },
   upcoming: {
-    title: "Nothing is coming up",
-    text: "Give a task a day, such as “friday” or “in two weeks”, and it waits for you here.",
+    title: "No upcoming tasks",
+    text: "Tasks that are due later appear here. Add “friday” or “in two weeks” to a new task.",
   },
-  completed: { title: "Nothing completed yet", text: "Tick a task off and it is kept here." },
+  completed: { title: "Nothing completed yet", text: "Completed tasks appear here." },
   trash: {
     title: "The trash is empty",
-    text: "What you throw away stays here for 30 days, so that you can change your mind.",
+    text: "You can restore tasks for 30 days.",
   },
 };
 
@@ -28,7 +28,7 @@ export function Empty() {
   const { view, show } = useTasks();
   const isNarrowed = view.search || view.label || view.priority;
   const { title, text } = isNarrowed
-    ? { title: "No task is like that", text: "Another word may find it, or another view." }
+    ? { title: "No matching tasks", text: "Try another word, or clear the filters." }
     : WORDS[view.list];
   return (
     <div className="px-6 py-16 text-center">
@@ -46,7 +46,7 @@ export function Empty() {
       <p className="mx-auto mt-1 max-w-sm text-sm text-balance text-muted">{text}</p>
       {isNarrowed && (
         <button className="button mt-4" onClick={() => show({ list: view.list })} type="button">
-          Show all of {view.list === "all" ? "your tasks" : "this view"}
+          Clear filters
         </button>
       )}
     </div>

@@ -31,7 +31,7 @@ export function LabelsField({ labels, onAdd, onRemove }: Props) {
         <span className="chip h-7 pr-0.5 text-sm" key={one}>
           <bdi>{one}</bdi>
           <button
-            aria-label={`Take off the label ${one}`}
+            aria-label={`Remove the label ${one}`}
             className="grid size-6 place-items-center rounded-full hover:bg-line"
             onClick={() => onRemove(one)}
             type="button"

@@ -70,7 +70,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
         />
         <Command.List className="max-h-[min(24rem,60dvh)] overflow-y-auto p-1.5" tabIndex={0}>
           <Command.Empty className="px-3 py-8 text-center text-sm text-muted">
-            Nothing is called that.
+            No results.
           </Command.Empty>
           {found.length > 0 && (
             <Command.Group heading="Tasks">
@@ -110,7 +110,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
               </Entry>
             ))}
           </Command.Group>
-          <Command.Group heading="Do">
+          <Command.Group heading="Commands">
             {commands.map(({ name, keys, run }) => (
               <Entry key={name} onSelect={() => choose(run)} value={name}>
                 {name}

@@ -10,13 +10,11 @@ const SHOW_COUNT_ABOVE = 5;
 export function SyncStatus() {
   const { store, state } = useTasks();
   const { syncProblem, pendingCount } = state;
-  const changes = pendingCount === 1 ? "1 change waits" : `${pendingCount} changes wait`;
+  const changes = pendingCount === 1 ? "1 unsaved change" : `${pendingCount} unsaved changes`;
   return (
     <div role="status">
       {syncProblem === null && pendingCount > SHOW_COUNT_ABOVE && (
-        <p className="mt-3 px-2 text-sm text-muted tabular-nums">
-          {pendingCount} changes are going out.
-        </p>
+        <p className="mt-3 px-2 text-sm text-muted tabular-nums">Saving {pendingCount} changes…</p>
       )}
       {syncProblem !== null && (
         <div className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-xl bg-wash px-3.5 py-2.5 text-sm">
@@ -24,11 +22,11 @@ export function SyncStatus() {
           <p className="min-w-0 flex-1">
             {syncProblem}{" "}
             {pendingCount > 0 && (
-              <span className="font-medium">{changes} here until it goes through.</span>
+              <span className="font-medium">{changes}, retrying automatically.</span>
             )}
           </p>
           <button className="link" onClick={() => void store.tryNow()} type="button">
-            Try now
+            Retry now
           </button>
         </div>
       )}

@@ -73,7 +73,7 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
     >
       <div className="flex items-center justify-between gap-2">
         <p className="text-xs text-muted" role="status">
-          {isSaved ? "Saved as you type" : "Not saved yet"}
+          {isSaved ? "Saved automatically" : "Not saved yet"}
         </p>
         <button aria-label="Close details" className="button-quiet" onClick={close} type="button">
           <X aria-hidden="true" className="size-4.5" />
@@ -190,7 +190,7 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
               <RotateCcw aria-hidden="true" className="size-4" /> Restore
             </button>
             <button className="button button-danger" onClick={() => onDelete(task)} type="button">
-              Delete for good
+              Delete permanently
             </button>
           </>
         ) : (

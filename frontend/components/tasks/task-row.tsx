@@ -123,7 +123,7 @@ export const TaskRow = memo((props: RowProps) => {
             <RotateCcw aria-hidden="true" className="size-4" />
           </button>
           <button
-            aria-label={`Delete for good: ${title}`}
+            aria-label={`Delete permanently: ${title}`}
             className="button-quiet shrink-0"
             onClick={() => props.onDelete(task)}
             tabIndex={-1}

@@ -14,6 +14,10 @@ export const PRIORITY_NAMES: Readonly<Record<Priority, string>> = {
   NONE: "None",
 };
 
+/** Return "1 task", or "12 tasks". */
+export const taskCount = (count: number) =>
+  count === 1 ? "1 task" : `${count.toLocaleString("en")} tasks`;
+
 export const rankOf = (priority: Priority) => PRIORITIES.indexOf(priority);
 
 /** The calendar day of a moment, by the reader's clock: YYYY-MM-DD. */

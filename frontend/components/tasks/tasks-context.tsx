@@ -160,7 +160,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
     const message = store.redo();
     toast({
       name: STEP_TOAST,
-      message: message === null ? "Nothing to do again" : `Done again: ${message}`,
+      message: message === null ? "Nothing to redo" : `Redone: ${message}`,
     });
   }, [store, toast]);
 

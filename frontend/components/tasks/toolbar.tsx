@@ -3,7 +3,7 @@
 import { ListChecks, Search, X } from "lucide-react";
 import type { Ref } from "react";
 import type { Priority } from "@/gql/graphql";
-import { PRIORITIES, PRIORITY_NAMES } from "./task";
+import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { SORT_NAMES, SORTS, type Sort, viewTitle } from "./view";
 
@@ -28,7 +28,6 @@ type Props = {
 /** What is seen, searched and sorted. All of it stands in the address. */
 export function Toolbar({ search, isSelecting, onSelecting }: Props) {
   const { view, tasks, show, state } = useTasks();
-  const count = tasks.length === 1 ? "1 task" : `${tasks.length.toLocaleString("en")} tasks`;
   return (
     <div className="mb-4">
       <div className="flex items-baseline gap-3">
@@ -39,7 +38,7 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
           {viewTitle(view)}
         </h1>
         <p className="shrink-0 text-sm text-muted tabular-nums" role="status">
-          {state.isComplete || tasks.length < 50 ? count : ""}
+          {state.isComplete || tasks.length < 50 ? taskCount(tasks.length) : ""}
         </p>
       </div>
       <div className="toolbar mt-3 flex flex-wrap items-center gap-2">

@@ -3,12 +3,12 @@ import type { Priority } from "@/gql/graphql";
 import { toBatches } from "./batches";
 import type { Edit, Text } from "./edit";
 import { positionAt } from "./order";
-import { formatDay, PRIORITY_NAMES, type Task } from "./task";
+import { formatDay, PRIORITY_NAMES, type Task, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
 
 const describeTasks = (tasks: readonly Task[]) =>
-  tasks[0] && tasks.length === 1 ? `“${isolateText(tasks[0].title)}”` : `${tasks.length} tasks`;
+  tasks[0] && tasks.length === 1 ? `“${isolateText(tasks[0].title)}”` : taskCount(tasks.length);
 
 /** Return one edit for each request that the tasks need. */
 const batched = (tasks: readonly Task[], edit: (ids: string[]) => Edit): Edit[] =>
@@ -45,7 +45,7 @@ export function useActions() {
         setMany(tasks, { addLabels: [label] }, message, tasks.length === 1);
       },
       removeLabel(tasks: readonly Task[], label: string) {
-        const message = `Took #${isolateText(label)} from ${describeTasks(tasks)}`;
+        const message = `Removed #${isolateText(label)} from ${describeTasks(tasks)}`;
         setMany(tasks, { removeLabels: [label] }, message, tasks.length === 1);
       },
       trash(tasks: readonly Task[]) {
@@ -61,7 +61,7 @@ export function useActions() {
       deleteForGood(tasks: readonly Task[]) {
         store.act(
           batched(tasks, (ids) => ({ kind: "delete", ids })),
-          `Deleted ${describeTasks(tasks)} for good`,
+          `Permanently deleted ${describeTasks(tasks)}`,
         );
       },
       /**

@@ -201,10 +201,10 @@ export function Workspace({ email, isSeeded }: Props) {
   });
 
   const commands: PaletteCommand[] = [
-    { name: "Write a new task", keys: "c", run: focusNewTask },
+    { name: "Add a task", keys: "c", run: focusNewTask },
     { name: "Search this view", keys: "/", run: () => search.current?.focus() },
     { name: "Undo", keys: `${modifier}Z`, run: undo },
-    { name: "Do again", keys: `${modifier}Y`, run: redo },
+    { name: "Redo", keys: `${modifier}Y`, run: redo },
     { name: "Select several", keys: "x", run: selection.startSelecting },
     { name: "Keyboard shortcuts", keys: "?", run: () => setOpenDialog("shortcuts") },
     { name: `Appearance: ${nextTheme(theme)}`, run: () => choose(nextTheme(theme)) },

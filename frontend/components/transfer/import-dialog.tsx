@@ -3,6 +3,7 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useClient } from "urql";
 import { Dialog } from "@/components/dialog/dialog";
+import { taskCount } from "@/components/tasks/task";
 import { locales } from "@/lib/locales";
 import type { DateOrder } from "./dates";
 import { decodeAs, LEGACY_ENCODINGS, type LegacyEncoding, sampleOf } from "./decode";
@@ -25,7 +26,6 @@ const MAX_ERRORS_SHOWN = 10;
 
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
 
-const tasksIn = (count: number) => (count === 1 ? "1 task" : `${count} tasks`);
 const verb = (count: number, one: string, many: string) => (count === 1 ? one : many);
 
 type Props = {
@@ -155,7 +155,7 @@ function ImportProgress({ done, outage }: { done: number; outage: string | null 
     <>
       <progress aria-label="Imported" className="mt-4 w-full" value={done} />
       <p className="mt-2 text-sm text-muted" role="status">
-        {outage === null ? "Importing…" : `${outage} The import goes on by itself.`}
+        {outage === null ? "Importing…" : `${outage} The import continues automatically.`}
       </p>
     </>
   );
@@ -233,37 +233,38 @@ function ImportPreview({ bytes, known, reading, onStart, onClose }: ImportPrevie
   return (
     <>
       <ul className="mt-3 grid gap-1.5">
-        {create.length > 0 && <li>{tasksIn(create.length)} will be added.</li>}
+        {create.length > 0 && <li>{taskCount(create.length)} will be added.</li>}
         {restore.length > 0 && (
           <li>
-            {tasksIn(restore.length)} {verb(restore.length, "is", "are")} in your trash and will be
-            restored.
+            {taskCount(restore.length)} {verb(restore.length, "is", "are")} in your trash and will
+            be restored.
           </li>
         )}
         {unchanged > 0 && (
           <li>
-            {tasksIn(unchanged)}{" "}
-            {verb(unchanged, "is here already and stays", "are here already and stay")} as{" "}
-            {verb(unchanged, "it is", "they are")}.
+            {taskCount(unchanged)} already {verb(unchanged, "exists and stays", "exist and stay")}{" "}
+            unchanged.
           </li>
         )}
         {trashed > 0 && (
           <li>
-            {tasksIn(trashed)} {verb(trashed, "was", "were")} in the trash when the file was
-            written, and {verb(trashed, "is", "are")} left out.
+            {taskCount(trashed)} {verb(trashed, "was", "were")} in the trash when the file was
+            exported, and will be skipped.
           </li>
         )}
         {tasks.length + trashed === 0 && <li>This file has no tasks.</li>}
         {unknown.length > 0 && (
           <li className="text-muted">
-            Left out, as tasks have no such field: {unknown.map((name) => `“${name}”`).join(", ")}.
+            Skipped columns, because tasks have no such fields:{" "}
+            {unknown.map((name) => `“${name}”`).join(", ")}.
           </li>
         )}
       </ul>
       {overLimit > 0 && (
         <p className="mt-3 text-danger" role="alert">
-          There is no room for {tasksIn(overLimit)} of them: you may keep{" "}
-          {MAX_TASKS.toLocaleString("en")} tasks, those in the trash included.
+          {taskCount(overLimit)} {verb(overLimit, "does", "do")} not fit: you can have{" "}
+          {MAX_TASKS.toLocaleString("en")} tasks, including those in the trash. Delete some
+          permanently and import the file again.
         </p>
       )}
       <DialogButtons label={count > 0 ? "Cancel" : "Close"} onClose={onClose}>
@@ -274,7 +275,7 @@ function ImportPreview({ bytes, known, reading, onStart, onClose }: ImportPrevie
             onClick={() => onStart(plan)}
             type="button"
           >
-            Import {tasksIn(count)}
+            Import {taskCount(count)}
           </button>
         )}
       </DialogButtons>
@@ -293,7 +294,7 @@ function RowErrors({ unit, rowErrors, onClose }: RowErrorsProps) {
   return (
     <>
       <p className="mt-3 text-danger" role="alert">
-        Nothing was imported. Mend this in the file, and choose it again:
+        Nothing was imported. Correct the file and import it again:
       </p>
       <ul className="mt-3 grid gap-1.5">
         {rowErrors.slice(0, MAX_ERRORS_SHOWN).map(({ number, reason }) => (

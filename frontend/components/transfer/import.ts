@@ -11,6 +11,7 @@ import {
 } from "@/gql/graphql";
 import { Backoff } from "@/lib/backoff";
 import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
+import { NO_ANSWER } from "@/lib/messages";
 import { uuidv8 } from "@/lib/uuid";
 import type { ParsedTask } from "./read-file";
 import { TransferError } from "./transfer-error";
@@ -81,7 +82,7 @@ export async function readAllTasks(client: Client): Promise<KnownTasks> {
   const known = new Map<string, Task | null>();
   const result = await readChanges(client, null, ({ taskId, task }) => known.set(taskId, task));
   if (result.isComplete) return known;
-  throw new TransferError(result.error ? apiErrorMessage(result.error) : "No answer.");
+  throw new TransferError(result.error ? apiErrorMessage(result.error) : NO_ANSWER);
 }
 
 type Progress = {
@@ -133,7 +134,7 @@ export async function runImport(
     const problem = (await undoImport(client, done)) ?? (await undoImport(client, pending, true));
     if (problem === null) throw error;
     throw new TransferError(
-      `${problem} At least ${done.length} of ${all} tasks are imported already. Import the same file again to go on: none is added twice.`,
+      `${problem} At least ${done.length} of ${all} tasks were already imported. Import the same file again to continue: no task is added twice.`,
     );
   }
 }
@@ -173,7 +174,7 @@ async function sendUntilAnswered(ask: SendRequest, { onOutage, signal }: Progres
 
 function refusalMessage(error: CombinedError): string {
   return error.graphQLErrors[0]?.extensions.code === "CONFLICT"
-    ? "One of the tasks was deleted meanwhile. Try again."
+    ? "One of the tasks was deleted in the meantime. Try again."
     : apiErrorMessage(error);
 }
 

@@ -59,7 +59,7 @@ function refuseWorkbook(bytes: Uint8Array): void {
   const start = String.fromCharCode(...bytes.subarray(0, 4));
   if (start === "PK\u0003\u0004" || start === "\u00D0\u00CF\u0011\u00E0") {
     throw new TransferError(
-      "This is a spreadsheet’s own file. Save or export it as CSV, and choose that file.",
+      "This is an Excel or Numbers file. Save or export it as CSV, and import that file.",
     );
   }
 }
@@ -177,9 +177,7 @@ function completedIn(value: unknown, reasons: string[]): boolean {
   if (typeof value === "boolean") return value;
   const text = textOf(value).trim();
   if (!(FALSE.test(text) || TRUE.test(text))) {
-    reasons.push(
-      `“${text}” says neither that it is completed nor that it is not: write true or false`,
-    );
+    reasons.push(`“${text}” is neither true nor false: write true or false`);
   }
   return TRUE.test(text);
 }
@@ -188,7 +186,7 @@ function priorityIn(value: unknown, reasons: string[]) {
   const text = textOf(value).trim();
   if (!text) return "NONE";
   const priority = PRIORITIES.find((one) => one === text.toUpperCase());
-  if (!priority) reasons.push(`“${text}” is no priority: write ${PRIORITIES.join(", ")}`);
+  if (!priority) reasons.push(`“${text}” is not a priority: write ${PRIORITIES.join(", ")}`);
   return priority ?? "NONE";
 }
 

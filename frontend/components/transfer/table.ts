@@ -24,7 +24,7 @@ const NO_DELIMITER = "\u001F";
 
 const NO_TITLES =
   "The first row of this file names no column “title”. " +
-  "Name the columns there: title, description, completed, priority, dueOn, labels.";
+  "Add a first row with the names of the columns: title, description, completed, priority, dueOn, labels.";
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -55,10 +55,13 @@ function parseTaskList(text: string): readonly unknown[] {
   try {
     read = JSON.parse(text);
   } catch {
-    throw new TransferError("This JSON file is damaged, or was cut off.");
+    throw new TransferError("This JSON file is damaged or incomplete. Export it again.");
   }
   const list = isObject(read) && "tasks" in read ? read.tasks : read;
-  if (!Array.isArray(list)) throw new TransferError("This JSON file has no list of tasks.");
+  if (!Array.isArray(list))
+    throw new TransferError(
+      "This JSON file has no list of tasks. Choose a file that was exported from here.",
+    );
   return list;
 }
 
@@ -123,7 +126,7 @@ async function fromCsv(given: string): Promise<Table> {
     if (place <= start || isBlank(row)) continue;
     const number = place + 1;
     if (!isBlank(row.slice(columns.length))) {
-      rowErrors.push({ number, reason: "it has more cells than the row of headings" });
+      rowErrors.push({ number, reason: "it has more cells than the heading row" });
     }
     const cellsByColumn = columns.flatMap((column, at) =>
       column ? [[column, row[at] ?? ""]] : [],

@@ -2,7 +2,7 @@
 
 import { type ChangeEvent, useState } from "react";
 import { useClient } from "urql";
-import type { Task } from "@/components/tasks/task";
+import { type Task, taskCount } from "@/components/tasks/task";
 import { locales } from "@/lib/locales";
 import { useHydrated } from "@/lib/use-hydrated";
 import { toCsv, toJson } from "./export";
@@ -18,8 +18,6 @@ function download(name: string, type: string, content: string): void {
   link.click();
   URL.revokeObjectURL(url);
 }
-
-const tasksIn = (count: number) => (count === 1 ? "1 task" : `${count} tasks`);
 
 type Status = { text: string; isError?: boolean; undo?: Imported };
 
@@ -46,7 +44,7 @@ export function TasksFile() {
     const known = await readAllTasks(client);
     const tasks = [...known.values()].filter((task) => task !== null);
     await write(tasks);
-    return { text: `Exported ${tasksIn(tasks.length)}.` };
+    return { text: `Exported ${taskCount(tasks.length)}.` };
   }
 
   const exportJson = () =>
@@ -72,14 +70,14 @@ export function TasksFile() {
 
   function onDone(imported: Imported) {
     setFile(null);
-    setStatus({ text: `Imported ${tasksIn(imported.length)}.`, undo: imported });
+    setStatus({ text: `Imported ${taskCount(imported.length)}.`, undo: imported });
   }
 
   const undo = (imported: Imported) =>
     run(async () => {
       const problem = await undoImport(client, imported);
       if (problem !== null) return { text: problem, isError: true, undo: imported };
-      return { text: `Moved ${tasksIn(imported.length)} to the trash.` };
+      return { text: `Moved ${taskCount(imported.length)} to the trash.` };
     });
 
   const isDisabled = !isHydrated || isBusy;

@@ -1,3 +1,5 @@
+import { APP_ERROR } from "@/lib/messages";
+
 /** Why a file could not be written, read or imported, in words for the person. */
 export class TransferError extends Error {
   override readonly name = "TransferError";
@@ -7,5 +9,5 @@ export class TransferError extends Error {
 export function errorMessage(error: unknown): string {
   if (error instanceof TransferError) return error.message;
   console.error(error);
-  return "Something went wrong in this app. Reload the page, or try another browser.";
+  return APP_ERROR;
 }
