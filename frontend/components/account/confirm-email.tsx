@@ -62,7 +62,8 @@ export function ConfirmEmail(given: Props) {
       <p className="mt-3 text-muted wrap-anywhere">You will sign in as {email}.</p>
       <form {...form} className="mt-6">
         <fieldset className="grid gap-4" disabled={isDisabled}>
-          <FormProblem problem={problem} />
+          {/* The form has no field that could show a problem of its own. */}
+          <FormProblem problem={problem && { message: problem.message }} />
           <button className="button button-primary" disabled={isPending} type="submit">
             {isPending ? "Confirming…" : "Confirm the address"}
           </button>
