@@ -3,17 +3,19 @@ import { retryAfterOf } from "./backoff";
 import { OtherTabs, type SharedToken } from "./other-tabs";
 import { reach, UnreachableError } from "./reach";
 
-/** The session is over, or another person's now: sign in again. */
+/**
+ * Thrown when the session has ended or belongs to another person: the person has to sign in again.
+ */
 export class SessionOverError extends Error {
   override readonly name = "SessionOverError";
 }
 
-/** No token could be had, which says nothing about the session: try again, sign nobody out. */
+/** Thrown when no token could be fetched. The session may still be valid: try again later. */
 export class TokenUnavailableError extends Error {
   override readonly name = "TokenUnavailableError";
-  /** The HTTP status of the answer; undefined when there was none, or no whole one. */
+  /** The HTTP status of the response; undefined if there was none or it was cut off. */
   readonly status: number | undefined;
-  /** Milliseconds that the server asks to wait, if it does. */
+  /** The milliseconds that the server asks to wait, or null. */
   readonly retryAfter: number | null;
 
   constructor(message: string, { cause, response }: { cause?: unknown; response?: Response } = {}) {
@@ -23,7 +25,10 @@ export class TokenUnavailableError extends Error {
   }
 }
 
-/** A point in time, in milliseconds of the laptop's clock and of the page's. */
+/**
+ * A point in time, in milliseconds of the device's clock (`wall`) and of the page's monotonic clock
+ * (`steady`).
+ */
 type ClockReading = { wall: number; steady: number };
 
 type CachedToken = {
@@ -33,7 +38,7 @@ type CachedToken = {
   issuedAt: number;
   /** `exp - iat`, in milliseconds. */
   lifetime: number;
-  /** The age at which it is renewed. */
+  /** The age at which the token is renewed, in milliseconds. */
   renewAt: number;
 };
 
@@ -41,13 +46,16 @@ type InvalidatedToken = { token: string; at: ClockReading };
 
 const TIMEOUT_MS = 10_000;
 const MAX_MARGIN_MS = 60_000;
-/** After a failed renewal, while the token is still good. */
+/** The pause after a failed renewal, while the token is still valid. */
 const RETRY_AFTER_MS = 5_000;
-/** Waits between tries when there is no network at all: just after waking, it takes a moment. */
+/** The delays between tries when there is no network: a device that just woke needs a moment. */
 const NETWORK_RETRY_DELAYS_MS = [250, 1_000];
-/** For another tab that shows a token to send it. */
+/** How long to wait for the token of another tab. */
 const SHARE_TIMEOUT_MS = 500;
-/** A token asked for that shortly before another was refused may already be the better one. */
+/**
+ * A token that was requested this shortly before another one was invalidated may be newer than
+ * that.
+ */
 const FRESH_BEFORE_MS = 10_000;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -58,14 +66,14 @@ const now = (age = 0): ClockReading => ({
 });
 
 /**
- * Milliseconds since then, by the clock that saw more of them: the laptop's may be set back, the
- * page's may stand still while the laptop sleeps.
+ * Return the milliseconds since a point in time, by the clock that counted more: the device's clock
+ * may be set back, and the monotonic clock may stop while the device sleeps.
  */
 function since({ wall, steady }: ClockReading): number {
   return Math.max(Date.now() - wall, performance.now() - steady);
 }
 
-/** `iat` is cut to a whole second, so that a token may be up to one older than it says. */
+/** Subtract a second, since `iat` is rounded down to whole seconds. */
 const usableLifetime = (life: number) => life - 1000;
 
 function ageToRenewAt(life: number): number {
@@ -73,11 +81,11 @@ function ageToRenewAt(life: number): number {
 }
 
 /**
- * One person's access token: in memory only, fetched once however many ask and in however many tabs,
- * and renewed before it expires.
+ * One person's access token. It is held in memory only, fetched once for all callers and tabs, and
+ * renewed before it expires.
  *
- * Its age counts from when it was asked for and is compared with `exp - iat`, two times of the server's
- * clock: what the laptop believes the time to be does not matter.
+ * Its age counts from the moment of the request and is compared with `exp - iat`, two times of the
+ * server's clock. So a wrong clock of the device does not matter.
  */
 export class AccessToken {
   readonly #owner: string;
@@ -95,9 +103,10 @@ export class AccessToken {
   }
 
   /**
-   * A token that is good for the next request. Calls that overlap share one fetch.
+   * Return a token that is valid for the next request. Overlapping calls share one request.
    *
-   * @throws {SessionOverError} @throws {TokenUnavailableError}
+   * @throws {SessionOverError}
+   * @throws {TokenUnavailableError}
    */
   async get(): Promise<string> {
     const cached = this.#cached;
@@ -108,14 +117,14 @@ export class AccessToken {
     return await this.#renewal;
   }
 
-  /** The API took none of it: the next `get` brings another, that is not older than this moment. */
+  /** Drop a token that the API rejected. The next `get` fetches a newer one. */
   invalidate(token: string): void {
     if (this.#cached && this.#cached.token !== token) return;
     this.#invalidated = { token, at: now() };
     this.#clear();
   }
 
-  /** Forgets the token, and what connects this tab to others, until the next `get`. */
+  /** Drop the token and the connection to other tabs, until the next `get`. */
   close(): void {
     this.#clear();
     this.#tabs?.close();
@@ -164,12 +173,12 @@ export class AccessToken {
     }
   }
 
-  /** What another tab may have, which looks at it as closely as this one did. */
+  /** Return the token for another tab, which checks it as if it had fetched it. */
   #tokenToShare(): SharedToken | undefined {
     return this.#cached && { token: this.#cached.token, age: since(this.#cached.askedAt) };
   }
 
-  /** Another tab has a token. It is taken when it is this person's, good, and newer. */
+  /** Use the token of another tab if it belongs to this person, is valid and is newer. */
   #acceptShared({ token, age }: SharedToken): void {
     let offered: CachedToken;
     try {
@@ -193,7 +202,7 @@ export class AccessToken {
     );
   }
 
-  /** Settles once the other tabs can see it. */
+  /** Store the token. Resolves once other tabs know of it. */
   async #cache(cached: CachedToken): Promise<void> {
     this.#cached = cached;
     this.#newestIssuedAt = Math.max(this.#newestIssuedAt, cached.issuedAt);

@@ -1,11 +1,12 @@
 const FIRST_MS = 1_000;
 const MAX_MS = 30_000;
-/** A server that asks for more is asked again after this. */
+/** The longest `Retry-After` that is respected. */
 const MAX_RETRY_AFTER_MS = 60 * 60_000;
 
 /**
- * Return the milliseconds that a response asks to wait (`Retry-After`, RFC 9110 §10.2.3), an hour at
- * most; null when it does not ask. A date counts from the server's own `Date`, where it can be read.
+ * Return the milliseconds that a response asks to wait (`Retry-After`, RFC 9110 §10.2.3), at most
+ * an hour; null if it does not ask. A date is compared with the server's own `Date`, if it can be
+ * read.
  */
 export function retryAfterOf({ headers }: Pick<Response, "headers">): number | null {
   const value = headers.get("Retry-After")?.trim() ?? "";
@@ -17,7 +18,7 @@ export function retryAfterOf({ headers }: Pick<Response, "headers">): number | n
   return Math.min(Math.max(wait, 0), MAX_RETRY_AFTER_MS);
 }
 
-/** The waits between tries: 1, 2, 4 … 30 seconds, and never less than the server asks for. */
+/** Exponential backoff: 1, 2, 4 … 30 seconds, and never less than the server asks for. */
 export class Backoff {
   #next = FIRST_MS;
 
@@ -28,7 +29,7 @@ export class Backoff {
     return Math.max(own, retryAfter ?? 0);
   }
 
-  /** Begin again with the first wait, since something succeeded. */
+  /** Start with the first wait again, after a success. */
   reset(): void {
     this.#next = FIRST_MS;
   }

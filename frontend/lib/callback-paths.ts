@@ -2,12 +2,12 @@ import { APIError, type BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
 import { leavesApp } from "./next-path";
 
-/** The parameters by which a link or a page says where Better Auth shall send the browser next. */
+/** Parameters with the address to which Better Auth redirects the browser. */
 const NAMES = ["callbackURL", "errorCallbackURL", "newUserCallbackURL", "redirectTo"];
 
 /**
- * Refuses paths that would lead to another site. Better Auth takes every path for one of its own
- * app, and `/.//host` leaves it as `//host`. Whole addresses it holds against the trusted origins.
+ * Reject redirect paths that lead to another site. Better Auth accepts every path as one of its own
+ * app, but `/.//host` becomes `//host`. It compares absolute URLs with the trusted origins itself.
  */
 export function callbackPaths(): BetterAuthPlugin {
   return {

@@ -13,18 +13,17 @@ import {
 } from "./mailed-links";
 import { readMember } from "./own-sessions";
 
-/** Links that somebody may ask for within the life of one. */
+/** The links that a person may request within the lifetime of one. */
 const MAX_LINKS = 5;
 
 const UNIQUE_VIOLATION = "23505";
 
 /**
- * `POST /request-email`: mails a link to an address that shall be one's own. To the one that the
- * account has already it is sent for the asking; another one costs the password. Nobody learns whether
- * there is an account with that address.
+ * `POST /request-email`: mail a link that confirms an address. For a new address the password is
+ * required. The response does not tell whether the address has an account.
  *
- * Body: `email`, `password`. 400 with `INVALID_EMAIL` or `INVALID_PASSWORD`; 401 without a session; 429
- * after five links in an hour.
+ * Body: `email`, `password`. 400 with `INVALID_EMAIL` or `INVALID_PASSWORD`; 401 without a session;
+ * 429 after five links in an hour.
  */
 function requestEmail(baseUrl: string, mailLater: MailLater) {
   return createAuthEndpoint(
@@ -57,7 +56,8 @@ function requestEmail(baseUrl: string, mailLater: MailLater) {
         password: digest(known),
         to: wanted.data,
       });
-      // By their address and not by their name, which is whatever they want a stranger to read.
+      // The mail names the sender's address, not the name: a name could contain any message to a
+      // stranger.
       mailLater("confirm address", wanted.data, "Confirm your address", () => [
         `Someone who signs in to Bearer Tasks as ${user.email} asked to use this email address. If this was you, open this link within one hour:`,
         `${baseUrl}/confirm-email?${new URLSearchParams({ token })}`,
@@ -69,11 +69,12 @@ function requestEmail(baseUrl: string, mailLater: MailLater) {
 }
 
 /**
- * `POST /confirm-email`: the address that a link was sent to is the account's from then on. Each link
- * works once, and only while the account has the address and the password that it had when the link
- * was asked for: who changes a password because somebody else knew it ends that one's links, too.
+ * `POST /confirm-email`: make the address that the link was sent to the account's address. A link
+ * works once, and only while the account still has the address and the password that it had when
+ * the link was requested. So changing a stolen password also invalidates the thief's links.
  *
- * Body: `token`. 400 with `INVALID_TOKEN`, or `USER_ALREADY_EXISTS` when somebody else has the address.
+ * Body: `token`. 400 with `INVALID_TOKEN`, or `USER_ALREADY_EXISTS` if another account has the
+ * address.
  */
 const confirmEmail = (mailLater: MailLater) =>
   createAuthEndpoint("/confirm-email", { method: "POST" }, async (ctx) => {
@@ -97,7 +98,8 @@ const confirmEmail = (mailLater: MailLater) =>
     const update = { email: to, emailVerified: true };
     try {
       await adapter.transaction(async (transaction) => {
-        // Holds the password as it is until the address is written: a reset waits, and finds another one.
+        // Locks the row with the password until the address is written. A concurrent reset waits
+        // and then finds another address.
         const same = { password: known };
         const held = await transaction.updateMany({
           model: "account",
@@ -121,7 +123,7 @@ const confirmEmail = (mailLater: MailLater) =>
     return ctx.json({ status: true });
   });
 
-/** One's e-mail address, confirmed and changed by a link that is sent to it. */
+/** Confirm and change the email address by a mailed link. */
 export function emailChange(baseUrl: string, mailLater: MailLater) {
   return {
     id: "email-change",

@@ -8,14 +8,14 @@ import { config } from "./config";
 import { withDocumentHash } from "./graphql";
 import { reasonOf } from "./reason";
 
-/** More than a tall screen shows; the browser reads the rest. */
+/** More tasks than a tall screen shows. The browser reads the rest. */
 const FIRST = 50;
-/** A page without tasks that the browser then fills is better than one that waits longer. */
+/** After this the page is sent without tasks, and the browser reads them. */
 const TIMEOUT_MS = 2_000;
 
 /**
- * The first tasks of a view, for whoever the request's session is; null when the API does not answer
- * in time. The token stays on the server.
+ * Return the first tasks of a view for the person of the current request; null if the API does not
+ * answer in time. The token stays on the server.
  */
 export async function firstPage(view: View, today: string): Promise<readonly Task[] | null> {
   const { graphqlUrl } = config();

@@ -14,8 +14,9 @@ import type { SignedOutReason } from "./next-path";
 import { UnreachableError } from "./reach";
 
 /**
- * What the API says, and two findings of this side: `UNREACHABLE` when no whole answer came, `FAULT`
- * when this app itself failed before it asked, or a browser that lacks something.
+ * The API's error codes, and three of our own: `UNREACHABLE` when there was no complete response,
+ * `FAULT` when this app failed or the browser lacks something, and `UNEXPECTED` for any other
+ * error.
  */
 type FailureCode =
   | "UNAUTHENTICATED"
@@ -51,31 +52,34 @@ export function failureCode(error: CombinedError): FailureCode {
   const code = error.graphQLErrors[0]?.extensions.code;
   if (isCode(code)) return code;
   if (!networkError) return "UNEXPECTED";
-  // A proxy's own page, or an answer that was cut off; without a response nothing was asked.
+  // An error page of a proxy, or a response that was cut off. Without a response nothing was sent.
   return isResponse(response) ? codeOfStatus(response.status) : "FAULT";
 }
 
 const isResponse = (response: unknown): response is Response => response instanceof Object;
 
-/** What a status says without a code beside it; undefined and 200 are no whole answer. */
+/**
+ * Return the code for a status without an error code. An undefined or a 200 is no complete
+ * response.
+ */
 function codeOfStatus(status: number | undefined): FailureCode {
   if (status === undefined || status < 300) return "UNREACHABLE";
   if (status === 429) return "RATE_LIMITED";
   return status === 408 || status >= 500 ? "UNAVAILABLE" : "UNEXPECTED";
 }
 
-/** Whether the server may do the same later: it has not refused it. */
+/** Whether the server may accept the same request later. */
 export function isOutage(error: CombinedError): boolean {
   return ["UNREACHABLE", "UNAVAILABLE", "RATE_LIMITED", "FAULT"].includes(failureCode(error));
 }
 
-/** Return the milliseconds that the server asks to wait, if it does. */
+/** Return the milliseconds that the server asks to wait, or null. */
 export function retryAfterIn({ networkError, response }: CombinedError): number | null {
   if (networkError instanceof TokenUnavailableError) return networkError.retryAfter;
   return isResponse(response) ? retryAfterOf(response) : null;
 }
 
-/** The failure in words for the person who met it. */
+/** Return a sentence for the person, with what to do next. */
 export function apiErrorMessage(error: CombinedError): string {
   switch (failureCode(error)) {
     case "UNREACHABLE":
@@ -100,8 +104,9 @@ export function apiErrorMessage(error: CombinedError): string {
 }
 
 /**
- * With the hash that codegen wrote beside a document of ours, by which an API that trusts these alone
- * knows it. The text goes along (urql calls that a miss): one that does not needs no second request.
+ * Return the operation with its hash from codegen, by which an API that accepts only trusted
+ * documents identifies it. The text is sent as well (urql calls that a miss), so that other APIs
+ * need no second request.
  */
 export function withDocumentHash(operation: Operation): Operation {
   const meta = "__meta__" in operation.query ? operation.query.__meta__ : undefined;
@@ -113,9 +118,9 @@ export function withDocumentHash(operation: Operation): Operation {
 }
 
 /**
- * A client for one person. Keeps nothing of what it fetched: what the list shows, the list holds.
+ * Create a client for one person. It has no cache: the task store keeps the tasks.
  *
- * @param onSignedOut called when the session is over, or the API refuses a token that is fresh.
+ * @param onSignedOut called when the session has ended or the API rejects a fresh token.
  */
 export function createClient(
   apiUrl: string,

@@ -1,14 +1,15 @@
 /*
- * The browser's history, with an entry for each modal dialog that is open. So Back closes the dialog, as
- * people expect on a phone, and the page stays where it is.
+ * The browser's history, with an entry for each open modal dialog. So Back closes the dialog, as
+ * people expect on a phone, and the page stays.
  *
- * A dialog that is closed in another way leaves its entry behind: going back at once would race with
- * the page that the dialog led to. The next dialog or view takes the entry over, and Back skips it.
+ * A dialog that is closed in another way leaves its entry in the history, because going back at
+ * once would race with the page that the dialog opened. The next dialog or view reuses the entry,
+ * and Back skips it.
  */
 
 type Close = () => void;
 
-/** What closes each open dialog, the topmost last. */
+/** The functions that close the open dialogs, the topmost last. */
 const open: Close[] = [];
 
 /** Return how many dialogs were open when the current entry was made. */
@@ -41,9 +42,9 @@ export function closeOnBack(close: Close): Close {
 }
 
 /**
- * Change the address without asking the server for it.
+ * Change the address without a request to the server.
  *
- * @param isStep whether Back shall lead to where the person is now.
+ * @param isStep whether Back returns to the current address.
  */
 export function goTo(path: string, isStep: boolean): void {
   if (!isStep) window.history.replaceState({ dialogs: currentDepth() }, "", path);

@@ -7,18 +7,18 @@ import type { Connections } from "./connections";
 import { reasonOf } from "./reason";
 import type { Push, SecurityEvent } from "./security-events";
 
-/** How long a request waits for the API to hear of what it ended, in milliseconds. */
+/** How long a request waits for the delivery of its revocations, in milliseconds. */
 const DELIVERY_TIMEOUT_MS = 2000;
 const CONCURRENT_PUSHES = 16;
 const BATCH = 64;
 const SWEEP_MS = 1000;
-/** The API asks for seconds. What asks for more is something else, and a sign-out shall arrive. */
+/** The longest `Retry-After` that is respected, so that a sign-out is delivered soon. */
 const MAX_WAIT_MS = 30_000;
-/** Less than a claim holds, so that no other process pushes the same meanwhile. */
+/** Shorter than a claim, so that no other process pushes the same event meanwhile. */
 const SWEEP_TIMEOUT_MS = 8000;
 const FORGET_MS = 60_000;
 
-/** Each runs on its own: together they would hold the locks of both tables. */
+/** Run one by one: together they would hold locks on both tables. */
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS public.security_event_outbox (
     jti uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -34,7 +34,7 @@ const SCHEMA = [
     'Sessions and accounts (without session_id) that ended, until the API has heard of it'`,
   `CREATE INDEX IF NOT EXISTS security_event_outbox_due ON public.security_event_outbox (due_at)`,
   `CREATE INDEX IF NOT EXISTS security_event_outbox_user ON public.security_event_outbox (user_id)`,
-  // No token outlives its session by more than the 31 days that ACCESS_TOKEN_MAX_AGE may be.
+  // A token outlives its session by at most 31 days, the limit of ACCESS_TOKEN_MAX_AGE.
   `CREATE OR REPLACE FUNCTION public.note_security_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
     BEGIN
@@ -52,8 +52,8 @@ const SCHEMA = [
 ];
 
 /**
- * Makes the outbox, and the triggers that fill it in the transaction that ends a session or an account,
- * whoever ends it. Changes nothing when they are there.
+ * Create the outbox, and the triggers that fill it in the transaction that deletes a session or an
+ * account. Changes nothing if they exist.
  */
 export async function prepareOutbox(client: ClientBase): Promise<void> {
   for (const statement of SCHEMA) await client.query(statement);
@@ -62,8 +62,8 @@ export async function prepareOutbox(client: ClientBase): Promise<void> {
 const affectedUsers = new AsyncLocalStorage<Set<string>>();
 
 /**
- * Notes whose sessions the current request may have ended: whoever asked for a change with a session of
- * theirs, and whoever Better Auth says, for those who have none. Which ones, the outbox alone knows.
+ * Track whose sessions a request may have revoked: the person who is signed in and, for requests
+ * without a session, the person whom Better Auth reports. The outbox knows which sessions.
  */
 export function revocationTracking(): BetterAuthPlugin {
   return {
@@ -89,12 +89,17 @@ export function revocationTracking(): BetterAuthPlugin {
   };
 }
 
-/** Whose sessions or account this request may have ended, where Better Auth cannot know. */
+/**
+ * Note that the request may have revoked a person's sessions or account, where Better Auth cannot
+ * know it.
+ */
 export function noteRevocation(userId: string | undefined): void {
   if (userId) affectedUsers.getStore()?.add(userId);
 }
 
-/** Runs `work` and says whose sessions or accounts it may have ended. */
+/**
+ * Run `work` and return its result with the ids of the people whose sessions it may have revoked.
+ */
 export async function trackRevocations<T>(
   work: () => Promise<T>,
 ): Promise<[T, whose: Set<string>]> {
@@ -103,7 +108,7 @@ export async function trackRevocations<T>(
   return [result, userIds];
 }
 
-// A claim runs out by itself: what a process that died had claimed is pushed by another.
+// A claim expires, so that another process pushes the events of a process that died.
 const CLAIM = `
   UPDATE public.security_event_outbox
   SET attempts = attempts + 1, claimed_until = now() + interval '10 seconds'`;
@@ -133,7 +138,7 @@ async function claimDue(pool: Connections, most: number): Promise<SecurityEvent[
   return claimed.rows;
 }
 
-/** Pushes what was claimed, and writes down what came of it. */
+/** Push claimed events and store the result. */
 async function deliver(
   pool: Connections,
   push: Push,
@@ -148,7 +153,7 @@ async function deliver(
   let wait = 0;
 
   async function pushSome(): Promise<void> {
-    // Once as many failed as are pushed at once, the others would too.
+    // Stop after as many failures as there are concurrent pushes: the others would fail, too.
     for (
       let event = remaining.pop();
       event;
@@ -184,8 +189,8 @@ async function deliver(
 }
 
 /**
- * Tells the API of what these people's request just ended, and comes back when it has heard, when it
- * cannot be reached, or after two seconds: the sweeper goes on from there. Never throws.
+ * Deliver the events of these people to the API. Returns when they are delivered, when the API is
+ * not reachable, or after two seconds; the sweeper delivers the rest. Never throws.
  */
 export async function deliverNow(pool: Connections, push: Push, users: Set<string>): Promise<void> {
   const timeout = new AbortController();
@@ -207,7 +212,7 @@ export async function deliverNow(pool: Connections, push: Push, users: Set<strin
   clearTimeout(timer);
 }
 
-/** Whether somebody else is pushing an event of theirs just now, for the first time. */
+/** Whether another process is pushing an event of these people for the first time. */
 async function isClaimed(pool: Connections, users: string[]): Promise<boolean> {
   const { rowCount } = await pool.query(
     `SELECT FROM public.security_event_outbox
@@ -218,17 +223,17 @@ async function isClaimed(pool: Connections, users: string[]): Promise<boolean> {
 }
 
 /**
- * Pushes what is left in the outbox every second, for as long as the process lives: what the API could
- * not take, what a killed process left behind, and what was ended past this server. Sessions are
- * forgotten once every token of theirs has expired, `lifetime` seconds after they ended; accounts never,
- * since their data waits to be deleted.
+ * Deliver remaining events every second, as long as the process lives: those that the API could not
+ * accept, those of processes that died, and those of deletions outside this server. Session events
+ * are deleted once every token of the session has expired, `lifetime` seconds later. Account events
+ * stay until they are delivered, because the account's data has to be deleted.
  */
 export function sweepOutbox(pool: Connections, push: Push, lifetime: number): void {
   let isReachable = true;
   let lastError = "";
   let forgetAt = 0;
 
-  /** Returns the milliseconds until the next one. */
+  /** Deliver some events. Returns the milliseconds until the next sweep. */
   async function sweep(): Promise<number> {
     if (Date.now() >= forgetAt) {
       await pool.query(
@@ -238,7 +243,7 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
       );
       forgetAt = Date.now() + FORGET_MS;
     }
-    // While it takes none, one at a time finds out whether it does again.
+    // While the API is not reachable, one event at a time tests whether it is again.
     const events = await claimDue(pool, isReachable ? BATCH : 1);
     if (events.length === 0) return SWEEP_MS;
     const { answered, problem, wait } = await deliver(
@@ -265,7 +270,7 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
         console.warn(`security events: the outbox cannot be read (${reasonOf(error)})`);
       lastError = reasonOf(error);
     }
-    // Never what keeps the process alive.
+    // The timer does not keep the process alive.
     setTimeout(again, wait).unref();
   }
   void again();

@@ -8,9 +8,9 @@ import { readMember } from "./own-sessions";
 const ACCEPTED = { status: true };
 
 /**
- * `POST /request-password-reset` in place of Better Auth's: mails a link to choose a new password with.
- * It answers the same, and as fast, for an address that nobody has, and for one that was sent too many
- * links lately. The link is made after the answer.
+ * `POST /request-password-reset` (replaces Better Auth's): mail a link to choose a new password.
+ * The response is the same, and as fast, for unknown addresses and for exhausted mail quotas. The
+ * link is created after the response.
  *
  * Body: `email`. 400 with `INVALID_EMAIL`.
  */
@@ -37,14 +37,14 @@ function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
 }
 
 /**
- * `POST /reset-password` in place of Better Auth's, which writes the password whatever happened since
- * the link was looked up: it went through when the address was changed meanwhile, because somebody
- * else reads that address's mail.
+ * `POST /reset-password` (replaces Better Auth's, which writes the password even if the address was
+ * changed after the link was looked up).
  *
- * Here the password is written while the account still has the address that the link went to, and
- * every session, and every other such link, ends with it.
+ * The password is written only while the account has the address that the link was sent to. All
+ * sessions, and all other links of this kind, end with it.
  *
- * Body: `token`, `newPassword`. 400 with `INVALID_TOKEN`, `PASSWORD_TOO_SHORT` or `PASSWORD_TOO_LONG`.
+ * Body: `token`, `newPassword`. 400 with `INVALID_TOKEN`, `PASSWORD_TOO_SHORT` or
+ * `PASSWORD_TOO_LONG`.
  */
 const resetPassword = createAuthEndpoint("/reset-password", { method: "POST" }, async (ctx) => {
   const { adapter, internalAdapter, password } = ctx.context;
@@ -74,17 +74,18 @@ const resetPassword = createAuthEndpoint("/reset-password", { method: "POST" }, 
     await transaction.deleteMany({ model: "session", where: ofUser });
     await transaction.deleteMany(linksFilter(userId, "password"));
   });
-  // And those that began before the new password could be seen: what begins now is held against it.
+  // Also delete sessions that began before the new password was visible. Later ones are checked
+  // against it.
   await adapter.deleteMany({ model: "session", where: ofUser });
   noteRevocation(userId);
   return ctx.json({ status: true });
 });
 
-/** A new password by a link that is mailed. */
+/** A new password by a mailed link. */
 export function passwordReset(baseUrl: string, mailLater: MailLater) {
   return {
     id: "password-reset",
-    // Under the names that Better Auth gives its own: those are not served any more.
+    // The names are Better Auth's own, so that these endpoints replace them.
     endpoints: { requestPasswordReset: requestPasswordReset(baseUrl, mailLater), resetPassword },
   } satisfies BetterAuthPlugin;
 }

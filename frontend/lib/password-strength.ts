@@ -4,7 +4,7 @@ import { isCommonPassword } from "./common-passwords";
 import { badRequest } from "./mailed-links";
 import { readMember } from "./own-sessions";
 
-/** Each path that sets a password, and the member of its body that holds the new one. */
+/** The paths that set a password, with the member of the body that has the new one. */
 const NEW_PASSWORD: Readonly<Record<string, string>> = {
   "/sign-up/email": "password",
   "/change-password": "newPassword",
@@ -17,10 +17,10 @@ function textOf(body: unknown, name: string): string {
 }
 
 /**
- * Refuse the passwords that would be guessed first, before anything else of the request is done: a
- * link to reset a password is not spent by one.
+ * Reject the most common passwords before anything else happens: a reset link is not used up by
+ * one.
  *
- * 400 with `PASSWORD_TOO_COMMON`. A password of a wrong length is left to the path's own check.
+ * 400 with `PASSWORD_TOO_COMMON`. The path's own check handles passwords of a wrong length.
  */
 export function passwordStrength(): BetterAuthPlugin {
   return {

@@ -8,9 +8,12 @@ import { setSessionCookie } from "better-auth/cookies";
 import { badRequest } from "./mailed-links";
 import { readMember } from "./own-sessions";
 
-/** Far longer than a sign-in takes, in milliseconds, whichever server's clock it is. */
+/**
+ * Much longer than a sign-in takes, including differences between the servers' clocks, in
+ * milliseconds.
+ */
 const RECENT_MS = 10 * 60_000;
-/** Between the two dates of an account whose password was never replaced, in milliseconds, at most. */
+/** The most that the two dates of a new account differ, in milliseconds. */
 const CREATION_TOLERANCE_MS = 100;
 
 function wasReplacedRecently({ createdAt, updatedAt }: { createdAt: Date; updatedAt: Date }) {
@@ -19,15 +22,15 @@ function wasReplacedRecently({ createdAt, updatedAt }: { createdAt: Date; update
 }
 
 /**
- * `POST /change-password` in place of Better Auth's, which reads the password, checks it for a tenth of
- * a second, and writes whatever happened meanwhile: who asked just before a reset undid it.
+ * `POST /change-password` (replaces Better Auth's, which checks the password for a tenth of a
+ * second and then writes, so that a change could undo a reset that happened in between).
  *
- * Here the write and the end of the session that asked happen together, while both are as they were
- * found. A new session follows, since the old one's cookie may be what was stolen.
+ * The password is written and the current session deleted in one transaction, only if both are
+ * unchanged. Then a new session begins, because the old cookie may have been stolen.
  *
  * Body: `currentPassword`, `newPassword`, `revokeOtherSessions` (true ends every other session).
- * 400 with `INVALID_PASSWORD`, `PASSWORD_TOO_SHORT` or `PASSWORD_TOO_LONG`, nothing being changed;
- * 401 when the session is over, or was ended meanwhile.
+ * 400 with `INVALID_PASSWORD`, `PASSWORD_TOO_SHORT` or `PASSWORD_TOO_LONG`, and nothing is changed;
+ * 401 if the session has ended.
  */
 const changePassword = createAuthEndpoint(
   "/change-password",
@@ -59,19 +62,21 @@ const changePassword = createAuthEndpoint(
       { field: "password", value: known },
     ];
     await adapter.transaction(async (transaction) => {
-      // The account before the session, as a reset does: the other way round they could wait for each other.
+      // The account before the session, as in a reset. In another order they could deadlock.
       const update = { password: hash };
       const written = await transaction.updateMany({ model: "account", where: unchanged, update });
       if (written === 0) throw badRequest("INVALID_PASSWORD");
       const ended = await transaction.deleteMany({ model: "session", where: own });
       if (ended === 0) throw sessionOver();
     });
-    // After the password: whoever signs in with the old one meanwhile is among these, or is found below.
+    // After the password: a session that began with the old one meanwhile is deleted here or found
+    // below.
     if (readMember(ctx.body, "revokeOtherSessions") === true) {
       await adapter.deleteMany({ model: "session", where: [{ field: "userId", value: user.id }] });
     }
     const begun = await internalAdapter.createSession(user.id);
-    // A reset writes its password before it ends the sessions: either it ends this one, or is seen here.
+    // A reset writes the password before it deletes the sessions: it deletes this one, or is
+    // noticed here.
     if ((await internalAdapter.findCredentialAccount(user.id))?.password !== hash) {
       await internalAdapter.deleteSession(begun.token);
       throw sessionOver();
@@ -84,16 +89,16 @@ const changePassword = createAuthEndpoint(
 const sessionOver = () => new APIError("UNAUTHORIZED", { code: "UNAUTHORIZED" });
 
 /**
- * Lets nobody in, or the password be changed, by a password which was replaced meanwhile.
+ * Reject a sign-in with a password that was replaced while it was checked.
  *
- * A new password ends every session that there is. Checking the old one takes a tenth of a second,
- * and longer when many do: who began to sign in before would have a session after. Here the password
- * is held, once the session exists, against what is stored by then.
+ * A new password ends all existing sessions. Checking the old one takes a tenth of a second or
+ * longer, so that a sign-in that started earlier could create a session later. Here the password is
+ * checked again once the session exists.
  */
 export function replacedPassword(): BetterAuthPlugin {
   return {
     id: "replaced-password",
-    // Under the name that Better Auth gives its own: that one is not served any more.
+    // The name is Better Auth's own, so that this endpoint replaces it.
     endpoints: { changePassword },
     hooks: {
       after: [

@@ -14,11 +14,11 @@ function stop(reason: string): never {
 }
 
 /**
- * Checks the configuration and brings the tables up to date, since a server without them must not
- * serve; then sees to it for as long as it runs that the API hears of what ended.
+ * Check the configuration and migrate the tables, without which the server must not start. Then
+ * deliver revocations to the API for as long as the server runs.
  */
 export async function start(): Promise<void> {
-  // A developer shall see every line.
+  // In development every line is shown.
   if (process.env.NODE_ENV === "production") limitConsole();
   try {
     const current = config();

@@ -16,7 +16,10 @@ function subscribe(listener: () => void) {
   };
 }
 
-/** Whether the page is being printed: then all of it must be there, not what is in sight alone. */
+/**
+ * Return whether the page is being printed: then all rows must be rendered, not only the visible
+ * ones.
+ */
 export function useIsPrinting(): boolean {
   return useSyncExternalStore(
     subscribe,
