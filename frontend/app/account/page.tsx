@@ -36,7 +36,7 @@ function rowOf(session: OwnSession, current: string): SessionRow {
 export default async function AccountPage() {
   const { user, session } = await requireSession("/account");
   const rows = (await sessionsOf(user.id)).map((each) => rowOf(each, session.id));
-  // This browser first, then the latest.
+  // The current session first, then the latest.
   const sessions = [
     ...rows.filter((row) => row.isCurrent),
     ...rows.filter((row) => !row.isCurrent),
