@@ -11,7 +11,7 @@ type Props = { email: string; isConfirmed: boolean };
 const request = (body: { email: string; password?: string }) =>
   requestOutcome(() => authClient.$fetch("/request-email", { method: "POST", body }));
 
-/** The address that one signs in with: a link that is sent to it confirms it, or a new one. */
+/** The email address of the account. A mailed link confirms it or a new one. */
 export function ChangeEmail({ email, isConfirmed }: Props) {
   const [sentTo, setSentTo] = useState<string | null>(null);
   const own = useForm(async () => {

@@ -11,13 +11,16 @@ import { useForm } from "./use-form";
 
 type Props = {
   token: string;
-  /** That the link was sent to; null when it is no longer good. */
+  /** The address that the link confirms; null if the link is no longer valid. */
   email: string | null;
 };
 
-/** A link was opened. It asks once more, since programs that look through mail open links, too. */
+/**
+ * The page that a mailed link opens. It asks for a click, because mail scanners open links, too.
+ */
 export function ConfirmEmail(given: Props) {
-  // Kept here alone: the address forgets it, and Next renders the page again without it.
+  // Kept in state: the token is removed from the address, and Next renders the page again without
+  // it.
   const [{ token, email }] = useState(given);
   const [isDone, setDone] = useState(false);
 

@@ -9,9 +9,9 @@ import { textOf, useForm } from "./use-form";
 
 type Props = {
   intent: "sign-in" | "sign-up";
-  /** Where to go afterwards: a path of this app. */
+  /** The path of this app to open afterwards. */
   next: string;
-  /** Said above the form, when something led here. */
+  /** Shown above the form. */
   notice?: string | undefined;
 };
 
@@ -34,7 +34,7 @@ const TEXTS = {
   },
 } as const;
 
-/** Better Auth keeps a name for each account; the part of the address before the @ will do. */
+/** Better Auth needs a name for each account: use the part of the address before the @. */
 const defaultName = (email: string) => email.split("@")[0] || email;
 
 export function Credentials({ intent, next, notice }: Props) {
@@ -49,7 +49,7 @@ export function Credentials({ intent, next, notice }: Props) {
         : authClient.signIn.email({ email, password }),
     );
     if (failure) return failure;
-    // A new document, so that nothing of an earlier session is left in memory.
+    // Load a new document, so that nothing of an earlier session stays in memory.
     window.location.assign(next);
     return "leaving";
   });

@@ -8,7 +8,10 @@ import { Field, FormNotice, FormProblem } from "./field";
 import { requestProblem } from "./problem";
 import { textOf, useForm } from "./use-form";
 
-/** Asks where to send a link to. Says the same of an address that has an account and of one that has none. */
+/**
+ * Requests a link to choose a new password. The message is the same for addresses without an
+ * account.
+ */
 export function ForgotPassword() {
   const [sentTo, setSentTo] = useState<string | null>(null);
   const { form, problem, isPending, isDisabled } = useForm(async (data) => {

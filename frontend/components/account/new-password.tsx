@@ -9,12 +9,13 @@ import { requestProblem } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 type Props = {
-  /** What the link brought: null when it is no longer good, undefined when the address held none. */
+  /** The token of the link; null if it is no longer valid, undefined if the address had none. */
   token: string | null | undefined;
 };
 
 export function NewPassword({ token: given }: Props) {
-  // Kept here alone: the address forgets it, and Next renders the page again without it.
+  // Kept in state: the token is removed from the address, and Next renders the page again without
+  // it.
   const [token] = useState(given);
 
   useEffect(() => {

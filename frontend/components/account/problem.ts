@@ -2,10 +2,12 @@ import { APP_ERROR, NO_ANSWER } from "@/lib/messages";
 import { UnreachableError } from "@/lib/reach";
 import { goToSignIn } from "./signed-out";
 
-/** Why something about an account did not work, in words, and the field to mend if there is one. */
+/**
+ * Why a request about the account failed, as a sentence, and the field to correct, if there is one.
+ */
 export type Problem = { message: string; field?: "email" | "password" | "current" };
 
-/** What came of asking: done, a problem, or the page is on its way to another. */
+/** The result of a request: null for success, a problem, or "leaving" while another page loads. */
 export type Outcome = Problem | "leaving" | null;
 
 const BY_CODE: Readonly<Record<string, Problem>> = {
@@ -38,7 +40,7 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
 
 type Failure = { code?: string | undefined; status: number };
 
-/** @param error what Better Auth's client reports: its code, and the HTTP status. */
+/** Return the problem for an error of Better Auth's client. */
 export function authProblem({ code, status }: Failure): Problem {
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return known;
@@ -51,7 +53,7 @@ export function authProblem({ code, status }: Failure): Problem {
 
 type AuthRequest = () => Promise<{ error: Failure | null }>;
 
-/** Asks Better Auth for something; null when it did it. */
+/** Send a request to Better Auth. Returns null if it succeeded. */
 export async function requestProblem(send: AuthRequest): Promise<Problem | null> {
   try {
     const { error } = await send();
@@ -63,7 +65,7 @@ export async function requestProblem(send: AuthRequest): Promise<Problem | null>
   }
 }
 
-/** The same for what needs a session: when it is over, the page leaves for sign-in. */
+/** Send a request that needs a session. If the session has ended, go to sign-in. */
 export async function requestOutcome(send: AuthRequest): Promise<Outcome> {
   let isOver = false;
   const problem = await requestProblem(async () => {

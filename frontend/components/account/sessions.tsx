@@ -11,16 +11,16 @@ import { requestOutcome } from "./problem";
 
 export type SessionRow = {
   id: string;
-  /** "Firefox on Windows" */
+  /** For example "Firefox on Windows". */
   device: string;
   ipAddress: string;
   signedInAt: string;
-  /** When it was last extended, if it was. */
+  /** When the session was last extended; null if it was not. */
   extendedAt: string | null;
   isCurrent: boolean;
 };
 
-/** Where the person is signed in, and the way to end it there. */
+/** The person's sessions, each with a button that ends it. */
 export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
   const router = useRouter();
   const toast = useToast();
@@ -31,7 +31,7 @@ export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
   const isDisabled = !isHydrated || isEnding || isRefreshing;
 
   useEffect(() => {
-    // Meanwhile sessions may have begun or ended, or somebody else signed in to this browser.
+    // Sessions may have begun or ended since, or another person signed in.
     const onReturn = async () => {
       if (document.visibilityState === "visible" && (await isServerReachable())) router.refresh();
     };
@@ -59,7 +59,7 @@ export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
       return;
     }
     toast({ message });
-    // The button that had it goes.
+    // The button that had the focus disappears.
     list.current?.focus();
     startRefreshing(() => router.refresh());
   }

@@ -25,7 +25,7 @@ import { taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
 
-/** A paste of several lines, and the selection of the field that it would have replaced. */
+/** Several pasted lines, and the selection that the paste would have replaced. */
 type Pasted = {
   text: string;
   from: number;
@@ -33,11 +33,11 @@ type Pasted = {
   lines: readonly (PastedLine & { plain: readonly string[] })[];
 };
 
-/** The line to write a task on. What it says of dates, priority and labels is shown before Enter. */
+/** The field for a new task. Recognized dates, priorities and labels are shown before Enter. */
 export function AddTask() {
   const { owner } = useSession();
   const { store, view, today, act } = useTasks();
-  // Not known, and not to be typed over, until the browser has looked for a draft.
+  // Null until the stored draft was read: then the field is disabled.
   const [line, setLine] = useState<string | null>(null);
   const [dayFirst, setDayFirst] = useState(true);
   const [plain, setPlain] = useState<readonly string[]>([]);
@@ -53,7 +53,7 @@ export function AddTask() {
   const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst };
   const plan = planTask(parseLine(line ?? "", parseOptions, plain), view, today);
   const hasText = plan.title !== "";
-  // Each is drawn and made from the same plan: what is shown is what will be made.
+  // The preview and the new tasks come from the same plan.
   const pastedPlans = (pasted?.lines ?? []).map(({ text, completed, plain: kept }) =>
     moveLongTitle(planTask(parseLine(text, parseOptions, kept), view, today, completed)),
   );
@@ -92,7 +92,7 @@ export function AddTask() {
   function onPaste(event: ClipboardEvent<HTMLInputElement>) {
     const text = event.clipboardData.getData("text/plain");
     const lines = parsePastedLines(text);
-    // One line is typed text, unless its box is ticked.
+    // A single line is typed text, unless it has a checked box.
     if (lines.length < 2 && !lines[0]?.completed) return;
     event.preventDefault();
     const { value, selectionStart, selectionEnd } = event.currentTarget;

@@ -15,7 +15,7 @@ type Props = {
   onDelete: () => void;
 };
 
-/** What can be done to all that is selected. */
+/** The actions for the selected tasks. */
 export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
   const { today, labels, view } = useTasks();
   const theirs = [...new Set(tasks.flatMap((task) => task.labels))].sort();
@@ -96,7 +96,7 @@ type ChoiceProps = {
   onChoose: (value: string) => void;
 };
 
-/** A menu that runs what is chosen: the browser's own, by key and thumb as each device does it. */
+/** A menu that runs the chosen option. It is the browser's own, which suits each device. */
 function Choice({ label, options, onChoose }: ChoiceProps) {
   return (
     <select
@@ -145,7 +145,7 @@ function AddLabel({ known, tasks, onAdd }: AddLabelProps) {
         dir="auto"
         list="bulk-labels"
         name="label"
-        // The browser refuses to submit it, and says why.
+        // The browser shows this message and does not submit the form.
         onChange={({ target }) => target.setCustomValidity(problemOf(normalizeLabel(target.value)))}
         placeholder="Add label"
       />

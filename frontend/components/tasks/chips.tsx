@@ -8,11 +8,11 @@ type Props = {
   plan: PlannedTask;
   today: string;
   id?: string;
-  /** Leaves the words of a chip in the title. */
+  /** Keeps the words of a chip in the title. */
   onPlain: (words: string) => void;
 };
 
-/** What the view gives to its tasks, which no words of the line say. */
+/** Return the values that the task gets from the view and not from the words of the line. */
 function fromView({ chips, dueOn, priority, labels }: PlannedTask): Omit<Chip, "words">[] {
   const has = (kind: Chip["kind"], value: string) =>
     chips.some((chip) => chip.kind === kind && chip.value === value);
@@ -22,7 +22,9 @@ function fromView({ chips, dueOn, priority, labels }: PlannedTask): Omit<Chip, "
   return given.filter(({ kind, value }) => !has(kind, value));
 }
 
-/** The date, priority and labels that a task will have, each with a way to take it as plain words. */
+/**
+ * The date, priority and labels of a new task. A button keeps the words of each one in the title.
+ */
 export function Chips({ plan, today, id, onPlain }: Props) {
   const given = fromView(plan);
   if (plan.chips.length + given.length === 0) return null;

@@ -10,12 +10,14 @@ const NAMES: Readonly<Record<keyof Text, string>> = { title: "Title", descriptio
 
 const TYPED_INTO = "input:not([type=checkbox]), textarea, select";
 
-/** Calls back when nothing is typed into: now, or when that field is left. */
+/**
+ * Call back when no field has the focus: now, or when the field is left. Returns what cancels it.
+ */
 function whenNotTyping(run: () => void): () => void {
   const check = () => {
     if (!document.activeElement?.matches(TYPED_INTO)) run();
   };
-  // Not within the key press or the click that led here, which would go on to what opens.
+  // Not during the key press or click that led here: it would act on the dialog, too.
   let timer = setTimeout(check);
   const onFocusOut = () => {
     clearTimeout(timer);
@@ -29,8 +31,8 @@ function whenNotTyping(run: () => void): () => void {
 }
 
 /**
- * A text that was changed here and elsewhere at once: both, and the person chooses. It is asked as
- * soon as nothing is typed into. Closed without a choice, it can be asked again by a line on the page.
+ * Shows both texts of a conflict and lets the person choose. It opens when no field has the focus.
+ * Closed without a choice, it can be opened again from a message on the page.
  */
 export function Conflicts() {
   const [conflict] = useTasks().state.conflicts;
@@ -80,7 +82,7 @@ function ConflictDialog({ conflict, onClose }: Props) {
   const names = Object.keys(mine) as (keyof Text)[];
   return (
     <Dialog onClose={onClose} title="This task was changed elsewhere">
-      {/* It has the focus at first: Enter must choose neither. */}
+      {/* Gets the focus first, so that Enter chooses neither text. */}
       <div className="outline-none" tabIndex={-1}>
         <p className="mt-1 text-muted wrap-anywhere">
           While you were typing, “<bdi>{theirs.title}</bdi>” was changed on another device or in

@@ -1,11 +1,10 @@
 import type { Text } from "./edit";
 
 /*
- * What the server does not have yet, kept for this tab and this person, so that a sign-in or a reload
- * in between loses nothing.
+ * Unsaved text of one person, in this tab's session storage. It survives a reload and a sign-in.
  */
 
-/** The new task that is being typed. */
+/** The title of the new task that is being typed. */
 const draftKey = (owner: string) => `draft:${owner}`;
 
 export function readDraft(owner: string): string {
@@ -17,12 +16,12 @@ export function writeDraft(owner: string, title: string): void {
   else sessionStorage.removeItem(draftKey(owner));
 }
 
-/** What is being typed into a task, and the text that was there before. */
+/** Text that is being typed into a task, and the text that was there before. */
 export type UnsavedText = { id: string; typed: Text; baseText: Text };
 
 const unsavedTextKey = (owner: string) => `edit:${owner}`;
 
-/** What was being typed when this tab last left its page, if it was neither saved nor given up. */
+/** Return the text that was neither saved nor discarded when this tab left the page. */
 export function readUnsavedText(owner: string): UnsavedText | null {
   const text = sessionStorage.getItem(unsavedTextKey(owner));
   return text === null ? null : (JSON.parse(text) as UnsavedText);
@@ -32,7 +31,7 @@ export function saveUnsavedText(owner: string, unsaved: UnsavedText): void {
   sessionStorage.setItem(unsavedTextKey(owner), JSON.stringify(unsaved));
 }
 
-/** The edit is saved or given up. */
+/** Remove the text, because it was saved or discarded. */
 export function clearUnsavedText(owner: string): void {
   sessionStorage.removeItem(unsavedTextKey(owner));
 }

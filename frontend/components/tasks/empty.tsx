@@ -23,7 +23,7 @@ const WORDS: Readonly<Record<ListName, { title: string; text: string }>> = {
   },
 };
 
-/** A list with nothing in it: why, and what to do about it. */
+/** Explains why a list is empty and what to do. */
 export function Empty() {
   const { view, show } = useTasks();
   const isNarrowed = view.search || view.label || view.priority;

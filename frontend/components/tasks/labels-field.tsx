@@ -11,7 +11,10 @@ type Props = {
   onRemove: (label: string) => void;
 };
 
-/** Labels, each with a way to take it off, and a line for another, which offers those there are. */
+/**
+ * The labels of a task with a button to remove each, and a field to add one, which suggests known
+ * labels.
+ */
 export function LabelsField({ labels, onAdd, onRemove }: Props) {
   const known = useTasks().labels;
   const [text, setText] = useState("");

@@ -17,7 +17,7 @@ import {
 
 const ICON_PROPS = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
 
-// Made once: React leaves what is the very same element as it is.
+// Created once, so that React does not render them again.
 const ICONS: Readonly<Record<ListName | "label", ReactNode>> = {
   today: <Sun {...ICON_PROPS} />,
   upcoming: <CalendarDays {...ICON_PROPS} />,
@@ -29,7 +29,10 @@ const ICONS: Readonly<Record<ListName | "label", ReactNode>> = {
 
 const COUNTED_LISTS: readonly ListName[] = ["today", "upcoming", "all"];
 
-/** The ways to look at one's tasks: a column beside them, a row above them on a phone. */
+/**
+ * The navigation between lists and labels: a column next to the tasks, or a row above them on a
+ * phone.
+ */
 export function Lists() {
   const { view, labels, state } = useTasks();
   const counts = useCounts();
@@ -91,7 +94,10 @@ function useCounts(): Partial<Record<ListName, number>> {
 
 type LinkProps = { view: Partial<View>; isCurrent: boolean; children: ReactNode };
 
-/** A real link, for a new tab and for before there is script; a click shows the view on the spot. */
+/**
+ * A link that also works in a new tab and before scripts run. A click changes the view without a
+ * request.
+ */
 function ViewLink({ view, isCurrent, children }: LinkProps) {
   const { show } = useTasks();
 

@@ -10,7 +10,7 @@ import { LIST_NAMES, LISTS, type ListName, viewOf, viewPredicate } from "./view"
 
 const MAX_TASKS_FOUND = 8;
 const DEFAULT_VIEW = viewOf(new URLSearchParams());
-/** Where tasks are looked for: what is to be done comes first. */
+/** The lists that are searched: open tasks come first. */
 const SEARCHED_LISTS: readonly ListName[] = ["all", "completed", "trash"];
 
 export type PaletteCommand = { name: string; keys?: string; run: () => void };
@@ -21,7 +21,7 @@ type Props = {
   onClose: () => void;
 };
 
-/** Everything by its name: views, commands, labels and tasks. */
+/** The command palette: finds views, labels, commands and tasks by name. */
 export default function Palette({ commands, onOpen, onClose }: Props) {
   const { store, labels, today, show } = useTasks();
   const dialog = useRef<HTMLDialogElement>(null);

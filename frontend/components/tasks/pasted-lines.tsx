@@ -8,7 +8,7 @@ type Props = {
   onPlain: (line: number, words: string) => void;
 };
 
-/** The tasks that pasted lines will become, exactly as they will be made. */
+/** A preview of the tasks that pasted lines become. */
 export function PastedLines({ plans, today, onPlain }: Props) {
   return (
     <ol className="mt-4 max-h-72 list-decimal overflow-y-auto pl-8 text-sm marker:text-muted">

@@ -11,7 +11,7 @@ import {
 } from "./text";
 import type { View } from "./view";
 
-/** What was understood of a line, and the words that said it. */
+/** A recognized value, and the words that it came from. */
 export type Chip = { kind: "due" | "priority" | "label"; words: string; value: string };
 
 export type ParsedLine = {
@@ -22,19 +22,21 @@ export type ParsedLine = {
   chips: Chip[];
 };
 
-/** What the words of a line mean where the person is. */
+/** How to read a line. */
 type ParseOptions = {
   now: Date;
   /** Whether the person writes the day of a date before the month. */
   dayFirst: boolean;
 };
 
-/** Words to take out of the title. Those that say a label again have no chip. */
+/** A part of the line that is removed from the title. A repeated label has no chip. */
 type Span = { start: number; end: number; chip: Chip | null };
 
 const BY_NUMBER: Readonly<Record<string, Priority>> = { "1": "URGENT", "2": "HIGH", "3": "MEDIUM" };
 
-/** Letters with their marks and joiners (Hindi and Persian words have both), digits and emoji. */
+/**
+ * A "#" or "!" with letters, digits or emoji. Hindi and Persian words contain marks and joiners.
+ */
 const TAG =
   /(?<=^|\s)([#!])((?:[\p{L}\p{M}\p{N}\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Join_Control}_-])+)(?=\s|$)/gu;
 
@@ -42,7 +44,7 @@ function priorityOf(word: string): Priority | undefined {
   return BY_NUMBER[word] ?? PRIORITIES.find((one) => one === word.toUpperCase());
 }
 
-/** A number is an issue's ("#42"), and six digits of base 16 are a colour ("#1a2b3c"). */
+/** Whether a word is a number ("#42" is an issue) or a colour ("#1a2b3c"), and not a label. */
 const isNumber = (word: string) =>
   !/[\p{L}\p{Extended_Pictographic}]/u.test(word) || /^(?=.*\d)[\da-f]{6}$/i.test(word);
 
@@ -61,7 +63,9 @@ function labelSpans(line: string, plain: readonly string[]): Span[] {
   return spans;
 }
 
-/** The last one counts, however often it is written; another one before it stays in the title. */
+/**
+ * The last priority counts, even if it is repeated. A different one before it stays in the title.
+ */
 function prioritySpans(line: string, plain: readonly string[]): Span[] {
   const spans = [...line.matchAll(TAG)].flatMap(({ 0: words, 1: sign, 2: word = "", index }) => {
     const value = sign === "!" && !plain.includes(words) ? priorityOf(word) : undefined;
@@ -81,7 +85,7 @@ function daySpan(line: string, { now, dayFirst }: ParseOptions, plain: readonly 
   return [{ start, end, chip: { kind: "due", words: line.slice(start, end), value: day } }];
 }
 
-/** Takes a phrase out, with parentheses around it and the punctuation that would be left over. */
+/** Remove a phrase, with surrounding parentheses and left-over punctuation. */
 function cutOut(line: string, { start, end }: Span): string {
   let before = line.slice(0, start);
   let after = line.slice(end);
@@ -96,9 +100,9 @@ function cutOut(line: string, { start, end }: Span): string {
 }
 
 /**
- * Reads a line as people write one: "call the bank tomorrow !high #home".
+ * Parse a line: "call the bank tomorrow !high #home".
  *
- * @param plain words that the person wants left in the title.
+ * @param plain words that the person wants to keep in the title.
  */
 export function parseLine(
   line: string,
@@ -113,7 +117,7 @@ export function parseLine(
   const chips = spans.map(({ chip }) => chip).filter((chip) => chip !== null);
   const valuesOf = (kind: Chip["kind"]) =>
     chips.filter((chip) => chip.kind === kind).map(({ value }) => value);
-  // A line that is nothing but a date is the title itself.
+  // A line with nothing but a date is a title.
   if (!title) {
     return { title: oneLine(line), dueOn: null, priority: "NONE", labels: [], chips: [] };
   }
@@ -126,15 +130,15 @@ export function parseLine(
   };
 }
 
-/** What will be made of a line; a view adds what its tasks have in common. */
+/** The task that a line becomes, with the values that the view adds. */
 export type PlannedTask = ParsedLine & {
   description: string;
   completed: boolean;
-  /** Why it cannot be made, in a sentence. */
+  /** Why the task cannot be created, as a sentence. */
   problem: string | null;
 };
 
-/** Adds what a new task needs to be listed in the view. */
+/** Add the values that a new task needs to be listed in the view. */
 export function planTask(
   parsed: ParsedLine,
   view: View,
@@ -158,8 +162,8 @@ export function planTask(
 }
 
 /**
- * Return the plan with a title that is too long moved to the description, whole, and its beginning
- * as the title: a pasted line cannot be shortened where it is shown.
+ * Return the task with a title that is too long as its description, and the beginning as its title.
+ * Pasted lines cannot be shortened in the preview.
  */
 export function moveLongTitle(plan: PlannedTask): PlannedTask {
   if (plan.problem === null) return plan;
@@ -179,7 +183,7 @@ export function toInput(plan: PlannedTask): Omit<CreateTaskInput, "id" | "positi
   return { title, description, completed, dueOn, priority, labels };
 }
 
-/** A line of a pasted text, without what marks a list, and whether its box is ticked. */
+/** A pasted line without list markers, and whether its box is checked. */
 export type PastedLine = { text: string; completed: boolean };
 
 const BULLET = /^[-*+•–]\s+/;
@@ -194,7 +198,7 @@ export function parsePastedLines(text: string): PastedLine[] {
     let rest = line.trim();
     if (!rest) continue;
     const counted = Number(NUMBER.exec(rest)?.[1]);
-    // A number that does not count the lines belongs to the text: "24. December".
+    // A number that does not continue the list belongs to the text: "24. December".
     if (counted === number + 1 || counted === lines.length + 1) {
       rest = rest.replace(NUMBER, "");
       number = counted;

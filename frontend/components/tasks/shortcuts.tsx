@@ -2,7 +2,7 @@
 
 import { Dialog } from "@/components/dialog/dialog";
 
-/** Every shortcut that there is; `use-keys` does what is said here. */
+/** All shortcuts, for the help dialog. `workspace.tsx` runs them. */
 const SHORTCUTS: readonly (readonly [
   heading: string,
   keys: readonly (readonly [string, string])[],

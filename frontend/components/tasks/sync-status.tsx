@@ -3,10 +3,10 @@
 import { CloudOff } from "lucide-react";
 import { useTasks } from "./tasks-context";
 
-/** So many on their way are worth a word: fewer are gone before it is read. */
+/** Fewer pending edits are saved before a message could be read. */
 const SHOW_COUNT_ABOVE = 5;
 
-/** Why nothing goes through, and that what was done meanwhile is not lost. */
+/** Shows why edits do not go through, and how many are pending. */
 export function SyncStatus() {
   const { store, state } = useTasks();
   const { syncProblem, pendingCount } = state;

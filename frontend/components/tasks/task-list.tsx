@@ -12,7 +12,7 @@ import { describeTask, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
 import { useTasks } from "./tasks-context";
 
-/** Of a list no longer than this every row is there; of a longer one those that are seen. */
+/** Longer lists are virtualized: only the visible rows are rendered. */
 const VIRTUALIZE_ABOVE = 60;
 const ROW_HEIGHT = 45;
 const OVERSCAN = 12;
@@ -21,7 +21,7 @@ type SharedProps = Omit<RowProps, "task" | "isSelected" | "isRenaming" | "isPend
 
 type Props = SharedProps & {
   current: string | null;
-  /** Whether the current row shall have the focus. */
+  /** Whether the current row should have the focus. */
   hasFocus: boolean;
   selected: ReadonlySet<string>;
   renamingId: string | null;
@@ -39,8 +39,8 @@ export function TaskList(props: Props) {
 }
 
 /**
- * What the browser found when it had laid out the page. A new row counts as an ordinary one until
- * then, still before it is painted: to look at once lays out the page in the midst of a change.
+ * Return a row's height as the browser laid it out. A new row has the default height until the
+ * observer reports, still before it is painted: measuring at once would force a layout.
  */
 function rowHeight(
   row: HTMLElement,
@@ -53,13 +53,13 @@ function rowHeight(
   return list.itemSizeCache.get(key) ?? ROW_HEIGHT;
 }
 
-/** Rows keep their place in the flow; what is not there is room above and below them. */
+/** Rows stay in the normal flow. Padding replaces those that are not rendered. */
 function LongList(props: Props) {
   const { tasks } = useTasks();
   const list = useRef<HTMLDivElement>(null);
   const [offset, setOffset] = useState(0);
   useLayoutEffect(() => setOffset(list.current?.offsetTop ?? 0), []);
-  // With another function all places are reckoned anew.
+  // A new function would make the virtualizer compute all positions again.
   const getItemKey = useCallback((at: number) => tasks[at]?.id ?? at, [tasks]);
   const virtualizer = useWindowVirtualizer<HTMLElement>({
     count: tasks.length,
@@ -107,7 +107,7 @@ function Rows({
   const { store, tasks, today } = useTasks();
   const list = useRef<HTMLUListElement>(null);
 
-  // Before anything else can be pressed: later it would take the focus from what was pressed since.
+  // In a layout effect, before another key press: later it would take the focus from another field.
   useLayoutEffect(() => {
     if (!hasFocus || current === null || renamingId !== null) return;
     const element = list.current?.querySelector<HTMLElement>(`[data-id="${current}"]`);
@@ -153,7 +153,7 @@ function Rows({
 type ListItemProps = {
   task: Task;
   index: number;
-  /** The one that Tab reaches. */
+  /** Whether Tab moves the focus to this row. */
   isTabStop: boolean;
   isBusy: boolean;
   isSelected: boolean;
@@ -164,7 +164,7 @@ type ListItemProps = {
   children: ReactNode;
 };
 
-/** A row's place in the list: what is dragged, and what something can be dropped on. */
+/** A row of the list, which can be dragged, and on which another one can be dropped. */
 function ListItem({
   task,
   index,
@@ -179,7 +179,7 @@ function ListItem({
 }: ListItemProps) {
   const { tasks, store, today } = useTasks();
   const element = useRef<HTMLLIElement>(null);
-  // Another function would be told of the row again, and measure it, with each render.
+  // A new function would be called with the row, and measure it, on each render.
   const attach = useCallback(
     (row: HTMLLIElement | null) => {
       element.current = row;

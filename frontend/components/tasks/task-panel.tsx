@@ -16,19 +16,19 @@ import { useTextEdit } from "./use-text-edit";
 
 const Markdown = dynamic(() => import("./markdown"));
 
-/** From here on there is room for it beside the list, which stays in use. */
+/** From this width on, the panel is next to the list, which stays usable. */
 const BESIDE_LIST = "(min-width: 64rem)";
 
 type Props = {
   task: Task;
   actions: Actions;
-  /** What was typed here before a sign-in or a reload came between. */
+  /** Text that was typed here before a reload or a sign-in. */
   unsavedText: UnsavedText | null;
   onClose: () => void;
   onDelete: (task: Task) => void;
 };
 
-/** All of one task, to be read and changed. */
+/** All details of one task, editable. */
 export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Props) {
   const { today } = useTasks();
   const dialog = useRef<HTMLDialogElement>(null);
@@ -63,7 +63,7 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
       onKeyDown={(event) => {
         if (event.key === "Escape") {
           event.stopPropagation();
-          // It has done its work: a dialog that opens meanwhile is not to be closed by it.
+          // Otherwise a dialog that opens meanwhile would be closed by the same key.
           event.preventDefault();
           close();
         }

@@ -11,7 +11,7 @@ export type RowProps = {
   task: Task;
   today: string;
   isSelected: boolean;
-  /** Whether rows show a box to choose them with. */
+  /** Whether rows show a checkbox to select them. */
   isSelecting: boolean;
   isRenaming: boolean;
   isPending: boolean;
@@ -30,7 +30,7 @@ export const TaskRow = memo((props: RowProps) => {
   const isTrashed = task.trashedAt !== null;
 
   function onMouseDown(event: MouseEvent) {
-    // With Shift a range is selected: neither text, nor does the row become where the range begins.
+    // Shift selects a range. It must neither select text nor move the start of the range.
     if (event.shiftKey) event.preventDefault();
   }
 
@@ -85,7 +85,7 @@ export const TaskRow = memo((props: RowProps) => {
         <div className="relative min-w-0 flex-1 py-2.5">
           <button
             aria-label={`Edit details: ${title}`}
-            // All of the text around it opens the details too.
+            // The click area covers all text of the row.
             className={`block w-full truncate text-start after:absolute after:inset-0 ${completed ? "text-muted line-through decoration-edge" : ""}`}
             data-title={true}
             dir="auto"
@@ -147,12 +147,12 @@ export const TaskRow = memo((props: RowProps) => {
   );
 });
 
-/** Whether a box or a button of the row was clicked, which does what it says with any key held. */
+/** Whether a checkbox or button of the row was clicked. These work with any modifier key. */
 function isControl({ target }: MouseEvent): boolean {
   return target instanceof Element && target.closest("input, button:not([data-title])") !== null;
 }
 
-/** Due date, priority and labels: behind the title, or under it on a phone. */
+/** Due date, priority and labels: next to the title, or below it on a phone. */
 function TaskDetails({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {
   const { dueOn, priority, labels, completed } = task;
   if (dueOn === null && priority === "NONE" && labels.length === 0) return null;
@@ -183,7 +183,7 @@ function TaskDetails({ task, today, isNarrow }: RowProps & { isNarrow: boolean }
   );
 }
 
-/** The title, to be written over in place. Enter or leaving keeps it, Escape does not. */
+/** Edits the title in place. Enter or leaving the field saves it, Escape discards it. */
 function Rename({ task, actions, onRename }: RowProps) {
   const [title, setTitle] = useState(task.title);
   const [baseTitle, setBaseTitle] = useState(task.title);
@@ -205,7 +205,7 @@ function Rename({ task, actions, onRename }: RowProps) {
   function onKeyDown(event: KeyboardEvent) {
     event.stopPropagation();
     if (event.key !== "Enter" && event.key !== "Escape") return;
-    // Else the key would go on to what has the focus afterwards.
+    // Otherwise the key would also act on the element that gets the focus.
     event.preventDefault();
     if (event.key === "Enter") saveAndClose();
     else onRename(null);

@@ -3,7 +3,7 @@ import { isolateText } from "./text";
 
 export type Task = TaskFieldsFragment;
 
-/** The most urgent first, as people are offered them. */
+/** In the order of menus, the most urgent first. */
 export const PRIORITIES = ["URGENT", "HIGH", "MEDIUM", "LOW", "NONE"] as const;
 
 export const PRIORITY_NAMES: Readonly<Record<Priority, string>> = {
@@ -20,7 +20,7 @@ export const taskCount = (count: number) =>
 
 export const rankOf = (priority: Priority) => PRIORITIES.indexOf(priority);
 
-/** The calendar day of a moment, by the reader's clock: YYYY-MM-DD. */
+/** Return a date's day in the local time zone: YYYY-MM-DD. */
 export function toIsoDay(moment: Date): string {
   const month = String(moment.getMonth() + 1).padStart(2, "0");
   return `${moment.getFullYear()}-${month}-${String(moment.getDate()).padStart(2, "0")}`;
@@ -45,7 +45,7 @@ const FULL_DATE = new Intl.DateTimeFormat("en-GB", {
   timeZone: "UTC",
 });
 
-/** A due day as it is said: "Yesterday", "Today", "Friday", "3 Dec". */
+/** Return a due date in words: "Yesterday", "Today", "Friday", "3 Dec". */
 export function formatDay(day: string, today: string): string {
   if (day === today) return "Today";
   if (day === addDays(today, 1)) return "Tomorrow";
@@ -55,7 +55,7 @@ export function formatDay(day: string, today: string): string {
   return (day.slice(0, 4) === today.slice(0, 4) ? DAY_AND_MONTH : FULL_DATE).format(moment);
 }
 
-/** What a row shows of a task besides its title, in words for those who hear it. */
+/** Return a description of what a row shows besides the title, for screen readers. */
 export function describeTask({ completed, priority, dueOn, labels }: Task, today: string): string {
   const day = dueOn === null ? "" : formatDay(dueOn, today);
   const isNear = ["Today", "Tomorrow", "Yesterday"].includes(day);
@@ -69,7 +69,7 @@ export function describeTask({ completed, priority, dueOn, labels }: Task, today
   return parts.flatMap((part) => (part ? [`${part}.`] : [])).join(" ");
 }
 
-/** The first line of a description, without Markdown's marks. */
+/** Return the first line of a description, without Markdown syntax. */
 export function excerpt(description: string): string {
   const line = description.split("\n").find((one) => /[\p{L}\p{N}]/u.test(one)) ?? "";
   return line.replace(/^\s*(?:[#>]+|[-*+]|\d+\.)\s+/, "").replace(/[*_`]{1,3}/g, "");

@@ -33,20 +33,23 @@ import {
 type Context = {
   store: TaskStore;
   state: State;
-  /** By the reader's clock, YYYY-MM-DD. */
+  /** The current day in the reader's time zone, YYYY-MM-DD. */
   today: string;
   view: View;
   /** The tasks of the view, in its order. */
   tasks: readonly Task[];
-  /** Every label that a task has, by name. */
+  /** All labels in use, by name. */
   labels: readonly string[];
-  /** Shows another view, or this one with something changed; `replace` leaves no step back. */
+  /** Changes the view. `replace` adds no entry to the browser's history. */
   show: (view: Partial<View>, replace?: boolean) => void;
-  /** Shows a list that a task is in. */
+  /** Shows a list that contains the task. */
   showTask: (task: Task) => void;
-  /** The task that was last shown so. It shall have the focus. */
+  /** The task that `showTask` showed last. It gets the focus. */
   taskToFocus: Task | null;
-  /** Does something, says what, and offers to take it back. */
+  /**
+   * Performs edits and shows a message with an Undo button. `isQuiet` shows it only if a task left
+   * the view.
+   */
   act: (edits: readonly Edit[], message: string, isQuiet?: boolean) => void;
   undo: () => void;
   redo: () => void;
@@ -60,12 +63,12 @@ export function useTasks(): Context {
   return context;
 }
 
-/** Only the latest step says that it can be undone. */
+/** The toast about the latest step replaces the one before. */
 const STEP_TOAST = "step";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Where tasks are that the view does not show, so many of `all` that something was done to. */
+/** Return where tasks are that the view does not show, of all tasks that were edited. */
 function describeLocation(
   tasks: readonly (Task | null)[],
   all: number,
@@ -81,7 +84,7 @@ function describeLocation(
 }
 
 type Props = {
-  /** What the server rendered; null when the API did not answer it. */
+  /** The tasks that the server rendered; null if the API did not answer. */
   seed: readonly Task[] | null;
   today: string;
   view: View;
@@ -98,7 +101,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const [view, setView] = useState(serverView);
   const [recentlyCompleted, setRecentlyCompleted] = useState(NONE);
   const [taskToFocus, setTaskToFocus] = useState<Task | null>(null);
-  // For what is called later, so that rows are not rendered again with each letter of a search.
+  // In a ref, so that typing in the search field does not render all rows again.
   const latest = useRef({ view, today });
   useEffect(() => {
     latest.current = { view, today };
@@ -133,7 +136,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
 
   const show = useCallback((next: Partial<View>, replace = false) => {
     const path = pathOf(next);
-    // The page has all tasks already: the address changes, and nothing is asked of the server.
+    // The page has all tasks: only the address changes, without a request.
     goTo(path, !replace);
     if (!replace) setRecentlyCompleted(NONE);
     setView(viewOf(new URLSearchParams(path.split("?")[1])));
@@ -168,7 +171,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
     (edits: readonly Edit[], message: string, isQuiet = false) => {
       const isListed = viewPredicate(latest.current.view, latest.current.today);
       const visibleIds = edits
-        .filter(({ kind }) => kind !== "trash" && kind !== "delete") // they say where it goes
+        .filter(({ kind }) => kind !== "trash" && kind !== "delete") // their messages say where the task is now
         .flatMap(idsOf)
         .filter((id) => {
           const task = store.get(id);
@@ -201,12 +204,12 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const tasks = useMemo(() => {
     const isListed = viewPredicate(deferredView, today);
     return store.ordered(deferredView.sort).filter((task) => {
-      // What was ticked off just now stays in sight until another view is shown.
+      // A task that was just completed stays visible until another view is shown.
       const isOpen = deferredView.list !== "completed" && recentlyCompleted.has(task.id);
       return isListed(isOpen ? { ...task, completed: false } : task);
     });
   }, [store, deferredView, today, revision, recentlyCompleted]);
-  // What a change does to the lists beside may show a frame after the change itself.
+  // The navigation may render a frame later than the list.
   const deferredRevision = useDeferredValue(revision);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same
   const labels = useMemo(() => {

@@ -7,7 +7,7 @@ import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { SORT_NAMES, SORTS, type Sort, viewTitle } from "./view";
 
-// Made once: the toolbar is drawn anew with each change of the tasks, and these are not.
+// Created once: the toolbar renders again with each change of the tasks.
 const ICONS = {
   search: (
     <Search
@@ -25,7 +25,10 @@ type Props = {
   onSelecting: () => void;
 };
 
-/** What is seen, searched and sorted. All of it stands in the address. */
+/**
+ * The title of the view, and the controls for search, filter and order. All of them are in the
+ * address.
+ */
 export function Toolbar({ search, isSelecting, onSelecting }: Props) {
   const { view, tasks, show, state } = useTasks();
   return (

@@ -14,7 +14,7 @@ const describeTasks = (tasks: readonly Task[]) =>
 const batched = (tasks: readonly Task[], edit: (ids: string[]) => Edit): Edit[] =>
   toBatches(tasks.map(({ id }) => id)).map(edit);
 
-/** What can be done to tasks, one or many, each with the words that say so. */
+/** The actions for one or more tasks, each with its message. */
 export function useActions() {
   const { store, act, today } = useTasks();
   return useMemo(() => {
@@ -57,7 +57,7 @@ export function useActions() {
         const edit = (ids: string[]): Edit => ({ kind: "restore", ids });
         act(batched(tasks, edit), `Restored ${describeTasks(tasks)}`);
       },
-      /** Cannot be undone: ask first. */
+      /** Cannot be undone: ask for confirmation first. */
       deleteForGood(tasks: readonly Task[]) {
         store.act(
           batched(tasks, (ids) => ({ kind: "delete", ids })),
@@ -66,13 +66,14 @@ export function useActions() {
       },
       /**
        * @param baseText the text that was edited.
-       * @param coalesce whether it is undone together with the edit before, which it continues.
+       * @param coalesce whether this is undone together with the text edit before, which it
+       * continues.
        */
       write(task: Task, text: Text, baseText: Text, coalesce = false) {
         const edit: Edit = { kind: "write", id: task.id, text, baseText };
         store.act([edit], `Changed ${describeTasks([task])}`, coalesce);
       },
-      /** Puts a task beside another, in the person's own order. */
+      /** Move a task next to another one in the manual order. */
       move(task: Task, place: "before" | "after", other: Task) {
         const others = store.ordered("manual").filter(({ id }) => id !== task.id);
         const index = others.findIndex(({ id }) => id === other.id) + Number(place === "after");

@@ -3,7 +3,7 @@ import type { Task } from "./task";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Which tasks of a list are selected. */
+/** Track which tasks of a list are selected. */
 export function useSelection(tasks: readonly Task[]) {
   const [selected, setSelected] = useState(NONE);
   const [hasStarted, setStarted] = useState(false);
@@ -20,7 +20,7 @@ export function useSelection(tasks: readonly Task[]) {
     });
   }, []);
 
-  /** All from one task to another. When one of them is not listed, the other alone. */
+  /** Select all tasks between two. If one of them is not listed, select only the other. */
   const addRange = useCallback(
     (from: string, to: string) => {
       const ends = [from, to]
@@ -40,7 +40,7 @@ export function useSelection(tasks: readonly Task[]) {
   return {
     selected,
     chosen: selectedTasks,
-    /** Whether rows show a box to select them with. */
+    /** Whether rows show a checkbox to select them. */
     isSelecting: hasStarted || selectedTasks.length > 0,
     startSelecting: () => setStarted(true),
     toggle,

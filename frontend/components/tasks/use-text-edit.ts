@@ -7,14 +7,14 @@ import type { Task } from "./task";
 import { cleanDescription, lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
 
-/** Milliseconds after the last key until what was typed is saved. */
+/** The debounce delay: milliseconds from the last key to the save. */
 const PAUSE_MS = 1_000;
 
 const NAMES = ["title", "description"] as const;
 
 const CLEAN = { title: oneLine, description: cleanDescription } as const;
 
-/** Why each text cannot be saved. */
+/** Return why each text cannot be saved. */
 function problemsOf(typed: Text): Text {
   const problems: Text = {};
   for (const name of NAMES) {
@@ -24,7 +24,7 @@ function problemsOf(typed: Text): Text {
   return problems;
 }
 
-/** The texts that can be saved and are not: an empty title is none. */
+/** Return the changed texts that can be saved. An empty title cannot. */
 function unsavedOf(typed: Text, baseText: Text): Text {
   const problems = problemsOf(typed);
   const unsaved: Text = {};
@@ -37,11 +37,11 @@ function unsavedOf(typed: Text, baseText: Text): Text {
 }
 
 /**
- * The title and description of a task while they are typed into. They are saved after a pause, when
- * the field is left, and when the page is left or hidden, over the text that the person saw when the
- * typing began. What cannot be saved, since it is too long, stays in its field, and for this tab.
+ * Edit the title and description of a task. They are saved after a pause (debounce), when the field
+ * is left, and when the page is left or hidden. A text that is too long is not saved: it stays in
+ * its field and in this tab's storage.
  *
- * @param restored what was typed here before a sign-in or a reload came between.
+ * @param restored text that was typed before a reload or a sign-in.
  */
 export function useTextEdit(task: Task, restored: UnsavedText | null, write: Actions["write"]) {
   const { owner } = useSession();
@@ -63,26 +63,26 @@ export function useTextEdit(task: Task, restored: UnsavedText | null, write: Act
     setTyped({ ...typed, [name]: text });
   }
 
-  /** Saves what can be, and goes on. */
+  /** Save what can be saved, and continue. */
   function save() {
     const names = NAMES.filter((name) => unsaved[name] !== undefined);
     if (names.length === 0) return;
     const before: Text = {};
     for (const name of names) before[name] = baseText[name] ?? "";
-    // One undo takes back all that was typed in one go.
+    // One undo reverts all texts that were typed in one go.
     write(task, unsaved, before, hasSaved);
     setBaseText({ ...baseText, ...unsaved });
     setSaved(true);
   }
 
-  /** Saves what can be, and shows the task's own text again. */
+  /** Save what can be saved, and show the task's stored text again. */
   function saveAndReset() {
     save();
     const unsaveable: Text = {};
     for (const name of NAMES) if (problems[name] && typed[name]) unsaveable[name] = typed[name];
     setTyped(unsaveable);
     setSaved(false);
-    // At once: the panel may be gone before an effect could do it.
+    // At once: the panel may be unmounted before an effect runs.
     if (Object.keys(unsaveable).length === 0) clearUnsavedText(owner);
   }
 
@@ -103,7 +103,7 @@ export function useTextEdit(task: Task, restored: UnsavedText | null, write: Act
     isSaved: Object.keys(unsaved).length === 0,
     type: change,
     leave: saveAndReset,
-    /** For the element around the fields. */
+    /** Handlers for the element around the fields. */
     composition: {
       onCompositionStart: () => setComposing(true),
       onCompositionEnd: () => setComposing(false),

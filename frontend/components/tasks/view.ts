@@ -23,7 +23,7 @@ export const SORT_NAMES: Readonly<Record<Sort, string>> = {
   title: "Title",
 };
 
-/** What the address says is to be seen. */
+/** What the page shows, as the address says. */
 export type View = {
   list: ListName;
   label: string | null;
@@ -42,7 +42,7 @@ const SORT_OF_LIST: Readonly<Record<ListName, Sort>> = {
 
 type Query = { get: (name: string) => string | null };
 
-/** Never throws: what an address says wrong is as if it were not said. */
+/** Parse the query of an address. Invalid values are ignored. */
 export function viewOf(query: Query): View {
   const list = LISTS.find((one) => one === query.get("view")) ?? "all";
   return {
@@ -65,20 +65,20 @@ export function pathOf(view: Partial<View>): string {
   return query.size > 0 ? `/tasks?${query}` : "/tasks";
 }
 
-/** Whether a view is a list that the page leads to, as it is or filtered, and not one label's tasks. */
+/** Whether a view is one of the lists, filtered or not, rather than all tasks of a label. */
 export const isListView = ({ list, label }: View): boolean => label === null || list !== "all";
 
-/** A view in words, for its heading and the page's title. A filter by priority stands beside it. */
+/** Return the title of a view. A priority filter is not part of it. */
 export function viewTitle(view: View): string {
   if (view.label === null) return LIST_NAMES[view.list];
   return isListView(view) ? `${LIST_NAMES[view.list]} · ${view.label}` : view.label;
 }
 
-// What the API takes of a search. The browser has all tasks soon, and looks for every word.
+// The API's limits for a search. The browser, which soon has all tasks, has no limits.
 const MAX_WORDS = 10;
 const MAX_CHARACTERS = 200;
 
-/** The same question as the API answers it, for the page that the server renders. */
+/** Return the variables of the query with which the server renders the view's first page. */
 export function toQueryVariables(
   view: View,
   today: string,
@@ -125,7 +125,10 @@ function searchTextOf(task: Task): string {
 
 const equalsIgnoreCase = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
-/** Tells of tasks whether a view lists them. Made once for many: it is asked of all with each change. */
+/**
+ * Return a function that tells whether a view contains a task. Creating it once is faster for many
+ * tasks.
+ */
 export function viewPredicate(view: View, today: string): (task: Task) => boolean {
   const { list, priority, label } = view;
   const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
@@ -136,7 +139,7 @@ export function viewPredicate(view: View, today: string): (task: Task) => boolea
     words.every((word) => searchTextOf(task).includes(word));
 }
 
-/** The list in which a task is found: this one when it lists the task, or else the closest to it. */
+/** Return a list that contains the task: the current one if possible, else the most specific. */
 export function listContaining(task: Task, list: ListName, today: string): ListName {
   const places = [list, "today", "upcoming", "all", "completed", "trash"] as const;
   return places.find((one) => isInList(task, one, today)) ?? "all";
@@ -157,8 +160,8 @@ const COMPARE: Readonly<Record<Sort, (a: Task, b: Task) => number>> = {
 };
 
 /**
- * Puts tasks into an order. Given what an earlier call returned, with some tasks replaced, it is done
- * in one pass over them: engines sort runs that are in order already by looking at them once.
+ * Sort tasks in place. If most of them are already in order, this takes one pass: engines detect
+ * sorted runs.
  */
 export function sorted(tasks: Task[], sort: Sort): Task[] {
   return tasks.sort(COMPARE[sort]);

@@ -31,7 +31,7 @@ import { useSelection } from "./use-selection";
 
 const loadPalette = () => import("./palette");
 const Palette = dynamic(loadPalette);
-/** The page is done with what matters more by then. */
+/** Later than what the page needs at once. */
 const PRELOAD_PALETTE_AFTER_MS = 2_000;
 
 type Props = {
@@ -40,7 +40,7 @@ type Props = {
   isSeeded: boolean;
 };
 
-/** The tasks page: lists beside, the tasks, and the details of one. */
+/** The tasks page: the navigation, the list, and the details of one task. */
 export function Workspace({ email, isSeeded }: Props) {
   const { owner } = useSession();
   const { store, state, tasks, view, show, showTask, taskToFocus, undo, redo } = useTasks();
@@ -70,7 +70,7 @@ export function Workspace({ email, isSeeded }: Props) {
   }, [owner]);
 
   useEffect(() => {
-    // So that what is typed right behind ⌘K is not lost.
+    // Preload the palette, so that keys typed right after ⌘K are not lost.
     const timer = setTimeout(() => void loadPalette().catch(() => null), PRELOAD_PALETTE_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
@@ -120,7 +120,7 @@ export function Workspace({ email, isSeeded }: Props) {
     if (openId !== null) onOpen(next);
   }
 
-  /** Takes the selection one row further, or one row back. */
+  /** Extend the selection to the next row, or shrink it. */
   function extendSelection(by: number) {
     const from = cursor.focused();
     const next = cursor.neighbour(by);
@@ -138,13 +138,13 @@ export function Workspace({ email, isSeeded }: Props) {
     actions.move(task, by < 0 ? "before" : "after", other);
   }
 
-  /** Makes a key act on the task whose row has the focus. */
+  /** Return a shortcut handler that acts on the task whose row has the focus. */
   const onRow = (run: (task: Task) => void) => () => {
     const task = cursor.focused();
     if (task) run(task);
   };
 
-  /** What is selected, or else the task whose row has the focus. */
+  /** Return the selected tasks, or else the task whose row has the focus. */
   function targetTasks(): readonly Task[] {
     const task = cursor.focused();
     if (chosen.length > 0) return chosen;
@@ -168,7 +168,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const canAdd = view.list !== "trash" && view.list !== "completed";
 
   function focusNewTask() {
-    // There before the next key is.
+    // Rendered before the next key press.
     if (!canAdd) flushSync(() => show({ list: "all" }));
     main.current?.querySelector<HTMLInputElement>("[name=title]")?.focus();
   }
@@ -220,7 +220,7 @@ export function Workspace({ email, isSeeded }: Props) {
           className="min-w-0 pb-32"
           data-complete={state.isComplete}
           id="content"
-          // What is done before this page listens would be lost.
+          // Clicks before the page handles events would be lost.
           inert={!isHydrated}
           ref={main}
           tabIndex={-1}
@@ -301,7 +301,7 @@ export function Workspace({ email, isSeeded }: Props) {
   );
 }
 
-/** Nothing is listed: since there is nothing, or since it is not known yet. */
+/** An empty list, or a placeholder while the tasks are not known yet. */
 function EmptyOrLoading({ isKnown }: { isKnown: boolean }) {
   if (isKnown) return <Empty />;
   return (

@@ -17,12 +17,12 @@ type Action = { label: string; run: () => void };
 
 type Toast = {
   message: string;
-  /** An error is announced at once and stays until it is closed. */
+  /** An error is announced immediately and stays until it is closed. */
   isError?: boolean;
   action?: Action | undefined;
-  /** Leads to what the message is about. Offered beside the action. */
+  /** Shows what the message is about. */
   show?: (() => void) | undefined;
-  /** Takes the place of the one with the same name. */
+  /** Replaces the toast with the same name. */
   name?: string;
 };
 
@@ -50,7 +50,7 @@ export function useToast(): (toast: Toast) => void {
 
 let lastKey = 0;
 
-/** Keeps short messages, the newest last. A `ToastOutlet` within shows them. */
+/** Keeps short messages, the newest last. A `ToastOutlet` shows them. */
 export function Toasts({ children }: { children: ReactNode }) {
   const [toasts, setToasts] = useState<readonly ShownToast[]>([]);
   const [outlets, setOutlets] = useState<readonly string[]>([]);
@@ -83,8 +83,8 @@ export function Toasts({ children }: { children: ReactNode }) {
 }
 
 /**
- * A place for toasts: one on each page, and one in each modal dialog, which covers the page and makes
- * it inert. The one that was mounted last shows them.
+ * Shows toasts. There is one on each page and one in each modal dialog, because a modal dialog
+ * makes the page inert. The one that was mounted last shows them.
  */
 export function ToastOutlet() {
   const context = useContext(OutletContext);

@@ -1,12 +1,12 @@
 /** Which number of `01/02/2026` is the day. */
 export type DateOrder = "day-first" | "month-first";
 
-/** A due day as a file has it, and what it may mean: YYYY-MM-DD under each order; null is no date. */
+/** A due date in a file, as YYYY-MM-DD in each order; null if it is not a date in that order. */
 export type ParsedDate = Readonly<Record<DateOrder, string | null>>;
 
 const pad = (number: number, length: number) => String(number).padStart(length, "0");
 
-/** Return YYYY-MM-DD if the calendar has this day. */
+/** Return YYYY-MM-DD if the calendar has this day, else null. */
 function toIsoDay(year: number, month: number, day: number): string | null {
   const moment = new Date(Date.UTC(2000, 0, 1));
   moment.setUTCFullYear(year, month - 1, day);
@@ -14,7 +14,10 @@ function toIsoDay(year: number, month: number, day: number): string | null {
   return exists && year >= 1 ? `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}` : null;
 }
 
-/** Spreadsheets write 2000 to 2029 with two digits. Which century another one means is unknown. */
+/**
+ * Return the year. Spreadsheets write 2000 to 2029 with two digits; the century of others is
+ * unknown.
+ */
 function yearOf(digits: string): number {
   if (digits.length === 4) return Number(digits);
   return digits.length === 2 && Number(digits) < 30 ? 2000 + Number(digits) : 0;
@@ -22,12 +25,12 @@ function yearOf(digits: string): number {
 
 const inBothOrders = (day: string | null): ParsedDate => ({ "day-first": day, "month-first": day });
 
-/** The names of months, long and short, in these locales and in English, without their dots. */
+/** Return the names of months, long and short, in these locales and in English, without dots. */
 function monthNames(locales: readonly string[]): ReadonlyMap<string, number> {
   const names = new Map<string, number>();
   for (const locale of [...locales, "en"]) {
     for (const month of ["long", "short"] as const) {
-      // With a day, as many languages write the month in another form then.
+      // With a day, because many languages then write the month in another form.
       const format = new Intl.DateTimeFormat(locale, { month, day: "numeric", timeZone: "UTC" });
       for (let number = 0; number < 12; number += 1) {
         const parts = format.formatToParts(Date.UTC(2026, number, 1));
@@ -44,7 +47,7 @@ const TIME = /[T\s]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s*[AP]M)?\s*(?:Z|[+-]\
 const YEAR_FIRST = /^(\d{4})([-/.])\s?(\d{1,2})\2\s?(\d{1,2})\.?$/;
 const YEAR_LAST = /^(\d{1,2})([-/.])\s?(\d{1,2})\2\s?(\d{4}|\d{2})$/;
 
-/** Return a function that reads one cell, as spreadsheets and people with these locales write days. */
+/** Return a function that parses a date as spreadsheets and people with these locales write it. */
 export function dateReader(locales: readonly string[]): (cell: string) => ParsedDate {
   const months = monthNames(locales);
 
@@ -65,7 +68,7 @@ export function dateReader(locales: readonly string[]): (cell: string) => Parsed
     const [, first = "", separator, second = "", last = ""] = YEAR_LAST.exec(text) ?? [];
     if (!first) return inBothOrders(parseNamedMonth(text));
     const dayFirst = toIsoDay(yearOf(last), Number(second), Number(first));
-    // Nobody writes the month first with dots.
+    // With dots, nobody writes the month first.
     if (separator === ".") return inBothOrders(dayFirst);
     return {
       "day-first": dayFirst,
@@ -75,8 +78,8 @@ export function dateReader(locales: readonly string[]): (cell: string) => Parsed
 }
 
 /**
- * Return the order in which a file writes its days, as far as they tell: a day that exists in one
- * order alone proves that order for all of them. Null when none does, or when they disagree.
+ * Return the order of the dates in a file, or null if it is not certain. A date that is valid in
+ * only one order proves it for the whole file.
  */
 export function detectOrder(dates: readonly ParsedDate[]): DateOrder | null {
   const proves = (order: DateOrder, other: DateOrder) =>
@@ -87,7 +90,7 @@ export function detectOrder(dates: readonly ParsedDate[]): DateOrder | null {
   return dayFirst ? "day-first" : "month-first";
 }
 
-/** Whether it means one day in one order and another one in the other. */
+/** Whether a date means different days in the two orders. */
 export function isAmbiguous(date: ParsedDate): boolean {
   const { "day-first": dayFirst, "month-first": monthFirst } = date;
   return dayFirst !== null && monthFirst !== null && dayFirst !== monthFirst;

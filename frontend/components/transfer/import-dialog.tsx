@@ -21,7 +21,7 @@ import { type Answers, type Reading, readFile } from "./read-file";
 import type { RowError } from "./table";
 import { errorMessage } from "./transfer-error";
 
-/** So many faults are named; a file may have thousands. */
+/** A file may have thousands of errors. */
 const MAX_ERRORS_SHOWN = 10;
 
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
@@ -38,8 +38,8 @@ type Props = {
 type ParsedFile = Extract<Reading, { asks: null }>;
 
 /**
- * Shows what an import of this file will do, asks what the file does not tell, and does it. Nothing is
- * sent before the whole file is known to be right.
+ * Shows what an import will do, asks what the file does not tell, and runs the import. Nothing is
+ * sent until the whole file was checked.
  */
 export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
   const client = useClient();
@@ -163,7 +163,7 @@ function ImportProgress({ done, outage }: { done: number; outage: string | null 
 
 type AskEncodingProps = { bytes: Uint8Array; onAnswer: (encoding: LegacyEncoding) => void };
 
-/** Each encoding with the file's own words: the one that reads right is the right one. */
+/** Shows words of the file in each encoding, for the person to choose the right one. */
 function AskEncoding({ bytes, onAnswer }: AskEncodingProps) {
   const [samples] = useState(() =>
     (Object.keys(LEGACY_ENCODINGS) as LegacyEncoding[]).flatMap((encoding) => {
@@ -222,7 +222,7 @@ type ImportPreviewProps = {
   onClose: () => void;
 };
 
-/** What the import will do, or why it cannot be done. */
+/** Shows what the import will do, or why it is not possible. */
 function ImportPreview({ bytes, known, reading, onStart, onClose }: ImportPreviewProps) {
   const { tasks, rowErrors, unit, unknown, trashed } = reading;
   const [plan] = useState(() => planImport(bytes, tasks, known));

@@ -16,28 +16,28 @@ import { uuidv8 } from "@/lib/uuid";
 import type { ParsedTask } from "./read-file";
 import { TransferError } from "./transfer-error";
 
-/** An owner's tasks, those in the trash included. */
+/** The most tasks of an owner, including those in the trash. */
 export const MAX_TASKS = 10_000;
 
 const utf8 = new TextEncoder();
 
-/** Each task that the API has or had: null for one that was deleted for good. */
+/** All tasks by id; null for one that was permanently deleted. */
 export type KnownTasks = ReadonlyMap<string, Task | null>;
 
 /** What an import will do. */
 export type ImportPlan = {
   create: (CreateTaskInput & { id: string })[];
-  /** Ids of tasks that are in the trash. */
+  /** Ids of tasks in the trash. */
   restore: string[];
-  /** Tasks that are there already, and stay as they are. */
+  /** The number of tasks that already exist and stay unchanged. */
   unchanged: number;
 };
 
 /**
- * Return what to do so that each task of the file is there once, however often it is imported.
+ * Plan an import so that each task of the file exists once, however often the file is imported.
  *
- * A task without an id of its own gets one that follows from the file's bytes and the row's number. An
- * id that was deleted for good cannot be used again: another one follows from the same two.
+ * A task without an id gets one that is derived from the file's bytes and the row number. A
+ * permanently deleted id cannot be used again: then another one is derived from the same two.
  */
 export function planImport(
   bytes: Uint8Array,
@@ -67,14 +67,14 @@ function deriveId(file: Uint8Array, number: number, tries: number): string {
   );
 }
 
-/** How many tasks there would be, more than anybody may have; 0 if they fit. */
+/** Return by how many the tasks would exceed the limit. */
 export function countOverLimit({ create }: ImportPlan, known: KnownTasks): number {
   const kept = [...known.values()].filter((task) => task !== null).length;
   return Math.max(0, kept + create.length - MAX_TASKS);
 }
 
 /**
- * Return every task that there is, and the ids of those that were deleted for good.
+ * Read all tasks and the ids of permanently deleted ones.
  *
  * @throws {TransferError}
  */
@@ -86,20 +86,20 @@ export async function readAllTasks(client: Client): Promise<KnownTasks> {
 }
 
 type Progress = {
-  /** How much is done, from 0 to 1. */
+  /** The part that is done, from 0 to 1. */
   onProgress: (done: number) => void;
-  /** Why it has to wait at the moment, in words; null when it goes on. */
+  /** Called with a message while the server does not answer, and with null afterwards. */
   onOutage: (message: string | null) => void;
-  /** Aborted when the person gives up. */
+  /** Aborted when the person cancels. */
   signal: AbortSignal;
 };
 
-/** The ids of what an import created or took out of the trash. */
+/** The ids of the tasks that an import created or restored. */
 export type Imported = readonly string[];
 
 /**
- * Do what the plan says, all of it or nothing. While the server does not answer it is asked again; once
- * it refuses something, or the person gives up, what was done before is moved to the trash.
+ * Run an import completely or not at all. During an outage it retries. After a refusal or a
+ * cancellation, the tasks that were already imported are moved to the trash.
  *
  * @throws {TransferError}
  */
@@ -110,7 +110,10 @@ export async function runImport(
 ): Promise<Imported> {
   const all = plan.create.length + plan.restore.length;
   const done: string[] = [];
-  /** What the request under way is about: its answer may be lost after the server did it. */
+  /**
+   * The tasks of the current request: the server may have imported them even if the response is
+   * lost.
+   */
   let pending: readonly string[] = [];
 
   async function step(ids: readonly string[], send: SendRequest): Promise<void> {
@@ -140,9 +143,9 @@ export async function runImport(
 }
 
 /**
- * Move what an import did to the trash. Returns why that did not work, in words, or null.
+ * Move imported tasks to the trash. Returns a sentence that says why this failed, or null.
  *
- * @param mayBeMissing whether it is right that there are no such tasks.
+ * @param mayBeMissing whether the tasks may not exist.
  */
 export async function undoImport(
   client: Client,
@@ -159,7 +162,7 @@ export async function undoImport(
 
 type SendRequest = () => Promise<OperationResult<unknown, AnyVariables>>;
 
-/** Ask until the server answers. */
+/** Send a request again until the server answers. */
 async function sendUntilAnswered(ask: SendRequest, { onOutage, signal }: Progress): Promise<void> {
   const backoff = new Backoff();
   for (;;) {

@@ -10,10 +10,10 @@ import { TransferError } from "./transfer-error";
 const MAX_LABELS = 20;
 const MAX_LABEL = 50;
 
-/** What the person said about a file that nothing in the file tells. */
+/** The person's answers about a file. */
 export type Answers = { encoding?: LegacyEncoding; order?: DateOrder };
 
-/** A task to create, where it stands in the file, and the id that the file gives it, if any. */
+/** A task of the file, with its row number and its id, if the file has one. */
 export type ParsedTask = {
   number: number;
   ownId: string | null;
@@ -22,20 +22,20 @@ export type ParsedTask = {
 
 export type Reading =
   | { asks: "encoding" }
-  /** `example` is a day of the file that each order reads as another one. */
+  /** `example` is a date of the file that means another day in each order. */
   | { asks: "order"; example: string; days: Readonly<Record<DateOrder, string>> }
   | {
       asks: null;
       tasks: ParsedTask[];
       rowErrors: RowError[];
       unit: Table["unit"];
-      /** Headings that name no column of ours: what is below them is left out. */
+      /** Headings of unknown columns, which are skipped. */
       unknown: string[];
-      /** Rows that were in the trash when the file was exported: they are left out. */
+      /** The number of rows that were in the trash at the export. They are skipped. */
       trashed: number;
     };
 
-/** Words for true and false that spreadsheets and people write, in many languages. */
+/** Words for true and false in many languages. */
 const TRUE =
   /^(true|wahr|vrai|verdadero|vero|verdadeiro|waar|prawda|sant|sand|tosi|истина|真|yes|y|ja|oui|sí|si|x|✓|✔|1)$/i;
 const FALSE =
@@ -44,7 +44,10 @@ const FALSE =
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const NO_IDS = /^(0{8}(-0{4}){3}-0{12}|f{8}(-f{4}){3}-f{12})$/;
 
-/** Whether the API takes it: a fractional index key in base 62, whose first letter tells its length. */
+/**
+ * Whether the API accepts a position: a fractional index key in base 62, whose first letter encodes
+ * its length.
+ */
 function isPosition(key: string): boolean {
   if (!/^[A-Za-z][0-9A-Za-z]{1,254}$/.test(key) || key === `A${"0".repeat(26)}`) return false;
   const letter = key.charCodeAt(0);
@@ -54,7 +57,7 @@ function isPosition(key: string): boolean {
 
 const count = (number: number) => number.toLocaleString("en");
 
-/** Excel's and Apple's own files are archives; neither can be read here. */
+/** Reject Excel's and Apple's files, which are archives. */
 function refuseWorkbook(bytes: Uint8Array): void {
   const start = String.fromCharCode(...bytes.subarray(0, 4));
   if (start === "PK\u0003\u0004" || start === "\u00D0\u00CF\u0011\u00E0") {
@@ -65,7 +68,7 @@ function refuseWorkbook(bytes: Uint8Array): void {
 }
 
 /**
- * Return the tasks of a file, JSON or CSV, or the question that must be answered first.
+ * Return the tasks of a JSON or CSV file, or the question that the person must answer first.
  *
  * @param locales the person's languages, in which the file may name months.
  * @throws {TransferError}
@@ -117,7 +120,7 @@ function parseTasks(
     const reasons: string[] = [];
     const input = inputOf(row, table, dates, order, reasons);
     rowErrors.push(...reasons.map((reason) => ({ number: row.number, reason })));
-    // A row that was copied within the file is a task of its own.
+    // A row that was copied within the file is a separate task.
     const id = idIn(row);
     const ownId = id !== null && !ids.has(id) ? id : null;
     if (ownId !== null) ids.add(ownId);
@@ -127,12 +130,12 @@ function parseTasks(
   return { asks: null, tasks, rowErrors, unit, unknown, trashed };
 }
 
-/** The text of a cell, or of a JSON value that is a text or a number. */
+/** Return the text of a cell, or of a JSON value that is a string or a number. */
 function textOf(value: unknown): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
-/** The id of a task of ours. What other programs number their rows by is none. */
+/** Return the id if it is a task's id here, and not a row number of another program. */
 function idIn({ values }: Row): string | null {
   const id = textOf(values.id).trim().toLowerCase();
   return UUID.test(id) && !NO_IDS.test(id) ? id : null;

@@ -1,25 +1,25 @@
 import { type Column, columnNamed } from "./columns";
 import { TransferError } from "./transfer-error";
 
-/** A row of a spreadsheet, or a task of a JSON file, with the number that a person finds it by. */
+/** A row of a spreadsheet or a task of a JSON file, with its number for error messages. */
 export type Row = { number: number; values: Readonly<Partial<Record<Column, unknown>>> };
 
-/** What keeps a row from being imported. */
+/** Why a row cannot be imported. */
 export type RowError = { number: number; reason: string };
 
 export type Table = {
-  /** What the numbers count. */
+  /** What `number` counts. */
   unit: "Row" | "Task";
   rows: Row[];
   rowErrors: RowError[];
-  /** Headings that name no column of ours. */
+  /** Headings of unknown columns. */
   unknown: string[];
-  /** Whether it has the columns of an exported file. */
+  /** Whether the file has the columns of an export. */
   isExport: boolean;
 };
 
 const DELIMITERS = [",", ";", "\t", "|"] as const;
-/** For a file of one column, whose cells may hold any of the delimiters. */
+/** For files with one column, whose cells may contain any of the delimiters. */
 const NO_DELIMITER = "\u001F";
 
 const NO_TITLES =
@@ -30,7 +30,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * Return the rows of a text, JSON or separated by a delimiter.
+ * Parse a JSON or CSV text.
  *
  * @throws {TransferError}
  */
@@ -75,7 +75,7 @@ function valuesOf(item: Readonly<Record<string, unknown>>, unknown: Set<string>)
   return values;
 }
 
-/** Remove Excel's first line that names the delimiter, which Excel does not count as a row. */
+/** Remove Excel's first line, which names the delimiter and is not counted as a row. */
 function withoutSeparatorLine(text: string): [text: string, delimiter: string | null] {
   const [line, delimiter] = /^"?sep=(.)"?[^\S\r\n]*(?:\r\n|\r|\n)/i.exec(text) ?? [];
   return line && delimiter ? [text.slice(line.length), delimiter] : [text, null];
@@ -92,7 +92,7 @@ async function parseCells(text: string, delimiter: string, preview = 0): Promise
 
 const isBlank = (row: readonly string[]) => row.every((cell) => cell.trim() === "");
 
-/** The delimiter under which the first row that is not blank names the most of our columns. */
+/** Return the delimiter with which the heading row names the most known columns. */
 async function delimiterOf(text: string): Promise<string> {
   let best: string = NO_DELIMITER;
   let most = 1;
@@ -138,7 +138,7 @@ async function fromCsv(given: string): Promise<Table> {
   return { unit: "Row", rows, rowErrors, unknown, isExport };
 }
 
-/** The column of each heading; of two that mean the same, the one with the exact name. */
+/** Return the column of each heading. If two mean the same column, the exact name wins. */
 function columnsOf(headings: readonly string[]): (Column | null)[] {
   const named = headings.map(columnNamed);
   return named.map((column, at) => {

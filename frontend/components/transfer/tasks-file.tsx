@@ -21,7 +21,7 @@ function download(name: string, type: string, content: string): void {
 
 type Status = { text: string; isError?: boolean; undo?: Imported };
 
-/** All of one's tasks as a file, and a file's tasks as one's own. */
+/** Exports all tasks as a file, and imports a file. */
 export function TasksFile() {
   const client = useClient();
   const isHydrated = useHydrated();
@@ -64,7 +64,7 @@ export function TasksFile() {
       setFile({ name: chosen.name, bytes: new Uint8Array(await chosen.arrayBuffer()) });
       return null;
     });
-    // So that the same file, mended meanwhile, can be chosen again.
+    // So that the same file can be chosen again after a correction.
     event.target.value = "";
   }
 
