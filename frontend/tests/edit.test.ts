@@ -17,7 +17,7 @@ function changedBy(edits: readonly Edit[], tasks: readonly Task[]): Task[] {
   return now;
 }
 
-describe("what takes an edit back", () => {
+describe("the inverse of an edit restores the tasks", () => {
   const a = task({ labels: ["home"], dueOn: "2026-11-25", priority: "HIGH" });
   const b = task({ labels: ["home", "Work"], completed: true, completedAt: AT });
   const ids = [a.id, b.id];
@@ -39,7 +39,7 @@ describe("what takes an edit back", () => {
   });
 });
 
-test("a created task waits in full, and is not made twice over one that is there", () => {
+test("a created task is shown in full, and does not replace an existing one", () => {
   const edit: Edit = {
     kind: "create",
     inputs: [{ id: "one", title: "Milk", position: "a0", labels: ["home"] }],
@@ -54,14 +54,14 @@ test("a created task waits in full, and is not made twice over one that is there
   expect(applyEdit(edit, there, "one")).toBe(there);
 });
 
-describe("order keys", () => {
-  test("put new tasks on top, in their order", () => {
+describe("positions", () => {
+  test("of new tasks are before all others, in order", () => {
     const old = task({ position: "a0" });
     const [first = "", second = ""] = positionsAtTop([old], 2);
     expect(first < second && second < "a0").toBe(true);
   });
 
-  test("put a task at any place among ten thousand, a thousand times at the same", () => {
+  test("fit a thousand times into one place among ten thousand tasks", () => {
     const tasks = positionsAtTop([], 10_000).map((position) => task({ position }));
     for (let count = 0; count < 1000; count += 1) {
       tasks.splice(5000, 0, task({ position: positionAt(tasks, 5000) }));
@@ -70,7 +70,7 @@ describe("order keys", () => {
     expect(Math.max(...tasks.map(({ position }) => position.length))).toBeLessThan(255);
   });
 
-  test("go behind twins that have the same key", () => {
+  test("come after tasks that have the same position", () => {
     const twins = [task({ position: "a1" }), task({ position: "a1" }), task({ position: "a2" })];
     const key = positionAt(twins, 1);
     expect("a1" < key && key < "a2").toBe(true);

@@ -11,8 +11,8 @@ const OWN = {
   eventsUrl: "http://api.internal:8000/events",
 };
 
-describe("hosts of our own", () => {
-  test("are added to those that NO_PROXY names", () => {
+describe("our own hosts", () => {
+  test("are added to those in NO_PROXY", () => {
     const env: Record<string, string | undefined> = { NO_PROXY: ".corp.example, localhost" };
     bypassProxies(env, OWN);
     expect(env.no_proxy).toBe(
@@ -20,7 +20,7 @@ describe("hosts of our own", () => {
     );
   });
 
-  test("need not be named where no host is reached by a proxy", () => {
+  test("are not added if no host uses a proxy", () => {
     const env: Record<string, string | undefined> = { no_proxy: "*" };
     bypassProxies(env, OWN);
     expect(env).toEqual({ no_proxy: "*" });
@@ -64,7 +64,7 @@ describe("behind a proxy", () => {
     return stdout.trim();
   };
 
-  test("Node asks for this machine through it, and does not once the server has started", async () => {
+  test("Node reaches this machine through it until the server has started", async () => {
     expect(await fetched("")).toBe("proxied");
     expect(asked).toEqual([`localhost:${port}`]);
     const start = `import { bypassProxies } from "${import.meta.dirname}/../lib/proxies.ts";

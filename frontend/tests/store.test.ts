@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 
 describe("an edit", () => {
-  test("shows at once, and is what the server says afterwards", async () => {
+  test("is shown at once, and replaced by the server's answer", async () => {
     const milk = task();
     const store = await open(milk);
     store.act([{ kind: "set", id: milk.id, patch: { completed: true } }], "Completed");
@@ -37,7 +37,7 @@ describe("an edit", () => {
     expect(store.get(milk.id)).toMatchObject({ completed: true, version: 2 });
   });
 
-  test("that is refused is taken back, is told, and can be tried again", async () => {
+  test("that is refused is rolled back, reported, and can be tried again", async () => {
     const milk = task();
     const store = await open(milk);
     const told = vi.fn();
@@ -53,7 +53,7 @@ describe("an edit", () => {
     expect(api.tasks.get(milk.id)?.trashedAt).toBe(AT);
   });
 
-  test("of several tasks, of which one is gone, is done to the others", async () => {
+  test("of several tasks is done to the existing ones if one was deleted", async () => {
     const [a, b] = [task(), task()];
     const store = await open(a, b);
     api.purge(a.id);
@@ -63,7 +63,7 @@ describe("an edit", () => {
     expect([store.get(a.id), store.get(b.id)]).toEqual([null, null]);
   });
 
-  test("is undone and done again, in turn", async () => {
+  test("is undone and redone", async () => {
     const milk = task({ priority: "LOW" });
     const store = await open(milk);
     store.act([{ kind: "set", id: milk.id, patch: { priority: "HIGH" } }], "High");
@@ -78,8 +78,8 @@ describe("an edit", () => {
   });
 });
 
-describe("while nothing goes through", () => {
-  test("200 edits wait, and go out in order, each once, though an answer is lost", async () => {
+describe("during an outage", () => {
+  test("200 edits are queued, then sent in order and applied once, though an answer is lost", async () => {
     const store = await open();
     api.status = "down";
     for (let count = 0; count < 100; count += 1) {
@@ -101,7 +101,7 @@ describe("while nothing goes through", () => {
   });
 });
 
-describe("while the server asks to wait", () => {
+describe("after an outage", () => {
   beforeEach(() => {
     vi.useFakeTimers({ now: Date.parse("2026-11-25T12:00:00Z") });
     return () => vi.useRealTimers();
@@ -113,27 +113,30 @@ describe("while the server asks to wait", () => {
   test.each([
     ["in seconds", "30"],
     ["until a date", "Wed, 25 Nov 2026 12:00:30 GMT"],
-  ])("%s, nothing is asked for so long, not for a new edit either", async (_, retryAfter) => {
-    const [milk, bread] = [task(), task()];
-    const store = await open(milk, bread);
-    api.retryAfter = retryAfter;
-    complete(store, milk);
-    await vi.advanceTimersByTimeAsync(0);
-    expect(store.state().syncProblem).toContain("not ready");
-    api.calls.length = 0;
-    await vi.advanceTimersByTimeAsync(15_000);
-    complete(store, bread);
-    window.dispatchEvent(new Event("online"));
-    document.dispatchEvent(new Event("visibilitychange"));
-    await vi.advanceTimersByTimeAsync(14_000);
-    expect(api.calls).toEqual([]);
-    api.retryAfter = undefined;
-    await vi.advanceTimersByTimeAsync(1_001);
-    expect(api.writes()).toEqual(["UpdateTask", "UpdateTask"]);
-    expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
-  });
+  ])(
+    "that asks to wait %s, nothing is sent until then, not even a new edit",
+    async (_, retryAfter) => {
+      const [milk, bread] = [task(), task()];
+      const store = await open(milk, bread);
+      api.retryAfter = retryAfter;
+      complete(store, milk);
+      await vi.advanceTimersByTimeAsync(0);
+      expect(store.state().syncProblem).toContain("not ready");
+      api.calls.length = 0;
+      await vi.advanceTimersByTimeAsync(15_000);
+      complete(store, bread);
+      window.dispatchEvent(new Event("online"));
+      document.dispatchEvent(new Event("visibilitychange"));
+      await vi.advanceTimersByTimeAsync(14_000);
+      expect(api.calls).toEqual([]);
+      api.retryAfter = undefined;
+      await vi.advanceTimersByTimeAsync(1_001);
+      expect(api.writes()).toEqual(["UpdateTask", "UpdateTask"]);
+      expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
+    },
+  );
 
-  test("the person may try at once", async () => {
+  test("the person can retry at once", async () => {
     const milk = task();
     const store = await open(milk);
     api.retryAfter = "30";
@@ -144,7 +147,7 @@ describe("while the server asks to wait", () => {
     expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
   });
 
-  test("without saying how long, the waits grow to 30 seconds", async () => {
+  test("without Retry-After, the waits grow to 30 seconds", async () => {
     const milk = task();
     const store = await open(milk);
     api.status = "down";
@@ -155,8 +158,8 @@ describe("while the server asks to wait", () => {
   });
 });
 
-describe("a browser that believes to be offline", () => {
-  test("while there is a network reads what changed elsewhere, and sends", async () => {
+describe("a browser that reports to be offline", () => {
+  test("while there is a network still reads changes", async () => {
     vi.useFakeTimers();
     vi.stubGlobal("navigator", { onLine: false });
     const milk = task();
@@ -179,7 +182,7 @@ describe("a text", () => {
     baseText: { title: base },
   });
 
-  test("over a task of which something else was changed goes through", async () => {
+  test("is saved if only other fields of the task changed", async () => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
     api.tasks.set(milk.id, { ...milk, priority: "HIGH", version: 2 });
@@ -192,7 +195,7 @@ describe("a text", () => {
   test.each([
     ["mine", "Oat milk"],
     ["theirs", "Soy milk"],
-  ] as const)("over another's text asks; %s is kept", async (keep, title) => {
+  ] as const)("that conflicts with another text is resolved by keeping %s", async (keep, title) => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
     api.tasks.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
@@ -206,14 +209,14 @@ describe("a text", () => {
     await settled(store);
     expect(api.tasks.get(milk.id)?.title).toBe(title);
     expect(store.state().conflicts).toEqual([]);
-    // Undo brings the text that was not chosen, and nothing that was never written.
+    // Undo restores the text that was not chosen, and no text that was never saved.
     store.undo();
     await settled(store);
     expect(api.tasks.get(milk.id)?.title).toBe(keep === "mine" ? "Soy milk" : "Oat milk");
     expect(store.undo()).toBeNull();
   });
 
-  test("that is typed on after a conflict is one conflict, with what was typed last", async () => {
+  test("that is typed on during a conflict is one conflict with the latest text", async () => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
     api.tasks.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
@@ -229,7 +232,7 @@ describe("a text", () => {
     expect(store.undo()).toBeNull();
   });
 
-  test("that is saved while it is typed is taken back in one step, up to where it began", async () => {
+  test("that is saved while it is typed is undone in one step", async () => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
     store.act([write(milk.id, "Oat milk", "Milk")], "Changed");

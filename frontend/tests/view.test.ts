@@ -21,11 +21,11 @@ describe("an address", () => {
     "view=trash&q=milk+eggs",
     "label=home&priority=HIGH&sort=title",
     "view=upcoming&sort=manual",
-  ])("holds a view: %s", (query) => {
+  ])("encodes a view: %s", (query) => {
     expect(pathOf(view(query))).toBe(query ? `/tasks?${query}` : "/tasks");
   });
 
-  test("that makes no sense is the list of all", () => {
+  test("that is invalid shows all tasks", () => {
     expect(view("view=evil&priority=x&sort=__proto__")).toEqual(view(""));
   });
 });
@@ -52,14 +52,14 @@ describe("a view lists", () => {
     expect(all.filter(viewPredicate(view(query), TODAY))).toEqual(expected);
   });
 
-  test("and asks the API for the same", () => {
+  test("the tasks that the API is asked for", () => {
     expect(toQueryVariables(view("view=upcoming&label=home&q= milk "), TODAY)).toEqual({
       filter: { status: ["OPEN"], dueFrom: "2026-11-26", labels: ["home"], search: "milk" },
       orderBy: { field: "DUE_ON", direction: "ASC" },
     });
   });
 
-  test("sends no more of a search than the API takes", () => {
+  test("and sends no longer search than the API accepts", () => {
     const { search } = toQueryVariables(view(`q=${"😀".repeat(201)}`), TODAY).filter;
     expect(Array.from(search ?? "")).toHaveLength(200);
     const words = toQueryVariables(view("q=a b c d e f g h i j k"), TODAY).filter.search;
@@ -77,7 +77,7 @@ test.each([
   expect(viewTitle(view(query))).toBe(heading);
 });
 
-test("a task is found in the list that is seen, or else in the one closest to it", () => {
+test("a task is found in the current list, or else in the most specific one", () => {
   const late = task({ dueOn: "2026-11-01" });
   const soon = task({ dueOn: "2026-11-26" });
   const done = task({ dueOn: TODAY, completed: true });
@@ -97,11 +97,11 @@ test.each([
     task({ dueOn: "2026-11-29", labels: ["a", "b"] }),
     "Due Sunday. Labels: \u2068a\u2069, \u2068b\u2069.",
   ],
-])("what a row shows besides the title is said too", (one, said) => {
+])("screen readers get what a row shows besides the title", (one, said) => {
   expect(describeTask(one, TODAY)).toBe(said);
 });
 
-test("orders put what has no due date last, and the urgent first", () => {
+test("tasks without a due date come last, and urgent ones first", () => {
   const none = task();
   const high = task({ priority: "HIGH", dueOn: "2026-12-01" });
   const urgent = task({ priority: "URGENT", dueOn: "2026-12-02" });
@@ -116,6 +116,6 @@ test.each([
   ["2026-11-29", "Sunday"],
   ["2026-12-24", "24 Dec"],
   ["2027-01-02", "2 Jan 2027"],
-])("%s is said %s", (day, said) => {
+])("%s is written %s", (day, said) => {
   expect(formatDay(day, TODAY)).toBe(said);
 });
