@@ -36,7 +36,7 @@ export async function firstPage(view: View, today: string): Promise<readonly Tas
     if (data) return data.tasks.nodes;
     throw error ?? new Error("no data");
   } catch (error) {
-    console.error(`frontend: a page goes out without its tasks (${reasonOf(error)})`);
+    console.error(`frontend: a page was sent without its tasks (${reasonOf(error)})`);
     return null;
   }
 }

@@ -104,13 +104,15 @@ export function createMailer(database: Database, secret: string): MailLater {
   return (kind, to, subject, paragraphs) => {
     async function send(): Promise<void> {
       if (!(await consumeMailQuota(database, key, kind, to))) {
-        console.info("frontend: a mail was left out, since its recipient had too many lately");
+        console.info(
+          "frontend: a mail was not sent, because the quota of its recipient is used up",
+        );
         return;
       }
       await sendMail({ to, subject, text: (await paragraphs()).join("\n\n") });
     }
     send().catch((error: unknown) => {
-      console.error("frontend: a mail could not go out:", error);
+      console.error("frontend: a mail could not be sent:", error);
     });
   };
 }

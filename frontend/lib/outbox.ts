@@ -206,7 +206,7 @@ export async function deliverNow(pool: Connections, push: Push, users: Set<strin
     while (!signal.aborted && (await isClaimed(pool, userIds))) await sleep(20);
   }
   const done = work().catch((error: unknown) => {
-    console.warn(`security events: left to the next sweep (${reasonOf(error)})`);
+    console.warn(`security events: the next sweep delivers the rest (${reasonOf(error)})`);
   });
   await Promise.race([done, timedOut]);
   clearTimeout(timer);
@@ -254,8 +254,9 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     );
     if (isReachable !== answered > 0) {
       isReachable = answered > 0;
-      if (isReachable) console.info("security events: the API takes them again");
-      else console.warn(`security events: the API takes none, they are kept (${problem})`);
+      if (isReachable) console.info("security events: the API accepts them again");
+      else
+        console.warn(`security events: the API accepts none, they stay in the outbox (${problem})`);
     }
     return isReachable ? wait : Math.max(wait, SWEEP_MS);
   }

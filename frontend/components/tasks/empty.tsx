@@ -24,7 +24,7 @@ const WORDS: Readonly<Record<ListName, { title: string; text: string }>> = {
 };
 
 /** Explains why a list is empty and what to do. */
-export function Empty() {
+function Empty() {
   const { view, show } = useTasks();
   const isNarrowed = view.search || view.label || view.priority;
   const { title, text } = isNarrowed
@@ -49,6 +49,21 @@ export function Empty() {
           Clear filters
         </button>
       )}
+    </div>
+  );
+}
+
+/** An empty list, or a placeholder while the tasks are not known yet. */
+export function EmptyOrLoading({ isKnown }: { isKnown: boolean }) {
+  if (isKnown) return <Empty />;
+  return (
+    <div aria-busy="true" aria-label="Loading tasks" className="mt-4 grid gap-px" role="status">
+      {["w-3/5", "w-2/5", "w-1/2", "w-2/3"].map((width) => (
+        <div className="flex h-11 items-center gap-3.5 px-2" key={width}>
+          <span className="size-5 rounded-full bg-line" />
+          <span className={`h-3 rounded bg-line ${width}`} />
+        </div>
+      ))}
     </div>
   );
 }

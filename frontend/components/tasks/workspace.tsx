@@ -14,7 +14,7 @@ import { BulkBar } from "./bulk-bar";
 import { ConfirmDelete } from "./confirm-delete";
 import { Conflicts } from "./conflict-dialog";
 import { readUnsavedText, type UnsavedText } from "./draft";
-import { Empty } from "./empty";
+import { EmptyOrLoading } from "./empty";
 import { Lists } from "./lists";
 import type { PaletteCommand } from "./palette";
 import { Shortcuts } from "./shortcuts";
@@ -298,20 +298,5 @@ export function Workspace({ email, isSeeded }: Props) {
         />
       )}
     </>
-  );
-}
-
-/** An empty list, or a placeholder while the tasks are not known yet. */
-function EmptyOrLoading({ isKnown }: { isKnown: boolean }) {
-  if (isKnown) return <Empty />;
-  return (
-    <div aria-busy="true" aria-label="Loading tasks" className="mt-4 grid gap-px" role="status">
-      {["w-3/5", "w-2/5", "w-1/2", "w-2/3"].map((width) => (
-        <div className="flex h-11 items-center gap-3.5 px-2" key={width}>
-          <span className="size-5 rounded-full bg-line" />
-          <span className={`h-3 rounded bg-line ${width}`} />
-        </div>
-      ))}
-    </div>
   );
 }
