@@ -3,7 +3,7 @@ import { DatabaseError, type PoolClient, type QueryResult, type QueryResultRow }
 import { createPool } from "./database.ts";
 
 /** The number of connections of a process, and its timeouts in milliseconds. */
-export type Limits = Readonly<{
+type Limits = Readonly<{
   connections: number;
   /** Timeout for a free or a new connection. */
   connect: number;

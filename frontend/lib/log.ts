@@ -1,5 +1,5 @@
 const LEVELS = ["log", "info", "warn", "error"] as const;
-type Write = (...said: unknown[]) => void;
+type Write = (...args: unknown[]) => void;
 
 const SECOND_MS = 1000;
 /** The number of kinds that are counted separately within a second. Others share one limit. */
@@ -54,11 +54,11 @@ function counter(clock: () => number) {
 export function limiter(clock: () => number = Date.now): (write: Write) => Write {
   const count = counter(clock);
   return (write) =>
-    (...said) => {
-      const leftOut = count(kindOf(said));
+    (...args) => {
+      const leftOut = count(kindOf(args));
       if (leftOut === null) return;
-      if (leftOut > 0) write(...said, `(and ${leftOut} like it before)`);
-      else write(...said);
+      if (leftOut > 0) write(...args, `(and ${leftOut} like it before)`);
+      else write(...args);
     };
 }
 

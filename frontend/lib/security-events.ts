@@ -24,7 +24,7 @@ export type SecurityEvent = {
 /**
  * Whether the API accepted the event, rejected it, or could not be reached (RFC 8935 §2.2 to 2.4).
  */
-export type PushOutcome =
+type PushOutcome =
   | "taken"
   | "refused"
   /** Why it could not be delivered, and the milliseconds that the API asks to wait. */

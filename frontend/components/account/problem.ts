@@ -41,7 +41,7 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
 type Failure = { code?: string | undefined; status: number };
 
 /** Return the problem for an error of Better Auth's client. */
-export function authProblem({ code, status }: Failure): Problem {
+function authProblem({ code, status }: Failure): Problem {
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return known;
   if (status === 429) return { message: "Too many attempts. Wait a little and try again." };

@@ -14,7 +14,7 @@ import type { View } from "./view";
 /** A recognized value, and the words that it came from. */
 export type Chip = { kind: "due" | "priority" | "label"; words: string; value: string };
 
-export type ParsedLine = {
+type ParsedLine = {
   title: string;
   dueOn: string | null;
   priority: Priority;

@@ -3,7 +3,7 @@ import type { Task } from "./task";
 import { readChanges } from "./task-changes";
 
 /** The ids of the tasks that changed, or what stopped the reading, if it is worth a message. */
-export type PullResult =
+type PullResult =
   | { isComplete: true; ids: ReadonlySet<string> }
   | { isComplete: false; error: CombinedError | undefined };
 

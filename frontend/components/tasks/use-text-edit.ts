@@ -8,7 +8,7 @@ import { cleanDescription, lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
 
 /** The debounce delay: milliseconds from the last key to the save. */
-const PAUSE_MS = 1_000;
+const DEBOUNCE_MS = 1_000;
 
 const NAMES = ["title", "description"] as const;
 
@@ -93,7 +93,7 @@ export function useTextEdit(task: Task, restored: UnsavedText | null, write: Act
   // biome-ignore lint/correctness/useExhaustiveDependencies: each change of the text starts the pause anew
   useEffect(() => {
     if (isComposing) return;
-    const timer = setTimeout(onPause, PAUSE_MS);
+    const timer = setTimeout(onPause, DEBOUNCE_MS);
     return () => clearTimeout(timer);
   }, [typed, isComposing]);
 

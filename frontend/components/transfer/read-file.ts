@@ -1,14 +1,17 @@
 import { PRIORITIES } from "@/components/tasks/task";
-import { codePointCount, MAX_DESCRIPTION, MAX_TITLE } from "@/components/tasks/text";
+import {
+  codePointCount,
+  MAX_DESCRIPTION,
+  MAX_LABEL,
+  MAX_LABELS,
+  MAX_TITLE,
+} from "@/components/tasks/text";
 import type { CreateTaskInput } from "@/gql/graphql";
 import { type DateOrder, dateReader, detectOrder, isAmbiguous, type ParsedDate } from "./dates";
 import { decode, decodeAs, type LegacyEncoding } from "./decode";
 import { removeApostrophe, splitLabels } from "./export";
 import { parseTable, type Row, type RowError, type Table } from "./table";
 import { TransferError } from "./transfer-error";
-
-const MAX_LABELS = 20;
-const MAX_LABEL = 50;
 
 /** The person's answers about a file. */
 export type Answers = { encoding?: LegacyEncoding; order?: DateOrder };
