@@ -1,6 +1,6 @@
-/** Runs once when the server starts, before the first request. */
+/** Run once when the server starts, before the first request. */
 export async function register(): Promise<void> {
-  // Written out, for Next to replace while it builds. With `process` imported nothing would start here.
+  // Next replaces this expression during the build. It does not recognize an imported `process`.
   if (process.env.NEXT_RUNTIME === "nodejs") {
     const { start } = await import("./lib/start");
     await start();

@@ -1,6 +1,6 @@
 import type { NextConfig } from "next";
 
-/** Next's development server answers pages of other hosts with 403 but for these: read at its start. */
+/** Return the hosts, besides localhost, for which Next's development server serves pages. */
 function developmentHosts(): string[] {
   const url = URL.parse(process.env.NEXT_PUBLIC_BETTER_AUTH_URL ?? "");
   return url ? [url.hostname] : [];
@@ -11,16 +11,16 @@ export default {
   output: "standalone",
   poweredByHeader: false,
   reactStrictMode: true,
-  // No page uses the optimizer: nobody else shall either.
+  // No page uses the image optimizer.
   images: { unoptimized: true },
-  // What a form of ours sends is some hundred bytes. Of a longer body no more than this is kept, and
-  // Better Auth, which would store a name of megabytes, finds no JSON in it.
+  // Our forms send some hundred bytes. Longer bodies are cut off, so that Better Auth rejects them
+  // as invalid JSON instead of storing a name of megabytes.
   experimental: {
     proxyClientMaxBodySize: 65_536,
-    // What is cached stays in memory: the build may belong to another user, or be read-only.
+    // Keep the cache in memory: the build may belong to another user or be read-only.
     isrFlushToDisk: false,
   },
-  // The repository has no package.json above this folder; without this Next looks for one.
+  // Without this, Next looks for a package.json in parent folders.
   turbopack: { root: import.meta.dirname },
   headers: async () => [
     {
@@ -30,7 +30,7 @@ export default {
         { key: "Referrer-Policy", value: "same-origin" },
       ],
     },
-    // Their addresses hold a token until their script has run.
+    // Their addresses contain a token until their script runs.
     ...["/reset-password", "/confirm-email"].map((source) => ({
       source,
       headers: [{ key: "Referrer-Policy", value: "no-referrer" }],

@@ -5,13 +5,13 @@ const isDevelopment = process.env.NODE_ENV === "development";
 
 function contentSecurityPolicy(path: string, nonce: string, apiUrl: string): string {
   const isGraphiql = path === "/graphiql";
-  // React's development build evaluates strings to rebuild server stacks; no production page may.
+  // React's development build evaluates strings to rebuild server stacks. Production pages must
+  // not.
   const scripts = ["'self'", `'nonce-${nonce}'`, "'strict-dynamic'"];
   if (isDevelopment) scripts.push("'unsafe-eval'");
-  // Monaco, GraphiQL's editor, writes its themes as <style> elements and takes no nonce; so do Next's
-  // development tools.
+  // Monaco, GraphiQL's editor, and Next's development tools add <style> elements without a nonce.
   const styles = ["'self'", isDevelopment || isGraphiql ? "'unsafe-inline'" : `'nonce-${nonce}'`];
-  // GraphiQL's style sheet carries its fonts and icons.
+  // GraphiQL's style sheet has its fonts and icons inline.
   const inlined = isGraphiql ? ["'self'", "data:"] : ["'self'"];
   const directives: Record<string, string[]> = {
     "default-src": ["'self'"],

@@ -29,8 +29,8 @@ export async function generateViewport(): Promise<Viewport> {
 }
 
 export default async function RootLayout({ children }: { children: ReactNode }) {
-  // Read for each request: a page made at build time could not carry the nonce of a request's
-  // Content-Security-Policy, nor the scheme that this person chose.
+  // Read for each request: a page made at build time cannot carry the nonce of the request's
+  // Content-Security-Policy, nor the person's theme.
   const theme = await chosenTheme();
   return (
     <html className={sans.variable} data-theme={theme} lang="en">

@@ -6,121 +6,121 @@ export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' |
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
 /** A new task. */
 export type CreateTaskInput = {
-  /** Whether it is done already; it is not when left out. */
+  /** Whether the task is completed; false by default. */
   completed?: boolean | null | undefined;
   /** Up to 10,000 characters. */
   description?: string | null | undefined;
-  /** The day it is due. */
+  /** The day on which the task is due. */
   dueOn?: string | null | undefined;
-  /** A UUID of one's own choice. The same input sent again is then the same task. */
+  /** A UUID of your choice. The same input sent again returns the same task. */
   id?: string | null | undefined;
-  /** Up to 20 of 1 to 50 characters. */
+  /** Up to 20 labels of 1 to 50 characters. */
   labels?: Array<string> | null | undefined;
-  /** A fractional index key of up to 255 characters; behind all others when left out. */
+  /** A fractional index key of up to 255 characters; by default after all others. */
   position?: string | null | undefined;
-  /** How much it matters; NONE when left out. */
+  /** The priority of the task; NONE by default. */
   priority?: Priority | null | undefined;
   /** 1 to 200 characters, trimmed, one line. */
   title: string;
 };
 
-/** Which end of a list comes first. */
+/** The direction of a list. */
 export type OrderDirection =
-  /** The least first. */
+  /** The lowest value first. */
   | 'ASC'
-  /** The greatest first. */
+  /** The highest value first. */
   | 'DESC';
 
-/** How much a task matters. */
+/** The priority of a task. */
 export type Priority =
-  /** Before others. */
+  /** High priority. */
   | 'HIGH'
-  /** When there is time. */
+  /** Low priority. */
   | 'LOW'
-  /** As a rule. */
+  /** Medium priority. */
   | 'MEDIUM'
-  /** Nobody said. */
+  /** No priority set. */
   | 'NONE'
-  /** Now. */
+  /** The highest priority. */
   | 'URGENT';
 
-/** Which tasks: those to which all of this applies. */
+/** The tasks that match all of these conditions. */
 export type TaskFilter = {
   /** Due on this day or later. */
   dueFrom?: string | null | undefined;
   /** Due on this day or earlier. */
   dueTo?: string | null | undefined;
-  /** Each of these. */
+  /** All of these labels. */
   labels?: Array<string> | null | undefined;
-  /** Any of these. */
+  /** Any of these priorities. */
   priority?: Array<Priority> | null | undefined;
-  /** Each word is in the title, the description or a label, whatever its case. */
+  /** Each word occurs in the title, the description or a label, ignoring case. */
   search?: string | null | undefined;
-  /** Any of these; OPEN and COMPLETED when left out or null. */
+  /** Any of these states; by default OPEN and COMPLETED. */
   status?: Array<TaskStatus> | null | undefined;
 };
 
-/** In what order. */
+/** The order of a list of tasks. */
 export type TaskOrder = {
-  /** Which end comes first. */
+  /** The direction of the list. */
   direction?: OrderDirection;
-  /** By what. */
+  /** The field that sorts the list. */
   field?: TaskOrderField;
 };
 
-/** What a list is ordered by. Ties go by id, in the same direction. */
+/** The field that sorts a list. Ties are sorted by id. */
 export type TaskOrderField =
-  /** When it was created. */
+  /** By the time of creation. */
   | 'CREATED_AT'
-  /** When it is due; without a day last, in either direction. */
+  /** By the day it is due. Tasks without a day are last in any direction. */
   | 'DUE_ON'
-  /** As people dragged them. */
+  /** By position, as people sort by hand. */
   | 'POSITION'
-  /** NONE is the lowest. */
+  /** By priority. NONE is the lowest. */
   | 'PRIORITY'
-  /** By the characters of the title, whatever their case. */
+  /** By title, ignoring case. */
   | 'TITLE'
-  /** When it was written. */
+  /** By the time of the last change. */
   | 'UPDATED_AT';
 
-/** What to write. A field that is left out stays as it is. */
+/** Changes to a task. A field that is left out stays as it is. */
 export type TaskPatch = {
-  /** Whether it is done; not null. */
+  /** Whether the task is completed; not null. */
   completed?: boolean | null | undefined;
   /** Up to 10,000 characters; null empties it. */
   description?: string | null | undefined;
-  /** The day it is due; null for none. */
+  /** The day on which the task is due; null removes it. */
   dueOn?: string | null | undefined;
-  /** All that it has from now on; null for none. */
+  /** The labels that replace all others; null removes them. */
   labels?: Array<string> | null | undefined;
   /** A fractional index key of up to 255 characters; not null. */
   position?: string | null | undefined;
-  /** How much it matters; null is NONE. */
+  /** The priority of the task; null is NONE. */
   priority?: Priority | null | undefined;
   /** 1 to 200 characters, trimmed, one line; not null. */
   title?: string | null | undefined;
 };
 
-/** Where a task stands. */
+/** The state of a task. */
 export type TaskStatus =
-  /** Done, and not in the trash. */
+  /** Completed, and not in the trash. */
   | 'COMPLETED'
-  /** To be done, and not in the trash. */
+  /** Not completed, and not in the trash. */
   | 'OPEN'
-  /** In the trash, done or not. */
+  /** In the trash, whether completed or not. */
   | 'TRASHED';
 
-/** What to write into many tasks. What is left out stays as it is. */
+/** Changes to many tasks. A field that is left out stays as it is. */
 export type TasksPatch = {
-  /** Labels to have, besides those that each has. */
+  /** Labels to add to those that each task has. */
   addLabels?: Array<string> | null | undefined;
-  /** Whether they are done; not null. */
+  /** Whether the tasks are completed; not null. */
   completed?: boolean | null | undefined;
-  /** The day they are due; null for none. */
+  /** The day on which the tasks are due; null removes it. */
   dueOn?: string | null | undefined;
-  /** How much they matter; null is NONE. */
+  /** The priority of the tasks; null is NONE. */
   priority?: Priority | null | undefined;
-  /** Labels not to have any more. */
+  /** Labels to remove from each task. */
   removeLabels?: Array<string> | null | undefined;
 };
 

@@ -3,17 +3,19 @@ import { retryAfterOf } from "./backoff";
 import { OtherTabs, type SharedToken } from "./other-tabs";
 import { reach, UnreachableError } from "./reach";
 
-/** The session is over, or another person's now: sign in again. */
+/**
+ * Thrown when the session has ended or belongs to another person: the person has to sign in again.
+ */
 export class SessionOverError extends Error {
   override readonly name = "SessionOverError";
 }
 
-/** No token could be had, which says nothing about the session: try again, sign nobody out. */
+/** Thrown when no token could be fetched. The session may still be valid: try again later. */
 export class TokenUnavailableError extends Error {
   override readonly name = "TokenUnavailableError";
-  /** The HTTP status of the answer; undefined when there was none, or no whole one. */
+  /** The HTTP status of the response; undefined if there was none or it was cut off. */
   readonly status: number | undefined;
-  /** Milliseconds that the server asks to wait, if it does. */
+  /** The milliseconds that the server asks to wait, or null. */
   readonly retryAfter: number | null;
 
   constructor(message: string, { cause, response }: { cause?: unknown; response?: Response } = {}) {
@@ -23,68 +25,77 @@ export class TokenUnavailableError extends Error {
   }
 }
 
-/** A point in time, in milliseconds of the laptop's clock and of the page's. */
-type Moment = { wall: number; steady: number };
+/**
+ * A point in time, in milliseconds of the device's clock (`wall`) and of the page's monotonic clock
+ * (`steady`).
+ */
+type ClockReading = { wall: number; steady: number };
 
-type Held = {
+type CachedToken = {
   token: string;
-  askedAt: Moment;
+  askedAt: ClockReading;
   /** `iat`, in seconds of the server's clock. */
   issuedAt: number;
   /** `exp - iat`, in milliseconds. */
-  life: number;
-  /** The age at which it is renewed. */
+  lifetime: number;
+  /** The age at which the token is renewed, in milliseconds. */
   renewAt: number;
 };
 
-type Refused = { token: string; at: Moment };
+type InvalidatedToken = { token: string; at: ClockReading };
 
 const TIMEOUT_MS = 10_000;
-const LONGEST_MARGIN_MS = 60_000;
-/** After a failed renewal, while the token is still good. */
-const PAUSE_MS = 5_000;
-/** Waits between tries when there is no network at all: just after waking, it takes a moment. */
-const NETWORK_WAITS_MS = [250, 1_000];
-/** For another tab that shows a token to send it. */
-const ANSWER_MS = 500;
-/** A token asked for that shortly before another was refused may already be the better one. */
-const FRESH_MS = 10_000;
+const MAX_MARGIN_MS = 60_000;
+/** The pause after a failed renewal, while the token is still valid. */
+const RETRY_AFTER_MS = 5_000;
+/** The delays between tries when there is no network: a device that just woke needs a moment. */
+const NETWORK_RETRY_DELAYS_MS = [250, 1_000];
+/** How long to wait for the token of another tab. */
+const SHARE_TIMEOUT_MS = 500;
+/**
+ * A token that was requested this shortly before another one was invalidated may be newer than
+ * that.
+ */
+const FRESH_BEFORE_MS = 10_000;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-const now = (age = 0): Moment => ({ wall: Date.now() - age, steady: performance.now() - age });
+const now = (age = 0): ClockReading => ({
+  wall: Date.now() - age,
+  steady: performance.now() - age,
+});
 
 /**
- * Milliseconds since then, by the clock that saw more of them: the laptop's may be set back, the
- * page's may stand still while the laptop sleeps.
+ * Return the milliseconds since a point in time, by the clock that counted more: the device's clock
+ * may be set back, and the monotonic clock may stop while the device sleeps.
  */
-function since({ wall, steady }: Moment): number {
+function since({ wall, steady }: ClockReading): number {
   return Math.max(Date.now() - wall, performance.now() - steady);
 }
 
-/** `iat` is cut to a whole second, so that a token may be up to one older than it says. */
-const usableFor = (life: number) => life - 1000;
+/** Subtract a second, since `iat` is rounded down to whole seconds. */
+const usableLifetime = (life: number) => life - 1000;
 
 function ageToRenewAt(life: number): number {
-  return usableFor(life) - Math.min(LONGEST_MARGIN_MS, life / 4);
+  return usableLifetime(life) - Math.min(MAX_MARGIN_MS, life / 4);
 }
 
 /**
- * One person's access token: in memory only, fetched once however many ask and in however many tabs,
- * and renewed before it expires.
+ * One person's access token. It is held in memory only, fetched once for all callers and tabs, and
+ * renewed before it expires.
  *
- * Its age counts from when it was asked for and is held against `exp - iat`, two times of the server's
- * clock: what the laptop believes the time to be does not matter.
+ * Its age counts from the moment of the request and is compared with `exp - iat`, two times of the
+ * server's clock. So a wrong clock of the device does not matter.
  */
 export class AccessToken {
   readonly #owner: string;
-  #held: Held | undefined;
-  #refused: Refused | undefined;
-  /** `iat` of the newest token that was held here. */
-  #newest = 0;
+  #cached: CachedToken | undefined;
+  #invalidated: InvalidatedToken | undefined;
+  /** `iat` of the newest token that was cached here. */
+  #newestIssuedAt = 0;
   #renewal: Promise<string> | undefined;
   #tabs: OtherTabs | undefined;
-  #arrived: ((token: string) => void) | undefined;
+  #onArrival: ((token: string) => void) | undefined;
 
   /** @param owner the user id that the page was rendered for; another's token is never used. */
   constructor(owner: string) {
@@ -92,139 +103,144 @@ export class AccessToken {
   }
 
   /**
-   * A token that is good for the next request. Calls that overlap share one fetch.
+   * Return a token that is valid for the next request. Overlapping calls share one request.
    *
-   * @throws {SessionOverError} @throws {TokenUnavailableError}
+   * @throws {SessionOverError}
+   * @throws {TokenUnavailableError}
    */
   async get(): Promise<string> {
-    const held = this.#held;
-    if (held && !isDue(held)) return held.token;
+    const cached = this.#cached;
+    if (cached && !needsRenewal(cached)) return cached.token;
     this.#renewal ??= this.#renew().finally(() => {
       this.#renewal = undefined;
     });
     return await this.#renewal;
   }
 
-  /** The API took none of it: the next `get` brings another, that is not older than this moment. */
-  refuse(token: string): void {
-    if (this.#held && this.#held.token !== token) return;
-    this.#refused = { token, at: now() };
-    this.#drop();
+  /** Drop a token that the API rejected. The next `get` fetches a newer one. */
+  invalidate(token: string): void {
+    if (this.#cached && this.#cached.token !== token) return;
+    this.#invalidated = { token, at: now() };
+    this.#clear();
   }
 
-  /** Forgets the token, and what connects this tab to others, until the next `get`. */
+  /** Drop the token and the connection to other tabs, until the next `get`. */
   close(): void {
-    this.#drop();
+    this.#clear();
     this.#tabs?.close();
     this.#tabs = undefined;
   }
 
-  #drop(): void {
-    this.#held = undefined;
-    this.#tabs?.hide();
+  #clear(): void {
+    this.#cached = undefined;
+    this.#tabs?.withdraw();
   }
 
   async #renew(): Promise<string> {
     try {
-      return await this.#obtain();
+      return await this.#shareOrFetch();
     } catch (error) {
-      const held = this.#held;
-      if (!(error instanceof TokenUnavailableError && held)) throw error;
-      const age = since(held.askedAt);
-      if (age >= usableFor(held.life)) throw error;
-      held.renewAt = age + Math.max(PAUSE_MS, error.retryAfter ?? 0);
-      return held.token;
+      const cached = this.#cached;
+      if (!(error instanceof TokenUnavailableError && cached)) throw error;
+      const age = since(cached.askedAt);
+      if (age >= usableLifetime(cached.lifetime)) throw error;
+      cached.renewAt = age + Math.max(RETRY_AFTER_MS, error.retryAfter ?? 0);
+      return cached.token;
     }
   }
 
-  async #obtain(): Promise<string> {
+  async #shareOrFetch(): Promise<string> {
     this.#tabs ??= OtherTabs.open(this.#owner, {
-      onToken: (shared) => this.#offer(shared),
-      onWanted: () => this.#spare(),
+      onToken: (shared) => this.#acceptShared(shared),
+      onWanted: () => this.#tokenToShare(),
     });
     const tabs = this.#tabs;
     if (!tabs) return this.#fetch();
     const arrived = new AbortController();
     const arrival = new Promise<string>((resolve) => {
-      this.#arrived = resolve;
+      this.#onArrival = resolve;
     });
     try {
-      const turn = tabs.takeTurn(async () => {
-        if (!(await tabs.haveNewerThan(this.#newest))) return this.#fetch();
-        tabs.ask();
-        return (await Promise.race([arrival, delay(ANSWER_MS)])) ?? this.#fetch();
+      const result = tabs.withLock(async () => {
+        if (!(await tabs.hasNewerThan(this.#newestIssuedAt))) return this.#fetch();
+        tabs.requestToken();
+        return (await Promise.race([arrival, delay(SHARE_TIMEOUT_MS)])) ?? this.#fetch();
       }, arrived.signal);
-      return await Promise.race([arrival, turn]);
+      return await Promise.race([arrival, result]);
     } finally {
       arrived.abort();
-      this.#arrived = undefined;
+      this.#onArrival = undefined;
     }
   }
 
-  /** What another tab may have, which looks at it as closely as this one did. */
-  #spare(): SharedToken | undefined {
-    return this.#held && { token: this.#held.token, age: since(this.#held.askedAt) };
+  /** Return the token for another tab, which checks it as if it had fetched it. */
+  #tokenToShare(): SharedToken | undefined {
+    return this.#cached && { token: this.#cached.token, age: since(this.#cached.askedAt) };
   }
 
-  /** Another tab has a token. It is taken when it is this person's, good, and newer. */
-  #offer({ token, age }: SharedToken): void {
-    let offered: Held;
+  /** Use the token of another tab if it belongs to this person, is valid and is newer. */
+  #acceptShared({ token, age }: SharedToken): void {
+    let offered: CachedToken;
     try {
-      offered = this.#read(token, now(age));
+      offered = this.#parse(token, now(age));
     } catch {
       return;
     }
-    if (isDue(offered) || this.#isRefused(offered)) return;
-    const isNewer = !this.#held || isDue(this.#held) || offered.issuedAt > this.#held.issuedAt;
+    if (needsRenewal(offered) || this.#isInvalidated(offered)) return;
+    const isNewer =
+      !this.#cached || needsRenewal(this.#cached) || offered.issuedAt > this.#cached.issuedAt;
     if (!isNewer) return;
-    void this.#hold(offered);
-    this.#arrived?.(token);
+    void this.#cache(offered);
+    this.#onArrival?.(token);
   }
 
-  #isRefused({ token, askedAt }: Held): boolean {
-    if (!this.#refused) return false;
-    return token === this.#refused.token || askedAt.steady < this.#refused.at.steady - FRESH_MS;
+  #isInvalidated({ token, askedAt }: CachedToken): boolean {
+    if (!this.#invalidated) return false;
+    return (
+      token === this.#invalidated.token ||
+      askedAt.steady < this.#invalidated.at.steady - FRESH_BEFORE_MS
+    );
   }
 
-  /** Settles once the other tabs can see it. */
-  async #hold(held: Held): Promise<void> {
-    this.#held = held;
-    this.#newest = Math.max(this.#newest, held.issuedAt);
-    await this.#tabs?.show(held.issuedAt);
+  /** Store the token. Resolves once other tabs know of it. */
+  async #cache(cached: CachedToken): Promise<void> {
+    this.#cached = cached;
+    this.#newestIssuedAt = Math.max(this.#newestIssuedAt, cached.issuedAt);
+    await this.#tabs?.announce(cached.issuedAt);
   }
 
   async #fetch(): Promise<string> {
     const askedAt = now();
-    const response = await ask();
+    const response = await fetchToken();
     if (response.status === 401) {
-      this.#drop();
+      this.#clear();
       throw new SessionOverError();
     }
     if (!response.ok) throw new TokenUnavailableError(`HTTP ${response.status}`, { response });
     try {
-      const held = this.#read(await tokenIn(response), askedAt);
-      const shown = this.#hold(held);
-      this.#tabs?.tell({ token: held.token, age: since(askedAt) });
+      const cached = this.#parse(await tokenIn(response), askedAt);
+      const shown = this.#cache(cached);
+      this.#tabs?.share({ token: cached.token, age: since(askedAt) });
       await shown;
-      return held.token;
+      return cached.token;
     } catch (error) {
-      if (error instanceof SessionOverError) this.#drop();
+      if (error instanceof SessionOverError) this.#clear();
       throw error;
     }
   }
 
-  #read(token: string, askedAt: Moment): Held {
-    const { issuedAt, life, owner } = datesOf(token);
+  #parse(token: string, askedAt: ClockReading): CachedToken {
+    const { issuedAt, lifetime, owner } = parseToken(token);
     if (owner !== this.#owner) throw new SessionOverError();
-    return { token, askedAt, issuedAt, life, renewAt: ageToRenewAt(life) };
+    return { token, askedAt, issuedAt, lifetime, renewAt: ageToRenewAt(lifetime) };
   }
 }
 
-function isDue({ askedAt, life, renewAt }: Held): boolean {
-  return since(askedAt) >= Math.min(renewAt, usableFor(life));
+function needsRenewal({ askedAt, lifetime, renewAt }: CachedToken): boolean {
+  return since(askedAt) >= Math.min(renewAt, usableLifetime(lifetime));
 }
 
-async function ask(waits = NETWORK_WAITS_MS): Promise<Response> {
+async function fetchToken(waits = NETWORK_RETRY_DELAYS_MS): Promise<Response> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     return await reach("/api/auth/token", { cache: "no-store", signal });
@@ -235,7 +251,7 @@ async function ask(waits = NETWORK_WAITS_MS): Promise<Response> {
       throw new TokenUnavailableError("no answer", { cause });
     }
     await delay(wait);
-    return ask(later);
+    return fetchToken(later);
   }
 }
 
@@ -248,11 +264,11 @@ async function tokenIn(response: Response): Promise<string> {
   }
 }
 
-function datesOf(token: string): { issuedAt: number; life: number; owner: unknown } {
+function parseToken(token: string): { issuedAt: number; lifetime: number; owner: unknown } {
   try {
     const { iat, exp, user_id } = decodeJwt(token);
     if (iat === undefined || exp === undefined) throw new TypeError("no iat or no exp");
-    return { issuedAt: iat, life: (exp - iat) * 1000, owner: user_id };
+    return { issuedAt: iat, lifetime: (exp - iat) * 1000, owner: user_id };
   } catch (cause) {
     throw new TokenUnavailableError("not a token", { cause });
   }

@@ -6,8 +6,8 @@ import { Connections } from "./connections";
 import { type Database, watchedPool } from "./database";
 import { emailChange } from "./email-change";
 import { accessTokens } from "./keys";
-import { linksOf, mailer } from "./mailed-links";
-import { endings } from "./outbox";
+import { createMailer, linksFilter } from "./mailed-links";
+import { revocationTracking } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
 import { passwordReset } from "./password-reset";
 import { passwordStrength } from "./password-strength";
@@ -17,16 +17,16 @@ import { secretRotation, secretVersions } from "./secret-rotation";
 const DAY = 24 * 60 * 60;
 
 /**
- * Better Auth's links that confirm an address are signed with the secret. Whoever knows it could make
- * one for anybody and be signed in by it; and an API with a key set, which shall not make tokens, does
- * know it. `email-change` has links of its own, which nobody can make.
+ * Better Auth signs the links of these paths with the secret: whoever knows it could confirm any
+ * address and be signed in. An API with a key set knows the secret but must not be able to do that.
+ * `email-change` has links with random tokens instead.
  */
 const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
 
-/** Better Auth's options; migrations bring a database of their own. */
+/** Return Better Auth's options. Migrations pass a database of their own. */
 export function authOptions(current: Config, database: Database) {
   const { previousSecret } = current;
-  const mailLater = mailer(database, current.secret);
+  const mailLater = createMailer(database, current.secret);
   return {
     appName: "Bearer Tasks",
     baseURL: current.baseUrl,
@@ -43,18 +43,18 @@ export function authOptions(current: Config, database: Database) {
         enabled: true,
         afterDelete: async ({ id }): Promise<void> => {
           const { adapter } = await getAuth().$context;
-          await adapter.deleteMany(linksOf(id));
+          await adapter.deleteMany(linksFilter(id));
         },
       },
     },
     disabledPaths: [...REPLACED_PATHS, ...SERVER_PATHS, ...UNUSED_PATHS],
     session: { expiresIn: 7 * DAY, updateAge: DAY },
-    // Counted in this process's memory: several web processes allow that many times the rate.
+    // Counted in the memory of each process: several web processes allow that many times the rate.
     rateLimit: { storage: "memory" },
     advanced: { ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] } },
     plugins: [
       accessTokens(current, database),
-      endings(),
+      revocationTracking(),
       ownSessions(),
       callbackPaths(),
       passwordStrength(),
@@ -74,7 +74,7 @@ function createAuth() {
 
 let created: ReturnType<typeof createAuth> | undefined;
 
-/** Made on first use: the build imports this file, with no environment to read. */
+/** Created on first use, because the build imports this file without an environment. */
 export function getAuth() {
   created ??= createAuth();
   return created.auth;

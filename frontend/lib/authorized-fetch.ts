@@ -4,10 +4,10 @@ import { reach } from "./reach";
 const TIMEOUT_MS = 15_000;
 
 /**
- * `fetch` as the person whose token it is: with the token and no cookie, for at most 15 seconds.
+ * Return a `fetch` that sends the person's token, no cookies, and times out after 15 seconds.
  *
- * A 401 is tried once more, with a token that is newer than the refusal; a 401 on that one is
- * answered. Nothing else is tried again: over a 503 another token would change nothing.
+ * After a 401 it tries once more with a newer token, and returns the second response. It does not
+ * retry other responses: a new token does not help against a 503.
  *
  * @throws what `AccessToken.get` throws, and {UnreachableError}.
  */
@@ -26,9 +26,9 @@ export function authorizedFetch(accessToken: AccessToken): typeof fetch {
 
   return async (input, init) => {
     const token = await accessToken.get();
-    const answer = await send(input, init, token);
-    if (answer.status !== 401) return answer;
-    accessToken.refuse(token);
+    const response = await send(input, init, token);
+    if (response.status !== 401) return response;
+    accessToken.invalidate(token);
     return await send(input, init, await accessToken.get());
   };
 }

@@ -1,13 +1,13 @@
 import { APIError, type BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
-import { leadsAway } from "./next-path";
+import { leavesApp } from "./next-path";
 
-/** The parameters by which a link or a page says where Better Auth shall send the browser next. */
+/** Parameters with the address to which Better Auth redirects the browser. */
 const NAMES = ["callbackURL", "errorCallbackURL", "newUserCallbackURL", "redirectTo"];
 
 /**
- * Refuses paths that would lead to another site. Better Auth takes every path for one of its own
- * app, and `/.//host` leaves it as `//host`. Whole addresses it holds against the trusted origins.
+ * Reject redirect paths that lead to another site. Better Auth accepts every path as one of its own
+ * app, but `/.//host` becomes `//host`. It compares absolute URLs with the trusted origins itself.
  */
 export function callbackPaths(): BetterAuthPlugin {
   return {
@@ -16,7 +16,7 @@ export function callbackPaths(): BetterAuthPlugin {
       before: [
         {
           matcher: ({ query, body }) =>
-            NAMES.some((name) => leadsAway(query?.[name]) || leadsAway(body?.[name])),
+            NAMES.some((name) => leavesApp(query?.[name]) || leavesApp(body?.[name])),
           handler: createAuthMiddleware(() => {
             throw new APIError("FORBIDDEN", { code: "INVALID_CALLBACK_URL" });
           }),

@@ -2,10 +2,10 @@ import { subscribe } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 import { type BlockList, isIP } from "node:net";
 
-/** Better Auth reads the client's address from this header, which only this server can write. */
+/** The header from which Better Auth reads the client's address. Only this server can write it. */
 export const CLIENT_ADDRESS_HEADER = "x-client-address";
 
-/** A dual-stack socket shows an IPv4 peer as `::ffff:192.0.2.1`. */
+/** Return an IPv4 address without the prefix that a dual-stack socket adds (`::ffff:192.0.2.1`). */
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
@@ -16,8 +16,9 @@ function isTrusted(address: string, proxies: BlockList): boolean {
 }
 
 /**
- * Who sent a request: the socket's peer, or, when that is a trusted proxy, the right-most address in
- * `X-Forwarded-For` that is not one. What stands further left, the client may have written itself.
+ * Return the address of the client: the socket's peer or, if that is a trusted proxy, the
+ * right-most address in `X-Forwarded-For` that is not one. The client may have written the
+ * addresses left of it.
  */
 export function clientAddress(
   peer: string,
@@ -35,11 +36,11 @@ export function clientAddress(
 }
 
 /**
- * Writes the client's address into each request before Next sees it.
+ * Write the client's address into each request before Next sees it.
  *
- * Next hands a route no socket, and fills `x-forwarded-for` only when the client did not. Node
- * publishes this event synchronously before it emits `request`, so that nothing comes earlier, and
- * assigning to `headers` replaces what a client sent under the same name.
+ * Next passes no socket to a route, and sets `x-forwarded-for` only if the client did not. Node
+ * publishes this event synchronously before it emits `request`, so nothing runs earlier. Assigning
+ * to `headers` replaces a header of the same name that the client sent.
  */
 export function writeClientAddresses(proxies: BlockList): void {
   subscribe("http.server.request.start", (message) => {

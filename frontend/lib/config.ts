@@ -1,56 +1,64 @@
 import { BlockList, isIP } from "node:net";
 import { readDatabaseUrl, tlsOptions, UnfitUrl } from "./database-url";
 
-/** What the environment says, checked. Read when the server runs, never when it is built. */
+/**
+ * The checked environment variables. They are read when the server starts, never during the build.
+ */
 export type Config = {
-  /** Signs Better Auth's cookies; the keys that are shared with the API are derived from it. */
+  /** Signs Better Auth's cookies. The keys that are shared with the API are derived from it. */
   readonly secret: string;
-  /** What it was before: a cookie signed under it is still believed, and nothing is signed under it. */
+  /**
+   * The secret before the current one. Cookies signed with it are still accepted; nothing is signed
+   * with it.
+   */
   readonly previousSecret: string | undefined;
-  /** Where browsers reach this app: an origin without a trailing slash. */
+  /** The origin of this app for browsers, without a trailing slash. */
   readonly baseUrl: string;
-  /** Where browsers reach the GraphQL API. */
+  /** The origin of the GraphQL API for browsers. */
   readonly apiUrl: string;
-  /** Where this server reaches the API's endpoint for security events. */
+  /** The URL of the API's endpoint for security events, for this server. */
   readonly eventsUrl: string;
-  /** Where this server reaches the GraphQL API: beside its endpoint for events. */
+  /** The URL of the GraphQL API for this server: beside the endpoint for events. */
   readonly graphqlUrl: string;
-  /** What sends mail; without it a mail is printed. */
+  /** The mail server. Without one, mails are printed to the log. */
   readonly smtpUrl: string | undefined;
-  /** Whom mail is from. */
+  /** The sender of mails. */
   readonly mailFrom: string;
   readonly databaseUrl: string;
-  /** For migrations: a session-level lock does not survive a transaction pooler. */
+  /** Used for migrations: a session-level lock does not work through a transaction pooler. */
   readonly unpooledDatabaseUrl: string;
   readonly issuer: string;
   readonly audience: string;
-  /** How long an access token lives, in seconds. */
+  /** The lifetime of an access token, in seconds. */
   readonly accessTokenMaxAge: number;
-  /** Signed under a key shared with the API, or with a key pair whose public half is served. */
+  /**
+   * Whether tokens are signed with a key shared with the API, or with a key pair whose public key
+   * is served.
+   */
   readonly tokenSigning: TokenSigning;
-  /** What key pairs are made for. */
+  /** The algorithm of new key pairs. */
   readonly tokenAlgorithm: TokenAlgorithm;
   /** How long a key pair signs, in seconds. */
   readonly keyRotation: number;
   readonly trustedProxies: BlockList;
-  /** The API runs the documents of this app alone: nobody can ask it what they like. */
+  /** Whether the API runs only the documents of this app (trusted documents). */
   readonly trustedDocumentsOnly: boolean;
 };
 
 const TOKEN_SIGNINGS = ["shared-secret", "key-set"] as const;
-export type TokenSigning = (typeof TOKEN_SIGNINGS)[number];
+type TokenSigning = (typeof TOKEN_SIGNINGS)[number];
 
 const TOKEN_ALGORITHMS = ["EdDSA", "ES256", "RS256", "PS256"] as const;
 export type TokenAlgorithm = (typeof TOKEN_ALGORITHMS)[number];
 
-/** 31 days in seconds, the same bound as the API's. */
+/** 31 days in seconds, the same limit as in the API. */
 const LONGEST_TOKEN_AGE = 2_678_400;
 /** 30 days in seconds. */
 const KEY_ROTATION = 2_592_000;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** One line that names the variable, what was expected and an example; never its value. */
+/** An invalid variable: its name, what was expected and an example, never its value. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   constructor(variable: string, expected: string, example: string) {
@@ -90,20 +98,20 @@ function httpUrl(variable: string, value: string, example: string): string {
   return url.href;
 }
 
-const A_SECRET = "at least 32 bytes of UTF-8";
-const MAKE_A_SECRET =
+const SECRET_FORMAT = "at least 32 bytes of UTF-8";
+const SECRET_EXAMPLE =
   'the output of: python3 -c "import secrets; print(secrets.token_urlsafe(32))"';
 
 function longEnough(variable: string, value: string): string {
   if (Buffer.byteLength(value, "utf8") < 32) {
-    throw new ConfigError(variable, A_SECRET, MAKE_A_SECRET);
+    throw new ConfigError(variable, SECRET_FORMAT, SECRET_EXAMPLE);
   }
   return value;
 }
 
 function secret(env: Environment): string {
   const variable = "BETTER_AUTH_SECRET";
-  return longEnough(variable, required(env, variable, A_SECRET, MAKE_A_SECRET));
+  return longEnough(variable, required(env, variable, SECRET_FORMAT, SECRET_EXAMPLE));
 }
 
 function previousSecret(env: Environment): string | undefined {
@@ -151,7 +159,7 @@ function seconds(env: Environment, variable: string, { fallback, least, most }: 
   return Number(value);
 }
 
-/** The first of the values unless one is named. */
+/** Return the value of the variable, or the first of the allowed values if it is not set. */
 function oneOf<const T extends string>(
   env: Environment,
   variable: string,
@@ -166,7 +174,10 @@ function oneOf<const T extends string>(
   return known;
 }
 
-/** The literal `off` stops the API from checking a claim; a token carries it all the same. */
+/**
+ * Return the claim. The value `off` stops the API from checking it; the token carries the default
+ * then.
+ */
 function claim(env: Environment, variable: string, fallback: string): string {
   const value = env[variable];
   return !value || value === "off" ? fallback : value;
@@ -197,7 +208,11 @@ function addresses(env: Environment, variable: string): BlockList {
   return list;
 }
 
-/** @throws {ConfigError} for the first variable that makes no sense. */
+/**
+ * Read and check the configuration.
+ *
+ * @throws {ConfigError} for the first invalid variable.
+ */
 export function readConfig(env: Environment): Config {
   const example = "http://localhost:3000";
   const baseUrl = origin(
@@ -217,7 +232,7 @@ export function readConfig(env: Environment): Config {
     least: 1,
     most: LONGEST_TOKEN_AGE,
   });
-  // The API listens on 127.0.0.1 unless told otherwise, and a hosts file may have `localhost` as ::1 alone.
+  // The API listens on 127.0.0.1 by default, and a hosts file may resolve `localhost` to ::1 only.
   const nearApiUrl = apiUrl.replace(/^http:\/\/localhost(?=:|$)/, "http://127.0.0.1");
   const eventsUrl = httpUrl(
     "EVENTS_URL",
@@ -244,8 +259,8 @@ export function readConfig(env: Environment): Config {
     tokenAlgorithm: oneOf(env, "TOKEN_ALGORITHM", TOKEN_ALGORITHMS),
     keyRotation: seconds(env, "JWKS_ROTATION", {
       fallback: KEY_ROTATION,
-      // A key is served for as long as its tokens live, and two minutes: rotated faster, there would be
-      // more of them than an API reads (32).
+      // A key is served for the lifetime of its tokens and two more minutes. With a faster rotation
+      // there would be more keys than the 32 that an API reads.
       least: Math.ceil((accessTokenMaxAge + 120) / 20),
       most: 31_536_000,
     }),
@@ -257,10 +272,10 @@ export function readConfig(env: Environment): Config {
 let read: Config | undefined;
 
 /**
- * The running server's configuration.
+ * Return the configuration of the running server.
  *
- * `process.env` goes through as an object: written out as `process.env.NEXT_PUBLIC_…`, Next would
- * replace it by the value at build time, on the server too, and one image could not serve any host.
+ * `process.env` is passed as an object: Next would replace `process.env.NEXT_PUBLIC_…` by its value
+ * at build time, also on the server, and one image could not serve every host.
  */
 export function config(): Config {
   read ??= readConfig(process.env);

@@ -1,15 +1,18 @@
 import { DatabaseError, type PoolClient, type QueryResult, type QueryResultRow } from "pg";
-// With its ending, so that Node alone can import it: a test runs this file as it is.
+// With its extension, so that Node can import this file without a bundler, as a test does.
 import { createPool } from "./database.ts";
 
-/** How many connections a process has, and how long it waits, in milliseconds. */
-export type Limits = Readonly<{
+/** The number of connections of a process, and its timeouts in milliseconds. */
+type Limits = Readonly<{
   connections: number;
-  /** For a free connection, or for a new one. */
+  /** Timeout for a free or a new connection. */
   connect: number;
-  /** For the answer to a statement: then its connection is closed, since the network has failed. */
+  /**
+   * Timeout for the response to a statement. After it the network has failed, and the connection is
+   * closed.
+   */
   answer: number;
-  /** For PostgreSQL to run a statement: then PostgreSQL cancels it, before its answer is given up. */
+  /** Timeout after which PostgreSQL cancels a statement. It is shorter than `answer`. */
   statement: number;
 }>;
 
@@ -17,15 +20,15 @@ const LIMITS: Limits = { connections: 10, connect: 5_000, answer: 10_000, statem
 
 type Opened = { pool: ReturnType<typeof createPool>; isLimited: boolean };
 
-/** A pooler in transaction mode takes few parameters when a connection starts (`08P01`). */
+/** Whether a pooler in transaction mode rejected a startup parameter (`08P01`). */
 const isRefusedParameter = (error: unknown) =>
   error instanceof DatabaseError && error.code === "08P01";
 
 /**
- * Connections to PostgreSQL whose statements PostgreSQL itself ends when they take too long. A deadline
- * on this side alone gives up waiting, while the statement and its backend go on.
+ * A pool of connections to PostgreSQL with a `statement_timeout`. A timeout only on this side would
+ * stop waiting, but the statement would continue on the server.
  *
- * The limit is a setting of the session. Behind a transaction pooler, which refuses or drops that, each
+ * The timeout is a setting of the session. Transaction poolers reject or drop it; behind one, each
  * statement runs in a transaction that sets it.
  */
 export class Connections {
@@ -33,23 +36,23 @@ export class Connections {
   readonly #limits: Limits;
   #opened: Promise<Opened> | undefined;
 
-  /** Connects to nothing yet. */
+  /** Create the pool. It connects on first use. */
   constructor(url: string, limits: Limits = LIMITS) {
     this.#url = url;
     this.#limits = limits;
   }
 
-  /** Lends a connection, until it is released. */
+  /** Return a connection, to be released after use. */
   async connect(): Promise<PoolClient> {
     this.#opened ??= this.#open().catch((error: unknown) => {
       this.#opened = undefined;
       throw error;
     });
     const { pool, isLimited } = await this.#opened;
-    return lent(await pool.connect(), isLimited ? null : this.#limits.statement);
+    return leased(await pool.connect(), isLimited ? null : this.#limits.statement);
   }
 
-  /** Runs one statement on a connection of its own. */
+  /** Run one statement on its own connection. */
   async query<R extends QueryResultRow>(
     text: string,
     values: unknown[] = [],
@@ -93,11 +96,11 @@ const BEGINS = /^\s*(begin|start\s+transaction)\b/i;
 const ENDS = /^\s*(commit|rollback|end)\s*;?\s*$/i;
 
 /**
- * The connection, which is closed on release when its last statement got no answer.
+ * Return a connection that is closed on release if its last statement got no response.
  *
- * @param limit milliseconds to set in each transaction; null when the session has the limit.
+ * @param limit the milliseconds to set in each transaction, or null if the session has the timeout.
  */
-function lent(client: PoolClient, limit: number | null): PoolClient {
+function leased(client: PoolClient, limit: number | null): PoolClient {
   const query = client.query.bind(client);
   let isBroken = false;
   let isBegun = false;

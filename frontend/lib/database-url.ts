@@ -7,8 +7,8 @@ import {
   type SecureContext,
 } from "node:tls";
 
-// DATABASE_URL: which parameters it may have, and what they mean to both sides. `api/postgres/url.py`
-// has the same rules and says why; `tests/database_urls.json` holds the two to one reading.
+// The parameters that DATABASE_URL may have, and what they mean. `api/postgres/url.py` has the same
+// rules and explains them; `tests/database_urls.json` tests that both read a URL alike.
 
 const EXAMPLE = "postgresql://user:password@host/database?sslmode=require";
 const VALUES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -27,13 +27,13 @@ const TAKEN: ReadonlySet<string> = new Set([
   ...VALUES.keys(),
 ]);
 const DROPPED: ReadonlySet<string> = new Set([
-  // Prisma's, for its own pool, engine and schema.
+  // Prisma's parameters for its own pool, engine and schema.
   ...["pgbouncer", "schema", "connection_limit", "pool_timeout", "socket_timeout"],
   ...["statement_cache_size", "single_use_connections"],
   ...["max_connection_lifetime", "max_idle_connection_lifetime"],
-  // SQLAlchemy's, node-postgres', and what Supabase adds on Vercel.
+  // Parameters of SQLAlchemy and node-postgres, and those that Supabase adds on Vercel.
   ...["prepared_statement_cache_size", "uselibpqcompat", "supa", "workaround"],
-  // libpq's, for what the pools here decide themselves.
+  // Parameters of libpq that the pools here set themselves.
   ...["connect_timeout", "fallback_application_name", "load_balance_hosts"],
   ...["keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"],
   "tcp_user_timeout",
@@ -42,13 +42,13 @@ const VERIFYING = ["require", "verify-ca", "verify-full"];
 
 type Mode = "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
 
-/** What a URL says, with libpq's defaults filled in. */
-export type DatabaseUrl = {
-  /** A name, an address, or the directory of a socket, which begins with a slash. */
+/** The parts of a URL, with libpq's defaults. */
+type DatabaseUrl = {
+  /** A host name, an address, or the directory of a socket, which starts with a slash. */
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** Null leaves it to PGPASSWORD and ~/.pgpass. */
+  /** Null: PGPASSWORD or ~/.pgpass is used. */
   readonly password: string | null;
   readonly database: string;
   readonly sslmode: Mode;
@@ -62,7 +62,9 @@ export type DatabaseUrl = {
   readonly options: string | null;
 };
 
-/** A URL that is not taken: what was expected and an example, and nothing of the URL's values. */
+/**
+ * Thrown for a URL that is not accepted: what was expected and an example, never values of the URL.
+ */
 export class UnfitUrl extends Error {
   override readonly name = "UnfitUrl";
   readonly expected: string;
@@ -93,7 +95,11 @@ function decoded(text: string): string {
   return plain;
 }
 
-/** @throws {UnfitUrl} for a name that is not known, or a value that the name cannot have. */
+/**
+ * Check a parameter.
+ *
+ * @throws {UnfitUrl} for an unknown name or an invalid value.
+ */
 function check(name: string, value: string): void {
   if (!(TAKEN.has(name) || DROPPED.has(name))) {
     throw new UnfitUrl(`no parameter ${name}, which the API and the web app do not both know`);
@@ -104,7 +110,9 @@ function check(name: string, value: string): void {
   }
 }
 
-/** The known ones that have a value; of one that comes twice the last, as libpq does. */
+/**
+ * Return the known parameters that have a value. Of a repeated one the last counts, as in libpq.
+ */
 function parameters(query: string): Given {
   const given = new Map<string, string>();
   for (const pair of query.split("&").filter(Boolean)) {
@@ -141,7 +149,7 @@ function place(text: string, given: Given): [host: string, port: number] {
   return [host, Number(port)];
 }
 
-/** @throws {UnfitUrl} for parameters that do not go together. */
+/** @throws {UnfitUrl} for parameters that exclude each other. */
 function checkTls(given: Given, mode: string, file: string | undefined): void {
   const root = given.get("sslrootcert");
   const isVerifying = VERIFYING.includes(mode);
@@ -165,7 +173,7 @@ function checkTls(given: Given, mode: string, file: string | undefined): void {
   }
 }
 
-/** `sslmode` and `sslrootcert`. A socket has no TLS, whatever is asked for. */
+/** Return `sslmode` and `sslrootcert`. A socket never uses TLS. */
 function tls(given: Given, isSocket: boolean): [mode: Mode, root: string | null] {
   const root = given.get("sslrootcert") ?? null;
   const file = FILES.find((name) => given.has(name));
@@ -188,7 +196,7 @@ function systemUser(): string {
 
 type Parts = { login: string; password: string; place: string; path: string; query: string };
 
-/** Its parts, still encoded. */
+/** Split a URL into its parts, without decoding them. */
 function split(url: string): Parts {
   const match = /^postgres(?:ql)?:\/\/([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url);
   if (!match) throw new UnfitUrl("a PostgreSQL URL");
@@ -203,7 +211,11 @@ function split(url: string): Parts {
   return { login, password: rest.join(":"), place: authority.slice(at + 1), path, query };
 }
 
-/** @throws {UnfitUrl} */
+/**
+ * Parse a URL.
+ *
+ * @throws {UnfitUrl}
+ */
 export function readDatabaseUrl(url: string): DatabaseUrl {
   const parts = split(url);
   const given = parameters(parts.query);
@@ -241,7 +253,7 @@ function certificates(root: string): string[] {
 
 const contexts = new Map<string, SecureContext>();
 
-/** Made once: most of a connection's time would go into reading the system's certificates. */
+/** Cached, because reading the system's certificates takes most of the time of a connection. */
 function secureContext({ sslrootcert, sslcert, sslkey }: DatabaseUrl): SecureContext {
   const key = JSON.stringify([sslrootcert, sslcert, sslkey]);
   const known = contexts.get(key);
@@ -270,7 +282,7 @@ function secureContext({ sslrootcert, sslcert, sslkey }: DatabaseUrl): SecureCon
 }
 
 /**
- * How a connection to this server is encrypted, as pg has it; false for not at all.
+ * Return pg's TLS options for a URL, or false for a connection without TLS.
  *
  * @throws {UnfitUrl} for a file that cannot be read.
  */

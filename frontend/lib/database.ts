@@ -9,15 +9,15 @@ import {
   type PoolConfig,
 } from "pg";
 import type { Connections } from "./connections";
-// With its ending, so that Node alone can import it: a test runs this file as it is.
+// With its extension, so that Node can import this file without a bundler, as a test does.
 import { readDatabaseUrl, tlsOptions } from "./database-url.ts";
 
-/** pg's own, of which its types do not tell. */
+/** A method of pg's connection that its types do not declare. */
 type Negotiating = Connection & { attachListeners(stream: Duplex): void };
 
 /**
- * Goes on without TLS where the server says that it has none, as libpq's `sslmode=prefer` does and pg
- * does not.
+ * Continues without TLS if the server does not support it, as libpq does with `sslmode=prefer` and
+ * pg does not.
  */
 class PreferringClient extends Client {
   constructor(config?: ClientConfig) {
@@ -39,48 +39,51 @@ class PreferringClient extends Client {
   }
 }
 
-/** pg's options for a URL, read as the API reads it. */
+/** Return pg's options for a URL, which the API reads in the same way. */
 export function poolOptions(url: string): PoolConfig {
-  const said = readDatabaseUrl(url);
+  const settings = readDatabaseUrl(url);
   return {
-    host: said.host,
-    port: said.port,
-    user: said.user,
-    database: said.database,
-    ...(said.password === null ? {} : { password: said.password }),
-    ssl: tlsOptions(said),
-    ...(said.sslmode === "prefer" ? { Client: PreferringClient } : {}),
-    sslnegotiation: said.sslnegotiation,
-    enableChannelBinding: said.channel_binding !== "disable",
-    ...(said.options === null ? {} : { options: said.options }),
+    host: settings.host,
+    port: settings.port,
+    user: settings.user,
+    database: settings.database,
+    ...(settings.password === null ? {} : { password: settings.password }),
+    ssl: tlsOptions(settings),
+    ...(settings.sslmode === "prefer" ? { Client: PreferringClient } : {}),
+    sslnegotiation: settings.sslnegotiation,
+    enableChannelBinding: settings.channel_binding !== "disable",
+    ...(settings.options === null ? {} : { options: settings.options }),
     connectionTimeoutMillis: 5000,
     query_timeout: 10_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    application_name: said.application_name ?? "bearer-tasks-frontend",
+    application_name: settings.application_name ?? "bearer-tasks-frontend",
   };
 }
 
 export function createPool(url: string, options: PoolConfig = {}): Pool {
   const pool = new Pool({ ...poolOptions(url), ...options });
-  // An idle connection that the server closes raises this; without a listener it ends the process.
+  // pg emits this when the server closes an idle connection. Without a listener the process would
+  // exit.
   pool.on("error", (error) => {
     console.warn(`database: an idle connection was lost (${error.message})`);
   });
   return pool;
 }
 
-/** Why the database did not do as it was told: it is out of order, or cannot store such a text. */
+/** Why a statement failed: the database did not answer, or it cannot store a text. */
 type Failure = "unavailable" | "unstorable";
 
 const watch = new AsyncLocalStorage<{ failure: Failure | null }>();
 
-/** What an error says; nothing when PostgreSQL refused the data for a reason that Better Auth knows. */
+/**
+ * Return the kind of a failure, or null if PostgreSQL rejected the data, which Better Auth handles.
+ */
 function failureOf(error: unknown): Failure | null {
   const code = (error instanceof DatabaseError && error.code) || "";
-  // `character_not_in_repertoire`: a text holds NUL.
+  // `character_not_in_repertoire`: a text contains NUL.
   if (code === "22021") return "unstorable";
-  // The data's classes of SQLSTATEs: an answer, and no outage.
+  // SQLSTATE classes of data errors: the database answered, so this is no outage.
   return /^2[23]/.test(code) ? null : "unavailable";
 }
 
@@ -92,10 +95,10 @@ function noteFailure(error: unknown): never {
 }
 
 /**
- * Runs `work` and says whether the database let it down meanwhile, or was given what it cannot store.
+ * Run `work` and return its result with the database failure that happened meanwhile, if any.
  *
- * Better Auth turns a failed look-up of a session into "no session" (401), which would sign people
- * out over an outage. Only the connection knows better.
+ * Better Auth treats a failed look-up of a session as "no session" (401), which would sign people
+ * out during an outage.
  */
 export async function watchDatabase<T>(
   work: () => Promise<T>,
@@ -105,7 +108,10 @@ export async function watchDatabase<T>(
   return [result, state.failure];
 }
 
-/** The part of a pool that Better Auth's query builder uses, reporting failures to the watcher. */
+/**
+ * Return the part of a pool that Better Auth's query builder uses. It reports failures to
+ * `watchDatabase`.
+ */
 export function watchedPool(pool: Pick<Connections, "connect" | "end">) {
   return {
     end: () => pool.end(),
@@ -119,5 +125,5 @@ export function watchedPool(pool: Pick<Connections, "connect" | "end">) {
   };
 }
 
-/** What Better Auth may be given. */
+/** The databases that Better Auth accepts. */
 export type Database = Pool | ReturnType<typeof watchedPool>;

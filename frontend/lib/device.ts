@@ -1,4 +1,4 @@
-/** The first that occurs is meant: most browsers name others too, to be taken for them. */
+/** In order of precedence: most browsers also name others, for compatibility. */
 const BROWSERS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bEdg(?:e|A|iOS)?\//, "Edge"],
   [/\b(?:OPR|OPT)\//, "Opera"],
@@ -19,20 +19,23 @@ const SYSTEMS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bLinux\b/, "Linux"],
 ];
 
-/** A real one has some 200 characters. Of one made to be slow, no more than this is searched. */
-const LONGEST = 512;
+/**
+ * A real User-Agent has about 200 characters. The limit bounds the time that a hostile one can
+ * take.
+ */
+const MAX_LENGTH = 512;
 
-const find = (list: typeof BROWSERS, text: string) =>
+const firstMatch = (list: typeof BROWSERS, text: string) =>
   list.find(([pattern]) => pattern.test(text))?.[1];
 
 /**
- * A browser in words, such as "Firefox on Windows", as far as its User-Agent tells the truth. A program
- * is called what it calls itself.
+ * Return a readable name such as "Firefox on Windows" for a User-Agent. A program has the name that
+ * it gives itself.
  */
 export function describeDevice(userAgent: string | null): string {
-  const text = userAgent?.slice(0, LONGEST) ?? "";
-  const browser = find(BROWSERS, text);
-  const system = find(SYSTEMS, text);
+  const text = userAgent?.slice(0, MAX_LENGTH) ?? "";
+  const browser = firstMatch(BROWSERS, text);
+  const system = firstMatch(SYSTEMS, text);
   if (browser) return system ? `${browser} on ${system}` : browser;
   if (system) return `A browser on ${system}`;
   const program = /^[\w.-]{1,40}(?=\/|$)/.exec(text)?.[0];

@@ -3,28 +3,27 @@ import { createAuthEndpoint, sensitiveSessionMiddleware } from "better-auth/api"
 import { DatabaseError } from "pg";
 import * as z from "zod";
 import {
+  badRequest,
+  consumeLink,
   createLink,
   digest,
-  LINK_LIFE,
-  linksOf,
+  LINK_LIFETIME_MS,
+  linksFilter,
   type MailLater,
-  refused,
-  spendLink,
 } from "./mailed-links";
-import { member } from "./own-sessions";
+import { readMember } from "./own-sessions";
 
-/** Links that somebody may ask for within the life of one. */
-const MOST_LINKS = 5;
+/** The links that a person may request within the lifetime of one. */
+const MAX_LINKS = 5;
 
 const UNIQUE_VIOLATION = "23505";
 
 /**
- * `POST /request-email`: mails a link to an address that shall be one's own. To the one that the
- * account has already it is sent for the asking; another one costs the password. Nobody learns whether
- * there is an account with that address.
+ * `POST /request-email`: mail a link that confirms an address. For a new address the password is
+ * required. The response does not tell whether the address has an account.
  *
- * Body: `email`, `password`. 400 with `INVALID_EMAIL` or `INVALID_PASSWORD`; 401 without a session; 429
- * after five links in an hour.
+ * Body: `email`, `password`. 400 with `INVALID_EMAIL` or `INVALID_PASSWORD`; 401 without a session;
+ * 429 after five links in an hour.
  */
 function requestEmail(baseUrl: string, mailLater: MailLater) {
   return createAuthEndpoint(
@@ -33,21 +32,21 @@ function requestEmail(baseUrl: string, mailLater: MailLater) {
     async (ctx) => {
       const { adapter, internalAdapter, password } = ctx.context;
       const { user } = ctx.context.session;
-      const wanted = z.email().max(255).toLowerCase().safeParse(member(ctx.body, "email"));
-      if (!wanted.success) throw refused("INVALID_EMAIL");
+      const wanted = z.email().max(255).toLowerCase().safeParse(readMember(ctx.body, "email"));
+      if (!wanted.success) throw badRequest("INVALID_EMAIL");
       const known = (await internalAdapter.findCredentialAccount(user.id))?.password;
-      if (!known) throw refused("INVALID_PASSWORD");
+      if (!known) throw badRequest("INVALID_PASSWORD");
       if (wanted.data !== user.email) {
-        const given = member(ctx.body, "password");
+        const given = readMember(ctx.body, "password");
         const isText =
           typeof given === "string" && given.length <= password.config.maxPasswordLength;
         const isRight = isText && (await password.verify({ hash: known, password: given }));
-        if (!isRight) throw refused("INVALID_PASSWORD");
+        if (!isRight) throw badRequest("INVALID_PASSWORD");
       }
-      const { model, where } = linksOf(user.id, "email");
-      const since = new Date(Date.now() - LINK_LIFE);
-      const lately = { field: "createdAt", operator: "gt" as const, value: since };
-      if ((await adapter.count({ model, where: [...where, lately] })) >= MOST_LINKS) {
+      const { model, where } = linksFilter(user.id, "email");
+      const since = new Date(Date.now() - LINK_LIFETIME_MS);
+      const isRecent = { field: "createdAt", operator: "gt" as const, value: since };
+      if ((await adapter.count({ model, where: [...where, isRecent] })) >= MAX_LINKS) {
         throw new APIError("TOO_MANY_REQUESTS");
       }
       const token = await createLink(ctx.context, {
@@ -57,11 +56,12 @@ function requestEmail(baseUrl: string, mailLater: MailLater) {
         password: digest(known),
         to: wanted.data,
       });
-      // By their address and not by their name, which is whatever they want a stranger to read.
+      // The mail names the sender's address, not the name: a name could contain any message to a
+      // stranger.
       mailLater("confirm address", wanted.data, "Confirm your address", () => [
-        `Whoever signs in to Bearer Tasks as ${user.email} says that this address is theirs. If that is you, open this link within an hour:`,
+        `Someone who signs in to Bearer Tasks as ${user.email} asked to use this email address. If this was you, open this link within one hour:`,
         `${baseUrl}/confirm-email?${new URLSearchParams({ token })}`,
-        "If it is not, do nothing.",
+        "If it was not you, ignore this email.",
       ]);
       return ctx.json({ status: true });
     },
@@ -69,23 +69,24 @@ function requestEmail(baseUrl: string, mailLater: MailLater) {
 }
 
 /**
- * `POST /confirm-email`: the address that a link was sent to is the account's from then on. Each link
- * works once, and only while the account has the address and the password that it had when the link
- * was asked for: who changes a password because somebody else knew it ends that one's links, too.
+ * `POST /confirm-email`: make the address that the link was sent to the account's address. A link
+ * works once, and only while the account still has the address and the password that it had when
+ * the link was requested. So changing a stolen password also invalidates the thief's links.
  *
- * Body: `token`. 400 with `INVALID_TOKEN`, or `USER_ALREADY_EXISTS` when somebody else has the address.
+ * Body: `token`. 400 with `INVALID_TOKEN`, or `USER_ALREADY_EXISTS` if another account has the
+ * address.
  */
 const confirmEmail = (mailLater: MailLater) =>
   createAuthEndpoint("/confirm-email", { method: "POST" }, async (ctx) => {
     const { adapter, internalAdapter } = ctx.context;
-    const { userId, address, password, to } = await spendLink(
+    const { userId, address, password, to } = await consumeLink(
       ctx.context,
       "email",
-      member(ctx.body, "token"),
+      readMember(ctx.body, "token"),
     );
     const account = await internalAdapter.findCredentialAccount(userId);
     const known = account?.password;
-    if (!(known && to) || digest(known) !== password) throw refused("INVALID_TOKEN");
+    if (!(known && to) || digest(known) !== password) throw badRequest("INVALID_TOKEN");
     const unchanged = [
       { field: "id", value: account.id },
       { field: "password", value: known },
@@ -96,32 +97,33 @@ const confirmEmail = (mailLater: MailLater) =>
     ];
     const update = { email: to, emailVerified: true };
     try {
-      await adapter.transaction(async (together) => {
-        // Holds the password as it is until the address is written: a reset waits, and finds another one.
+      await adapter.transaction(async (transaction) => {
+        // Locks the row with the password until the address is written. A concurrent reset waits
+        // and then finds another address.
         const same = { password: known };
-        const held = await together.updateMany({
+        const held = await transaction.updateMany({
           model: "account",
           where: unchanged,
           update: same,
         });
         const written =
-          held && (await together.updateMany({ model: "user", where: holder, update }));
-        if (!written) throw refused("INVALID_TOKEN");
+          held && (await transaction.updateMany({ model: "user", where: holder, update }));
+        if (!written) throw badRequest("INVALID_TOKEN");
       });
     } catch (error) {
       if (!(error instanceof DatabaseError && error.code === UNIQUE_VIOLATION)) throw error;
-      throw refused("USER_ALREADY_EXISTS");
+      throw badRequest("USER_ALREADY_EXISTS");
     }
     if (address !== to) {
       mailLater("address changed", address, "Your address was changed", () => [
-        "You sign in to Bearer Tasks with another address from now on.",
-        "If it was not you, somebody else knows your password: tell whoever runs this app.",
+        "From now on you sign in to Bearer Tasks with another address.",
+        "If it was not you, somebody else knows your password: contact the administrator of this app.",
       ]);
     }
     return ctx.json({ status: true });
   });
 
-/** One's e-mail address, confirmed and changed by a link that is sent to it. */
+/** Confirm and change the email address by a mailed link. */
 export function emailChange(baseUrl: string, mailLater: MailLater) {
   return {
     id: "email-change",

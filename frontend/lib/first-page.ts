@@ -1,21 +1,21 @@
 import { headers } from "next/headers";
 import { Client, fetchExchange, mapExchange } from "urql";
 import type { Task } from "@/components/tasks/task";
-import { questionOf, type View } from "@/components/tasks/view";
+import { toQueryVariables, type View } from "@/components/tasks/view";
 import { FirstPageDocument } from "@/gql/graphql";
 import { getAuth } from "./auth";
 import { config } from "./config";
-import { withItsHash } from "./graphql";
+import { withDocumentHash } from "./graphql";
 import { reasonOf } from "./reason";
 
-/** More than a tall screen shows; the browser reads the rest. */
+/** More tasks than a tall screen shows. The browser reads the rest. */
 const FIRST = 50;
-/** A page without tasks that the browser then fills is better than one that waits longer. */
+/** After this the page is sent without tasks, and the browser reads them. */
 const TIMEOUT_MS = 2_000;
 
 /**
- * The first tasks of a view, for whoever the request's session is; null when the API does not answer
- * in time. The token stays on the server.
+ * Return the first tasks of a view for the person of the current request; null if the API does not
+ * answer in time. The token stays on the server.
  */
 export async function firstPage(view: View, today: string): Promise<readonly Task[] | null> {
   const { graphqlUrl } = config();
@@ -24,19 +24,19 @@ export async function firstPage(view: View, today: string): Promise<readonly Tas
     const client = new Client({
       url: graphqlUrl,
       preferGetMethod: false,
-      exchanges: [mapExchange({ onOperation: withItsHash }), fetchExchange],
+      exchanges: [mapExchange({ onOperation: withDocumentHash }), fetchExchange],
       fetchOptions: () => ({
         headers: { authorization: `Bearer ${token}` },
         cache: "no-store",
         signal: AbortSignal.timeout(TIMEOUT_MS),
       }),
     });
-    const variables = { first: FIRST, ...questionOf(view, today) };
+    const variables = { first: FIRST, ...toQueryVariables(view, today) };
     const { data, error } = await client.query(FirstPageDocument, variables).toPromise();
     if (data) return data.tasks.nodes;
     throw error ?? new Error("no data");
   } catch (error) {
-    console.error(`frontend: a page goes out without its tasks (${reasonOf(error)})`);
+    console.error(`frontend: a page was sent without its tasks (${reasonOf(error)})`);
     return null;
   }
 }

@@ -9,14 +9,16 @@ import {
 import { type AccessToken, SessionOverError, TokenUnavailableError } from "./access-token";
 import { authorizedFetch } from "./authorized-fetch";
 import { retryAfterOf } from "./backoff";
+import { APP_ERROR, NO_ANSWER } from "./messages";
 import type { SignedOutReason } from "./next-path";
 import { UnreachableError } from "./reach";
 
 /**
- * What the API says, and two findings of this side: `UNREACHABLE` when no whole answer came, `FAULT`
- * when this app itself failed before it asked, or a browser that lacks something.
+ * The API's error codes, and three of our own: `UNREACHABLE` when there was no complete response,
+ * `FAULT` when this app failed or the browser lacks something, and `UNEXPECTED` for any other
+ * error.
  */
-export type FailureCode =
+type FailureCode =
   | "UNAUTHENTICATED"
   | "NOT_FOUND"
   | "BAD_USER_INPUT"
@@ -45,64 +47,68 @@ function isUnauthenticated(error: CombinedError): boolean {
 export function failureCode(error: CombinedError): FailureCode {
   const { networkError, response } = error;
   if (networkError instanceof SessionOverError) return "UNAUTHENTICATED";
-  if (networkError instanceof TokenUnavailableError) return withoutCode(networkError.status);
+  if (networkError instanceof TokenUnavailableError) return codeOfStatus(networkError.status);
   if (networkError instanceof UnreachableError) return "UNREACHABLE";
   const code = error.graphQLErrors[0]?.extensions.code;
   if (isCode(code)) return code;
   if (!networkError) return "UNEXPECTED";
-  // A proxy's own page, or an answer that was cut off; without a response nothing was asked.
-  return isResponse(response) ? withoutCode(response.status) : "FAULT";
+  // An error page of a proxy, or a response that was cut off. Without a response nothing was sent.
+  return isResponse(response) ? codeOfStatus(response.status) : "FAULT";
 }
 
 const isResponse = (response: unknown): response is Response => response instanceof Object;
 
-/** What a status says without a code beside it; undefined and 200 are no whole answer. */
-function withoutCode(status: number | undefined): FailureCode {
+/**
+ * Return the code for a status without an error code. An undefined or a 200 is no complete
+ * response.
+ */
+function codeOfStatus(status: number | undefined): FailureCode {
   if (status === undefined || status < 300) return "UNREACHABLE";
   if (status === 429) return "RATE_LIMITED";
   return status === 408 || status >= 500 ? "UNAVAILABLE" : "UNEXPECTED";
 }
 
-/** Whether the server may do the same later: it has not refused it. */
+/** Whether the server may accept the same request later. */
 export function isOutage(error: CombinedError): boolean {
   return ["UNREACHABLE", "UNAVAILABLE", "RATE_LIMITED", "FAULT"].includes(failureCode(error));
 }
 
-/** Return the milliseconds that the server asks to wait, if it does. */
+/** Return the milliseconds that the server asks to wait, or null. */
 export function retryAfterIn({ networkError, response }: CombinedError): number | null {
   if (networkError instanceof TokenUnavailableError) return networkError.retryAfter;
   return isResponse(response) ? retryAfterOf(response) : null;
 }
 
-/** The failure in words for the person who met it. */
-export function explain(error: CombinedError): string {
+/** Return a sentence for the person, with what to do next. */
+export function apiErrorMessage(error: CombinedError): string {
   switch (failureCode(error)) {
     case "UNREACHABLE":
-      return "No answer from the server. Check your connection and try again.";
+      return NO_ANSWER;
     case "UNAVAILABLE":
       return "The server is not ready right now. Try again in a moment.";
     case "RATE_LIMITED":
-      return "That was a lot at once. Wait a moment and try again.";
+      return "Too many requests. Wait a moment and try again.";
     case "FAULT":
-      return "Something went wrong in this app. Reload the page, or try another browser.";
+      return APP_ERROR;
     case "NOT_FOUND":
       return "This task no longer exists.";
     case "CONFLICT":
-      return "This task was changed elsewhere.";
+      return "This task was changed elsewhere. Try again.";
     case "BAD_USER_INPUT":
       return error.graphQLErrors[0]?.message ?? "The server did not accept this.";
     case "UNAUTHENTICATED":
-      return "You are signed out.";
+      return "You are signed out. Sign in again.";
     case "UNEXPECTED":
       return "Something went wrong on the server. Try again.";
   }
 }
 
 /**
- * With the hash that codegen wrote beside a document of ours, by which an API that trusts these alone
- * knows it. The text goes along (urql calls that a miss): one that does not needs no second request.
+ * Return the operation with its hash from codegen, by which an API that accepts only trusted
+ * documents identifies it. The text is sent as well (urql calls that a miss), so that other APIs
+ * need no second request.
  */
-export function withItsHash(operation: Operation): Operation {
+export function withDocumentHash(operation: Operation): Operation {
   const meta = "__meta__" in operation.query ? operation.query.__meta__ : undefined;
   const hash = meta instanceof Object && "hash" in meta ? meta.hash : undefined;
   if (typeof hash !== "string") return operation;
@@ -112,9 +118,9 @@ export function withItsHash(operation: Operation): Operation {
 }
 
 /**
- * A client for one person. Keeps nothing of what it fetched: what the list shows, the list holds.
+ * Create a client for one person. It has no cache: the task store keeps the tasks.
  *
- * @param onSignedOut called when the session is over, or the API refuses a token that is fresh.
+ * @param onSignedOut called when the session has ended or the API rejects a fresh token.
  */
 export function createClient(
   apiUrl: string,
@@ -127,7 +133,7 @@ export function createClient(
     fetch: authorizedFetch(accessToken),
     exchanges: [
       mapExchange({
-        onOperation: withItsHash,
+        onOperation: withDocumentHash,
         onError: (error) => {
           if (failureCode(error) === "FAULT") console.error(error.networkError ?? error);
           if (error.networkError instanceof SessionOverError) onSignedOut("session-over");

@@ -1,38 +1,39 @@
 /*
- * The browser's history, with an entry for each modal dialog that is open. So Back closes the dialog, as
- * people expect on a phone, and the page stays where it is.
+ * The browser's history, with an entry for each open modal dialog. So Back closes the dialog, as
+ * people expect on a phone, and the page stays.
  *
- * A dialog that is closed in another way leaves its entry behind: going back at once would race with
- * the page that the dialog led to. The next dialog or view takes the entry over, and Back skips it.
+ * A dialog that is closed in another way leaves its entry in the history, because going back at
+ * once would race with the page that the dialog opened. The next dialog or view reuses the entry,
+ * and Back skips it.
  */
 
 type Close = () => void;
 
-/** What closes each open dialog, the topmost last. */
+/** The functions that close the open dialogs, the topmost last. */
 const open: Close[] = [];
 
 /** Return how many dialogs were open when the current entry was made. */
-const depthHere = (): number => Number(window.history.state?.dialogs ?? 0);
+const currentDepth = (): number => Number(window.history.state?.dialogs ?? 0);
 
 let depth = 0;
 
 function onPopState() {
   const before = depth;
-  depth = depthHere();
+  depth = currentDepth();
   if (depth >= before) return; // Forward, or from one view to another.
   if (open.length > depth) for (const close of open.slice(depth).reverse()) close();
   else window.history.back(); // The dialog of that entry is closed already.
 }
 
 if (typeof window !== "undefined") {
-  depth = depthHere();
+  depth = currentDepth();
   window.addEventListener("popstate", onPopState);
 }
 
 /** Make Back call `close`, until the returned function says that the dialog is closed. */
 export function closeOnBack(close: Close): Close {
   open.push(close);
-  depth = depthHere();
+  depth = currentDepth();
   if (depth < open.length) {
     depth = open.length;
     window.history.pushState({ ...window.history.state, dialogs: depth }, "");
@@ -41,13 +42,13 @@ export function closeOnBack(close: Close): Close {
 }
 
 /**
- * Change the address without asking the server for it.
+ * Change the address without a request to the server.
  *
- * @param isStep whether Back shall lead to where the person is now.
+ * @param isStep whether Back returns to the current address.
  */
 export function goTo(path: string, isStep: boolean): void {
-  if (!isStep) window.history.replaceState({ dialogs: depthHere() }, "", path);
-  else if (depthHere() > 0) window.history.replaceState(null, "", path);
+  if (!isStep) window.history.replaceState({ dialogs: currentDepth() }, "", path);
+  else if (currentDepth() > 0) window.history.replaceState(null, "", path);
   else window.history.pushState(null, "", path);
-  depth = depthHere();
+  depth = currentDepth();
 }

@@ -5,12 +5,15 @@ import { SignJWT } from "jose";
 import type { Config, TokenAlgorithm } from "./config";
 import type { Database } from "./database";
 
-/** 32 bytes for one purpose alone, the same as the API derives (HKDF-SHA256, RFC 5869). */
+/** Derive 32 bytes for one purpose, as the API does (HKDF-SHA256, RFC 5869). */
 export function deriveKey(secret: string, purpose: string): Uint8Array {
   return new Uint8Array(hkdfSync("sha256", secret, "", purpose, 32));
 }
 
-/** Better Auth's `GET /token`, and `GET /jwks` for as long as there are tokens under a key set. */
+/**
+ * Return the plugin for `GET /token`, and for `GET /jwks` while there are tokens signed with a key
+ * set.
+ */
 export function accessTokens(config: Config, database: Database) {
   const ofKeySet = config.tokenSigning === "key-set";
   const plugin = jwt({
@@ -18,8 +21,8 @@ export function accessTokens(config: Config, database: Database) {
     ...(ofKeySet ? keySet(config, database) : sharedSecret(config)),
   });
   if (ofKeySet) return plugin;
-  // An API that starts after signing went back to the secret must still be able to fetch them.
-  const { getJwks } = jwt(formerKeySet(config)).endpoints;
+  // An API that starts after a change from a key set to the secret still has to fetch the keys.
+  const { getJwks } = jwt(previousKeySet(config)).endpoints;
   return { ...plugin, endpoints: { ...plugin.endpoints, getJwks } };
 }
 
@@ -38,13 +41,13 @@ function claims({ issuer, audience, accessTokenMaxAge }: Config) {
 }
 
 /**
- * HS256 under a key derived from the secret. Not under the secret itself: Better Auth signs its own
- * e-mail tokens with that, and would take an access token for one of them.
+ * Sign with HS256 and a key derived from the secret. Better Auth signs its email tokens with the
+ * secret itself and would accept an access token as one of them.
  */
 function sharedSecret(config: Config): JwtOptions {
   const key = deriveKey(config.secret, "bearer-tasks/access-token/v1");
   return {
-    // `sign` is only allowed beside a remote key set. None is asked for: the key is shared.
+    // Better Auth allows `sign` only with a remote key set. The URL is never requested.
     jwks: { remoteUrl: "http://unused.invalid/jwks", keyPairConfig: { alg: "EdDSA" } },
     jwt: {
       ...claims(config),
@@ -61,28 +64,31 @@ const KEY_PAIRS = {
   PS256: { alg: "PS256", modulusLength: 2048 },
 } as const satisfies Record<TokenAlgorithm, object>;
 
-// An arbitrary number, the same in every process; the migrations lock under another.
+// An arbitrary number, the same in every process. The migrations use another one.
 const LOCK = "7238619340925514";
-/** No key lives so long that there are more. */
-const MOST_KEYS = 1000;
+/** More keys than there can be. */
+const MAX_KEYS = 1000;
 
-/** Seconds that a key is served after it signed last: as long as a token, and clocks that differ. */
+/**
+ * Return the seconds that a key is served after its last signature: the lifetime of a token, and a
+ * margin for clock differences.
+ */
 const gracePeriodOf = ({ accessTokenMaxAge }: Config) => accessTokenMaxAge + 120;
 
-const everyKey = (ctx: GenericEndpointContext): Promise<Jwk[]> =>
+const allKeys = (ctx: GenericEndpointContext): Promise<Jwk[]> =>
   ctx.context.adapter.findMany<Jwk>({
     model: "jwks",
-    limit: MOST_KEYS,
+    limit: MAX_KEYS,
     sortBy: { field: "createdAt", direction: "desc" },
   });
 
-/** The key pairs that signed before the secret did, if any: served, and never made. */
-function formerKeySet(config: Config): JwtOptions {
+/** Serve the key pairs that signed before the secret did, and create none. */
+function previousKeySet(config: Config): JwtOptions {
   return {
     jwks: { gracePeriod: gracePeriodOf(config) },
     adapter: {
       getJwks: async (ctx) => {
-        const keys = await everyKey(ctx);
+        const keys = await allKeys(ctx);
         if (keys.length === 0) throw new APIError("NOT_FOUND");
         return keys;
       },
@@ -91,26 +97,29 @@ function formerKeySet(config: Config): JwtOptions {
 }
 
 /**
- * Key pairs in the table `jwks`, the private halves encrypted under the secret.
+ * Use key pairs in the table `jwks`, with the private keys encrypted with the secret.
  *
- * Better Auth makes a key when it finds none to sign with: twenty requests that find none make twenty,
- * and the API meets each in a token before it could have fetched it. Here a key is made a while before
- * the one in use ends, by one process alone, and signs once it has been served for that while.
+ * Better Auth creates a key when there is none to sign with: twenty concurrent requests create
+ * twenty, and the API sees each in a token before it can fetch it. Here one process creates a key
+ * some time before the current one expires, and the key signs only after it was served for that
+ * time.
  */
 function keySet(config: Config, database: Database): JwtOptions {
   const alg = config.tokenAlgorithm;
-  /** Milliseconds that a key is served before it signs. */
-  const ahead = Math.min(600, config.keyRotation / 2) * 1000;
+  /** The milliseconds that a key is served before it signs. */
+  const publishAhead = Math.min(600, config.keyRotation / 2) * 1000;
   const gracePeriod = gracePeriodOf(config);
 
   const liveKeys = (keys: Jwk[], at: number) =>
     keys.filter((key) => key.alg === alg && key.expiresAt && key.expiresAt.getTime() > at);
 
-  /** The newest that everybody may know by now, or whichever has been known the longest. */
+  /**
+   * Return the newest key that was served long enough, or else the one that was served the longest.
+   */
   function keyInUse(keys: Jwk[]): Jwk | undefined {
     const now = Date.now();
     const live = liveKeys(keys, now);
-    return live.find((key) => key.createdAt.getTime() <= now - ahead) ?? live.at(-1);
+    return live.find((key) => key.createdAt.getTime() <= now - publishAhead) ?? live.at(-1);
   }
 
   let making: Promise<unknown> | undefined;
@@ -121,18 +130,19 @@ function keySet(config: Config, database: Database): JwtOptions {
     await making;
   }
 
-  /** Keeps the key unless another process was faster, and forgets those that no token needs. */
+  /** Store the key, unless another process was faster, and delete the keys that no token needs. */
   async function keepKey(key: Omit<Jwk, "id">, ctx: GenericEndpointContext): Promise<Jwk> {
     const client = await database.connect();
     let broken = true;
     try {
       await client.query("BEGIN");
       await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
-      let kept = keyInUse(liveKeys(await everyKey(ctx), Date.now() + ahead));
+      let kept = keyInUse(liveKeys(await allKeys(ctx), Date.now() + publishAhead));
       if (!kept) {
         const forgotten = new Date(Date.now() - gracePeriod * 1000);
         await client.query(`DELETE FROM public.jwks WHERE "expiresAt" < $1`, [forgotten]);
-        // Committed at once, on a connection of its own: whoever has the lock next must find it.
+        // This uses its own connection and commits at once, so that the next holder of the lock
+        // finds the key.
         kept = await ctx.context.adapter.create<Omit<Jwk, "id">, Jwk>({ model: "jwks", data: key });
       }
       await client.query("COMMIT");
@@ -146,16 +156,16 @@ function keySet(config: Config, database: Database): JwtOptions {
   const options: JwtOptions = {
     jwks: {
       keyPairConfig: KEY_PAIRS[alg],
-      rotationInterval: config.keyRotation + ahead / 1000,
+      rotationInterval: config.keyRotation + publishAhead / 1000,
       gracePeriod,
     },
     jwt: claims(config),
     adapter: {
       getJwks: async (ctx) => {
-        let keys = await everyKey(ctx);
-        if (liveKeys(keys, Date.now() + ahead).length === 0) {
+        let keys = await allKeys(ctx);
+        if (liveKeys(keys, Date.now() + publishAhead).length === 0) {
           await makeKey(ctx);
-          keys = await everyKey(ctx);
+          keys = await allKeys(ctx);
         }
         if (ctx.path === "/jwks") return keys;
         const key = keyInUse(keys);

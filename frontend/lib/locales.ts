@@ -1,6 +1,6 @@
 /**
- * Return the person's languages as the browser says them, the preferred one first, without those that
- * `Intl` would throw on: Chromium may say `en-US@posix`.
+ * Return the person's languages in order of preference, without tags that `Intl` rejects: Chromium
+ * may report `en-US@posix`.
  */
 export function locales(): string[] {
   return navigator.languages.filter((tag) => {

@@ -1,32 +1,37 @@
 const LEVELS = ["log", "info", "warn", "error"] as const;
-type Write = (...said: unknown[]) => void;
+type Write = (...args: unknown[]) => void;
 
 const SECOND_MS = 1000;
-/** Kinds of lines that are told apart within a second; any others share one limit. */
-const MOST_KINDS = 50;
-const LONGEST_KIND = 80;
+/** The number of kinds that are counted separately within a second. Others share one limit. */
+const MAX_KINDS = 50;
+const MAX_KIND_LENGTH = 80;
 
 /**
- * What a line has in common with others that differ in what was asked for: its words up to a quotation
- * mark or a bracket, without names, addresses and numbers.
+ * Return the kind of a line: its words up to a quotation mark or a bracket, without names,
+ * addresses and numbers. Lines of one kind differ only in the data of a request.
  */
-function kindOf(said: readonly unknown[]): string {
-  const words = said.map((part) => (part instanceof Error ? `${part.name} ${part.message}` : part));
+function kindOf(parts: readonly unknown[]): string {
+  const words = parts.map((part) =>
+    part instanceof Error ? `${part.name} ${part.message}` : part,
+  );
   const [line = ""] = words.join(" ").trimStart().split("\n");
   return line
     .replace(/["'`([{].*/, "")
     .replace(/\S*[\d@/\\]\S*/g, "")
-    .slice(0, LONGEST_KIND);
+    .slice(0, MAX_KIND_LENGTH);
 }
 
-/** Says of each line how many of its kind were left out before it; null when it is left out itself. */
+/**
+ * Return a function that counts a line. It returns how many lines of the kind were left out before,
+ * or null if this line is left out.
+ */
 function counter(clock: () => number) {
   const kinds = new Map<string, { since: number; leftOut: number }>();
 
   function known(own: string, now: number): string {
-    if (kinds.has(own) || kinds.size < MOST_KINDS) return own;
+    if (kinds.has(own) || kinds.size < MAX_KINDS) return own;
     for (const [kind, { since }] of kinds) if (now >= since + SECOND_MS) kinds.delete(kind);
-    return kinds.size < MOST_KINDS ? own : "others";
+    return kinds.size < MAX_KINDS ? own : "others";
   }
 
   return (own: string): number | null => {
@@ -43,23 +48,23 @@ function counter(clock: () => number) {
 }
 
 /**
- * Limits what is written to one line of a kind in a second; the next one says how many were left out.
- * A line may be an error with its stack.
+ * Limit a log function to one line of each kind per second. The next line says how many were left
+ * out. A line may be an error with its stack.
  */
 export function limiter(clock: () => number = Date.now): (write: Write) => Write {
   const count = counter(clock);
   return (write) =>
-    (...said) => {
-      const leftOut = count(kindOf(said));
+    (...args) => {
+      const leftOut = count(kindOf(args));
       if (leftOut === null) return;
-      if (leftOut > 0) write(...said, `(and ${leftOut} like it before)`);
-      else write(...said);
+      if (leftOut > 0) write(...args, `(and ${leftOut} like it before)`);
+      else write(...args);
     };
 }
 
 /**
- * Limits the console of this process: what any stranger can cause must not fill a log, whether this
- * app, Better Auth or Next writes it.
+ * Limit the console of this process, so that no stranger can fill the log, whether this app, Better
+ * Auth or Next writes the lines.
  */
 export function limitConsole(): void {
   const limited = limiter();

@@ -3,11 +3,11 @@ import type { ClientBase } from "pg";
 import type { Database } from "./database";
 
 /**
- * Each recipient has 3 mails of a kind, and gets one back every hour: at most 26 in a day. There is no
- * smaller limit for a day, since a stranger who asks for somebody's links must not be able to use it
- * up: a link works for an hour, so that the person who needs one always has one, or gets one.
+ * Each recipient may get 3 mails of a kind, and one more every hour: at most 26 in a day. There is
+ * no smaller daily limit, because a stranger who requests links for somebody could use it up. As a
+ * link works for an hour, the person always has a valid link or can get one.
  *
- * `full_at` is when all 3 are there again.
+ * `full_at` is the time at which all 3 mails are available again.
  */
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS public.mail_limit (
@@ -19,7 +19,7 @@ const SCHEMA = [
   `CREATE INDEX IF NOT EXISTS mail_limit_full ON public.mail_limit (full_at)`,
 ];
 
-const TAKE = `
+const CONSUME = `
   INSERT INTO public.mail_limit (recipient, full_at) VALUES ($1, now() + interval '1 hour')
   ON CONFLICT (recipient) DO UPDATE
     SET full_at = greatest(mail_limit.full_at, now()) + interval '1 hour'
@@ -30,14 +30,14 @@ const FORGET = `
     SELECT recipient FROM public.mail_limit WHERE full_at < now() FOR UPDATE SKIP LOCKED
   )`;
 
-/** Makes the table. Changes nothing when it is there. */
+/** Create the table, if it does not exist. */
 export async function prepareMailLimit(client: ClientBase): Promise<void> {
   for (const statement of SCHEMA) await client.query(statement);
 }
 
 /**
- * The mailbox that an address leads to, as most mail servers have it: without its case, without what
- * follows a `+`, and at Gmail without dots.
+ * Return the mailbox of an address, as most mail servers read it: case-insensitive, without a
+ * suffix after `+`, and at Gmail without dots.
  */
 export function mailboxOf(address: string): string {
   const at = address.lastIndexOf("@");
@@ -48,10 +48,10 @@ export function mailboxOf(address: string): string {
 }
 
 /**
- * Takes one mail of this kind from what the recipient may still get, for all processes on this
- * database, and returns whether there was one. Addresses are stored as hashes under `key` alone.
+ * Take one mail of a kind from the recipient's quota, which all processes on this database share.
+ * Returns false if none is left. Addresses are stored only as hashes with `key`.
  */
-export async function takeMail(
+export async function consumeMailQuota(
   database: Database,
   key: Uint8Array,
   kind: string,
@@ -64,7 +64,7 @@ export async function takeMail(
   let broken = true;
   try {
     await client.query(FORGET, []);
-    const taken = await client.query(TAKE, [recipient]);
+    const taken = await client.query(CONSUME, [recipient]);
     broken = false;
     return taken.rowCount === 1;
   } finally {

@@ -1,19 +1,18 @@
 import { createTransport, type Transporter } from "nodemailer";
 import { config } from "./config";
 
-export type Mail = { to: string; subject: string; text: string };
+type Mail = { to: string; subject: string; text: string };
 
 const RULE = "-".repeat(72);
-/** For each step of the way to the mail server. */
+/** For each step of the connection to the mail server. */
 const TIMEOUT_MS = 10_000;
 
 let transport: Transporter | undefined;
 
 /**
- * Sends a mail through `SMTP_URL`. Without one it is printed where this server runs, for the developer
- * to read.
+ * Send a mail through `SMTP_URL`. Without it, print the mail to this server's log.
  *
- * @throws when the mail server does not take it.
+ * @throws if the mail server does not accept it.
  */
 export async function sendMail(mail: Mail): Promise<void> {
   const { smtpUrl, mailFrom } = config();

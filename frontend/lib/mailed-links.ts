@@ -4,19 +4,19 @@ import * as z from "zod";
 import type { Database } from "./database";
 import { deriveKey } from "./keys";
 import { sendMail } from "./mail";
-import { takeMail } from "./mail-limit";
+import { consumeMailQuota } from "./mail-limit";
 
-/** Milliseconds that a link works. */
-export const LINK_LIFE = 60 * 60_000;
+/** The milliseconds that a link works. */
+export const LINK_LIFETIME_MS = 60 * 60_000;
 
-/** What a link is for, and whose it is: the account with this id, while this is its address. */
+/** What a link does, and for which account. It works only while the account has this address. */
 const Link = z.object({
   userId: z.string(),
   purpose: z.enum(["password", "email"]),
   address: z.string(),
-  /** The digest of the password's hash while which it is good; null when any will do. */
+  /** The digest of the password hash that the account must still have; null if any will do. */
   password: z.string().nullable(),
-  /** For a new address: which. */
+  /** The new address of the account, for a link that changes it. */
   to: z.string().nullable(),
 });
 
@@ -26,24 +26,24 @@ type Adapter = Pick<AuthContext["internalAdapter"], "findVerificationValue">;
 
 export const digest = (text: string) => createHash("sha256").update(text).digest("base64url");
 
-/** Whoever reads the database finds no link in it. */
+/** The database stores only a digest of the token, so that its content makes no links. */
 const identifierOf = (purpose: Purpose, token: string) => `link:${purpose}:${digest(token)}`;
 
-export const refused = (code: string) => new APIError("BAD_REQUEST", { code });
+export const badRequest = (code: string) => new APIError("BAD_REQUEST", { code });
 
-/** The token of a new link. It is nothing but chance: no secret of this app makes one. */
+/** Create a link and return its token. The token is random, not derived from a secret. */
 export async function createLink({ internalAdapter }: AuthContext, link: Link): Promise<string> {
   const token = randomBytes(24).toString("base64url");
   await internalAdapter.createVerificationValue({
     identifier: identifierOf(link.purpose, token),
     value: JSON.stringify(link),
-    expiresAt: new Date(Date.now() + LINK_LIFE),
+    expiresAt: new Date(Date.now() + LINK_LIFETIME_MS),
   });
   return token;
 }
 
-/** What a link stands for, if it may still be good. */
-export async function linkOf(
+/** Return what a link does, or null if it does not exist or has expired. */
+export async function findLink(
   internalAdapter: Adapter,
   purpose: Purpose,
   token: string,
@@ -53,39 +53,41 @@ export async function linkOf(
 }
 
 /**
- * The same, once: nobody can use the link after.
+ * Use a link: it does not work again.
  *
- * @throws 400 `INVALID_TOKEN` for what is none, or no longer.
+ * @throws 400 `INVALID_TOKEN` if it does not exist or has expired.
  */
-export async function spendLink(
+export async function consumeLink(
   { internalAdapter }: AuthContext,
   purpose: Purpose,
   token: unknown,
 ): Promise<Link> {
-  if (typeof token !== "string") throw refused("INVALID_TOKEN");
+  if (typeof token !== "string") throw badRequest("INVALID_TOKEN");
   const found = await internalAdapter.consumeVerificationValue(identifierOf(purpose, token));
-  if (!found || found.expiresAt <= new Date()) throw refused("INVALID_TOKEN");
+  if (!found || found.expiresAt <= new Date()) throw badRequest("INVALID_TOKEN");
   return Link.parse(JSON.parse(found.value));
 }
 
-/** Every link of somebody's, or those of one purpose. */
-export function linksOf(userId: string, purpose?: Purpose) {
+/** Return the filter for all links of a person, or for those of one purpose. */
+export function linksFilter(userId: string, purpose?: Purpose) {
   const start = purpose === undefined ? { userId } : { userId, purpose };
   const value = { field: "value", operator: "starts_with" as const };
   return {
     model: "verification",
-    // As JSON.stringify writes the members of a link, in their order.
+    // Matches what JSON.stringify writes for a link, with the members in this order.
     where: [{ ...value, value: JSON.stringify(start).slice(0, -1) }],
   };
 }
 
-/** What a mail is about. Each kind has a limit of its own: a stranger's wishes never use up a warning. */
+/**
+ * The kinds of mails. Each has its own limit, so that requested mails never use up the quota of
+ * warnings.
+ */
 type MailKind = "new password" | "confirm address" | "address changed";
 
 /**
- * Sends a mail of the paragraphs that it is then given, unless its recipient was sent too many of that
- * kind lately. It is not waited for: what becomes of it, and how long that takes, would tell something
- * to whoever asked.
+ * Send a mail with these paragraphs in the background, unless the recipient's quota is used up. The
+ * caller does not wait: the result and its duration would tell whether an account exists.
  */
 export type MailLater = (
   kind: MailKind,
@@ -94,19 +96,23 @@ export type MailLater = (
   paragraphs: () => readonly string[] | Promise<readonly string[]>,
 ) => void;
 
-/** Sends mails within the limits of their recipients, which all processes on this database share. */
-export function mailer(database: Database, secret: string): MailLater {
+/**
+ * Return a function that sends mails within the quotas, which all processes on this database share.
+ */
+export function createMailer(database: Database, secret: string): MailLater {
   const key = deriveKey(secret, "bearer-tasks/mail-limit/v1");
   return (kind, to, subject, paragraphs) => {
     async function send(): Promise<void> {
-      if (!(await takeMail(database, key, kind, to))) {
-        console.info("frontend: a mail was left out, since its recipient had too many lately");
+      if (!(await consumeMailQuota(database, key, kind, to))) {
+        console.info(
+          "frontend: a mail was not sent, because the quota of its recipient is used up",
+        );
         return;
       }
       await sendMail({ to, subject, text: (await paragraphs()).join("\n\n") });
     }
     send().catch((error: unknown) => {
-      console.error("frontend: a mail could not go out:", error);
+      console.error("frontend: a mail could not be sent:", error);
     });
   };
 }

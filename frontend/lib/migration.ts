@@ -9,17 +9,20 @@ import { prepareMailLimit } from "./mail-limit";
 import { prepareOutbox } from "./outbox";
 import { reencryptKeys } from "./secret-rotation";
 
-// An arbitrary number, the same in every process; the API's migrations lock under another.
+// An arbitrary number, the same in every process. The API's migrations use another one.
 const LOCK = "7238619340925513";
 const WAIT_FOR_DATABASE_MS = 30_000;
 const WAIT_FOR_LOCK = "60s";
 
-/** Whether PostgreSQL itself refused: no such role, password or database (SQLSTATE classes 28, 3D). */
+/**
+ * Whether PostgreSQL refused the connection: wrong role, password or database (SQLSTATE classes 28,
+ * 3D).
+ */
 function isRefused(error: unknown): boolean {
   return error instanceof DatabaseError && /^(28|3D)/.test(error.code ?? "");
 }
 
-/** A database may start beside this server: no answer yet is waited for, a refusal is not. */
+/** Connect, and wait for a database that is still starting. A refused connection is not retried. */
 async function connect(pool: Pool): Promise<PoolClient> {
   const deadline = Date.now() + WAIT_FOR_DATABASE_MS;
   for (;;) {
@@ -32,7 +35,9 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
-/** Leaves no key under a secret that may be removed, and has one served before the first token. */
+/**
+ * Encrypt the keys with the current secret again, and create a key before the first token needs it.
+ */
 async function prepareKeys(
   config: Config,
   options: ReturnType<typeof authOptions>,
@@ -45,11 +50,10 @@ async function prepareKeys(
 }
 
 /**
- * Brings Better Auth's tables up to date: its own migrations, the outbox that hangs on them, and the
- * limits of mail, under a lock, since several servers may start at once. They touch nothing but these
- * tables, in the schema `public`.
+ * Migrate the tables: Better Auth's own, the outbox and the mail quotas, all in the schema
+ * `public`. A lock makes this safe when several servers start at once.
  *
- * @throws when the database cannot be reached in 30 seconds or the lock not be had in 60.
+ * @throws if the database is not reachable within 30 seconds or the lock is not free within 60.
  */
 export async function migrate(config: Config): Promise<void> {
   const pool = createPool(config.unpooledDatabaseUrl, { max: 3, query_timeout: 90_000 });
@@ -65,7 +69,8 @@ export async function migrate(config: Config): Promise<void> {
       await prepareMailLimit(lock);
       await prepareKeys(config, options, lock);
     } finally {
-      // Closed, not returned: the lock goes with its connection, whatever happened.
+      // Close the connection instead of returning it to the pool, so that the lock is always
+      // released.
       lock.release(true);
     }
   } finally {

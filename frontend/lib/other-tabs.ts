@@ -1,17 +1,17 @@
-/** A token on its way between tabs, and the milliseconds since it was asked for. */
+/** A token sent between tabs, and the milliseconds since it was requested. */
 export type SharedToken = { token: string; age: number };
 
 type Message = { kind: "wanted" } | ({ kind: "token"; sentAt: number } & SharedToken);
 
 type Listener = {
-  /** Another tab has this token. */
+  /** Called with the token of another tab. */
   onToken: (shared: SharedToken) => void;
-  /** Another tab would take the token that this one holds. */
+  /** Called when another tab requests a token. Returns the token to send, if any. */
   onWanted: () => SharedToken | undefined;
 };
 
-/** A tab that hangs with the lock costs the others this, once each. */
-const TURN_MS = 5_000;
+/** A tab that hangs while it holds the lock delays each other tab by this, once. */
+const LOCK_TIMEOUT_MS = 5_000;
 
 const isAge = (value: unknown): value is number =>
   typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY;
@@ -28,19 +28,23 @@ function read(data: unknown): Message | undefined {
 }
 
 /**
- * One person's tabs in one browser, which take turns in fetching a token and tell each other theirs.
+ * The tabs of one person in one browser. One at a time fetches a token, and they send it to each
+ * other.
  *
- * Tokens go from memory to memory (BroadcastChannel), turns are a lock (Web Locks). A message can
- * come later than the lock that was released after it, so each tab also shows, as a shared lock named
- * after the second of its token's issue, what it could answer with: whoever gets its turn asks when
- * there is something to get, and never waits when there is not.
+ * Tokens are sent with BroadcastChannel, and a Web Lock makes the tabs take turns. A message can
+ * arrive later than the release of the lock. So each tab also holds a shared lock whose name
+ * contains the `iat` of its token. Whoever gets the lock then requests the token only if a newer
+ * one exists.
  */
 export class OtherTabs {
   readonly #name: string;
   #channel: BroadcastChannel | undefined;
   #release: (() => void) | undefined;
 
-  /** Undefined where browsers offer neither, as over plain HTTP: the tab is on its own. */
+  /**
+   * Open the channel. Returns undefined if the browser lacks these APIs, for example over plain
+   * HTTP.
+   */
   static open(owner: string, listener: Listener): OtherTabs | undefined {
     const offered = "locks" in navigator && typeof BroadcastChannel === "function";
     return offered ? new OtherTabs(`access-token:${owner}`, listener) : undefined;
@@ -53,19 +57,19 @@ export class OtherTabs {
       const message = read(data);
       if (message?.kind === "token") {
         // A tab that was frozen reads its messages late.
-        const late = Math.max(0, Date.now() - message.sentAt);
-        onToken({ token: message.token, age: message.age + late });
+        const delay = Math.max(0, Date.now() - message.sentAt);
+        onToken({ token: message.token, age: message.age + delay });
       }
       const answer = message?.kind === "wanted" ? onWanted() : undefined;
-      if (answer) this.tell(answer);
+      if (answer) this.share(answer);
     };
   }
 
-  tell({ token, age }: SharedToken): void {
+  share({ token, age }: SharedToken): void {
     this.#post({ kind: "token", token, age, sentAt: Date.now() });
   }
 
-  ask(): void {
+  requestToken(): void {
     this.#post({ kind: "wanted" });
   }
 
@@ -73,28 +77,31 @@ export class OtherTabs {
     this.#channel?.postMessage(message);
   }
 
-  /** Runs `work` while no other tab runs its own; after 5 seconds of waiting, or without locks, at once. */
-  async takeTurn<T>(work: () => Promise<T>, given: AbortSignal): Promise<T> {
-    let isMine = false;
+  /**
+   * Run `work` while no other tab does. After 5 seconds of waiting, or without locks, run it at
+   * once.
+   */
+  async withLock<T>(work: () => Promise<T>, given: AbortSignal): Promise<T> {
+    let hasLock = false;
     const tooLong = new AbortController();
-    const timer = setTimeout(() => tooLong.abort(), TURN_MS);
+    const timer = setTimeout(() => tooLong.abort(), LOCK_TIMEOUT_MS);
     const signal = AbortSignal.any([given, tooLong.signal]);
     try {
       return await navigator.locks.request(this.#name, { signal }, () => {
-        isMine = true;
+        hasLock = true;
         clearTimeout(timer);
         return work();
       });
     } catch (error) {
-      if (isMine || given.aborted) throw error;
+      if (hasLock || given.aborted) throw error;
       return await work();
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Shows the others that this tab holds a token issued at that second, until `hide`. */
-  async show(issuedAt: number): Promise<void> {
+  /** Tell other tabs that this one has a token issued at that second, until `withdraw`. */
+  async announce(issuedAt: number): Promise<void> {
     if (!this.#channel) return;
     const before = this.#release;
     await new Promise<void>((shown) => {
@@ -106,19 +113,19 @@ export class OtherTabs {
         shown();
         return hidden;
       });
-      // Refused, for a page that is just being left: then there is nobody to show it.
+      // Rejected while the page is being closed: nobody needs the token then.
       request.catch(() => shown());
     });
     before?.();
   }
 
-  hide(): void {
+  withdraw(): void {
     this.#release?.();
     this.#release = undefined;
   }
 
-  /** Whether any tab holds a token issued after that second. */
-  async haveNewerThan(issuedAt: number): Promise<boolean> {
+  /** Whether any tab has a token issued after that second. */
+  async hasNewerThan(issuedAt: number): Promise<boolean> {
     const { held = [] } = await navigator.locks.query();
     const prefix = `${this.#name}:`;
     return held.some(
@@ -127,7 +134,7 @@ export class OtherTabs {
   }
 
   close(): void {
-    this.hide();
+    this.withdraw();
     this.#channel?.close();
     this.#channel = undefined;
   }

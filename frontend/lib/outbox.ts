@@ -7,18 +7,18 @@ import type { Connections } from "./connections";
 import { reasonOf } from "./reason";
 import type { Push, SecurityEvent } from "./security-events";
 
-/** How long a request waits for the API to hear of what it ended, in milliseconds. */
-const PATIENCE_MS = 2000;
-const AT_ONCE = 16;
+/** How long a request waits for the delivery of its revocations, in milliseconds. */
+const DELIVERY_TIMEOUT_MS = 2000;
+const CONCURRENT_PUSHES = 16;
 const BATCH = 64;
 const SWEEP_MS = 1000;
-/** The API asks for seconds. What asks for more is something else, and a sign-out shall arrive. */
-const LONGEST_WAIT_MS = 30_000;
-/** Less than a claim holds, so that no other process pushes the same meanwhile. */
-const SWEEP_LASTS_MS = 8000;
+/** The longest `Retry-After` that is respected, so that a sign-out is delivered soon. */
+const MAX_WAIT_MS = 30_000;
+/** Shorter than a claim, so that no other process pushes the same event meanwhile. */
+const SWEEP_TIMEOUT_MS = 8000;
 const FORGET_MS = 60_000;
 
-/** Each runs on its own: together they would hold the locks of both tables. */
+/** Run one by one: together they would hold locks on both tables. */
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS public.security_event_outbox (
     jti uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -34,7 +34,7 @@ const SCHEMA = [
     'Sessions and accounts (without session_id) that ended, until the API has heard of it'`,
   `CREATE INDEX IF NOT EXISTS security_event_outbox_due ON public.security_event_outbox (due_at)`,
   `CREATE INDEX IF NOT EXISTS security_event_outbox_user ON public.security_event_outbox (user_id)`,
-  // No token outlives its session by more than the 31 days that ACCESS_TOKEN_MAX_AGE may be.
+  // A token outlives its session by at most 31 days, the limit of ACCESS_TOKEN_MAX_AGE.
   `CREATE OR REPLACE FUNCTION public.note_security_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
     BEGIN
@@ -52,27 +52,27 @@ const SCHEMA = [
 ];
 
 /**
- * Makes the outbox, and the triggers that fill it in the transaction that ends a session or an account,
- * whoever ends it. Changes nothing when they are there.
+ * Create the outbox, and the triggers that fill it in the transaction that deletes a session or an
+ * account. Changes nothing if they exist.
  */
 export async function prepareOutbox(client: ClientBase): Promise<void> {
   for (const statement of SCHEMA) await client.query(statement);
 }
 
-const ending = new AsyncLocalStorage<Set<string>>();
+const affectedUsers = new AsyncLocalStorage<Set<string>>();
 
 /**
- * Notes whose sessions the current request may have ended: whoever asked for a change with a session of
- * theirs, and whoever Better Auth says, for those who have none. Which ones, the outbox alone knows.
+ * Track whose sessions a request may have revoked: the person who is signed in and, for requests
+ * without a session, the person whom Better Auth reports. The outbox knows which sessions.
  */
-export function endings(): BetterAuthPlugin {
+export function revocationTracking(): BetterAuthPlugin {
   return {
     id: "endings",
     init: () => ({
       options: {
         databaseHooks: {
-          session: { delete: { after: async ({ userId }) => noteEnding(userId) } },
-          user: { delete: { after: async ({ id }) => noteEnding(id) } },
+          session: { delete: { after: async ({ userId }) => noteRevocation(userId) } },
+          user: { delete: { after: async ({ id }) => noteRevocation(id) } },
         },
       },
     }),
@@ -80,33 +80,42 @@ export function endings(): BetterAuthPlugin {
       after: [
         {
           matcher: (ctx) => ctx.request?.method === "POST",
-          handler: createAuthMiddleware(async (ctx) => noteEnding(ctx.context.session?.user.id)),
+          handler: createAuthMiddleware(async (ctx) =>
+            noteRevocation(ctx.context.session?.user.id),
+          ),
         },
       ],
     },
   };
 }
 
-/** Whose sessions or account this request may have ended, where Better Auth cannot know. */
-export function noteEnding(userId: string | undefined): void {
-  if (userId) ending.getStore()?.add(userId);
+/**
+ * Note that the request may have revoked a person's sessions or account, where Better Auth cannot
+ * know it.
+ */
+export function noteRevocation(userId: string | undefined): void {
+  if (userId) affectedUsers.getStore()?.add(userId);
 }
 
-/** Runs `work` and says whose sessions or accounts it may have ended. */
-export async function watchEndings<T>(work: () => Promise<T>): Promise<[T, whose: Set<string>]> {
-  const whose = new Set<string>();
-  const result = await ending.run(whose, work);
-  return [result, whose];
+/**
+ * Run `work` and return its result with the ids of the people whose sessions it may have revoked.
+ */
+export async function trackRevocations<T>(
+  work: () => Promise<T>,
+): Promise<[T, whose: Set<string>]> {
+  const userIds = new Set<string>();
+  const result = await affectedUsers.run(userIds, work);
+  return [result, userIds];
 }
 
-// A claim runs out by itself: what a process that died had claimed is pushed by another.
+// A claim expires, so that another process pushes the events of a process that died.
 const CLAIM = `
   UPDATE public.security_event_outbox
   SET attempts = attempts + 1, claimed_until = now() + interval '10 seconds'`;
 const CLAIMED = `
   RETURNING jti, txn, user_id AS "userId", session_id AS "sessionId", ended_at AS "endedAt"`;
 
-async function claimNewOf(pool: Connections, users: string[]): Promise<SecurityEvent[]> {
+async function claimNew(pool: Connections, users: string[]): Promise<SecurityEvent[]> {
   const claimed = await pool.query<SecurityEvent>(
     `${CLAIM} WHERE jti IN (
       SELECT jti FROM public.security_event_outbox WHERE user_id = ANY($1) AND attempts = 0
@@ -129,14 +138,14 @@ async function claimDue(pool: Connections, most: number): Promise<SecurityEvent[
   return claimed.rows;
 }
 
-/** Pushes what was claimed, and writes down what came of it. */
+/** Push claimed events and store the result. */
 async function deliver(
   pool: Connections,
   push: Push,
   events: SecurityEvent[],
   signal: AbortSignal,
 ): Promise<{ answered: number; problem: string | undefined; wait: number }> {
-  const left = [...events];
+  const remaining = [...events];
   const taken: string[] = [];
   const refused: string[] = [];
   const failed: string[] = [];
@@ -144,19 +153,23 @@ async function deliver(
   let wait = 0;
 
   async function pushSome(): Promise<void> {
-    // Once as many failed as are pushed at once, the others would too.
-    for (let event = left.pop(); event; event = failed.length < AT_ONCE ? left.pop() : undefined) {
+    // Stop after as many failures as there are concurrent pushes: the others would fail, too.
+    for (
+      let event = remaining.pop();
+      event;
+      event = failed.length < CONCURRENT_PUSHES ? remaining.pop() : undefined
+    ) {
       const outcome = await push(event, signal);
       if (outcome === "taken") taken.push(event.jti);
       else if (outcome === "refused") refused.push(event.jti);
       else {
         failed.push(event.jti);
         problem = outcome.later;
-        wait = Math.min(Math.max(wait, outcome.retryAfter), LONGEST_WAIT_MS);
+        wait = Math.min(Math.max(wait, outcome.retryAfter), MAX_WAIT_MS);
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, pushSome));
+  await Promise.all(Array.from({ length: CONCURRENT_PUSHES }, pushSome));
 
   if (taken.length > 0) {
     await pool.query("DELETE FROM public.security_event_outbox WHERE jti = ANY($1)", [taken]);
@@ -176,32 +189,30 @@ async function deliver(
 }
 
 /**
- * Tells the API of what these people's request just ended, and comes back when it has heard, when it
- * cannot be reached, or after two seconds: the sweeper goes on from there. Never throws.
+ * Deliver the events of these people to the API. Returns when they are delivered, when the API is
+ * not reachable, or after two seconds; the sweeper delivers the rest. Never throws.
  */
-export async function deliverAtOnce(
-  pool: Connections,
-  push: Push,
-  users: Set<string>,
-): Promise<void> {
-  const patience = new AbortController();
-  const { signal } = patience;
-  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
-  const ranOut = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+export async function deliverNow(pool: Connections, push: Push, users: Set<string>): Promise<void> {
+  const timeout = new AbortController();
+  const { signal } = timeout;
+  const timer = setTimeout(() => timeout.abort(), DELIVERY_TIMEOUT_MS);
+  const timedOut = new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve()),
+  );
 
   async function work(): Promise<void> {
-    const whose = [...users];
-    await deliver(pool, push, await claimNewOf(pool, whose), signal);
-    while (!signal.aborted && (await isClaimed(pool, whose))) await sleep(20);
+    const userIds = [...users];
+    await deliver(pool, push, await claimNew(pool, userIds), signal);
+    while (!signal.aborted && (await isClaimed(pool, userIds))) await sleep(20);
   }
   const done = work().catch((error: unknown) => {
-    console.warn(`security events: left to the next sweep (${reasonOf(error)})`);
+    console.warn(`security events: the next sweep delivers the rest (${reasonOf(error)})`);
   });
-  await Promise.race([done, ranOut]);
+  await Promise.race([done, timedOut]);
   clearTimeout(timer);
 }
 
-/** Whether somebody else is pushing an event of theirs just now, for the first time. */
+/** Whether another process is pushing an event of these people for the first time. */
 async function isClaimed(pool: Connections, users: string[]): Promise<boolean> {
   const { rowCount } = await pool.query(
     `SELECT FROM public.security_event_outbox
@@ -212,17 +223,17 @@ async function isClaimed(pool: Connections, users: string[]): Promise<boolean> {
 }
 
 /**
- * Pushes what is left in the outbox every second, for as long as the process lives: what the API could
- * not take, what a killed process left behind, and what was ended past this server. Sessions are
- * forgotten once every token of theirs has expired, `lifetime` seconds after they ended; accounts never,
- * since their data waits to be deleted.
+ * Deliver remaining events every second, as long as the process lives: those that the API could not
+ * accept, those of processes that died, and those of deletions outside this server. Session events
+ * are deleted once every token of the session has expired, `lifetime` seconds later. Account events
+ * stay until they are delivered, because the account's data has to be deleted.
  */
 export function sweepOutbox(pool: Connections, push: Push, lifetime: number): void {
   let isReachable = true;
-  let trouble = "";
+  let lastError = "";
   let forgetAt = 0;
 
-  /** Returns the milliseconds until the next one. */
+  /** Deliver some events. Returns the milliseconds until the next sweep. */
   async function sweep(): Promise<number> {
     if (Date.now() >= forgetAt) {
       await pool.query(
@@ -232,19 +243,20 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
       );
       forgetAt = Date.now() + FORGET_MS;
     }
-    // While it takes none, one at a time finds out whether it does again.
+    // While the API is not reachable, one event at a time tests whether it is again.
     const events = await claimDue(pool, isReachable ? BATCH : 1);
     if (events.length === 0) return SWEEP_MS;
     const { answered, problem, wait } = await deliver(
       pool,
       push,
       events,
-      AbortSignal.timeout(SWEEP_LASTS_MS),
+      AbortSignal.timeout(SWEEP_TIMEOUT_MS),
     );
     if (isReachable !== answered > 0) {
       isReachable = answered > 0;
-      if (isReachable) console.info("security events: the API takes them again");
-      else console.warn(`security events: the API takes none, they are kept (${problem})`);
+      if (isReachable) console.info("security events: the API accepts them again");
+      else
+        console.warn(`security events: the API accepts none, they stay in the outbox (${problem})`);
     }
     return isReachable ? wait : Math.max(wait, SWEEP_MS);
   }
@@ -253,12 +265,13 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     let wait = SWEEP_MS;
     try {
       wait = await sweep();
-      trouble = "";
+      lastError = "";
     } catch (error) {
-      if (!trouble) console.warn(`security events: the outbox cannot be read (${reasonOf(error)})`);
-      trouble = reasonOf(error);
+      if (!lastError)
+        console.warn(`security events: the outbox cannot be read (${reasonOf(error)})`);
+      lastError = reasonOf(error);
     }
-    // Never what keeps the process alive.
+    // The timer does not keep the process alive.
     setTimeout(again, wait).unref();
   }
   void again();

@@ -6,8 +6,8 @@ import {
 } from "better-auth/api";
 
 /**
- * Better Auth's own ways to see and end sessions. They name one by its token, which no page should ever
- * see, or end many one after the other.
+ * Better Auth's own endpoints for sessions. They identify a session by its token, which no page may
+ * see, or delete many sessions one by one.
  */
 export const REPLACED_PATHS = [
   "/list-sessions",
@@ -17,50 +17,53 @@ export const REPLACED_PATHS = [
   "/update-session",
 ];
 
-/** Better Auth means it for servers, and answers whoever asks: a way to guess a password. */
+/** An endpoint for servers that answers everybody: it could be used to guess a password. */
 export const SERVER_PATHS = ["/verify-password"];
 
-/** Answers that hold the session's token, for programs that cannot keep cookies. Pages can. */
-const SHOW_TOKEN: ReadonlySet<string> = new Set([
+/**
+ * Paths whose responses contain the session token, for programs without cookies. Pages do not need
+ * it.
+ */
+const TOKEN_PATHS: ReadonlySet<string> = new Set([
   "/get-session",
   "/sign-in/email",
   "/sign-up/email",
 ]);
 
-/** Where a guessed password is told from the right one, and where one is hashed. */
+/** Paths that check or hash a password. */
 const PASSWORD_PATHS: ReadonlySet<string> = new Set(["/delete-user", "/reset-password"]);
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-/** What a caller gave under this name, if it gave an object. */
-export function member(value: unknown, name: string): unknown {
+/** Return a member of a request body, if the body is an object. */
+export function readMember(value: unknown, name: string): unknown {
   return isObject(value) ? Reflect.get(value, name) : undefined;
 }
 
-/** The answer as a page may read it. */
+/** Return the response without the session token. */
 function withoutToken(answer: object): object {
   const { token: _, ...rest }: { token?: unknown } = answer;
-  const session = member(rest, "session");
+  const session = readMember(rest, "session");
   return isObject(session) ? { ...rest, session: withoutToken(session) } : rest;
 }
 
 /**
- * What a person does with their own sessions, by the sessions' ids; and no session's token in any
- * answer that a page's script can read.
+ * Endpoints for a person's own sessions, which are identified by id, and a hook that removes
+ * session tokens from all responses.
  *
- * Sessions end by one statement each, however many there are; what follows from an end (the outbox)
- * hangs on the table and not on Better Auth's hooks.
+ * Each endpoint is one statement, however many sessions there are. The outbox is filled by triggers
+ * on the table, not by Better Auth's hooks.
  */
 export function ownSessions() {
   return {
     id: "own-sessions",
     endpoints: {
-      /** Ends one of the caller's sessions. Another's id does what a missing one does: nothing. */
+      /** Delete one of the caller's sessions. The id of another person's session has no effect. */
       endSession: createAuthEndpoint(
         "/end-session",
         { method: "POST", use: [sensitiveSessionMiddleware], requireHeaders: true },
         async (ctx) => {
-          const id = member(ctx.body, "id");
+          const id = readMember(ctx.body, "id");
           if (typeof id !== "string")
             throw new APIError("BAD_REQUEST", { message: "id is missing" });
           await ctx.context.adapter.deleteMany({
@@ -73,7 +76,7 @@ export function ownSessions() {
           return ctx.json({ status: true });
         },
       ),
-      /** Ends every session of the caller but the one that asks. */
+      /** Delete all sessions of the caller except the current one. */
       endOtherSessions: createAuthEndpoint(
         "/end-other-sessions",
         { method: "POST", use: [sensitiveSessionMiddleware], requireHeaders: true },
@@ -93,8 +96,9 @@ export function ownSessions() {
     hooks: {
       before: [
         {
-          // Better Auth would let a session of the last 24 hours delete the account without it.
-          matcher: ({ path, body }) => path === "/delete-user" && !member(body, "password"),
+          // Better Auth would allow a session younger than 24 hours to delete the account without
+          // the password.
+          matcher: ({ path, body }) => path === "/delete-user" && !readMember(body, "password"),
           handler: createAuthMiddleware(() => {
             throw new APIError("BAD_REQUEST", { code: "INVALID_PASSWORD" });
           }),
@@ -102,8 +106,8 @@ export function ownSessions() {
       ],
       after: [
         {
-          // Calls of this server's own pages carry no request, and may know it.
-          matcher: ({ path, request }) => request !== undefined && SHOW_TOKEN.has(path ?? ""),
+          // Calls from this server's own pages have no request and may read the token.
+          matcher: ({ path, request }) => request !== undefined && TOKEN_PATHS.has(path ?? ""),
           handler: createAuthMiddleware(async (ctx) => {
             const { returned } = ctx.context;
             if (isObject(returned) && !(returned instanceof Error)) {
@@ -117,11 +121,11 @@ export function ownSessions() {
   } satisfies BetterAuthPlugin;
 }
 
-/** One of a person's sessions, as they may see it. */
+/** One of a person's sessions, as the person may see it. */
 export type OwnSession = {
   id: string;
   createdAt: Date;
-  /** When it was last extended: at most once a day, while it is used. */
+  /** When it was last extended: at most once a day. */
   updatedAt: Date;
   ipAddress: string | null;
   userAgent: string | null;

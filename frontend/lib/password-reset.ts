@@ -1,24 +1,24 @@
 import type { BetterAuthPlugin } from "better-auth";
 import { createAuthEndpoint } from "better-auth/api";
 import * as z from "zod";
-import { createLink, linksOf, type MailLater, refused, spendLink } from "./mailed-links";
-import { noteEnding } from "./outbox";
-import { member } from "./own-sessions";
+import { badRequest, consumeLink, createLink, linksFilter, type MailLater } from "./mailed-links";
+import { noteRevocation } from "./outbox";
+import { readMember } from "./own-sessions";
 
-const ON_ITS_WAY = { status: true };
+const ACCEPTED = { status: true };
 
 /**
- * `POST /request-password-reset` in place of Better Auth's: mails a link to choose a new password with.
- * It answers the same, and as fast, for an address that nobody has, and for one that was sent too many
- * links lately. The link is made after the answer.
+ * `POST /request-password-reset` (replaces Better Auth's): mail a link to choose a new password.
+ * The response is the same, and as fast, for unknown addresses and for exhausted mail quotas. The
+ * link is created after the response.
  *
  * Body: `email`. 400 with `INVALID_EMAIL`.
  */
 function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
   return createAuthEndpoint("/request-password-reset", { method: "POST" }, async (ctx) => {
     const { internalAdapter } = ctx.context;
-    const given = z.email().max(255).toLowerCase().safeParse(member(ctx.body, "email"));
-    if (!given.success) throw refused("INVALID_EMAIL");
+    const given = z.email().max(255).toLowerCase().safeParse(readMember(ctx.body, "email"));
+    if (!given.success) throw badRequest("INVALID_EMAIL");
     const address = given.data;
     const found = await internalAdapter.findUserByEmail(address);
     if (found) {
@@ -26,61 +26,66 @@ function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
       mailLater("new password", address, "Choose a new password", async () => {
         const token = await createLink(ctx.context, { ...link, password: null, to: null });
         return [
-          "Open this link within an hour to choose a new password for Bearer Tasks:",
+          "Open this link within one hour to choose a new password for Bearer Tasks:",
           `${baseUrl}/reset-password?${new URLSearchParams({ token })}`,
-          "If you did not ask for it, do nothing: your password stays as it is.",
+          "If you did not request it, ignore this email: your password does not change.",
         ];
       });
     }
-    return ctx.json(ON_ITS_WAY);
+    return ctx.json(ACCEPTED);
   });
 }
 
 /**
- * `POST /reset-password` in place of Better Auth's, which writes the password whatever happened since
- * the link was looked up: it went through when the address was changed meanwhile, because somebody
- * else reads that address's mail.
+ * `POST /reset-password` (replaces Better Auth's, which writes the password even if the address was
+ * changed after the link was looked up).
  *
- * Here the password is written while the account still has the address that the link went to, and
- * every session, and every other such link, ends with it.
+ * The password is written only while the account has the address that the link was sent to. All
+ * sessions, and all other links of this kind, end with it.
  *
- * Body: `token`, `newPassword`. 400 with `INVALID_TOKEN`, `PASSWORD_TOO_SHORT` or `PASSWORD_TOO_LONG`.
+ * Body: `token`, `newPassword`. 400 with `INVALID_TOKEN`, `PASSWORD_TOO_SHORT` or
+ * `PASSWORD_TOO_LONG`.
  */
 const resetPassword = createAuthEndpoint("/reset-password", { method: "POST" }, async (ctx) => {
   const { adapter, internalAdapter, password } = ctx.context;
-  const wanted = member(ctx.body, "newPassword");
+  const wanted = readMember(ctx.body, "newPassword");
   const { minPasswordLength: least, maxPasswordLength: most } = password.config;
-  if (typeof wanted !== "string" || wanted.length < least) throw refused("PASSWORD_TOO_SHORT");
-  if (wanted.length > most) throw refused("PASSWORD_TOO_LONG");
-  const { userId, address } = await spendLink(ctx.context, "password", member(ctx.body, "token"));
+  if (typeof wanted !== "string" || wanted.length < least) throw badRequest("PASSWORD_TOO_SHORT");
+  if (wanted.length > most) throw badRequest("PASSWORD_TOO_LONG");
+  const { userId, address } = await consumeLink(
+    ctx.context,
+    "password",
+    readMember(ctx.body, "token"),
+  );
   const account = await internalAdapter.findCredentialAccount(userId);
-  if (!account) throw refused("INVALID_TOKEN");
+  if (!account) throw badRequest("INVALID_TOKEN");
   const hash = await password.hash(wanted);
   const ofUser = [{ field: "userId", value: userId }];
-  await adapter.transaction(async (together) => {
+  await adapter.transaction(async (transaction) => {
     const own = [{ field: "id", value: account.id }];
-    await together.updateMany({ model: "account", where: own, update: { password: hash } });
+    await transaction.updateMany({ model: "account", where: own, update: { password: hash } });
     const holder = [
       { field: "id", value: userId },
       { field: "email", value: address },
     ];
     const update = { email: address };
-    const held = await together.updateMany({ model: "user", where: holder, update });
-    if (!held) throw refused("INVALID_TOKEN");
-    await together.deleteMany({ model: "session", where: ofUser });
-    await together.deleteMany(linksOf(userId, "password"));
+    const held = await transaction.updateMany({ model: "user", where: holder, update });
+    if (!held) throw badRequest("INVALID_TOKEN");
+    await transaction.deleteMany({ model: "session", where: ofUser });
+    await transaction.deleteMany(linksFilter(userId, "password"));
   });
-  // And those that began before the new password could be seen: what begins now is held against it.
+  // Also delete sessions that began before the new password was visible. Later ones are checked
+  // against it.
   await adapter.deleteMany({ model: "session", where: ofUser });
-  noteEnding(userId);
+  noteRevocation(userId);
   return ctx.json({ status: true });
 });
 
-/** A new password by a link that is mailed. */
+/** A new password by a mailed link. */
 export function passwordReset(baseUrl: string, mailLater: MailLater) {
   return {
     id: "password-reset",
-    // Under the names that Better Auth gives its own: those are not served any more.
+    // The names are Better Auth's own, so that these endpoints replace them.
     endpoints: { requestPasswordReset: requestPasswordReset(baseUrl, mailLater), resetPassword },
   } satisfies BetterAuthPlugin;
 }

@@ -1,10 +1,10 @@
 import type { BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
 import { isCommonPassword } from "./common-passwords";
-import { refused } from "./mailed-links";
-import { member } from "./own-sessions";
+import { badRequest } from "./mailed-links";
+import { readMember } from "./own-sessions";
 
-/** Each path that sets a password, and the member of its body that holds the new one. */
+/** The paths that set a password, with the member of the body that has the new one. */
 const NEW_PASSWORD: Readonly<Record<string, string>> = {
   "/sign-up/email": "password",
   "/change-password": "newPassword",
@@ -12,15 +12,15 @@ const NEW_PASSWORD: Readonly<Record<string, string>> = {
 };
 
 function textOf(body: unknown, name: string): string {
-  const value = member(body, name);
+  const value = readMember(body, name);
   return typeof value === "string" ? value : "";
 }
 
 /**
- * Refuse the passwords that would be guessed first, before anything else of the request is done: a
- * link to reset a password is not spent by one.
+ * Reject the most common passwords before anything else happens: a reset link is not used up by
+ * one.
  *
- * 400 with `PASSWORD_TOO_COMMON`. A password of a wrong length is left to the path's own check.
+ * 400 with `PASSWORD_TOO_COMMON`. The path's own check handles passwords of a wrong length.
  */
 export function passwordStrength(): BetterAuthPlugin {
   return {
@@ -35,7 +35,7 @@ export function passwordStrength(): BetterAuthPlugin {
             const wanted = textOf(ctx.body, NEW_PASSWORD[ctx.path] ?? "");
             const hasLength = wanted.length >= least && wanted.length <= most;
             if (hasLength && isCommonPassword(wanted, textOf(ctx.body, "email"))) {
-              throw refused("PASSWORD_TOO_COMMON");
+              throw badRequest("PASSWORD_TOO_COMMON");
             }
             return Promise.resolve();
           }),

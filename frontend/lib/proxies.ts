@@ -1,21 +1,23 @@
 import type { Config } from "./config";
 
-/** As Node's own `NO_PROXY` reads them: a name, an address, an address of IPv6 as in a URL. */
+/** In the form that Node's `NO_PROXY` expects. */
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
- * Has Node reach this machine and the product's own hosts without a proxy, whatever HTTP_PROXY says.
+ * Make Node reach this machine and the product's own hosts without a proxy, whatever HTTP_PROXY
+ * says.
  *
- * Node uses a proxy of the environment when NODE_USE_ENV_PROXY=1, and reads NO_PROXY at each request.
+ * Node uses the proxy of the environment with NODE_USE_ENV_PROXY=1, and reads NO_PROXY for each
+ * request.
  */
-export function reachDirectly(
+export function bypassProxies(
   env: Record<string, string | undefined>,
   { baseUrl, apiUrl, eventsUrl }: Pick<Config, "baseUrl" | "apiUrl" | "eventsUrl">,
 ): void {
-  const said = env.no_proxy ?? env.NO_PROXY ?? "";
-  // Only alone does a star stand for every host.
-  if (said.trim() === "*") return;
+  const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
+  // A star means every host only if it stands alone.
+  if (noProxy.trim() === "*") return;
   const own = [baseUrl, apiUrl, eventsUrl].map((url) => new URL(url).hostname);
-  const named = said.split(/[,\s]+/).filter(Boolean);
+  const named = noProxy.split(/[,\s]+/).filter(Boolean);
   env.no_proxy = [...new Set([...named, ...LOOPBACK, ...own])].join(",");
 }

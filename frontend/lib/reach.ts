@@ -1,10 +1,10 @@
-/** No answer came from the server: there is no network, it is down, or it took too long. */
+/** Thrown when there was no response: no network, no server, or a timeout. */
 export class UnreachableError extends Error {
   override readonly name = "UnreachableError";
 }
 
 /**
- * `fetch`, whose failures are the network's and say so. Whatever else throws is a fault of the app.
+ * Call `fetch`, and turn its network errors into `UnreachableError`. Any other exception is a bug.
  *
  * @throws {UnreachableError}
  */
@@ -16,14 +16,14 @@ export async function reach(input: RequestInfo | URL, init?: RequestInit): Promi
   }
 }
 
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /**
- * Whether the web app's server answers. To be asked before the router fetches a page: when that fails,
- * Next loads the page as a document, and the browser shows its own error in place of the app.
+ * Whether the web app's server answers. Call it before the router fetches a page: if that fails,
+ * Next loads the page as a document, and the browser shows its own error page instead of the app.
  */
-export async function answers(): Promise<boolean> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+export async function isServerReachable(): Promise<boolean> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     await reach("/api/health", { cache: "no-store", signal });
     return true;

@@ -1,6 +1,6 @@
 /**
- * Why something failed, in a line. `fetch failed` hides it in its cause; a connection that `localhost`
- * refuses is an AggregateError with a code and no message.
+ * Return the reason of an error in one line. `fetch failed` has it in its cause; a connection
+ * refused by `localhost` is an AggregateError with a code and no message.
  */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

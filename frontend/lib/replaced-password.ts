@@ -5,29 +5,32 @@ import {
   sensitiveSessionMiddleware,
 } from "better-auth/api";
 import { setSessionCookie } from "better-auth/cookies";
-import { refused } from "./mailed-links";
-import { member } from "./own-sessions";
+import { badRequest } from "./mailed-links";
+import { readMember } from "./own-sessions";
 
-/** Far longer than a sign-in takes, in milliseconds, whichever server's clock it is. */
-const LATELY = 10 * 60_000;
-/** Between the two dates of an account whose password was never replaced, in milliseconds, at most. */
-const MADE = 100;
+/**
+ * Much longer than a sign-in takes, including differences between the servers' clocks, in
+ * milliseconds.
+ */
+const RECENT_MS = 10 * 60_000;
+/** The most that the two dates of a new account differ, in milliseconds. */
+const CREATION_TOLERANCE_MS = 100;
 
-function wasReplacedLately({ createdAt, updatedAt }: { createdAt: Date; updatedAt: Date }) {
+function wasReplacedRecently({ createdAt, updatedAt }: { createdAt: Date; updatedAt: Date }) {
   const at = updatedAt.getTime();
-  return at > createdAt.getTime() + MADE && at > Date.now() - LATELY;
+  return at > createdAt.getTime() + CREATION_TOLERANCE_MS && at > Date.now() - RECENT_MS;
 }
 
 /**
- * `POST /change-password` in place of Better Auth's, which reads the password, checks it for a tenth of
- * a second, and writes whatever happened meanwhile: who asked just before a reset undid it.
+ * `POST /change-password` (replaces Better Auth's, which checks the password for a tenth of a
+ * second and then writes, so that a change could undo a reset that happened in between).
  *
- * Here the write and the end of the session that asked happen together, while both are as they were
- * found. A new session follows, since the old one's cookie may be what was stolen.
+ * The password is written and the current session deleted in one transaction, only if both are
+ * unchanged. Then a new session begins, because the old cookie may have been stolen.
  *
  * Body: `currentPassword`, `newPassword`, `revokeOtherSessions` (true ends every other session).
- * 400 with `INVALID_PASSWORD`, `PASSWORD_TOO_SHORT` or `PASSWORD_TOO_LONG`, nothing being changed;
- * 401 when the session is over, or was ended meanwhile.
+ * 400 with `INVALID_PASSWORD`, `PASSWORD_TOO_SHORT` or `PASSWORD_TOO_LONG`, and nothing is changed;
+ * 401 if the session has ended.
  */
 const changePassword = createAuthEndpoint(
   "/change-password",
@@ -35,11 +38,11 @@ const changePassword = createAuthEndpoint(
   async (ctx) => {
     const { adapter, internalAdapter, password } = ctx.context;
     const { session, user } = ctx.context.session;
-    const given = member(ctx.body, "currentPassword");
-    const wanted = member(ctx.body, "newPassword");
+    const given = readMember(ctx.body, "currentPassword");
+    const wanted = readMember(ctx.body, "newPassword");
     const { minPasswordLength: least, maxPasswordLength: most } = password.config;
-    if (typeof wanted !== "string" || wanted.length < least) throw refused("PASSWORD_TOO_SHORT");
-    if (wanted.length > most) throw refused("PASSWORD_TOO_LONG");
+    if (typeof wanted !== "string" || wanted.length < least) throw badRequest("PASSWORD_TOO_SHORT");
+    if (wanted.length > most) throw badRequest("PASSWORD_TOO_LONG");
     const account = await internalAdapter.findCredentialAccount(user.id);
     const known = account?.password;
     const isRight =
@@ -47,7 +50,7 @@ const changePassword = createAuthEndpoint(
       typeof given === "string" &&
       given.length <= most &&
       (await password.verify({ hash: known, password: given }));
-    if (!isRight) throw refused("INVALID_PASSWORD");
+    if (!isRight) throw badRequest("INVALID_PASSWORD");
 
     const hash = await password.hash(wanted);
     const own = [
@@ -58,42 +61,44 @@ const changePassword = createAuthEndpoint(
       { field: "id", value: account.id },
       { field: "password", value: known },
     ];
-    await adapter.transaction(async (together) => {
-      // The account before the session, as a reset does: the other way round they could wait for each other.
+    await adapter.transaction(async (transaction) => {
+      // The account before the session, as in a reset. In another order they could deadlock.
       const update = { password: hash };
-      const written = await together.updateMany({ model: "account", where: unchanged, update });
-      if (written === 0) throw refused("INVALID_PASSWORD");
-      const ended = await together.deleteMany({ model: "session", where: own });
-      if (ended === 0) throw isOver();
+      const written = await transaction.updateMany({ model: "account", where: unchanged, update });
+      if (written === 0) throw badRequest("INVALID_PASSWORD");
+      const ended = await transaction.deleteMany({ model: "session", where: own });
+      if (ended === 0) throw sessionOver();
     });
-    // After the password: whoever signs in with the old one meanwhile is among these, or is found below.
-    if (member(ctx.body, "revokeOtherSessions") === true) {
+    // After the password: a session that began with the old one meanwhile is deleted here or found
+    // below.
+    if (readMember(ctx.body, "revokeOtherSessions") === true) {
       await adapter.deleteMany({ model: "session", where: [{ field: "userId", value: user.id }] });
     }
     const begun = await internalAdapter.createSession(user.id);
-    // A reset writes its password before it ends the sessions: either it ends this one, or is seen here.
+    // A reset writes the password before it deletes the sessions: it deletes this one, or is
+    // noticed here.
     if ((await internalAdapter.findCredentialAccount(user.id))?.password !== hash) {
       await internalAdapter.deleteSession(begun.token);
-      throw isOver();
+      throw sessionOver();
     }
     await setSessionCookie(ctx, { session: begun, user });
     return ctx.json({ status: true });
   },
 );
 
-const isOver = () => new APIError("UNAUTHORIZED", { code: "UNAUTHORIZED" });
+const sessionOver = () => new APIError("UNAUTHORIZED", { code: "UNAUTHORIZED" });
 
 /**
- * Lets nobody in, or the password be changed, by a password which was replaced meanwhile.
+ * Reject a sign-in with a password that was replaced while it was checked.
  *
- * A new password ends every session that there is. Checking the old one takes a tenth of a second,
- * and longer when many do: who began to sign in before would have a session after. Here the password
- * is held, once the session exists, against what is stored by then.
+ * A new password ends all existing sessions. Checking the old one takes a tenth of a second or
+ * longer, so that a sign-in that started earlier could create a session later. Here the password is
+ * checked again once the session exists.
  */
 export function replacedPassword(): BetterAuthPlugin {
   return {
     id: "replaced-password",
-    // Under the name that Better Auth gives its own: that one is not served any more.
+    // The name is Better Auth's own, so that this endpoint replaces it.
     endpoints: { changePassword },
     hooks: {
       after: [
@@ -104,7 +109,7 @@ export function replacedPassword(): BetterAuthPlugin {
             if (!newSession) return;
             const account = await internalAdapter.findCredentialAccount(newSession.user.id);
             const hash = account?.password;
-            if (hash && !wasReplacedLately(account)) return;
+            if (hash && !wasReplacedRecently(account)) return;
             if (hash && (await password.verify({ hash, password: ctx.body.password }))) return;
             await internalAdapter.deleteSession(newSession.session.token);
             throw new APIError("UNAUTHORIZED", { code: "INVALID_EMAIL_OR_PASSWORD" });

@@ -13,26 +13,28 @@ import type { Config } from "./config";
 import { deriveKey } from "./keys";
 
 /**
- * A number that names a secret without telling it: what Better Auth encrypts says under which one.
- * Derived, so that nobody has to count rotations.
+ * Return a number that identifies a secret without revealing it. Better Auth stores it with
+ * encrypted data. It is derived, so that nobody has to count rotations.
  */
 function versionOf(secret: string): number {
   return Buffer.from(deriveKey(secret, "bearer-tasks/secret-version/v1")).readUIntBE(0, 6);
 }
 
-/** For Better Auth: signs and encrypts under the first, decrypts what any of them encrypted. */
+/**
+ * Return the secrets for Better Auth: it signs and encrypts with the first, and decrypts with any.
+ */
 export function secretVersions({ secret, previousSecret }: Config) {
   const secrets = previousSecret === undefined ? [secret] : [secret, previousSecret];
   return secrets.map((value) => ({ version: versionOf(value), value }));
 }
 
 /**
- * Believes cookies that were signed under the previous secret, and replaces them.
+ * Accept cookies signed with the previous secret, and sign them again.
  *
- * Better Auth verifies cookies under its current secret alone. Such a cookie is signed again before any
- * endpoint reads it, called by a browser or by a page through `auth.api`; and the browser gets the new
- * one with the answer, to keep once the previous secret is gone. The only cookies that Better Auth
- * signs here are the session's and the one that says to forget it with the browser.
+ * Better Auth verifies cookies only with the current secret. Such a cookie is signed again before
+ * an endpoint reads it, whether a browser or `auth.api` called it. The browser gets the new cookie
+ * with the response and keeps it when the previous secret is removed. Better Auth signs two cookies
+ * here: the session's, and the one that makes it end with the browser session.
  */
 export function secretRotation(previousSecret: string): BetterAuthPlugin {
   const replaced = new WeakMap<Request, string>();
@@ -66,7 +68,8 @@ export function secretRotation(previousSecret: string): BetterAuthPlugin {
             const { sessionToken, dontRememberToken } = ctx.context.authCookies;
             const token = ctx.request && replaced.get(ctx.request);
             const session = ctx.context.session?.session;
-            // Whoever is not signed in needs none, and what an endpoint itself set or took away stands.
+            // Nothing to do for a person who is not signed in, or if the endpoint itself changed
+            // the cookie.
             if (!token || session?.token !== token) return;
             const set = parseSetCookieHeader(ctx.context.responseHeaders?.get("set-cookie") ?? "");
             if (set.has(sessionToken.name)) return;
@@ -91,9 +94,9 @@ export function secretRotation(previousSecret: string): BetterAuthPlugin {
 }
 
 /**
- * Encrypts the private keys of the key set again, those that the previous secret encrypted, so that it
- * can be removed. A key under neither secret can sign nothing more: it is forgotten, and so are its
- * tokens, as a secret that changes without a previous one forgets every session.
+ * Encrypt the private keys that are encrypted with the previous secret again, so that it can be
+ * removed. A key that neither secret can decrypt cannot sign: it is deleted, and its tokens become
+ * invalid, just as sessions do when the secret changes without a previous one.
  */
 export async function reencryptKeys(client: ClientBase, secrets: SecretConfig): Promise<void> {
   const { rows } = await client.query<{ id: string; privateKey: string }>(

@@ -9,28 +9,33 @@ const ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/acco
 
 const PUSH_TIMEOUT_MS = 3000;
 
-/** Something that ended here, and that the API must hear of. */
+/** A session or an account that ended, to be reported to the API. */
 export type SecurityEvent = {
-  /** The event's own id, the same however often it is pushed: taken once, it has no effect again. */
+  /** The id of the event. It is the same for each push, so that a repeated push has no effect. */
   readonly jti: string;
-  /** Shared by all that ended in one transaction of the database. */
+  /** Shared by all events of one database transaction. */
   readonly txn: string;
   readonly userId: string;
-  /** The session that ended; null when the whole account did. */
+  /** The session that ended; null if the account was deleted. */
   readonly sessionId: string | null;
   readonly endedAt: Date;
 };
 
-/** Whether an event arrived, is not taken as it is, or could not be heard (RFC 8935 §2.2 to 2.4). */
-export type Outcome =
+/**
+ * Whether the API accepted the event, rejected it, or could not be reached (RFC 8935 §2.2 to 2.4).
+ */
+type PushOutcome =
   | "taken"
   | "refused"
-  /** Why it could not be heard, and the milliseconds that the API asks to wait. */
+  /** Why it could not be delivered, and the milliseconds that the API asks to wait. */
   | { readonly later: string; readonly retryAfter: number };
 
-export type Push = (event: SecurityEvent, signal: AbortSignal) => Promise<Outcome>;
+export type Push = (event: SecurityEvent, signal: AbortSignal) => Promise<PushOutcome>;
 
-/** The claims of a Security Event Token (RFC 8417 §2.2): CAEP's session-revoked or RISC's account-purged. */
+/**
+ * Return the claims of a Security Event Token (RFC 8417 §2.2): CAEP's session-revoked or RISC's
+ * account-purged.
+ */
 function claimsOf({ jti, txn, userId, sessionId, endedAt }: SecurityEvent, iss: string) {
   const user = { format: "iss_sub", iss, sub: userId };
   if (sessionId === null) {
@@ -46,11 +51,11 @@ function claimsOf({ jti, txn, userId, sessionId, endedAt }: SecurityEvent, iss: 
   };
 }
 
-/** Pushes events to the API, signed under a key that is for nothing else. */
+/** Return a function that pushes events to the API, signed with a key for this purpose only. */
 export function pushTo({ secret, issuer, apiUrl, eventsUrl }: Config): Push {
   const key = deriveKey(secret, "bearer-tasks/security-event/v1");
 
-  /** Issued when it is pushed: the API takes none that is older than a token. */
+  /** Issued for each push: the API rejects events that are older than a token. */
   const tokenOf = (event: SecurityEvent) =>
     new SignJWT(claimsOf(event, issuer))
       .setProtectedHeader({ alg: "HS256", typ: "secevent+jwt" })
@@ -71,9 +76,9 @@ export function pushTo({ secret, issuer, apiUrl, eventsUrl }: Config): Push {
       });
       const body = await answer.text();
       if (answer.status === 202) return "taken";
-      // JSON keeps what the API wrote on one line of the log.
+      // As JSON, the response of the API stays on one line of the log.
       const problem = `HTTP ${answer.status} ${JSON.stringify(body.slice(0, 300))}`;
-      // Any other error of a 400 is about keys and names that the two sides do not share yet.
+      // A 400 with another error is about keys or names that the two servers do not share yet.
       if (answer.status !== 400 || !body.includes('"invalid_request"'))
         return { later: problem, retryAfter: retryAfterOf(answer) ?? 0 };
       console.error(`security events: the API refuses ${event.jti}: ${problem}`);

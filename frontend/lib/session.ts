@@ -1,34 +1,34 @@
 import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { getAuth } from "./auth";
-import { digest, linkOf } from "./mailed-links";
+import { digest, findLink } from "./mailed-links";
 import { signInPath } from "./next-path";
 import type { OwnSession } from "./own-sessions";
 
 /**
- * The session of the request being rendered, or null.
+ * Return the session of the current request, or null.
  *
- * @throws when the database does not answer: an outage is not a sign-out.
+ * @throws if the database does not answer: an outage must not sign anyone out.
  */
 export async function currentSession() {
-  // Awaited first: it marks the page as dynamic before `getAuth` would ask for an environment.
+  // Awaited first, which makes the page dynamic before `getAuth` needs an environment.
   const requestHeaders = await headers();
   return getAuth().api.getSession({
     headers: requestHeaders,
-    // A page cannot set the renewed cookie, and a session extended without its cookie would run out
-    // in the browser. `GET /api/auth/token` extends both.
+    // A page cannot set the renewed cookie: the session would be extended, but its cookie would
+    // expire. `GET /api/auth/token` extends both.
     query: { disableRefresh: true },
   });
 }
 
-/** The session, or on to sign-in and back to `path`. */
+/** Return the session, or redirect to sign-in and then back to `path`. */
 export async function requireSession(path: string) {
   const session = await currentSession();
   if (!session) redirect(signInPath(path));
   return session;
 }
 
-/** Somebody's sessions that have not run out, the latest first, 100 at most. Never their tokens. */
+/** Return a person's valid sessions without their tokens, the latest first, at most 100. */
 export async function sessionsOf(userId: string): Promise<OwnSession[]> {
   const { adapter } = await getAuth().$context;
   return adapter.findMany<OwnSession>({
@@ -43,10 +43,10 @@ export async function sessionsOf(userId: string): Promise<OwnSession[]> {
   });
 }
 
-/** The address that a link would make somebody's; null when the link is no longer good. */
+/** Return the address that a link confirms; null if the link is no longer valid. */
 export async function confirmableAddress(token: string): Promise<string | null> {
   const { internalAdapter } = await getAuth().$context;
-  const link = await linkOf(internalAdapter, "email", token);
+  const link = await findLink(internalAdapter, "email", token);
   if (!link) return null;
   const user = await internalAdapter.findUserById(link.userId);
   const account = await internalAdapter.findCredentialAccount(link.userId);
@@ -54,10 +54,10 @@ export async function confirmableAddress(token: string): Promise<string | null> 
   return isSame ? link.to : null;
 }
 
-/** Whether a link to choose a new password with would still be taken. */
-export async function isResetLinkGood(token: string): Promise<boolean> {
+/** Whether a link to choose a new password is still valid. */
+export async function isResetLinkValid(token: string): Promise<boolean> {
   const { internalAdapter } = await getAuth().$context;
-  const link = await linkOf(internalAdapter, "password", token);
+  const link = await findLink(internalAdapter, "password", token);
   if (!link) return false;
   return (await internalAdapter.findUserById(link.userId))?.email === link.address;
 }

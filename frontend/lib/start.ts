@@ -4,7 +4,7 @@ import { ConfigError, config } from "./config";
 import { limitConsole } from "./log";
 import { migrate } from "./migration";
 import { sweepOutbox } from "./outbox";
-import { reachDirectly } from "./proxies";
+import { bypassProxies } from "./proxies";
 import { reasonOf } from "./reason";
 import { pushTo } from "./security-events";
 
@@ -14,16 +14,16 @@ function stop(reason: string): never {
 }
 
 /**
- * Checks the configuration and brings the tables up to date, since a server without them must not
- * serve; then sees to it for as long as it runs that the API hears of what ended.
+ * Check the configuration and migrate the tables, without which the server must not start. Then
+ * deliver revocations to the API for as long as the server runs.
  */
 export async function start(): Promise<void> {
-  // A developer shall see every line.
+  // In development every line is shown.
   if (process.env.NODE_ENV === "production") limitConsole();
   try {
     const current = config();
     writeClientAddresses(current.trustedProxies);
-    reachDirectly(process.env, current);
+    bypassProxies(process.env, current);
     await migrate(current);
     sweepOutbox(getPool(), pushTo(current), current.accessTokenMaxAge + 60);
   } catch (error) {

@@ -2,7 +2,7 @@ import { useSyncExternalStore } from "react";
 
 const never = () => () => {};
 
-/** False in the server's HTML, true from when React answers for the page. */
+/** Return false in the server's HTML, and true once React handles events. */
 export function useHydrated(): boolean {
   return useSyncExternalStore(
     never,

@@ -4,7 +4,7 @@ const never = () => () => {};
 
 const isMac = () => /Mac|iPhone|iPad/.test(navigator.platform);
 
-/** What stands before a shortcut's letter on this machine's keyboard: "⌘", or "Ctrl ". */
+/** Return the modifier of shortcuts on this device: "⌘" or "Ctrl ". */
 export function useModifier(): string {
   return useSyncExternalStore(
     never,

@@ -1,7 +1,7 @@
 /**
- * A UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then random ones.
+ * Return a UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits.
  *
- * Not `crypto.randomUUID`, which browsers offer on https and localhost only.
+ * Not `crypto.randomUUID`, which browsers offer only on https and localhost.
  */
 export function uuidv7(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -14,7 +14,10 @@ export function uuidv7(): string {
   return spelled(bytes);
 }
 
-/** Return the UUID version 8 (RFC 9562 §5.8) that is always the same for the same digest. */
+/**
+ * Return the UUID version 8 (RFC 9562 §5.8) for a digest. It is always the same for the same
+ * digest.
+ */
 export function uuidv8(digest: Uint8Array): string {
   const bytes = digest.slice(0, 16);
   const view = new DataView(bytes.buffer);

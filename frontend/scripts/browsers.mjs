@@ -1,11 +1,11 @@
-// Check that the browsers which `browserslist` in package.json names have what the web app uses, by
-// MDN's data. Without arguments it checks the source that browsers run; with a folder, what was built.
+// Check with MDN's data that the browsers in `browserslist` (package.json) support what the web app
+// uses: without arguments in the source that browsers run, with a folder in what was built.
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import bcd from "@mdn/browser-compat-data" with { type: "json" };
 import ts from "typescript";
 
-/** What some of these browsers lack, and why that is right. */
+/** Features that some of these browsers lack, and why they may be used. */
 const ALLOWED = {
   "KeyboardEvent.isComposing": "Safari ends a composition first: keyCode 229 tells of its last key",
   "RegExp.escape": "a polyfill in GraphiQL's editor asks for it",
@@ -38,7 +38,7 @@ const FLOOR = browserslist.flatMap((query) => {
 
 const isLater = (a, b) => a.localeCompare(b, "en", { numeric: true }) > 0;
 
-/** Whether a browser has it since that version or before, as it is, without a flag or a prefix. */
+/** Whether a browser supports a feature in that version, without a flag or a prefix. */
 function has({ support }, { browser, version }) {
   return [support[browser] ?? []].flat().some((one) => {
     const added = one.version_added;
@@ -49,13 +49,13 @@ function has({ support }, { browser, version }) {
   });
 }
 
-/** Those of the browsers that lack it; none when MDN does not know it. */
+/** Return the browsers that lack a feature; none if MDN does not know it. */
 const lacking = (entry) =>
   entry?.__compat ? FLOOR.filter((browser) => !has(entry.__compat, browser)) : [];
 
 const faults = new Map();
 
-/** Note a use of something that has these entries in MDN's data: one that every browser has suffices. */
+/** Note a use of a feature with these entries in MDN's data. One that all browsers support suffices. */
 function use(what, where, ...entries) {
   const known = entries.filter((entry) => entry?.__compat);
   if (what in ALLOWED || known.length === 0 || faults.has(what)) return;
@@ -67,7 +67,7 @@ function use(what, where, ...entries) {
 
 const own = (object, name) => (Object.hasOwn(object ?? {}, name) ? object[name] : undefined);
 
-/** The entries of a member of a global object or interface, and of what it inherits from. */
+/** Return the entries of a member of a global object or interface. */
 function member(owner, name) {
   const owners = [own(bcd.api, owner), own(bcd.javascript.builtins, owner)];
   return owners.flatMap((one) => [own(one, name), own(one, `${name}_static`)]);
@@ -88,21 +88,21 @@ function* nodesOf(node) {
   for (const child of children) yield* nodesOf(child);
 }
 
-/** What a node imports, statically or by `import()`; undefined for types, and for any other node. */
+/** Return what a node imports, statically or by `import()`; undefined for types and other nodes. */
 function importedBy(node) {
   if (ts.isImportDeclaration(node) && !node.importClause?.isTypeOnly) return node.moduleSpecifier;
   const isCall = ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword;
   return isCall ? node.arguments[0] : undefined;
 }
 
-/** The files of ours that browsers run: those that say "use client", and all that they import. */
+/** Return our files that browsers run: those with "use client", and all that they import. */
 function clientFiles(program) {
   const options = program.getCompilerOptions();
   const isOurs = (file) => file && !file.fileName.includes("node_modules");
   const found = new Set(
     program.getSourceFiles().filter((file) => isOurs(file) && /^"use client"/.test(file.text)),
   );
-  // What is added while it runs is visited too.
+  // The loop also visits files that are added meanwhile.
   for (const file of found) {
     for (const node of nodesOf(file)) {
       const from = importedBy(node);
@@ -118,13 +118,13 @@ function clientFiles(program) {
 const isStandard = (declaration) =>
   /[\\/]typescript[\\/]lib[\\/]lib\.[\w.]+\.d\.ts$/.test(declaration.getSourceFile().fileName);
 
-/** The interface that declares a member: `AbortSignal` also for `declare var AbortSignal: { any(…) }`. */
+/** Return the interface of a member: `AbortSignal` also for `declare var AbortSignal: { any(…) }`. */
 function ownerOf({ parent }) {
   const { name } = ts.isTypeLiteralNode(parent) ? parent.parent : parent;
   return name?.text?.replace(/Constructor$/, "").replace(/^Readonly(?=Array|Map|Set)/, "");
 }
 
-/** Whether it stands for a value, and not for a type or for a name that is declared here. */
+/** Whether a node is a value, and not a type or a declared name. */
 const isValue = (node) => ts.isExpression(node) || ts.isPropertyAccessExpression(node.parent);
 
 function checkSource() {
@@ -156,7 +156,7 @@ function checkName(node, symbol) {
 const filesIn = (folder) =>
   readdirSync(folder, { recursive: true }).map((name) => join(folder, name));
 
-/** Every entry below these, by its own name. */
+/** Return all entries below these, by name. */
 function named(...roots) {
   const found = new Map();
   const walk = (entry, name) => {

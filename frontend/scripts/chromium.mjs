@@ -35,7 +35,7 @@ function onSystem() {
   return [...candidates, MAC].find(isExecutable);
 }
 
-/** Unpacked once a user and version, aside and then renamed: two that run at once do not meet. */
+/** Unpack once per user and version. Renaming the folder makes this safe for parallel runs. */
 async function fromPackage() {
   const own = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   const version = JSON.parse(own).devDependencies["@sparticuz/chromium"];
@@ -44,7 +44,7 @@ async function fromPackage() {
   if (!existsSync(folder)) {
     mkdirSync(cache, { recursive: true, mode: 0o700 });
     const aside = mkdtempSync(join(cache, "unpacking-"));
-    // The package unpacks into the system's temporary folder, which this tells it to be.
+    // The package unpacks into the temporary folder.
     process.env.TMPDIR = aside;
     const { default: chromium } = await import("@sparticuz/chromium");
     await chromium.executablePath();

@@ -1,4 +1,4 @@
-// `output: "standalone"` leaves out what a CDN could serve. One process serves it here, so it goes in.
+// Add the static files, which `output: "standalone"` omits for a CDN: here one process serves them.
 import { cpSync } from "node:fs";
 
 cpSync(".next/static", ".next/standalone/.next/static", { recursive: true });

@@ -4,7 +4,7 @@ import { AccessToken, SessionOverError, TokenUnavailableError } from "../lib/acc
 
 const HOUR = 60 * 60;
 const DAY = 24 * HOUR;
-/** The server's clock at the start, in seconds; the laptop's is whatever a test sets. */
+/** The server's clock at the start, in seconds. Each test sets the device's clock. */
 const SERVER_TIME = 1_800_000_000;
 
 let owner: string;
@@ -12,7 +12,7 @@ let people = 0;
 let issued = 0;
 let opened: { close: () => void }[];
 
-/** Goes on by itself, whatever happens to the laptop's clock. */
+/** Independent of the device's clock. */
 const serverTime = () => SERVER_TIME + Math.floor(performance.now() / 1000);
 
 function issue({ life = DAY, to = owner } = {}): string {
@@ -27,7 +27,7 @@ const answer = (claims = {}) => Response.json({ token: issue(claims) });
 
 const fetchToken = vi.fn<typeof fetch>();
 
-/** One more tab of the same browser. */
+/** Open another tab of the same browser. */
 function tab(of = owner): AccessToken {
   const accessToken = new AccessToken(of);
   opened.push(accessToken);
@@ -55,27 +55,27 @@ afterEach(() => {
 const wait = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1_000);
 const setLaptopClock = (by: number) => vi.setSystemTime(Date.now() + by * 1_000);
 
-/** Messages between tabs are delivered by the real event loop, in their own time. */
+/** Let the event loop deliver the messages between tabs. */
 async function until(happened: () => boolean): Promise<void> {
   while (!happened()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("an access token", () => {
-  test("is fetched once for callers in parallel, and again only when it is refused", async () => {
+  test("is fetched once for parallel callers, and again only after it is invalidated", async () => {
     const accessToken = tab();
     const [first = "", ...others] = await Promise.all([1, 2, 3, 4].map(() => accessToken.get()));
     expect(others).toEqual([first, first, first]);
     expect(await accessToken.get()).toBe(first);
     expect(fetchToken).toHaveBeenCalledTimes(1);
-    accessToken.refuse(first);
+    accessToken.invalidate(first);
     const second = await accessToken.get();
     expect(second).not.toBe(first);
-    accessToken.refuse(first);
+    accessToken.invalidate(first);
     expect(await accessToken.get()).toBe(second);
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("is asked for past every cache, with a limit on the wait", async () => {
+  test("is fetched without a cache and with a timeout", async () => {
     await tab().get();
     const [path, init] = fetchToken.mock.calls[0] ?? [];
     expect(path).toBe("/api/auth/token");
@@ -86,19 +86,22 @@ describe("an access token", () => {
     { life: DAY, kept: DAY - 62, due: DAY - 61 },
     { life: 5, kept: 2.7, due: 2.8 },
     { life: 240, kept: 178, due: 179 },
-  ])("that lives $life s is kept for $kept s and due after $due s", async ({ life, kept, due }) => {
-    fetchToken.mockImplementation(async () => answer({ life }));
-    const accessToken = tab();
-    await accessToken.get();
-    await wait(kept);
-    await accessToken.get();
-    expect(fetchToken).toHaveBeenCalledTimes(1);
-    await wait(due - kept);
-    await accessToken.get();
-    expect(fetchToken).toHaveBeenCalledTimes(2);
-  });
+  ])(
+    "with a lifetime of $life s is used for $kept s and renewed after $due s",
+    async ({ life, kept, due }) => {
+      fetchToken.mockImplementation(async () => answer({ life }));
+      const accessToken = tab();
+      await accessToken.get();
+      await wait(kept);
+      await accessToken.get();
+      expect(fetchToken).toHaveBeenCalledTimes(1);
+      await wait(due - kept);
+      await accessToken.get();
+      expect(fetchToken).toHaveBeenCalledTimes(2);
+    },
+  );
 
-  test("counts from when it was asked for, however long the answer took", async () => {
+  test("has an age that counts from the request, however long the response took", async () => {
     fetchToken.mockImplementation(async () => {
       await wait(2);
       return answer({ life: 5 });
@@ -125,7 +128,7 @@ describe("an access token", () => {
     },
   );
 
-  test("grows no younger when the laptop's clock is set back", async () => {
+  test("does not become younger when the device's clock is set back", async () => {
     const accessToken = tab();
     await accessToken.get();
     await wait(20 * HOUR);
@@ -137,7 +140,7 @@ describe("an access token", () => {
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("is fetched once, and not in a loop, when the laptop's clock leaps ahead", async () => {
+  test("is fetched once, and not in a loop, when the device's clock jumps ahead", async () => {
     const accessToken = tab();
     await accessToken.get();
     setLaptopClock(30 * DAY);
@@ -145,7 +148,7 @@ describe("an access token", () => {
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("of a laptop that slept, whose page saw no time go by, is renewed", async () => {
+  test("is renewed after the device slept, though the page's clock stood still", async () => {
     const accessToken = tab();
     await accessToken.get();
     setLaptopClock(DAY);
@@ -153,15 +156,15 @@ describe("an access token", () => {
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("is gone when the session is over", async () => {
+  test("is dropped when the session has ended", async () => {
     const accessToken = tab();
-    accessToken.refuse(await accessToken.get());
+    accessToken.invalidate(await accessToken.get());
     fetchToken.mockImplementation(async () => new Response(null, { status: 401 }));
     await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
     await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
   });
 
-  test("of another person, who signed in meanwhile, is never used", async () => {
+  test("of another person who signed in meanwhile is never used", async () => {
     fetchToken.mockImplementation(async () => answer({ to: "grace" }));
     const accessToken = tab();
     await expect(accessToken.get()).rejects.toBeInstanceOf(SessionOverError);
@@ -179,7 +182,7 @@ describe("an access token", () => {
     ["a token without an end", async () => Response.json({ token: new UnsecuredJWT({}).encode() })],
   ];
 
-  test.each(outages)("goes on being used through %s, until its end", async (_, outage) => {
+  test.each(outages)("is used during %s until it expires", async (_, outage) => {
     const accessToken = tab();
     const token = await accessToken.get();
     await wait(DAY - 30);
@@ -196,7 +199,7 @@ describe("an access token", () => {
     await late;
   });
 
-  test.each(outages)("is had again after %s", async (_, outage) => {
+  test.each(outages)("is fetched again after %s", async (_, outage) => {
     fetchToken.mockImplementation(outage);
     const accessToken = tab();
     const failed = expect(accessToken.get()).rejects.toBeInstanceOf(TokenUnavailableError);
@@ -207,7 +210,7 @@ describe("an access token", () => {
     await expect(accessToken.get()).resolves.toEqual(expect.any(String));
   });
 
-  test("is had by a laptop whose network takes a second to wake", async () => {
+  test("is fetched by a device whose network needs a second after waking", async () => {
     fetchToken.mockRejectedValueOnce(new TypeError("fetch failed"));
     const token = tab().get();
     await until(() => fetchToken.mock.calls.length > 0);
@@ -215,7 +218,7 @@ describe("an access token", () => {
     await expect(token).resolves.toEqual(expect.any(String));
   });
 
-  test("is written to no storage of the browser", async () => {
+  test("is not written to any storage of the browser", async () => {
     const setItem = vi.fn();
     vi.stubGlobal("localStorage", { setItem });
     vi.stubGlobal("sessionStorage", { setItem });
@@ -227,7 +230,7 @@ describe("an access token", () => {
   });
 });
 
-/** As a browser may: a message arrives long after the lock that was released behind it. */
+/** A channel whose messages arrive long after the lock is released, as browsers may do. */
 class SlowChannel extends BroadcastChannel {
   override postMessage(message: unknown): void {
     setTimeout(() => super.postMessage(message), 100);
@@ -259,14 +262,14 @@ function show(issuedAt: number): () => void {
 }
 
 describe("the tabs of one person", () => {
-  test("fetch one token when they all ask at once", async () => {
+  test("fetch one token when all request one at once", async () => {
     const tabs = [tab(), tab(), tab(), tab()];
     const [first, ...others] = await Promise.all(tabs.map((each) => each.get()));
     expect(others).toEqual([first, first, first]);
     expect(fetchToken).toHaveBeenCalledTimes(1);
   });
 
-  test("fetch one token when messages are slower than locks", async () => {
+  test("fetch one token when messages arrive after the lock is released", async () => {
     vi.stubGlobal("BroadcastChannel", SlowChannel);
     const [one, other] = [tab().get(), tab().get()];
     const token = await one;
@@ -275,14 +278,14 @@ describe("the tabs of one person", () => {
     expect(fetchToken).toHaveBeenCalledTimes(1);
   });
 
-  test("take the token that an older tab holds", async () => {
+  test("use the token of a tab that was opened earlier", async () => {
     const token = await tab().get();
     await wait(HOUR);
     expect(await tab().get()).toBe(token);
     expect(fetchToken).toHaveBeenCalledTimes(1);
   });
 
-  test("know how old a token is that another tab fetched", async () => {
+  test("know the age of a token that another tab fetched", async () => {
     await tab().get();
     await wait(DAY - HOUR);
     const late = tab();
@@ -295,7 +298,7 @@ describe("the tabs of one person", () => {
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("renew it once for all of them", async () => {
+  test("renew a token once for all of them", async () => {
     const [one, other] = [tab(), tab()];
     await Promise.all([one.get(), other.get()]);
     await wait(DAY);
@@ -304,18 +307,18 @@ describe("the tabs of one person", () => {
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("replace one that the API refused once for all of them", async () => {
+  test("replace a rejected token once for all of them", async () => {
     const [one, other] = [tab(), tab()];
     const [refused] = await Promise.all([one.get(), other.get()]);
     await wait(5);
-    for (const each of [one, other]) each.refuse(refused);
+    for (const each of [one, other]) each.invalidate(refused);
     const [fresh, taken] = await Promise.all([one.get(), other.get()]);
     expect(fresh).not.toBe(refused);
     expect(taken).toBe(fresh);
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("do not take for fresh what another tab has held since before the refusal", async () => {
+  test("do not use another tab's token from before the rejection", async () => {
     const accessToken = tab();
     const refused = await accessToken.get();
     await wait(HOUR);
@@ -329,7 +332,7 @@ describe("the tabs of one person", () => {
       channel.postMessage({ kind: "token", token: held, age: HOUR * 1000, sentAt: Date.now() });
       wasAsked = true;
     };
-    accessToken.refuse(refused);
+    accessToken.invalidate(refused);
     const fresh = accessToken.get();
     await until(() => wasAsked);
     await wait(0.6);
@@ -339,7 +342,7 @@ describe("the tabs of one person", () => {
     end();
   });
 
-  test("wait five seconds for one that hangs, and no longer", async () => {
+  test("wait at most five seconds for a tab that hangs", async () => {
     const { promise: hung, resolve: end } = Promise.withResolvers<void>();
     void navigator.locks.request(`access-token:${owner}`, () => hung);
     let isHad = false;
@@ -355,7 +358,7 @@ describe("the tabs of one person", () => {
     end();
   });
 
-  test("do not wait for one that was closed, whatever it held", async () => {
+  test("do not wait for a closed tab, whichever lock it held", async () => {
     const closing = tab();
     await closing.get();
     closing.close();
@@ -363,7 +366,7 @@ describe("the tabs of one person", () => {
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("ask half a second, and then themselves, when one shows a token and never sends it", async () => {
+  test("fetch a token themselves when a tab does not send its own within half a second", async () => {
     const end = show(SERVER_TIME);
     const token = tab().get();
     await until(() => vi.getTimerCount() > 0);
@@ -373,7 +376,7 @@ describe("the tabs of one person", () => {
     end();
   });
 
-  test("never take a token of another person, whoever sends it", async () => {
+  test("never use another person's token, whoever sends it", async () => {
     const accessToken = tab();
     const own = await accessToken.get();
     await wait(5);
@@ -402,18 +405,18 @@ describe("the tabs of one person", () => {
     expect(fetchToken).toHaveBeenCalledTimes(1);
   });
 
-  test("have the new one before they need it, when one of them renews", async () => {
+  test("receive the new token when one of them renews it", async () => {
     const [one, other] = [tab(), tab()];
     const [old] = await Promise.all([one.get(), other.get()]);
     await wait(5);
     const { heard } = listen();
-    one.refuse(old);
+    one.invalidate(old);
     const renewed = await one.get();
     await until(() => heard() === 1);
     expect(await other.get()).toBe(renewed);
   });
 
-  test("count the time that a token was on its way to one that was frozen", async () => {
+  test("add the delay of a message to a frozen tab to the age of its token", async () => {
     const accessToken = tab();
     await accessToken.get();
     await wait(DAY - HOUR);
@@ -427,7 +430,7 @@ describe("the tabs of one person", () => {
     expect(fetchToken).toHaveBeenCalledTimes(1);
   });
 
-  test("keep what they have when an older one comes", async () => {
+  test("keep their token when an older one arrives", async () => {
     const older = issue();
     await wait(5);
     const accessToken = tab();
@@ -438,10 +441,10 @@ describe("the tabs of one person", () => {
     expect(await accessToken.get()).toBe(own);
   });
 
-  test("wait on when one that was refused comes, or one that has expired", async () => {
+  test("ignore a rejected or expired token and go on waiting", async () => {
     const accessToken = tab();
     const refused = await accessToken.get();
-    accessToken.refuse(refused);
+    accessToken.invalidate(refused);
     const { promise: answered, resolve: respond } = Promise.withResolvers<Response>();
     fetchToken.mockImplementation(() => answered);
     const fresh = accessToken.get();
@@ -456,31 +459,31 @@ describe("the tabs of one person", () => {
     expect(await fresh).toBe(good);
   });
 
-  test("show one token each, and none that was refused", async () => {
+  test("announce one token each, and none that was rejected", async () => {
     const accessToken = tab();
     await accessToken.get();
     await wait(DAY);
     const token = await accessToken.get();
     expect(await shown()).toEqual([`access-token:${owner}:${SERVER_TIME + DAY}`]);
-    accessToken.refuse(token);
+    accessToken.invalidate(token);
     await wait(0);
     expect(await shown()).toEqual([]);
   });
 
-  test("of two people tell each other nothing", async () => {
+  test("of different people share nothing", async () => {
     await tab().get();
     fetchToken.mockImplementation(async () => answer({ to: "grace" }));
     await tab("grace").get();
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("fetch on their own where the browser has no locks", async () => {
+  test("fetch on their own in a browser without locks", async () => {
     vi.stubGlobal("navigator", {});
     await Promise.all([tab().get(), tab().get()]);
     expect(fetchToken).toHaveBeenCalledTimes(2);
   });
 
-  test("each try when a fetch fails, and none waits for an answer that cannot come", async () => {
+  test("each try after a failed fetch, and none waits for another", async () => {
     fetchToken.mockImplementationOnce(async () => new Response(null, { status: 503 }));
     const [failed, had] = await Promise.allSettled([tab().get(), tab().get()]);
     expect(failed.status).toBe("rejected");

@@ -7,7 +7,7 @@ const API = "http://api.test/graphql";
 
 let accessToken: AccessToken;
 const issued: string[] = [];
-/** What the API answers to each request, in order; then 200. */
+/** The API's status for each request, in order; then 200. */
 let statuses: number[];
 let sessionIsOver: boolean;
 const sent: { authorization: string | null; credentials: RequestCredentials | undefined }[] = [];
@@ -46,12 +46,12 @@ afterEach(() => {
 
 const call = () => authorizedFetch(accessToken)(API, { method: "POST" });
 
-test("a request carries the token, and no cookie", async () => {
+test("a request has the token and no cookies", async () => {
   expect((await call()).status).toBe(200);
   expect(sent).toEqual([{ authorization: `Bearer ${issued[0]}`, credentials: "omit" }]);
 });
 
-test("a 401 is tried once more with a new token", async () => {
+test("a 401 is retried once with a new token", async () => {
   statuses = [401];
   expect((await call()).status).toBe(200);
   expect(sent.map(({ authorization }) => authorization)).toEqual(
@@ -60,19 +60,22 @@ test("a 401 is tried once more with a new token", async () => {
   expect(issued).toHaveLength(2);
 });
 
-test("a 401 on the new one is the answer", async () => {
+test("a 401 with the new token is returned", async () => {
   statuses = [401, 401];
   expect((await call()).status).toBe(401);
   expect([sent.length, issued.length]).toEqual([2, 2]);
 });
 
-test.each([400, 403, 429, 500, 503])("a %i is the answer, and costs no token", async (status) => {
-  statuses = [status];
-  expect((await call()).status).toBe(status);
-  expect([sent.length, issued.length]).toEqual([1, 1]);
-});
+test.each([400, 403, 429, 500, 503])(
+  "a %i is returned without fetching a token",
+  async (status) => {
+    statuses = [status];
+    expect((await call()).status).toBe(status);
+    expect([sent.length, issued.length]).toEqual([1, 1]);
+  },
+);
 
-test("a 401 after the session's end says that it is over", async () => {
+test("a 401 after the end of the session throws SessionOverError", async () => {
   await accessToken.get();
   statuses = [401];
   sessionIsOver = true;

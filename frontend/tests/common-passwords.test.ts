@@ -11,7 +11,7 @@ test.each(["correct horse", "battery staple", "Tr0ub4dor&3", "hasOwnProperty", "
   (password) => expect(isCommonPassword(password)).toBe(false),
 );
 
-test("one's own address is easy to guess, and another's is not", () => {
+test("the person's own address is easy to guess, another address is not", () => {
   expect(isCommonPassword("Ada.Lovelace", "ada.lovelace@example.com")).toBe(true);
   expect(isCommonPassword("ada.lovelace@example.com", "Ada.Lovelace@Example.com")).toBe(true);
   expect(isCommonPassword("ada.lovelace", "bob@example.com")).toBe(false);

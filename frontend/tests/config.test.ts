@@ -32,7 +32,7 @@ describe("configuration", () => {
   });
 
   test.each(Object.keys(VALID))(
-    "without %s it says which, what and how, in one line",
+    "a missing %s is reported in one line, with what is expected and an example",
     (variable) => {
       for (const value of [undefined, ""]) {
         expect(problem({ [variable]: value })).toMatch(
@@ -42,7 +42,7 @@ describe("configuration", () => {
     },
   );
 
-  test("mail goes where an SMTP URL says, and to no other kind of address", () => {
+  test("the mail server needs an SMTP URL", () => {
     expect(read().smtpUrl).toBeUndefined();
     expect(read({ SMTP_URL: "smtps://user:pass@mail.example:465" }).smtpUrl).toContain("smtps:");
     expect(read().mailFrom).toBe("Bearer Tasks <no-reply@tasks.example>");
@@ -51,7 +51,7 @@ describe("configuration", () => {
     }
   });
 
-  test("a secret counts in bytes, is never trimmed and never shown", () => {
+  test("a secret is measured in bytes, never trimmed and never shown", () => {
     expect(problem({ BETTER_AUTH_SECRET: "x".repeat(31) })).toContain("32 bytes");
     expect(problem({ BETTER_AUTH_SECRET: "hunter2" })).not.toContain("hunter2");
     expect(read({ BETTER_AUTH_SECRET: "é".repeat(16) }).secret).toBe("é".repeat(16));
@@ -60,7 +60,7 @@ describe("configuration", () => {
     );
   });
 
-  test("a previous secret is as long, another one, and may be missing", () => {
+  test("a previous secret has the same minimum length, differs, and is optional", () => {
     const variable = "BETTER_AUTH_SECRET_PREVIOUS";
     expect(read().previousSecret).toBeUndefined();
     expect(read({ [variable]: "" }).previousSecret).toBeUndefined();
@@ -71,7 +71,7 @@ describe("configuration", () => {
     expect(problem({ [variable]: VALID.BETTER_AUTH_SECRET })).not.toContain("0123");
   });
 
-  test("tokens are signed by the shared secret, or by a key set of a known algorithm", () => {
+  test("tokens are signed with the shared secret, or with a key set of a known algorithm", () => {
     expect(read()).toMatchObject({ tokenSigning: "shared-secret", tokenAlgorithm: "EdDSA" });
     expect(read({ TOKEN_SIGNING: "", TOKEN_ALGORITHM: "" })).toMatchObject({
       tokenSigning: "shared-secret",
@@ -91,7 +91,7 @@ describe("configuration", () => {
     }
   });
 
-  test("keys rotate no faster than twenty times while one is served", () => {
+  test("keys rotate at most twenty times while one is served", () => {
     expect(read().keyRotation).toBe(30 * 86_400);
     expect(problem({ JWKS_ROTATION: "4325" })).toContain("4326 to 31536000");
     expect(read({ JWKS_ROTATION: "4326" }).keyRotation).toBe(4326);
@@ -106,7 +106,7 @@ describe("configuration", () => {
     "https://tasks.example/?x",
     "https://tasks.example/#x",
     "https://ada@tasks.example",
-  ])("%s is no origin", (url) => {
+  ])("%s is not an origin", (url) => {
     expect(problem({ NEXT_PUBLIC_BETTER_AUTH_URL: url })).toContain("NEXT_PUBLIC_BETTER_AUTH_URL");
     expect(problem({ API_URL: url })).toContain("API_URL");
   });
@@ -122,8 +122,8 @@ describe("configuration", () => {
     expect([issuer, audience]).toEqual(["https://tasks.example", "https://tasks.example"]);
   });
 
-  test("security events go to the API, by another way where there is one", () => {
-    // Where a hosts file has `localhost` as ::1 alone, the API would not be there.
+  test("security events go to the API, or to EVENTS_URL", () => {
+    // The API does not listen on ::1, to which a hosts file may resolve `localhost`.
     expect(read().eventsUrl).toBe("http://127.0.0.1:8000/events");
     expect(read({ API_URL: "http://localhost" }).eventsUrl).toBe("http://127.0.0.1/events");
     expect(read({ API_URL: "https://localhost:1" }).eventsUrl).toBe("https://localhost:1/events");
@@ -141,7 +141,7 @@ describe("configuration", () => {
     }
   });
 
-  test("issuer and audience can be named", () => {
+  test("issuer and audience can be set", () => {
     const { issuer, audience } = read({ JWT_ISSUER: "issuer", JWT_AUDIENCE: "audience" });
     expect([issuer, audience]).toEqual(["issuer", "audience"]);
   });
@@ -157,7 +157,7 @@ describe("configuration", () => {
     },
   );
 
-  test("a parameter of the database that both sides do not know is named, and no value", () => {
+  test("an unknown parameter of DATABASE_URL is named, without values", () => {
     for (const variable of ["DATABASE_URL", "DATABASE_URL_UNPOOLED"]) {
       expect(problem({ [variable]: "postgresql://ada@db.example/t?service=hunter2" })).toMatch(
         new RegExp(`^${variable}: expected no parameter service, .+, for example .+$`),
@@ -168,7 +168,7 @@ describe("configuration", () => {
     }
   });
 
-  test("migrations connect past a pooler when its bypass is named", () => {
+  test("migrations use the unpooled URL if there is one", () => {
     const unpooled = "postgres://ada@db.example/tasks";
     expect(read({ DATABASE_URL_UNPOOLED: unpooled }).unpooledDatabaseUrl).toBe(unpooled);
   });

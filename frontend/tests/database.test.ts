@@ -12,13 +12,13 @@ const CASES: Case[] = JSON.parse(
 describe("a database URL", () => {
   const base = readDatabaseUrl(CASES[0]?.url ?? "");
 
-  // The API reads the same table, and tests/test_database_url.py connects as both sides do.
-  test.each(CASES)("$url is read as the table says", ({ url, says, refused }) => {
+  // The API is tested with the same table, and tests/test_database_url.py connects with both.
+  test.each(CASES)("$url is parsed as the table says", ({ url, says, refused }) => {
     if (refused === undefined) expect(readDatabaseUrl(url)).toEqual({ ...base, ...says });
     else expect(() => readDatabaseUrl(url)).toThrow(expect.objectContaining({ message: refused }));
   });
 
-  test("of a socket asks for no TLS", () => {
+  test("of a socket uses no TLS", () => {
     const url = "postgresql://postgres@/postgres?host=/run/postgresql";
     expect(createPool(url).options).toMatchObject({
       host: "/run/postgresql",
@@ -29,7 +29,7 @@ describe("a database URL", () => {
     });
   });
 
-  test("as Neon prints it asks for TLS and for channel binding", () => {
+  test("as Neon shows it uses TLS and channel binding", () => {
     const url =
       "postgresql://ada:p%40ss@ep-x-pooler.eu.neon.example/db?sslmode=require&channel_binding=require";
     expect(poolOptions(url)).toMatchObject({
@@ -39,7 +39,7 @@ describe("a database URL", () => {
     });
   });
 
-  test("that verifies reads the system's certificates once", () => {
+  test("that verifies certificates reads the system's once", () => {
     const url = "postgresql://ada@db.example/tasks?sslmode=verify-full";
     const { ssl } = poolOptions(url);
     expect(ssl).toHaveProperty("secureContext");
@@ -51,13 +51,13 @@ describe("watching the database", () => {
   const unreachable = () =>
     watchedPool(createPool("postgresql://postgres@/postgres?host=/nonexistent"));
 
-  test("tells of a failure that the work swallowed", async () => {
+  test("reports a failure that the work ignored", async () => {
     const pool = unreachable();
     const work = async () => pool.connect().catch(() => "no session");
     expect(await watchDatabase(work)).toEqual(["no session", "unavailable"]);
   });
 
-  test("tells of one's own failures alone", async () => {
+  test("reports only the failures of the same work", async () => {
     const pool = unreachable();
     const failing = watchDatabase(() => pool.connect().catch(() => null));
     const fine = watchDatabase(async () => "fine");

@@ -37,7 +37,7 @@ test.each([
   expect(describeDevice(userAgent)).toBe(device);
 });
 
-test("one that is made to be searched for long is not", () => {
+test("a User-Agent that is made to slow down the search does not", () => {
   const began = performance.now();
   for (let row = 0; row < 100; row += 1) describeDevice("Version/".repeat(1900));
   expect(performance.now() - began).toBeLessThan(1000);

@@ -1,8 +1,16 @@
 import { expect, test } from "vitest";
-import { keyName } from "../components/keyboard/key-name";
+import { shortcutOf } from "../components/keyboard/key-name";
 
 const pressed = (key: string, code: string, held: Partial<KeyboardEvent> = {}) =>
-  keyName({ key, code, metaKey: false, ctrlKey: false, altKey: false, shiftKey: false, ...held });
+  shortcutOf({
+    key,
+    code,
+    metaKey: false,
+    ctrlKey: false,
+    altKey: false,
+    shiftKey: false,
+    ...held,
+  });
 
 test.each([
   ["о", "KeyJ", {}, "j"], // Russian
@@ -16,9 +24,12 @@ test.each([
   ["ؤ", "KeyC", {}, "c"],
   ["ظ", "Slash", {}, "/"],
   ["؟", "Slash", { shiftKey: true }, "?"],
-])("under another layout %s at %s is as under a Latin one", (key, code, held, name) => {
-  expect(pressed(key, code, held)).toBe(name);
-});
+])(
+  "without Latin letters, %s at %s is the shortcut of the Latin layout",
+  (key, code, held, name) => {
+    expect(pressed(key, code, held)).toBe(name);
+  },
+);
 
 test.each([
   ["j", "KeyC", {}, "j"], // Dvorak
@@ -29,6 +40,6 @@ test.each([
   ["ArrowDown", "ArrowDown", { altKey: true }, "Alt+ArrowDown"],
   ["Enter", "Enter", {}, "Enter"],
   [" ", "Space", {}, " "],
-])("under a Latin layout %s at %s is what it writes", (key, code, held, name) => {
+])("with Latin letters, %s at %s is the shortcut of its character", (key, code, held, name) => {
   expect(pressed(key, code, held)).toBe(name);
 });

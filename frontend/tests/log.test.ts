@@ -11,7 +11,7 @@ function written() {
   return { lines, write, pass };
 }
 
-test("of a kind a line a second is written, and how many were left out", () => {
+test("one line of a kind per second is written, with the number of those left out", () => {
   const { lines, write, pass } = written();
   for (let n = 0; n < 60; n += 1) write(`Invalid origin: https://${n}.example`);
   write("User not found", { email: "ada@example.com" });
@@ -27,14 +27,14 @@ test("of a kind a line a second is written, and how many were left out", () => {
   ]);
 });
 
-test("an error is told from others by what it says, and not by what it quotes", () => {
+test("the kind of an error is its message without what it quotes", () => {
   const { lines, write } = written();
   for (const id of ["a", "b"]) write(new Error(`Failed to find Server Action "${id}".`));
   write(new Error("connection terminated"));
   expect(lines).toHaveLength(2);
 });
 
-test("whoever makes every line a new kind does not fill the log either", () => {
+test("lines that are all of new kinds do not fill the log", () => {
   const { lines, write, pass } = written();
   const letters = [..."abcdefghijklmnopqrstuvwxyz"];
   const words = letters.flatMap((one) => letters.map((other) => `${one}${other}`));

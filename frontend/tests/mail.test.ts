@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { expect, test, vi } from "vitest";
 
-/** A mail server for one mail, in the few words of SMTP that it takes (RFC 5321). */
+/** A mail server for one mail, with a minimal SMTP (RFC 5321). */
 function mailServer() {
   let text = "";
   let inData = false;
@@ -28,7 +28,7 @@ function mailServer() {
   });
 }
 
-test("a mail goes out through the server that SMTP_URL names", async () => {
+test("a mail is sent through the server of SMTP_URL", async () => {
   const server = await mailServer();
   vi.stubEnv("BETTER_AUTH_SECRET", "0123456789abcdef0123456789abcdef");
   vi.stubEnv("NEXT_PUBLIC_BETTER_AUTH_URL", "https://tasks.example");
@@ -43,7 +43,7 @@ test("a mail goes out through the server that SMTP_URL names", async () => {
   vi.unstubAllEnvs();
 });
 
-test("addresses that lead to one mailbox are one recipient", async () => {
+test("addresses of one mailbox share a quota", async () => {
   const { mailboxOf } = await import("../lib/mail-limit");
   expect(mailboxOf("Ada+tasks@Example.com")).toBe("ada@example.com");
   expect(mailboxOf("a.d.a@example.com")).toBe("a.d.a@example.com");

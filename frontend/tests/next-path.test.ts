@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { leadsAway, nextPath, signInPath } from "../lib/next-path";
+import { leavesApp, nextPath, signInPath } from "../lib/next-path";
 
-describe("where sign-in leads", () => {
+describe("the path after sign-in", () => {
   test.each(["/tasks", "/tasks?view=trash", "/graphiql", "/tasks?q=a%20b#top"])(
     "%s is a path of this app",
     (path) => expect(nextPath(path)).toBe(path),
@@ -20,20 +20,23 @@ describe("where sign-in leads", () => {
     " /tasks",
     "tasks",
     "",
-  ])("%j leaves the app, or is no path: the list", (value) => {
+  ])("is the task list if %j leaves the app or is not a path", (value) => {
     expect(nextPath(value)).toBe("/tasks");
   });
 
-  test.each([undefined, null, ["/graphiql", "/tasks"], 1])("%j is no path: the list", (value) => {
-    expect(nextPath(value)).toBe("/tasks");
-  });
+  test.each([undefined, null, ["/graphiql", "/tasks"], 1])(
+    "is the task list if %j is not a path",
+    (value) => {
+      expect(nextPath(value)).toBe("/tasks");
+    },
+  );
 
   test.each(["/sign-in", "/sign-in?next=/graphiql", "/sign-up", "/api/auth/token", "/x/../api"])(
     "%s would lead nowhere: the list",
     (path) => expect(nextPath(path)).toBe("/tasks"),
   );
 
-  test("the way back is one parameter, whatever it holds", () => {
+  test("is one parameter, whatever it contains", () => {
     const path = signInPath("/tasks?view=trash&x=1");
     expect(new URL(path, "http://localhost").searchParams.get("next")).toBe(
       "/tasks?view=trash&x=1",
@@ -47,9 +50,9 @@ test.each([
   "/x/..//evil.example",
   "/\\\\evil.example",
   "/\t/x",
-])("%j is a path that leads away", (value) => expect(leadsAway(value)).toBe(true));
+])("%j leaves the app", (value) => expect(leavesApp(value)).toBe(true));
 
 test.each(["/tasks", "/x//y", "https://evil.example/", "", undefined, ["//evil.example"]])(
   "%j is none, or not for this to judge",
-  (value) => expect(leadsAway(value)).toBe(false),
+  (value) => expect(leavesApp(value)).toBe(false),
 );

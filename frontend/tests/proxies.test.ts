@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { reachDirectly } from "../lib/proxies";
+import { bypassProxies } from "../lib/proxies";
 
 const OWN = {
   baseUrl: "https://tasks.example",
@@ -11,18 +11,18 @@ const OWN = {
   eventsUrl: "http://api.internal:8000/events",
 };
 
-describe("hosts of our own", () => {
-  test("are added to those that NO_PROXY names", () => {
+describe("our own hosts", () => {
+  test("are added to those in NO_PROXY", () => {
     const env: Record<string, string | undefined> = { NO_PROXY: ".corp.example, localhost" };
-    reachDirectly(env, OWN);
+    bypassProxies(env, OWN);
     expect(env.no_proxy).toBe(
       ".corp.example,localhost,127.0.0.1,[::1],tasks.example,api.example,api.internal",
     );
   });
 
-  test("need not be named where no host is reached by a proxy", () => {
+  test("are not added if no host uses a proxy", () => {
     const env: Record<string, string | undefined> = { no_proxy: "*" };
-    reachDirectly(env, OWN);
+    bypassProxies(env, OWN);
     expect(env).toEqual({ no_proxy: "*" });
   });
 });
@@ -64,11 +64,11 @@ describe("behind a proxy", () => {
     return stdout.trim();
   };
 
-  test("Node asks for this machine through it, and does not once the server has started", async () => {
+  test("Node reaches this machine through it until the server has started", async () => {
     expect(await fetched("")).toBe("proxied");
     expect(asked).toEqual([`localhost:${port}`]);
-    const start = `import { reachDirectly } from "${import.meta.dirname}/../lib/proxies.ts";
-      reachDirectly(process.env, ${JSON.stringify(OWN)});`;
+    const start = `import { bypassProxies } from "${import.meta.dirname}/../lib/proxies.ts";
+      bypassProxies(process.env, ${JSON.stringify(OWN)});`;
     expect(await fetched(start)).toBe("direct");
     expect(asked).toHaveLength(1);
   });

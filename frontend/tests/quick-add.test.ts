@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { isDayFirst } from "../components/tasks/dates";
-import { linesOf, planned, readLine, withRoom } from "../components/tasks/quick-add";
+import {
+  moveLongTitle,
+  parseLine,
+  parsePastedLines,
+  planTask,
+} from "../components/tasks/quick-add";
 import { viewOf } from "../components/tasks/view";
 
 // A Wednesday.
@@ -9,7 +14,7 @@ const TODAY = "2026-11-25";
 const ALL = viewOf(new URLSearchParams());
 
 const read = (line: string, plain: string[] = []) =>
-  readLine(line, { now: NOW, dayFirst: true }, plain);
+  parseLine(line, { now: NOW, dayFirst: true }, plain);
 
 const asItStands = (line: string) => ({
   title: line,
@@ -19,8 +24,8 @@ const asItStands = (line: string) => ({
   chips: [],
 });
 
-describe("a line in plain words", () => {
-  test("says a day, a priority and labels, in any order", () => {
+describe("a line", () => {
+  test("may have a day, a priority and labels in any order", () => {
     expect(read("call the bank tomorrow !high #home")).toMatchObject({
       title: "call the bank",
       dueOn: "2026-11-26",
@@ -35,7 +40,7 @@ describe("a line in plain words", () => {
     });
   });
 
-  test("shows a word that is there twice once", () => {
+  test("shows a repeated word as one chip", () => {
     const { chips, labels } = read("sweep #home #home #Home !high !high");
     expect(labels).toEqual(["home"]);
     expect(chips.map(({ words }) => words)).toEqual(["#home", "!high"]);
@@ -65,21 +70,21 @@ describe("a line in plain words", () => {
     ["Call mum (tomorrow)", "Call mum", "2026-11-26"],
     ["Call mum, tomorrow", "Call mum", "2026-11-26"],
     ["Call mum tomorrow!", "Call mum!", "2026-11-26"],
-    // A time is no day, and a task has none: it stays.
+    // A time stays in the title: tasks have none.
     ["Call mum tomorrow at 5pm", "Call mum at 5pm", "2026-11-26"],
     ["Call mum at 5 tomorrow", "Call mum at 5", "2026-11-26"],
     ["Call mum at 17:00 on friday", "Call mum at 17:00", "2026-11-27"],
-    // The past is not what is meant, unless it is said in full.
+    // A past day is used only with its year.
     ["Review last week's notes tomorrow", "Review last week's notes", "2026-11-26"],
     ["Pay the bill of Bob 01.10.2026", "Pay the bill of Bob", "2026-10-01"],
   ])("%s", (line, title, dueOn) => {
     expect(read(line)).toMatchObject({ title, dueOn });
   });
 
-  test("counts months from the 31st to the end of a shorter one", () => {
+  test("counts months from the 31st to the last day of a shorter month", () => {
     const reader = { now: new Date(2027, 0, 31, 12), dayFirst: true };
     for (const words of ["in 1 month", "next month"]) {
-      expect(readLine(`pay ${words}`, reader, [])).toMatchObject({ dueOn: "2027-02-28" });
+      expect(parseLine(`pay ${words}`, reader, [])).toMatchObject({ dueOn: "2027-02-28" });
     }
   });
 
@@ -90,7 +95,7 @@ describe("a line in plain words", () => {
     "issue #",
     "call at 5",
     "what now",
-    // Numbers that are no dates.
+    // Numbers that are not dates.
     "1/2 cup sugar",
     "24/7 support number",
     "1.5 kg flour",
@@ -104,14 +109,14 @@ describe("a line in plain words", () => {
     "https://example.com/2026-12-01/notes",
     "read pages 1-3 December",
     "march 3 miles",
-    // Words that are no dates.
+    // Words that are not dates.
     "buy sun cream",
     "I sat down",
     "wed the bride",
     "Appeler mon oncle",
     "ask whether I may",
     "Prepare for Black Friday",
-    // Phrases of which a day is a part.
+    // Phrases that contain a day.
     "Water plants every monday",
     "Water plants every other friday",
     "Water plants every week on monday",
@@ -134,7 +139,7 @@ describe("a line in plain words", () => {
     "finish in 2 weeks and 3 days",
     "ready 3 days from now",
     "Bring a sun-hat",
-  ])("%s: means no more than it says", (line) => {
+  ])("%s: nothing is recognized", (line) => {
     expect(read(line)).toEqual(asItStands(line));
   });
 
@@ -145,12 +150,12 @@ describe("a line in plain words", () => {
     ["invoice 01/12/2026", true, "2026-12-01"],
     ["invoice 01/12/2026", false, "2026-01-12"],
     ["invoice 12-01-2026", false, "2026-12-01"],
-    // Only one order makes sense.
+    // Only one order is valid.
     ["invoice 12/31/2026", true, "2026-12-31"],
     ["invoice 31/12/2026", false, "2026-12-31"],
     ["invoice 2026/12/01", false, "2026-12-01"],
   ])("%s, day first: %s", (line, dayFirst, dueOn) => {
-    expect(readLine(line, { now: NOW, dayFirst }, []).dueOn).toBe(dueOn);
+    expect(parseLine(line, { now: NOW, dayFirst }, []).dueOn).toBe(dueOn);
   });
 
   test.each([
@@ -163,7 +168,7 @@ describe("a line in plain words", () => {
     expect(isDayFirst(locale)).toBe(dayFirst);
   });
 
-  test("takes a locale that is none", () => {
+  test("accepts an invalid locale", () => {
     expect(isDayFirst("en-US@posix")).toBeTypeOf("boolean");
   });
 
@@ -180,7 +185,7 @@ describe("a line in plain words", () => {
     expect(read(`read ${words}`)).toMatchObject({ title: "read", labels: [label] });
   });
 
-  test("says one priority and each label once; the others stay in the title", () => {
+  test("has one priority and each label once; others stay in the title", () => {
     expect(read("call !low bob !high")).toMatchObject({
       title: "call !low bob",
       priority: "HIGH",
@@ -198,7 +203,7 @@ describe("a line in plain words", () => {
     });
   });
 
-  test("is plain where the person says so", () => {
+  test("keeps words in the title if the person wants that", () => {
     expect(read("watch Tomorrow #film", ["Tomorrow"])).toMatchObject({
       title: "watch Tomorrow",
       dueOn: null,
@@ -214,15 +219,15 @@ describe("a line in plain words", () => {
 });
 
 describe("a title", () => {
-  const plan = (title: string) => planned(read(title), ALL, TODAY);
+  const plan = (title: string) => planTask(read(title), ALL, TODAY);
 
-  test("of 200 code points is taken, however many UTF-16 units they are", () => {
+  test("may have 200 code points, however many UTF-16 units they have", () => {
     const title = `${"a".repeat(199)}🏠`;
     expect(plan(title)).toMatchObject({ title, problem: null });
     expect(plan("🏠".repeat(200))).toMatchObject({ problem: null });
   });
 
-  test("that is longer is refused in a sentence, and not cut", () => {
+  test("that is longer is rejected with a sentence, not cut", () => {
     const title = "a".repeat(344);
     expect(plan(title)).toMatchObject({
       title,
@@ -230,30 +235,30 @@ describe("a title", () => {
     });
   });
 
-  test("that is longer in a pasted line is in the description, whole", () => {
+  test("that is longer in a pasted line moves to the description", () => {
     const line = "word ".repeat(69).trim();
-    const made = withRoom(plan(line));
+    const made = moveLongTitle(plan(line));
     expect(made).toMatchObject({ description: line, problem: null });
     expect(made.title).toBe(`${"word ".repeat(39).trim()}…`);
-    expect(withRoom(plan("🏠".repeat(201))).title).toBe(`${"🏠".repeat(199)}…`);
-    expect(withRoom(plan("a".repeat(10_001))).problem).toBe(
+    expect(moveLongTitle(plan("🏠".repeat(201))).title).toBe(`${"🏠".repeat(199)}…`);
+    expect(moveLongTitle(plan("a".repeat(10_001))).problem).toBe(
       "A description can have 10,000 characters. This one has 10,001.",
     );
   });
 
-  test("has a space in place of a control character", () => {
+  test("has a space instead of a control character", () => {
     expect(plan("a\tb\u0007c").title).toBe("a b c");
   });
 });
 
-test("a view adds what its tasks have, and nothing over what the line says", () => {
+test("a view adds its own values, and overrides none of the line", () => {
   const view = viewOf(new URLSearchParams("view=today&label=Home&priority=LOW"));
-  expect(planned(read("call"), view, TODAY)).toMatchObject({
+  expect(planTask(read("call"), view, TODAY)).toMatchObject({
     dueOn: TODAY,
     labels: ["Home"],
     priority: "LOW",
   });
-  expect(planned(read("call tomorrow #home !high"), view, TODAY)).toMatchObject({
+  expect(planTask(read("call tomorrow #home !high"), view, TODAY)).toMatchObject({
     dueOn: "2026-11-26",
     labels: ["home"],
     priority: "HIGH",
@@ -261,9 +266,9 @@ test("a view adds what its tasks have, and nothing over what the line says", () 
 });
 
 describe("a pasted text", () => {
-  const texts = (text: string) => linesOf(text).map((line) => line.text);
+  const texts = (text: string) => parsePastedLines(text).map((line) => line.text);
 
-  test("loses what marks a list", () => {
+  test("loses its list markers", () => {
     expect(texts("- milk\n* [ ] eggs\r\n\n 3. bread\n• 2 lemons\nplain")).toEqual([
       "milk",
       "eggs",
@@ -274,13 +279,13 @@ describe("a pasted text", () => {
     expect(texts("1) one\n2) two\n3) three")).toEqual(["one", "two", "three"]);
   });
 
-  test("keeps numbers and signs that mark no list", () => {
+  test("keeps numbers and signs that are not list markers", () => {
     const lines = ["1/2 cup sugar", "1.5 kg flour", "24. December", "-5 degrees", "2 eggs"];
     expect(texts(lines.join("\n"))).toEqual(lines);
   });
 
-  test("says by a ticked box that a task is completed", () => {
-    expect(linesOf("- [x] milk\n- [ ] eggs\n[X] bread\n- [] tea\n[x]y")).toEqual([
+  test("with a checked box is a completed task", () => {
+    expect(parsePastedLines("- [x] milk\n- [ ] eggs\n[X] bread\n- [] tea\n[x]y")).toEqual([
       { text: "milk", completed: true },
       { text: "eggs", completed: false },
       { text: "bread", completed: true },

@@ -8,7 +8,7 @@ const SITE = "https://tasks.example";
 const OLD = "0123456789abcdefghijklmnopqrstuvwxyz-old";
 const NEW = "0123456789abcdefghijklmnopqrstuvwxyz-new";
 
-/** A real Better Auth behind TLS, which the tests over HTTP are not. */
+/** A real Better Auth behind TLS. The e2e tests use HTTP. */
 function issuer(database: Record<string, unknown[]>, secret: string, previous?: string) {
   const config = readConfig({
     BETTER_AUTH_SECRET: secret,
@@ -29,7 +29,7 @@ const cookiesOf = (answer: Response) =>
   answer.headers.getSetCookie().map((set) => set.split(/; */).map(lasting));
 const lasting = (attribute: string) => attribute.replace(/^Max-Age=604[78]\d\d$/, "Max-Age=a week");
 
-/** Cookies of somebody who signed up under the old secret. */
+/** The cookies of a person who signed up with the previous secret. */
 async function signUp(database: Record<string, unknown[]>, rememberMe: boolean) {
   const answer = await issuer(database, OLD).handler(
     new Request(`${SITE}/api/auth/sign-up/email`, {

@@ -1,127 +1,24 @@
-import { CombinedError } from "urql";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Edit } from "../components/tasks/edit";
 import { TaskStore } from "../components/tasks/store";
 import type { Task } from "../components/tasks/task";
-import { UnreachableError } from "../lib/reach";
+import { AT, FakeApi } from "./fake-api";
 import { task } from "./task";
 
-type Variables = Record<string, unknown> & { ids?: string[]; id?: string };
-type Call = { name: string; variables: Variables };
-
-const AT = "2026-11-25T13:00:00Z";
-
-/** What the API does with one person's tasks, as far as a client can tell. */
-class Api {
-  readonly tasks = new Map<string, Task>();
-  readonly purged: string[] = [];
-  readonly calls: Call[] = [];
-  /** `losing` does the next write, and loses its answer. */
-  mood: "well" | "down" | "losing" = "well";
-  refusal: string | undefined;
-  /** Answers every write with 503 and this `Retry-After`. */
-  retryAfter: string | undefined;
-
-  readonly client = {
-    query: (document: unknown, variables: Variables) => ({
-      toPromise: async () => this.#answer(document, variables),
-    }),
-    mutation: (document: unknown, variables: Variables) => ({
-      toPromise: async () => this.#answer(document, variables),
-    }),
-  } as never;
-
-  writes(): string[] {
-    return this.calls.map(({ name }) => name).filter((name) => name !== "TaskChanges");
-  }
-
-  purge(id: string): void {
-    this.tasks.delete(id);
-    this.purged.push(id);
-  }
-
-  #answer(document: unknown, variables: Variables) {
-    const { definitions } = document as { definitions: { name: { value: string } }[] };
-    const name = definitions[0]?.name.value ?? "";
-    if (this.mood === "down")
-      return { error: new CombinedError({ networkError: new UnreachableError("away") }) };
-    this.calls.push({ name, variables });
-    if (this.retryAfter && name !== "TaskChanges") {
-      const headers = { "Retry-After": this.retryAfter };
-      const response = new Response(null, { status: 503, headers });
-      const graphQLErrors = [{ message: "no", extensions: { code: "UNAVAILABLE" } }];
-      return { error: new CombinedError({ graphQLErrors, response }) };
-    }
-    if (this.refusal && name !== "TaskChanges") return this.#refuse(this.refusal);
-    const data = this.#run(name, variables);
-    if (this.mood === "losing" && name !== "TaskChanges") {
-      this.mood = "well";
-      return { error: new CombinedError({ networkError: new UnreachableError("away") }) };
-    }
-    return data;
-  }
-
-  #refuse(code: string) {
-    return {
-      error: new CombinedError({ graphQLErrors: [{ message: code, extensions: { code } }] }),
-    };
-  }
-
-  #run(name: string, variables: Variables) {
-    if (name === "TaskChanges") return this.#changes();
-    if (name === "CreateTasks") return this.#create(variables.inputs as Task[]);
-    const ids = variables.ids ?? [String(variables.id)];
-    if (!ids.every((id) => this.tasks.has(id))) return this.#refuse("NOT_FOUND");
-    const found = ids.map((id) => this.tasks.get(id) as Task);
-    if (name === "Task") return { data: { task: found[0] } };
-    if (name === "DeleteTasks") {
-      for (const id of ids) this.purge(id);
-      return { data: { deleteTasks: { deletedIds: ids } } };
-    }
-    const { expectedVersion } = variables;
-    if (typeof expectedVersion === "number" && found[0]?.version !== expectedVersion) {
-      return this.#refuse("CONFLICT");
-    }
-    return this.#update(name, found, (variables.patch ?? {}) as Partial<Task>);
-  }
-
-  #changes() {
-    const saved = [...this.tasks.values()].map((one) => ({ taskId: one.id, task: one }));
-    const nodes = [...saved, ...this.purged.map((taskId) => ({ taskId, task: null }))];
-    const pageInfo = { hasNextPage: false, endCursor: "cursor" };
-    return { data: { taskChanges: { nodes, pageInfo } } };
-  }
-
-  #create(inputs: Task[]) {
-    for (const input of inputs) {
-      if (!this.tasks.has(input.id)) this.tasks.set(input.id, task(input));
-    }
-    return { data: { createTasks: { tasks: inputs.map(({ id }) => this.tasks.get(id)) } } };
-  }
-
-  #update(name: string, found: Task[], patch: Partial<Task>) {
-    const trashedAt = name === "TrashTasks" ? AT : null;
-    const next = found.map((one) => ({ ...one, ...patch, trashedAt, version: one.version + 1 }));
-    for (const one of next) this.tasks.set(one.id, one);
-    const payload = name === "UpdateTask" ? { task: next[0] } : { tasks: next };
-    return { data: { [`${name[0]?.toLowerCase()}${name.slice(1)}`]: payload } };
-  }
-}
-
-let api: Api;
+let api: FakeApi;
 
 async function open(...seed: Task[]): Promise<TaskStore> {
-  for (const one of seed) api.tasks.rules.rules.set(one.id, one);
+  for (const one of seed) api.tasks.set(one.id, one);
   const store = new TaskStore(api.client, "ada", seed);
   store.start("ada");
   await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
   return store;
 }
 
-const settled = (store: TaskStore) => vi.waitFor(() => expect(store.state().waiting).toBe(0));
+const settled = (store: TaskStore) => vi.waitFor(() => expect(store.state().pendingCount).toBe(0));
 
 beforeEach(() => {
-  api = new Api();
+  api = new FakeApi();
   const target = new EventTarget();
   vi.stubGlobal("window", target);
   vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
@@ -131,7 +28,7 @@ beforeEach(() => {
 });
 
 describe("an edit", () => {
-  test("shows at once, and is what the server says afterwards", async () => {
+  test("is shown at once, and replaced by the server's answer", async () => {
     const milk = task();
     const store = await open(milk);
     store.act([{ kind: "set", id: milk.id, patch: { completed: true } }], "Completed");
@@ -140,7 +37,7 @@ describe("an edit", () => {
     expect(store.get(milk.id)).toMatchObject({ completed: true, version: 2 });
   });
 
-  test("that is refused is taken back, is told, and can be tried again", async () => {
+  test("that is refused is rolled back, reported, and can be tried again", async () => {
     const milk = task();
     const store = await open(milk);
     const told = vi.fn();
@@ -153,20 +50,20 @@ describe("an edit", () => {
     api.refusal = undefined;
     told.mock.calls[0]?.[0].retry();
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)?.trashedAt).toBe(AT);
+    expect(api.tasks.get(milk.id)?.trashedAt).toBe(AT);
   });
 
-  test("of several tasks, of which one is gone, is done to the others", async () => {
+  test("of several tasks is done to the existing ones if one was deleted", async () => {
     const [a, b] = [task(), task()];
     const store = await open(a, b);
     api.purge(a.id);
     store.act([{ kind: "delete", ids: [a.id, b.id] }], "Deleted");
     await settled(store);
-    expect(api.tasks.rules.rules.has(b.id)).toBe(false);
+    expect(api.tasks.has(b.id)).toBe(false);
     expect([store.get(a.id), store.get(b.id)]).toEqual([null, null]);
   });
 
-  test("is undone and done again, in turn", async () => {
+  test("is undone and redone", async () => {
     const milk = task({ priority: "LOW" });
     const store = await open(milk);
     store.act([{ kind: "set", id: milk.id, patch: { priority: "HIGH" } }], "High");
@@ -177,34 +74,34 @@ describe("an edit", () => {
     expect(store.get(milk.id)).toMatchObject({ priority: "LOW", trashedAt: null });
     expect(store.redo()).toBe("High");
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)).toMatchObject({ priority: "HIGH", trashedAt: null });
+    expect(api.tasks.get(milk.id)).toMatchObject({ priority: "HIGH", trashedAt: null });
   });
 });
 
-describe("while nothing goes through", () => {
-  test("200 edits wait, and go out in order, each once, though an answer is lost", async () => {
+describe("during an outage", () => {
+  test("200 edits are queued, then sent in order and applied once, though an answer is lost", async () => {
     const store = await open();
-    api.mood = "down";
+    api.status = "down";
     for (let count = 0; count < 100; count += 1) {
       const id = `task-${count}`;
       const inputs = [{ id, title: `Task ${count}`, position: "a0" }];
       store.act([{ kind: "create", inputs, at: AT }], "Added");
       store.act([{ kind: "set", id, patch: { completed: count % 2 === 0 } }], "Completed");
     }
-    await vi.waitFor(() => expect(store.state().trouble).not.toBeNull());
-    expect(store.state().waiting).toBe(200);
+    await vi.waitFor(() => expect(store.state().syncProblem).not.toBeNull());
+    expect(store.state().pendingCount).toBe(200);
     expect(store.ordered("manual")).toHaveLength(100);
-    api.mood = "losing";
+    api.status = "losing";
     await store.tryNow();
     await store.tryNow();
     await settled(store);
     expect([...api.tasks.keys()]).toEqual(Array.from({ length: 100 }, (_, n) => `task-${n}`));
     expect([...api.tasks.values()].filter(({ completed }) => completed)).toHaveLength(50);
-    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+    expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
   });
 });
 
-describe("while the server asks to wait", () => {
+describe("after an outage", () => {
   beforeEach(() => {
     vi.useFakeTimers({ now: Date.parse("2026-11-25T12:00:00Z") });
     return () => vi.useRealTimers();
@@ -216,27 +113,30 @@ describe("while the server asks to wait", () => {
   test.each([
     ["in seconds", "30"],
     ["until a date", "Wed, 25 Nov 2026 12:00:30 GMT"],
-  ])("%s, nothing is asked for so long, not for a new edit either", async (_, retryAfter) => {
-    const [milk, bread] = [task(), task()];
-    const store = await open(milk, bread);
-    api.retryAfter = retryAfter;
-    complete(store, milk);
-    await vi.advanceTimersByTimeAsync(0);
-    expect(store.state().trouble).toContain("not ready");
-    api.calls.length = 0;
-    await vi.advanceTimersByTimeAsync(15_000);
-    complete(store, bread);
-    window.dispatchEvent(new Event("online"));
-    document.dispatchEvent(new Event("visibilitychange"));
-    await vi.advanceTimersByTimeAsync(14_000);
-    expect(api.calls).toEqual([]);
-    api.retryAfter = undefined;
-    await vi.advanceTimersByTimeAsync(1_001);
-    expect(api.writes()).toEqual(["UpdateTask", "UpdateTask"]);
-    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
-  });
+  ])(
+    "that asks to wait %s, nothing is sent until then, not even a new edit",
+    async (_, retryAfter) => {
+      const [milk, bread] = [task(), task()];
+      const store = await open(milk, bread);
+      api.retryAfter = retryAfter;
+      complete(store, milk);
+      await vi.advanceTimersByTimeAsync(0);
+      expect(store.state().syncProblem).toContain("not ready");
+      api.calls.length = 0;
+      await vi.advanceTimersByTimeAsync(15_000);
+      complete(store, bread);
+      window.dispatchEvent(new Event("online"));
+      document.dispatchEvent(new Event("visibilitychange"));
+      await vi.advanceTimersByTimeAsync(14_000);
+      expect(api.calls).toEqual([]);
+      api.retryAfter = undefined;
+      await vi.advanceTimersByTimeAsync(1_001);
+      expect(api.writes()).toEqual(["UpdateTask", "UpdateTask"]);
+      expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
+    },
+  );
 
-  test("the person may try at once", async () => {
+  test("the person can retry at once", async () => {
     const milk = task();
     const store = await open(milk);
     api.retryAfter = "30";
@@ -244,13 +144,13 @@ describe("while the server asks to wait", () => {
     await vi.advanceTimersByTimeAsync(0);
     api.retryAfter = undefined;
     await store.tryNow();
-    expect(store.state()).toMatchObject({ waiting: 0, trouble: null });
+    expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
   });
 
-  test("without saying how long, the waits grow to 30 seconds", async () => {
+  test("without Retry-After, the waits grow to 30 seconds", async () => {
     const milk = task();
     const store = await open(milk);
-    api.mood = "down";
+    api.status = "down";
     complete(store, milk);
     const tries = vi.spyOn(api.client as { mutation: () => unknown }, "mutation");
     await vi.advanceTimersByTimeAsync(1_000 + 2_000 + 4_000 + 8_000 + 16_000 + 30_000);
@@ -258,81 +158,81 @@ describe("while the server asks to wait", () => {
   });
 });
 
-describe("a browser that believes to be offline", () => {
-  test("while there is a network reads what changed elsewhere, and sends", async () => {
+describe("a browser that reports to be offline", () => {
+  test("while there is a network still reads changes", async () => {
     vi.useFakeTimers();
     vi.stubGlobal("navigator", { onLine: false });
     const milk = task();
     const store = await open(milk);
     window.dispatchEvent(new Event("offline"));
-    expect(store.state().trouble).toBe("You are offline.");
-    api.tasks.rules.rules.set(milk.id, { ...milk, title: "Oat milk", version: 2 });
+    expect(store.state().syncProblem).toBe("You are offline.");
+    api.tasks.set(milk.id, { ...milk, title: "Oat milk", version: 2 });
     await vi.advanceTimersByTimeAsync(5_000);
     expect(store.get(milk.id)?.title).toBe("Oat milk");
-    expect(store.state().trouble).toBeNull();
+    expect(store.state().syncProblem).toBeNull();
     vi.useRealTimers();
   });
 });
 
 describe("a text", () => {
-  const write = (id: string, mine: string, over: string): Edit => ({
+  const write = (id: string, mine: string, base: string): Edit => ({
     kind: "write",
     id,
     text: { title: mine },
-    over: { title: over },
+    baseText: { title: base },
   });
 
-  test("over a task of which something else was changed goes through", async () => {
+  test("is saved if only other fields of the task changed", async () => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
-    api.tasks.rules.rules.set(milk.id, { ...milk, priority: "HIGH", version: 2 });
+    api.tasks.set(milk.id, { ...milk, priority: "HIGH", version: 2 });
     store.act([write(milk.id, "Oat milk", "Milk")], "Changed");
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)).toMatchObject({ title: "Oat milk", priority: "HIGH" });
+    expect(api.tasks.get(milk.id)).toMatchObject({ title: "Oat milk", priority: "HIGH" });
     expect(store.state().conflicts).toEqual([]);
   });
 
   test.each([
     ["mine", "Oat milk"],
     ["theirs", "Soy milk"],
-  ] as const)("over another's text asks; %s is kept", async (keep, title) => {
+  ] as const)("that conflicts with another text is resolved by keeping %s", async (keep, title) => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
-    api.tasks.rules.rules.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
+    api.tasks.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
     store.act([write(milk.id, "Oat milk", "Milk")], "Changed");
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Soy milk");
+    expect(api.tasks.get(milk.id)?.title).toBe("Soy milk");
     expect(store.state().conflicts).toMatchObject([
       { mine: { title: "Oat milk" }, theirs: { title: "Soy milk" } },
     ]);
-    store.settleConflict(keep);
+    store.resolveConflict(keep);
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe(title);
+    expect(api.tasks.get(milk.id)?.title).toBe(title);
     expect(store.state().conflicts).toEqual([]);
-    // Undo brings the text that was not chosen, and nothing that was never written.
+    // Undo restores the text that was not chosen, and no text that was never saved.
     store.undo();
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe(keep === "mine" ? "Soy milk" : "Oat milk");
+    expect(api.tasks.get(milk.id)?.title).toBe(keep === "mine" ? "Soy milk" : "Oat milk");
     expect(store.undo()).toBeNull();
   });
 
-  test("that is typed on after a conflict is one conflict, with what was typed last", async () => {
+  test("that is typed on during a conflict is one conflict with the latest text", async () => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
-    api.tasks.rules.rules.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
+    api.tasks.set(milk.id, { ...milk, title: "Soy milk", version: 2 });
     store.act([write(milk.id, "Oat", "Milk")], "Changed");
     store.act([write(milk.id, "Oat milk", "Oat")], "Changed", true);
     await settled(store);
     expect(store.state().conflicts).toMatchObject([{ mine: { title: "Oat milk" } }]);
-    store.settleConflict("theirs");
+    store.resolveConflict("theirs");
     expect(store.state().conflicts).toEqual([]);
     store.undo();
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Oat milk");
+    expect(api.tasks.get(milk.id)?.title).toBe("Oat milk");
     expect(store.undo()).toBeNull();
   });
 
-  test("that is saved while it is typed is taken back in one step, up to where it began", async () => {
+  test("that is saved while it is typed is undone in one step", async () => {
     const milk = task({ title: "Milk" });
     const store = await open(milk);
     store.act([write(milk.id, "Oat milk", "Milk")], "Changed");
@@ -341,13 +241,13 @@ describe("a text", () => {
     await settled(store);
     store.undo();
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Oat milk");
+    expect(api.tasks.get(milk.id)?.title).toBe("Oat milk");
     store.undo();
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Milk");
+    expect(api.tasks.get(milk.id)?.title).toBe("Milk");
     expect(store.redo()).not.toBeNull();
     expect(store.redo()).not.toBeNull();
     await settled(store);
-    expect(api.tasks.rules.rules.get(milk.id)?.title).toBe("Soy milk");
+    expect(api.tasks.get(milk.id)?.title).toBe("Soy milk");
   });
 });

@@ -2,7 +2,7 @@ import type { Task } from "../components/tasks/task";
 
 let count = 0;
 
-/** A task as the API would have it, with these values. */
+/** Return a task as the API would send it, with these values. */
 export function task(values: Partial<Task> = {}): Task {
   count += 1;
   return {

@@ -9,24 +9,24 @@ type Read = Extract<Reading, { asks: null }>;
 
 const utf8 = new TextEncoder();
 const utf16 = (text: string) => new Uint8Array(Buffer.from(`\uFEFF${text}`, "utf16le"));
-/** Letters up to U+00FF, as Windows programs of western Europe write them. */
+/** Encode letters up to U+00FF as Windows programs in western Europe do. */
 const western = (text: string) => new Uint8Array(Buffer.from(text, "latin1"));
 
 const read = (file: string | Uint8Array, answers: Answers = {}) =>
   readFile(typeof file === "string" ? utf8.encode(file) : file, answers, ["en-US"]);
 
-/** What the file holds; fails when the file asks something. */
-async function drafts(file: string | Uint8Array, answers: Answers = {}): Promise<Read> {
+/** Return the content of the file. Throws if the file needs an answer. */
+async function parsed(file: string | Uint8Array, answers: Answers = {}): Promise<Read> {
   const reading = await read(file, answers);
   if (reading.asks !== null) throw new Error(`asks for the ${reading.asks}`);
   return reading;
 }
 
 const inputs = async (file: string | Uint8Array, answers: Answers = {}) =>
-  (await drafts(file, answers)).drafts.map(({ input }) => input);
+  (await parsed(file, answers)).tasks.map(({ input }) => input);
 
-const faults = async (file: string | Uint8Array) =>
-  (await drafts(file)).faults.map(({ number, reason }) => `${number}: ${reason}`);
+const rowErrors = async (file: string | Uint8Array) =>
+  (await parsed(file)).rowErrors.map(({ number, reason }) => `${number}: ${reason}`);
 
 const days = async (cells: string[], answers: Answers = {}) =>
   (await inputs(`title\tdueOn\n${cells.map((cell) => `T\t${cell}\n`).join("")}`, answers)).map(
@@ -50,19 +50,19 @@ const EXPECTED = TASKS.map(
 );
 
 describe("an exported file", () => {
-  test.each(["en-US", "de-DE"])("in CSV for %s comes back the same", async (locale) => {
-    const reading = await drafts(await toCsv([...TASKS, GONE], locale));
-    expect(reading.drafts).toMatchObject(EXPECTED);
-    expect(reading).toMatchObject({ faults: [], unknown: [], trashed: 1 });
+  test.each(["en-US", "de-DE"])("in CSV for %s is imported unchanged", async (locale) => {
+    const reading = await parsed(await toCsv([...TASKS, GONE], locale));
+    expect(reading.tasks).toMatchObject(EXPECTED);
+    expect(reading).toMatchObject({ rowErrors: [], unknown: [], trashed: 1 });
   });
 
-  test("in JSON comes back the same", async () => {
-    const reading = await drafts(toJson([...TASKS, GONE]));
-    expect(reading.drafts).toMatchObject(EXPECTED);
-    expect(reading).toMatchObject({ faults: [], unknown: [], trashed: 1 });
+  test("in JSON is imported unchanged", async () => {
+    const reading = await parsed(toJson([...TASKS, GONE]));
+    expect(reading.tasks).toMatchObject(EXPECTED);
+    expect(reading).toMatchObject({ rowErrors: [], unknown: [], trashed: 1 });
   });
 
-  test("opens in Excel: a byte order mark, and the delimiter of the person's Excel", async () => {
+  test("has a byte order mark and a delimiter for the person's Excel", async () => {
     expect(await toCsv(TASKS, "en-US")).toMatch(/^\uFEFFid,title,/);
     expect(await toCsv(TASKS, "de-DE")).toMatch(/^\uFEFFid;title;/);
   });
@@ -72,7 +72,7 @@ describe("an exported file", () => {
   });
 });
 
-describe("a file that LibreOffice 7.4 wrote after it opened an exported one", () => {
+describe("an exported file that LibreOffice 7.4 saved again", () => {
   const file = (name: string) =>
     readFileSync(`${import.meta.dirname}/files/libreoffice-${name}.csv`);
   const EXPORTED = [
@@ -89,11 +89,11 @@ describe("a file that LibreOffice 7.4 wrote after it opened an exported one", ()
     { title: 'Say "hello"', description: "it's\ta tab", completed: false, dueOn: null },
   ];
 
-  test("in America, where it is set to show 12/31/26", async () => {
+  test("with American settings and dates like 12/31/26", async () => {
     expect(await inputs(file("american"))).toMatchObject(EXPORTED);
   });
 
-  test("in Germany, where it is set to show 31.12.26, with semicolons", async () => {
+  test("with German settings, dates like 31.12.26 and semicolons", async () => {
     expect(await inputs(file("german"))).toMatchObject(EXPORTED);
   });
 
@@ -101,7 +101,7 @@ describe("a file that LibreOffice 7.4 wrote after it opened an exported one", ()
     expect(await inputs(file("utf-16"))).toMatchObject(EXPORTED);
   });
 
-  test("in Windows-1252, once the person has said so", async () => {
+  test("in Windows-1252, after the person has chosen it", async () => {
     expect(await read(file("german-windows-1252"))).toEqual({ asks: "encoding" });
     const [first, ...others] = EXPORTED;
     expect(await inputs(file("german-windows-1252"), { encoding: "windows-1252" })).toMatchObject([
@@ -111,7 +111,7 @@ describe("a file that LibreOffice 7.4 wrote after it opened an exported one", ()
   });
 });
 
-describe("a file as documented of a program that cannot be had here", () => {
+describe("a file in the documented format of a program that is not tested here", () => {
   const american = [
     "Title,Description,Completed,Priority,Due On,Labels",
     'Call,"a, b",TRUE,High,12/31/2026,"home, work"',
@@ -168,14 +168,14 @@ describe("a file as documented of a program that cannot be had here", () => {
     ["macintosh", [0x85, 0x6c], "Öl"],
     ["windows-1251", [0xe4, 0xee, 0xec], "дом"],
     ["shift_jis", [0x93, 0x8c, 0x8b, 0x9e], "東京"],
-  ])("in %s asks for its encoding", async (encoding, title, expected) => {
+  ])("in %s needs an answer about its encoding", async (encoding, title, expected) => {
     const bytes = new Uint8Array([...western("title\r\n"), ...title]);
     expect(await read(bytes)).toEqual({ asks: "encoding" });
     expect(decodeAs(bytes, encoding)).toContain(expected);
     expect(await inputs(bytes, { encoding })).toMatchObject([{ title: expected }]);
   });
 
-  test("UTF-16 without a mark, in either byte order", async () => {
+  test("in UTF-16 without a byte order mark", async () => {
     const little = utf16("title\nÖl\n").slice(2);
     const big = little.map((_, at) => little[at ^ 1] ?? 0);
     expect(await inputs(little)).toMatchObject([{ title: "Öl" }]);
@@ -185,13 +185,13 @@ describe("a file as documented of a program that cannot be had here", () => {
   test.each([
     ["an Excel workbook", "PK\u0003\u0004"],
     ["an old Excel workbook", "\u00D0\u00CF\u0011\u00E0"],
-  ])("%s is refused with what to do", async (_, start) => {
+  ])("%s is rejected with instructions", async (_, start) => {
     await expect(read(western(start))).rejects.toThrow("Save or export it as CSV");
   });
 });
 
-describe("a day", () => {
-  test("with its year first, with dots, or with a name needs no question", async () => {
+describe("a date", () => {
+  test("with its year first, with dots, or with the name of a month is unambiguous", async () => {
     expect(
       await days([
         "2026-02-01",
@@ -208,16 +208,16 @@ describe("a day", () => {
     ).toEqual(Array(10).fill("2026-02-01"));
   });
 
-  test("with the name of a month in the person's language is understood", async () => {
+  test("with the name of a month in the person's language is recognized", async () => {
     const file = utf8.encode("title;dueOn\nT;1. Dezember 2026\nT;1. Dez. 2026\n");
     const reading = await readFile(file, {}, ["de-DE"]);
-    expect(reading.asks === null && reading.drafts.map(({ input }) => input.dueOn)).toEqual([
+    expect(reading.asks === null && reading.tasks.map(({ input }) => input.dueOn)).toEqual([
       "2026-12-01",
       "2026-12-01",
     ]);
   });
 
-  test("that may be another one is asked for", async () => {
+  test("that is ambiguous needs an answer", async () => {
     const file = "title,dueOn\nT,01/02/2026\n";
     expect(await read(file)).toEqual({
       asks: "order",
@@ -228,13 +228,13 @@ describe("a day", () => {
     expect(await inputs(file, { order: "month-first" })).toMatchObject([{ dueOn: "2026-01-02" }]);
   });
 
-  test("is told by another day of the file that exists in one order alone", async () => {
+  test("is decided by another date of the file that is valid in one order", async () => {
     expect(await days(["01/02/2026", "12/31/2026"])).toEqual(["2026-01-02", "2026-12-31"]);
     expect(await days(["01-02-2026", "31-12-2026"])).toEqual(["2026-02-01", "2026-12-31"]);
     expect(await days(["05/05/2026"])).toEqual(["2026-05-05"]);
   });
 
-  test("is asked for when the file contradicts itself", async () => {
+  test("needs an answer if the file contradicts itself", async () => {
     const cells = ["01/02/2026", "12/31/2026", "31/12/2026"];
     await expect(days(cells)).rejects.toThrow("asks for the order");
     expect(await days(cells, { order: "day-first" })).toEqual([
@@ -247,15 +247,15 @@ describe("a day", () => {
   test.each(["2026-02-30", "31/31/2026", "next week", "46387", "12/31/45", "0000-01-01"])(
     "%s is none, and its row is named",
     async (cell) => {
-      expect(await faults(`title,dueOn\nA,\nB,${cell}\n`)).toEqual([
+      expect(await rowErrors(`title,dueOn\nA,\nB,${cell}\n`)).toEqual([
         `3: “${cell}” is not a day: write it as 2026-12-31`,
       ]);
     },
   );
 });
 
-describe("a file that somebody else wrote", () => {
-  test("needs no more than titles", async () => {
+describe("a file of another program", () => {
+  test("needs only titles", async () => {
     expect(await inputs("title,priority\nMilk,high\nEggs,\n")).toMatchObject([
       { title: "Milk", priority: "HIGH", labels: [], completed: false, dueOn: null },
       { title: "Eggs", priority: "NONE" },
@@ -263,26 +263,26 @@ describe("a file that somebody else wrote", () => {
     expect(await inputs('[{"title": "Milk"}]')).toMatchObject([{ title: "Milk" }]);
   });
 
-  test("of one column may have any delimiter in it", async () => {
+  test("of one column may contain any delimiter", async () => {
     expect(await inputs('title\nMilk, eggs; bread\n"Say ""hello"""\n')).toMatchObject([
       { title: "Milk, eggs; bread" },
       { title: 'Say "hello"' },
     ]);
   });
 
-  test("keeps its apostrophes, and its own ids are not taken for ours", async () => {
-    const { drafts: found } = await drafts("id,name\n7,'-5\n");
+  test("keeps its apostrophes, and its ids are not used", async () => {
+    const { tasks: found } = await parsed("id,name\n7,'-5\n");
     expect(found).toMatchObject([{ ownId: null, input: { title: "'-5" } }]);
   });
 
-  test("in which a row of ours was copied has two tasks", async () => {
+  test("with a copied row of an export has two tasks", async () => {
     const { id } = task();
-    const { drafts: found } = await drafts(`id,title\n${id},A\n${id.toUpperCase()},B\n`);
+    const { tasks: found } = await parsed(`id,title\n${id},A\n${id.toUpperCase()},B\n`);
     expect(found).toMatchObject([{ ownId: id }, { ownId: null }]);
   });
 
-  test("says which columns are left out", async () => {
-    expect(await drafts("title,Assignee\nMilk,Ada\n")).toMatchObject({ unknown: ["Assignee"] });
+  test("reports skipped columns", async () => {
+    expect(await parsed("title,Assignee\nMilk,Ada\n")).toMatchObject({ unknown: ["Assignee"] });
   });
 
   test.each([
@@ -290,29 +290,31 @@ describe("a file that somebody else wrote", () => {
     ["JSON that was cut off", '[{"title": "Mi', "damaged"],
     ["no titles", "a,b\n1,2", "names no column “title”"],
     ["a text", "milk", "names no column “title”"],
-  ])("with %s is refused in words", async (_, file, told) => {
+  ])("with %s is rejected with a sentence", async (_, file, told) => {
     await expect(read(file)).rejects.toThrow(told);
   });
 });
 
-describe("what cannot be imported is named by its row in the file", () => {
+describe("an error is reported with its row in the file", () => {
   const LONG = "a".repeat(201);
 
-  test("as a spreadsheet numbers it, blank rows and cells of several lines included", async () => {
+  test("as a spreadsheet numbers it, with blank rows and cells of several lines", async () => {
     const rows = Array.from({ length: 150 }, (_, at) => (at === 118 ? LONG : `"Task\t${at}"`));
     const file = `title,description\n${rows.map((title) => `${title},"two\nlines"`).join("\n")}`;
-    expect((await faults(file)).at(118)).toBe("120: the title has 201 characters, of 200 at most");
-    expect(await faults(`sep=;\ntitle;dueOn\n\nMilk;\n${LONG};\n`)).toEqual([
+    expect((await rowErrors(file)).at(118)).toBe(
+      "120: the title has 201 characters, of 200 at most",
+    );
+    expect(await rowErrors(`sep=;\ntitle;dueOn\n\nMilk;\n${LONG};\n`)).toEqual([
       "4: the title has 201 characters, of 200 at most",
     ]);
-    expect(await faults(JSON.stringify([{ title: "Milk" }, { title: LONG }]))).toEqual([
+    expect(await rowErrors(JSON.stringify([{ title: "Milk" }, { title: LONG }]))).toEqual([
       "2: the title has 201 characters, of 200 at most",
     ]);
   });
 
-  test("characters are counted as the API counts them", async () => {
-    expect(await faults(`title\n${"🧹".repeat(200)}\n`)).toEqual([]);
-    expect(await faults(`title\n${"🧹".repeat(201)}\n`)).toHaveLength(1);
+  test("with characters counted as the API counts them", async () => {
+    expect(await rowErrors(`title\n${"🧹".repeat(200)}\n`)).toEqual([]);
+    expect(await rowErrors(`title\n${"🧹".repeat(201)}\n`)).toHaveLength(1);
   });
 
   test.each([
@@ -329,15 +331,15 @@ describe("what cannot be imported is named by its row in the file", () => {
       `title,labels\nA,"${Array.from({ length: 21 }, (_, n) => n).join(",")}"`,
       "2: it has 21 labels, of 20 at most",
     ],
-    ["title,priority\nA,silly", "2: “silly” is no priority: write URGENT, HIGH, MEDIUM, LOW, NONE"],
     [
-      "title,completed\nA,maybe",
-      "2: “maybe” says neither that it is completed nor that it is not: write true or false",
+      "title,priority\nA,silly",
+      "2: “silly” is not a priority: write URGENT, HIGH, MEDIUM, LOW, NONE",
     ],
-    ["title,labels\nA,home,work", "2: it has more cells than the row of headings"],
+    ["title,completed\nA,maybe", "2: “maybe” is neither true nor false: write true or false"],
+    ["title,labels\nA,home,work", "2: it has more cells than the heading row"],
     ['title,labels\nA,"home\nB,work', "2: a quotation mark is never closed"],
     ["[3]", "1: this is not a task"],
   ])("%j", async (file, told) => {
-    expect(await faults(file)).toContain(told);
+    expect(await rowErrors(file)).toContain(told);
   });
 });

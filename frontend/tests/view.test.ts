@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { sayDay, sayDetails } from "../components/tasks/task";
+import { describeTask, formatDay } from "../components/tasks/task";
 import {
-  listedBy,
-  listOf,
-  nameOf,
+  listContaining,
   pathOf,
-  questionOf,
   sorted,
+  toQueryVariables,
   viewOf,
+  viewPredicate,
+  viewTitle,
 } from "../components/tasks/view";
 import { task } from "./task";
 
@@ -21,11 +21,11 @@ describe("an address", () => {
     "view=trash&q=milk+eggs",
     "label=home&priority=HIGH&sort=title",
     "view=upcoming&sort=manual",
-  ])("holds a view: %s", (query) => {
+  ])("encodes a view: %s", (query) => {
     expect(pathOf(view(query))).toBe(query ? `/tasks?${query}` : "/tasks");
   });
 
-  test("that makes no sense is the list of all", () => {
+  test("that is invalid shows all tasks", () => {
     expect(view("view=evil&priority=x&sort=__proto__")).toEqual(view(""));
   });
 });
@@ -49,20 +49,20 @@ describe("a view lists", () => {
     ["q=MILK fresh", [soon]],
     ["q=home", [late]],
   ])("%s", (query, expected) => {
-    expect(all.filter(listedBy(view(query), TODAY))).toEqual(expected);
+    expect(all.filter(viewPredicate(view(query), TODAY))).toEqual(expected);
   });
 
-  test("and asks the API for the same", () => {
-    expect(questionOf(view("view=upcoming&label=home&q= milk "), TODAY)).toEqual({
+  test("the tasks that the API is asked for", () => {
+    expect(toQueryVariables(view("view=upcoming&label=home&q= milk "), TODAY)).toEqual({
       filter: { status: ["OPEN"], dueFrom: "2026-11-26", labels: ["home"], search: "milk" },
       orderBy: { field: "DUE_ON", direction: "ASC" },
     });
   });
 
-  test("sends no more of a search than the API takes", () => {
-    const { search } = questionOf(view(`q=${"😀".repeat(201)}`), TODAY).filter;
+  test("and sends no longer search than the API accepts", () => {
+    const { search } = toQueryVariables(view(`q=${"😀".repeat(201)}`), TODAY).filter;
     expect(Array.from(search ?? "")).toHaveLength(200);
-    const words = questionOf(view("q=a b c d e f g h i j k"), TODAY).filter.search;
+    const words = toQueryVariables(view("q=a b c d e f g h i j k"), TODAY).filter.search;
     expect(words).toBe("a b c d e f g h i j");
   });
 });
@@ -74,19 +74,19 @@ test.each([
   ["label=home&priority=HIGH&q=x", "home"],
   ["view=today&label=home", "Today · home"],
 ])("the heading of %j is %s", (query, heading) => {
-  expect(nameOf(view(query))).toBe(heading);
+  expect(viewTitle(view(query))).toBe(heading);
 });
 
-test("a task is found in the list that is seen, or else in the one closest to it", () => {
+test("a task is found in the current list, or else in the most specific one", () => {
   const late = task({ dueOn: "2026-11-01" });
   const soon = task({ dueOn: "2026-11-26" });
   const done = task({ dueOn: TODAY, completed: true });
-  expect(listOf(late, "all", TODAY)).toBe("all");
-  expect(listOf(late, "upcoming", TODAY)).toBe("today");
-  expect(listOf(soon, "today", TODAY)).toBe("upcoming");
-  expect(listOf(task(), "today", TODAY)).toBe("all");
-  expect(listOf(done, "all", TODAY)).toBe("completed");
-  expect(listOf(task({ ...done, trashedAt: TODAY }), "all", TODAY)).toBe("trash");
+  expect(listContaining(late, "all", TODAY)).toBe("all");
+  expect(listContaining(late, "upcoming", TODAY)).toBe("today");
+  expect(listContaining(soon, "today", TODAY)).toBe("upcoming");
+  expect(listContaining(task(), "today", TODAY)).toBe("all");
+  expect(listContaining(done, "all", TODAY)).toBe("completed");
+  expect(listContaining(task({ ...done, trashedAt: TODAY }), "all", TODAY)).toBe("trash");
 });
 
 test.each([
@@ -97,11 +97,11 @@ test.each([
     task({ dueOn: "2026-11-29", labels: ["a", "b"] }),
     "Due Sunday. Labels: \u2068a\u2069, \u2068b\u2069.",
   ],
-])("what a row shows besides the title is said too", (one, said) => {
-  expect(sayDetails(one, TODAY)).toBe(said);
+])("screen readers get what a row shows besides the title", (one, said) => {
+  expect(describeTask(one, TODAY)).toBe(said);
 });
 
-test("orders put what has no due date last, and the urgent first", () => {
+test("tasks without a due date come last, and urgent ones first", () => {
   const none = task();
   const high = task({ priority: "HIGH", dueOn: "2026-12-01" });
   const urgent = task({ priority: "URGENT", dueOn: "2026-12-02" });
@@ -116,6 +116,6 @@ test.each([
   ["2026-11-29", "Sunday"],
   ["2026-12-24", "24 Dec"],
   ["2027-01-02", "2 Jan 2027"],
-])("%s is said %s", (day, said) => {
-  expect(sayDay(day, TODAY)).toBe(said);
+])("%s is written %s", (day, said) => {
+  expect(formatDay(day, TODAY)).toBe(said);
 });

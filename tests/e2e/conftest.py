@@ -101,7 +101,7 @@ class Person:
         self.goes_to("/sign-up")
         self.submits("Create account")
         self.is_at("/tasks")
-        expect(self.page.get_by_text("Nothing left to do")).to_be_visible()
+        expect(self.page.get_by_text("No open tasks")).to_be_visible()
         self.has_read_all()
 
     def signs_out(self) -> None:
@@ -143,7 +143,7 @@ class Person:
     def tries_now(self) -> None:
         """What waits, unless it went through by itself just now."""
         with suppress(PlaywrightTimeout):
-            self.page.get_by_role("button", name="Try now").click(timeout=1000)
+            self.page.get_by_role("button", name="Retry now").click(timeout=1000)
 
     def forgives(self, *told: str) -> None:
         """Chromium's own lines about what a test did on purpose."""

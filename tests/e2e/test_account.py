@@ -192,7 +192,7 @@ def test_a_changed_password_signs_out_everywhere_else(ada: Person, newcomer: New
     ada.goes_to("/tasks")
     ada.adds("Still here")
     other.submits("Sign in")
-    expect(other.page.get_by_text("do not match")).to_be_visible()
+    expect(other.page.get_by_text("Incorrect email or password")).to_be_visible()
     other.submits("Sign in", NEW_PASSWORD)
     other.is_at("/tasks")
     for person in (ada, other):
@@ -223,16 +223,16 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     dialog = ada.page.get_by_role("dialog")
     dialog.get_by_label("Your password").fill("wrong horse")
     dialog.get_by_label("to confirm").fill("delete")
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Delete permanently").click()
     expect(dialog).to_contain_text("This is not your password.")
     dialog.get_by_label("Your password").fill(PASSWORD)
     dialog.get_by_label("to confirm").fill("yes")
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Delete permanently").click()
     ada.is_at("/account")
     dialog.get_by_label("to confirm").fill("delete")
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Delete permanently").click()
     ada.is_at("/sign-up?deleted=1")
-    expect(ada.page.get_by_role("status")).to_contain_text("Your account is gone")
+    expect(ada.page.get_by_role("status")).to_contain_text("Your account and all its tasks were deleted")
     expect(other_tab).to_have_url(f"{site.url}/sign-in")
     assert api_answers(site, token) == 401
     owner = jwt.decode(token, options={"verify_signature": False})["user_id"]
@@ -240,7 +240,7 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     assert run(site.database, lambda connection: connection.fetchval(left, owner)) == 0
     ada.goes_to("/sign-in")
     ada.submits("Sign in")
-    expect(ada.page.get_by_text("do not match")).to_be_visible()
+    expect(ada.page.get_by_text("Incorrect email or password")).to_be_visible()
     ada.forgives("status of 400", "status of 401")
 
 
@@ -302,7 +302,7 @@ def test_tasks_leave_as_a_file_and_come_back_as_often_as_one_likes(
     told.value.save_as(file)
 
     ada.chooses(file)
-    expect(ada.dialog()).to_contain_text("3 tasks are here already and stay as they are.")
+    expect(ada.dialog()).to_contain_text("3 tasks already exist and stay unchanged.")
     ada.clicks("Close")
     bob = newcomer(ada.site)
     bob.signs_up()
@@ -314,7 +314,7 @@ def test_tasks_leave_as_a_file_and_come_back_as_often_as_one_likes(
     expect(bob.page.get_by_text("Imported 3 tasks.")).to_be_visible()
     bob.page.reload()
     bob.chooses(file)
-    expect(bob.dialog()).to_contain_text("3 tasks are here already")
+    expect(bob.dialog()).to_contain_text("3 tasks already exist")
     bob.goes_to("/tasks")
     expect(bob.task("Hers")).to_contain_text("home")
     expect(bob.page.get_by_text("3 tasks")).to_be_visible()
@@ -461,7 +461,7 @@ def test_a_forgotten_password_is_replaced_by_a_link(site: stack.Site, newcomer: 
     for worthless in (link, first):
         ada.page.goto(worthless)
         expect(ada.page.get_by_role("heading", name="no longer works")).to_be_visible()
-    ada.clicks("Ask for another", "link")
+    ada.clicks("Request a new link", "link")
     ada.is_at("/forgot-password")
 
 
@@ -499,7 +499,7 @@ def test_every_page_of_an_account_can_be_used_by_everybody(
     expect(ada.page.get_by_label("New password")).to_be_enabled()
     looks("reset-password")
     ada.page.reload()
-    expect(ada.page.get_by_role("heading", name="Open the link once more")).to_be_visible()
+    expect(ada.page.get_by_role("heading", name="Open the emailed link again")).to_be_visible()
     looks("reset-password-again")
     ada.goes_to("/account")
     ada.clicks("Send a link to confirm it")

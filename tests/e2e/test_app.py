@@ -35,9 +35,9 @@ def test_two_people_keep_tasks_and_never_meet(site: stack.Site, newcomer: Newcom
     ada.clicks("Undo")
     expect(ada.task("Write to the bank")).to_be_visible()
 
-    expect(bob.page.get_by_text("Nothing left to do")).to_be_visible()
+    expect(bob.page.get_by_text("No open tasks")).to_be_visible()
     bob.page.reload()
-    expect(bob.page.get_by_text("Nothing left to do")).to_be_visible()
+    expect(bob.page.get_by_text("No open tasks")).to_be_visible()
 
     ada.signs_out()
     ada.goes_to("/tasks")
@@ -123,8 +123,8 @@ def test_the_trash_gives_back_or_forgets(ada: Person) -> None:
     ada.is_at("/tasks?view=trash")
     ada.clicks("Restore: Keep me")
     expect(ada.task("Keep me")).to_have_count(0)
-    ada.clicks("Delete for good: Forget me")
-    ada.page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
+    ada.clicks("Delete permanently: Forget me")
+    ada.page.get_by_role("dialog").get_by_role("button", name="Delete permanently").click()
     expect(ada.page.get_by_text("The trash is empty")).to_be_visible()
     ada.clicks("All", "link")
     expect(ada.task("Keep me")).to_be_visible()
@@ -150,7 +150,7 @@ def test_tokens_that_live_for_seconds_are_renewed_unnoticed(
 def test_one_token_serves_every_view(ada: Person) -> None:
     ada.requests.clear()
     ada.goes_to("/tasks")
-    expect(ada.page.get_by_text("Nothing left to do")).to_be_visible()
+    expect(ada.page.get_by_text("No open tasks")).to_be_visible()
     ada.clicks("All", "link")
     ada.clicks("Completed", "link")
     expect(ada.page.get_by_text("Nothing completed yet")).to_be_visible()
@@ -223,7 +223,7 @@ def test_an_outage_keeps_what_was_typed_and_signs_nobody_out(
         ada.page.get_by_label("New task").press("Enter")
         waiting = ada.task("Typed in the dark")
         expect(waiting.get_by_label("Waiting to be saved")).to_be_visible()
-        expect(ada.page.get_by_role("main")).to_contain_text("1 change waits here")
+        expect(ada.page.get_by_role("main")).to_contain_text("1 unsaved change,")
         assert ada.violations() == []
         ada.page.reload()  # rendered without the API, from what the browser kept
         expect(waiting).to_be_visible()
@@ -231,7 +231,7 @@ def test_an_outage_keeps_what_was_typed_and_signs_nobody_out(
         site.api = stack.api(tmp_path, site.env, port=int(site.env["API_URL"].rpartition(":")[2]))
         ada.tries_now()
         expect(waiting).to_have_attribute("aria-busy", "false")
-        expect(ada.page.get_by_role("main")).not_to_contain_text("waits here")
+        expect(ada.page.get_by_role("main")).not_to_contain_text("unsaved change")
         ada.page.reload()
         ada.has_read_all()
         expect(waiting).to_have_count(1)
@@ -251,11 +251,11 @@ def edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
         field.press("Enter")
     field.press("Escape")
     main = ada.page.get_by_role("main")
-    expect(main).to_contain_text(f"{EDITS // 2} changes wait here")
+    expect(main).to_contain_text(f"{EDITS // 2} unsaved changes")
     for _ in range(EDITS // 2):
         ada.page.keyboard.press("j")
         ada.page.keyboard.press("Space")
-    expect(main).to_contain_text(f"{EDITS} changes wait here")
+    expect(main).to_contain_text(f"{EDITS} unsaved changes")
     ada.context.set_offline(False)
     written = "SELECT count(*) FROM tasks.tasks WHERE title LIKE 'Offline %'"
     while run(site.database, lambda connection: connection.fetchval(written)) < EDITS // 10:
@@ -264,10 +264,10 @@ def edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
     assert run(site.database, lambda connection: connection.fetchval(written)) < EDITS // 2, (
         "midway"
     )
-    expect(main).to_contain_text("wait here until")
+    expect(main).to_contain_text("retrying automatically")
     site.api.stop()
     site.api = stack.api(folder, site.env, port=int(site.env["API_URL"].rpartition(":")[2]))
-    expect(main).not_to_contain_text(re.compile(r"\d changes? "), timeout=30_000)
+    expect(main).not_to_contain_text(re.compile(r"\d (unsaved )?changes?\b"), timeout=30_000)
     expect(ada.page.locator("[aria-busy=true]")).to_have_count(0)
     each = """SELECT title, completed FROM tasks.tasks WHERE title LIKE 'Offline %'"""
     found = run(site.database, lambda connection: connection.fetch(each))
@@ -288,7 +288,7 @@ def test_the_next_person_at_the_same_browser_sees_nothing_of_the_first(
     bob.goes_to("/sign-up")
     bob.submits("Create account")
     bob.is_at("/tasks")
-    expect(bob.page.get_by_text("Nothing left to do")).to_be_visible()
+    expect(bob.page.get_by_text("No open tasks")).to_be_visible()
     expect(bob.page.get_by_label("New task")).to_have_value("")
     for _ in range(3):  # sign-up, sign-in, and what were her tasks
         bob.page.go_back()
@@ -410,7 +410,7 @@ def test_every_page_can_be_used_by_everybody(  # noqa: PLR0915 - every page is l
         ada.goes_to(path)
         looks(path[1:])
     ada.signs_up()
-    expect(ada.page.get_by_text("Nothing left to do")).to_be_visible()
+    expect(ada.page.get_by_text("No open tasks")).to_be_visible()
     looks("empty")
     for title in ("Return the library books", "Water the plants", "Book the train to Lisbon"):
         ada.adds(title)

@@ -30,7 +30,7 @@ def fetches(person: Person) -> int:
 
 def shows_tasks(page: Page) -> None:
     """And has asked the API itself, with a token of the browser's."""
-    expect(page.get_by_text("Nothing left to do")).to_be_visible()
+    expect(page.get_by_text("No open tasks")).to_be_visible()
     expect(page.locator("main[data-complete=true]")).to_be_visible()
 
 

@@ -260,10 +260,10 @@ def test_what_is_done_offline_goes_out_in_order_when_the_network_is_back(ada: Pe
         field.press("Enter")
     ada.page.get_by_role("checkbox", name="Completed: Offline 1").check()
     ada.renames("Offline 2", "Renamed offline")
-    expect(ada.page.get_by_role("main")).to_contain_text("5 changes wait here")
+    expect(ada.page.get_by_role("main")).to_contain_text("5 unsaved changes")
     ada.context.set_offline(False)
     settles(ada)
-    expect(ada.page.get_by_role("main")).not_to_contain_text("wait here")
+    expect(ada.page.get_by_role("main")).not_to_contain_text("unsaved change")
     found = asks(ada, "{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
     assert {(task["title"], task["completed"], task["version"]) for task in found} == {
         ("Before", False, 1),
@@ -381,7 +381,7 @@ SAID = {
     "INTERNAL_SERVER_ERROR": "Something went wrong on the server.",
     "OPERATION_TOO_LARGE": "Something went wrong on the server.",
     "UNAVAILABLE": "The server is not ready right now.",
-    "RATE_LIMITED": "That was a lot at once.",
+    "RATE_LIMITED": "Too many requests.",
 }
 
 

@@ -338,7 +338,7 @@ def test_a_persons_text_has_its_own_direction_wherever_it_is_shown(ada: Person) 
     ada.clicks(f"Move to trash: {hebrew}")
     is_right()
     ada.clicks("Trash", "link")
-    ada.clicks(f"Delete for good: {hebrew}")
+    ada.clicks(f"Delete permanently: {hebrew}")
     is_right()
 
 
@@ -430,7 +430,7 @@ def test_text_is_saved_while_it_is_typed_and_undone_in_one_step(ada: Person) -> 
         for part in (", how are", " you?"):
             field.press_sequentially(part)
             expect(panel(ada)).to_contain_text("Not saved yet")
-            expect(panel(ada)).to_contain_text("Saved as you type")  # after a pause
+            expect(panel(ada)).to_contain_text("Saved automatically")  # after a pause
             expect(field).to_be_focused()
         settles(ada)
         assert [one["patch"]["description"] for one in sent] == [

@@ -36,7 +36,7 @@ function rowOf(session: OwnSession, current: string): SessionRow {
 export default async function AccountPage() {
   const { user, session } = await requireSession("/account");
   const rows = (await sessionsOf(user.id)).map((each) => rowOf(each, session.id));
-  // This browser first, then the latest.
+  // The current session first, then the latest.
   const sessions = [
     ...rows.filter((row) => row.isCurrent),
     ...rows.filter((row) => !row.isCurrent),
@@ -64,8 +64,8 @@ export default async function AccountPage() {
         </Card>
         <Card title="Your tasks as a file">
           <p className="mt-1 text-muted">
-            Everything, to keep or to take elsewhere. A file may be imported again: what is there
-            already stays as it is.
+            Export all tasks to keep a copy or to use them elsewhere. You can import the file again:
+            tasks that already exist stay unchanged.
           </p>
           <GraphQL apiUrl={config().apiUrl} owner={user.id}>
             <TasksFile />
@@ -73,7 +73,7 @@ export default async function AccountPage() {
         </Card>
         <Card title="Where you are signed in">
           <p className="mt-1 text-muted">
-            Do you not know one of these? Sign out there, and change your password.
+            Don’t recognize a device? Sign out there and change your password.
           </p>
           <Sessions sessions={sessions} />
         </Card>
@@ -82,12 +82,12 @@ export default async function AccountPage() {
         </Card>
         <Card title="Delete account">
           <p className="mt-1 text-muted">
-            Your account goes, and every task with it. This cannot be undone.
+            Deletes your account and all its tasks. This cannot be undone.
           </p>
           <DeleteAccount email={user.email} />
         </Card>
       </main>
-      <div className="foot">
+      <div className="page-foot">
         <ToastOutlet />
       </div>
     </Toasts>

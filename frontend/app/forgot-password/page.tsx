@@ -1,8 +1,8 @@
 import type { Metadata } from "next";
-import { Forgotten } from "@/components/account/forgotten";
+import { ForgotPassword } from "@/components/account/forgot-password";
 
 export const metadata: Metadata = { title: "Forgotten password" };
 
 export default function ForgotPasswordPage() {
-  return <Forgotten />;
+  return <ForgotPassword />;
 }

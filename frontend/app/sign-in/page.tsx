@@ -7,14 +7,15 @@ import { currentSession } from "@/lib/session";
 export const metadata: Metadata = { title: "Sign in" };
 
 const REFUSED =
-  "The API did not accept your session. Sign in again; if that does not help, the app and its API are set up with different secrets.";
+  "The API did not accept your session. Please sign in again. If this repeats, contact the administrator.";
 
 const CHANGED = "Your password is changed. Sign in with the new one.";
 
 export default async function SignInPage({ searchParams }: PageProps<"/sign-in">) {
   const { next, refused, changed } = await searchParams;
   const path = nextPath(next);
-  // Someone whom the API refused has a session; sent back at once, they would go round in circles.
+  // A person whose token the API rejected still has a session: a redirect would lead back here, in
+  // a loop.
   if (refused !== undefined) return <Credentials intent="sign-in" next={path} notice={REFUSED} />;
   if (await currentSession()) redirect(path);
   const notice = changed === undefined ? undefined : CHANGED;

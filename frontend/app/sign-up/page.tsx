@@ -6,7 +6,7 @@ import { currentSession } from "@/lib/session";
 
 export const metadata: Metadata = { title: "Create an account" };
 
-const DELETED = "Your account is gone, and every task with it. You are welcome back any time.";
+const DELETED = "Your account and all its tasks were deleted.";
 
 export default async function SignUpPage({ searchParams }: PageProps<"/sign-up">) {
   const { next, deleted } = await searchParams;

@@ -3,7 +3,7 @@ import { cookies } from "next/headers";
 import { GraphQL } from "@/components/graphql/graphql";
 import { TasksProvider } from "@/components/tasks/tasks-context";
 import { TIME_ZONE_COOKIE, todayIn } from "@/components/tasks/today";
-import { nameOf, pathOf, viewOf } from "@/components/tasks/view";
+import { pathOf, viewOf, viewTitle } from "@/components/tasks/view";
 import { Workspace } from "@/components/tasks/workspace";
 import { Toasts } from "@/components/toasts/toasts";
 import { config } from "@/lib/config";
@@ -22,7 +22,7 @@ function read(search: Search) {
 }
 
 export async function generateMetadata({ searchParams }: PageProps<"/tasks">): Promise<Metadata> {
-  return { title: nameOf(read(await searchParams)) };
+  return { title: viewTitle(read(await searchParams)) };
 }
 
 export default async function TasksPage({ searchParams }: PageProps<"/tasks">) {

@@ -3,15 +3,15 @@
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { CurrentPasswordField, Field, FormNotice, FormProblem } from "./field";
-import { outcomeOf } from "./problem";
+import { requestOutcome } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 type Props = { email: string; isConfirmed: boolean };
 
 const request = (body: { email: string; password?: string }) =>
-  outcomeOf(() => authClient.$fetch("/request-email", { method: "POST", body }));
+  requestOutcome(() => authClient.$fetch("/request-email", { method: "POST", body }));
 
-/** The address that one signs in with: a link that is sent to it confirms it, or a new one. */
+/** The email address of the account. A mailed link confirms it or a new one. */
 export function ChangeEmail({ email, isConfirmed }: Props) {
   const [sentTo, setSentTo] = useState<string | null>(null);
   const own = useForm(async () => {
@@ -36,7 +36,7 @@ export function ChangeEmail({ email, isConfirmed }: Props) {
         <form {...own.form} className="mt-3 grid gap-2">
           <button
             className="button justify-self-start"
-            disabled={own.isClosed || own.isPending}
+            disabled={own.isDisabled || own.isPending}
             type="submit"
           >
             {own.isPending ? "Sending…" : "Send a link to confirm it"}
@@ -45,7 +45,7 @@ export function ChangeEmail({ email, isConfirmed }: Props) {
         </form>
       )}
       <form {...other.form} className="mt-4">
-        <fieldset className="grid max-w-sm gap-4" disabled={other.isClosed}>
+        <fieldset className="grid max-w-sm gap-4" disabled={other.isDisabled}>
           <Field
             autoComplete="email"
             label="New email"
@@ -58,13 +58,13 @@ export function ChangeEmail({ email, isConfirmed }: Props) {
           <CurrentPasswordField email={email} label="Your password" problem={other.problem} />
           <FormProblem problem={other.problem} />
           <button className="button justify-self-start" disabled={other.isPending} type="submit">
-            {other.isPending ? "Sending…" : "Send a link there"}
+            {other.isPending ? "Sending…" : "Send confirmation link"}
           </button>
         </fieldset>
       </form>
       <FormNotice>
         {sentTo &&
-          `A link is on its way to ${sentTo}. It works for an hour; until it is opened, nothing changes.`}
+          `A link is on its way to ${sentTo}. It works for one hour. Your email does not change until you open it.`}
       </FormNotice>
     </>
   );

@@ -4,14 +4,14 @@ import { useRouter } from "next/navigation";
 import { useToast } from "@/components/toasts/toasts";
 import { authClient } from "@/lib/auth-client";
 import { Field, FormProblem } from "./field";
-import { outcomeOf } from "./problem";
+import { requestOutcome } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 export function ChangeName({ name }: { name: string }) {
   const router = useRouter();
   const toast = useToast();
-  const { form, problem, isPending, isClosed } = useForm(async (data) => {
-    const outcome = await outcomeOf(() =>
+  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
+    const outcome = await requestOutcome(() =>
       authClient.updateUser({ name: textOf(data, "name").trim() }),
     );
     if (outcome === null) {
@@ -23,7 +23,7 @@ export function ChangeName({ name }: { name: string }) {
 
   return (
     <form {...form} className="mt-4">
-      <fieldset className="grid max-w-sm gap-4" disabled={isClosed}>
+      <fieldset className="grid max-w-sm gap-4" disabled={isDisabled}>
         <Field
           autoComplete="name"
           defaultValue={name}

@@ -4,15 +4,15 @@ import { useRouter } from "next/navigation";
 import { useToast } from "@/components/toasts/toasts";
 import { authClient } from "@/lib/auth-client";
 import { CurrentPasswordField, FormProblem, NewPasswordField } from "./field";
-import { outcomeOf } from "./problem";
+import { requestOutcome } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 export function ChangePassword({ email }: { email: string }) {
   const router = useRouter();
   const toast = useToast();
-  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
     const revokeOtherSessions = data.has("others");
-    const outcome = await outcomeOf(() =>
+    const outcome = await requestOutcome(() =>
       authClient.changePassword({
         currentPassword: textOf(data, "current"),
         newPassword: textOf(data, "password"),
@@ -29,7 +29,7 @@ export function ChangePassword({ email }: { email: string }) {
 
   return (
     <form {...form} className="mt-4">
-      <fieldset className="grid max-w-sm gap-4" disabled={isClosed}>
+      <fieldset className="grid max-w-sm gap-4" disabled={isDisabled}>
         <CurrentPasswordField email={email} label="Current password" problem={problem} />
         <NewPasswordField problem={problem} />
         <label className="flex items-center gap-2.5 text-sm">

@@ -4,20 +4,23 @@ import Link from "next/link";
 import { useEffect, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { HOME } from "@/lib/next-path";
+import { AuthPage } from "./auth-page";
 import { FormProblem } from "./field";
-import { Gate } from "./gate";
-import { problemOf } from "./problem";
+import { requestProblem } from "./problem";
 import { useForm } from "./use-form";
 
 type Props = {
   token: string;
-  /** That the link was sent to; null when it is no longer good. */
+  /** The address that the link confirms; null if the link is no longer valid. */
   email: string | null;
 };
 
-/** A link was opened. It asks once more, since programs that look through mail open links, too. */
+/**
+ * The page that a mailed link opens. It asks for a click, because mail scanners open links, too.
+ */
 export function ConfirmEmail(given: Props) {
-  // Kept here alone: the address forgets it, and Next renders the page again without it.
+  // Kept in state: the token is removed from the address, and Next renders the page again without
+  // it.
   const [{ token, email }] = useState(given);
   const [isDone, setDone] = useState(false);
 
@@ -25,49 +28,50 @@ export function ConfirmEmail(given: Props) {
     window.history.replaceState(null, "", "/confirm-email");
   }, []);
 
-  const { form, problem, isPending, isClosed } = useForm(async () => {
-    const found = await problemOf(() =>
+  const { form, problem, isPending, isDisabled } = useForm(async () => {
+    const failure = await requestProblem(() =>
       authClient.$fetch("/confirm-email", { method: "POST", body: { token } }),
     );
-    if (!found) setDone(true);
-    return found;
+    if (!failure) setDone(true);
+    return failure;
   });
 
   if (email === null) {
     return (
-      <Gate heading="This link no longer works">
+      <AuthPage heading="This link no longer works">
         <p className="mt-3 text-muted">
-          It was used already, it is older than an hour, or your password was changed since.
+          It was already used, it is older than one hour, or your password has changed.
         </p>
         <Link className="button button-primary mt-6" href="/account">
-          Ask for another
+          Request a new link
         </Link>
-      </Gate>
+      </AuthPage>
     );
   }
 
   if (isDone) {
     return (
-      <Gate heading="Your address is confirmed">
+      <AuthPage heading="Your address is confirmed">
         <p className="mt-3 text-muted wrap-anywhere">You sign in as {email} from now on.</p>
         <Link className="button button-primary mt-6" href={HOME}>
-          To your tasks
+          Go to your tasks
         </Link>
-      </Gate>
+      </AuthPage>
     );
   }
 
   return (
-    <Gate heading="Is this your address?">
+    <AuthPage heading="Is this your address?">
       <p className="mt-3 text-muted wrap-anywhere">You will sign in as {email}.</p>
       <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isClosed}>
-          <FormProblem problem={problem} />
+        <fieldset className="grid gap-4" disabled={isDisabled}>
+          {/* The form has no field that could show a problem of its own. */}
+          <FormProblem problem={problem && { message: problem.message }} />
           <button className="button button-primary" disabled={isPending} type="submit">
             {isPending ? "Confirming…" : "Confirm the address"}
           </button>
         </fieldset>
       </form>
-    </Gate>
+    </AuthPage>
   );
 }

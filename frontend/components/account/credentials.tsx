@@ -2,20 +2,20 @@
 
 import Link from "next/link";
 import { authClient } from "@/lib/auth-client";
+import { AuthPage } from "./auth-page";
 import { Field, FormProblem } from "./field";
-import { Gate } from "./gate";
-import { problemOf } from "./problem";
+import { requestProblem } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 type Props = {
   intent: "sign-in" | "sign-up";
-  /** Where to go afterwards: a path of this app. */
+  /** The path of this app to open afterwards. */
   next: string;
-  /** Said above the form, when something led here. */
+  /** Shown above the form. */
   notice?: string | undefined;
 };
 
-const WORDS = {
+const TEXTS = {
   "sign-in": {
     heading: "Welcome back",
     submit: "Sign in",
@@ -34,30 +34,30 @@ const WORDS = {
   },
 } as const;
 
-/** Better Auth keeps a name for each account; the part of the address before the @ will do. */
-const nameOf = (email: string) => email.split("@")[0] || email;
+/** Better Auth needs a name for each account: use the part of the address before the @. */
+const defaultName = (email: string) => email.split("@")[0] || email;
 
 export function Credentials({ intent, next, notice }: Props) {
-  const words = WORDS[intent];
+  const texts = TEXTS[intent];
   const isSignUp = intent === "sign-up";
-  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
     const email = textOf(data, "email");
     const password = textOf(data, "password");
-    const found = await problemOf(() =>
+    const failure = await requestProblem(() =>
       isSignUp
-        ? authClient.signUp.email({ email, password, name: nameOf(email) })
+        ? authClient.signUp.email({ email, password, name: defaultName(email) })
         : authClient.signIn.email({ email, password }),
     );
-    if (found) return found;
-    // A new document, so that nothing of an earlier session is left in memory.
+    if (failure) return failure;
+    // Load a new document, so that nothing of an earlier session stays in memory.
     window.location.assign(next);
     return "leaving";
   });
 
   return (
-    <Gate heading={words.heading} notice={notice}>
+    <AuthPage heading={texts.heading} notice={notice}>
       <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isClosed}>
+        <fieldset className="grid gap-4" disabled={isDisabled}>
           <Field
             autoComplete={isSignUp ? "email" : "username webauthn"}
             label="Email"
@@ -80,15 +80,15 @@ export function Credentials({ intent, next, notice }: Props) {
           />
           <FormProblem problem={problem} />
           <button className="button button-primary" disabled={isPending} type="submit">
-            {isPending ? words.pending : words.submit}
+            {isPending ? texts.pending : texts.submit}
           </button>
         </fieldset>
       </form>
       <div className="mt-6 flex flex-wrap justify-between gap-x-6 gap-y-2 text-sm text-muted">
         <p>
-          {words.other}{" "}
-          <Link className="link" href={`${words.otherPath}?${new URLSearchParams({ next })}`}>
-            {words.otherLink}
+          {texts.other}{" "}
+          <Link className="link" href={`${texts.otherPath}?${new URLSearchParams({ next })}`}>
+            {texts.otherLink}
           </Link>
         </p>
         {!isSignUp && (
@@ -97,6 +97,6 @@ export function Credentials({ intent, next, notice }: Props) {
           </Link>
         )}
       </div>
-    </Gate>
+    </AuthPage>
   );
 }

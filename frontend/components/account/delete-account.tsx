@@ -5,31 +5,31 @@ import { Dialog } from "@/components/dialog/dialog";
 import { authClient } from "@/lib/auth-client";
 import { useHydrated } from "@/lib/use-hydrated";
 import { CurrentPasswordField, Field, FormProblem } from "./field";
-import { outcomeOf } from "./problem";
+import { requestOutcome } from "./problem";
 import { announceSignOut, leave } from "./signed-out";
 import { textOf, useForm } from "./use-form";
 
 export function DeleteAccount({ email }: { email: string }) {
-  const [isAsking, setAsking] = useState(false);
+  const [isConfirming, setConfirming] = useState(false);
   const isHydrated = useHydrated();
   return (
     <>
       <button
         className="button button-danger mt-4"
         disabled={!isHydrated}
-        onClick={() => setAsking(true)}
+        onClick={() => setConfirming(true)}
         type="button"
       >
         Delete account
       </button>
-      {isAsking && <Confirm email={email} onClose={() => setAsking(false)} />}
+      {isConfirming && <Confirm email={email} onClose={() => setConfirming(false)} />}
     </>
   );
 }
 
 function Confirm({ email, onClose }: { email: string; onClose: () => void }) {
   const { form, problem, isPending } = useForm(async (data) => {
-    const outcome = await outcomeOf(() =>
+    const outcome = await requestOutcome(() =>
       authClient.deleteUser({ password: textOf(data, "current") }),
     );
     if (outcome !== null) return outcome;
@@ -41,15 +41,15 @@ function Confirm({ email, onClose }: { email: string; onClose: () => void }) {
   return (
     <Dialog onClose={onClose} title="Delete this account?">
       <p className="mt-2 text-muted wrap-anywhere">
-        {email} and every task of yours will be gone, at once and for good. Nobody can bring them
-        back.
+        {email} and all its tasks will be deleted immediately and permanently. This cannot be
+        undone.
       </p>
       <form {...form} className="mt-5 grid gap-4">
         <CurrentPasswordField email={email} label="Your password" problem={problem} />
         <Field
           autoCapitalize="none"
           autoComplete="off"
-          hint="So that nobody does this by mistake."
+          hint="This protects you from a deletion by mistake."
           label="Type “delete” to confirm"
           name="confirmation"
           pattern="delete"
@@ -59,10 +59,10 @@ function Confirm({ email, onClose }: { email: string; onClose: () => void }) {
         <FormProblem problem={problem} />
         <div className="flex flex-wrap justify-end gap-3">
           <button className="button" onClick={onClose} type="button">
-            Keep it
+            Cancel
           </button>
           <button className="button button-danger" disabled={isPending} type="submit">
-            {isPending ? "Deleting…" : "Delete for good"}
+            {isPending ? "Deleting…" : "Delete permanently"}
           </button>
         </div>
       </form>

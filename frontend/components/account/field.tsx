@@ -5,14 +5,14 @@ type Props = ComponentProps<"input"> & {
   name: string;
   label: string;
   hint?: string;
-  /** What the form's last try met: told with this field when it is the one to mend. */
+  /** The problem of the last submission. Shown here if it is about this field. */
   problem?: Problem | null;
 };
 
-/** One line of a form, with its label above and what is wrong with it below. */
+/** An input with its label, a hint and its problem. */
 export function Field({ label, hint, problem, ...input }: Props) {
   const id = useId();
-  const isWrong = problem?.field === input.name;
+  const isInvalid = problem?.field === input.name;
   return (
     <div className="grid gap-1.5">
       <label className="text-sm font-medium" htmlFor={id}>
@@ -20,17 +20,17 @@ export function Field({ label, hint, problem, ...input }: Props) {
       </label>
       <input
         {...input}
-        aria-describedby={isWrong || hint ? `${id}-note` : undefined}
-        aria-invalid={isWrong || undefined}
+        aria-describedby={isInvalid || hint ? `${id}-note` : undefined}
+        aria-invalid={isInvalid || undefined}
         className="field"
         id={id}
       />
       <p
-        className={`text-sm empty:hidden ${isWrong ? "text-danger" : "text-muted"}`}
+        className={`text-sm empty:hidden ${isInvalid ? "text-danger" : "text-muted"}`}
         id={`${id}-note`}
-        role={isWrong ? "alert" : undefined}
+        role={isInvalid ? "alert" : undefined}
       >
-        {isWrong ? problem.message : hint}
+        {isInvalid ? problem.message : hint}
       </p>
     </div>
   );
@@ -38,7 +38,7 @@ export function Field({ label, hint, problem, ...input }: Props) {
 
 type PasswordProps = { problem: Problem | null };
 
-/** The password that the person has. */
+/** The current password. */
 export function CurrentPasswordField({
   email,
   label,
@@ -61,7 +61,7 @@ export function CurrentPasswordField({
   );
 }
 
-/** The one that they shall have. */
+/** The new password. */
 export function NewPasswordField({ problem }: PasswordProps) {
   return (
     <Field
@@ -78,7 +78,7 @@ export function NewPasswordField({ problem }: PasswordProps) {
   );
 }
 
-/** What came of it, said when it is there. */
+/** The result of a submission. Nothing is shown while it is null. */
 export function FormNotice({ children }: { children: string | null }) {
   return (
     <p
@@ -90,7 +90,7 @@ export function FormNotice({ children }: { children: string | null }) {
   );
 }
 
-/** What no field is to blame for. */
+/** A problem that is not about one field. */
 export function FormProblem({ problem }: { problem: Problem | null }) {
   return (
     <p className="text-sm text-danger empty:hidden" role="alert">

@@ -3,7 +3,7 @@
 import { useEffect } from "react";
 import { leaveOnSignOut } from "./signed-out";
 
-/** Leaves the page it is on when the person signs out in another tab. */
+/** Leaves the page when the person signs out in another tab. */
 export function LeaveOnSignOut() {
   useEffect(() => leaveOnSignOut(), []);
   return null;

@@ -3,54 +3,59 @@
 import Link from "next/link";
 import { useEffect, useState } from "react";
 import { authClient } from "@/lib/auth-client";
+import { AuthPage } from "./auth-page";
 import { FormProblem, NewPasswordField } from "./field";
-import { Gate } from "./gate";
-import { problemOf } from "./problem";
+import { requestProblem } from "./problem";
 import { textOf, useForm } from "./use-form";
 
 type Props = {
-  /** What the link brought: null when it is no longer good, undefined when the address held none. */
+  /** The token of the link; null if it is no longer valid, undefined if the address had none. */
   token: string | null | undefined;
 };
 
 export function NewPassword({ token: given }: Props) {
-  // Kept here alone: the address forgets it, and Next renders the page again without it.
+  // Kept in state: the token is removed from the address, and Next renders the page again without
+  // it.
   const [token] = useState(given);
 
   useEffect(() => {
     window.history.replaceState(null, "", "/reset-password");
   }, []);
 
-  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
     const newPassword = textOf(data, "password");
-    const found = await problemOf(() =>
+    const failure = await requestProblem(() =>
       authClient.resetPassword({ newPassword, token: token ?? "" }),
     );
-    if (found) return found;
+    if (failure) return failure;
     window.location.assign("/sign-in?changed=1");
     return "leaving";
   });
 
   if (!token) {
     return (
-      <Gate heading={token === null ? "This link no longer works" : "Open the link once more"}>
+      <AuthPage
+        heading={token === null ? "This link no longer works" : "Open the emailed link again"}
+      >
         <p className="mt-3 text-muted">
           {token === null
-            ? "It was used already, or it is older than an hour."
-            : "This page forgets it when it is loaded again. It is still in your mail."}
+            ? "It was already used, or it is older than one hour."
+            : "A reload removes the link from this page. Open it from your email again, or request a new one."}
         </p>
         <Link className="button button-primary mt-6" href="/forgot-password">
-          Ask for another
+          Request a new link
         </Link>
-      </Gate>
+      </AuthPage>
     );
   }
 
   return (
-    <Gate heading="Choose a new password">
-      <p className="mt-3 text-muted">It signs you out everywhere, and you sign in with it.</p>
+    <AuthPage heading="Choose a new password">
+      <p className="mt-3 text-muted">
+        Saving it signs you out everywhere. Then sign in with the new password.
+      </p>
       <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isClosed}>
+        <fieldset className="grid gap-4" disabled={isDisabled}>
           <NewPasswordField problem={problem} />
           <FormProblem problem={problem} />
           <button className="button button-primary" disabled={isPending} type="submit">
@@ -60,9 +65,9 @@ export function NewPassword({ token: given }: Props) {
       </form>
       <p className="mt-6 text-sm text-muted">
         <Link className="link" href="/forgot-password">
-          Ask for another link
+          Request a new link
         </Link>
       </p>
-    </Gate>
+    </AuthPage>
   );
 }

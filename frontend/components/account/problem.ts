@@ -1,23 +1,18 @@
+import { APP_ERROR, NO_ANSWER } from "@/lib/messages";
 import { UnreachableError } from "@/lib/reach";
 import { goToSignIn } from "./signed-out";
 
-/** Why something about an account did not work, in words, and the field to mend if there is one. */
+/**
+ * Why a request about the account failed, as a sentence, and the field to correct, if there is one.
+ */
 export type Problem = { message: string; field?: "email" | "password" | "current" };
 
-/** What came of asking: done, a problem, or the page is on its way to another. */
+/** The result of a request: null for success, a problem, or "leaving" while another page loads. */
 export type Outcome = Problem | "leaving" | null;
-
-const UNREACHABLE: Problem = {
-  message: "No answer from the server. Check your connection and try again.",
-};
-
-const FAULT: Problem = {
-  message: "Something went wrong in this app. Reload the page, or try another browser.",
-};
 
 const BY_CODE: Readonly<Record<string, Problem>> = {
   INVALID_EMAIL_OR_PASSWORD: {
-    message: "This email and password do not match.",
+    message: "Incorrect email or password.",
     field: "password",
   },
   INVALID_EMAIL: { message: "This is not an email address.", field: "email" },
@@ -30,7 +25,7 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
     field: "email",
   },
   INVALID_PASSWORD: { message: "This is not your password.", field: "current" },
-  INVALID_TOKEN: { message: "This link was used already, or is too old. Ask for another." },
+  INVALID_TOKEN: { message: "This link was already used or has expired. Request a new one." },
   PASSWORD_TOO_SHORT: { message: "Use at least 8 characters.", field: "password" },
   PASSWORD_TOO_COMMON: {
     message: "This password is easy to guess: many people use it. Choose another one.",
@@ -38,14 +33,15 @@ const BY_CODE: Readonly<Record<string, Problem>> = {
   },
   PASSWORD_TOO_LONG: { message: "Use at most 128 characters.", field: "password" },
   INVALID_ORIGIN: {
-    message: "This page was opened under another address than the app’s own. Open the app again.",
+    message:
+      "This page was opened at an address that the app does not accept. Open the app at its own address.",
   },
 };
 
 type Failure = { code?: string | undefined; status: number };
 
-/** @param error what Better Auth's client reports: its code, and the HTTP status. */
-export function explain({ code, status }: Failure): Problem {
+/** Return the problem for an error of Better Auth's client. */
+function authProblem({ code, status }: Failure): Problem {
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return known;
   if (status === 429) return { message: "Too many attempts. Wait a little and try again." };
@@ -55,25 +51,25 @@ export function explain({ code, status }: Failure): Problem {
   return { message: "Something went wrong on the server. Try again." };
 }
 
-type Asking = () => Promise<{ error: Failure | null }>;
+type AuthRequest = () => Promise<{ error: Failure | null }>;
 
-/** Asks Better Auth for something; null when it did it. */
-export async function problemOf(ask: Asking): Promise<Problem | null> {
+/** Send a request to Better Auth. Returns null if it succeeded. */
+export async function requestProblem(send: AuthRequest): Promise<Problem | null> {
   try {
-    const { error } = await ask();
-    return error && explain(error);
+    const { error } = await send();
+    return error && authProblem(error);
   } catch (error) {
-    if (error instanceof UnreachableError) return UNREACHABLE;
+    if (error instanceof UnreachableError) return { message: NO_ANSWER };
     console.error(error);
-    return FAULT;
+    return { message: APP_ERROR };
   }
 }
 
-/** The same for what needs a session: when it is over, the page leaves for sign-in. */
-export async function outcomeOf(ask: Asking): Promise<Outcome> {
+/** Send a request that needs a session. If the session has ended, go to sign-in. */
+export async function requestOutcome(send: AuthRequest): Promise<Outcome> {
   let isOver = false;
-  const problem = await problemOf(async () => {
-    const answer = await ask();
+  const problem = await requestProblem(async () => {
+    const answer = await send();
     isOver = answer.error?.status === 401;
     return answer;
   });

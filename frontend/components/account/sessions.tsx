@@ -4,62 +4,62 @@ import { useRouter } from "next/navigation";
 import { useEffect, useRef, useState, useTransition } from "react";
 import { useToast } from "@/components/toasts/toasts";
 import { authClient } from "@/lib/auth-client";
-import { answers } from "@/lib/reach";
+import { isServerReachable } from "@/lib/reach";
 import { useHydrated } from "@/lib/use-hydrated";
-import { Moment } from "./moment";
-import { outcomeOf } from "./problem";
+import { LocalTime } from "./local-time";
+import { requestOutcome } from "./problem";
 
 export type SessionRow = {
   id: string;
-  /** "Firefox on Windows" */
+  /** For example "Firefox on Windows". */
   device: string;
   ipAddress: string;
   signedInAt: string;
-  /** When it was last extended, if it was. */
+  /** When the session was last extended; null if it was not. */
   extendedAt: string | null;
   isCurrent: boolean;
 };
 
-/** Where the person is signed in, and the way to end it there. */
+/** The person's sessions, each with a button that ends it. */
 export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
   const router = useRouter();
   const toast = useToast();
   const isHydrated = useHydrated();
   const [isRefreshing, startRefreshing] = useTransition();
-  const [isAsking, setAsking] = useState(false);
+  const [isEnding, setEnding] = useState(false);
   const list = useRef<HTMLUListElement>(null);
-  const isClosed = !isHydrated || isAsking || isRefreshing;
+  const isDisabled = !isHydrated || isEnding || isRefreshing;
 
   useEffect(() => {
-    // Meanwhile sessions may have begun or ended, or somebody else signed in to this browser.
+    // Sessions may have begun or ended since, or another person signed in.
     const onReturn = async () => {
-      if (document.visibilityState === "visible" && (await answers())) router.refresh();
+      if (document.visibilityState === "visible" && (await isServerReachable())) router.refresh();
     };
     document.addEventListener("visibilitychange", onReturn);
     return () => document.removeEventListener("visibilitychange", onReturn);
   }, [router]);
 
-  async function end(
+  async function endSessions(
     path: "/end-session" | "/end-other-sessions",
     id: string | null,
-    said: string,
+    message: string,
   ) {
-    setAsking(true);
-    const outcome = await outcomeOf(() =>
+    setEnding(true);
+    const outcome = await requestOutcome(() =>
       authClient.$fetch(path, { method: "POST", body: id === null ? {} : { id } }),
     );
     if (outcome === "leaving") return;
-    setAsking(false);
+    setEnding(false);
     if (outcome) {
       toast({
         message: outcome.message,
         isError: true,
-        action: { label: "Try again", run: () => void end(path, id, said) },
+        action: { label: "Try again", run: () => void endSessions(path, id, message) },
       });
       return;
     }
-    toast({ message: said });
-    // The button that had it goes.
+    toast({ message });
+    // The button that had the focus disappears.
     list.current?.focus();
     startRefreshing(() => router.refresh());
   }
@@ -86,11 +86,11 @@ export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
                 )}
               </p>
               <p className="mt-0.5 text-sm text-muted wrap-anywhere">
-                Signed in <Moment at={signedInAt} />
+                Signed in <LocalTime at={signedInAt} />
                 {ipAddress && ` from ${ipAddress}`}
                 {extendedAt && (
                   <>
-                    , last seen <Moment at={extendedAt} /> or later
+                    , last seen <LocalTime at={extendedAt} /> or later
                   </>
                 )}
               </p>
@@ -99,8 +99,8 @@ export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
               <button
                 aria-label={`Sign out there: ${device}`}
                 className="button"
-                disabled={isClosed}
-                onClick={() => void end("/end-session", id, `Signed out: ${device}.`)}
+                disabled={isDisabled}
+                onClick={() => void endSessions("/end-session", id, `Signed out: ${device}.`)}
                 type="button"
               >
                 Sign out there
@@ -112,8 +112,10 @@ export function Sessions({ sessions }: { sessions: readonly SessionRow[] }) {
       {sessions.length > 1 && (
         <button
           className="button mt-3"
-          disabled={isClosed}
-          onClick={() => void end("/end-other-sessions", null, "Signed out everywhere else.")}
+          disabled={isDisabled}
+          onClick={() =>
+            void endSessions("/end-other-sessions", null, "Signed out everywhere else.")
+          }
           type="button"
         >
           Sign out everywhere else

@@ -1,42 +1,45 @@
-import { forgetWaitingEdits } from "@/components/tasks/waiting";
+import { erasePendingEdits } from "@/components/tasks/pending-edits";
 import { type SignedOutReason, signInPath } from "@/lib/next-path";
 
-let opened: BroadcastChannel | undefined;
+let channel: BroadcastChannel | undefined;
 
-/** One for the page: what it says itself it does not hear. */
+/** Return this page's channel. A page does not receive its own messages. */
 function otherTabs(): BroadcastChannel | undefined {
-  if (typeof BroadcastChannel === "function") opened ??= new BroadcastChannel("signed-out");
-  return opened;
+  if (typeof BroadcastChannel === "function") channel ??= new BroadcastChannel("signed-out");
+  return channel;
 }
 
 let leaving = false;
 
-/** From here on the page is on its way out, or stays after all: what ends meanwhile is no surprise. */
+/** Set whether the page is being left. Sessions that end meanwhile are expected. */
 export function setLeaving(is: boolean): void {
   leaving = is;
 }
 
-/** Whether the page asks for nothing more, and goes nowhere else. */
+/** Whether the page is being left: it sends no more requests. */
 export const isLeaving = () => leaving;
 
-/** Tells every other tab that the person of this browser signed out, or is no more. */
+/** Tell all other tabs that the person signed out or deleted the account. */
 export function announceSignOut(): void {
   otherTabs()?.postMessage(null);
 }
 
-/** Leaves for `path` as a new document: nothing of this person's stays in memory, or in this tab. */
+/**
+ * Load `path` as a new document, so that nothing of this person stays in memory or in this tab's
+ * storage.
+ */
 export function leave(path: string): void {
   setLeaving(true);
   sessionStorage.clear();
-  // Not for ever: a tab that does not let go must not keep anybody here.
+  // A tab that keeps the database open must not block the sign-out.
   const soon = new Promise((resolve) => setTimeout(resolve, 500));
-  void Promise.race([forgetWaitingEdits(), soon]).then(() => window.location.assign(path));
+  void Promise.race([erasePendingEdits(), soon]).then(() => window.location.assign(path));
 }
 
 /**
- * Leaves this tab too when the person signs out in another. Returns what ends the listening.
+ * Leave this tab when the person signs out in another one. Returns what stops the listening.
  *
- * @param before drops what must be gone even before the page is.
+ * @param before runs at once, before the page is left.
  */
 export function leaveOnSignOut(before?: () => void): () => void {
   function onMessage() {
@@ -48,7 +51,7 @@ export function leaveOnSignOut(before?: () => void): () => void {
   return () => tabs?.removeEventListener("message", onMessage);
 }
 
-/** To sign-in and back here, as a new document: nothing of this session stays in memory. */
+/** Go to sign-in and then back here. This loads a new document, so that nothing stays in memory. */
 export function goToSignIn(reason: SignedOutReason): void {
   if (leaving) return;
   const { pathname, search } = window.location;

@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 import { useHydrated } from "@/lib/use-hydrated";
 import type { Outcome, Problem } from "./problem";
 
-/** A form that is sent by script: once at a time, and the field that is to blame has the focus. */
+/** Submit a form by script, once at a time. After a problem, its field gets the focus. */
 export function useForm(send: (data: FormData) => Promise<Outcome>) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [isPending, setPending] = useState(false);
@@ -25,12 +25,12 @@ export function useForm(send: (data: FormData) => Promise<Outcome>) {
   return {
     problem,
     isPending,
-    /** Opens once this page listens: sent before that, the form would go nowhere. */
-    isClosed: !isHydrated,
-    /** `post`, so that a password could never end in an address. */
+    /** Enabled once the page handles events: before that, a submission would be lost. */
+    isDisabled: !isHydrated,
+    /** `post`, so that a password never ends up in an address. */
     form: { method: "post", onSubmit } as const,
   };
 }
 
-/** The text of a field that the form has. */
+/** Return the value of a text field. */
 export const textOf = (data: FormData, name: string) => String(data.get(name) ?? "");

@@ -7,8 +7,8 @@ import { useDialog } from "./use-dialog";
 type Props = { title: string; onClose: () => void; children: ReactNode };
 
 /**
- * The browser's own modal dialog: focus is kept in and given back, Escape and Back close it, the rest
- * is inert. Open while it is rendered.
+ * A modal `<dialog>` of the browser: it traps the focus and returns it, Escape and Back close it,
+ * and the rest of the page is inert. It is open while it is rendered.
  */
 export function Dialog({ title, onClose, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null);

@@ -2,10 +2,10 @@ import { type RefObject, useEffectEvent, useLayoutEffect, useState } from "react
 import { closeOnBack } from "@/lib/history";
 
 /**
- * Open a `<dialog>` for as long as the component is there. While it is modal, Back closes it. The
- * element marked `data-autofocus` has the focus first; without one it is the first that can have it.
+ * Open a `<dialog>` while the component is mounted. While it is modal, Back closes it. The element
+ * marked `data-autofocus` gets the focus, or else the first one that can.
  *
- * @param beside a media query: where it matches, the dialog is not modal, and the page stays in use.
+ * @param beside a media query. If it matches, the dialog is not modal and the page stays usable.
  * @returns whether the dialog is modal.
  */
 export function useDialog(
@@ -16,7 +16,8 @@ export function useDialog(
   const [isModal] = useState(() => !(beside && window.matchMedia(beside).matches));
   const close = useEffectEvent(onClose);
 
-  // A layout effect ends while the dialog is still in the page, so that the browser gives the focus back.
+  // The cleanup of a layout effect runs while the dialog is still in the page, so that the browser
+  // returns the focus.
   useLayoutEffect(() => {
     const element = dialog.current;
     if (!isModal) {
@@ -24,7 +25,7 @@ export function useDialog(
       return;
     }
     element?.showModal();
-    // React's `autoFocus` comes before the dialog is open, when nothing in it can have the focus.
+    // React's `autoFocus` runs before the dialog is open, when nothing in it can have the focus.
     element?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     const forget = closeOnBack(() => close());
     return () => {

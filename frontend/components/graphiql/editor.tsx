@@ -26,7 +26,9 @@ query Newest {
 }
 `;
 
-/** For as long as the page is open: another person on this computer finds none of what was written. */
+/**
+ * Keep GraphiQL's data only in memory, so that the next person on this computer does not see it.
+ */
 function memoryStorage(): NonNullable<GraphiQLProps["storage"]> {
   const items = new Map<string, string>();
   return {

@@ -2,7 +2,10 @@
 
 import dynamic from "next/dynamic";
 
-/** GraphiQL, in the browser alone: its editor needs a window, and 1.2 MB that no other page should load. */
+/**
+ * GraphiQL, loaded only in the browser and only on this page: its editor has 1.2 MB and needs a
+ * window.
+ */
 export const Graphiql = dynamic(() => import("./editor"), {
   ssr: false,
   loading: () => (

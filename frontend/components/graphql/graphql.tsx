@@ -6,10 +6,10 @@ import { goToSignIn, leaveOnSignOut } from "@/components/account/signed-out";
 import { AccessToken } from "@/lib/access-token";
 import { createClient } from "@/lib/graphql";
 
-export type Identity = {
-  /** Where browsers reach the GraphQL API. */
+type Identity = {
+  /** The origin of the GraphQL API for browsers. */
   apiUrl: string;
-  /** The user id of the session that the page was rendered for. */
+  /** The user id of the session for which the page was rendered. */
   owner: string;
 };
 
@@ -23,7 +23,7 @@ export function useSession(): Session {
   return session;
 }
 
-/** Gives what is below it the signed-in person's access token and a GraphQL client that carries it. */
+/** Provides the person's access token and a GraphQL client that sends it. */
 export function GraphQL({ apiUrl, owner, children }: Identity & { children: ReactNode }) {
   const [session] = useState(() => ({ apiUrl, owner, accessToken: new AccessToken(owner) }));
   const [client] = useState(() => createClient(apiUrl, session.accessToken, goToSignIn));
@@ -32,7 +32,7 @@ export function GraphQL({ apiUrl, owner, children }: Identity & { children: Reac
     const { accessToken } = session;
     const close = () => accessToken.close();
     const stopListening = leaveOnSignOut(close);
-    // Back to a page that the browser kept alive: someone else may have signed in since.
+    // The browser restored the page from its cache: another person may have signed in since.
     const reload = (event: PageTransitionEvent) => {
       if (event.persisted) window.location.reload();
     };

@@ -10,16 +10,16 @@ import { Name, WORDMARK } from "./wordmark";
 
 type Props = {
   email: string;
-  /** Opens what finds everything, where there is such a thing. */
+  /** Opens the command palette, on pages that have one. */
   onSearch?: () => void;
 };
 
-/** Leads keyboards past the header and the views, to the `main` of the page. */
+/** Lets keyboard users skip the header and the navigation. */
 function SkipLink() {
   return (
     // biome-ignore lint/a11y/useValidAnchor: a link before there is script, and without a step in the history after
     <a
-      className="skip"
+      className="skip-link"
       href="#content"
       onClick={(event) => {
         event.preventDefault();
@@ -31,7 +31,7 @@ function SkipLink() {
   );
 }
 
-/** The bar above what a signed-in person sees. */
+/** The header of the pages for signed-in people. */
 export function Header({ email, onSearch }: Props) {
   const isHydrated = useHydrated();
   const modifier = useModifier();

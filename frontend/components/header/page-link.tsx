@@ -4,24 +4,24 @@ import Link from "next/link";
 import { useRouter } from "next/navigation";
 import type { ComponentProps } from "react";
 import { useToast } from "@/components/toasts/toasts";
-import { answers } from "@/lib/reach";
+import { isServerReachable } from "@/lib/reach";
 
 type Props = Omit<ComponentProps<typeof Link>, "href" | "onNavigate"> & {
   href: string;
-  /** What the page is, for the message that it cannot be shown. */
+  /** The name of the page, for the message that it cannot be shown. */
   name: string;
 };
 
 /**
- * A link to a page that the server renders. Without a server the person stays, with what the page holds
- * and what waits in it, and is told why.
+ * A link to a page that the server renders. If the server does not answer, the person stays on this
+ * page with its unsaved changes and sees a message.
  */
 export function PageLink({ href, name, ...props }: Props) {
   const router = useRouter();
   const toast = useToast();
 
   async function go() {
-    if (await answers()) return router.push(href);
+    if (await isServerReachable()) return router.push(href);
     toast({
       name: "page-link",
       message: `${name} needs the server, which does not answer. Check your connection.`,

@@ -2,7 +2,7 @@ import Link from "next/link";
 
 export const WORDMARK = "inline-flex items-center gap-2.5 rounded-md font-semibold tracking-tight";
 
-/** The name, which leads home. */
+/** The name of the app, as a link to the home page. */
 export function Wordmark() {
   return (
     <Link className={WORDMARK} href="/">

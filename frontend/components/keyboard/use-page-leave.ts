@@ -1,8 +1,8 @@
 import { useEffect, useEffectEvent } from "react";
 
 /**
- * Runs `onLeave` when the page is left or hidden: afterwards it may be closed at any moment, and
- * mobile browsers say nothing more of it then.
+ * Run `onLeave` when the page is left or hidden: after that it may be closed without another event,
+ * on mobile browsers in particular.
  */
 export function usePageLeave(onLeave: () => void): void {
   const leave = useEffectEvent(onLeave);

@@ -5,26 +5,27 @@ import { type ClipboardEvent, type FormEvent, useEffect, useId, useRef, useState
 import { Dialog } from "@/components/dialog/dialog";
 import { useSession } from "@/components/graphql/graphql";
 import { uuidv7 } from "@/lib/uuid";
+import { toBatches } from "./batches";
 import { Chips } from "./chips";
 import { isDayFirst } from "./dates";
 import { readDraft, writeDraft } from "./draft";
 import type { Edit } from "./edit";
-import { keysAtTop } from "./order";
+import { positionsAtTop } from "./order";
 import { PastedLines } from "./pasted-lines";
 import {
-  inputOf,
-  linesOf,
+  moveLongTitle,
   type PastedLine,
-  type Planned,
-  planned,
-  readLine,
-  withRoom,
+  type PlannedTask,
+  parseLine,
+  parsePastedLines,
+  planTask,
+  toInput,
 } from "./quick-add";
-import { MAX_AT_ONCE } from "./task";
+import { taskCount } from "./task";
 import { useTasks } from "./tasks-context";
-import { isolated } from "./text";
+import { isolateText } from "./text";
 
-/** A paste of several lines, and the selection of the field that it would have replaced. */
+/** Several pasted lines, and the selection that the paste would have replaced. */
 type Pasted = {
   text: string;
   from: number;
@@ -32,11 +33,11 @@ type Pasted = {
   lines: readonly (PastedLine & { plain: readonly string[] })[];
 };
 
-/** The line to write a task on. What it says of dates, priority and labels is shown before Enter. */
+/** The field for a new task. Recognized dates, priorities and labels are shown before Enter. */
 export function AddTask() {
   const { owner } = useSession();
   const { store, view, today, act } = useTasks();
-  // Not known, and not to be typed over, until the browser has looked for a draft.
+  // Null until the stored draft was read: then the field is disabled.
   const [line, setLine] = useState<string | null>(null);
   const [dayFirst, setDayFirst] = useState(true);
   const [plain, setPlain] = useState<readonly string[]>([]);
@@ -49,38 +50,35 @@ export function AddTask() {
     setDayFirst(isDayFirst(navigator.language));
   }, [owner]);
 
-  const reader = { now: new Date(`${today}T12:00:00`), dayFirst };
-  const plan = planned(readLine(line ?? "", reader, plain), view, today);
+  const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst };
+  const plan = planTask(parseLine(line ?? "", parseOptions, plain), view, today);
   const hasText = plan.title !== "";
-  // Each is drawn and made from the same plan: what is shown is what will be made.
+  // The preview and the new tasks come from the same plan.
   const pastedPlans = (pasted?.lines ?? []).map(({ text, completed, plain: kept }) =>
-    withRoom(planned(readLine(text, reader, kept), view, today, completed)),
+    moveLongTitle(planTask(parseLine(text, parseOptions, kept), view, today, completed)),
   );
-  const many = pastedPlans.length === 1 ? "1 task" : `${pastedPlans.length} tasks`;
+  const count = taskCount(pastedPlans.length);
 
   function write(text: string) {
     setLine(text);
     writeDraft(owner, text);
   }
 
-  function add(plans: readonly Planned[]) {
+  function add(plans: readonly PlannedTask[]) {
     const at = new Date().toISOString();
-    const keys = keysAtTop(store.ordered("manual"), plans.length);
+    const keys = positionsAtTop(store.ordered("manual"), plans.length);
     const inputs = plans.map((one, index) => ({
       id: uuidv7(),
-      ...inputOf(one),
+      ...toInput(one),
       position: keys[index] ?? "a0",
     }));
-    const edits: Edit[] = [];
-    for (let start = 0; start < inputs.length; start += MAX_AT_ONCE) {
-      edits.push({ kind: "create", inputs: inputs.slice(start, start + MAX_AT_ONCE), at });
-    }
+    const edits = toBatches(inputs).map((batch): Edit => ({ kind: "create", inputs: batch, at }));
     const [first] = plans;
-    const said =
+    const message =
       first && plans.length === 1
-        ? `Added “${isolated(first.title)}”`
-        : `Added ${plans.length} tasks`;
-    act(edits, said, plans.length === 1);
+        ? `Added “${isolateText(first.title)}”`
+        : `Added ${taskCount(plans.length)}`;
+    act(edits, message, plans.length === 1);
   }
 
   function onSubmit(event: FormEvent) {
@@ -93,8 +91,8 @@ export function AddTask() {
 
   function onPaste(event: ClipboardEvent<HTMLInputElement>) {
     const text = event.clipboardData.getData("text/plain");
-    const lines = linesOf(text);
-    // One line is typed text, unless its box is ticked.
+    const lines = parsePastedLines(text);
+    // A single line is typed text, unless it has a checked box.
     if (lines.length < 2 && !lines[0]?.completed) return;
     event.preventDefault();
     const { value, selectionStart, selectionEnd } = event.currentTarget;
@@ -115,7 +113,7 @@ export function AddTask() {
   }
 
   return (
-    <form className="add" onSubmit={onSubmit}>
+    <form className="add-task" onSubmit={onSubmit}>
       <label className="sr-only" htmlFor={id}>
         New task
       </label>
@@ -167,10 +165,8 @@ export function AddTask() {
         />
       )}
       {pasted && (
-        <Dialog onClose={() => setPasted(null)} title={`Add ${many}?`}>
-          <p className="mt-1 text-muted">
-            This is what your text will become. Each line is a task of its own.
-          </p>
+        <Dialog onClose={() => setPasted(null)} title={`Add ${count}?`}>
+          <p className="mt-1 text-muted">Each line of your text becomes one task, as shown here.</p>
           <PastedLines onPlain={keepPlain} plans={pastedPlans} today={today} />
           <div className="mt-6 flex flex-wrap justify-end gap-3">
             <button
@@ -195,7 +191,7 @@ export function AddTask() {
               }}
               type="button"
             >
-              Add {many}
+              Add {count}
             </button>
           </div>
         </Dialog>

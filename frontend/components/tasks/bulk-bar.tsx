@@ -4,7 +4,7 @@ import { Check, RotateCcw, Trash2, X } from "lucide-react";
 import type { Priority } from "@/gql/graphql";
 import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
 import { useTasks } from "./tasks-context";
-import { labelOf, labelProblem } from "./text";
+import { labelProblem, normalizeLabel } from "./text";
 import type { Actions } from "./use-actions";
 
 type Props = {
@@ -15,7 +15,7 @@ type Props = {
   onDelete: () => void;
 };
 
-/** What can be done to all that is selected. */
+/** The actions for the selected tasks. */
 export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
   const { today, labels, view } = useTasks();
   const theirs = [...new Set(tasks.flatMap((task) => task.labels))].sort();
@@ -23,7 +23,7 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
   const dues = { Today: today, Tomorrow: addDays(today, 1), "In a week": addDays(today, 7) };
 
   return (
-    <div aria-label="Selected tasks" className="bulk" role="toolbar">
+    <div aria-label="Selected tasks" className="bulk-bar" role="toolbar">
       <p className="px-2 text-sm font-medium whitespace-nowrap tabular-nums" role="status">
         {tasks.length} selected
       </p>
@@ -33,7 +33,7 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
             <RotateCcw aria-hidden="true" className="size-4" /> Restore
           </button>
           <button className="bulk-button" onClick={onDelete} type="button">
-            <Trash2 aria-hidden="true" className="size-4" /> Delete for good
+            <Trash2 aria-hidden="true" className="size-4" /> Delete permanently
           </button>
         </>
       ) : (
@@ -96,7 +96,7 @@ type ChoiceProps = {
   onChoose: (value: string) => void;
 };
 
-/** A menu that runs what is chosen: the browser's own, by key and thumb as each device does it. */
+/** A menu that runs the chosen option. It is the browser's own, which suits each device. */
 function Choice({ label, options, onChoose }: ChoiceProps) {
   return (
     <select
@@ -133,7 +133,7 @@ function AddLabel({ known, tasks, onAdd }: AddLabelProps) {
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        const label = labelOf(String(new FormData(event.currentTarget).get("label")));
+        const label = normalizeLabel(String(new FormData(event.currentTarget).get("label")));
         if (label) onAdd(label);
         event.currentTarget.reset();
       }}
@@ -145,8 +145,8 @@ function AddLabel({ known, tasks, onAdd }: AddLabelProps) {
         dir="auto"
         list="bulk-labels"
         name="label"
-        // The browser refuses to submit it, and says why.
-        onChange={({ target }) => target.setCustomValidity(problemOf(labelOf(target.value)))}
+        // The browser shows this message and does not submit the form.
+        onChange={({ target }) => target.setCustomValidity(problemOf(normalizeLabel(target.value)))}
         placeholder="Add label"
       />
       <datalist id="bulk-labels">

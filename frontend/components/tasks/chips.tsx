@@ -1,19 +1,19 @@
 import { CalendarDays, Flag, Hash, X } from "lucide-react";
-import type { Chip, Planned } from "./quick-add";
-import { PRIORITY_NAMES, sayDay } from "./task";
+import type { Chip, PlannedTask } from "./quick-add";
+import { formatDay, PRIORITY_NAMES } from "./task";
 
 const ICONS = { due: CalendarDays, priority: Flag, label: Hash } as const;
 
 type Props = {
-  plan: Planned;
+  plan: PlannedTask;
   today: string;
   id?: string;
-  /** Leaves the words of a chip in the title. */
+  /** Keeps the words of a chip in the title. */
   onPlain: (words: string) => void;
 };
 
-/** What the view gives to its tasks, which no words of the line say. */
-function fromView({ chips, dueOn, priority, labels }: Planned): Omit<Chip, "words">[] {
+/** Return the values that the task gets from the view and not from the words of the line. */
+function fromView({ chips, dueOn, priority, labels }: PlannedTask): Omit<Chip, "words">[] {
   const has = (kind: Chip["kind"], value: string) =>
     chips.some((chip) => chip.kind === kind && chip.value === value);
   const given: Omit<Chip, "words">[] = labels.map((value) => ({ kind: "label", value }));
@@ -22,7 +22,9 @@ function fromView({ chips, dueOn, priority, labels }: Planned): Omit<Chip, "word
   return given.filter(({ kind, value }) => !has(kind, value));
 }
 
-/** The date, priority and labels that a task will have, each with a way to take it as plain words. */
+/**
+ * The date, priority and labels of a new task. A button keeps the words of each one in the title.
+ */
 export function Chips({ plan, today, id, onPlain }: Props) {
   const given = fromView(plan);
   if (plan.chips.length + given.length === 0) return null;
@@ -31,13 +33,13 @@ export function Chips({ plan, today, id, onPlain }: Props) {
       {plan.chips.map((chip) => (
         <li key={`${chip.kind} ${chip.value}`}>
           <button
-            aria-label={`${sayChip(chip, today)}: keep “${chip.words}” as plain words`}
+            aria-label={`${chipText(chip, today)}: keep “${chip.words}” as plain words`}
             className="chip hover:text-ink"
             onClick={() => onPlain(chip.words)}
             type="button"
           >
             <ChipIcon kind={chip.kind} />
-            <bdi>{sayChip(chip, today)}</bdi>
+            <bdi>{chipText(chip, today)}</bdi>
             <X aria-hidden="true" className="size-3 opacity-60" />
           </button>
         </li>
@@ -45,7 +47,7 @@ export function Chips({ plan, today, id, onPlain }: Props) {
       {given.map((chip) => (
         <li className="chip" key={`${chip.kind} ${chip.value}`}>
           <ChipIcon kind={chip.kind} />
-          <bdi>{sayChip(chip, today)}</bdi>
+          <bdi>{chipText(chip, today)}</bdi>
         </li>
       ))}
     </ul>
@@ -57,8 +59,8 @@ function ChipIcon({ kind }: { kind: Chip["kind"] }) {
   return <Icon aria-hidden="true" className="size-3" />;
 }
 
-function sayChip({ kind, value }: Omit<Chip, "words">, today: string): string {
-  if (kind === "due") return sayDay(value, today);
+function chipText({ kind, value }: Omit<Chip, "words">, today: string): string {
+  if (kind === "due") return formatDay(value, today);
   if (kind === "label") return value;
   return PRIORITY_NAMES[value as keyof typeof PRIORITY_NAMES];
 }

@@ -2,24 +2,26 @@
 
 import { useEffect, useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
+import type { Conflict } from "./conflict";
 import type { Text } from "./edit";
-import type { Conflict } from "./store";
 import { useTasks } from "./tasks-context";
 
 const NAMES: Readonly<Record<keyof Text, string>> = { title: "Title", description: "Description" };
 
 const TYPED_INTO = "input:not([type=checkbox]), textarea, select";
 
-/** Calls back when nothing is typed into: now, or when that field is left. */
+/**
+ * Call back when no field has the focus: now, or when the field is left. Returns what cancels it.
+ */
 function whenNotTyping(run: () => void): () => void {
-  const look = () => {
+  const check = () => {
     if (!document.activeElement?.matches(TYPED_INTO)) run();
   };
-  // Not within the key press or the click that led here, which would go on to what opens.
-  let timer = setTimeout(look);
+  // Not during the key press or click that led here: it would act on the dialog, too.
+  let timer = setTimeout(check);
   const onFocusOut = () => {
     clearTimeout(timer);
-    timer = setTimeout(look);
+    timer = setTimeout(check);
   };
   document.addEventListener("focusout", onFocusOut);
   return () => {
@@ -29,24 +31,24 @@ function whenNotTyping(run: () => void): () => void {
 }
 
 /**
- * A text that was changed here and elsewhere at once: both, and the person chooses. It is asked as
- * soon as nothing is typed into. Closed without a choice, it can be asked again by a line on the page.
+ * Shows both texts of a conflict and lets the person choose. It opens when no field has the focus.
+ * Closed without a choice, it can be opened again from a message on the page.
  */
 export function Conflicts() {
   const [conflict] = useTasks().state.conflicts;
-  const [asked, setAsked] = useState<Conflict | null>(null);
+  const [askedConflict, setAskedConflict] = useState<Conflict | null>(null);
   const [isOpen, setOpen] = useState(false);
 
   useEffect(() => {
-    if (!conflict || conflict === asked) return;
+    if (!conflict || conflict === askedConflict) return;
     return whenNotTyping(() => {
-      setAsked(conflict);
+      setAskedConflict(conflict);
       setOpen(true);
     });
-  }, [conflict, asked]);
+  }, [conflict, askedConflict]);
 
   if (!conflict) return null;
-  if (isOpen && conflict === asked) {
+  if (isOpen && conflict === askedConflict) {
     return <ConflictDialog conflict={conflict} onClose={() => setOpen(false)} />;
   }
   return (
@@ -55,13 +57,13 @@ export function Conflicts() {
       role="status"
     >
       <p className="min-w-0 flex-1 wrap-anywhere">
-        “<bdi>{conflict.theirs.title}</bdi>” was changed here and in another place. Your text is
-        kept until you choose.
+        “<bdi>{conflict.theirs.title}</bdi>” was changed here and elsewhere. Your text is kept until
+        you choose a version.
       </p>
       <button
         className="link"
         onClick={() => {
-          setAsked(conflict);
+          setAskedConflict(conflict);
           setOpen(true);
         }}
         type="button"
@@ -80,24 +82,24 @@ function ConflictDialog({ conflict, onClose }: Props) {
   const names = Object.keys(mine) as (keyof Text)[];
   return (
     <Dialog onClose={onClose} title="This task was changed elsewhere">
-      {/* It has the focus at first: Enter must choose neither. */}
+      {/* Gets the focus first, so that Enter chooses neither text. */}
       <div className="outline-none" tabIndex={-1}>
         <p className="mt-1 text-muted wrap-anywhere">
-          While you were writing, “<bdi>{theirs.title}</bdi>” was changed in another place. Which
-          text shall it be?
+          While you were typing, “<bdi>{theirs.title}</bdi>” was changed on another device or in
+          another tab. Which version do you want to keep?
         </p>
         <div className="mt-4 grid gap-3 sm:grid-cols-2">
-          <Side heading="Yours" names={names} text={mine} />
-          <Side heading="The other one" names={names} text={theirs} />
+          <TextVersion heading="Yours" names={names} text={mine} />
+          <TextVersion heading="The other one" names={names} text={theirs} />
         </div>
       </div>
       <div className="mt-6 flex flex-wrap justify-end gap-3">
-        <button className="button" onClick={() => store.settleConflict("theirs")} type="button">
+        <button className="button" onClick={() => store.resolveConflict("theirs")} type="button">
           Keep the other one
         </button>
         <button
           className="button button-primary"
-          onClick={() => store.settleConflict("mine")}
+          onClick={() => store.resolveConflict("mine")}
           type="button"
         >
           Keep mine
@@ -107,9 +109,9 @@ function ConflictDialog({ conflict, onClose }: Props) {
   );
 }
 
-type SideProps = { heading: string; names: (keyof Text)[]; text: Text };
+type TextVersionProps = { heading: string; names: (keyof Text)[]; text: Text };
 
-function Side({ heading, names, text }: SideProps) {
+function TextVersion({ heading, names, text }: TextVersionProps) {
   return (
     <section aria-label={heading} className="rounded-xl border border-line bg-paper p-3.5">
       <h3 className="text-xs font-medium text-muted">{heading}</h3>

@@ -1,16 +1,17 @@
 import { casual, GB } from "chrono-node/en";
-import { dayOf } from "./task";
+import { toIsoDay } from "./task";
 
 /*
- * Which words of a line say a day. A phrase is taken whole or left whole: what could also be
- * something else ("1/2 cup", "sun cream", "1.5 kg"), what says more than one day ("every monday"), a
- * day of the past ("last monday") and a part of a day ("friday night") is left to the title. A time
- * beside a day ("tomorrow at 5pm") stays in the title too, since tasks have none.
+ * Which words of a line are a due date. A phrase is used as a whole or not at all. These stay in
+ * the title: phrases that may mean something else ("1/2 cup", "sun cream", "1.5 kg"), several days
+ * ("every monday"), past days ("last monday") and parts of a day ("friday night"). A time next to a
+ * day ("tomorrow at 5pm") stays in the title, too, because tasks have no time.
  *
- * chrono tells the day of the phrases that are found here. It is not asked to find them: it guesses.
+ * The grammar below finds the phrases, and chrono computes their dates. chrono would guess if it
+ * searched the line itself.
  */
 
-export type FoundDay = { start: number; end: number; day: string };
+type FoundDay = { start: number; end: number; day: string };
 
 const WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day";
 const SHORT_WEEKDAY = "(?:mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)";
@@ -19,7 +20,7 @@ const MONTH =
 const COUNT = "(?:\\d{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten)";
 const DAY_OF_MONTH = "\\d{1,2}(?:st|nd|rd|th)?";
 
-/** The phrases, without the word that leads to them: a longer one before one that it begins with. */
+/** Phrases without leading words. A phrase comes before one that it starts with. */
 const IN_WORDS = [
   `in ${COUNT} (?:day|week|month|year)s?`,
   "next (?:week|month|year)",
@@ -33,14 +34,16 @@ const IN_WORDS = [
   `(?:this|next) ${SHORT_WEEKDAY}`,
 ].join("|");
 
-/** Dates in numbers have a year of four digits: fewer digits are a fraction, a version, a ratio. */
+/**
+ * Numeric dates need a year of four digits: with fewer they may be fractions, versions or ratios.
+ */
 const IN_NUMBERS = "\\d{4}([-./])\\d{1,2}\\2\\d{1,2}|\\d{1,2}([-./])\\d{1,2}\\3\\d{4}";
 
-/** Words that are taken with a phrase: those of people who write dates in numbers are not all English. */
+/** Leading words belong to the phrase. Numeric dates also have those of other languages. */
 const LEADS = [
   `(?:due )?(?:on |by )?(?:${IN_WORDS})`,
   `(?:due )?(?:at )(?:the )?end of (?:(?:the|this|next) )?month`,
-  // Short names are other words as well ("sun", "sat"), unless one of these leads to them.
+  // Short names may be other words ("sun", "sat"), unless a leading word is before them.
   `(?:due (?:on |by )?|on |by )${SHORT_WEEKDAY}`,
   `(?:due )?(?:on |by |am |bis (?:zum )?|zum |le |el |op )?(?:${IN_NUMBERS})`,
 ].join("|");
@@ -50,36 +53,42 @@ const PHRASE = new RegExp(
   "giu",
 );
 
-/** A line that says how often has no single day. */
+/** Lines with a repetition have no single due date. */
 const REPEATED = new RegExp(
   `\\b(?:(?:every|each)\\s+(?:[\\p{L}\\d]+\\s+)?(?:day|week|month|year|weekday|weekend|morning|evening|night|${WEEKDAY}|${SHORT_WEEKDAY}|${MONTH})s?|daily|weekly|monthly|yearly|annually|fortnightly)\\b`,
   "iu",
 );
 
-/** Before a phrase: words that would be left without their noun, and names that end in a weekday. */
+/**
+ * Words before a phrase that need it, and names that end in a weekday: the phrase stays in the
+ * title.
+ */
 const BOUND_BEFORE =
   /(?:^|[\s(])(?:last|past|previous|since|from|until|till|before|after|between|through|over|during|within|to|than|of|for|about|around|like|vs|and|or|not|no|the|an?|this|that|these|those|next|any|all|most|another|other|my|our|your|his|her|its|their|in|into|at|with|without|is|are|was|were|be|first|second|third|\d+(?:st|nd|rd|th)|early|late|mid|black|good|ash|palm|easter|cyber|casual|holy|whit|vom|von|ab|seit|du|de|del|dal|van|от|с)\s*$|[-–—&/+]\s*$/iu;
 
-/** After a phrase: what belongs to it, and says more than a day. */
+/** Words after a phrase that make it more or less than a day. */
 const BOUND_AFTER =
   /^\s+(?:(?:early|late|mid)[\s-]+)?(?:morning|afternoon|evening|night|noon|midday|midnight|end|time)s?(?![\p{L}\p{N}])|^\s+(?:and|or|to)\s+\d|^\s*[-–—&/+]/iu;
 
-/** Between two phrases that are one: "monday to friday", "friday next week". */
+/** Words between two phrases that belong together: "monday to friday", "friday next week". */
 const JOINS = /^[\s,]*(?:and|or|to|till|until|through|from|of|in|&|\+|\/|[-–—])?[\s,]*$/i;
 
-/** Months that are other words too, where no year, no "st" and no "on" says otherwise. */
+/** Months that are also other words, without a year, "st" or "on" to decide it. */
 const AMBIGUOUS = /^(?:\d{1,2}\s+(?:may|mar|march)|(?:may|mar|march)\s+\d{1,2})$/i;
 
 function formatOf(locale: string): Intl.DateTimeFormat {
   try {
     return new Intl.DateTimeFormat(locale);
   } catch {
-    // Chromium says "en-US@posix" where the system has no locale.
+    // Chromium reports "en-US@posix" on systems without a locale.
     return new Intl.DateTimeFormat();
   }
 }
 
-/** Return whether a locale writes the day before the month: the browser's own, if it is none. */
+/**
+ * Return whether a locale writes the day before the month. An invalid locale means the browser's
+ * own.
+ */
 export function isDayFirst(locale: string): boolean {
   const parts = formatOf(locale).formatToParts();
   const place = (type: string) => parts.findIndex((part) => part.type === type);
@@ -89,10 +98,10 @@ export function isDayFirst(locale: string): boolean {
 function dayIn(year: number, month: number, day: number): string | null {
   const moment = new Date(year, month - 1, day);
   const isReal = year >= 1900 && moment.getMonth() === month - 1 && moment.getDate() === day;
-  return isReal ? dayOf(moment) : null;
+  return isReal ? toIsoDay(moment) : null;
 }
 
-/** Return the day of a date in numbers. Where only one order makes sense, it is that order. */
+/** Return the day of a numeric date. If only one order is valid, that order is used. */
 function readNumbers(numbers: string, dayFirst: boolean): string | null {
   const [a = 0, b = 0, c = 0] = numbers.split(/[-./]/).map(Number);
   if (/^\d{4}/.test(numbers)) return dayIn(a, b, c);
@@ -102,17 +111,17 @@ function readNumbers(numbers: string, dayFirst: boolean): string | null {
   return dayFirst ? (inOrder ?? reversed) : (reversed ?? inOrder);
 }
 
-/** Return the day of a phrase in words, or null when chrono does not understand all of it. */
+/** Return the day of a phrase in words, or null if chrono does not understand all of it. */
 function readWords(words: string, now: Date, dayFirst: boolean): string | null {
   const chrono = dayFirst ? GB : casual;
   const [found] = chrono.parse(words, now, { forwardDate: true });
-  const left = words.replace(found?.text ?? "", "").trim();
-  if (!found || (left && !/^(?:the|at|due|on|by|\s)+$/i.test(left))) return null;
+  const rest = words.replace(found?.text ?? "", "").trim();
+  if (!found || (rest && !/^(?:the|at|due|on|by|\s)+$/i.test(rest))) return null;
   const moment = found.start.date();
   const isExact = found.start.isCertain("day") || found.start.isCertain("weekday");
-  // Counted in months and years from the 31st, chrono runs over the end of a shorter month.
+  // Counting months or years from the 31st, chrono overflows into the month after a shorter one.
   if (!isExact && moment.getDate() !== now.getDate()) moment.setDate(0);
-  return dayOf(moment);
+  return toIsoDay(moment);
 }
 
 type Phrase = { start: number; end: number; words: string; numbers: string | undefined };
@@ -135,10 +144,10 @@ function isBound(line: string, { start, end, words }: Phrase): boolean {
 }
 
 /**
- * Return the first day that a line says.
+ * Return the first due date in a line.
  *
- * @param plain the phrases that the person wants left in the title.
- * @param dayFirst whether this person writes the day before the month; with dots everybody does.
+ * @param plain phrases that the person wants to keep in the title.
+ * @param dayFirst whether the person writes the day before the month. With dots, everybody does.
  */
 export function findDay(
   line: string,

@@ -1,38 +1,37 @@
 import type { Text } from "./edit";
 
 /*
- * What the server does not have yet, kept for this tab and this person, so that a sign-in or a reload
- * in between loses nothing.
+ * Unsaved text of one person, in this tab's session storage. It survives a reload and a sign-in.
  */
 
-/** The new task that is being typed. */
-const keyOf = (owner: string) => `draft:${owner}`;
+/** The title of the new task that is being typed. */
+const draftKey = (owner: string) => `draft:${owner}`;
 
 export function readDraft(owner: string): string {
-  return sessionStorage.getItem(keyOf(owner)) ?? "";
+  return sessionStorage.getItem(draftKey(owner)) ?? "";
 }
 
 export function writeDraft(owner: string, title: string): void {
-  if (title) sessionStorage.setItem(keyOf(owner), title);
-  else sessionStorage.removeItem(keyOf(owner));
+  if (title) sessionStorage.setItem(draftKey(owner), title);
+  else sessionStorage.removeItem(draftKey(owner));
 }
 
-/** What is being typed into a task, and the text that was there before. */
-export type Edit = { id: string; typed: Text; over: Text };
+/** Text that is being typed into a task, and the text that was there before. */
+export type UnsavedText = { id: string; typed: Text; baseText: Text };
 
-const editKeyOf = (owner: string) => `edit:${owner}`;
+const unsavedTextKey = (owner: string) => `edit:${owner}`;
 
-/** What was being typed when this tab last left its page, if it was neither saved nor given up. */
-export function readEdit(owner: string): Edit | null {
-  const text = sessionStorage.getItem(editKeyOf(owner));
-  return text === null ? null : (JSON.parse(text) as Edit);
+/** Return the text that was neither saved nor discarded when this tab left the page. */
+export function readUnsavedText(owner: string): UnsavedText | null {
+  const text = sessionStorage.getItem(unsavedTextKey(owner));
+  return text === null ? null : (JSON.parse(text) as UnsavedText);
 }
 
-export function writeEdit(owner: string, edit: Edit): void {
-  sessionStorage.setItem(editKeyOf(owner), JSON.stringify(edit));
+export function saveUnsavedText(owner: string, unsaved: UnsavedText): void {
+  sessionStorage.setItem(unsavedTextKey(owner), JSON.stringify(unsaved));
 }
 
-/** The edit is saved or given up. */
-export function settleEdit(owner: string): void {
-  sessionStorage.removeItem(editKeyOf(owner));
+/** Remove the text, because it was saved or discarded. */
+export function clearUnsavedText(owner: string): void {
+  sessionStorage.removeItem(unsavedTextKey(owner));
 }

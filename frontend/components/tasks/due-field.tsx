@@ -3,29 +3,29 @@
 import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { usePageLeave } from "@/components/keyboard/use-page-leave";
 
-/** Years before are those of a year that is not whole yet ("2", "20", "202"). */
+/** Earlier years are incomplete: "2", "20" and "202" on the way to 2026. */
 const FIRST_YEAR = "1000";
 
 type Props = { id: string; day: string | null; onChange: (day: string | null) => void };
 
 /**
- * A due day. One that is picked is saved at once. While one is typed, the browser has a date for
- * every digit of the year: it is saved when the field is left, or by Enter.
+ * The due date. A date from the picker is saved at once. While one is typed, each digit of the year
+ * makes a valid date, so it is saved on Enter or when the field is left.
  */
 export function DueField({ id, day, onChange }: Props) {
-  const [typed, setTyped] = useState<{ value: string; isPart: boolean } | null>(null);
+  const [typed, setTyped] = useState<{ value: string; isIncomplete: boolean } | null>(null);
   const isTyping = useRef<boolean>(false);
 
   function save() {
     isTyping.current = false;
     setTyped(null);
-    if (typed && !typed.isPart && typed.value !== (day ?? "")) onChange(typed.value || null);
+    if (typed && !typed.isIncomplete && typed.value !== (day ?? "")) onChange(typed.value || null);
   }
 
   usePageLeave(save);
-  const onGone = useEffectEvent(save);
-  // With the panel closed by a key, the field is gone without having been left.
-  useEffect(() => () => onGone(), []);
+  const onUnmount = useEffectEvent(save);
+  // When a key closes the panel, the field is removed without a blur event.
+  useEffect(() => () => onUnmount(), []);
 
   return (
     <input
@@ -35,9 +35,9 @@ export function DueField({ id, day, onChange }: Props) {
       onBlur={save}
       onChange={({ target: { value, validity } }) => {
         if (isTyping.current) {
-          // A date of which a part is missing reads as none.
-          const isPart = value === "" ? validity.badInput : value < FIRST_YEAR;
-          setTyped({ value, isPart });
+          // An incomplete date has an empty value.
+          const isIncomplete = value === "" ? validity.badInput : value < FIRST_YEAR;
+          setTyped({ value, isIncomplete });
         } else {
           setTyped(null);
           onChange(value || null);

@@ -2,40 +2,50 @@ import type { CreateTaskInput, TaskPatch, TasksPatch } from "@/gql/graphql";
 import type { Task } from "./task";
 
 /*
- * Everything that can be done to tasks, as plain data: it is shown at once by `applied`, waits in a
- * queue, goes out as one mutation, can be kept over a reload, and is undone by what `inverseOf` says.
- * Each may be sent twice with the effect of once.
+ * Everything that can be done to tasks, as plain data. `applyEdit` shows an edit at once (optimistic
+ * update), the queue sends it as one mutation and keeps it over a reload, and `inverseOf` undoes it.
+ * Edits are idempotent: sending one twice has the effect of sending it once.
  */
 
-/** What a person types into, and what may therefore clash with what was typed elsewhere. */
+/** The texts that a person types, which may conflict with texts that were typed elsewhere. */
 export type Text = { title?: string; description?: string };
 
 export type Edit =
   | { kind: "create"; inputs: (CreateTaskInput & { id: string; position: string })[]; at: string }
-  /** Set for certain, whatever stands there: the last one wins. */
+  /** Overwrites whatever the fields have: the last write wins. */
   | { kind: "set"; id: string; patch: Omit<TaskPatch, "title" | "description"> }
-  /** `over` is the text that the person saw. Over any other it is a conflict, and nothing is written. */
-  | { kind: "write"; id: string; text: Text; over: Text }
+  /** `baseText` is the text that was edited. If the task has another one, this is a conflict. */
+  | { kind: "write"; id: string; text: Text; baseText: Text }
   | { kind: "set-many"; ids: string[]; patch: TasksPatch; at: string }
   | { kind: "trash"; ids: string[]; at: string }
   | { kind: "restore"; ids: string[] }
   | { kind: "delete"; ids: string[] };
 
-/** The tasks that an edit is about. */
+/** Return the ids of the tasks that an edit changes. */
 export function idsOf(edit: Edit): readonly string[] {
   if (edit.kind === "create") return edit.inputs.map(({ id }) => id);
   return "ids" in edit ? edit.ids : [edit.id];
 }
 
-const folded = (labels: readonly string[]) => new Set(labels.map((label) => label.toLowerCase()));
-
-function relabelled(labels: string[], remove: readonly string[], add: readonly string[]): string[] {
-  const gone = folded(remove);
-  const kept = labels.filter((label) => !gone.has(label.toLowerCase()));
-  const has = folded(kept);
-  return [...kept, ...add.filter((label) => !has.has(label.toLowerCase()))];
+export function hasText(task: Task, text: Text): boolean {
+  return (Object.keys(text) as (keyof Text)[]).every((name) => task[name] === text[name]);
 }
 
+const toLowerCaseSet = (labels: readonly string[]) =>
+  new Set(labels.map((label) => label.toLowerCase()));
+
+function changeLabels(
+  labels: string[],
+  remove: readonly string[],
+  add: readonly string[],
+): string[] {
+  const removed = toLowerCaseSet(remove);
+  const kept = labels.filter((label) => !removed.has(label.toLowerCase()));
+  const existing = toLowerCaseSet(kept);
+  return [...kept, ...add.filter((label) => !existing.has(label.toLowerCase()))];
+}
+
+/** Return a task as it is shown before the server has created it. */
 function created(edit: Edit & { kind: "create" }, id: string): Task | null {
   const input = edit.inputs.find((one) => one.id === id);
   if (!input) return null;
@@ -56,7 +66,7 @@ function created(edit: Edit & { kind: "create" }, id: string): Task | null {
   };
 }
 
-/** The fields that a patch names; null stands for none. */
+/** Return the task with the fields of the patch; null clears a field. */
 function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
   const { completed = task.completed, priority, dueOn, labels, position } = patch;
   const { addLabels, removeLabels } = patch;
@@ -66,7 +76,7 @@ function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
     completedAt: completed ? (task.completedAt ?? at) : null,
     priority: priority === undefined ? task.priority : (priority ?? "NONE"),
     dueOn: dueOn === undefined ? task.dueOn : dueOn,
-    labels: relabelled(
+    labels: changeLabels(
       labels === undefined ? task.labels : [...(labels ?? [])],
       removeLabels ?? [],
       addLabels ?? [],
@@ -75,8 +85,8 @@ function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
   };
 }
 
-/** A task as it is after an edit that is about it; null when there is none then. */
-export function applied(edit: Edit, task: Task | null, id: string): Task | null {
+/** Return a task after an edit that changes it; null when it does not exist then. */
+export function applyEdit(edit: Edit, task: Task | null, id: string): Task | null {
   if (edit.kind === "create") return task ?? created(edit, id);
   if (task === null || edit.kind === "delete") return null;
   switch (edit.kind) {
@@ -102,10 +112,12 @@ function pick<T extends object>(task: Task, fields: T): T {
 
 function inverseOfMany({ ids, patch, at }: Edit & { kind: "set-many" }, before: Before): Edit[] {
   const tasks = ids.map(before).filter((task) => task !== null);
-  const having = (label: string, isThere: boolean) =>
-    tasks.filter(({ labels }) => folded(labels).has(label.toLowerCase()) === isThere);
-  /** For each value that was there before, the tasks that had it. */
-  const back = <N extends "completed" | "priority" | "dueOn">(name: N): [Task[], TasksPatch][] => {
+  const withLabel = (label: string, hasLabel: boolean) =>
+    tasks.filter(({ labels }) => toLowerCaseSet(labels).has(label.toLowerCase()) === hasLabel);
+  /** Return the tasks that had each previous value, with the patch that sets it again. */
+  const restore = <N extends "completed" | "priority" | "dueOn">(
+    name: N,
+  ): [Task[], TasksPatch][] => {
     if (patch[name] === undefined) return [];
     const values = new Set(tasks.map((task) => task[name]));
     return [...values].map((value) => [
@@ -114,15 +126,15 @@ function inverseOfMany({ ids, patch, at }: Edit & { kind: "set-many" }, before: 
     ]);
   };
   const sets: [Task[], TasksPatch][] = [
-    ...back("completed"),
-    ...back("priority"),
-    ...back("dueOn"),
+    ...restore("completed"),
+    ...restore("priority"),
+    ...restore("dueOn"),
     ...(patch.addLabels ?? []).map((label): [Task[], TasksPatch] => [
-      having(label, false),
+      withLabel(label, false),
       { removeLabels: [label] },
     ]),
     ...(patch.removeLabels ?? []).map((label): [Task[], TasksPatch] => [
-      having(label, true),
+      withLabel(label, true),
       { addLabels: [label] },
     ]),
   ];
@@ -136,7 +148,7 @@ function inverseOfMany({ ids, patch, at }: Edit & { kind: "set-many" }, before: 
     }));
 }
 
-/** What takes an edit back, told from the tasks as they were before it. Deleting is for good. */
+/** Return the edits that undo an edit, given the tasks before it. A deletion cannot be undone. */
 export function inverseOf(edit: Edit, before: Before, now: string): Edit[] {
   switch (edit.kind) {
     case "create":
@@ -156,7 +168,7 @@ export function inverseOf(edit: Edit, before: Before, now: string): Edit[] {
     case "write": {
       const task = before(edit.id);
       return task
-        ? [{ kind: "write", id: edit.id, text: pick(task, edit.text), over: edit.text }]
+        ? [{ kind: "write", id: edit.id, text: pick(task, edit.text), baseText: edit.text }]
         : [];
     }
   }

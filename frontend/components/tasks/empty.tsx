@@ -5,30 +5,30 @@ import type { ListName } from "./view";
 
 const WORDS: Readonly<Record<ListName, { title: string; text: string }>> = {
   all: {
-    title: "Nothing left to do",
-    text: "Write a task above and press Enter. A date, !high and #home are understood as you type.",
+    title: "No open tasks",
+    text: "Type a task above and press Enter. Dates, !high and #home are recognized as you type.",
   },
   today: {
     title: "Nothing is due today",
-    text: "What is due or late shows here. Type “today” behind a new task to see how.",
+    text: "Tasks that are due today or overdue appear here. Add “today” to a new task to try it.",
   },
   upcoming: {
-    title: "Nothing is coming up",
-    text: "Give a task a day, such as “friday” or “in two weeks”, and it waits for you here.",
+    title: "No upcoming tasks",
+    text: "Tasks that are due later appear here. Add “friday” or “in two weeks” to a new task.",
   },
-  completed: { title: "Nothing completed yet", text: "Tick a task off and it is kept here." },
+  completed: { title: "Nothing completed yet", text: "Completed tasks appear here." },
   trash: {
     title: "The trash is empty",
-    text: "What you throw away stays here for 30 days, so that you can change your mind.",
+    text: "You can restore tasks for 30 days.",
   },
 };
 
-/** A list with nothing in it: why, and what to do about it. */
-export function Empty() {
+/** Explains why a list is empty and what to do. */
+function Empty() {
   const { view, show } = useTasks();
   const isNarrowed = view.search || view.label || view.priority;
   const { title, text } = isNarrowed
-    ? { title: "No task is like that", text: "Another word may find it, or another view." }
+    ? { title: "No matching tasks", text: "Try another word, or clear the filters." }
     : WORDS[view.list];
   return (
     <div className="px-6 py-16 text-center">
@@ -46,9 +46,24 @@ export function Empty() {
       <p className="mx-auto mt-1 max-w-sm text-sm text-balance text-muted">{text}</p>
       {isNarrowed && (
         <button className="button mt-4" onClick={() => show({ list: view.list })} type="button">
-          Show all of {view.list === "all" ? "your tasks" : "this view"}
+          Clear filters
         </button>
       )}
+    </div>
+  );
+}
+
+/** An empty list, or a placeholder while the tasks are not known yet. */
+export function EmptyOrLoading({ isKnown }: { isKnown: boolean }) {
+  if (isKnown) return <Empty />;
+  return (
+    <div aria-busy="true" aria-label="Loading tasks" className="mt-4 grid gap-px" role="status">
+      {["w-3/5", "w-2/5", "w-1/2", "w-2/3"].map((width) => (
+        <div className="flex h-11 items-center gap-3.5 px-2" key={width}>
+          <span className="size-5 rounded-full bg-line" />
+          <span className={`h-3 rounded bg-line ${width}`} />
+        </div>
+      ))}
     </div>
   );
 }

@@ -3,21 +3,23 @@
 import { X } from "lucide-react";
 import { useId, useState } from "react";
 import { useTasks } from "./tasks-context";
-import { labelOf, labelProblem } from "./text";
+import { labelProblem, normalizeLabel } from "./text";
 
 type Props = {
   labels: readonly string[];
   onAdd: (label: string) => void;
-  onRemove?: (label: string) => void;
-  placeholder?: string;
+  onRemove: (label: string) => void;
 };
 
-/** Labels, each with a way to take it off, and a line for another, which offers those there are. */
-export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a label" }: Props) {
+/**
+ * The labels of a task with a button to remove each, and a field to add one, which suggests known
+ * labels.
+ */
+export function LabelsField({ labels, onAdd, onRemove }: Props) {
   const known = useTasks().labels;
   const [text, setText] = useState("");
   const id = useId();
-  const label = labelOf(text);
+  const label = normalizeLabel(text);
   const problem = labelProblem(label, labels);
 
   function add() {
@@ -32,9 +34,9 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
         <span className="chip h-7 pr-0.5 text-sm" key={one}>
           <bdi>{one}</bdi>
           <button
-            aria-label={`Take off the label ${one}`}
+            aria-label={`Remove the label ${one}`}
             className="grid size-6 place-items-center rounded-full hover:bg-line"
-            onClick={() => onRemove?.(one)}
+            onClick={() => onRemove(one)}
             type="button"
           >
             <X aria-hidden="true" className="size-3" />
@@ -44,7 +46,7 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
       <input
         aria-describedby={`${id}-problem`}
         aria-invalid={problem !== null || undefined}
-        aria-label={placeholder}
+        aria-label="Add a label"
         autoComplete="off"
         className="h-9 w-32 min-w-0 flex-1 rounded-lg bg-transparent px-2 text-sm placeholder:text-muted"
         dir="auto"
@@ -56,7 +58,7 @@ export function LabelsField({ labels, onAdd, onRemove, placeholder = "Add a labe
           event.preventDefault();
           add();
         }}
-        placeholder={placeholder}
+        placeholder="Add a label"
         value={text}
       />
       <datalist id={`${id}-known`}>

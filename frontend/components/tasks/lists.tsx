@@ -5,45 +5,48 @@ import type { MouseEvent, ReactNode } from "react";
 import { useDeferredValue, useMemo } from "react";
 import { useTasks } from "./tasks-context";
 import {
-  isOfList,
+  isListView,
   LIST_NAMES,
   LISTS,
   type ListName,
-  listedBy,
   pathOf,
   type View,
   viewOf,
+  viewPredicate,
 } from "./view";
 
-const LOOK = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
+const ICON_PROPS = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
 
-// Made once: React leaves what is the very same element as it is.
+// Created once, so that React does not render them again.
 const ICONS: Readonly<Record<ListName | "label", ReactNode>> = {
-  today: <Sun {...LOOK} />,
-  upcoming: <CalendarDays {...LOOK} />,
-  all: <Inbox {...LOOK} />,
-  completed: <CircleCheck {...LOOK} />,
-  trash: <Trash2 {...LOOK} />,
-  label: <Tag {...LOOK} />,
+  today: <Sun {...ICON_PROPS} />,
+  upcoming: <CalendarDays {...ICON_PROPS} />,
+  all: <Inbox {...ICON_PROPS} />,
+  completed: <CircleCheck {...ICON_PROPS} />,
+  trash: <Trash2 {...ICON_PROPS} />,
+  label: <Tag {...ICON_PROPS} />,
 };
 
-const COUNTED: readonly ListName[] = ["today", "upcoming", "all"];
+const COUNTED_LISTS: readonly ListName[] = ["today", "upcoming", "all"];
 
-/** The ways to look at one's tasks: a column beside them, a row above them on a phone. */
+/**
+ * The navigation between lists and labels: a column next to the tasks, or a row above them on a
+ * phone.
+ */
 export function Lists() {
   const { view, labels, state } = useTasks();
   const counts = useCounts();
   return (
-    <nav aria-label="Views" className="lists">
+    <nav aria-label="Views" className="view-nav">
       <ul>
         {LISTS.map((list) => {
           const count = counts[list] ?? 0;
           return (
             <li key={list}>
-              <ViewLink isCurrent={isOfList(view) && view.list === list} view={{ list }}>
+              <ViewLink isCurrent={isListView(view) && view.list === list} view={{ list }}>
                 {ICONS[list]}
                 {LIST_NAMES[list]}
-                {COUNTED.includes(list) && state.isComplete && count > 0 && (
+                {COUNTED_LISTS.includes(list) && state.isComplete && count > 0 && (
                   <span aria-hidden="true" className="ml-auto text-xs tabular-nums text-muted">
                     {count}
                   </span>
@@ -60,7 +63,7 @@ export function Lists() {
             {labels.map((label) => (
               <li key={label}>
                 <ViewLink
-                  isCurrent={!isOfList(view) && view.label === label}
+                  isCurrent={!isListView(view) && view.label === label}
                   view={{ list: "all", label }}
                 >
                   {ICONS.label}
@@ -81,8 +84,8 @@ function useCounts(): Partial<Record<ListName, number>> {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
   return useMemo(() => {
     const counts: Partial<Record<ListName, number>> = {};
-    for (const list of COUNTED) {
-      const isListed = listedBy(viewOf(new URLSearchParams({ view: list })), today);
+    for (const list of COUNTED_LISTS) {
+      const isListed = viewPredicate(viewOf(new URLSearchParams({ view: list })), today);
       counts[list] = store.ordered("manual").filter(isListed).length;
     }
     return counts;
@@ -91,7 +94,10 @@ function useCounts(): Partial<Record<ListName, number>> {
 
 type LinkProps = { view: Partial<View>; isCurrent: boolean; children: ReactNode };
 
-/** A real link, for a new tab and for before there is script; a click shows the view on the spot. */
+/**
+ * A link that also works in a new tab and before scripts run. A click changes the view without a
+ * request.
+ */
 function ViewLink({ view, isCurrent, children }: LinkProps) {
   const { show } = useTasks();
 
@@ -105,7 +111,7 @@ function ViewLink({ view, isCurrent, children }: LinkProps) {
   return (
     <a
       aria-current={isCurrent ? "page" : undefined}
-      className="list-link"
+      className="view-link"
       href={pathOf(view)}
       onClick={onClick}
     >

@@ -3,7 +3,7 @@ import ReactMarkdown, { type Components, type ExtraProps } from "react-markdown"
 
 const NAMES = ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote"] as const;
 
-/** Each block has the direction of its own text. */
+/** Each block has the text direction of its content. */
 const BLOCKS: Components = Object.fromEntries(
   NAMES.map((name) => [
     name,
@@ -12,8 +12,8 @@ const BLOCKS: Components = Object.fromEntries(
 );
 
 /**
- * Markdown as elements: HTML in it stays text, an address that is no web or mail address leads
- * nowhere, and a picture, which would ask another server, is not shown.
+ * Renders Markdown. HTML stays text, links other than web and mail addresses do nothing, and
+ * images, which would send a request to another server, are not shown.
  */
 export default function Markdown({ text }: { text: string }) {
   return (

@@ -2,22 +2,22 @@ import { generateKeyBetween, generateNKeysBetween } from "fractional-indexing";
 import type { Task } from "./task";
 
 /*
- * Where a task stands in its owner's own order: a key that sorts between its neighbours' as text
- * (fractional indexing), so that moving one task writes one task.
+ * A task's position in the manual order: a fractional index key, which sorts as text between the
+ * keys of its neighbours. So moving a task writes only that task.
  */
 
-/** Keys for `count` new tasks, in their order, before all that are there. */
-export function keysAtTop(ordered: readonly Task[], count: number): string[] {
+/** Return positions for `count` new tasks before all others, in order. */
+export function positionsAtTop(ordered: readonly Task[], count: number): string[] {
   return generateNKeysBetween(null, ordered[0]?.position ?? null, count);
 }
 
 /**
- * The key that puts a task before `index` of the others, which are in order.
+ * Return the position before the task at `index` of the others, which are in order.
  *
- * Two tasks may have the same key, made at once on two devices: then there is nothing between them,
- * and the task goes behind both.
+ * Two tasks may have the same position if they were moved on two devices at once. Nothing fits
+ * between them, so the new position is after both.
  */
-export function keyAt(others: readonly Task[], index: number): string {
+export function positionAt(others: readonly Task[], index: number): string {
   const before = others[index - 1]?.position ?? null;
   let next = index;
   while (before !== null && (others[next]?.position ?? "~") <= before) next += 1;

@@ -6,12 +6,12 @@ import { useDialog } from "@/components/dialog/use-dialog";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Task } from "./task";
 import { useTasks } from "./tasks-context";
-import { LIST_NAMES, LISTS, type ListName, listedBy, viewOf } from "./view";
+import { LIST_NAMES, LISTS, type ListName, viewOf, viewPredicate } from "./view";
 
-const FEW = 8;
-const EVERYWHERE = viewOf(new URLSearchParams());
-/** Where tasks are looked for: what is to be done comes first. */
-const SEARCHED: readonly ListName[] = ["all", "completed", "trash"];
+const MAX_TASKS_FOUND = 8;
+const DEFAULT_VIEW = viewOf(new URLSearchParams());
+/** The lists that are searched: open tasks come first. */
+const SEARCHED_LISTS: readonly ListName[] = ["all", "completed", "trash"];
 
 export type PaletteCommand = { name: string; keys?: string; run: () => void };
 
@@ -21,7 +21,7 @@ type Props = {
   onClose: () => void;
 };
 
-/** Everything by its name: views, commands, labels and tasks. */
+/** The command palette: finds views, labels, commands and tasks by name. */
 export default function Palette({ commands, onOpen, onClose }: Props) {
   const { store, labels, today, show } = useTasks();
   const dialog = useRef<HTMLDialogElement>(null);
@@ -30,10 +30,12 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
 
   const found: Task[] = [];
   if (text.trim()) {
-    const lists = SEARCHED.map((list) => listedBy({ ...EVERYWHERE, list, search: text }, today));
+    const lists = SEARCHED_LISTS.map((list) =>
+      viewPredicate({ ...DEFAULT_VIEW, list, search: text }, today),
+    );
     for (const isFound of lists) {
       for (const task of store.ordered("newest")) {
-        if (found.length < FEW && isFound(task)) found.push(task);
+        if (found.length < MAX_TASKS_FOUND && isFound(task)) found.push(task);
       }
     }
   }
@@ -68,7 +70,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
         />
         <Command.List className="max-h-[min(24rem,60dvh)] overflow-y-auto p-1.5" tabIndex={0}>
           <Command.Empty className="px-3 py-8 text-center text-sm text-muted">
-            Nothing is called that.
+            No results.
           </Command.Empty>
           {found.length > 0 && (
             <Command.Group heading="Tasks">
@@ -108,7 +110,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
               </Entry>
             ))}
           </Command.Group>
-          <Command.Group heading="Do">
+          <Command.Group heading="Commands">
             {commands.map(({ name, keys, run }) => (
               <Entry key={name} onSelect={() => choose(run)} value={name}>
                 {name}

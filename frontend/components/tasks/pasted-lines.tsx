@@ -1,14 +1,14 @@
 import { CheckCheck } from "lucide-react";
 import { Chips } from "./chips";
-import type { Planned } from "./quick-add";
+import type { PlannedTask } from "./quick-add";
 
 type Props = {
-  plans: readonly Planned[];
+  plans: readonly PlannedTask[];
   today: string;
   onPlain: (line: number, words: string) => void;
 };
 
-/** The tasks that pasted lines will become, exactly as they will be made. */
+/** A preview of the tasks that pasted lines become. */
 export function PastedLines({ plans, today, onPlain }: Props) {
   return (
     <ol className="mt-4 max-h-72 list-decimal overflow-y-auto pl-8 text-sm marker:text-muted">

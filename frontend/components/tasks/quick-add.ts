@@ -1,13 +1,20 @@
 import type { CreateTaskInput, Priority } from "@/gql/graphql";
 import { findDay } from "./dates";
 import { PRIORITIES } from "./task";
-import { labelOf, labelProblem, lengthOf, MAX_TITLE, oneLine, tooLong } from "./text";
+import {
+  codePointCount,
+  labelProblem,
+  lengthProblem,
+  MAX_TITLE,
+  normalizeLabel,
+  oneLine,
+} from "./text";
 import type { View } from "./view";
 
-/** What was understood of a line, and the words that said it. */
+/** A recognized value, and the words that it came from. */
 export type Chip = { kind: "due" | "priority" | "label"; words: string; value: string };
 
-export type Draft = {
+type ParsedLine = {
   title: string;
   dueOn: string | null;
   priority: Priority;
@@ -15,48 +22,52 @@ export type Draft = {
   chips: Chip[];
 };
 
-/** What the words of a line mean where the person is. */
-export type Reader = {
+/** How to read a line. */
+type ParseOptions = {
   now: Date;
   /** Whether the person writes the day of a date before the month. */
   dayFirst: boolean;
 };
 
-/** Words to take out of the title. Those that say a label again have no chip. */
+/** A part of the line that is removed from the title. A repeated label has no chip. */
 type Span = { start: number; end: number; chip: Chip | null };
 
 const BY_NUMBER: Readonly<Record<string, Priority>> = { "1": "URGENT", "2": "HIGH", "3": "MEDIUM" };
 
-/** Letters with their marks and joiners (Hindi and Persian words have both), digits and emoji. */
-const MARKED =
+/**
+ * A "#" or "!" with letters, digits or emoji. Hindi and Persian words contain marks and joiners.
+ */
+const TAG =
   /(?<=^|\s)([#!])((?:[\p{L}\p{M}\p{N}\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Join_Control}_-])+)(?=\s|$)/gu;
 
 function priorityOf(word: string): Priority | undefined {
   return BY_NUMBER[word] ?? PRIORITIES.find((one) => one === word.toUpperCase());
 }
 
-/** A number is an issue's ("#42"), and six digits of base 16 are a colour ("#1a2b3c"). */
+/** Whether a word is a number ("#42" is an issue) or a colour ("#1a2b3c"), and not a label. */
 const isNumber = (word: string) =>
   !/[\p{L}\p{Extended_Pictographic}]/u.test(word) || /^(?=.*\d)[\da-f]{6}$/i.test(word);
 
 function labelSpans(line: string, plain: readonly string[]): Span[] {
   const labels: string[] = [];
   const spans: Span[] = [];
-  for (const { 0: words, 1: sign, 2: word = "", index } of line.matchAll(MARKED)) {
+  for (const { 0: words, 1: sign, 2: word = "", index } of line.matchAll(TAG)) {
     if (sign !== "#" || plain.includes(words) || isNumber(word)) continue;
-    const value = labelOf(word);
+    const value = normalizeLabel(word);
     if (labelProblem(value, labels)) continue;
-    const isAgain = labels.some((label) => label.toLowerCase() === value.toLowerCase());
-    if (!isAgain) labels.push(value);
-    const chip: Chip | null = isAgain ? null : { kind: "label", words, value };
+    const isRepeated = labels.some((label) => label.toLowerCase() === value.toLowerCase());
+    if (!isRepeated) labels.push(value);
+    const chip: Chip | null = isRepeated ? null : { kind: "label", words, value };
     spans.push({ start: index, end: index + words.length, chip });
   }
   return spans;
 }
 
-/** The last one counts, however often it is written; another one before it stays in the title. */
+/**
+ * The last priority counts, even if it is repeated. A different one before it stays in the title.
+ */
 function prioritySpans(line: string, plain: readonly string[]): Span[] {
-  const spans = [...line.matchAll(MARKED)].flatMap(({ 0: words, 1: sign, 2: word = "", index }) => {
+  const spans = [...line.matchAll(TAG)].flatMap(({ 0: words, 1: sign, 2: word = "", index }) => {
     const value = sign === "!" && !plain.includes(words) ? priorityOf(word) : undefined;
     const end = index + words.length;
     return value ? [{ start: index, end, chip: { kind: "priority", words, value } as const }] : [];
@@ -67,15 +78,15 @@ function prioritySpans(line: string, plain: readonly string[]): Span[] {
     .map((span) => (span === last ? span : { ...span, chip: null }));
 }
 
-function daySpan(line: string, { now, dayFirst }: Reader, plain: readonly string[]): Span[] {
+function daySpan(line: string, { now, dayFirst }: ParseOptions, plain: readonly string[]): Span[] {
   const found = findDay(line, now, dayFirst, plain);
   if (!found) return [];
   const { start, end, day } = found;
   return [{ start, end, chip: { kind: "due", words: line.slice(start, end), value: day } }];
 }
 
-/** Takes a phrase out, with parentheses around it and the punctuation that would be left over. */
-function without(line: string, { start, end }: Span): string {
+/** Remove a phrase, with surrounding parentheses and left-over punctuation. */
+function cutOut(line: string, { start, end }: Span): string {
   let before = line.slice(0, start);
   let after = line.slice(end);
   if (before.endsWith("(") && after.startsWith(")")) {
@@ -89,20 +100,24 @@ function without(line: string, { start, end }: Span): string {
 }
 
 /**
- * Reads a line as people write one: "call the bank tomorrow !high #home".
+ * Parse a line: "call the bank tomorrow !high #home".
  *
- * @param plain words that the person wants left in the title.
+ * @param plain words that the person wants to keep in the title.
  */
-export function readLine(line: string, reader: Reader, plain: readonly string[]): Draft {
+export function parseLine(
+  line: string,
+  reader: ParseOptions,
+  plain: readonly string[],
+): ParsedLine {
   const marks = [...labelSpans(line, plain), ...prioritySpans(line, plain)];
   const spans = [...daySpan(line, reader, plain), ...marks.sort((a, b) => a.start - b.start)];
   let rest = line;
-  for (const span of [...spans].sort((a, b) => b.start - a.start)) rest = without(rest, span);
+  for (const span of [...spans].sort((a, b) => b.start - a.start)) rest = cutOut(rest, span);
   const title = oneLine(rest);
   const chips = spans.map(({ chip }) => chip).filter((chip) => chip !== null);
   const valuesOf = (kind: Chip["kind"]) =>
     chips.filter((chip) => chip.kind === kind).map(({ value }) => value);
-  // A line that is nothing but a date is the title itself.
+  // A line with nothing but a date is a title.
   if (!title) {
     return { title: oneLine(line), dueOn: null, priority: "NONE", labels: [], chips: [] };
   }
@@ -115,49 +130,60 @@ export function readLine(line: string, reader: Reader, plain: readonly string[])
   };
 }
 
-/** What will be made of a line; a view adds what its tasks have in common. */
-export type Planned = Draft & {
+/** The task that a line becomes, with the values that the view adds. */
+export type PlannedTask = ParsedLine & {
   description: string;
   completed: boolean;
-  /** Why it cannot be made, in a sentence. */
+  /** Why the task cannot be created, as a sentence. */
   problem: string | null;
 };
 
-/** Adds what a new task needs to be listed in the view. */
-export function planned(draft: Draft, view: View, today: string, completed = false): Planned {
-  const { labels, priority } = draft;
+/** Add the values that a new task needs to be listed in the view. */
+export function planTask(
+  parsed: ParsedLine,
+  view: View,
+  today: string,
+  completed = false,
+): PlannedTask {
+  const { labels, priority } = parsed;
   const { label } = view;
   const lacksLabel =
     label !== null && !labels.some((other) => other.toLowerCase() === label.toLowerCase());
   return {
-    ...draft,
+    ...parsed,
     description: "",
     completed,
-    dueOn: view.list === "today" ? (draft.dueOn ?? today) : draft.dueOn,
+    dueOn: view.list === "today" ? (parsed.dueOn ?? today) : parsed.dueOn,
     priority: priority === "NONE" ? (view.priority ?? "NONE") : priority,
     labels: lacksLabel ? [...labels, label] : labels,
-    problem: tooLong("title", draft.title) ?? (lacksLabel ? labelProblem(label, labels) : null),
+    problem:
+      lengthProblem("title", parsed.title) ?? (lacksLabel ? labelProblem(label, labels) : null),
   };
 }
 
 /**
- * Return the plan with a title that is too long moved to the description, whole, and its beginning
- * as the title: a pasted line cannot be shortened where it is shown.
+ * Return the task with a title that is too long as its description, and the beginning as its title.
+ * Pasted lines cannot be shortened in the preview.
  */
-export function withRoom(plan: Planned): Planned {
+export function moveLongTitle(plan: PlannedTask): PlannedTask {
   if (plan.problem === null) return plan;
   const beginning = [...plan.title].slice(0, MAX_TITLE - 1).join("");
   const words = beginning.replace(/\s+\S*$/, "");
-  const title = `${lengthOf(words) > MAX_TITLE / 2 ? words : beginning}…`;
-  return { ...plan, title, description: plan.title, problem: tooLong("description", plan.title) };
+  const title = `${codePointCount(words) > MAX_TITLE / 2 ? words : beginning}…`;
+  return {
+    ...plan,
+    title,
+    description: plan.title,
+    problem: lengthProblem("description", plan.title),
+  };
 }
 
-export function inputOf(plan: Planned): Omit<CreateTaskInput, "id" | "position"> {
+export function toInput(plan: PlannedTask): Omit<CreateTaskInput, "id" | "position"> {
   const { title, description, completed, dueOn, priority, labels } = plan;
   return { title, description, completed, dueOn, priority, labels };
 }
 
-/** A line of a pasted text, without what marks a list, and whether its box is ticked. */
+/** A pasted line without list markers, and whether its box is checked. */
 export type PastedLine = { text: string; completed: boolean };
 
 const BULLET = /^[-*+•–]\s+/;
@@ -165,14 +191,14 @@ const NUMBER = /^(\d{1,3})[.)]\s+/;
 const BOX = /^\[([ xX]?)\](?:\s+|$)/;
 
 /** Return the lines of a pasted text that are not empty. */
-export function linesOf(text: string): PastedLine[] {
+export function parsePastedLines(text: string): PastedLine[] {
   const lines: PastedLine[] = [];
   let number = 0;
   for (const line of text.split(/\r\n?|[\n\v\u2028]/)) {
     let rest = line.trim();
     if (!rest) continue;
     const counted = Number(NUMBER.exec(rest)?.[1]);
-    // A number that does not count the lines belongs to the text: "24. December".
+    // A number that does not continue the list belongs to the text: "24. December".
     if (counted === number + 1 || counted === lines.length + 1) {
       rest = rest.replace(NUMBER, "");
       number = counted;

@@ -2,41 +2,41 @@
 
 import { Dialog } from "@/components/dialog/dialog";
 
-/** Every shortcut that there is; `use-keys` does what is said here. */
+/** All shortcuts, for the help dialog. `workspace.tsx` runs them. */
 const SHORTCUTS: readonly (readonly [
   heading: string,
   keys: readonly (readonly [string, string])[],
 ])[] = [
   [
-    "Getting about",
+    "Navigation",
     [
       ["j  ↓", "Next task"],
-      ["k  ↑", "Task before"],
-      ["Enter", "Open its details"],
+      ["k  ↑", "Previous task"],
+      ["Enter", "Open the details"],
       ["/", "Search"],
       ["⌘K  Ctrl K", "Find a task, a view or a command"],
       ["Esc", "Close, or clear the selection"],
     ],
   ],
   [
-    "A task",
+    "Tasks",
     [
-      ["c", "Write a new one"],
+      ["c", "Add a task"],
       ["Space", "Complete or reopen"],
-      ["e", "Rename in place"],
-      ["x", "Select, or not"],
-      ["⇧ ↑  ⇧ ↓", "Select the next ones too"],
-      ["Alt ↑  Alt ↓", "Move, in your own order"],
+      ["e", "Rename"],
+      ["x", "Select or deselect"],
+      ["⇧ ↑  ⇧ ↓", "Extend the selection"],
+      ["Alt ↑  Alt ↓", "Move up or down in your order"],
       ["Delete  #", "Move to the trash"],
     ],
   ],
   [
-    "Everything",
+    "General",
     [
       ["⌘Z  Ctrl Z", "Undo"],
-      ["⇧⌘Z  Ctrl Y", "Do again"],
-      ["⌘A  Ctrl A", "Select all of the list"],
-      ["?", "This sheet"],
+      ["⇧⌘Z  Ctrl Y", "Redo"],
+      ["⌘A  Ctrl A", "Select all tasks in the list"],
+      ["?", "Show the shortcuts"],
     ],
   ],
 ];

@@ -1,162 +1,79 @@
-import type { AnyVariables, Client, CombinedError, TypedDocumentNode } from "urql";
+import type { Client, CombinedError } from "urql";
 import { isLeaving } from "@/components/account/signed-out";
-import {
-  CreateTasksDocument,
-  DeleteTasksDocument,
-  RestoreTasksDocument,
-  TaskChangesDocument,
-  TaskDocument,
-  TrashTasksDocument,
-  UpdateTaskDocument,
-  UpdateTasksDocument,
-} from "@/gql/graphql";
-import { Backoff } from "@/lib/backoff";
-import { explain, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
-import { applied, type Edit, idsOf, inverseOf, type Text } from "./edit";
+import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
+import { addConflict, type Conflict, overwrite, unsavedTexts } from "./conflict";
+import { type Edit, idsOf, inverseOf } from "./edit";
+import { UndoHistory } from "./history";
+import type { PendingEdit } from "./pending-edits";
+import { EditQueue } from "./queue";
+import { Replica } from "./replica";
+import { RetryTimer } from "./retry-timer";
+import type { Answer } from "./send-edit";
+import { ShownTasks } from "./shown-tasks";
 import type { Task } from "./task";
-import { type Sort, sorted } from "./view";
-import { type Waiting, WaitingEdits } from "./waiting";
-
-/** A text of the person's, over one that was changed elsewhere meanwhile. */
-export type Conflict = {
-  id: string;
-  mine: Text;
-  theirs: Task;
-  /** The edits that wrote it: kept in the browser until the person has chosen. */
-  edits: readonly Waiting[];
-};
+import type { Sort } from "./view";
 
 /** What the page shows besides the tasks. A new object with every change. */
 export type State = {
-  /** Counts the changes of the tasks. */
+  /** Increases with each change of the tasks. */
   revision: number;
-  /** Whether all tasks are here, and not the first page alone. */
+  /** Whether all tasks are read, and not only the first page. */
   isComplete: boolean;
-  /** Edits that the server has not answered. */
-  waiting: number;
-  /** Why nothing goes through at the moment, in words. */
-  trouble: string | null;
-  /** To be settled by the person, the first one first. */
+  /** Number of edits that the server has not answered. */
+  pendingCount: number;
+  /** Why edits or changes do not go through at the moment, as a sentence; null when they do. */
+  syncProblem: string | null;
+  /** Conflicts for the person to resolve, the first one first. */
   conflicts: readonly Conflict[];
-  canUndo: boolean;
 };
 
-/** An edit that the server refused: it was taken back. */
-export type Refusal = { message: string; retry?: () => void };
-
-type Step = { said: string; inverse: Edit[] };
-
-type Answer = {
-  /** As the server has them now. */
-  tasks: readonly Task[];
-  error?: CombinedError | undefined;
-  /** What stands where the person saw another text. */
-  theirs?: Task;
-};
+/** An edit that the server refused and that was rolled back. */
+type Refusal = { message: string; retry?: () => void };
 
 const OFFLINE = "You are offline.";
 
 const POLL_MS = 5_000;
 
-const isExpiredCursor = (error: CombinedError) =>
-  error.graphQLErrors.some(({ extensions }) => extensions.reason === "CURSOR_EXPIRED");
-
-function says(task: Task, text: Text): boolean {
-  return (Object.keys(text) as (keyof Text)[]).every((name) => task[name] === text[name]);
-}
-
-/** Adds a conflict. Of one task there is one, with what was typed last. */
-function withConflict(
-  conflicts: readonly Conflict[],
-  waiting: Waiting,
-  { id, text }: Edit & { kind: "write" },
-  theirs: Task,
-): readonly Conflict[] {
-  const before = conflicts.find((one) => one.id === id);
-  const mine = { ...before?.mine, ...text };
-  const conflict = { id, mine, theirs, edits: [...(before?.edits ?? []), waiting] };
-  return before
-    ? conflicts.map((one) => (one === before ? conflict : one))
-    : [...conflicts, conflict];
-}
-
-/** Whether a step takes back what these edits wrote into a task. */
-function takesBack({ inverse }: Step, id: string, edits: readonly Waiting[]): boolean {
-  const texts = edits.map(({ edit }) => (edit.kind === "write" ? edit.text : {}));
-  return inverse.some(
-    (edit) =>
-      edit.kind === "write" &&
-      edit.id === id &&
-      (Object.keys(edit.over) as (keyof Text)[]).every((name) =>
-        texts.some((text) => text[name] === edit.over[name]),
-      ),
-  );
-}
-
-/** What takes two writes back at once, or null when the second does not go on from the first. */
-function joinedInverse(before: readonly Edit[], after: readonly Edit[]): Edit[] | null {
-  const [first] = before;
-  const [second] = after;
-  if (first?.kind !== "write" || second?.kind !== "write" || first.id !== second.id) return null;
-  if (before.length > 1 || after.length > 1) return null;
-  const text = { ...second.text, ...first.text };
-  return [{ kind: "write", id: first.id, text, over: { ...first.over, ...second.over } }];
-}
-
 /**
- * One person's tasks, all of them, in memory.
+ * All tasks of one person, in memory. Stores the server's tasks (`Replica`), applies pending edits on
+ * top (`EditQueue`), and remembers how to undo them (`UndoHistory`).
  *
- * What is shown is what the server said, with the edits that wait laid over it. So a write shows at
- * once, a refused one is rolled back by forgetting it, and a change from elsewhere slips in under it.
- * Edits go out one after the other. While nothing goes through they wait, and go out when it does;
- * each is safe to send twice.
- *
- * The server's part is read as its changes from the beginning, and kept up to date by the same
- * question from there on: asked every few seconds, until a subscription asks it.
+ * So an edit shows at once, removing a refused one rolls it back, and changes from elsewhere appear
+ * beneath the pending edits. Changes are polled every few seconds.
  */
 export class TaskStore {
-  readonly #client: Client;
-  readonly #waiting: WaitingEdits;
-  readonly #server = new Map<string, Task>();
-  readonly #shown = new Map<string, Task>();
-  /** Deleted for good: an answer that is older cannot bring one back. */
-  readonly #gone = new Set<string>();
-  readonly #orders = new Map<Sort, { tasks: Task[]; stale: Set<string> }>();
+  readonly #replica: Replica;
+  readonly #queue: EditQueue;
+  readonly #shown: ShownTasks;
+  readonly #history = new UndoHistory();
+  readonly #retry = new RetryTimer(() => void this.tryNow());
   readonly #listeners = new Set<() => void>();
-  #queue: Waiting[] = [];
-  readonly #done: Step[] = [];
-  readonly #undone: Step[] = [];
-  #cursor: string | null = null;
-  #phase: "new" | "starting" | "idle" | "sending" = "new";
-  #reading: Promise<void> | undefined;
-  readonly #backoff = new Backoff();
-  /** Until then nothing is asked by itself, in milliseconds of the page's clock. */
-  #quietUntil = 0;
-  /** The same as far as the server asked for it: until then edits wait as well. */
-  #askedUntil = 0;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  #loading: Promise<void> | undefined;
+  #refreshing: Promise<void> | undefined;
   #channel: BroadcastChannel | undefined;
-  #state: State;
+  #state: State = {
+    revision: 0,
+    isComplete: false,
+    pendingCount: 0,
+    syncProblem: null,
+    conflicts: [],
+  };
 
-  /** Told of each edit that the server refused. */
+  /** Called for each edit that the server refused. */
   onRefusal: (refusal: Refusal) => void = () => {};
 
   /** @param seed the tasks of the page that the server rendered. */
   constructor(client: Client, owner: string, seed: readonly Task[]) {
-    this.#client = client;
-    this.#waiting = new WaitingEdits(owner);
-    for (const task of seed) {
-      this.#server.set(task.id, task);
-      this.#shown.set(task.id, task);
-    }
-    this.#state = {
-      revision: 0,
-      isComplete: false,
-      waiting: 0,
-      trouble: null,
-      conflicts: [],
-      canUndo: false,
-    };
+    this.#replica = new Replica(client, seed);
+    this.#queue = new EditQueue(client, owner, {
+      replica: this.#replica,
+      retry: this.#retry,
+      onOutage: (error) => this.#pause(error),
+      refresh: () => this.refresh(),
+      onAnswer: (pending, answer) => this.#settle(pending, answer),
+    });
+    this.#shown = new ShownTasks((id) => this.#queue.applyTo(id));
+    this.#shown.update(seed.map(({ id }) => id));
   }
 
   readonly subscribe = (listener: () => void) => {
@@ -167,307 +84,90 @@ export class TaskStore {
   readonly state = () => this.#state;
 
   get(id: string): Task | null {
-    return this.#shown.get(id) ?? null;
+    return this.#shown.get(id);
   }
 
-  /** Whether an edit of it waits. */
-  isWaiting(id: string): boolean {
-    return this.#queue.some(({ edit }) => idsOf(edit).includes(id));
+  /** Whether an edit of the task is not answered yet. */
+  isPending(id: string): boolean {
+    return this.#queue.includes(id);
   }
 
-  /** All tasks in an order. Only those that changed are put into their places. */
   ordered(sort: Sort): readonly Task[] {
-    const before = this.#orders.get(sort);
-    const stale = before?.stale ?? new Set(this.#shown.keys());
-    if (before && stale.size === 0) return before.tasks;
-    const tasks = before?.tasks.filter(({ id }) => !stale.has(id)) ?? [];
-    for (const id of stale) {
-      const task = this.#shown.get(id);
-      if (task) tasks.push(task);
-    }
-    this.#orders.set(sort, { tasks: sorted(tasks, sort), stale: new Set() });
-    return tasks;
+    return this.#shown.ordered(sort);
   }
-
-  /* What the person does */
 
   /**
-   * Shows the edits, sends them in order, and remembers how to take them back: in one step with the
-   * text before it where the person goes on writing.
+   * Show the edits, send them in order, and record how to undo them.
+   *
+   * @param coalesce whether a text edit that continues the one before is undone together with it.
    */
-  act(edits: readonly Edit[], said: string, goesOn = false): void {
-    const inverse = this.#perform(edits);
-    if (inverse.length === 0) return;
-    this.#undone.length = 0;
-    const joined = goesOn ? joinedInverse(this.#done.at(-1)?.inverse ?? [], inverse) : null;
-    if (joined) this.#done.pop();
-    this.#done.push({ said, inverse: joined ?? inverse });
+  act(edits: readonly Edit[], message: string, coalesce = false): void {
+    this.#history.record(message, this.#perform(edits), coalesce);
   }
 
-  /** Takes the latest step back. Says which, or null when there is none. */
+  /** Undo the latest step. Returns its message, or null when there is none. */
   undo(): string | null {
-    return this.#goBack(this.#done, this.#undone);
+    return this.#history.undo((edits) => this.#perform(edits));
   }
 
   redo(): string | null {
-    return this.#goBack(this.#undone, this.#done);
+    return this.#history.redo((edits) => this.#perform(edits));
   }
 
-  #goBack(from: Step[], to: Step[]): string | null {
-    const step = from.pop();
-    if (!step) return null;
-    to.push({ said: step.said, inverse: this.#perform(step.inverse) });
-    return step.said;
-  }
-
-  #perform(edits: readonly Edit[]): Edit[] {
-    const inverse: Edit[] = [];
-    const now = new Date().toISOString();
-    for (const edit of edits) {
-      inverse.unshift(...inverseOf(edit, (id) => this.get(id), now));
-      const waiting = this.#waiting.wrap(edit);
-      void this.#waiting.keep(waiting);
-      this.#queue.push(waiting);
-      this.#show(idsOf(edit));
-    }
-    this.#change({});
-    void this.#send();
-    return inverse;
-  }
-
-  /** The person has seen both texts and chosen. Either choice can be undone. */
-  settleConflict(keep: "mine" | "theirs"): void {
+  /** Resolve the first conflict as the person chose. Either choice can be undone. */
+  resolveConflict(keep: "mine" | "theirs"): void {
     const [conflict, ...conflicts] = this.#state.conflicts;
     if (!conflict) return;
-    const { id, mine, theirs, edits } = conflict;
-    const over: Text = {};
-    for (const name of Object.keys(mine) as (keyof Text)[]) over[name] = theirs[name];
-    const write: Edit = { kind: "write", id, text: mine, over };
-    // What was never written is not to be taken back.
-    const isUnwritten = (step: Step) => takesBack(step, id, edits);
-    this.#done.splice(0, this.#done.length, ...this.#done.filter((step) => !isUnwritten(step)));
-    if (keep === "mine") this.act([write], "Kept your text");
-    else this.#done.push({ said: "Kept the other text", inverse: [write] });
-    for (const edit of edits) void this.#waiting.settle(edit);
+    const edit = overwrite(conflict);
+    this.#history.discardTexts(conflict.id, unsavedTexts(conflict));
+    if (keep === "mine") this.act([edit], "Kept your text");
+    else this.#history.add("Kept the other text", [edit]);
+    this.#queue.forget(conflict.edits);
     this.#change({ conflicts });
   }
 
-  /* What the page shows */
-
-  #show(ids: Iterable<string>): void {
-    for (const id of ids) {
-      let task = this.#server.get(id) ?? null;
-      for (const { edit } of this.#queue) {
-        if (idsOf(edit).includes(id)) task = applied(edit, task, id);
-      }
-      if (task) this.#shown.set(id, task);
-      else this.#shown.delete(id);
-      for (const { stale } of this.#orders.values()) stale.add(id);
-    }
-    this.#state = { ...this.#state, revision: this.#state.revision + 1 };
+  /** Send and read at once, without waiting for the end of the pause after a failure. */
+  async tryNow(): Promise<void> {
+    this.#retry.resume();
+    await this.#sync();
   }
 
-  #change(change: Partial<State>): void {
-    this.#state = {
-      ...this.#state,
-      ...change,
-      waiting: this.#queue.length,
-      canUndo: this.#done.length > 0,
-    };
-    for (const listener of this.#listeners) listener();
-  }
-
-  /** The server said so. What is older than what it said before is no news. */
-  #put(tasks: readonly Task[]): void {
-    for (const task of tasks) {
-      const known = this.#server.get(task.id);
-      if (this.#gone.has(task.id) || (known && known.version > task.version)) continue;
-      this.#server.set(task.id, task);
-    }
-  }
-
-  #takeOut(id: string): void {
-    this.#gone.add(id);
-    this.#server.delete(id);
-  }
-
-  /* What goes out */
-
-  async #send(): Promise<void> {
-    if (this.#phase !== "idle") return;
-    if (performance.now() < this.#askedUntil) return;
-    this.#phase = "sending";
-    try {
-      let next = this.#queue[0];
-      while (next && (await this.#deliver(next))) next = this.#queue[0];
-    } finally {
-      this.#phase = "idle";
-    }
-  }
-
-  /** Whether the next may go. */
-  async #deliver(waiting: Waiting): Promise<boolean> {
-    const { edit } = waiting;
-    const answer = edit.kind === "write" ? await this.#write(edit) : await this.#ask(edit);
-    const { tasks, error } = answer;
-    if (error && failureCode(error) === "UNAUTHENTICATED") return false; // the page leaves; it is kept
-    if (error && isOutage(error)) {
-      this.#wait(error);
-      return false;
-    }
-    this.#backoff.reset();
-    this.#endQuiet();
-    this.#put(tasks);
-    if (error && failureCode(error) === "NOT_FOUND") await this.refresh();
-    this.#settle(waiting, answer);
-    if (!error) this.#channel?.postMessage(null);
-    return true;
-  }
-
-  #settle(waiting: Waiting, { error, theirs }: Answer): void {
-    const { edit } = waiting;
-    this.#queue = this.#queue.filter((other) => other !== waiting);
-    if (theirs === undefined) void this.#waiting.settle(waiting);
-    if (edit.kind === "delete" && !error) for (const id of edit.ids) this.#takeOut(id);
-    if (error) this.#refuse(edit, error);
-    this.#show(idsOf(edit));
-    const { conflicts } = this.#state;
-    const isConflict = theirs !== undefined && edit.kind === "write";
-    this.#change({
-      trouble: null,
-      conflicts: isConflict ? withConflict(conflicts, waiting, edit, theirs) : conflicts,
+  /** Read what changed on the server. Calls that overlap share one read. */
+  async refresh(): Promise<void> {
+    this.#refreshing ??= this.#pull().finally(() => {
+      this.#refreshing = undefined;
     });
+    await this.#refreshing;
   }
 
-  /**
-   * Nothing goes through: try again after a while, which grows with each failure and is never less than
-   * `Retry-After`. A try in between, such as for a new edit, does not make it longer.
-   */
-  #wait(error: CombinedError): void {
-    const isOffline = failureCode(error) === "UNREACHABLE" && !navigator.onLine;
-    this.#change({ trouble: isOffline ? OFFLINE : explain(error) });
-    const asked = retryAfterIn(error);
-    if (asked !== null || !this.#isQuiet()) {
-      this.#quietUntil = performance.now() + this.#backoff.after(asked);
-      this.#askedUntil = asked === null ? 0 : this.#quietUntil;
-    }
-    clearTimeout(this.#retry);
-    const wait = this.#quietUntil - performance.now();
-    this.#retry = setTimeout(() => void this.#goOn(), Math.max(wait, 0));
-  }
-
-  #isQuiet(): boolean {
-    return performance.now() < this.#quietUntil;
-  }
-
-  #endQuiet(): void {
-    this.#quietUntil = 0;
-    this.#askedUntil = 0;
-    clearTimeout(this.#retry);
-  }
-
-  async #goOn(): Promise<void> {
-    this.#endQuiet();
-    await Promise.all([this.#send(), this.refresh()]);
-  }
-
-  #refuse(edit: Edit, error: CombinedError): void {
-    if (failureCode(error) === "NOT_FOUND") {
-      // Of several, one is gone: the others are still to be done. Of one, nothing is left to do.
-      const left = idsOf(edit).filter((id) => this.#server.has(id));
-      if ("ids" in edit && left.length > 0 && left.length < edit.ids.length) {
-        this.#perform([{ ...edit, ids: left }]);
-      } else if (edit.kind !== "delete") this.onRefusal({ message: explain(error) });
-      return;
-    }
-    this.onRefusal({ message: explain(error), retry: () => void this.#perform([edit]) });
-  }
-
-  async #ask(edit: Exclude<Edit, { kind: "write" }>): Promise<Answer> {
-    switch (edit.kind) {
-      case "create": {
-        const { data, error } = await this.#mutate(CreateTasksDocument, { inputs: edit.inputs });
-        return { tasks: data?.createTasks?.tasks ?? [], error };
-      }
-      case "set": {
-        const variables = { id: edit.id, patch: edit.patch };
-        const { data, error } = await this.#mutate(UpdateTaskDocument, variables);
-        return { tasks: data?.updateTask ? [data.updateTask.task] : [], error };
-      }
-      case "set-many": {
-        const variables = { ids: edit.ids, patch: edit.patch };
-        const { data, error } = await this.#mutate(UpdateTasksDocument, variables);
-        return { tasks: data?.updateTasks?.tasks ?? [], error };
-      }
-      case "trash": {
-        const { data, error } = await this.#mutate(TrashTasksDocument, { ids: edit.ids });
-        return { tasks: data?.trashTasks?.tasks ?? [], error };
-      }
-      case "restore": {
-        const { data, error } = await this.#mutate(RestoreTasksDocument, { ids: edit.ids });
-        return { tasks: data?.restoreTasks?.tasks ?? [], error };
-      }
-      case "delete": {
-        const { error } = await this.#mutate(DeleteTasksDocument, { ids: edit.ids });
-        return { tasks: [], error };
-      }
-    }
-  }
-
-  /**
-   * Text goes over the version whose text the person saw. When only something else of the task was
-   * changed meanwhile it goes over the newer version; when the text was, it is a conflict.
-   */
-  async #write({ id, text, over }: Edit & { kind: "write" }): Promise<Answer> {
-    let seen = this.#server.get(id);
-    for (;;) {
-      if (seen && says(seen, text)) return { tasks: [] }; // it went through, and the answer was lost
-      if (seen && !says(seen, over)) return { tasks: [], theirs: seen };
-      const expectedVersion = seen?.version ?? null;
-      const variables = { id, patch: text, expectedVersion };
-      const { data, error } = await this.#mutate(UpdateTaskDocument, variables);
-      if (data?.updateTask) return { tasks: [data.updateTask.task] };
-      if (!error || failureCode(error) !== "CONFLICT") return { tasks: [], error };
-      const now = await this.#client.query(TaskDocument, { id }).toPromise();
-      if (!now.data?.task) return { tasks: [], error: now.error };
-      seen = now.data.task;
-      this.#put([seen]);
-    }
-  }
-
-  async #mutate<D, V extends AnyVariables>(document: TypedDocumentNode<D, V>, variables: V) {
-    return await this.#client.mutation(document, variables).toPromise();
-  }
-
-  /* What comes in */
-
-  /** Takes over what waits, reads all tasks, and goes on. Returns what ends that. */
+  /** Take over the edits of closed tabs, read all tasks, and poll. Returns what stops the polling. */
   start(owner: string): () => void {
-    const onTime = () => {
-      if (document.visibilityState !== "visible" || isLeaving() || this.#isQuiet()) return;
-      void this.#goOn();
+    const poll = () => {
+      if (document.visibilityState !== "visible" || isLeaving() || this.#retry.isPaused()) return;
+      void this.tryNow();
     };
-    // The person is back, or a network is: that ends a wait of our own, and none of the server's.
+    // The person or the network is back. That ends our own pause, but not one that the server asked for.
     const onReturn = () => {
-      // Just woken, without a network yet: `online` follows. It is a hint and may be wrong, so that the
-      // timer asks all the same.
+      // A device that just woke has no network yet: `online` follows. As `onLine` may be wrong, polling
+      // goes on all the same.
       if (!navigator.onLine) return;
-      this.#quietUntil = this.#askedUntil;
-      onTime();
+      this.#retry.skipOwnPause();
+      poll();
     };
-    const onOffline = () => this.#change({ trouble: OFFLINE });
-    const timer = setInterval(onTime, POLL_MS);
+    const onOffline = () => this.#change({ syncProblem: OFFLINE });
+    const timer = setInterval(poll, POLL_MS);
     document.addEventListener("visibilitychange", onReturn);
     window.addEventListener("online", onReturn);
     window.addEventListener("offline", onOffline);
     if (typeof BroadcastChannel === "function") {
       this.#channel = new BroadcastChannel(`tasks:${owner}`);
-      this.#channel.onmessage = onTime;
+      this.#channel.onmessage = poll;
     }
-    if (this.#phase === "new") void this.#begin();
+    // React calls `start` twice in development.
+    this.#loading ??= this.#load();
     return () => {
       clearInterval(timer);
-      clearTimeout(this.#retry);
+      this.#retry.stop();
       document.removeEventListener("visibilitychange", onReturn);
       window.removeEventListener("online", onReturn);
       window.removeEventListener("offline", onOffline);
@@ -475,70 +175,96 @@ export class TaskStore {
     };
   }
 
-  async #begin(): Promise<void> {
-    this.#phase = "starting";
-    const left = await this.#waiting.adopt();
-    this.#queue.unshift(...left);
-    for (const { edit } of left) this.#show(idsOf(edit));
-    this.#phase = "idle";
+  async #load(): Promise<void> {
+    const ids = await this.#queue.load();
+    if (ids.length > 0) this.#show(ids);
     this.#change({});
-    await Promise.all([this.#send(), this.refresh()]);
+    await this.#sync();
   }
 
-  /** Tries at once what failed, since the person says so, rather than in a while. */
-  async tryNow(): Promise<void> {
-    await this.#goOn();
+  async #sync(): Promise<void> {
+    await Promise.all([this.#queue.send(), this.refresh()]);
   }
 
-  async refresh(): Promise<void> {
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
+  /** Show the edits and send them. Returns the edits that undo them. */
+  #perform(edits: readonly Edit[]): Edit[] {
+    const inverse: Edit[] = [];
+    const now = new Date().toISOString();
+    for (const edit of edits) {
+      inverse.unshift(...inverseOf(edit, (id) => this.get(id), now));
+      this.#queue.add(edit);
+      this.#show(idsOf(edit));
+    }
+    this.#change({});
+    void this.#queue.send();
+    return inverse;
+  }
+
+  #show(ids: Iterable<string>): void {
+    this.#shown.update(ids);
+    this.#state = { ...this.#state, revision: this.#state.revision + 1 };
+  }
+
+  #change(change: Partial<State>): void {
+    this.#state = { ...this.#state, ...change, pendingCount: this.#queue.size };
+    for (const listener of this.#listeners) listener();
+  }
+
+  #settle(pending: PendingEdit, { error, conflict }: Answer): void {
+    const { edit } = pending;
+    if (edit.kind === "delete" && !error) for (const id of edit.ids) this.#replica.delete(id);
+    if (error) this.#rollBack(edit, error);
+    this.#show(idsOf(edit));
+    const { conflicts } = this.#state;
+    const isConflict = conflict !== undefined && edit.kind === "write";
+    this.#change({
+      syncProblem: null,
+      conflicts: isConflict ? addConflict(conflicts, pending, edit, conflict) : conflicts,
     });
-    await this.#reading;
+    // Other tabs read what changed.
+    if (!error) this.#channel?.postMessage(null);
   }
 
-  /** Reads on from the cursor, and from the beginning when there is none. */
-  async #read(): Promise<void> {
-    const unseen = new Set(this.#cursor === null ? this.#server.keys() : []);
-    const touched = new Set<string>();
-    for (let after = this.#cursor; ; ) {
-      const { data, error } = await this.#client.query(TaskChangesDocument, { after }).toPromise();
-      if (!data) return this.#notRead(error);
-      for (const { taskId, task } of data.taskChanges.nodes) {
-        if (task) this.#put([task]);
-        else this.#takeOut(taskId);
-        unseen.delete(taskId);
-        touched.add(taskId);
-      }
-      const { hasNextPage, endCursor } = data.taskChanges.pageInfo;
-      after = endCursor;
-      if (!hasNextPage) {
-        this.#cursor = endCursor;
-        break;
-      }
+  /** Tell about a refused edit, or send it again without the tasks that do not exist. */
+  #rollBack(edit: Edit, error: CombinedError): void {
+    if (failureCode(error) === "NOT_FOUND") {
+      const existing = idsOf(edit).filter((id) => this.#replica.has(id));
+      if ("ids" in edit && existing.length > 0 && existing.length < edit.ids.length) {
+        this.#perform([{ ...edit, ids: existing }]);
+      } else if (edit.kind !== "delete") this.onRefusal({ message: apiErrorMessage(error) });
+      return;
     }
-    for (const id of unseen) this.#takeOut(id);
-    this.#showRead(new Set([...touched, ...unseen]));
+    this.onRefusal({ message: apiErrorMessage(error), retry: () => void this.#perform([edit]) });
   }
 
-  #notRead(error: CombinedError | undefined): void {
-    if (!error || failureCode(error) === "UNAUTHENTICATED") return;
-    if (isExpiredCursor(error)) this.#cursor = null;
-    else if (isOutage(error)) this.#wait(error);
-    else this.#change({ trouble: explain(error) });
+  async #pull(): Promise<void> {
+    const result = await this.#replica.pull();
+    if (result.isComplete) this.#showPulled(result.ids);
+    else if (result.error) this.#pullFailed(result.error);
   }
 
-  #showRead(ids: ReadonlySet<string>): void {
+  #pullFailed(error: CombinedError): void {
+    if (failureCode(error) === "UNAUTHENTICATED") return;
+    if (isOutage(error)) this.#pause(error);
+    else this.#change({ syncProblem: apiErrorMessage(error) });
+  }
+
+  #showPulled(ids: ReadonlySet<string>): void {
     if (ids.size > 0) this.#show(ids);
-    const { trouble, isComplete } = this.#state;
-    if (this.#queue.length === 0) {
-      this.#backoff.reset();
-      this.#endQuiet();
+    const { syncProblem, isComplete } = this.#state;
+    const hasPending = this.#queue.size > 0;
+    if (!hasPending) this.#retry.reset();
+    // With edits in the queue, their own success clears the problem.
+    const next = hasPending ? syncProblem : null;
+    if (ids.size > 0 || !isComplete || syncProblem !== next) {
+      this.#change({ isComplete: true, syncProblem: next });
     }
-    // What waits for its turn says itself when it goes through.
-    const next = this.#queue.length > 0 ? trouble : null;
-    if (ids.size > 0 || !isComplete || trouble !== next) {
-      this.#change({ isComplete: true, trouble: next });
-    }
+  }
+
+  /** Say why nothing goes through, and try again after a pause. */
+  #pause(error: CombinedError): void {
+    const isOffline = failureCode(error) === "UNREACHABLE" && !navigator.onLine;
+    this.#change({ syncProblem: isOffline ? OFFLINE : apiErrorMessage(error) });
+    this.#retry.pause(retryAfterIn(error));
   }
 }

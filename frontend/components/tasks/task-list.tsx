@@ -7,45 +7,42 @@ import {
 import { useWindowVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useHydrated } from "@/lib/use-hydrated";
-import { usePrinted } from "@/lib/use-printed";
-import { sayDetails, type Task } from "./task";
+import { useIsPrinting } from "@/lib/use-is-printing";
+import { describeTask, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
 import { useTasks } from "./tasks-context";
 
-/** Of a list no longer than this every row is there; of a longer one those that are seen. */
-const SHORT = 60;
+/** Longer lists are virtualized: only the visible rows are rendered. */
+const VIRTUALIZE_ABOVE = 60;
 const ROW_HEIGHT = 45;
 const OVERSCAN = 12;
 
-type Shared = Omit<
-  RowProps,
-  "task" | "isCurrent" | "isSelected" | "isEditing" | "isWaiting" | "today"
->;
+type SharedProps = Omit<RowProps, "task" | "isSelected" | "isRenaming" | "isPending" | "today">;
 
-type Props = Shared & {
+type Props = SharedProps & {
   current: string | null;
-  /** Whether the current row shall have the focus. */
+  /** Whether the current row should have the focus. */
   hasFocus: boolean;
   selected: ReadonlySet<string>;
-  editing: string | null;
+  renamingId: string | null;
   onFocusRow: (id: string) => void;
 };
 
-type Span = { start: number; end: number; before: number; after: number };
+type VisibleRange = { start: number; end: number; before: number; after: number };
 
 export function TaskList(props: Props) {
   const { tasks } = useTasks();
   const isHydrated = useHydrated();
-  const isPrinted = usePrinted();
-  if (isHydrated && !isPrinted && tasks.length > SHORT) return <LongList {...props} />;
+  const isPrinted = useIsPrinting();
+  if (isHydrated && !isPrinted && tasks.length > VIRTUALIZE_ABOVE) return <LongList {...props} />;
   return <Rows {...props} rows={{ start: 0, end: tasks.length, before: 0, after: 0 }} />;
 }
 
 /**
- * What the browser found when it had laid out the page. A new row counts as an ordinary one until
- * then, still before it is painted: to look at once lays out the page in the midst of a change.
+ * Return a row's height as the browser laid it out. A new row has the default height until the
+ * observer reports, still before it is painted: measuring at once would force a layout.
  */
-function heightOf(
+function rowHeight(
   row: HTMLElement,
   entry: ResizeObserverEntry | undefined,
   list: Virtualizer<Window, HTMLElement>,
@@ -56,13 +53,13 @@ function heightOf(
   return list.itemSizeCache.get(key) ?? ROW_HEIGHT;
 }
 
-/** Rows keep their place in the flow; what is not there is room above and below them. */
+/** Rows stay in the normal flow. Padding replaces those that are not rendered. */
 function LongList(props: Props) {
   const { tasks } = useTasks();
   const list = useRef<HTMLDivElement>(null);
   const [offset, setOffset] = useState(0);
   useLayoutEffect(() => setOffset(list.current?.offsetTop ?? 0), []);
-  // With another function all places are reckoned anew.
+  // A new function would make the virtualizer compute all positions again.
   const getItemKey = useCallback((at: number) => tasks[at]?.id ?? at, [tasks]);
   const virtualizer = useWindowVirtualizer<HTMLElement>({
     count: tasks.length,
@@ -70,7 +67,7 @@ function LongList(props: Props) {
     overscan: OVERSCAN,
     scrollMargin: offset,
     getItemKey,
-    measureElement: heightOf,
+    measureElement: rowHeight,
   });
   const { current, hasFocus } = props;
   const index = hasFocus ? tasks.findIndex(({ id }) => id === current) : -1;
@@ -95,7 +92,7 @@ function LongList(props: Props) {
   );
 }
 
-type RowsProps = Props & { rows: Span; measure?: (row: HTMLElement | null) => void };
+type RowsProps = Props & { rows: VisibleRange; measure?: (row: HTMLElement | null) => void };
 
 function Rows({
   rows,
@@ -103,16 +100,16 @@ function Rows({
   current,
   hasFocus,
   selected,
-  editing,
+  renamingId,
   onFocusRow,
   ...row
 }: RowsProps) {
   const { store, tasks, today } = useTasks();
   const list = useRef<HTMLUListElement>(null);
 
-  // Before anything else can be pressed: later it would take the focus from what was pressed since.
+  // In a layout effect, before another key press: later it would take the focus from another field.
   useLayoutEffect(() => {
-    if (!hasFocus || current === null || editing !== null) return;
+    if (!hasFocus || current === null || renamingId !== null) return;
     const element = list.current?.querySelector<HTMLElement>(`[data-id="${current}"]`);
     if (element && !element.contains(document.activeElement)) {
       element.focus({ preventScroll: measure !== undefined });
@@ -122,43 +119,42 @@ function Rows({
   return (
     <ul
       aria-label="Tasks"
-      className="list"
+      className="task-list"
       ref={list}
       style={measure && { paddingTop: rows.before, paddingBottom: rows.after }}
     >
       {tasks.slice(rows.start, rows.end).map((task, index) => (
-        <Place
+        <ListItem
           canMove={row.canMove}
-          isFirst={task.id === (current ?? tasks[0]?.id)}
+          isTabStop={task.id === (current ?? tasks[0]?.id)}
           key={task.id}
           measure={measure}
           move={row.actions.move}
           onFocus={onFocusRow}
-          place={rows.start + index}
-          isBusy={store.isWaiting(task.id)}
+          index={rows.start + index}
+          isBusy={store.isPending(task.id)}
           isSelected={selected.has(task.id)}
           task={task}
         >
           <TaskRow
             {...row}
-            isCurrent={task.id === current}
-            isEditing={task.id === editing}
+            isRenaming={task.id === renamingId}
             isSelected={selected.has(task.id)}
-            isWaiting={store.state().trouble !== null && store.isWaiting(task.id)}
+            isPending={store.state().syncProblem !== null && store.isPending(task.id)}
             task={task}
             today={today}
           />
-        </Place>
+        </ListItem>
       ))}
     </ul>
   );
 }
 
-type PlaceProps = {
+type ListItemProps = {
   task: Task;
-  place: number;
-  /** The one that Tab reaches. */
-  isFirst: boolean;
+  index: number;
+  /** Whether Tab moves the focus to this row. */
+  isTabStop: boolean;
   isBusy: boolean;
   isSelected: boolean;
   canMove: boolean;
@@ -168,11 +164,11 @@ type PlaceProps = {
   children: ReactNode;
 };
 
-/** A row's place in the list: what is dragged, and what something can be dropped on. */
-function Place({
+/** A row of the list, which can be dragged, and on which another one can be dropped. */
+function ListItem({
   task,
-  place,
-  isFirst,
+  index,
+  isTabStop,
   isBusy,
   isSelected,
   canMove,
@@ -180,10 +176,10 @@ function Place({
   move,
   onFocus,
   children,
-}: PlaceProps) {
+}: ListItemProps) {
   const { tasks, store, today } = useTasks();
   const element = useRef<HTMLLIElement>(null);
-  // Another function would be told of the row again, and measure it, with each render.
+  // A new function would be called with the row, and measure it, on each render.
   const attach = useCallback(
     (row: HTMLLIElement | null) => {
       element.current = row;
@@ -193,18 +189,18 @@ function Place({
   );
   const [edge, setEdge] = useState<"before" | "after" | null>(null);
   const { id } = task;
-  const details = [isSelected && "Selected.", sayDetails(task, today)].filter(Boolean).join(" ");
+  const details = [isSelected && "Selected.", describeTask(task, today)].filter(Boolean).join(" ");
 
   useEffect(() => {
     const row = element.current;
     if (!(row && canMove)) return;
-    const undrag = draggable({
+    const stopDragging = draggable({
       element: row,
       getInitialData: () => ({ task: id }),
       onDragStart: () => row.setAttribute("data-dragged", ""),
       onDrop: () => row.removeAttribute("data-dragged"),
     });
-    const undrop = dropTargetForElements({
+    const stopDropping = dropTargetForElements({
       element: row,
       canDrop: ({ source }) => source.data.task !== id,
       onDrag: ({ location }) => {
@@ -222,8 +218,8 @@ function Place({
       },
     });
     return () => {
-      undrag();
-      undrop();
+      stopDragging();
+      stopDropping();
     };
   }, [id, canMove, move, store]);
 
@@ -232,15 +228,15 @@ function Place({
       aria-busy={isBusy}
       aria-describedby={details ? `${id}-details` : undefined}
       aria-label={task.title}
-      aria-posinset={place + 1}
+      aria-posinset={index + 1}
       aria-setsize={tasks.length}
-      className="place"
+      className="task-item"
       data-edge={edge ?? undefined}
       data-id={id}
-      data-index={place}
+      data-index={index}
       onFocus={() => onFocus(id)}
       ref={attach}
-      tabIndex={isFirst ? 0 : -1}
+      tabIndex={isTabStop ? 0 : -1}
     >
       {children}
       {details && (

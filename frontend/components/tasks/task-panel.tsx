@@ -6,7 +6,7 @@ import { type ReactNode, useId, useRef, useState } from "react";
 import { useDialog } from "@/components/dialog/use-dialog";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Priority } from "@/gql/graphql";
-import type { Edit } from "./draft";
+import type { UnsavedText } from "./draft";
 import { DueField } from "./due-field";
 import { LabelsField } from "./labels-field";
 import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
@@ -16,28 +16,28 @@ import { useTextEdit } from "./use-text-edit";
 
 const Markdown = dynamic(() => import("./markdown"));
 
-/** From here on there is room for it beside the list, which stays in use. */
-const BESIDE = "(min-width: 64rem)";
+/** From this width on, the panel is next to the list, which stays usable. */
+const BESIDE_LIST = "(min-width: 64rem)";
 
 type Props = {
   task: Task;
   actions: Actions;
-  /** What was typed here before a sign-in or a reload came between. */
-  left: Edit | null;
+  /** Text that was typed here before a reload or a sign-in. */
+  unsavedText: UnsavedText | null;
   onClose: () => void;
   onDelete: (task: Task) => void;
 };
 
-/** All of one task, to be read and changed. */
-export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
+/** All details of one task, editable. */
+export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Props) {
   const { today } = useTasks();
   const dialog = useRef<HTMLDialogElement>(null);
   const { typed, problems, isSaved, type, leave, composition } = useTextEdit(
     task,
-    left,
+    unsavedText,
     actions.write,
   );
-  const [isWriting, setWriting] = useState(left !== null || task.description === "");
+  const [isWriting, setWriting] = useState(unsavedText !== null || task.description === "");
   const id = useId();
   const isTrashed = task.trashedAt !== null;
 
@@ -48,7 +48,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
     else onClose();
   }
 
-  const isModal = useDialog(dialog, close, BESIDE);
+  const isModal = useDialog(dialog, close, BESIDE_LIST);
 
   const description = typed.description ?? task.description;
   return (
@@ -63,7 +63,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
       onKeyDown={(event) => {
         if (event.key === "Escape") {
           event.stopPropagation();
-          // It has done its work: a dialog that opens meanwhile is not to be closed by it.
+          // Otherwise a dialog that opens meanwhile would be closed by the same key.
           event.preventDefault();
           close();
         }
@@ -73,7 +73,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
     >
       <div className="flex items-center justify-between gap-2">
         <p className="text-xs text-muted" role="status">
-          {isSaved ? "Saved as you type" : "Not saved yet"}
+          {isSaved ? "Saved automatically" : "Not saved yet"}
         </p>
         <button aria-label="Close details" className="button-quiet" onClick={close} type="button">
           <X aria-hidden="true" className="size-4.5" />
@@ -190,7 +190,7 @@ export function TaskPanel({ task, actions, left, onClose, onDelete }: Props) {
               <RotateCcw aria-hidden="true" className="size-4" /> Restore
             </button>
             <button className="button button-danger" onClick={() => onDelete(task)} type="button">
-              Delete for good
+              Delete permanently
             </button>
           </>
         ) : (

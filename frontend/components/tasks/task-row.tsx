@@ -3,35 +3,34 @@
 import { CalendarDays, Check, Flag, GripVertical, RotateCcw, Trash2 } from "lucide-react";
 import { type KeyboardEvent, type MouseEvent, memo, useId, useState } from "react";
 import { usePageLeave } from "@/components/keyboard/use-page-leave";
-import { glimpse, PRIORITY_NAMES, sayDay, type Task } from "./task";
-import { oneLine, tooLong } from "./text";
+import { excerpt, formatDay, PRIORITY_NAMES, type Task } from "./task";
+import { lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
 
 export type RowProps = {
   task: Task;
   today: string;
-  isCurrent: boolean;
   isSelected: boolean;
-  /** Whether rows show a box to choose them with. */
+  /** Whether rows show a checkbox to select them. */
   isSelecting: boolean;
-  isEditing: boolean;
-  isWaiting: boolean;
+  isRenaming: boolean;
+  isPending: boolean;
   canMove: boolean;
   actions: Actions;
   onOpen: (task: Task) => void;
   onSelect: (task: Task, isRange: boolean) => void;
-  onEdit: (task: Task | null) => void;
+  onRename: (task: Task | null) => void;
   onDelete: (task: Task) => void;
 };
 
 /** One task of a list. */
 export const TaskRow = memo((props: RowProps) => {
-  const { task, isSelected, isSelecting, isEditing, isWaiting, canMove, actions } = props;
+  const { task, isSelected, isSelecting, isRenaming, isPending, canMove, actions } = props;
   const { title, completed } = task;
   const isTrashed = task.trashedAt !== null;
 
   function onMouseDown(event: MouseEvent) {
-    // With Shift a range is selected: neither text, nor does the row become where the range begins.
+    // Shift selects a range. It must neither select text nor move the start of the range.
     if (event.shiftKey) event.preventDefault();
   }
 
@@ -45,16 +44,15 @@ export const TaskRow = memo((props: RowProps) => {
     // biome-ignore lint/a11y/noStaticElementInteractions: a short cut; keys and the box do the same
     // biome-ignore lint/a11y/useKeyWithClickEvents: x
     <div
-      className={`row group ${isSelected ? "row-selected" : ""}`}
-      data-current={props.isCurrent || undefined}
+      className={`task-row group ${isSelected ? "task-row-selected" : ""}`}
       onClick={onClick}
-      onDoubleClick={(event) => isControl(event) || props.onEdit(task)}
+      onDoubleClick={(event) => isControl(event) || props.onRename(task)}
       onMouseDown={onMouseDown}
     >
       {canMove && (
         <GripVertical
           aria-hidden="true"
-          className="grip size-4 shrink-0 cursor-grab text-edge opacity-0 group-hover:opacity-100"
+          className="drag-handle size-4 shrink-0 cursor-grab text-edge opacity-0 group-hover:opacity-100"
         />
       )}
       {isSelecting ? (
@@ -69,7 +67,7 @@ export const TaskRow = memo((props: RowProps) => {
           type="checkbox"
         />
       ) : (
-        <span className="tick" data-priority={task.priority}>
+        <span className="task-checkbox" data-priority={task.priority}>
           <input
             aria-label={`Completed: ${title}`}
             checked={completed}
@@ -81,13 +79,13 @@ export const TaskRow = memo((props: RowProps) => {
           <Check aria-hidden="true" strokeWidth={3} />
         </span>
       )}
-      {isEditing ? (
+      {isRenaming ? (
         <Rename {...props} />
       ) : (
         <div className="relative min-w-0 flex-1 py-2.5">
           <button
             aria-label={`Edit details: ${title}`}
-            // All of the text around it opens the details too.
+            // The click area covers all text of the row.
             className={`block w-full truncate text-start after:absolute after:inset-0 ${completed ? "text-muted line-through decoration-edge" : ""}`}
             data-title={true}
             dir="auto"
@@ -101,16 +99,16 @@ export const TaskRow = memo((props: RowProps) => {
           </button>
           {task.description.trim() && (
             <p className="truncate text-sm text-muted" dir="auto">
-              {glimpse(task.description)}
+              {excerpt(task.description)}
             </p>
           )}
-          <Meta {...props} isNarrow={true} />
+          <TaskDetails {...props} isNarrow={true} />
         </div>
       )}
-      <Meta {...props} isNarrow={false} />
-      {isWaiting && (
+      <TaskDetails {...props} isNarrow={false} />
+      {isPending && (
         <span className="shrink-0 text-xs text-muted" role="img" aria-label="Waiting to be saved">
-          <span aria-hidden="true" className="waiting block size-2 rounded-full bg-muted" />
+          <span aria-hidden="true" className="pending-dot block size-2 rounded-full bg-muted" />
         </span>
       )}
       {isTrashed ? (
@@ -125,7 +123,7 @@ export const TaskRow = memo((props: RowProps) => {
             <RotateCcw aria-hidden="true" className="size-4" />
           </button>
           <button
-            aria-label={`Delete for good: ${title}`}
+            aria-label={`Delete permanently: ${title}`}
             className="button-quiet shrink-0"
             onClick={() => props.onDelete(task)}
             tabIndex={-1}
@@ -149,19 +147,19 @@ export const TaskRow = memo((props: RowProps) => {
   );
 });
 
-/** Whether a box or a button of the row was clicked, which does what it says with any key held. */
+/** Whether a checkbox or button of the row was clicked. These work with any modifier key. */
 function isControl({ target }: MouseEvent): boolean {
   return target instanceof Element && target.closest("input, button:not([data-title])") !== null;
 }
 
-/** Due date, priority and labels: behind the title, or under it on a phone. */
-function Meta({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {
+/** Due date, priority and labels: next to the title, or below it on a phone. */
+function TaskDetails({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {
   const { dueOn, priority, labels, completed } = task;
   if (dueOn === null && priority === "NONE" && labels.length === 0) return null;
-  const isLate = dueOn !== null && dueOn < today && !completed;
-  const place = isNarrow ? "flex sm:hidden mt-1" : "hidden sm:flex max-w-[45%] justify-end";
+  const isOverdue = dueOn !== null && dueOn < today && !completed;
+  const layout = isNarrow ? "flex sm:hidden mt-1" : "hidden sm:flex max-w-[45%] justify-end";
   return (
-    <span className={`${place} shrink-0 flex-wrap items-center gap-1.5 text-xs text-muted`}>
+    <span className={`${layout} shrink-0 flex-wrap items-center gap-1.5 text-xs text-muted`}>
       {labels.map((label) => (
         <span className="chip" dir="auto" key={label}>
           {label}
@@ -174,41 +172,43 @@ function Meta({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {
         </span>
       )}
       {dueOn !== null && (
-        <span className={`chip ${isLate ? "text-danger" : dueOn === today ? "text-accent" : ""}`}>
+        <span
+          className={`chip ${isOverdue ? "text-danger" : dueOn === today ? "text-accent" : ""}`}
+        >
           <CalendarDays aria-hidden="true" className="size-3" />
-          {sayDay(dueOn, today)}
+          {formatDay(dueOn, today)}
         </span>
       )}
     </span>
   );
 }
 
-/** The title, to be written over in place. Enter or leaving keeps it, Escape does not. */
-function Rename({ task, actions, onEdit }: RowProps) {
+/** Edits the title in place. Enter or leaving the field saves it, Escape discards it. */
+function Rename({ task, actions, onRename }: RowProps) {
   const [title, setTitle] = useState(task.title);
-  const [over, setOver] = useState(task.title);
+  const [baseTitle, setBaseTitle] = useState(task.title);
   const id = useId();
   const text = oneLine(title);
-  const problem = tooLong("title", text);
+  const problem = lengthProblem("title", text);
 
   function save() {
-    if (!text || problem || text === over) return;
-    actions.write(task, { title: text }, { title: over });
-    setOver(text);
+    if (!text || problem || text === baseTitle) return;
+    actions.write(task, { title: text }, { title: baseTitle });
+    setBaseTitle(text);
   }
 
-  function leave() {
+  function saveAndClose() {
     save();
-    if (!problem) onEdit(null);
+    if (!problem) onRename(null);
   }
 
   function onKeyDown(event: KeyboardEvent) {
     event.stopPropagation();
     if (event.key !== "Enter" && event.key !== "Escape") return;
-    // Else the key would go on to what has the focus afterwards.
+    // Otherwise the key would also act on the element that gets the focus.
     event.preventDefault();
-    if (event.key === "Enter") leave();
-    else onEdit(null);
+    if (event.key === "Enter") saveAndClose();
+    else onRename(null);
   }
 
   usePageLeave(save);
@@ -223,7 +223,7 @@ function Rename({ task, actions, onEdit }: RowProps) {
         autoFocus={true}
         className="w-full rounded-md bg-paper px-2 py-1 outline-2 outline-accent"
         dir="auto"
-        onBlur={leave}
+        onBlur={saveAndClose}
         onChange={(event) => setTitle(event.target.value)}
         onFocus={(event) => event.target.select()}
         onKeyDown={onKeyDown}

@@ -19,27 +19,38 @@ import { goTo } from "@/lib/history";
 import { type Edit, idsOf } from "./edit";
 import { type State, TaskStore } from "./store";
 import type { Task } from "./task";
-import { todayHere } from "./today";
-import { LIST_NAMES, listedBy, listOf, nameOf, pathOf, type View, viewOf } from "./view";
+import { localToday } from "./today";
+import {
+  LIST_NAMES,
+  listContaining,
+  pathOf,
+  type View,
+  viewOf,
+  viewPredicate,
+  viewTitle,
+} from "./view";
 
 type Context = {
   store: TaskStore;
   state: State;
-  /** By the reader's clock, YYYY-MM-DD. */
+  /** The current day in the reader's time zone, YYYY-MM-DD. */
   today: string;
   view: View;
   /** The tasks of the view, in its order. */
   tasks: readonly Task[];
-  /** Every label that a task has, by name. */
+  /** All labels in use, by name. */
   labels: readonly string[];
-  /** Shows another view, or this one with something changed; `replace` leaves no step back. */
+  /** Changes the view. `replace` adds no entry to the browser's history. */
   show: (view: Partial<View>, replace?: boolean) => void;
-  /** Shows a list that a task is in. */
+  /** Shows a list that contains the task. */
   showTask: (task: Task) => void;
-  /** The task that was last shown so. It shall have the focus. */
-  found: Task | null;
-  /** Does something, says what, and offers to take it back. */
-  act: (edits: readonly Edit[], said: string, isQuiet?: boolean) => void;
+  /** The task that `showTask` showed last. It gets the focus. */
+  taskToFocus: Task | null;
+  /**
+   * Performs edits and shows a message with an Undo button. `isQuiet` shows it only if a task left
+   * the view.
+   */
+  act: (edits: readonly Edit[], message: string, isQuiet?: boolean) => void;
   undo: () => void;
   redo: () => void;
 };
@@ -52,18 +63,20 @@ export function useTasks(): Context {
   return context;
 }
 
-/** Only the latest step says that it can be undone. */
-const STEP = "step";
+/** The toast about the latest step replaces the one before. */
+const STEP_TOAST = "step";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Where tasks are that the view does not show, so many of `all` that something was done to. */
-function sayWhere(
+/** Return where tasks are that the view does not show, of all tasks that were edited. */
+function describeLocation(
   tasks: readonly (Task | null)[],
   all: number,
   { view, today }: { view: View; today: string },
 ): string {
-  const lists = tasks.flatMap((task) => (task ? [LIST_NAMES[listOf(task, view.list, today)]] : []));
+  const lists = tasks.flatMap((task) =>
+    task ? [LIST_NAMES[listContaining(task, view.list, today)]] : [],
+  );
   const names = [...new Set(lists)].join(" and ");
   if (all === 1) return `It is in ${names}.`;
   if (tasks.length === all) return `They are in ${names}.`;
@@ -71,7 +84,7 @@ function sayWhere(
 }
 
 type Props = {
-  /** What the server rendered; null when the API did not answer it. */
+  /** The tasks that the server rendered; null if the API did not answer. */
   seed: readonly Task[] | null;
   today: string;
   view: View;
@@ -86,9 +99,9 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const state = useSyncExternalStore(store.subscribe, store.state, store.state);
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
-  const [ticked, setTicked] = useState(NONE);
-  const [found, setFound] = useState<Task | null>(null);
-  // For what is called later, so that rows are not rendered again with each letter of a search.
+  const [recentlyCompleted, setRecentlyCompleted] = useState(NONE);
+  const [taskToFocus, setTaskToFocus] = useState<Task | null>(null);
+  // In a ref, so that typing in the search field does not render all rows again.
   const latest = useRef({ view, today });
   useEffect(() => {
     latest.current = { view, today };
@@ -105,9 +118,9 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   }, [store, owner, toast]);
 
   useEffect(() => {
-    const look = () => setToday(todayHere());
-    look();
-    const timer = setInterval(look, 60_000);
+    const updateToday = () => setToday(localToday());
+    updateToday();
+    const timer = setInterval(updateToday, 60_000);
     return () => clearInterval(timer);
   }, []);
 
@@ -118,78 +131,86 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   }, []);
 
   useEffect(() => {
-    document.title = `${nameOf(view)} · Bearer Tasks`;
+    document.title = `${viewTitle(view)} · Bearer Tasks`;
   }, [view]);
 
   const show = useCallback((next: Partial<View>, replace = false) => {
     const path = pathOf(next);
-    // The page has all tasks already: the address changes, and nothing is asked of the server.
+    // The page has all tasks: only the address changes, without a request.
     goTo(path, !replace);
-    if (!replace) setTicked(NONE);
+    if (!replace) setRecentlyCompleted(NONE);
     setView(viewOf(new URLSearchParams(path.split("?")[1])));
   }, []);
 
   const showTask = useCallback(
     (task: Task) => {
       const { view: here, today: now } = latest.current;
-      show({ list: listOf(task, here.list, now) });
-      setFound({ ...task });
+      show({ list: listContaining(task, here.list, now) });
+      setTaskToFocus({ ...task });
     },
     [show],
   );
 
   const undo = useCallback(() => {
-    const said = store.undo();
-    toast({ name: STEP, message: said === null ? "Nothing to undo" : `Undone: ${said}` });
+    const message = store.undo();
+    toast({
+      name: STEP_TOAST,
+      message: message === null ? "Nothing to undo" : `Undone: ${message}`,
+    });
   }, [store, toast]);
 
   const redo = useCallback(() => {
-    const said = store.redo();
-    toast({ name: STEP, message: said === null ? "Nothing to do again" : `Done again: ${said}` });
+    const message = store.redo();
+    toast({
+      name: STEP_TOAST,
+      message: message === null ? "Nothing to redo" : `Redone: ${message}`,
+    });
   }, [store, toast]);
 
   const act = useCallback(
-    (edits: readonly Edit[], said: string, isQuiet = false) => {
-      const isListed = listedBy(latest.current.view, latest.current.today);
-      const inSight = edits
-        .filter(({ kind }) => kind !== "trash" && kind !== "delete") // they say where it goes
+    (edits: readonly Edit[], message: string, isQuiet = false) => {
+      const isListed = viewPredicate(latest.current.view, latest.current.today);
+      const visibleIds = edits
+        .filter(({ kind }) => kind !== "trash" && kind !== "delete") // their messages say where the task is now
         .flatMap(idsOf)
         .filter((id) => {
           const task = store.get(id);
           return task === null || isListed(task);
         });
-      store.act(edits, said);
-      const done = edits.flatMap((edit) =>
+      store.act(edits, message);
+      const completedIds = edits.flatMap((edit) =>
         edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
       );
-      if (done.length > 0) setTicked((before) => new Set([...before, ...done]));
-      const left = inSight
-        .filter((id) => !done.includes(id))
+      if (completedIds.length > 0)
+        setRecentlyCompleted((before) => new Set([...before, ...completedIds]));
+      const hiddenTasks = visibleIds
+        .filter((id) => !completedIds.includes(id))
         .map((id) => store.get(id))
         .filter((task) => task !== null && !isListed(task));
-      const [first] = left;
+      const [first] = hiddenTasks;
       const action = { label: "Undo", run: undo };
       if (first) {
-        const message = `${said}. ${sayWhere(left, inSight.length, latest.current)}`;
-        toast({ name: STEP, message, action, show: () => showTask(first) });
-      } else if (!isQuiet) toast({ name: STEP, message: said, action });
+        const location = describeLocation(hiddenTasks, visibleIds.length, latest.current);
+        const text = `${message}. ${location}`;
+        toast({ name: STEP_TOAST, message: text, action, show: () => showTask(first) });
+      } else if (!isQuiet) toast({ name: STEP_TOAST, message, action });
     },
     [store, toast, undo, showTask],
   );
 
-  const shown = useDeferredValue(view);
+  const deferredView = useDeferredValue(view);
   const { revision } = state;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
   const tasks = useMemo(() => {
-    const isListed = listedBy(shown, today);
-    return store.ordered(shown.sort).filter((task) => {
-      // What was ticked off just now stays in sight until another view is shown.
-      const isOpen = shown.list !== "completed" && ticked.has(task.id);
+    const isListed = viewPredicate(deferredView, today);
+    return store.ordered(deferredView.sort).filter((task) => {
+      // A task that was just completed stays visible until another view is shown.
+      const isOpen = deferredView.list !== "completed" && recentlyCompleted.has(task.id);
       return isListed(isOpen ? { ...task, completed: false } : task);
     });
-  }, [store, shown, today, revision, ticked]);
-  // What a change does to the lists beside may show a frame after the change itself.
-  const later = useDeferredValue(revision);
+  }, [store, deferredView, today, revision, recentlyCompleted]);
+  // The navigation may render a frame later than the list.
+  const deferredRevision = useDeferredValue(revision);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same
   const labels = useMemo(() => {
     const names = new Map<string, string>();
@@ -198,11 +219,24 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       for (const label of task.labels) names.set(label.toLowerCase(), label);
     }
     return [...names.values()].sort((a, b) => a.localeCompare(b, "en"));
-  }, [store, later]);
+  }, [store, deferredRevision]);
 
   const context = useMemo(
-    () => ({ store, state, today, view, tasks, labels, show, showTask, found, act, undo, redo }),
-    [store, state, today, view, tasks, labels, show, showTask, found, act, undo, redo],
+    () => ({
+      store,
+      state,
+      today,
+      view,
+      tasks,
+      labels,
+      show,
+      showTask,
+      taskToFocus,
+      act,
+      undo,
+      redo,
+    }),
+    [store, state, today, view, tasks, labels, show, showTask, taskToFocus, act, undo, redo],
   );
   return <TasksContext value={context}>{children}</TasksContext>;
 }

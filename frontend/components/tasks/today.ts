@@ -1,9 +1,9 @@
-import { dayOf } from "./task";
+import { toIsoDay } from "./task";
 
-/** Tells the server which day it is where the reader is, so that "Today" is theirs from the start. */
+/** Tells the server the reader's time zone, so that it renders "Today" correctly. */
 export const TIME_ZONE_COOKIE = "time-zone";
 
-/** The day in a time zone; in UTC when it is none that is known. */
+/** Return the current day in a time zone, or in UTC if the time zone is unknown. */
 export function todayIn(timeZone: string | undefined): string {
   try {
     return new Intl.DateTimeFormat("en-CA", { timeZone: timeZone ?? "UTC" }).format(new Date());
@@ -12,10 +12,10 @@ export function todayIn(timeZone: string | undefined): string {
   }
 }
 
-/** The day here, and the cookie that lets the server know it next time. */
-export function todayHere(): string {
+/** Return the current day here, and set the cookie for the server. */
+export function localToday(): string {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is for https alone
   document.cookie = `${TIME_ZONE_COOKIE}=${timeZone}; path=/; max-age=31536000; samesite=lax`;
-  return dayOf(new Date());
+  return toIsoDay(new Date());
 }

@@ -3,11 +3,11 @@
 import { ListChecks, Search, X } from "lucide-react";
 import type { Ref } from "react";
 import type { Priority } from "@/gql/graphql";
-import { PRIORITIES, PRIORITY_NAMES } from "./task";
+import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
-import { nameOf, SORT_NAMES, SORTS, type Sort } from "./view";
+import { SORT_NAMES, SORTS, type Sort, viewTitle } from "./view";
 
-// Made once: the toolbar is drawn anew with each change of the tasks, and these are not.
+// Created once: the toolbar renders again with each change of the tasks.
 const ICONS = {
   search: (
     <Search
@@ -25,10 +25,12 @@ type Props = {
   onSelecting: () => void;
 };
 
-/** What is seen, searched and sorted. All of it stands in the address. */
+/**
+ * The title of the view, and the controls for search, filter and order. All of them are in the
+ * address.
+ */
 export function Toolbar({ search, isSelecting, onSelecting }: Props) {
   const { view, tasks, show, state } = useTasks();
-  const count = tasks.length === 1 ? "1 task" : `${tasks.length.toLocaleString("en")} tasks`;
   return (
     <div className="mb-4">
       <div className="flex items-baseline gap-3">
@@ -36,13 +38,13 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
           dir="auto"
           className="truncate text-[1.75rem] leading-tight font-semibold tracking-[-0.02em]"
         >
-          {nameOf(view)}
+          {viewTitle(view)}
         </h1>
         <p className="shrink-0 text-sm text-muted tabular-nums" role="status">
-          {state.isComplete || tasks.length < 50 ? count : ""}
+          {state.isComplete || tasks.length < 50 ? taskCount(tasks.length) : ""}
         </p>
       </div>
-      <div className="controls mt-3 flex flex-wrap items-center gap-2">
+      <div className="toolbar mt-3 flex flex-wrap items-center gap-2">
         <div className="relative min-w-44 flex-1 basis-full sm:basis-0">
           {ICONS.search}
           <input

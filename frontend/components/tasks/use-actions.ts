@@ -1,82 +1,88 @@
 import { useMemo } from "react";
 import type { Priority } from "@/gql/graphql";
+import { toBatches } from "./batches";
 import type { Edit, Text } from "./edit";
-import { keyAt } from "./order";
-import { MAX_AT_ONCE, PRIORITY_NAMES, sayDay, type Task } from "./task";
+import { positionAt } from "./order";
+import { formatDay, PRIORITY_NAMES, type Task, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
-import { isolated } from "./text";
+import { isolateText } from "./text";
 
-const quoted = (tasks: readonly Task[]) =>
-  tasks[0] && tasks.length === 1 ? `“${isolated(tasks[0].title)}”` : `${tasks.length} tasks`;
+const describeTasks = (tasks: readonly Task[]) =>
+  tasks[0] && tasks.length === 1 ? `“${isolateText(tasks[0].title)}”` : taskCount(tasks.length);
 
-const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id);
+/** Return one edit for each request that the tasks need. */
+const batched = (tasks: readonly Task[], edit: (ids: string[]) => Edit): Edit[] =>
+  toBatches(tasks.map(({ id }) => id)).map(edit);
 
-/** One edit for each hundred ids, which is what a request may carry. */
-function inHundreds(ids: string[], edit: (some: string[]) => Edit): Edit[] {
-  const edits: Edit[] = [];
-  for (let start = 0; start < ids.length; start += MAX_AT_ONCE) {
-    edits.push(edit(ids.slice(start, start + MAX_AT_ONCE)));
-  }
-  return edits;
-}
-
-/** What can be done to tasks, one or many, each with the words that say so. */
+/** The actions for one or more tasks, each with its message. */
 export function useActions() {
   const { store, act, today } = useTasks();
   return useMemo(() => {
     const now = () => new Date().toISOString();
-    function setMany(tasks: readonly Task[], patch: object, said: string, isQuiet?: boolean) {
+    function setMany(tasks: readonly Task[], patch: object, message: string, isQuiet?: boolean) {
       const at = now();
       const edit = (ids: string[]): Edit => ({ kind: "set-many", ids, patch, at });
-      act(inHundreds(idsOf(tasks), edit), said, isQuiet);
+      act(batched(tasks, edit), message, isQuiet);
     }
     return {
       complete(tasks: readonly Task[], completed: boolean) {
-        setMany(tasks, { completed }, `${completed ? "Completed" : "Reopened"} ${quoted(tasks)}`);
+        setMany(
+          tasks,
+          { completed },
+          `${completed ? "Completed" : "Reopened"} ${describeTasks(tasks)}`,
+        );
       },
       setDue(tasks: readonly Task[], dueOn: string | null) {
-        const said = dueOn === null ? "No due date for" : `Due ${sayDay(dueOn, today)}:`;
-        setMany(tasks, { dueOn }, `${said} ${quoted(tasks)}`, tasks.length === 1);
+        const message = dueOn === null ? "No due date for" : `Due ${formatDay(dueOn, today)}:`;
+        setMany(tasks, { dueOn }, `${message} ${describeTasks(tasks)}`, tasks.length === 1);
       },
       setPriority(tasks: readonly Task[], priority: Priority) {
-        const said = `Priority ${PRIORITY_NAMES[priority]}: ${quoted(tasks)}`;
-        setMany(tasks, { priority }, said, tasks.length === 1);
+        const message = `Priority ${PRIORITY_NAMES[priority]}: ${describeTasks(tasks)}`;
+        setMany(tasks, { priority }, message, tasks.length === 1);
       },
       addLabel(tasks: readonly Task[], label: string) {
-        const said = `Added #${isolated(label)} to ${quoted(tasks)}`;
-        setMany(tasks, { addLabels: [label] }, said, tasks.length === 1);
+        const message = `Added #${isolateText(label)} to ${describeTasks(tasks)}`;
+        setMany(tasks, { addLabels: [label] }, message, tasks.length === 1);
       },
       removeLabel(tasks: readonly Task[], label: string) {
-        const said = `Took #${isolated(label)} from ${quoted(tasks)}`;
-        setMany(tasks, { removeLabels: [label] }, said, tasks.length === 1);
+        const message = `Removed #${isolateText(label)} from ${describeTasks(tasks)}`;
+        setMany(tasks, { removeLabels: [label] }, message, tasks.length === 1);
       },
       trash(tasks: readonly Task[]) {
         const at = now();
         const edit = (ids: string[]): Edit => ({ kind: "trash", ids, at });
-        act(inHundreds(idsOf(tasks), edit), `Moved ${quoted(tasks)} to the trash`);
+        act(batched(tasks, edit), `Moved ${describeTasks(tasks)} to the trash`);
       },
       restore(tasks: readonly Task[]) {
         const edit = (ids: string[]): Edit => ({ kind: "restore", ids });
-        act(inHundreds(idsOf(tasks), edit), `Restored ${quoted(tasks)}`);
+        act(batched(tasks, edit), `Restored ${describeTasks(tasks)}`);
       },
-      /** Cannot be undone: ask first. */
+      /** Cannot be undone: ask for confirmation first. */
       deleteForGood(tasks: readonly Task[]) {
         store.act(
-          inHundreds(idsOf(tasks), (ids) => ({ kind: "delete", ids })),
-          `Deleted ${quoted(tasks)} for good`,
+          batched(tasks, (ids) => ({ kind: "delete", ids })),
+          `Permanently deleted ${describeTasks(tasks)}`,
         );
       },
-      /** `over` is the text that the person saw; `goesOn` joins it to the step before, for undo. */
-      write(task: Task, text: Text, over: Text, goesOn = false) {
-        const edit: Edit = { kind: "write", id: task.id, text, over };
-        store.act([edit], `Changed ${quoted([task])}`, goesOn);
+      /**
+       * @param baseText the text that was edited.
+       * @param coalesce whether this is undone together with the text edit before, which it
+       * continues.
+       */
+      write(task: Task, text: Text, baseText: Text, coalesce = false) {
+        const edit: Edit = { kind: "write", id: task.id, text, baseText };
+        store.act([edit], `Changed ${describeTasks([task])}`, coalesce);
       },
-      /** Puts a task beside another, in the person's own order. */
+      /** Move a task next to another one in the manual order. */
       move(task: Task, place: "before" | "after", other: Task) {
         const others = store.ordered("manual").filter(({ id }) => id !== task.id);
         const index = others.findIndex(({ id }) => id === other.id) + Number(place === "after");
-        const position = keyAt(others, index);
-        act([{ kind: "set", id: task.id, patch: { position } }], `Moved ${quoted([task])}`, true);
+        const position = positionAt(others, index);
+        act(
+          [{ kind: "set", id: task.id, patch: { position } }],
+          `Moved ${describeTasks([task])}`,
+          true,
+        );
       },
     };
   }, [store, act, today]);

@@ -2,25 +2,25 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import type { Task } from "./task";
 
 /**
- * The task that keys are about. When it leaves the list the one that takes its place is next, so that
- * the focus is never lost.
+ * Track the task that shortcuts act on. When it leaves the list, the task that takes its place is
+ * next, so that the focus is never lost.
  */
-export function useCursor(tasks: readonly Task[], isEditing: boolean) {
+export function useCursor(tasks: readonly Task[], isRenaming: boolean) {
   const [current, setCurrent] = useState<string | null>(null);
   const [hasFocus, setFocus] = useState(false);
-  const place = useRef(0);
-  const listed = useRef<string | null>(null);
+  const lastIndex = useRef(0);
+  const lastListedId = useRef<string | null>(null);
   const index = tasks.findIndex(({ id }) => id === current);
 
   useEffect(() => {
     if (index >= 0) {
-      place.current = index;
-      listed.current = current;
-    } else if (current !== null && current === listed.current && !isEditing) {
-      // A task that is not listed yet is waited for.
-      setCurrent(tasks[Math.min(place.current, tasks.length - 1)]?.id ?? null);
+      lastIndex.current = index;
+      lastListedId.current = current;
+    } else if (current !== null && current === lastListedId.current && !isRenaming) {
+      // A new task may not be in the list yet.
+      setCurrent(tasks[Math.min(lastIndex.current, tasks.length - 1)]?.id ?? null);
     }
-  }, [index, current, tasks, isEditing]);
+  }, [index, current, tasks, isRenaming]);
 
   const focus = useCallback((id?: string) => {
     if (id !== undefined) setCurrent(id);
@@ -28,7 +28,7 @@ export function useCursor(tasks: readonly Task[], isEditing: boolean) {
   }, []);
 
   useEffect(() => {
-    // Not by the row's blur: one that was taken away never had it, and what is typed since is not ours.
+    // Not in the row's blur event: a row that is removed while it has the focus sends none.
     const onFocus = ({ target }: FocusEvent) => {
       if (target instanceof Element && !target.closest("[data-id]")) setFocus(false);
     };
@@ -36,20 +36,27 @@ export function useCursor(tasks: readonly Task[], isEditing: boolean) {
     return () => document.removeEventListener("focusin", onFocus);
   }, []);
 
-  /** The task so many places on, or the last one that way. */
+  /** Return the task at this distance in the list, or the last one in that direction. */
   function neighbour(by: number): Task | undefined {
     if (index < 0) return tasks[0];
     return tasks[Math.min(Math.max(index + by, 0), tasks.length - 1)];
   }
 
   /**
-   * The task whose row has the focus: the one that the person sees marked. What a key does to a task
-   * it does to this one, never to one that was used before the focus went elsewhere.
+   * Return the task whose row has the focus. Keys act only on this one, never on a task that had
+   * the focus before.
    */
-  function focused(): Task | undefined {
+  function focusedTask(): Task | undefined {
     const row = document.activeElement?.closest<HTMLElement>("[data-id]");
     return tasks.find(({ id }) => id === row?.dataset.id);
   }
 
-  return { current: index < 0 ? null : current, hasFocus, focus, focused, setCurrent, neighbour };
+  return {
+    current: index < 0 ? null : current,
+    hasFocus,
+    focus,
+    focused: focusedTask,
+    setCurrent,
+    neighbour,
+  };
 }

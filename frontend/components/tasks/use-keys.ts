@@ -1,29 +1,31 @@
 import { useEffect, useEffectEvent } from "react";
-import { keyName } from "@/components/keyboard/key-name";
+import { shortcutOf } from "@/components/keyboard/key-name";
 
-/** What a key asks for, by its name in `shortcuts`. */
-export type Keys = Partial<Record<string, (event: KeyboardEvent) => void>>;
+/** Handlers by the name of their shortcut, as `shortcutOf` returns it. */
+export type Shortcuts = Partial<Record<string, (event: KeyboardEvent) => void>>;
 
-/** What has keys of its own: fields, and for Enter and Space whatever they press. */
-function isTaken(target: Element, name: string): boolean {
+/**
+ * Whether the element handles the key itself: fields handle all keys, and buttons Enter and Space.
+ */
+function hasOwnKeys(target: Element, name: string): boolean {
   if (target.closest(TYPED_INTO) || document.querySelector("dialog:modal")) return true;
-  return ["Enter", " "].includes(name) && target.closest(PRESSED) !== null;
+  return ["Enter", " "].includes(name) && target.closest(PRESSABLE) !== null;
 }
 
 const TYPED_INTO = "input:not([type=checkbox]), textarea, select, [contenteditable]";
-const PRESSED = "button, a, input, dialog";
+const PRESSABLE = "button, a, input, dialog";
 
 /**
- * Runs what keys ask for anywhere on the page: but for ⌘K, never while something is typed into or a
- * modal dialog is open, nor Enter and Space on what they press.
+ * Run shortcuts anywhere on the page. Except ⌘K, they do not work while a field has the focus or a
+ * modal dialog is open.
  */
-export function useKeys(keys: Keys): void {
+export function useKeys(keys: Shortcuts): void {
   const onKeyDown = useEffectEvent((event: KeyboardEvent) => {
     if (event.defaultPrevented) return;
-    const name = keyName(event);
+    const name = shortcutOf(event);
     const run = keys[name];
     if (!(run && event.target instanceof Element)) return;
-    if (name !== "Mod+k" && isTaken(event.target, name)) return;
+    if (name !== "Mod+k" && hasOwnKeys(event.target, name)) return;
     event.preventDefault();
     run(event);
   });

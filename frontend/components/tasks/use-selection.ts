@@ -3,11 +3,14 @@ import type { Task } from "./task";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Which tasks of a list are selected. */
+/** Track which tasks of a list are selected. */
 export function useSelection(tasks: readonly Task[]) {
   const [selected, setSelected] = useState(NONE);
-  const [isChoosing, setChoosing] = useState(false);
-  const chosen = useMemo(() => tasks.filter(({ id }) => selected.has(id)), [tasks, selected]);
+  const [hasStarted, setStarted] = useState(false);
+  const selectedTasks = useMemo(
+    () => tasks.filter(({ id }) => selected.has(id)),
+    [tasks, selected],
+  );
 
   const toggle = useCallback((id: string) => {
     setSelected((before) => {
@@ -17,7 +20,7 @@ export function useSelection(tasks: readonly Task[]) {
     });
   }, []);
 
-  /** All from one task to another. When one of them is not listed, the other alone. */
+  /** Select all tasks between two. If one of them is not listed, select only the other. */
   const addRange = useCallback(
     (from: string, to: string) => {
       const ends = [from, to]
@@ -31,15 +34,15 @@ export function useSelection(tasks: readonly Task[]) {
 
   const clear = useCallback(() => {
     setSelected(NONE);
-    setChoosing(false);
+    setStarted(false);
   }, []);
 
   return {
     selected,
-    chosen,
-    /** Whether rows show a box to select them with. */
-    isSelecting: isChoosing || chosen.length > 0,
-    choose: () => setChoosing(true),
+    chosen: selectedTasks,
+    /** Whether rows show a checkbox to select them. */
+    isSelecting: hasStarted || selectedTasks.length > 0,
+    startSelecting: () => setStarted(true),
     toggle,
     addRange,
     addAll: () => setSelected(new Set(tasks.map(({ id }) => id))),

@@ -1,99 +1,99 @@
 import { useEffect, useEffectEvent, useState } from "react";
 import { useSession } from "@/components/graphql/graphql";
 import { usePageLeave } from "@/components/keyboard/use-page-leave";
-import { type Edit, settleEdit, writeEdit } from "./draft";
+import { clearUnsavedText, saveUnsavedText, type UnsavedText } from "./draft";
 import type { Text } from "./edit";
 import type { Task } from "./task";
-import { oneLine, paragraphs, tooLong } from "./text";
+import { cleanDescription, lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
 
-/** Milliseconds after the last key until what was typed is saved. */
-const PAUSE_MS = 1_000;
+/** The debounce delay: milliseconds from the last key to the save. */
+const DEBOUNCE_MS = 1_000;
 
 const NAMES = ["title", "description"] as const;
 
-const CLEANED = { title: oneLine, description: paragraphs } as const;
+const CLEAN = { title: oneLine, description: cleanDescription } as const;
 
-/** Why each text cannot be saved. */
+/** Return why each text cannot be saved. */
 function problemsOf(typed: Text): Text {
   const problems: Text = {};
   for (const name of NAMES) {
-    const problem = tooLong(name, CLEANED[name](typed[name] ?? ""));
+    const problem = lengthProblem(name, CLEAN[name](typed[name] ?? ""));
     if (problem) problems[name] = problem;
   }
   return problems;
 }
 
-/** The texts that can be saved and are not: an empty title is none. */
-function unsavedOf(typed: Text, over: Text): Text {
+/** Return the changed texts that can be saved. An empty title cannot. */
+function unsavedOf(typed: Text, baseText: Text): Text {
   const problems = problemsOf(typed);
   const unsaved: Text = {};
   for (const name of NAMES) {
     if (typed[name] === undefined || problems[name]) continue;
-    const text = CLEANED[name](typed[name]);
-    if (text !== over[name] && (text || name !== "title")) unsaved[name] = text;
+    const text = CLEAN[name](typed[name]);
+    if (text !== baseText[name] && (text || name !== "title")) unsaved[name] = text;
   }
   return unsaved;
 }
 
 /**
- * The title and description of a task while they are typed into. They are saved after a pause, when
- * the field is left, and when the page is left or hidden, over the text that the person saw when the
- * typing began. What cannot be saved, since it is too long, stays in its field, and for this tab.
+ * Edit the title and description of a task. They are saved after a pause (debounce), when the field
+ * is left, and when the page is left or hidden. A text that is too long is not saved: it stays in
+ * its field and in this tab's storage.
  *
- * @param left what was typed here before a sign-in or a reload came between.
+ * @param restored text that was typed before a reload or a sign-in.
  */
-export function useTextEdit(task: Task, left: Edit | null, write: Actions["write"]) {
+export function useTextEdit(task: Task, restored: UnsavedText | null, write: Actions["write"]) {
   const { owner } = useSession();
-  const [typed, setTyped] = useState<Text>(left?.typed ?? {});
-  const [over, setOver] = useState<Text>(left?.over ?? {});
+  const [typed, setTyped] = useState<Text>(restored?.typed ?? {});
+  const [baseText, setBaseText] = useState<Text>(restored?.baseText ?? {});
   const [isComposing, setComposing] = useState(false);
   const [hasSaved, setSaved] = useState(false);
-  const unsaved = unsavedOf(typed, over);
+  const unsaved = unsavedOf(typed, baseText);
   const problems = problemsOf(typed);
-  const isTyped = Object.keys(typed).length > 0;
+  const hasTyped = Object.keys(typed).length > 0;
 
   useEffect(() => {
-    if (isTyped) writeEdit(owner, { id: task.id, typed, over });
-    else settleEdit(owner);
-  }, [owner, task.id, isTyped, typed, over]);
+    if (hasTyped) saveUnsavedText(owner, { id: task.id, typed, baseText });
+    else clearUnsavedText(owner);
+  }, [owner, task.id, hasTyped, typed, baseText]);
 
-  function type(name: keyof Text, text: string) {
-    if (typed[name] === undefined) setOver({ ...over, [name]: task[name] });
+  function change(name: keyof Text, text: string) {
+    if (typed[name] === undefined) setBaseText({ ...baseText, [name]: task[name] });
     setTyped({ ...typed, [name]: text });
   }
 
-  /** Saves what can be, and goes on. */
+  /** Save what can be saved, and continue. */
   function save() {
     const names = NAMES.filter((name) => unsaved[name] !== undefined);
     if (names.length === 0) return;
     const before: Text = {};
-    for (const name of names) before[name] = over[name] ?? "";
-    // One undo takes back all that was typed in one go.
+    for (const name of names) before[name] = baseText[name] ?? "";
+    // One undo reverts all texts that were typed in one go.
     write(task, unsaved, before, hasSaved);
-    setOver({ ...over, ...unsaved });
+    setBaseText({ ...baseText, ...unsaved });
     setSaved(true);
   }
 
-  /** Saves what can be, and shows the task's own text again. */
-  function leave() {
+  /** Save what can be saved, and show the task's stored text again. */
+  function saveAndReset() {
     save();
-    const kept: Text = {};
-    for (const name of NAMES) if (problems[name] && typed[name]) kept[name] = typed[name];
-    setTyped(kept);
+    const unsaveable: Text = {};
+    for (const name of NAMES) if (problems[name] && typed[name]) unsaveable[name] = typed[name];
+    setTyped(unsaveable);
     setSaved(false);
-    // At once: the panel may be gone before an effect could do it.
-    if (Object.keys(kept).length === 0) settleEdit(owner);
+    // At once: the panel may be unmounted before an effect runs.
+    if (Object.keys(unsaveable).length === 0) clearUnsavedText(owner);
   }
 
   usePageLeave(save);
   const onPause = useEffectEvent(save);
-  const onGone = useEffectEvent(save);
-  useEffect(() => () => onGone(), []);
+  const onUnmount = useEffectEvent(save);
+  useEffect(() => () => onUnmount(), []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: each change of the text starts the pause anew
   useEffect(() => {
     if (isComposing) return;
-    const timer = setTimeout(onPause, PAUSE_MS);
+    const timer = setTimeout(onPause, DEBOUNCE_MS);
     return () => clearTimeout(timer);
   }, [typed, isComposing]);
 
@@ -101,9 +101,9 @@ export function useTextEdit(task: Task, left: Edit | null, write: Actions["write
     typed,
     problems,
     isSaved: Object.keys(unsaved).length === 0,
-    type,
-    leave,
-    /** For the element around the fields. */
+    type: change,
+    leave: saveAndReset,
+    /** Handlers for the element around the fields. */
     composition: {
       onCompositionStart: () => setComposing(true),
       onCompositionEnd: () => setComposing(false),

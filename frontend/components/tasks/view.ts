@@ -23,7 +23,7 @@ export const SORT_NAMES: Readonly<Record<Sort, string>> = {
   title: "Title",
 };
 
-/** What the address says is to be seen. */
+/** What the page shows, as the address says. */
 export type View = {
   list: ListName;
   label: string | null;
@@ -42,7 +42,7 @@ const SORT_OF_LIST: Readonly<Record<ListName, Sort>> = {
 
 type Query = { get: (name: string) => string | null };
 
-/** Never throws: what an address says wrong is as if it were not said. */
+/** Parse the query of an address. Invalid values are ignored. */
 export function viewOf(query: Query): View {
   const list = LISTS.find((one) => one === query.get("view")) ?? "all";
   return {
@@ -65,21 +65,24 @@ export function pathOf(view: Partial<View>): string {
   return query.size > 0 ? `/tasks?${query}` : "/tasks";
 }
 
-/** Whether a view is a list that the page leads to, as it is or filtered, and not one label's tasks. */
-export const isOfList = ({ list, label }: View): boolean => label === null || list !== "all";
+/** Whether a view is one of the lists, filtered or not, rather than all tasks of a label. */
+export const isListView = ({ list, label }: View): boolean => label === null || list !== "all";
 
-/** A view in words, for its heading and the page's title. A filter by priority stands beside it. */
-export function nameOf(view: View): string {
+/** Return the title of a view. A priority filter is not part of it. */
+export function viewTitle(view: View): string {
   if (view.label === null) return LIST_NAMES[view.list];
-  return isOfList(view) ? `${LIST_NAMES[view.list]} · ${view.label}` : view.label;
+  return isListView(view) ? `${LIST_NAMES[view.list]} · ${view.label}` : view.label;
 }
 
-// What the API takes of a search. The browser has all tasks soon, and looks for every word.
-const MOST_WORDS = 10;
-const MOST_CHARACTERS = 200;
+// The API's limits for a search. The browser, which soon has all tasks, has no limits.
+const MAX_WORDS = 10;
+const MAX_CHARACTERS = 200;
 
-/** The same question as the API answers it, for the page that the server renders. */
-export function questionOf(view: View, today: string): { filter: TaskFilter; orderBy: TaskOrder } {
+/** Return the variables of the query with which the server renders the view's first page. */
+export function toQueryVariables(
+  view: View,
+  today: string,
+): { filter: TaskFilter; orderBy: TaskOrder } {
   const filter: TaskFilter = { status: ["OPEN"] };
   if (view.list === "today") filter.dueTo = today;
   if (view.list === "upcoming") filter.dueFrom = addDays(today, 1);
@@ -87,8 +90,8 @@ export function questionOf(view: View, today: string): { filter: TaskFilter; ord
   if (view.list === "trash") filter.status = ["TRASHED"];
   if (view.label) filter.labels = [view.label];
   if (view.priority) filter.priority = [view.priority];
-  const words = view.search.split(/\s+/).filter(Boolean).slice(0, MOST_WORDS);
-  if (words.length) filter.search = Array.from(words.join(" ")).slice(0, MOST_CHARACTERS).join("");
+  const words = view.search.split(/\s+/).filter(Boolean).slice(0, MAX_WORDS);
+  if (words.length) filter.search = Array.from(words.join(" ")).slice(0, MAX_CHARACTERS).join("");
   const orders: Record<Sort, TaskOrder> = {
     manual: { field: "POSITION", direction: "ASC" },
     due: { field: "DUE_ON", direction: "ASC" },
@@ -109,52 +112,56 @@ function isInList(task: Task, list: ListName, today: string): boolean {
   return list === "today" ? task.dueOn <= today : task.dueOn > today;
 }
 
-const haystacks = new WeakMap<Task, string>();
+const searchTexts = new WeakMap<Task, string>();
 
-function haystackOf(task: Task): string {
-  let text = haystacks.get(task);
+function searchTextOf(task: Task): string {
+  let text = searchTexts.get(task);
   if (text === undefined) {
     text = [task.title, task.description, ...task.labels].join("\n").toLowerCase();
-    haystacks.set(task, text);
+    searchTexts.set(task, text);
   }
   return text;
 }
 
-const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+const equalsIgnoreCase = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
-/** Tells of tasks whether a view lists them. Made once for many: it is asked of all with each change. */
-export function listedBy(view: View, today: string): (task: Task) => boolean {
+/**
+ * Return a function that tells whether a view contains a task. Creating it once is faster for many
+ * tasks.
+ */
+export function viewPredicate(view: View, today: string): (task: Task) => boolean {
   const { list, priority, label } = view;
   const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
   return (task) =>
     isInList(task, list, today) &&
     (!priority || task.priority === priority) &&
-    (!label || task.labels.some((one) => same(one, label))) &&
-    words.every((word) => haystackOf(task).includes(word));
+    (!label || task.labels.some((one) => equalsIgnoreCase(one, label))) &&
+    words.every((word) => searchTextOf(task).includes(word));
 }
 
-/** The list in which a task is found: this one when it lists the task, or else the closest to it. */
-export function listOf(task: Task, list: ListName, today: string): ListName {
+/** Return a list that contains the task: the current one if possible, else the most specific. */
+export function listContaining(task: Task, list: ListName, today: string): ListName {
   const places = [list, "today", "upcoming", "all", "completed", "trash"] as const;
   return places.find((one) => isInList(task, one, today)) ?? "all";
 }
 
 const collator = new Intl.Collator("en", { numeric: true });
 
-const text = (a: string, b: string) => (a < b ? -1 : Number(a > b));
-const byPosition = (a: Task, b: Task) => text(a.position, b.position) || text(a.id, b.id);
+const compareText = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+const byPosition = (a: Task, b: Task) =>
+  compareText(a.position, b.position) || compareText(a.id, b.id);
 
 const COMPARE: Readonly<Record<Sort, (a: Task, b: Task) => number>> = {
   manual: byPosition,
-  due: (a, b) => text(a.dueOn ?? "~", b.dueOn ?? "~") || byPosition(a, b),
+  due: (a, b) => compareText(a.dueOn ?? "~", b.dueOn ?? "~") || byPosition(a, b),
   priority: (a, b) => rankOf(a.priority) - rankOf(b.priority) || byPosition(a, b),
-  newest: (a, b) => text(b.createdAt, a.createdAt) || text(b.id, a.id),
-  title: (a, b) => collator.compare(a.title, b.title) || text(a.id, b.id),
+  newest: (a, b) => compareText(b.createdAt, a.createdAt) || compareText(b.id, a.id),
+  title: (a, b) => collator.compare(a.title, b.title) || compareText(a.id, b.id),
 };
 
 /**
- * Puts tasks into an order. Given what an earlier call returned, with some tasks replaced, it is done
- * in one pass over them: engines sort runs that are in order already by looking at them once.
+ * Sort tasks in place. If most of them are already in order, this takes one pass: engines detect
+ * sorted runs.
  */
 export function sorted(tasks: Task[], sort: Sort): Task[] {
   return tasks.sort(COMPARE[sort]);

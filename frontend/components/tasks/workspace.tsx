@@ -13,17 +13,17 @@ import { AddTask } from "./add-task";
 import { BulkBar } from "./bulk-bar";
 import { ConfirmDelete } from "./confirm-delete";
 import { Conflicts } from "./conflict-dialog";
-import { type Edit as LeftEdit, readEdit } from "./draft";
-import { Empty } from "./empty";
+import { readUnsavedText, type UnsavedText } from "./draft";
+import { EmptyOrLoading } from "./empty";
 import { Lists } from "./lists";
 import type { PaletteCommand } from "./palette";
 import { Shortcuts } from "./shortcuts";
+import { SyncStatus } from "./sync-status";
 import type { Task } from "./task";
 import { TaskList } from "./task-list";
 import { TaskPanel } from "./task-panel";
 import { useTasks } from "./tasks-context";
 import { Toolbar } from "./toolbar";
-import { Trouble } from "./trouble";
 import { useActions } from "./use-actions";
 import { useCursor } from "./use-cursor";
 import { useKeys } from "./use-keys";
@@ -31,8 +31,8 @@ import { useSelection } from "./use-selection";
 
 const loadPalette = () => import("./palette");
 const Palette = dynamic(loadPalette);
-/** The page is done with what matters more by then. */
-const PALETTE_AFTER_MS = 2_000;
+/** Later than what the page needs at once. */
+const PRELOAD_PALETTE_AFTER_MS = 2_000;
 
 type Props = {
   email: string;
@@ -40,44 +40,44 @@ type Props = {
   isSeeded: boolean;
 };
 
-/** The tasks page: lists beside, the tasks, and the details of one. */
+/** The tasks page: the navigation, the list, and the details of one task. */
 export function Workspace({ email, isSeeded }: Props) {
   const { owner } = useSession();
-  const { store, state, tasks, view, show, showTask, found, undo, redo } = useTasks();
+  const { store, state, tasks, view, show, showTask, taskToFocus, undo, redo } = useTasks();
   const actions = useActions();
   const isHydrated = useHydrated();
   const modifier = useModifier();
   const { theme, choose } = useTheme();
-  const [editing, setEditing] = useState<string | null>(null);
-  const [open, setOpen] = useState<string | null>(null);
-  const [left, setLeft] = useState<LeftEdit | null>(null);
-  const [doomed, setDoomed] = useState<readonly Task[]>([]);
-  const [sheet, setSheet] = useState<"palette" | "shortcuts" | null>(null);
-  const [firstView] = useState(view);
+  const [renamingId, setRenamingId] = useState<string | null>(null);
+  const [openId, setOpenId] = useState<string | null>(null);
+  const [unsavedText, setUnsavedText] = useState<UnsavedText | null>(null);
+  const [tasksToDelete, setTasksToDelete] = useState<readonly Task[]>([]);
+  const [openDialog, setOpenDialog] = useState<"palette" | "shortcuts" | null>(null);
+  const [serverView] = useState(view);
   const selection = useSelection(tasks);
-  const cursor = useCursor(tasks, editing !== null);
+  const cursor = useCursor(tasks, renamingId !== null);
   const search = useRef<HTMLInputElement>(null);
   const main = useRef<HTMLElement>(null);
-  const opened = open === null ? null : store.get(open);
+  const openTask = openId === null ? null : store.get(openId);
   const { current, focus, setCurrent } = cursor;
   const { toggle, addRange, chosen } = selection;
 
   useEffect(() => {
-    const edit = readEdit(owner);
-    if (!edit) return;
-    setLeft(edit);
-    setOpen(edit.id);
+    const unsaved = readUnsavedText(owner);
+    if (!unsaved) return;
+    setUnsavedText(unsaved);
+    setOpenId(unsaved.id);
   }, [owner]);
 
   useEffect(() => {
-    // So that what is typed right behind ⌘K is not lost.
-    const timer = setTimeout(() => void loadPalette().catch(() => null), PALETTE_AFTER_MS);
+    // Preload the palette, so that keys typed right after ⌘K are not lost.
+    const timer = setTimeout(() => void loadPalette().catch(() => null), PRELOAD_PALETTE_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
 
   useEffect(() => {
-    if (found) focus(found.id);
-  }, [found, focus]);
+    if (taskToFocus) focus(taskToFocus.id);
+  }, [taskToFocus, focus]);
 
   const onSelect = useCallback(
     ({ id }: Task, isRange: boolean) => {
@@ -88,9 +88,9 @@ export function Workspace({ email, isSeeded }: Props) {
     [current, addRange, toggle, setCurrent],
   );
 
-  const onEdit = useCallback(
+  const onRename = useCallback(
     (edited: Task | null) => {
-      setEditing(edited?.id ?? null);
+      setRenamingId(edited?.id ?? null);
       focus();
     },
     [focus],
@@ -98,30 +98,30 @@ export function Workspace({ email, isSeeded }: Props) {
 
   const onOpen = useCallback(
     ({ id }: Task) => {
-      setLeft(null);
-      setOpen(id);
+      setUnsavedText(null);
+      setOpenId(id);
       setCurrent(id);
     },
     [setCurrent],
   );
 
-  const onDelete = useCallback((one: Task) => setDoomed([one]), []);
+  const onDelete = useCallback((one: Task) => setTasksToDelete([one]), []);
 
   function close() {
-    setOpen(null);
-    setLeft(null);
+    setOpenId(null);
+    setUnsavedText(null);
     focus();
   }
 
-  function step(by: number) {
+  function moveFocus(by: number) {
     const next = cursor.neighbour(by);
     if (!next) return;
     focus(next.id);
-    if (open !== null) onOpen(next);
+    if (openId !== null) onOpen(next);
   }
 
-  /** Takes the selection one row further, or one row back. */
-  function stretch(by: number) {
+  /** Extend the selection to the next row, or shrink it. */
+  function extendSelection(by: number) {
     const from = cursor.focused();
     const next = cursor.neighbour(by);
     if (!(from && next)) return;
@@ -138,28 +138,28 @@ export function Workspace({ email, isSeeded }: Props) {
     actions.move(task, by < 0 ? "before" : "after", other);
   }
 
-  /** Makes a key act on the task whose row has the focus. */
+  /** Return a shortcut handler that acts on the task whose row has the focus. */
   const onRow = (run: (task: Task) => void) => () => {
     const task = cursor.focused();
     if (task) run(task);
   };
 
-  /** What is selected, or else the task whose row has the focus. */
-  function subject(): readonly Task[] {
+  /** Return the selected tasks, or else the task whose row has the focus. */
+  function targetTasks(): readonly Task[] {
     const task = cursor.focused();
     if (chosen.length > 0) return chosen;
     return task ? [task] : [];
   }
 
   function complete() {
-    const some = subject();
+    const some = targetTasks();
     if (some.length > 0) actions.complete(some, !some.every(({ completed }) => completed));
   }
 
   function trash() {
-    const some = subject();
+    const some = targetTasks();
     if (some.length === 0) return;
-    if (view.list === "trash") setDoomed(some);
+    if (view.list === "trash") setTasksToDelete(some);
     else actions.trash(some);
     selection.clear();
   }
@@ -167,130 +167,130 @@ export function Workspace({ email, isSeeded }: Props) {
   const canMove = view.sort === "manual" && !view.search && view.list !== "trash";
   const canAdd = view.list !== "trash" && view.list !== "completed";
 
-  function writeNew() {
-    // There before the next key is.
+  function focusNewTask() {
+    // Rendered before the next key press.
     if (!canAdd) flushSync(() => show({ list: "all" }));
     main.current?.querySelector<HTMLInputElement>("[name=title]")?.focus();
   }
 
   useKeys({
-    j: () => step(1),
-    k: () => step(-1),
-    ArrowDown: () => step(1),
-    ArrowUp: () => step(-1),
-    "Shift+ArrowDown": () => stretch(1),
-    "Shift+ArrowUp": () => stretch(-1),
+    j: () => moveFocus(1),
+    k: () => moveFocus(-1),
+    ArrowDown: () => moveFocus(1),
+    ArrowUp: () => moveFocus(-1),
+    "Shift+ArrowDown": () => extendSelection(1),
+    "Shift+ArrowUp": () => extendSelection(-1),
     "Alt+ArrowDown": () => move(1),
     "Alt+ArrowUp": () => move(-1),
     Enter: onRow(onOpen),
     " ": complete,
     x: onRow((task) => onSelect(task, false)),
-    e: onRow(onEdit),
-    c: writeNew,
+    e: onRow(onRename),
+    c: focusNewTask,
     "/": () => search.current?.focus(),
-    "?": () => setSheet("shortcuts"),
+    "?": () => setOpenDialog("shortcuts"),
     Delete: trash,
     Backspace: trash,
     "#": trash,
-    Escape: () => (opened ? close() : selection.clear()),
+    Escape: () => (openTask ? close() : selection.clear()),
     "Mod+a": selection.addAll,
-    "Mod+k": () => setSheet("palette"),
+    "Mod+k": () => setOpenDialog("palette"),
     "Mod+z": undo,
     "Mod+Shift+z": redo,
     "Mod+y": redo,
   });
 
   const commands: PaletteCommand[] = [
-    { name: "Write a new task", keys: "c", run: writeNew },
+    { name: "Add a task", keys: "c", run: focusNewTask },
     { name: "Search this view", keys: "/", run: () => search.current?.focus() },
     { name: "Undo", keys: `${modifier}Z`, run: undo },
-    { name: "Do again", keys: `${modifier}Y`, run: redo },
-    { name: "Select several", keys: "x", run: selection.choose },
-    { name: "Keyboard shortcuts", keys: "?", run: () => setSheet("shortcuts") },
+    { name: "Redo", keys: `${modifier}Y`, run: redo },
+    { name: "Select several", keys: "x", run: selection.startSelecting },
+    { name: "Keyboard shortcuts", keys: "?", run: () => setOpenDialog("shortcuts") },
     { name: `Appearance: ${nextTheme(theme)}`, run: () => choose(nextTheme(theme)) },
     { name: "Account", run: () => window.location.assign("/account") },
   ];
 
   return (
     <>
-      <Header email={email} onSearch={() => setSheet("palette")} />
-      <div className={`workspace ${opened ? "workspace-open" : ""}`}>
+      <Header email={email} onSearch={() => setOpenDialog("palette")} />
+      <div className={`workspace ${openTask ? "workspace-open" : ""}`}>
         <Lists />
         <main
           className="min-w-0 pb-32"
           data-complete={state.isComplete}
           id="content"
-          // What is done before this page listens would be lost.
+          // Clicks before the page handles events would be lost.
           inert={!isHydrated}
           ref={main}
           tabIndex={-1}
         >
           <Toolbar
             isSelecting={selection.isSelecting}
-            onSelecting={selection.isSelecting ? selection.clear : selection.choose}
+            onSelecting={selection.isSelecting ? selection.clear : selection.startSelecting}
             search={search}
           />
           {canAdd && <AddTask />}
-          <Trouble />
+          <SyncStatus />
           <Conflicts />
           {tasks.length > 0 ? (
             <TaskList
               actions={actions}
               canMove={canMove}
               current={current}
-              editing={editing}
+              renamingId={renamingId}
               hasFocus={cursor.hasFocus}
               isSelecting={selection.isSelecting}
               onDelete={onDelete}
-              onEdit={onEdit}
+              onRename={onRename}
               onFocusRow={focus}
               onOpen={onOpen}
               onSelect={onSelect}
               selected={selection.selected}
             />
           ) : (
-            <Nothing isKnown={state.isComplete || (isSeeded && view === firstView)} />
+            <EmptyOrLoading isKnown={state.isComplete || (isSeeded && view === serverView)} />
           )}
-          <div className="foot">
+          <div className="page-foot">
             <ToastOutlet />
             {chosen.length > 0 && (
               <BulkBar
                 actions={actions}
                 onAll={selection.addAll}
                 onClear={selection.clear}
-                onDelete={() => setDoomed(chosen)}
+                onDelete={() => setTasksToDelete(chosen)}
                 tasks={chosen}
               />
             )}
           </div>
         </main>
-        {opened && (
+        {openTask && (
           <TaskPanel
             actions={actions}
-            key={opened.id}
-            left={left}
+            key={openTask.id}
+            unsavedText={unsavedText}
             onClose={close}
             onDelete={onDelete}
-            task={opened}
+            task={openTask}
           />
         )}
       </div>
-      {doomed.length > 0 && (
+      {tasksToDelete.length > 0 && (
         <ConfirmDelete
-          onClose={() => setDoomed([])}
+          onClose={() => setTasksToDelete([])}
           onConfirm={() => {
-            actions.deleteForGood(doomed);
-            setDoomed([]);
-            setOpen(null);
+            actions.deleteForGood(tasksToDelete);
+            setTasksToDelete([]);
+            setOpenId(null);
           }}
-          tasks={doomed}
+          tasks={tasksToDelete}
         />
       )}
-      {sheet === "shortcuts" && <Shortcuts onClose={() => setSheet(null)} />}
-      {sheet === "palette" && (
+      {openDialog === "shortcuts" && <Shortcuts onClose={() => setOpenDialog(null)} />}
+      {openDialog === "palette" && (
         <Palette
           commands={commands}
-          onClose={() => setSheet(null)}
+          onClose={() => setOpenDialog(null)}
           onOpen={(chosenTask) => {
             if (!tasks.includes(chosenTask)) showTask(chosenTask);
             onOpen(chosenTask);
@@ -298,20 +298,5 @@ export function Workspace({ email, isSeeded }: Props) {
         />
       )}
     </>
-  );
-}
-
-/** Nothing is listed: since there is nothing, or since it is not known yet. */
-function Nothing({ isKnown }: { isKnown: boolean }) {
-  if (isKnown) return <Empty />;
-  return (
-    <div aria-busy="true" aria-label="Loading tasks" className="mt-4 grid gap-px" role="status">
-      {["w-3/5", "w-2/5", "w-1/2", "w-2/3"].map((width) => (
-        <div className="flex h-11 items-center gap-3.5 px-2" key={width}>
-          <span className="size-5 rounded-full bg-line" />
-          <span className={`h-3 rounded bg-line ${width}`} />
-        </div>
-      ))}
-    </div>
   );
 }

@@ -18,7 +18,9 @@ function themeHere(): Theme {
   return isTheme(theme) ? theme : "system";
 }
 
-/** A cookie keeps the choice, so that the server's first byte has it and nothing flashes. */
+/**
+ * Store the choice in a cookie, so that the server renders the page with it and nothing flashes.
+ */
 function choose(theme: Theme): void {
   document.documentElement.dataset.theme = theme;
   for (const { media, color } of barColors(theme)) {
@@ -41,7 +43,7 @@ export function useTheme() {
   return { theme, choose };
 }
 
-/** Goes from the system's scheme to light, to dark, and back. */
+/** Cycles through the system's theme, light and dark. */
 export function ThemeButton() {
   const { theme } = useTheme();
   const isHydrated = useHydrated();

@@ -15,29 +15,29 @@ import {
 
 type Action = { label: string; run: () => void };
 
-export type Toast = {
+type Toast = {
   message: string;
-  /** An error is announced at once and stays until it is closed. */
+  /** An error is announced immediately and stays until it is closed. */
   isError?: boolean;
   action?: Action | undefined;
-  /** Leads to what the message is about. Offered beside the action. */
+  /** Shows what the message is about. */
   show?: (() => void) | undefined;
-  /** Takes the place of the one with the same name. */
+  /** Replaces the toast with the same name. */
   name?: string;
 };
 
-type Shown = Toast & { key: number };
+type ShownToast = Toast & { key: number };
 
 type Outlets = {
-  toasts: readonly Shown[];
+  toasts: readonly ShownToast[];
   /** The outlet that shows the toasts: the one that was mounted last. */
   top: string | undefined;
   /** Adds an outlet. Returns what removes it. */
-  enter: (outlet: string) => () => void;
+  addOutlet: (outlet: string) => () => void;
   close: (key: number) => void;
 };
 
-const LIFE_MS = 8000;
+const DURATION_MS = 8000;
 
 const ToastContext = createContext<((toast: Toast) => void) | null>(null);
 const OutletContext = createContext<Outlets | null>(null);
@@ -50,9 +50,9 @@ export function useToast(): (toast: Toast) => void {
 
 let lastKey = 0;
 
-/** Keeps short messages, the newest last. A `ToastOutlet` within shows them. */
+/** Keeps short messages, the newest last. A `ToastOutlet` shows them. */
 export function Toasts({ children }: { children: ReactNode }) {
-  const [toasts, setToasts] = useState<readonly Shown[]>([]);
+  const [toasts, setToasts] = useState<readonly ShownToast[]>([]);
   const [outlets, setOutlets] = useState<readonly string[]>([]);
   const show = useCallback((toast: Toast) => {
     lastKey += 1;
@@ -65,12 +65,15 @@ export function Toasts({ children }: { children: ReactNode }) {
   const close = useCallback((key: number) => {
     setToasts((shown) => shown.filter((toast) => toast.key !== key));
   }, []);
-  const enter = useCallback((outlet: string) => {
+  const addOutlet = useCallback((outlet: string) => {
     setOutlets((before) => [...before, outlet]);
     return () => setOutlets((before) => before.filter((other) => other !== outlet));
   }, []);
   const top = outlets.at(-1);
-  const context = useMemo(() => ({ toasts, top, enter, close }), [toasts, top, enter, close]);
+  const context = useMemo(
+    () => ({ toasts, top, addOutlet, close }),
+    [toasts, top, addOutlet, close],
+  );
 
   return (
     <ToastContext value={show}>
@@ -80,16 +83,16 @@ export function Toasts({ children }: { children: ReactNode }) {
 }
 
 /**
- * A place for toasts: one on each page, and one in each modal dialog, which covers the page and makes
- * it inert. The one that was mounted last shows them.
+ * Shows toasts. There is one on each page and one in each modal dialog, because a modal dialog
+ * makes the page inert. The one that was mounted last shows them.
  */
 export function ToastOutlet() {
   const context = useContext(OutletContext);
   if (!context) throw new Error("ToastOutlet is used outside Toasts");
-  const { toasts, top, enter, close } = context;
+  const { toasts, top, addOutlet, close } = context;
   const id = useId();
 
-  useLayoutEffect(() => enter(id), [enter, id]);
+  useLayoutEffect(() => addOutlet(id), [addOutlet, id]);
 
   if (top !== id) return null;
   return (
@@ -101,25 +104,25 @@ export function ToastOutlet() {
   );
 }
 
-function ToastCard({ toast, close }: { toast: Shown; close: (key: number) => void }) {
-  const [isHeld, setHeld] = useState(false);
+function ToastCard({ toast, close }: { toast: ShownToast; close: (key: number) => void }) {
+  const [isPaused, setPaused] = useState(false);
   const { key, message, isError, action, show } = toast;
   const actions = [...(show ? [{ label: "Show", run: show }] : []), ...(action ? [action] : [])];
 
   useEffect(() => {
-    if (isHeld || isError) return;
-    const timer = setTimeout(() => close(key), LIFE_MS);
+    if (isPaused || isError) return;
+    const timer = setTimeout(() => close(key), DURATION_MS);
     return () => clearTimeout(timer);
-  }, [isHeld, isError, key, close]);
+  }, [isPaused, isError, key, close]);
 
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: holds the toast while it is read, runs nothing
     <div
       className="toast"
-      onBlur={() => setHeld(false)}
-      onFocus={() => setHeld(true)}
-      onPointerEnter={() => setHeld(true)}
-      onPointerLeave={() => setHeld(false)}
+      onBlur={() => setPaused(false)}
+      onFocus={() => setPaused(true)}
+      onPointerEnter={() => setPaused(true)}
+      onPointerLeave={() => setPaused(false)}
       role={isError ? "alert" : "status"}
     >
       <p className="min-w-0 flex-1 py-1.5 break-words">{message}</p>

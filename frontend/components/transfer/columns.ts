@@ -1,4 +1,4 @@
-/** The columns of an exported file, in their order. */
+/** The columns of an exported file, in order. */
 export const COLUMNS = [
   "id",
   "title",
@@ -14,7 +14,7 @@ export const COLUMNS = [
 
 export type Column = (typeof COLUMNS)[number];
 
-/** Names that other programs and people give to these columns, in lower case and letters alone. */
+/** Other names for these columns, in lower case without spaces. */
 const ALIASES: Readonly<Record<string, Column>> = {
   task: "title",
   name: "title",
@@ -25,7 +25,9 @@ const ALIASES: Readonly<Record<string, Column>> = {
   tags: "labels",
 };
 
-/** The column that a heading names, whatever its case and spacing; null for an unknown one. */
+/**
+ * Return the column that a heading names, ignoring case and spaces; null for an unknown heading.
+ */
 export function columnNamed(heading: string): Column | null {
   const name = heading.toLowerCase().replace(/[^\p{L}]/gu, "");
   return COLUMNS.find((column) => column.toLowerCase() === name) ?? ALIASES[name] ?? null;

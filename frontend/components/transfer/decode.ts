@@ -1,4 +1,4 @@
-/** Encodings of text files that programs wrote before UTF-8, by where they are used. */
+/** Encodings of text files before UTF-8, by region. */
 export const LEGACY_ENCODINGS = {
   "windows-1252": "Western European",
   macintosh: "Western European (Mac)",
@@ -17,13 +17,16 @@ export const LEGACY_ENCODINGS = {
 
 export type LegacyEncoding = keyof typeof LEGACY_ENCODINGS;
 
-const MARKS: readonly [encoding: string, ...bytes: number[]][] = [
+const BYTE_ORDER_MARKS: readonly [encoding: string, ...bytes: number[]][] = [
   ["utf-8", 0xef, 0xbb, 0xbf],
   ["utf-16le", 0xff, 0xfe],
   ["utf-16be", 0xfe, 0xff],
 ];
 
-/** UTF-16 without a mark: every other byte of ASCII text, such as the headings, is zero. */
+/**
+ * Detect UTF-16 without a byte order mark: every other byte of ASCII text, such as the headings, is
+ * zero.
+ */
 function unmarkedUtf16(bytes: Uint8Array): string | null {
   const [first, second] = bytes;
   if (first !== 0 && second === 0) return "utf-16le";
@@ -31,11 +34,13 @@ function unmarkedUtf16(bytes: Uint8Array): string | null {
 }
 
 /**
- * Return the text of a file in UTF-8 or UTF-16, with or without a byte order mark; null for any other
- * bytes. They are in one of many encodings, and nothing in the file says in which.
+ * Decode a file in UTF-8 or UTF-16, with or without a byte order mark. Returns null for other
+ * encodings, which cannot be detected.
  */
 export function decode(bytes: Uint8Array): string | null {
-  const marked = MARKS.find(([, ...mark]) => mark.every((byte, place) => bytes[place] === byte));
+  const marked = BYTE_ORDER_MARKS.find(([, ...mark]) =>
+    mark.every((byte, place) => bytes[place] === byte),
+  );
   const encoding = marked?.[0] ?? unmarkedUtf16(bytes) ?? "utf-8";
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
@@ -44,7 +49,7 @@ export function decode(bytes: Uint8Array): string | null {
   }
 }
 
-/** Return the text as it reads in that encoding; null if it cannot be in it. */
+/** Decode a file in the given encoding; null if it contains invalid bytes. */
 export function decodeAs(bytes: Uint8Array, encoding: LegacyEncoding): string | null {
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
@@ -55,7 +60,10 @@ export function decodeAs(bytes: Uint8Array, encoding: LegacyEncoding): string | 
 
 const SAMPLE_LENGTH = 40;
 
-/** Return the first words with a letter outside ASCII, by which a person sees if a text reads right. */
+/**
+ * Return the first words with a letter outside ASCII, so that a person can see whether the encoding
+ * is right.
+ */
 export function sampleOf(text: string): string {
   const words = text.match(/[^\s,;"|]*[^\p{ASCII}\s,;"|][^\s,;"|]*/gu) ?? [];
   return [...new Set(words)].slice(0, 4).join(", ").slice(0, SAMPLE_LENGTH);

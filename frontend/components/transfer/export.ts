@@ -12,25 +12,26 @@ export function toJson(tasks: readonly Task[]): string {
 }
 
 /**
- * Text that a spreadsheet would run as a formula, and text that starts with the apostrophe that marks
- * such text. Both get an apostrophe in front, so that removing one always restores the text.
+ * Text that a spreadsheet would run as a formula, with or without apostrophes before it. It gets
+ * one more apostrophe, and removing one always restores the text.
  */
-const MARKED = /^'*[=+\-@\t\r]/;
+const FORMULA = /^'*[=+\-@\t\r]/;
 
-const mark = (value: unknown) =>
-  typeof value === "string" && MARKED.test(value) ? `'${value}` : value;
+const addApostrophe = (value: unknown) =>
+  typeof value === "string" && FORMULA.test(value) ? `'${value}` : value;
 
-/** Return the text without the apostrophe that `toCsv` puts in front of formulas. */
-export function unmarked(text: string): string {
-  return text.startsWith("'") && MARKED.test(text) ? text.slice(1) : text;
+/** Return the text without the apostrophe that `toCsv` adds to formulas. */
+export function removeApostrophe(text: string): string {
+  return text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text;
 }
 
-const quoted = (label: string) => (/[",]/.test(label) ? `"${label.replaceAll('"', '""')}"` : label);
+const quoteLabel = (label: string) =>
+  /[",]/.test(label) ? `"${label.replaceAll('"', '""')}"` : label;
 
-/** One cell of labels: separated by commas, in quotation marks where a label holds one of these. */
-const joinLabels = (labels: readonly string[]) => labels.map(quoted).join(", ");
+/** Return the labels of a task as one cell, separated by commas and quoted where necessary. */
+const joinLabels = (labels: readonly string[]) => labels.map(quoteLabel).join(", ");
 
-/** Return the labels of a cell as `joinLabels` or a person writes it. */
+/** Return the labels of a cell that `joinLabels` or a person wrote. */
 export function splitLabels(cell: string): string[] {
   const found = cell.matchAll(/\s*(?:"((?:[^"]|"")*)"\s*(?=,|$)|([^,]*))(?:,|$)/g);
   return [...found]
@@ -38,21 +39,21 @@ export function splitLabels(cell: string): string[] {
     .filter(Boolean);
 }
 
-/** Excel separates columns by a semicolon where numbers have a decimal comma. */
+/** Return a semicolon for locales with a decimal comma, as Excel expects it, else a comma. */
 function delimiterIn(locale: string | undefined): string {
   const parts = new Intl.NumberFormat(locale).formatToParts(1.5);
   return parts.find(({ type }) => type === "decimal")?.value === "," ? ";" : ",";
 }
 
 /**
- * Return all tasks as CSV that a spreadsheet opens by a double click: UTF-8 with a byte order mark,
- * which Excel needs to read it as UTF-8, and the delimiter that Excel expects in this locale.
+ * Return all tasks as CSV that opens in a spreadsheet: UTF-8 with a byte order mark, which Excel
+ * needs to detect it, and the delimiter that Excel expects in the locale.
  */
 export async function toCsv(tasks: readonly Task[], locale?: string): Promise<string> {
   const { unparse } = await import("papaparse");
   const rows = tasks.map((task) => {
     const row: Row = { ...rowOf(task), labels: joinLabels(task.labels) };
-    return COLUMNS.map((name) => mark(row[name]));
+    return COLUMNS.map((name) => addApostrophe(row[name]));
   });
   const options = { delimiter: delimiterIn(locale), newline: "\r\n" };
   return `\uFEFF${unparse({ fields: [...COLUMNS], data: rows }, options)}\r\n`;

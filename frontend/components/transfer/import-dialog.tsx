@@ -1,32 +1,15 @@
 "use client";
 
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useClient } from "urql";
 import { Dialog } from "@/components/dialog/dialog";
 import { locales } from "@/lib/locales";
-import type { DateOrder } from "./dates";
-import { decodeAs, LEGACY_ENCODINGS, type LegacyEncoding, sampleOf } from "./decode";
-import {
-  allTasks,
-  carryOut,
-  excessOf,
-  type Imported,
-  type Known,
-  MAX_TASKS,
-  type Plan,
-  planOf,
-} from "./import";
+import { DialogButtons } from "./dialog-buttons";
+import { type Imported, type ImportPlan, type KnownTasks, readAllTasks, runImport } from "./import";
+import { ImportPreview } from "./import-preview";
+import { AskEncoding, AskOrder } from "./import-questions";
 import { type Answers, type Reading, readFile } from "./read-file";
-import type { Fault } from "./table";
-import { wordsOf } from "./transfer-error";
-
-/** So many faults are named; a file may have thousands. */
-const FAULTS_SHOWN = 10;
-
-const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
-
-const tasksIn = (count: number) => (count === 1 ? "1 task" : `${count} tasks`);
-const verb = (count: number, one: string, many: string) => (count === 1 ? one : many);
+import { errorMessage } from "./transfer-error";
 
 type Props = {
   name: string;
@@ -35,35 +18,33 @@ type Props = {
   onDone: (imported: Imported) => void;
 };
 
-type Ready = Extract<Reading, { asks: null }>;
-
 /**
- * Shows what an import of this file will do, asks what the file does not tell, and does it. Nothing is
- * sent before the whole file is known to be right.
+ * Shows what an import will do, asks what the file does not tell, and runs the import. Nothing is
+ * sent until the whole file was checked.
  */
 export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
   const client = useClient();
   const [answers, setAnswers] = useState<Answers>({});
   const [reading, setReading] = useState<Reading | null>(null);
-  const [known, setKnown] = useState<Known | null>(null);
+  const [known, setKnown] = useState<KnownTasks | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const [sending, setSending] = useState<{ done: number; trouble: string | null } | null>(null);
-  const giveUp = useRef<AbortController>(null);
-  const isSending = sending !== null;
+  const [progress, setProgress] = useState<{ done: number; outage: string | null } | null>(null);
+  const abort = useRef<AbortController>(null);
+  const isSending = progress !== null;
 
   useEffect(() => {
     let isCurrent = true;
     async function read() {
       try {
-        const [now, there] = await Promise.all([
+        const [now, existing] = await Promise.all([
           readFile(bytes, answers, locales()),
-          allTasks(client),
+          readAllTasks(client),
         ]);
         if (!isCurrent) return;
         setReading(now);
-        setKnown(there);
+        setKnown(existing);
       } catch (error) {
-        if (isCurrent) setProblem(wordsOf(error));
+        if (isCurrent) setProblem(errorMessage(error));
       }
     }
     void read();
@@ -79,24 +60,24 @@ export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
     return () => window.removeEventListener("beforeunload", onLeave);
   }, [isSending]);
 
-  async function start(plan: Plan) {
+  async function start(plan: ImportPlan) {
     const controller = new AbortController();
-    giveUp.current = controller;
-    setSending({ done: 0, trouble: null });
+    abort.current = controller;
+    setProgress({ done: 0, outage: null });
     try {
-      const imported = await carryOut(client, plan, {
+      const imported = await runImport(client, plan, {
         signal: controller.signal,
-        onProgress: (done) => setSending({ done, trouble: null }),
-        onTrouble: (trouble) => setSending((now) => now && { ...now, trouble }),
+        onProgress: (done) => setProgress({ done, outage: null }),
+        onOutage: (outage) => setProgress((now) => now && { ...now, outage }),
       });
       onDone(imported);
     } catch (error) {
-      setProblem(wordsOf(error));
+      setProblem(errorMessage(error));
     }
-    setSending(null);
+    setProgress(null);
   }
 
-  const close = () => (isSending ? giveUp.current?.abort() : onClose());
+  const close = () => (isSending ? abort.current?.abort() : onClose());
   return (
     <Dialog onClose={close} title={`Import ${name}`}>
       {problem !== null && (
@@ -104,203 +85,46 @@ export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
           {problem}
         </p>
       )}
-      {problem === null && sending && <Sending {...sending} />}
-      {problem === null && !sending && !(reading && known) && (
+      {problem === null && progress && <ImportProgress {...progress} />}
+      {problem === null && !progress && !(reading && known) && (
         <p className="mt-3 text-muted" role="status">
           Reading…
         </p>
       )}
-      {problem === null && !sending && reading?.asks === "encoding" && (
+      {problem === null && !progress && reading?.asks === "encoding" && (
         <AskEncoding
           bytes={bytes}
           onAnswer={(encoding) => setAnswers((before) => ({ ...before, encoding }))}
         />
       )}
-      {problem === null && !sending && reading?.asks === "order" && (
+      {problem === null && !progress && reading?.asks === "order" && (
         <AskOrder
           {...reading}
           onAnswer={(order) => setAnswers((before) => ({ ...before, order }))}
         />
       )}
-      {problem === null && !sending && reading?.asks === null && known ? (
-        <Proposal bytes={bytes} known={known} onClose={close} onStart={start} reading={reading} />
+      {problem === null && !progress && reading?.asks === null && known ? (
+        <ImportPreview
+          bytes={bytes}
+          known={known}
+          onClose={close}
+          onStart={start}
+          reading={reading}
+        />
       ) : (
-        <Foot label={problem === null ? "Cancel" : "Close"} onClose={close} />
+        <DialogButtons label={problem === null ? "Cancel" : "Close"} onClose={close} />
       )}
     </Dialog>
   );
 }
 
-type FootProps = { label: "Cancel" | "Close"; onClose: () => void; children?: ReactNode };
-
-function Foot({ label, onClose, children }: FootProps) {
-  return (
-    <div className="mt-6 flex justify-end gap-3">
-      <button className="button" onClick={onClose} type="button">
-        {label}
-      </button>
-      {children}
-    </div>
-  );
-}
-
-function Sending({ done, trouble }: { done: number; trouble: string | null }) {
+function ImportProgress({ done, outage }: { done: number; outage: string | null }) {
   return (
     <>
       <progress aria-label="Imported" className="mt-4 w-full" value={done} />
       <p className="mt-2 text-sm text-muted" role="status">
-        {trouble === null ? "Importing…" : `${trouble} The import goes on by itself.`}
+        {outage === null ? "Importing…" : `${outage} The import continues automatically.`}
       </p>
-    </>
-  );
-}
-
-type AskEncodingProps = { bytes: Uint8Array; onAnswer: (encoding: LegacyEncoding) => void };
-
-/** Each encoding with the file's own words: the one that reads right is the right one. */
-function AskEncoding({ bytes, onAnswer }: AskEncodingProps) {
-  const [samples] = useState(() =>
-    (Object.keys(LEGACY_ENCODINGS) as LegacyEncoding[]).flatMap((encoding) => {
-      const text = decodeAs(bytes, encoding);
-      return text === null ? [] : [{ encoding, sample: sampleOf(text) }];
-    }),
-  );
-  return (
-    <fieldset className="mt-3">
-      <legend>
-        This file does not say how its letters are encoded. Which of these reads right?
-      </legend>
-      <div className="mt-3 grid gap-2">
-        {samples.map(({ encoding, sample }) => (
-          <button
-            className="button justify-between gap-4"
-            key={encoding}
-            onClick={() => onAnswer(encoding)}
-            type="button"
-          >
-            <span className="min-w-0 truncate" dir="auto">
-              {sample}
-            </span>
-            <span className="text-sm text-muted">{LEGACY_ENCODINGS[encoding]}</span>
-          </button>
-        ))}
-      </div>
-    </fieldset>
-  );
-}
-
-type AskOrderProps = Extract<Reading, { asks: "order" }> & {
-  onAnswer: (order: DateOrder) => void;
-};
-
-function AskOrder({ example, days, onAnswer }: AskOrderProps) {
-  return (
-    <fieldset className="mt-3">
-      <legend>This file has the due day {example}. Which day is that?</legend>
-      <div className="mt-3 flex flex-wrap gap-3">
-        {(["day-first", "month-first"] as const).map((order) => (
-          <button className="button" key={order} onClick={() => onAnswer(order)} type="button">
-            {DAY.format(new Date(`${days[order]}T00:00:00Z`))}
-          </button>
-        ))}
-      </div>
-    </fieldset>
-  );
-}
-
-type ProposalProps = {
-  bytes: Uint8Array;
-  known: Known;
-  reading: Ready;
-  onStart: (plan: Plan) => void;
-  onClose: () => void;
-};
-
-/** What the import will do, or why it cannot be done. */
-function Proposal({ bytes, known, reading, onStart, onClose }: ProposalProps) {
-  const { drafts, faults, counts, unknown, trashed } = reading;
-  const [plan] = useState(() => planOf(bytes, drafts, known));
-  const { create, restore, unchanged } = plan;
-  const excess = excessOf(plan, known);
-  const count = create.length + restore.length;
-  if (faults.length > 0) return <Faults {...{ counts, faults, onClose }} />;
-  return (
-    <>
-      <ul className="mt-3 grid gap-1.5">
-        {create.length > 0 && <li>{tasksIn(create.length)} will be added.</li>}
-        {restore.length > 0 && (
-          <li>
-            {tasksIn(restore.length)} {verb(restore.length, "is", "are")} in your trash and will be
-            restored.
-          </li>
-        )}
-        {unchanged > 0 && (
-          <li>
-            {tasksIn(unchanged)}{" "}
-            {verb(unchanged, "is here already and stays", "are here already and stay")} as{" "}
-            {verb(unchanged, "it is", "they are")}.
-          </li>
-        )}
-        {trashed > 0 && (
-          <li>
-            {tasksIn(trashed)} {verb(trashed, "was", "were")} in the trash when the file was
-            written, and {verb(trashed, "is", "are")} left out.
-          </li>
-        )}
-        {drafts.length + trashed === 0 && <li>This file has no tasks.</li>}
-        {unknown.length > 0 && (
-          <li className="text-muted">
-            Left out, as tasks have no such field: {unknown.map((name) => `“${name}”`).join(", ")}.
-          </li>
-        )}
-      </ul>
-      {excess > 0 && (
-        <p className="mt-3 text-danger" role="alert">
-          There is no room for {tasksIn(excess)} of them: you may keep{" "}
-          {MAX_TASKS.toLocaleString("en")} tasks, those in the trash included.
-        </p>
-      )}
-      <Foot label={count > 0 ? "Cancel" : "Close"} onClose={onClose}>
-        {count > 0 && (
-          <button
-            className="button button-primary"
-            disabled={excess > 0}
-            onClick={() => onStart(plan)}
-            type="button"
-          >
-            Import {tasksIn(count)}
-          </button>
-        )}
-      </Foot>
-    </>
-  );
-}
-
-type FaultsProps = {
-  counts: Ready["counts"];
-  faults: readonly Fault[];
-  onClose: () => void;
-};
-
-function Faults({ counts, faults, onClose }: FaultsProps) {
-  const more = faults.length - FAULTS_SHOWN;
-  return (
-    <>
-      <p className="mt-3 text-danger" role="alert">
-        Nothing was imported. Mend this in the file, and choose it again:
-      </p>
-      <ul className="mt-3 grid gap-1.5">
-        {faults.slice(0, FAULTS_SHOWN).map(({ number, reason }) => (
-          <li className="wrap-anywhere" key={`${number}: ${reason}`}>
-            <span className="font-medium">
-              {counts} {number}:
-            </span>{" "}
-            {reason}.
-          </li>
-        ))}
-        {more > 0 && <li className="text-muted">And {more.toLocaleString("en")} more.</li>}
-      </ul>
-      <Foot label="Close" onClose={onClose} />
     </>
   );
 }

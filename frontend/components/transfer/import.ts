@@ -1,50 +1,54 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { AnyVariables, Client, CombinedError, OperationResult } from "urql";
-import { MAX_AT_ONCE, type Task } from "@/components/tasks/task";
+import { toBatches } from "@/components/tasks/batches";
+import type { Task } from "@/components/tasks/task";
+import { readChanges } from "@/components/tasks/task-changes";
 import {
   type CreateTaskInput,
   CreateTasksDocument,
   RestoreTasksDocument,
-  TaskChangesDocument,
   TrashTasksDocument,
 } from "@/gql/graphql";
 import { Backoff } from "@/lib/backoff";
-import { explain, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
+import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
+import { NO_ANSWER } from "@/lib/messages";
 import { uuidv8 } from "@/lib/uuid";
-import type { Draft } from "./read-file";
+import type { ParsedTask } from "./read-file";
 import { TransferError } from "./transfer-error";
 
-/** An owner's tasks, those in the trash included. */
+/** The most tasks of an owner, including those in the trash. */
 export const MAX_TASKS = 10_000;
-/** Half of what the API reads of a request. */
-const MAX_BYTES = 512 * 1024;
 
 const utf8 = new TextEncoder();
 
-/** Each task that the API has or had: null for one that was deleted for good. */
-export type Known = ReadonlyMap<string, Task | null>;
+/** All tasks by id; null for one that was permanently deleted. */
+export type KnownTasks = ReadonlyMap<string, Task | null>;
 
 /** What an import will do. */
-export type Plan = {
+export type ImportPlan = {
   create: (CreateTaskInput & { id: string })[];
-  /** Ids of tasks that are in the trash. */
+  /** Ids of tasks in the trash. */
   restore: string[];
-  /** Tasks that are there already, and stay as they are. */
+  /** The number of tasks that already exist and stay unchanged. */
   unchanged: number;
 };
 
 /**
- * Return what to do so that each task of the file is there once, however often it is imported.
+ * Plan an import so that each task of the file exists once, however often the file is imported.
  *
- * A task without an id of its own gets one that follows from the file's bytes and the row's number. An
- * id that was deleted for good cannot be used again: another one follows from the same two.
+ * A task without an id gets one that is derived from the file's bytes and the row number. A
+ * permanently deleted id cannot be used again: then another one is derived from the same two.
  */
-export function planOf(bytes: Uint8Array, drafts: readonly Draft[], known: Known): Plan {
+export function planImport(
+  bytes: Uint8Array,
+  tasks: readonly ParsedTask[],
+  known: KnownTasks,
+): ImportPlan {
   const file = sha256(bytes);
-  const plan: Plan = { create: [], restore: [], unchanged: 0 };
-  for (const { number, ownId, input } of drafts) {
-    let id = ownId ?? derived(file, number, 0);
-    for (let tries = 1; known.get(id) === null; tries += 1) id = derived(file, number, tries);
+  const plan: ImportPlan = { create: [], restore: [], unchanged: 0 };
+  for (const { number, ownId, input } of tasks) {
+    let id = ownId ?? deriveId(file, number, 0);
+    for (let tries = 1; known.get(id) === null; tries += 1) id = deriveId(file, number, tries);
     const task = known.get(id);
     if (!task) plan.create.push({ id, ...input });
     else if (task.trashedAt !== null) plan.restore.push(id);
@@ -53,7 +57,7 @@ export function planOf(bytes: Uint8Array, drafts: readonly Draft[], known: Known
   return plan;
 }
 
-function derived(file: Uint8Array, number: number, tries: number): string {
+function deriveId(file: Uint8Array, number: number, tries: number): string {
   return uuidv8(
     sha256
       .create()
@@ -63,131 +67,118 @@ function derived(file: Uint8Array, number: number, tries: number): string {
   );
 }
 
-/** How many tasks there would be, more than anybody may have; 0 if they fit. */
-export function excessOf({ create }: Plan, known: Known): number {
+/** Return by how many the tasks would exceed the limit. */
+export function countOverLimit({ create }: ImportPlan, known: KnownTasks): number {
   const kept = [...known.values()].filter((task) => task !== null).length;
   return Math.max(0, kept + create.length - MAX_TASKS);
 }
 
 /**
- * Return every task that there is, and the ids of those that were deleted for good.
+ * Read all tasks and the ids of permanently deleted ones.
  *
  * @throws {TransferError}
  */
-export async function allTasks(client: Client): Promise<Known> {
+export async function readAllTasks(client: Client): Promise<KnownTasks> {
   const known = new Map<string, Task | null>();
-  for (let after: string | null = null; ; ) {
-    const { data, error } = await client.query(TaskChangesDocument, { after }).toPromise();
-    if (!data) throw new TransferError(error ? explain(error) : "No answer.");
-    for (const { taskId, task } of data.taskChanges.nodes) known.set(taskId, task);
-    if (!data.taskChanges.pageInfo.hasNextPage) return known;
-    after = data.taskChanges.pageInfo.endCursor;
-  }
-}
-
-/** Cut a list where the number of its items or the bytes of their JSON would be too many for a request. */
-export function batchesOf<T>(items: readonly T[]): T[][] {
-  const batches: T[][] = [];
-  let bytes = 0;
-  for (const item of items) {
-    const size = utf8.encode(JSON.stringify(item)).length + 1;
-    const last = batches.at(-1);
-    bytes += size;
-    if (last && last.length < MAX_AT_ONCE && bytes <= MAX_BYTES) last.push(item);
-    else {
-      batches.push([item]);
-      bytes = size;
-    }
-  }
-  return batches;
+  const result = await readChanges(client, null, ({ taskId, task }) => known.set(taskId, task));
+  if (result.isComplete) return known;
+  throw new TransferError(result.error ? apiErrorMessage(result.error) : NO_ANSWER);
 }
 
 type Progress = {
-  /** How much is done, from 0 to 1. */
+  /** The part that is done, from 0 to 1. */
   onProgress: (done: number) => void;
-  /** Why it has to wait at the moment, in words; null when it goes on. */
-  onTrouble: (trouble: string | null) => void;
-  /** Aborted when the person gives up. */
+  /** Called with a message while the server does not answer, and with null afterwards. */
+  onOutage: (message: string | null) => void;
+  /** Aborted when the person cancels. */
   signal: AbortSignal;
 };
 
-/** The ids of what an import created or took out of the trash. */
+/** The ids of the tasks that an import created or restored. */
 export type Imported = readonly string[];
 
 /**
- * Do what the plan says, all of it or nothing. While the server does not answer it is asked again; once
- * it refuses something, or the person gives up, what was done before is moved to the trash.
+ * Run an import completely or not at all. During an outage it retries. After a refusal or a
+ * cancellation, the tasks that were already imported are moved to the trash.
  *
  * @throws {TransferError}
  */
-export async function carryOut(client: Client, plan: Plan, progress: Progress): Promise<Imported> {
+export async function runImport(
+  client: Client,
+  plan: ImportPlan,
+  progress: Progress,
+): Promise<Imported> {
   const all = plan.create.length + plan.restore.length;
   const done: string[] = [];
-  /** What the request under way is about: its answer may be lost after the server did it. */
-  let asked: readonly string[] = [];
+  /**
+   * The tasks of the current request: the server may have imported them even if the response is
+   * lost.
+   */
+  let pending: readonly string[] = [];
 
-  async function step(ids: readonly string[], ask: Ask): Promise<void> {
-    asked = ids;
-    await insist(ask, progress);
+  async function step(ids: readonly string[], send: SendRequest): Promise<void> {
+    pending = ids;
+    await sendUntilAnswered(send, progress);
     done.push(...ids);
     progress.onProgress(done.length / all);
   }
 
   try {
-    for (const inputs of batchesOf(plan.create)) {
+    for (const inputs of toBatches(plan.create)) {
       const ids = inputs.map(({ id }) => id);
       await step(ids, () => client.mutation(CreateTasksDocument, { inputs }).toPromise());
     }
-    for (const ids of batchesOf(plan.restore)) {
+    for (const ids of toBatches(plan.restore)) {
       await step(ids, () => client.mutation(RestoreTasksDocument, { ids }).toPromise());
     }
     return done;
   } catch (error) {
     if (!(error instanceof TransferError)) throw error;
-    const problem = (await takeBack(client, done)) ?? (await takeBack(client, asked, true));
+    const problem = (await undoImport(client, done)) ?? (await undoImport(client, pending, true));
     if (problem === null) throw error;
     throw new TransferError(
-      `${problem} At least ${done.length} of ${all} tasks are imported already. Import the same file again to go on: none is added twice.`,
+      `${problem} At least ${done.length} of ${all} tasks were already imported. Import the same file again to continue: no task is added twice.`,
     );
   }
 }
 
 /**
- * Move what an import did to the trash. Returns why that did not work, in words, or null.
+ * Move imported tasks to the trash. Returns a sentence that says why this failed, or null.
  *
- * @param mayBeMissing whether it is right that there are no such tasks.
+ * @param mayBeMissing whether the tasks may not exist.
  */
-export async function takeBack(
+export async function undoImport(
   client: Client,
   imported: Imported,
   mayBeMissing = false,
 ): Promise<string | null> {
-  for (const ids of batchesOf(imported)) {
+  for (const ids of toBatches(imported)) {
     const { error } = await client.mutation(TrashTasksDocument, { ids }).toPromise();
-    if (error && !(mayBeMissing && failureCode(error) === "NOT_FOUND")) return explain(error);
+    if (error && !(mayBeMissing && failureCode(error) === "NOT_FOUND"))
+      return apiErrorMessage(error);
   }
   return null;
 }
 
-type Ask = () => Promise<OperationResult<unknown, AnyVariables>>;
+type SendRequest = () => Promise<OperationResult<unknown, AnyVariables>>;
 
-/** Ask until the server answers. */
-async function insist(ask: Ask, { onTrouble, signal }: Progress): Promise<void> {
+/** Send a request again until the server answers. */
+async function sendUntilAnswered(ask: SendRequest, { onOutage, signal }: Progress): Promise<void> {
   const backoff = new Backoff();
   for (;;) {
     if (signal.aborted) throw new TransferError("Nothing was imported.");
     const { error } = await ask();
-    if (!error) return onTrouble(null);
-    if (!isOutage(error)) throw new TransferError(`Nothing was imported. ${reasonOf(error)}`);
-    onTrouble(explain(error));
+    if (!error) return onOutage(null);
+    if (!isOutage(error)) throw new TransferError(`Nothing was imported. ${refusalMessage(error)}`);
+    onOutage(apiErrorMessage(error));
     await wait(backoff.after(retryAfterIn(error)), signal);
   }
 }
 
-function reasonOf(error: CombinedError): string {
+function refusalMessage(error: CombinedError): string {
   return error.graphQLErrors[0]?.extensions.code === "CONFLICT"
-    ? "One of the tasks was deleted meanwhile. Try again."
-    : explain(error);
+    ? "One of the tasks was deleted in the meantime. Try again."
+    : apiErrorMessage(error);
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,37 +1,44 @@
 import { PRIORITIES } from "@/components/tasks/task";
-import { lengthOf, MAX_DESCRIPTION, MAX_TITLE } from "@/components/tasks/text";
+import {
+  codePointCount,
+  MAX_DESCRIPTION,
+  MAX_LABEL,
+  MAX_LABELS,
+  MAX_TITLE,
+} from "@/components/tasks/text";
 import type { CreateTaskInput } from "@/gql/graphql";
-import { type DateOrder, dateReader, isAmbiguous, orderOf, type ReadDate } from "./dates";
+import { type DateOrder, dateReader, detectOrder, isAmbiguous, type ParsedDate } from "./dates";
 import { decode, decodeAs, type LegacyEncoding } from "./decode";
-import { splitLabels, unmarked } from "./export";
-import { type Fault, type Row, type Table, tableOf } from "./table";
+import { removeApostrophe, splitLabels } from "./export";
+import { parseTable, type Row, type RowError, type Table } from "./table";
 import { TransferError } from "./transfer-error";
 
-const MAX_LABELS = 20;
-const MAX_LABEL = 50;
-
-/** What the person said about a file that nothing in the file tells. */
+/** The person's answers about a file. */
 export type Answers = { encoding?: LegacyEncoding; order?: DateOrder };
 
-/** A task to create, where it stands in the file, and the id that the file gives it, if any. */
-export type Draft = { number: number; ownId: string | null; input: Omit<CreateTaskInput, "id"> };
+/** A task of the file, with its row number and its id, if the file has one. */
+export type ParsedTask = {
+  number: number;
+  ownId: string | null;
+  input: Omit<CreateTaskInput, "id">;
+};
 
 export type Reading =
   | { asks: "encoding" }
-  /** `example` is a day of the file that each order reads as another one. */
+  /** `example` is a date of the file that means another day in each order. */
   | { asks: "order"; example: string; days: Readonly<Record<DateOrder, string>> }
   | {
       asks: null;
-      drafts: Draft[];
-      faults: Fault[];
-      counts: Table["counts"];
-      /** Headings that name no column of ours: what is below them is left out. */
+      tasks: ParsedTask[];
+      rowErrors: RowError[];
+      unit: Table["unit"];
+      /** Headings of unknown columns, which are skipped. */
       unknown: string[];
-      /** Rows that were in the trash when the file was exported: they are left out. */
+      /** The number of rows that were in the trash at the export. They are skipped. */
       trashed: number;
     };
 
-/** Words for true and false that spreadsheets and people write, in many languages. */
+/** Words for true and false in many languages. */
 const TRUE =
   /^(true|wahr|vrai|verdadero|vero|verdadeiro|waar|prawda|sant|sand|tosi|истина|真|yes|y|ja|oui|sí|si|x|✓|✔|1)$/i;
 const FALSE =
@@ -40,7 +47,10 @@ const FALSE =
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const NO_IDS = /^(0{8}(-0{4}){3}-0{12}|f{8}(-f{4}){3}-f{12})$/;
 
-/** Whether the API takes it: a fractional index key in base 62, whose first letter tells its length. */
+/**
+ * Whether the API accepts a position: a fractional index key in base 62, whose first letter encodes
+ * its length.
+ */
 function isPosition(key: string): boolean {
   if (!/^[A-Za-z][0-9A-Za-z]{1,254}$/.test(key) || key === `A${"0".repeat(26)}`) return false;
   const letter = key.charCodeAt(0);
@@ -50,18 +60,18 @@ function isPosition(key: string): boolean {
 
 const count = (number: number) => number.toLocaleString("en");
 
-/** Excel's and Apple's own files are archives; neither can be read here. */
+/** Reject Excel's and Apple's files, which are archives. */
 function refuseWorkbook(bytes: Uint8Array): void {
   const start = String.fromCharCode(...bytes.subarray(0, 4));
   if (start === "PK\u0003\u0004" || start === "\u00D0\u00CF\u0011\u00E0") {
     throw new TransferError(
-      "This is a spreadsheet’s own file. Save or export it as CSV, and choose that file.",
+      "This is an Excel or Numbers file. Save or export it as CSV, and import that file.",
     );
   }
 }
 
 /**
- * Return the tasks of a file, JSON or CSV, or the question that must be answered first.
+ * Return the tasks of a JSON or CSV file, or the question that the person must answer first.
  *
  * @param locales the person's languages, in which the file may name months.
  * @throws {TransferError}
@@ -74,7 +84,7 @@ export async function readFile(
   refuseWorkbook(bytes);
   const text = decode(bytes) ?? (answers.encoding && decodeAs(bytes, answers.encoding)) ?? null;
   if (text === null) return { asks: "encoding" };
-  const table = await tableOf(text);
+  const table = await parseTable(text);
   const read = dateReader(locales);
   const dates = new Map(
     table.rows
@@ -82,7 +92,7 @@ export async function readFile(
       .filter(Boolean)
       .map((cell) => [cell, read(cell)]),
   );
-  const order = orderOf([...dates.values()]) ?? answers.order;
+  const order = detectOrder([...dates.values()]) ?? answers.order;
   if (order === undefined) {
     for (const [example, date] of dates) {
       const { "day-first": dayFirst, "month-first": monthFirst } = date;
@@ -92,13 +102,17 @@ export async function readFile(
       }
     }
   }
-  return draftsOf(table, dates, order ?? "day-first");
+  return parseTasks(table, dates, order ?? "day-first");
 }
 
-function draftsOf(table: Table, dates: ReadonlyMap<string, ReadDate>, order: DateOrder): Reading {
-  const { counts, rows, unknown } = table;
-  const faults = [...table.faults];
-  const drafts: Draft[] = [];
+function parseTasks(
+  table: Table,
+  dates: ReadonlyMap<string, ParsedDate>,
+  order: DateOrder,
+): Reading {
+  const { unit, rows, unknown } = table;
+  const rowErrors = [...table.rowErrors];
+  const tasks: ParsedTask[] = [];
   const ids = new Set<string>();
   let trashed = 0;
   for (const row of rows) {
@@ -108,23 +122,23 @@ function draftsOf(table: Table, dates: ReadonlyMap<string, ReadDate>, order: Dat
     }
     const reasons: string[] = [];
     const input = inputOf(row, table, dates, order, reasons);
-    faults.push(...reasons.map((reason) => ({ number: row.number, reason })));
-    // A row that was copied within the file is a task of its own.
+    rowErrors.push(...reasons.map((reason) => ({ number: row.number, reason })));
+    // A row that was copied within the file is a separate task.
     const id = idIn(row);
     const ownId = id !== null && !ids.has(id) ? id : null;
     if (ownId !== null) ids.add(ownId);
-    drafts.push({ number: row.number, ownId, input });
+    tasks.push({ number: row.number, ownId, input });
   }
-  faults.sort((a, b) => a.number - b.number);
-  return { asks: null, drafts, faults, counts, unknown, trashed };
+  rowErrors.sort((a, b) => a.number - b.number);
+  return { asks: null, tasks, rowErrors, unit, unknown, trashed };
 }
 
-/** The text of a cell, or of a JSON value that is a text or a number. */
+/** Return the text of a cell, or of a JSON value that is a string or a number. */
 function textOf(value: unknown): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
-/** The id of a task of ours. What other programs number their rows by is none. */
+/** Return the id if it is a task's id here, and not a row number of another program. */
 function idIn({ values }: Row): string | null {
   const id = textOf(values.id).trim().toLowerCase();
   return UUID.test(id) && !NO_IDS.test(id) ? id : null;
@@ -132,21 +146,21 @@ function idIn({ values }: Row): string | null {
 
 function inputOf(
   { values }: Row,
-  { isOurs }: Table,
-  dates: ReadonlyMap<string, ReadDate>,
+  { isExport }: Table,
+  dates: ReadonlyMap<string, ParsedDate>,
   order: DateOrder,
   reasons: string[],
-): Draft["input"] {
-  const plain = isOurs ? unmarked : (text: string) => text;
+): ParsedTask["input"] {
+  const plain = isExport ? removeApostrophe : (text: string) => text;
   const title = plain(textOf(values.title)).trim();
   if (!title) reasons.push("it has no title");
-  else if (lengthOf(title) > MAX_TITLE) {
-    reasons.push(tooLong("title", title, MAX_TITLE));
+  else if (codePointCount(title) > MAX_TITLE) {
+    reasons.push(lengthProblem("title", title, MAX_TITLE));
   } else if (/[\r\n]/.test(title)) reasons.push("the title has a line break");
   else if (/[\p{Cc}\p{Cs}]/u.test(title)) reasons.push("the title has a control character");
   const description = plain(textOf(values.description));
-  if (lengthOf(description) > MAX_DESCRIPTION) {
-    reasons.push(tooLong("description", description, MAX_DESCRIPTION));
+  if (codePointCount(description) > MAX_DESCRIPTION) {
+    reasons.push(lengthProblem("description", description, MAX_DESCRIPTION));
   } else if (/(?![\r\n\t])[\p{Cc}\p{Cs}]/u.test(description)) {
     reasons.push("the description has a control character");
   }
@@ -162,16 +176,14 @@ function inputOf(
   };
 }
 
-const tooLong = (what: string, text: string, most: number) =>
-  `the ${what} has ${count(lengthOf(text))} characters, of ${count(most)} at most`;
+const lengthProblem = (what: string, text: string, most: number) =>
+  `the ${what} has ${count(codePointCount(text))} characters, of ${count(most)} at most`;
 
 function completedIn(value: unknown, reasons: string[]): boolean {
   if (typeof value === "boolean") return value;
   const text = textOf(value).trim();
   if (!(FALSE.test(text) || TRUE.test(text))) {
-    reasons.push(
-      `“${text}” says neither that it is completed nor that it is not: write true or false`,
-    );
+    reasons.push(`“${text}” is neither true nor false: write true or false`);
   }
   return TRUE.test(text);
 }
@@ -180,13 +192,13 @@ function priorityIn(value: unknown, reasons: string[]) {
   const text = textOf(value).trim();
   if (!text) return "NONE";
   const priority = PRIORITIES.find((one) => one === text.toUpperCase());
-  if (!priority) reasons.push(`“${text}” is no priority: write ${PRIORITIES.join(", ")}`);
+  if (!priority) reasons.push(`“${text}” is not a priority: write ${PRIORITIES.join(", ")}`);
   return priority ?? "NONE";
 }
 
 function dueOnIn(
   cell: string,
-  dates: ReadonlyMap<string, ReadDate>,
+  dates: ReadonlyMap<string, ParsedDate>,
   order: DateOrder,
   reasons: string[],
 ): string | null {
@@ -201,8 +213,8 @@ function dueOnIn(
 function labelsIn(value: unknown, plain: (text: string) => string, reasons: string[]): string[] {
   const given = Array.isArray(value) ? value.map(textOf) : splitLabels(plain(textOf(value)));
   const labels = given.map((label) => label.trim()).filter(Boolean);
-  const long = labels.find((label) => lengthOf(label.normalize("NFC")) > MAX_LABEL);
-  if (long !== undefined) reasons.push(tooLong("label", long, MAX_LABEL));
+  const long = labels.find((label) => codePointCount(label.normalize("NFC")) > MAX_LABEL);
+  if (long !== undefined) reasons.push(lengthProblem("label", long, MAX_LABEL));
   else if (labels.some((label) => /[\p{Cc}\p{Cs}]/u.test(label))) {
     reasons.push("a label has a line break or a control character");
   }

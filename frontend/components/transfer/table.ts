@@ -1,64 +1,67 @@
 import { type Column, columnNamed } from "./columns";
 import { TransferError } from "./transfer-error";
 
-/** A row of a spreadsheet, or a task of a JSON file, with the number that a person finds it by. */
+/** A row of a spreadsheet or a task of a JSON file, with its number for error messages. */
 export type Row = { number: number; values: Readonly<Partial<Record<Column, unknown>>> };
 
-/** What keeps a row from being imported. */
-export type Fault = { number: number; reason: string };
+/** Why a row cannot be imported. */
+export type RowError = { number: number; reason: string };
 
 export type Table = {
-  /** What the numbers count. */
-  counts: "Row" | "Task";
+  /** What `number` counts. */
+  unit: "Row" | "Task";
   rows: Row[];
-  faults: Fault[];
-  /** Headings that name no column of ours. */
+  rowErrors: RowError[];
+  /** Headings of unknown columns. */
   unknown: string[];
-  /** Whether it has the columns of an exported file. */
-  isOurs: boolean;
+  /** Whether the file has the columns of an export. */
+  isExport: boolean;
 };
 
 const DELIMITERS = [",", ";", "\t", "|"] as const;
-/** For a file of one column, whose cells may hold any of the delimiters. */
+/** For files with one column, whose cells may contain any of the delimiters. */
 const NO_DELIMITER = "\u001F";
 
 const NO_TITLES =
   "The first row of this file names no column “title”. " +
-  "Name the columns there: title, description, completed, priority, dueOn, labels.";
+  "Add a first row with the names of the columns: title, description, completed, priority, dueOn, labels.";
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * Return the rows of a text, JSON or separated by a delimiter.
+ * Parse a JSON or CSV text.
  *
  * @throws {TransferError}
  */
-export function tableOf(text: string): Table | Promise<Table> {
+export function parseTable(text: string): Table | Promise<Table> {
   return /^\s*[[{]/.test(text) ? fromJson(text) : fromCsv(text);
 }
 
 function fromJson(text: string): Table {
-  const list = listIn(text);
-  const table: Table = { counts: "Task", rows: [], faults: [], unknown: [], isOurs: false };
+  const list = parseTaskList(text);
+  const table: Table = { unit: "Task", rows: [], rowErrors: [], unknown: [], isExport: false };
   const unknown = new Set<string>();
   for (const [place, item] of list.entries()) {
     const number = place + 1;
     if (isObject(item)) table.rows.push({ number, values: valuesOf(item, unknown) });
-    else table.faults.push({ number, reason: "this is not a task" });
+    else table.rowErrors.push({ number, reason: "this is not a task" });
   }
   return { ...table, unknown: [...unknown] };
 }
 
-function listIn(text: string): readonly unknown[] {
+function parseTaskList(text: string): readonly unknown[] {
   let read: unknown;
   try {
     read = JSON.parse(text);
   } catch {
-    throw new TransferError("This JSON file is damaged, or was cut off.");
+    throw new TransferError("This JSON file is damaged or incomplete. Export it again.");
   }
   const list = isObject(read) && "tasks" in read ? read.tasks : read;
-  if (!Array.isArray(list)) throw new TransferError("This JSON file has no list of tasks.");
+  if (!Array.isArray(list))
+    throw new TransferError(
+      "This JSON file has no list of tasks. Choose a file that was exported from here.",
+    );
   return list;
 }
 
@@ -72,7 +75,7 @@ function valuesOf(item: Readonly<Record<string, unknown>>, unknown: Set<string>)
   return values;
 }
 
-/** Remove Excel's first line that names the delimiter, which Excel does not count as a row. */
+/** Remove Excel's first line, which names the delimiter and is not counted as a row. */
 function withoutSeparatorLine(text: string): [text: string, delimiter: string | null] {
   const [line, delimiter] = /^"?sep=(.)"?[^\S\r\n]*(?:\r\n|\r|\n)/i.exec(text) ?? [];
   return line && delimiter ? [text.slice(line.length), delimiter] : [text, null];
@@ -80,7 +83,7 @@ function withoutSeparatorLine(text: string): [text: string, delimiter: string | 
 
 type Cells = { cells: string[][]; openQuoteAt: number | null };
 
-async function cellsOf(text: string, delimiter: string, preview = 0): Promise<Cells> {
+async function parseCells(text: string, delimiter: string, preview = 0): Promise<Cells> {
   const { parse } = await import("papaparse");
   const { data, errors } = parse<string[]>(text, { delimiter, preview });
   const open = errors.find(({ code }) => code === "MissingQuotes");
@@ -89,13 +92,13 @@ async function cellsOf(text: string, delimiter: string, preview = 0): Promise<Ce
 
 const isBlank = (row: readonly string[]) => row.every((cell) => cell.trim() === "");
 
-/** The delimiter under which the first row that is not blank names the most of our columns. */
+/** Return the delimiter with which the heading row names the most known columns. */
 async function delimiterOf(text: string): Promise<string> {
   let best: string = NO_DELIMITER;
   let most = 1;
   const start = text.replace(/^\s+/, "");
   for (const delimiter of DELIMITERS) {
-    const { cells } = await cellsOf(start, delimiter, 1);
+    const { cells } = await parseCells(start, delimiter, 1);
     const names = cells[0]?.map(columnNamed) ?? [];
     const known = names.filter((name) => name !== null).length;
     const width = names.length;
@@ -109,21 +112,21 @@ async function delimiterOf(text: string): Promise<string> {
 
 async function fromCsv(given: string): Promise<Table> {
   const [text, named] = withoutSeparatorLine(given);
-  const { cells, openQuoteAt } = await cellsOf(text, named ?? (await delimiterOf(text)));
+  const { cells, openQuoteAt } = await parseCells(text, named ?? (await delimiterOf(text)));
   const start = cells.findIndex((row) => !isBlank(row));
   const headings = cells[start] ?? [];
   const columns = columnsOf(headings);
   if (!columns.includes("title")) throw new TransferError(NO_TITLES);
   const rows: Row[] = [];
-  const faults: Fault[] = [];
+  const rowErrors: RowError[] = [];
   if (openQuoteAt !== null) {
-    faults.push({ number: openQuoteAt, reason: "a quotation mark is never closed" });
+    rowErrors.push({ number: openQuoteAt, reason: "a quotation mark is never closed" });
   }
   for (const [place, row] of cells.entries()) {
     if (place <= start || isBlank(row)) continue;
     const number = place + 1;
     if (!isBlank(row.slice(columns.length))) {
-      faults.push({ number, reason: "it has more cells than the row of headings" });
+      rowErrors.push({ number, reason: "it has more cells than the heading row" });
     }
     const cellsByColumn = columns.flatMap((column, at) =>
       column ? [[column, row[at] ?? ""]] : [],
@@ -131,11 +134,11 @@ async function fromCsv(given: string): Promise<Table> {
     rows.push({ number, values: Object.fromEntries(cellsByColumn) });
   }
   const unknown = headings.filter((name, at) => name.trim() !== "" && !columns[at]);
-  const isOurs = (["id", "title", "position"] as const).every((name) => columns.includes(name));
-  return { counts: "Row", rows, faults, unknown, isOurs };
+  const isExport = (["id", "title", "position"] as const).every((name) => columns.includes(name));
+  return { unit: "Row", rows, rowErrors, unknown, isExport };
 }
 
-/** The column of each heading; of two that mean the same, the one with the exact name. */
+/** Return the column of each heading. If two mean the same column, the exact name wins. */
 function columnsOf(headings: readonly string[]): (Column | null)[] {
   const named = headings.map(columnNamed);
   return named.map((column, at) => {

@@ -2,15 +2,15 @@
 
 import { type ChangeEvent, useState } from "react";
 import { useClient } from "urql";
-import type { Task } from "@/components/tasks/task";
+import { type Task, taskCount } from "@/components/tasks/task";
 import { locales } from "@/lib/locales";
 import { useHydrated } from "@/lib/use-hydrated";
 import { toCsv, toJson } from "./export";
-import { allTasks, type Imported, takeBack } from "./import";
+import { type Imported, readAllTasks, undoImport } from "./import";
 import { ImportDialog } from "./import-dialog";
-import { wordsOf } from "./transfer-error";
+import { errorMessage } from "./transfer-error";
 
-function save(name: string, type: string, content: string): void {
+function download(name: string, type: string, content: string): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
   const link = document.createElement("a");
   link.href = url;
@@ -19,43 +19,41 @@ function save(name: string, type: string, content: string): void {
   URL.revokeObjectURL(url);
 }
 
-const tasksIn = (count: number) => (count === 1 ? "1 task" : `${count} tasks`);
+type Status = { text: string; isError?: boolean; undo?: Imported };
 
-type Said = { text: string; isError?: boolean; undo?: Imported };
-
-/** All of one's tasks as a file, and a file's tasks as one's own. */
+/** Exports all tasks as a file, and imports a file. */
 export function TasksFile() {
   const client = useClient();
   const isHydrated = useHydrated();
-  const [said, setSaid] = useState<Said | null>(null);
+  const [status, setStatus] = useState<Status | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [file, setFile] = useState<{ name: string; bytes: Uint8Array } | null>(null);
 
-  async function run(work: () => Promise<Said | null>) {
+  async function run(work: () => Promise<Status | null>) {
     setBusy(true);
-    setSaid(null);
+    setStatus(null);
     try {
-      setSaid(await work());
+      setStatus(await work());
     } catch (error) {
-      setSaid({ text: wordsOf(error), isError: true });
+      setStatus({ text: errorMessage(error), isError: true });
     }
     setBusy(false);
   }
 
-  async function exported(write: (tasks: readonly Task[]) => Promise<void>): Promise<Said> {
-    const known = await allTasks(client);
+  async function exported(write: (tasks: readonly Task[]) => Promise<void>): Promise<Status> {
+    const known = await readAllTasks(client);
     const tasks = [...known.values()].filter((task) => task !== null);
     await write(tasks);
-    return { text: `Exported ${tasksIn(tasks.length)}.` };
+    return { text: `Exported ${taskCount(tasks.length)}.` };
   }
 
   const exportJson = () =>
-    run(() => exported(async (tasks) => save("tasks.json", "application/json", toJson(tasks))));
+    run(() => exported(async (tasks) => download("tasks.json", "application/json", toJson(tasks))));
 
   const exportCsv = () =>
     run(() =>
       exported(async (tasks) =>
-        save("tasks.csv", "text/csv;charset=utf-8", await toCsv(tasks, locales()[0])),
+        download("tasks.csv", "text/csv;charset=utf-8", await toCsv(tasks, locales()[0])),
       ),
     );
 
@@ -66,30 +64,30 @@ export function TasksFile() {
       setFile({ name: chosen.name, bytes: new Uint8Array(await chosen.arrayBuffer()) });
       return null;
     });
-    // So that the same file, mended meanwhile, can be chosen again.
+    // So that the same file can be chosen again after a correction.
     event.target.value = "";
   }
 
   function onDone(imported: Imported) {
     setFile(null);
-    setSaid({ text: `Imported ${tasksIn(imported.length)}.`, undo: imported });
+    setStatus({ text: `Imported ${taskCount(imported.length)}.`, undo: imported });
   }
 
   const undo = (imported: Imported) =>
     run(async () => {
-      const problem = await takeBack(client, imported);
+      const problem = await undoImport(client, imported);
       if (problem !== null) return { text: problem, isError: true, undo: imported };
-      return { text: `Moved ${tasksIn(imported.length)} to the trash.` };
+      return { text: `Moved ${taskCount(imported.length)} to the trash.` };
     });
 
-  const isClosed = !isHydrated || isBusy;
+  const isDisabled = !isHydrated || isBusy;
   return (
     <>
       <div className="mt-4 flex flex-wrap gap-3">
-        <button className="button" disabled={isClosed} onClick={exportJson} type="button">
+        <button className="button" disabled={isDisabled} onClick={exportJson} type="button">
           Export as JSON
         </button>
-        <button className="button" disabled={isClosed} onClick={exportCsv} type="button">
+        <button className="button" disabled={isDisabled} onClick={exportCsv} type="button">
           Export as CSV
         </button>
         <label className="button focus-within:outline-2 focus-within:outline-accent">
@@ -97,21 +95,21 @@ export function TasksFile() {
           <input
             accept=".json,.csv,.tsv,.txt"
             className="sr-only"
-            disabled={isClosed}
+            disabled={isDisabled}
             onChange={choose}
             type="file"
           />
         </label>
       </div>
       <p
-        className={`mt-3 text-sm empty:hidden ${said?.isError ? "text-danger" : "text-muted"}`}
+        className={`mt-3 text-sm empty:hidden ${status?.isError ? "text-danger" : "text-muted"}`}
         role="status"
       >
-        {isBusy ? "Working…" : said?.text}
-        {!isBusy && said?.undo && (
+        {isBusy ? "Working…" : status?.text}
+        {!isBusy && status?.undo && (
           <>
             {" "}
-            <button className="link" onClick={() => void undo(said.undo ?? [])} type="button">
+            <button className="link" onClick={() => void undo(status.undo ?? [])} type="button">
               Undo
             </button>
           </>

@@ -1,11 +1,13 @@
-/** Why a file could not be written, read or imported, in words for the person. */
+import { APP_ERROR } from "@/lib/messages";
+
+/** Thrown when a file cannot be exported, read or imported. The message is for the person. */
 export class TransferError extends Error {
   override readonly name = "TransferError";
 }
 
-/** Return an error in words for the person. One that has none is a fault of this app, and is logged. */
-export function wordsOf(error: unknown): string {
+/** Return the message for the person. An unexpected error is a bug: it is logged. */
+export function errorMessage(error: unknown): string {
   if (error instanceof TransferError) return error.message;
   console.error(error);
-  return "Something went wrong in this app. Reload the page, or try another browser.";
+  return APP_ERROR;
 }

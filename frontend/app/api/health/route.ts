@@ -2,7 +2,7 @@ import { getPool } from "@/lib/auth";
 
 const headers = { "Cache-Control": "no-store" };
 
-/** 200 while this process runs and its database answers, else 503. */
+/** Return 200 while this process runs and its database answers, else 503. */
 export async function GET(): Promise<Response> {
   try {
     await getPool().query("SELECT 1");

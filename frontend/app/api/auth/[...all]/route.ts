@@ -1,7 +1,7 @@
 import { getAuth, getPool } from "@/lib/auth";
 import { config } from "@/lib/config";
 import { watchDatabase } from "@/lib/database";
-import { deliverAtOnce, watchEndings } from "@/lib/outbox";
+import { deliverNow, trackRevocations } from "@/lib/outbox";
 import { pushTo } from "@/lib/security-events";
 
 const UNAVAILABLE = {
@@ -14,19 +14,23 @@ const FAILURES = {
   unstorable: () => Response.json({ code: "UNSTORABLE_TEXT" }, { status: 400 }),
 };
 
-/** Characters. Better Auth counts requests by address and path, and keeps both for a minute. */
+/**
+ * The longest URL, in characters. Better Auth counts requests by address and path, and stores both
+ * for a minute.
+ */
 const LONGEST_URL = 2048;
 
 /**
- * Better Auth's answer, or 503 when the database failed it, which says nothing about a session, or 400
- * when the request held a text that no database can store. What the request ended, the API has heard of by then, if it can be reached.
+ * Return Better Auth's response. If the database failed, return 503, which says nothing about a
+ * session; if the request contained a text that the database cannot store, return 400. Revocations
+ * are delivered to the API before that, if it is reachable.
  */
 async function handle(request: Request): Promise<Response> {
   if (request.url.length > LONGEST_URL) return new Response(null, { status: 414 });
-  const [[answer, failure], whose] = await watchEndings(() =>
+  const [[answer, failure], whose] = await trackRevocations(() =>
     watchDatabase(() => getAuth().handler(request)),
   );
-  if (whose.size > 0) await deliverAtOnce(getPool(), pushTo(config()), whose);
+  if (whose.size > 0) await deliverNow(getPool(), pushTo(config()), whose);
   const response = failure ? FAILURES[failure]() : new Response(answer.body, answer);
   response.headers.set("Cache-Control", "no-store");
   const retryAfter = response.headers.get("X-Retry-After");

@@ -16,8 +16,11 @@ function subscribe(listener: () => void) {
   };
 }
 
-/** Whether the page is being printed: then all of it must be there, not what is in sight alone. */
-export function usePrinted(): boolean {
+/**
+ * Return whether the page is being printed: then all rows must be rendered, not only the visible
+ * ones.
+ */
+export function useIsPrinting(): boolean {
   return useSyncExternalStore(
     subscribe,
     () => isPrinted,

@@ -3,28 +3,31 @@
 import Link from "next/link";
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
+import { AuthPage } from "./auth-page";
 import { Field, FormNotice, FormProblem } from "./field";
-import { Gate } from "./gate";
-import { problemOf } from "./problem";
+import { requestProblem } from "./problem";
 import { textOf, useForm } from "./use-form";
 
-/** Asks where to send a link to. Says the same of an address that has an account and of one that has none. */
-export function Forgotten() {
+/**
+ * Requests a link to choose a new password. The message is the same for addresses without an
+ * account.
+ */
+export function ForgotPassword() {
   const [sentTo, setSentTo] = useState<string | null>(null);
-  const { form, problem, isPending, isClosed } = useForm(async (data) => {
+  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
     const email = textOf(data, "email");
-    const found = await problemOf(() => authClient.requestPasswordReset({ email }));
-    if (!found) setSentTo(email);
-    return found;
+    const failure = await requestProblem(() => authClient.requestPasswordReset({ email }));
+    if (!failure) setSentTo(email);
+    return failure;
   });
 
   return (
-    <Gate heading="Choose a new password">
+    <AuthPage heading="Choose a new password">
       <p className="mt-3 text-muted">
-        Tell us your email, and we send you a link that works for an hour.
+        Enter your email. We will send you a link that works for one hour.
       </p>
       <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isClosed}>
+        <fieldset className="grid gap-4" disabled={isDisabled}>
           <Field
             autoComplete="username"
             label="Email"
@@ -42,13 +45,13 @@ export function Forgotten() {
       </form>
       <FormNotice>
         {sentTo &&
-          `If there is an account for ${sentTo}, the link is on its way. Look among the unwanted mail too.`}
+          `If there is an account for ${sentTo}, the link is on its way. Check your spam folder, too.`}
       </FormNotice>
       <p className="mt-6 text-sm text-muted">
         <Link className="link" href="/sign-in">
           Back to sign in
         </Link>
       </p>
-    </Gate>
+    </AuthPage>
   );
 }

@@ -3,13 +3,13 @@ import { Wordmark } from "@/components/header/wordmark";
 
 type Props = {
   heading: string;
-  /** Said under the heading, when something led here. */
+  /** Shown under the heading. */
   notice?: string | undefined;
   children: ReactNode;
 };
 
-/** A page for those who are not in yet. */
-export function Gate({ heading, notice, children }: Props) {
+/** The layout of the sign-in pages and of the pages that mailed links open. */
+export function AuthPage({ heading, notice, children }: Props) {
   return (
     <main className="mx-auto flex min-h-dvh max-w-sm flex-col justify-center px-6 py-12">
       <Wordmark />

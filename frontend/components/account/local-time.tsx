@@ -10,8 +10,8 @@ const FORMAT = new Intl.DateTimeFormat("en-GB", {
   minute: "2-digit",
 });
 
-/** A point in time by the reader's clock, which the server does not know. */
-export function Moment({ at }: { at: string }) {
+/** A time in the reader's time zone, which the server does not know. */
+export function LocalTime({ at }: { at: string }) {
   const isHydrated = useHydrated();
   return <time dateTime={at}>{isHydrated ? FORMAT.format(new Date(at)) : at.slice(0, 10)}</time>;
 }
