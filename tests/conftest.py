@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ import pytest
 from api import migrations
 from api.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
-from tests import stack
+from tests import plain, shared, stack
 
 T = TypeVar("T")
 
@@ -28,11 +28,17 @@ SECRET = secrets.token_urlsafe(32)
 SITE = f"http://{stack.NOBODY}"
 """The web app that the tests' tokens come from. Nobody serves it, whatever else runs here."""
 KEY = derive(SECRET.encode(), ACCESS_TOKEN)
-NO_TLS = False
-"""For httpx: reading every certificate authority takes longer than a request to this machine."""
-CLIENT = httpx.Client(verify=NO_TLS, timeout=30)
+NO_TLS = plain.NO_TLS
+CLIENT = plain.Client(verify=NO_TLS, timeout=30)
 """For whoever calls one after the other: a connection that is there takes no time to make."""
 atexit.register(CLIENT.close)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main() -> Generator[None, Any, Any]:
+    """Give the run a folder: before its workers start, and until all of them have ended."""
+    with shared.folder():
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +87,7 @@ def api(
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
     """The whole product, shared: each test signs up people of its own."""
-    with stack.site(tmp_path_factory.mktemp("site")) as running:
+    with stack.shared_site(tmp_path_factory.mktemp("site"), "site") as running:
         yield running
 
 
@@ -118,7 +124,7 @@ class Caller:
         url = f"{self.url}/graphql"
         if threading.current_thread() is threading.main_thread():
             return CLIENT.post(url, content=content, headers=headers)
-        return httpx.post(url, content=content, headers=headers, timeout=30, verify=NO_TLS)
+        return plain.post(url, content=content, headers=headers, timeout=30)
 
     def __call__(self, query: str, **variables: Any) -> Any:
         """The data of an operation that must succeed."""

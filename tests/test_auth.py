@@ -25,7 +25,7 @@ from api.models import Kind
 from api.revocations import Revocations, SecurityEvent
 from api.tokens import Claims, Verifier
 from dev.postgres import Postgres
-from tests import faults, issuer, stack, wire
+from tests import faults, issuer, plain, stack, wire
 from tests.conftest import KEY, SECRET, SITE, mint
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def post(api: stack.Server, *authorization: str, **kwargs: Any) -> httpx.Respons
     headers = [("Authorization", value) for value in authorization]
     content = kwargs.pop("content", b'{"query":"{ viewer { id } }"}')
     headers += [("Content-Type", "application/json"), *kwargs.pop("headers", [])]
-    return httpx.post(f"{api.url}/graphql", headers=headers, content=content, **kwargs)
+    return plain.post(f"{api.url}/graphql", headers=headers, content=content, **kwargs)
 
 
 def none_of(user: str) -> str:
@@ -399,8 +399,8 @@ def test_nothing_is_read_before_the_token_is_good(api: stack.Server) -> None:
     """A body that would be 413, one that is no JSON, a method that is not allowed: all just 401."""
     assert post(api, content=b"x" * 2_000_000).status_code == 401
     assert post(api, content=b"{").status_code == 401
-    assert httpx.put(f"{api.url}/graphql").status_code == 401
-    assert httpx.get(f"{api.url}/graphql", params={"query": "{"}).status_code == 401
+    assert plain.put(f"{api.url}/graphql").status_code == 401
+    assert plain.get(f"{api.url}/graphql", params={"query": "{"}).status_code == 401
 
 
 def test_nothing_is_executed_for_a_bad_token(api: stack.Server) -> None:
@@ -429,11 +429,11 @@ def test_a_preflight_is_answered_without_a_token(api: stack.Server) -> None:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    response = httpx.options(f"{api.url}/graphql", headers=asked)
+    response = plain.options(f"{api.url}/graphql", headers=asked)
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == SITE
     assert "access-control-allow-credentials" not in response.headers
-    stranger = httpx.options(
+    stranger = plain.options(
         f"{api.url}/graphql", headers=asked | {"Origin": "https://evil.example"}
     )
     assert "access-control-allow-origin" not in stranger.headers
@@ -445,7 +445,7 @@ def preflight(url: str, *headers: str) -> httpx.Response:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": ", ".join(headers),
     }
-    return httpx.options(f"{url}/graphql", headers=asked)
+    return plain.options(f"{url}/graphql", headers=asked)
 
 
 @pytest.mark.parametrize(

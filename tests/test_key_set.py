@@ -23,7 +23,7 @@ from api.config import TokenConfig
 from api.keys import Key, KeyRing, KeySet, KeysUnavailable, TooManyUnknownKeys
 from api.tokens import InvalidToken, Verifier
 from dev.postgres import Postgres
-from tests import issuer, stack
+from tests import issuer, plain, stack
 from tests.conftest import SECRET, SITE, mint, trusting
 from tests.faults import Case
 from tests.issuer import FAULTY, Asked, Issuer, Signer, serving
@@ -617,7 +617,7 @@ def test_an_api_without_its_issuer_signs_nobody_out(
     good = {"data": {"viewer": {"id": "ada"}}}
     with Issuer(issuer.hanging) as served:
         api = believes(served)
-        with httpx.Client(base_url=api.url, timeout=30) as client, ThreadPoolExecutor(40) as pool:
+        with plain.Client(base_url=api.url, timeout=30) as client, ThreadPoolExecutor(40) as pool:
             # Nothing is known yet: 503, and who needs no token is not kept waiting.
             waiting = pool.submit(ask, client, by(ED))
             assert client.get("/health/live").status_code == 200

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from api.logs import MOST_KINDS, Limit, Seldom
-from tests import stack
+from tests import plain, stack
 from tests.test_bodies import SERVERS, TYPES, run_server
 from tests.wire import connected
 
@@ -87,12 +86,12 @@ def test_more_kinds_than_there_can_be_take_no_memory() -> None:
 
 def push(url: str) -> None:
     headers = {"Content-Type": TYPES["/events"]}
-    assert httpx.post(f"{url}/events", content="x", headers=headers).status_code == 400
+    assert plain.post(f"{url}/events", content="x", headers=headers).status_code == 400
 
 
 def present_a_bad_token(url: str) -> None:
     headers = {"Authorization": "Bearer x.y.z"}
-    assert httpx.post(f"{url}/graphql", headers=headers).status_code == 401
+    assert plain.post(f"{url}/graphql", headers=headers).status_code == 401
 
 
 def say_what_is_no_request(url: str) -> None:
@@ -109,7 +108,7 @@ def propose_another_protocol(url: str) -> None:
 
 
 def ask_for_nothing(url: str) -> None:
-    assert httpx.get(f"{url}/nowhere").status_code == 404
+    assert plain.get(f"{url}/nowhere").status_code == 404
 
 
 @pytest.mark.parametrize(

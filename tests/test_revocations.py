@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
-import httpx
 import jwt
 import pytest
 
@@ -27,7 +26,7 @@ from api.retention import Retention
 from api.revocations import Revocations, SecurityEvent
 from api.tokens import Claims
 from dev.postgres import Postgres
-from tests import stack
+from tests import plain, stack
 from tests.conftest import SITE, Caller, mint, run, trusting
 from tests.events import purged, push, revoked
 
@@ -627,7 +626,7 @@ def test_cut_off_from_its_database_a_process_lets_nobody_in(tmp_path: Path) -> N
                 began = time.monotonic()
                 answers.append(ada.post("{ tasks { nodes { title } } }"))
                 spent = time.monotonic() - began
-                ready = httpx.get(f"{api.url}/health/ready")
+                ready = plain.get(f"{api.url}/health/ready")
             finally:
                 for pid in stopped:
                     os.kill(pid, signal.SIGCONT)

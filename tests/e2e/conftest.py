@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -23,7 +22,7 @@ from playwright.sync_api import (
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dev.postgres import ROOT
-from tests import stack
+from tests import plain, stack
 
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 # Text that is half faded in has the contrast of half a colour. What runs for ever is not awaited,
@@ -171,7 +170,7 @@ class Person:
         """Those that are open, by the API."""
         query = {"query": "{ tasks { totalCount } }"}
         headers = {"Authorization": f"Bearer {self.page.evaluate(TOKEN)}"}
-        answer = httpx.post(f"{self.site.api.url}/graphql", json=query, headers=headers).json()
+        answer = plain.post(f"{self.site.api.url}/graphql", json=query, headers=headers).json()
         count: int = answer["data"]["tasks"]["totalCount"]
         return count
 
@@ -213,7 +212,7 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
         person.context.unroute_all(behavior="ignoreErrors")
         person.context.close()
         # Of a site that was stopped within the test a page that was open could load no more.
-        if person.site.web.child.process.poll() is not None:
+        if person.site.web.has_stopped():
             person.complaints = [c for c in person.complaints if "net::ERR_" not in c]
     assert [complaint for person in people for complaint in person.complaints] == []
 

@@ -12,8 +12,7 @@ import httpx
 import jwt
 import pytest
 
-from tests import stack
-from tests.conftest import NO_TLS
+from tests import plain, stack
 from tests.e2e.conftest import Newcomer, Person
 from tests.e2e.door import Door, door
 
@@ -78,7 +77,7 @@ class Program(threading.Thread):
     def _send(self, method: str, url: str, body: object = None, token: str = "") -> httpx.Response:
         # A connection of its own each time, which a server that goes cannot cut.
         headers = self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
-        with httpx.Client(cookies=self._cookies, verify=NO_TLS, timeout=30) as client:
+        with plain.Client(cookies=self._cookies, timeout=30) as client:
             answer = client.request(method, url, json=body, headers=headers)
             self._cookies = client.cookies
         self.answers[answer.status_code] += 1
