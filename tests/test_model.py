@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,6 +25,8 @@ from tests.conftest import TASK, Caller, run
 from tests.test_changes import CHANGES, expired, now
 from tests.test_pages import FIELDS, PAGE
 from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
+
+pytestmark = pytest.mark.partitioned
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "0")) // 10 or 6
 """Runs of 25 steps each."""
@@ -313,9 +316,9 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_the_api_does_what_the_model_does(
-    new_caller: Callable[[], Caller], postgres: Postgres
+    new_caller: Callable[[], Caller], database: Postgres
 ) -> None:
-    given = {"new_caller": staticmethod(new_caller), "postgres": postgres}
+    given = {"new_caller": staticmethod(new_caller), "postgres": database}
     machine = type("Machine", (Machine,), given)
     run_state_machine_as_test(
         machine,

@@ -15,6 +15,8 @@ from tests import stack
 from tests.conftest import Caller
 from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
+pytestmark = pytest.mark.partitioned
+
 MOMENT, ID = "1767225600000000", "01a1fdc8-f53f-7301-af6e-5cca4e5cb955"
 PAGE = """query ($first: Int, $after: String, $filter: TaskFilter, $orderBy: TaskOrder) {
   tasks(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
@@ -72,8 +74,8 @@ def newest(**of_it: Any) -> str:
     return " ".join(statement.sql.split())
 
 
-def ran(postgres: Postgres) -> set[str]:
-    return {" ".join(sql.split()) for sql in stack.statements(postgres, "bearer-tasks-api")}
+def ran(database: Postgres) -> set[str]:
+    return {" ".join(sql.split()) for sql in stack.statements(database, "bearer-tasks-api")}
 
 
 COUNTED = [
@@ -88,7 +90,7 @@ COUNTED = [
 
 @pytest.mark.parametrize(("query", "bulky"), [(COUNTED[0], []), (COUNTED[1], ["labels"])])
 def test_a_page_and_its_count_come_from_one_statement(
-    ada: Caller, postgres: Postgres, query: str, bulky: list[str]
+    ada: Caller, database: Postgres, query: str, bulky: list[str]
 ) -> None:
     """Behind the last task there is no row that could tell it."""
     ids = [ada.create()["id"] for _ in range(3)][::-1]
@@ -96,12 +98,12 @@ def test_a_page_and_its_count_come_from_one_statement(
     for first, after, shown in ((2, "null", ids[:2]), (5, "null", ids), (2, f'"{end}"', [])):
         told = ada(query % (first, after))["tasks"]
         assert (told["n"], [node["id"] for node in told["nodes"]]) == (3, shown)
-    assert newest(counted=True, without=lists.BULKY - {*bulky}) in ran(postgres)
+    assert newest(counted=True, without=lists.BULKY - {*bulky}) in ran(database)
 
 
 @pytest.mark.parametrize("bulky", [["description"], ["labels"], ["description", "labels"], []])
 def test_what_nobody_asks_for_is_not_read(
-    ada: Caller, postgres: Postgres, bulky: list[str]
+    ada: Caller, database: Postgres, bulky: list[str]
 ) -> None:
     given = {"description": "At length.", "labels": ["a", "b"]}
     task = ada.create("x", **given)
@@ -112,7 +114,7 @@ def test_what_nobody_asks_for_is_not_read(
         found = ada(query)["tasks"]
         assert found == {"edges": [{"node": {"id": task["id"], **told}}], "nodes": [told]}
     statement = newest(without=lists.BULKY - {*bulky})
-    assert statement in ran(postgres)
+    assert statement in ran(database)
     assert all((f"tasks.{name}" in statement) == (name in bulky) for name in lists.BULKY)
 
 

@@ -23,7 +23,7 @@ from tests import faults, issuer, reading
 from tests.faults import Case
 from tests.issuer import Issuer, Signer
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 """Of each property. `make prove` asks for thousands."""
 searched = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow]

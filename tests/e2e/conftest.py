@@ -67,8 +67,9 @@ def chromium() -> Iterator[Browser]:
 class Person:
     """Somebody at a browser, with what they do in it."""
 
-    def __init__(self, context: BrowserContext, site: stack.Site) -> None:
+    def __init__(self, context: BrowserContext, site: stack.Site, address: str) -> None:
         self.site = site
+        self.address = address
         self.email = f"{secrets.token_hex(6)}@example.com"
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -99,6 +100,19 @@ class Person:
         """And is at the tasks then, of which there are none."""
         self.goes_to("/sign-up")
         self.submits("Create account")
+        self.has_no_tasks_yet()
+
+    def has_an_account(self) -> None:
+        """The same without the form, in half the time."""
+        given = {"email": self.email, "name": self.email.partition("@")[0], "password": PASSWORD}
+        headers = {"Origin": self.site.url, "X-Forwarded-For": self.address}
+        url = f"{self.site.url}/api/auth/sign-up/email"
+        assert self.context.request.post(url, data=given, headers=headers).ok
+        self.goes_to("/tasks")
+        self.has_no_tasks_yet()
+
+    def has_no_tasks_yet(self) -> None:
+        """They are at their tasks, and the page has read that there are none."""
         self.is_at("/tasks")
         expect(self.page.get_by_text("Nothing left to do")).to_be_visible()
         self.has_read_all()
@@ -201,7 +215,7 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
 
         # Sign-ins are limited by address, and everybody here shares one machine.
         context.route(f"{site.url}/api/auth/**", from_own_address)
-        people.append(Person(context, site))
+        people.append(Person(context, site, address))
         return people[-1]
 
     yield arrive
@@ -220,5 +234,5 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
 @pytest.fixture
 def ada(site: stack.Site, newcomer: Newcomer) -> Person:
     person = newcomer(site)
-    person.signs_up()
+    person.has_an_account()
     return person

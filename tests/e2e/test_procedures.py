@@ -212,6 +212,7 @@ def test_moving_from_the_shared_secret_to_a_key_set(arrive: Arrive) -> None:
     assert program.algorithms == {"HS256", "EdDSA"}
 
 
+@pytest.mark.prove
 def test_moving_back_to_the_shared_secret(arrive: Arrive) -> None:
     site, program, ada = arrive(TOKEN_SIGNING="key-set")
     site.set_api(SHARED_SECRET_TOKENS="1")
@@ -227,6 +228,7 @@ def test_moving_back_to_the_shared_secret(arrive: Arrive) -> None:
     assert program.algorithms == {"HS256", "EdDSA"}
 
 
+@pytest.mark.prove
 def test_rotating_the_keys_of_a_key_set(arrive: Arrive) -> None:
     _, program, ada = arrive(TOKEN_SIGNING="key-set", JWKS_ROTATION="9", ACCESS_TOKEN_MAX_AGE="60")
     ada.adds("under the first key")
