@@ -209,11 +209,11 @@ class Server:
         return status
 
     def description(self) -> list[str]:
-        """What `_LentServer` is made of."""
+        """What `LentServer` is made of."""
         return [self.url, str(self._printed)]
 
 
-class _LentServer(Server):
+class LentServer(Server):
     """A server that another worker of this run started, and will stop."""
 
     def __init__(self, url: str, printed: str) -> None:
@@ -330,6 +330,6 @@ def shared_site(folder: Path, name: str, **variables: str) -> AbstractContextMan
 
     def attach(described: Any) -> Site:
         env, database, (api, web) = described
-        return Site(env, _Lent(database), _LentServer(*api), _LentServer(*web))
+        return Site(env, _Lent(database), LentServer(*api), LentServer(*web))
 
     return shared.once(name, lambda: site(folder, **variables), describe, attach)

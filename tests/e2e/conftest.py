@@ -1,10 +1,12 @@
 """A real Chromium, and people in it: each in a context, from an address, with an own account."""
 
+import json
 import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from playwright.sync_api import (
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dev.postgres import ROOT
-from tests import plain, stack
+from tests import plain, shared, stack
 
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 # Text that is half faded in has the contrast of half a colour. What runs for ever is not awaited,
@@ -55,13 +57,41 @@ def browser(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
 
 
+@contextmanager
+def browser_server(folder: Path) -> Iterator[stack.Server]:
+    """The same behind a WebSocket, for whoever connects."""
+    config = folder / "browser.json"
+    told = {"executablePath": executable(), "args": ARGUMENTS, "host": "127.0.0.1"}
+    config.write_text(json.dumps(told))
+    command = [sys.executable, "-m", "playwright", "launch-server", "--browser", "chromium"]
+    env = stack.environment()
+    server = stack.Server([*command, "--config", config], folder, env, r"(ws://\S+)")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the one browser of the run is."""
+    folder = tmp_path_factory.mktemp("browser")
+    with shared.once(
+        "browser",
+        lambda: browser_server(folder),
+        stack.Server.description,
+        lambda described: stack.LentServer(*described),
+    ) as server:
+        yield server.url
+
+
 # Not for the session: Playwright keeps an event loop running, in which other tests can start none.
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(browser_url: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        launched = browser(playwright)
-        yield launched
-        launched.close()
+        connected = playwright.chromium.connect(browser_url)
+        yield connected
+        connected.close()
 
 
 class Person:
