@@ -43,6 +43,15 @@ def pytest_cmdline_main() -> Generator[None, Any, Any]:
         return (yield)
 
 
+LONGEST = ("dev/test_make_dev.py", "e2e/test_procedures.py", "e2e/test_app.py")
+"""Files whose tests take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest tests first: a worker that began one at the end would work on alone."""
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONGEST))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that is marked `partitioned` on whole tables and on divided ones."""
     marked = metafunc.definition.get_closest_marker("partitioned")
