@@ -25,7 +25,6 @@ test: check
 	.venv/bin/coverage report
 	@.venv/bin/coverage report --include="$(COVERED)" --fail-under=97 --format=total >/dev/null \
 		|| { echo "Coverage of $(COVERED) is below 97 %."; exit 1; }
-	PARTITIONS=8 .venv/bin/python -m pytest tests/test_tasks.py tests/test_pages.py tests/test_changes.py tests/test_model.py
 
 # The packages that decide who calls, what is asked and whose rows are read: `make test` fails if the
 # tests run fewer than 97 % of their lines and branches.
@@ -38,13 +37,14 @@ COVERED  := $(IDENTITY),$(GRAPHQL),$(OWNED)
 attack: setup
 	.venv/bin/python -m tests.attack
 
-# What takes too long for every day: thousands of examples, every combination, numbers, mutants.
+# What takes too long for every day: tests marked `prove`, thousands of examples, numbers, mutants.
 prove: setup
 	cd frontend && $(NPM) run --silent build
 	.venv/bin/python -m pytest -n0 tests/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
-	EXAMPLES=3000 MATRIX=all .venv/bin/python -m pytest tests/test_tokens.py tests/contract/test_matrix.py
+	.venv/bin/python -m pytest -m prove
+	EXAMPLES=3000 .venv/bin/python -m pytest tests/test_tokens.py tests/test_database_url.py
 	EXAMPLES=2000 .venv/bin/python -m pytest tests/test_model.py tests/test_hostile.py tests/test_execution.py
 	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_app.py -k outage
 	.venv/bin/python -m benchmarks.verify
@@ -107,7 +107,7 @@ setup: .venv/.done .tools/clients/.done frontend/node_modules/.done
 	@.tools/bin/uv pip sync --quiet --require-hashes --python .tools/clients/bin/python $<
 	@touch $@
 
-frontend/node_modules/.done: frontend/package-lock.json .venv/.done
+frontend/node_modules/.done: frontend/package-lock.json | .venv/.done
 	@echo "Installing the frontend's packages ..."
 	@cd frontend && $(NPM) ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@

@@ -55,11 +55,15 @@ class Postgres:
         """Of its one database. A socket in a closed folder: no port, no password, no network."""
         return f"postgresql://postgres@/postgres?host={quote(str(self._sockets), safe='')}"
 
-    def __enter__(self) -> Self:
+    def initialize(self) -> None:
+        """Create the data, unless it exists."""
         self._own(self.home)
-        self._own(self._sockets)
         if not self._data.exists():
-            self._initialise()
+            self._initdb()
+
+    def __enter__(self) -> Self:
+        self.initialize()
+        self._own(self._sockets)
         self._clear_away()
         options = {"listen_addresses": "", "unix_socket_directories": str(self._sockets)}
         flags = [f"--{k}={v}" for k, v in {**options, **self._settings}.items()]
@@ -113,7 +117,7 @@ class Postgres:
                 raise PostgresError(f"PostgreSQL does not start: {why} (see {self._log})")
             time.sleep(0.03)
 
-    def _initialise(self) -> None:
+    def _initdb(self) -> None:
         # Beside its place and then renamed, so that a start cut short leaves no half of one.
         fresh = self.home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)

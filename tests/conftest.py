@@ -7,9 +7,11 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import asyncpg
@@ -20,7 +22,7 @@ import pytest
 from api import migrations
 from api.identity.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
-from tests import stack
+from tests import plain, shared, stack
 
 T = TypeVar("T")
 
@@ -28,29 +30,77 @@ SECRET = secrets.token_urlsafe(32)
 SITE = f"http://{stack.NOBODY}"
 """The web app that the tests' tokens come from. Nobody serves it, whatever else runs here."""
 KEY = derive(SECRET.encode(), ACCESS_TOKEN)
-NO_TLS = False
-"""For httpx: reading every certificate authority takes longer than a request to this machine."""
-CLIENT = httpx.Client(verify=NO_TLS, timeout=30)
+NO_TLS = plain.NO_TLS
+CLIENT = plain.Client(verify=NO_TLS, timeout=30)
 """For whoever calls one after the other: a connection that is there takes no time to make."""
 atexit.register(CLIENT.close)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main() -> Generator[None, Any, Any]:
+    """Give the run a folder: before its workers start, and until all of them have ended."""
+    with shared.folder():
+        return (yield)
+
+
+LONGEST = ("dev/test_make_dev.py", "e2e/test_procedures.py", "e2e/test_app.py")
+"""Files whose tests take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest tests first: a worker that began one at the end would work on alone."""
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONGEST))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that is marked `partitioned` on whole tables and on divided ones."""
+    marked = metafunc.definition.get_closest_marker("partitioned")
+    if marked and "partitions" in metafunc.fixturenames and not _given():
+        metafunc.parametrize("partitions", [1, 8])
+
+
+def _given() -> bool:
+    """Whether the database comes from outside."""
+    return "CITUS_URL" in os.environ or "POSTGRES_TO_COPY" in os.environ
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """One server for all tests of a worker, in so many `PARTITIONS`.
+def databases() -> Iterator[Callable[[int], Postgres]]:
+    """Return the server of a worker whose tables are divided into so many partitions.
 
     Or a copy of what `POSTGRES_TO_COPY` names, or the database of Citus at `CITUS_URL`.
     """
-    if url := os.environ.get("CITUS_URL"):
-        yield stack.citus(url)
-        return
-    if template := os.environ.get("POSTGRES_TO_COPY"):
-        with stack.copy(template) as copied:
-            yield copied
-        return
-    with stack.postgres() as server:
-        migrations.upgrade(server.url, int(os.environ.get("PARTITIONS", "1")))
-        yield server
+    with ExitStack() as running:
+
+        @cache
+        def database(partitions: int) -> Postgres:
+            if url := os.environ.get("CITUS_URL"):
+                return stack.citus(url)
+            if template := os.environ.get("POSTGRES_TO_COPY"):
+                return running.enter_context(stack.copy(template))
+            server = running.enter_context(stack.postgres())
+            migrations.upgrade(server.url, partitions)
+            return server
+
+        yield database
+
+
+@pytest.fixture(scope="session")
+def postgres(databases: Callable[[int], Postgres]) -> Postgres:
+    """The server of a worker whose tables are whole."""
+    return databases(1)
+
+
+@pytest.fixture
+def partitions() -> int:
+    """How many partitions the tables have that a test asks about."""
+    return 1
+
+
+@pytest.fixture
+def database(databases: Callable[[int], Postgres], partitions: int) -> Postgres:
+    """The server behind `new_caller`."""
+    return databases(partitions)
 
 
 def trusting(database: str, **variables: str) -> dict[str, str]:
@@ -70,18 +120,32 @@ def settings(postgres: Postgres) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def api(
-    settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[stack.Server]:
-    server = stack.api(tmp_path_factory.mktemp("api"), settings)
-    yield server
-    server.stop()
+def apis(
+    databases: Callable[[int], Postgres], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[int], stack.Server]]:
+    """Return the API of a worker on the database with so many partitions."""
+    with ExitStack() as running:
+
+        @cache
+        def api(partitions: int) -> stack.Server:
+            env = trusting(databases(partitions).url)
+            server = stack.api(tmp_path_factory.mktemp("api"), env)
+            running.callback(server.stop)
+            return server
+
+        yield api
+
+
+@pytest.fixture(scope="session")
+def api(apis: Callable[[int], stack.Server]) -> stack.Server:
+    """The API of a worker, on whole tables."""
+    return apis(1)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
     """The whole product, shared: each test signs up people of its own."""
-    with stack.site(tmp_path_factory.mktemp("site")) as running:
+    with stack.shared_site(tmp_path_factory.mktemp("site"), "site") as running:
         yield running
 
 
@@ -118,7 +182,7 @@ class Caller:
         url = f"{self.url}/graphql"
         if threading.current_thread() is threading.main_thread():
             return CLIENT.post(url, content=content, headers=headers)
-        return httpx.post(url, content=content, headers=headers, timeout=30, verify=NO_TLS)
+        return plain.post(url, content=content, headers=headers, timeout=30)
 
     def __call__(self, query: str, **variables: Any) -> Any:
         """The data of an operation that must succeed."""
@@ -144,8 +208,9 @@ TASK = """id title description completed completedAt priority dueOn labels posit
 
 
 @pytest.fixture
-def new_caller(api: stack.Server) -> Callable[[], Caller]:
+def new_caller(apis: Callable[[int], stack.Server], partitions: int) -> Callable[[], Caller]:
     """Makes people who have never been here."""
+    api = apis(partitions)
 
     def make() -> Caller:
         user = secrets.token_hex(8)

@@ -10,7 +10,8 @@ import jwt
 
 from api.identity.events import ACCOUNT_PURGED, SESSION_REVOKED
 from api.identity.keys import SECURITY_EVENT, derive
-from tests.conftest import NO_TLS, SECRET, SITE
+from tests import plain
+from tests.conftest import SECRET, SITE
 
 EVENT_KEY = derive(SECRET.encode(), SECURITY_EVENT)
 AUDIENCE = "http://localhost:8000/events"
@@ -69,4 +70,4 @@ def push(url: str, claims: dict[str, object]) -> httpx.Response:
 def deliver(url: str, token: str | bytes, media_type: str = TYPE) -> httpx.Response:
     """Delivers these very octets."""
     headers = {"Content-Type": media_type, "Accept": "application/json"}
-    return httpx.post(f"{url}/events", content=token, headers=headers, timeout=30, verify=NO_TLS)
+    return plain.post(f"{url}/events", content=token, headers=headers, timeout=30)

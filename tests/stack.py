@@ -9,25 +9,24 @@ import secrets
 import shutil
 import socket
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
-import httpx
 import pytest
 
 from api import migrations
 from api.owned import retention
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
-from tests import scope
+from tests import plain, scope, shared
 
 START_TIMEOUT = 60.0
 FRONTEND = ROOT / "frontend"
@@ -49,9 +48,7 @@ def postgres() -> Iterator[Postgres]:
     At its end, every one that an API ran, whatever sent it, must have been held to one owner, and
     be one that Citus takes.
     """
-    (ROOT / ".data").mkdir(exist_ok=True)
-    with TemporaryDirectory(prefix="test-", dir=ROOT / ".data") as folder:
-        Path(folder).chmod(0o711)  # as root, another user's server must find its way through
+    with shared.open_folder("test-") as folder:
         settings = {
             "fsync": "off",
             "logging_collector": "on",
@@ -59,7 +56,7 @@ def postgres() -> Iterator[Postgres]:
             "log_filename": "statements",
             "log_statement": "all",
         }
-        with Postgres(Path(folder) / "postgres", settings) as server:
+        with shared.initialized(folder / "postgres", settings) as server:
             yield server
         ran = statements(server, "bearer-tasks-api")
         if not server.home.is_relative_to(folder):  # moved, since this checkout is closed to it
@@ -161,53 +158,79 @@ def _log(server: Postgres) -> str:
 
 
 class Server:
-    """A program that serves HTTP on a port it chose, until `stop`."""
+    """A program that serves HTTP on a port it chose, until `stop`.
+
+    It prints into a file, which every worker of a run can read.
+    """
 
     def __init__(
         self, command: list[str | Path], cwd: Path, env: Mapping[str, str], listening: str
     ) -> None:
-        self.lines: list[str] = []
-        self._read_on = threading.Condition()
-        self._found = threading.Event()
-        self.url = ""
-        read, write = os.pipe()
-        self.child = Child(command, cwd=cwd, env=env, output=write)
-        os.close(write)
-        self._reader = threading.Thread(target=self._read, args=(read, listening))
-        self._reader.start()
-        if not self._found.wait(START_TIMEOUT) or not self.url:
-            self.stop()
-            raise AssertionError("does not start:\n" + "\n".join(self.lines))
+        file, name = tempfile.mkstemp(prefix="printed-", dir=shared.place())
+        self._printed = Path(name)
+        self._last_lines: list[str] | None = None
+        self.child = Child(command, cwd=cwd, env=env, output=file)
+        os.close(file)
+        deadline = time.monotonic() + START_TIMEOUT
+        while not (started := re.search(listening, "\n".join(self.lines))):
+            if self.has_stopped() or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError("does not start:\n" + "\n".join(self.lines))
+            time.sleep(0.01)
+        self.url = started[1]
 
-    def _read(self, pipe: int, listening: str) -> None:
-        with os.fdopen(pipe, errors="replace") as output:
-            for line in output:
-                with self._read_on:
-                    self.lines.append(line.rstrip())
-                    self._read_on.notify_all()
-                if match := re.search(listening, line):
-                    self.url = match[1]
-                    self._found.set()
-        self._found.set()
+    @property
+    def lines(self) -> list[str]:
+        """What it printed so far, without a line whose end is not written yet."""
+        if self._last_lines is not None:
+            return self._last_lines
+        printed = self._printed.read_text(errors="replace")
+        return [line.rstrip() for line in printed.split("\n")[:-1]]
 
     def said(self, pattern: str, times: int = 1) -> re.Match[str]:
         """Where it printed this, for so many times, once it did."""
         expression = re.compile(pattern, re.MULTILINE)
-        matches: list[re.Match[str]] = []
+        deadline = time.monotonic() + 20
+        while True:
+            lines = self.lines
+            matches = list(expression.finditer("\n".join([*lines, ""])))
+            if len(matches) >= times:
+                return matches[times - 1]
+            assert time.monotonic() < deadline, "\n".join(lines)
+            time.sleep(0.01)
 
-        def found() -> bool:
-            matches[:] = expression.finditer("\n".join([*self.lines, ""]))
-            return len(matches) >= times
-
-        with self._read_on:
-            assert self._read_on.wait_for(found, 20), "\n".join(self.lines)
-        return matches[times - 1]
+    def has_stopped(self) -> bool:
+        """Whether it has ended, by `stop` or otherwise."""
+        return self.child.process.poll() is not None
 
     def stop(self) -> int:
         """Its exit status."""
         status = self.child.stop()
-        self._reader.join()
+        if self._last_lines is None:
+            self._last_lines = self.lines
+            self._printed.unlink()
         return status
+
+    def description(self) -> list[str]:
+        """What `LentServer` is made of."""
+        return [self.url, str(self._printed)]
+
+
+class LentServer(Server):
+    """A server that another worker of this run started, and will stop."""
+
+    def __init__(self, url: str, printed: str) -> None:
+        self.url = url
+        self._printed = Path(printed)
+        self._last_lines = None
+
+    def has_stopped(self) -> bool:
+        """It serves for as long as anybody needs it."""
+        return False
+
+    def stop(self) -> int:
+        """It is not ours to stop."""
+        raise AssertionError("other workers use this server: a test that stops one starts its own")
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -237,7 +260,7 @@ def web(env: Mapping[str, str], port: int | None = None, under: Sequence[str] = 
     command: list[str | Path] = [*under, NODE, "--use-system-ca", built]
     server = Server(command, FRONTEND, {**env, **listening}, r"(Ready) in")
     server.url = url
-    answer = httpx.get(f"http://127.0.0.1:{own}/api/health", timeout=START_TIMEOUT)
+    answer = plain.get(f"http://127.0.0.1:{own}/api/health", timeout=START_TIMEOUT)
     assert answer.status_code == 200, "\n".join(server.lines)
     return server
 
@@ -297,3 +320,17 @@ def site(folder: Path, **variables: str) -> Iterator[Site]:
         finally:
             running.web.stop()
             running.api.stop()
+
+
+def shared_site(folder: Path, name: str, **variables: str) -> AbstractContextManager[Site]:
+    """The same, once for all workers of a run: each test signs up people of its own."""
+
+    def describe(running: Site) -> object:
+        servers = (running.api.description(), running.web.description())
+        return running.env, running.database.url, servers
+
+    def attach(described: Any) -> Site:
+        env, database, (api, web) = described
+        return Site(env, _Lent(database), LentServer(*api), LentServer(*web))
+
+    return shared.once(name, lambda: site(folder, **variables), describe, attach)

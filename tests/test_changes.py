@@ -13,6 +13,8 @@ from dev.postgres import Postgres
 from tests.conftest import TASK, Caller, run
 from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL, many, update
 
+pytestmark = pytest.mark.partitioned
+
 CHANGES = f"""query ($first: Int, $after: String) {{
   taskChanges(first: $first, after: $after) {{
     nodes {{ cursor kind taskId task {{ {TASK} }} }}
@@ -163,7 +165,7 @@ def test_who_reads_while_others_write_misses_no_state(ada: Caller) -> None:
 
 
 def test_an_old_client_is_told_to_begin_again_once_deletions_are_forgotten(
-    ada: Caller, postgres: Postgres
+    ada: Caller, database: Postgres
 ) -> None:
     old, deleted = ada.create("old"), ada.create("deleted")
     ancient = now(ada)
@@ -178,7 +180,7 @@ def test_an_old_client_is_told_to_begin_again_once_deletions_are_forgotten(
         sql = f"UPDATE tasks.owners SET forgotten_number = {number} WHERE owner_id = $1"  # noqa: S608
         await connection.execute(sql, ada.user)
 
-    run(postgres, forget)
+    run(database, forget)
     expired(ada, ancient)
     assert [node["task"]["title"] for node in changes(ada, after=recent)["nodes"]] == ["new"]
     nodes, _ = walk(ada, 1)

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
 import jwt
 import pytest
 
 from dev.postgres import ROOT
-from tests import stack
+from tests import plain, stack
 from tests.conftest import SECRET, SITE, Caller
 
 
@@ -126,7 +125,7 @@ def test_it_stops_when_told(
     settings: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
     server = stack.api(tmp_path, settings)
-    assert httpx.get(f"{server.url}/health/live").status_code == 200
+    assert plain.get(f"{server.url}/health/live").status_code == 200
     server.child.process.send_signal(number)
     assert server.child.process.wait(10) in {0, -number, 128 + number}
     server.stop()

@@ -94,7 +94,7 @@ LIKELY = st.builds(
 def test_both_sides_read_any_url_alike() -> None:
     urls: list[str] = [case["url"] for case in CASES]
 
-    @settings(max_examples=int(os.environ.get("EXAMPLES", "300")) * 5, database=None)
+    @settings(max_examples=int(os.environ.get("EXAMPLES", "100")) * 5, database=None)
     @given(st.one_of(LIKELY, st.lists(PIECES, max_size=8).map("".join), st.text()))
     def drawn(url: str) -> None:
         if url.isprintable() or url.isascii():

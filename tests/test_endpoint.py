@@ -7,7 +7,7 @@ import httpx
 import pytest
 from graphql import get_introspection_query
 
-from tests import stack
+from tests import plain, stack
 from tests.conftest import SITE, Caller, mint
 
 VIEWER = '{"query":"{ viewer { id } }"}'
@@ -17,7 +17,7 @@ GRAPHQL = "application/graphql-response+json"
 def send(api: stack.Server, method: str = "POST", **kwargs: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {mint('ada')}", "Content-Type": "application/json"}
     kwargs["headers"] = headers | kwargs.get("headers", {})
-    return httpx.request(method, f"{api.url}/graphql", **kwargs)
+    return plain.request(method, f"{api.url}/graphql", **kwargs)
 
 
 def error(response: httpx.Response) -> Any:
@@ -45,7 +45,7 @@ def error(response: httpx.Response) -> Any:
 def test_the_answer_comes_in_a_type_that_was_asked_for(
     api: stack.Server, accept: str | None, answered: str
 ) -> None:
-    with httpx.Client() as client:
+    with plain.Client() as client:
         headers = {"Authorization": f"Bearer {mint('ada')}", "Content-Type": "application/json"}
         request = client.build_request(
             "POST", f"{api.url}/graphql", headers=headers, content=VIEWER
@@ -73,7 +73,7 @@ def test_a_list_in_two_lines_is_one(api: stack.Server, places: tuple[int, int]) 
     others = {"Authorization": f"Bearer {mint('ada')}", "Content-Type": "application/json"}
     headers = [*others.items(), *sent[places[0]], *sent[places[1]]]
     content = json.dumps({"query": get_introspection_query()})
-    response = httpx.post(f"{api.url}/graphql", headers=headers, content=content)
+    response = plain.post(f"{api.url}/graphql", headers=headers, content=content)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == GRAPHQL
     assert response.headers["content-encoding"] == "gzip"
@@ -84,7 +84,7 @@ def test_of_two_types_of_a_body_the_first_is_taken(api: stack.Server) -> None:
     for sent, answered in ((types, 200), (types[::-1], 415)):
         headers = [("Authorization", f"Bearer {mint('ada')}")]
         headers += [("Content-Type", value) for value in sent]
-        response = httpx.post(f"{api.url}/graphql", headers=headers, content=VIEWER)
+        response = plain.post(f"{api.url}/graphql", headers=headers, content=VIEWER)
         assert response.status_code == answered
 
 
@@ -221,7 +221,7 @@ def test_other_methods(api: stack.Server, method: str) -> None:
 
 def test_a_browser_is_sent_to_graphiql_without_what_the_link_said(api: stack.Server) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-    response = httpx.get(f"{api.url}/graphql", params={"query": "{ x }"}, headers=browser)
+    response = plain.get(f"{api.url}/graphql", params={"query": "{ x }"}, headers=browser)
     assert (response.status_code, response.headers["location"]) == (303, f"{SITE}/graphiql")
     assert "Accept" in response.headers["vary"]
 

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 
 from api.identity.events import ACCOUNT_PURGED, SESSION_REVOKED
 from api.identity.keys import ACCESS_TOKEN, derive
-from tests import stack
+from tests import plain, stack
 from tests.conftest import KEY, SECRET, SITE, Caller, mint
 from tests.events import EVENT_KEY, TYPE, deliver, purged, push, revoked, session, signed, user
 
@@ -215,7 +214,7 @@ def test_what_the_endpoint_takes(api: stack.Server) -> None:
         assert deliver(api.url, event, media_type).status_code == 202
     assert deliver(api.url, "x" * 65_537).status_code == 413
     assert deliver(api.url, "x" * 65_536).status_code == 400
-    read = httpx.get(f"{api.url}/events")
+    read = plain.get(f"{api.url}/events")
     assert (read.status_code, read.headers["allow"]) == (405, "POST")
 
 
@@ -237,8 +236,8 @@ def test_no_page_may_push(api: stack.Server) -> None:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type",
     }
-    preflight = httpx.options(f"{api.url}/events", headers=asked)
-    pushed = httpx.post(f"{api.url}/events", headers={"Origin": SITE})
+    preflight = plain.options(f"{api.url}/events", headers=asked)
+    pushed = plain.post(f"{api.url}/events", headers={"Origin": SITE})
     for answer in (preflight, pushed):
         assert answer.status_code in {405, 415}
         assert not [name for name in answer.headers if name.startswith("access-control-")]

@@ -18,7 +18,7 @@ from tests.conftest import Caller
 
 SDL = (ROOT / "schema.graphql").read_text()
 SCHEMA = build_schema(SDL)
-EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
 SEARCHED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
 
 HOSTILE = {

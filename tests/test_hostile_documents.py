@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests import stack
-from tests.conftest import NO_TLS, mint
+from tests import plain, stack
+from tests.conftest import mint
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +126,7 @@ def test_what_is_hostile_is_refused_in_milliseconds(api: stack.Server) -> None:
     }
     sent = {name: json.dumps({"query": text}) for name, text in DOCUMENTS.items()} | BODIES
     process = api.child.process.pid
-    with httpx.Client(base_url=api.url, headers=headers, verify=NO_TLS, timeout=60) as mallory:
+    with plain.Client(base_url=api.url, headers=headers, timeout=60) as mallory:
         ask = '{"query": "{ viewer { id } }"}'
         assert mallory.post("/graphql", content=ask).status_code == 200
         log.info("%-36s %10s %8s %7s", "what", "bytes", "CPU ms", "status")

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from api.logs import MOST_KINDS, Limit, Seldom
-from tests import stack
+from tests import plain, stack
 from tests.test_bodies import SERVERS, TYPES, run_server
 from tests.wire import connected
 
@@ -87,12 +86,12 @@ def test_more_kinds_than_there_can_be_take_no_memory() -> None:
 
 def push(url: str) -> None:
     headers = {"Content-Type": TYPES["/events"]}
-    assert httpx.post(f"{url}/events", content="x", headers=headers).status_code == 400
+    assert plain.post(f"{url}/events", content="x", headers=headers).status_code == 400
 
 
 def present_a_bad_token(url: str) -> None:
     headers = {"Authorization": "Bearer x.y.z"}
-    assert httpx.post(f"{url}/graphql", headers=headers).status_code == 401
+    assert plain.post(f"{url}/graphql", headers=headers).status_code == 401
 
 
 def say_what_is_no_request(url: str) -> None:
@@ -109,7 +108,7 @@ def propose_another_protocol(url: str) -> None:
 
 
 def ask_for_nothing(url: str) -> None:
-    assert httpx.get(f"{url}/nowhere").status_code == 404
+    assert plain.get(f"{url}/nowhere").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -139,8 +138,8 @@ def test_the_access_log_is_off_or_has_no_query_strings(
 ) -> None:
     """They may hold a GraphQL document with what somebody wrote in it."""
     server = stack.api(tmp_path, settings, *(["--access-log"] if logged else []))
-    httpx.get(f"{server.url}/graphql?query=secret", headers={"Authorization": "Bearer hidden"})
-    httpx.get(f"{server.url}/health/live%3Fsecret")
+    plain.get(f"{server.url}/graphql?query=secret", headers={"Authorization": "Bearer hidden"})
+    plain.get(f"{server.url}/health/live%3Fsecret")
     server.stop()
     log = "\n".join(server.lines)
     assert ('"GET /graphql HTTP/1.1" 401' in log) == logged
@@ -152,7 +151,7 @@ def test_the_access_log_of_a_worker_has_no_query_strings(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     server = stack.api(tmp_path, settings, "--access-log", "--workers", "2")
-    httpx.get(f"{server.url}/graphql?query=secret", timeout=30)
+    plain.get(f"{server.url}/graphql?query=secret", timeout=30)
     server.said(r'"GET /graphql HTTP/1.1" 401')
     server.stop()
     assert "secret" not in "\n".join(server.lines)

@@ -26,6 +26,8 @@ from tests.test_changes import CHANGES, expired, now
 from tests.test_pages import FIELDS, PAGE
 from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
+pytestmark = pytest.mark.partitioned
+
 EXAMPLES = int(os.environ.get("EXAMPLES", "0")) // 10 or 6
 """Runs of 25 steps each."""
 CREATE = f"mutation ($i: CreateTaskInput!) {{ createTask(input: $i) {{ task {{ {TASK} }} }} }}"
@@ -315,9 +317,9 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.repetitive
 def test_the_api_does_what_the_model_does(
-    new_caller: Callable[[], Caller], postgres: Postgres
+    new_caller: Callable[[], Caller], database: Postgres
 ) -> None:
-    given = {"new_caller": staticmethod(new_caller), "postgres": postgres}
+    given = {"new_caller": staticmethod(new_caller), "postgres": database}
     machine = type("Machine", (Machine,), given)
     run_state_machine_as_test(
         machine,

@@ -4,9 +4,8 @@ import secrets
 from pathlib import Path
 
 import asyncpg
-import httpx
 
-from tests import stack
+from tests import plain, stack
 from tests.conftest import Caller, mint, run, trusting
 
 LIST = "{ tasks { nodes { id } } }"
@@ -25,12 +24,12 @@ def test_without_its_database_the_api_answers_503_and_recovers_by_itself(tmp_pat
                 assert (response.status_code, response.headers["retry-after"]) == (503, "1")
                 [error] = response.json()["errors"]
                 assert error["extensions"] == {"code": "UNAVAILABLE"}
-            assert httpx.get(f"{api.url}/health/ready").status_code == 503
-            assert httpx.get(f"{api.url}/health/live").status_code == 200
-            assert httpx.post(f"{api.url}/graphql").status_code == 401, "a token is still asked for"
+            assert plain.get(f"{api.url}/health/ready").status_code == 503
+            assert plain.get(f"{api.url}/health/live").status_code == 200
+            assert plain.post(f"{api.url}/graphql").status_code == 401, "a token is still asked for"
             with server:
                 assert ada(LIST)["tasks"]["nodes"] == [{"id": created["id"]}]
-                assert httpx.get(f"{api.url}/health/ready").status_code == 200
+                assert plain.get(f"{api.url}/health/ready").status_code == 200
         finally:
             api.stop()
 
@@ -38,7 +37,7 @@ def test_without_its_database_the_api_answers_503_and_recovers_by_itself(tmp_pat
 def test_an_api_whose_database_is_away_starts_and_waits(tmp_path: Path) -> None:
     api = stack.api(tmp_path, trusting(NOWHERE), "--no-migrate")
     try:
-        assert httpx.get(f"{api.url}/health/ready").status_code == 503
+        assert plain.get(f"{api.url}/health/ready").status_code == 503
         assert Caller(api.url, "ada", mint("ada")).post(LIST).status_code == 503
     finally:
         api.stop()

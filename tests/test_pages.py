@@ -16,6 +16,8 @@ from tests import stack
 from tests.conftest import Caller
 from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
+pytestmark = pytest.mark.partitioned
+
 MOMENT, ID = "1767225600000000", "01a1fdc8-f53f-7301-af6e-5cca4e5cb955"
 PAGE = """query ($first: Int, $after: String, $filter: TaskFilter, $orderBy: TaskOrder) {
   tasks(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
@@ -73,8 +75,8 @@ def newest(**of_it: Any) -> str:
     return " ".join(statement.sql.split())
 
 
-def ran(postgres: Postgres) -> set[str]:
-    return {" ".join(sql.split()) for sql in stack.statements(postgres, "bearer-tasks-api")}
+def ran(database: Postgres) -> set[str]:
+    return {" ".join(sql.split()) for sql in stack.statements(database, "bearer-tasks-api")}
 
 
 COUNTED = [
@@ -89,7 +91,7 @@ COUNTED = [
 
 @pytest.mark.parametrize(("query", "bulky"), [(COUNTED[0], []), (COUNTED[1], ["labels"])])
 def test_a_page_and_its_count_come_from_one_statement(
-    ada: Caller, postgres: Postgres, query: str, bulky: list[str]
+    ada: Caller, database: Postgres, query: str, bulky: list[str]
 ) -> None:
     """Behind the last task there is no row that could tell it."""
     ids = [ada.create()["id"] for _ in range(3)][::-1]
@@ -97,12 +99,12 @@ def test_a_page_and_its_count_come_from_one_statement(
     for first, after, shown in ((2, "null", ids[:2]), (5, "null", ids), (2, f'"{end}"', [])):
         told = ada(query % (first, after))["tasks"]
         assert (told["n"], [node["id"] for node in told["nodes"]]) == (3, shown)
-    assert newest(counted=True, without=TASKS.bulky - {*bulky}) in ran(postgres)
+    assert newest(counted=True, without=TASKS.bulky - {*bulky}) in ran(database)
 
 
 @pytest.mark.parametrize("bulky", [["description"], ["labels"], ["description", "labels"], []])
 def test_what_nobody_asks_for_is_not_read(
-    ada: Caller, postgres: Postgres, bulky: list[str]
+    ada: Caller, database: Postgres, bulky: list[str]
 ) -> None:
     given = {"description": "At length.", "labels": ["a", "b"]}
     task = ada.create("x", **given)
@@ -113,17 +115,17 @@ def test_what_nobody_asks_for_is_not_read(
         found = ada(query)["tasks"]
         assert found == {"edges": [{"node": {"id": task["id"], **told}}], "nodes": [told]}
     statement = newest(without=TASKS.bulky - {*bulky})
-    assert statement in ran(postgres)
+    assert statement in ran(database)
     assert all((f"tasks.{name}" in statement) == (name in bulky) for name in TASKS.bulky)
 
 
 def test_a_list_reads_and_counts_what_it_selects_and_not_what_another_one_does(
-    ada: Caller, postgres: Postgres
+    ada: Caller, database: Postgres
 ) -> None:
     task = ada.create("x", labels=["a"])
     query = """{ long: tasks(first: 7) { nodes { ...All } } long: tasks(first: 7) { totalCount }
       short: tasks(first: 7) { edges { node { id } } } } fragment All on Task { labels }"""
-    before = len(stack.statements(postgres, "bearer-tasks-api"))
+    before = len(stack.statements(database, "bearer-tasks-api"))
     for _ in range(3):  # as graphql-core runs it, and compiled
         found = ada(query)
         assert found == {
@@ -131,7 +133,7 @@ def test_a_list_reads_and_counts_what_it_selects_and_not_what_another_one_does(
             "short": {"edges": [{"node": {"id": task["id"]}}]},
         }
     long = newest(counted=True, without=TASKS.bulky - {"labels"})
-    now = stack.statements(postgres, "bearer-tasks-api")[before:]
+    now = stack.statements(database, "bearer-tasks-api")[before:]
     lists = {text for sql in now if "found" in (text := " ".join(sql.split()))}
     assert lists == {long, newest(without=TASKS.bulky)}
 

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
-import httpx
 import jwt
 import pytest
 
@@ -28,7 +27,7 @@ from api.owned.retention import Retention
 from api.postgres.database import Database
 from api.postgres.tables import Row
 from dev.postgres import Postgres
-from tests import stack
+from tests import plain, stack
 from tests.conftest import SITE, Caller, mint, run, trusting
 from tests.events import purged, push, revoked
 
@@ -36,12 +35,6 @@ WHO = "{ viewer { id } }"
 COUNTS = """SELECT json_build_array((SELECT count(*) FROM tasks.tasks WHERE owner_id = $1),
     (SELECT count(*) FROM tasks.task_ids WHERE owner_id = $1),
     (SELECT coalesce(sum(task_count), 0) FROM tasks.owners WHERE owner_id = $1))"""
-
-
-@pytest.fixture(autouse=True)
-def built_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For mutants, which come when it is built already (`benchmarks.mutants`)."""
-    monkeypatch.setattr(room, "TAKE", room._take())  # noqa: SLF001 - as above
 
 
 def sid(caller: Caller) -> str:
@@ -57,11 +50,13 @@ def ended(subject: str, kind: Kind = Kind.SESSION) -> SecurityEvent:
 
 
 @asynccontextmanager
-async def process(url: str, listen_url: str | None = None) -> AsyncIterator[Revocations]:
+async def process(
+    url: str, listen_url: str | None = None, **limits: Any
+) -> AsyncIterator[Revocations]:
     """What one API process keeps of revocations, on a pool of its own."""
     async with (
         Database(url) as database,
-        Revocations(database, listen_url or url, max_age=86_400) as kept,
+        Revocations(database, listen_url or url, max_age=86_400, **limits) as kept,
     ):
         yield kept
 
@@ -119,16 +114,11 @@ def test_without_notifications_a_poll_finds_it_within_a_second(postgres: Postgre
     asyncio.run(work())
 
 
-def test_a_poll_finds_it_though_nobody_asks_and_whatever_was_before(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "FRESH", 1000.0)
-    monkeypatch.setattr(room, "POLL", 0.01)
-
+def test_a_poll_finds_it_though_nobody_asks_and_whatever_was_before(postgres: Postgres) -> None:
     async def work() -> None:
         session, database = secrets.token_hex(8), Database(postgres.url)
         nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
-        async with Revocations(database, nowhere, max_age=86_400) as kept:
+        async with Revocations(database, nowhere, max_age=86_400, fresh=1000.0, poll=0.01) as kept:
             with pytest.raises(Unavailable):
                 await kept.refuses(claims(session=session))
             for _ in range(10):
@@ -149,15 +139,13 @@ async def known(kept: Revocations, session: str, *, refused: bool = True) -> boo
         return False
 
 
-def test_a_notification_alone_brings_it_too(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "FRESH", 1000.0)
-    monkeypatch.setattr(room, "POLL", 1000.0)
-
+def test_a_notification_alone_brings_it_too(postgres: Postgres) -> None:
     async def work() -> None:
         session = secrets.token_hex(8)
-        async with process(postgres.url) as kept, Database(postgres.url) as elsewhere:
+        async with (
+            process(postgres.url, fresh=1000.0, poll=1000.0) as kept,
+            Database(postgres.url) as elsewhere,
+        ):
             assert not await kept.refuses(claims(session=session))
             await until(lambda: listener(postgres), 5.0)
             await take(elsewhere, kept, ended(session))
@@ -168,9 +156,8 @@ def test_a_notification_alone_brings_it_too(
 
 
 def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres,
 ) -> None:
-    monkeypatch.setattr(room, "POLL", 0.01)
     later = f"later_{secrets.token_hex(8)}"
 
     async def do(statement: str, *arguments: int) -> None:
@@ -181,7 +168,7 @@ def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
 
     async def work() -> None:
         there = urlsplit(postgres.url)._replace(path=f"/{later}").geturl()
-        async with process(postgres.url, there) as kept:
+        async with process(postgres.url, there, poll=0.01) as kept:
             assert not await kept.refuses(claims())
             await do(f"CREATE DATABASE {later} TEMPLATE template0")
             await until(lambda: another(0), 10.0)
@@ -212,15 +199,14 @@ def test_nothing_runs_on_once_it_is_left(postgres: Postgres) -> None:
 
 
 def test_what_was_seen_goes_unquestioned_for_a_moment_and_is_not_looked_up_twice(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres,
 ) -> None:
-    monkeypatch.setattr(room, "FRESH", 0.5)
     now = 1000.0
 
     async def work() -> None:
         nonlocal now
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
+            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now, fresh=0.5)
             session = secrets.token_hex(8)
             await kept.look()
             await take(database, kept, ended(session))
@@ -233,14 +219,10 @@ def test_what_was_seen_goes_unquestioned_for_a_moment_and_is_not_looked_up_twice
     asyncio.run(work())
 
 
-def test_a_look_that_hangs_is_an_outage(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "TIMEOUT", 0.1)
-
+def test_a_look_that_hangs_is_an_outage(postgres: Postgres) -> None:
     async def work(connection: asyncpg.Connection) -> None:
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400)
+            kept = Revocations(database, postgres.url, max_age=86_400, timeout=0.1)
             async with connection.transaction():
                 await connection.execute("LOCK TABLE tasks.revocations")
                 began = time.monotonic()
@@ -341,16 +323,12 @@ def test_a_process_that_idled_looks_before_it_lets_anybody_in(
     asyncio.run(work())
 
 
-def test_an_idle_process_leaves_its_database_alone(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "IDLE", 0.0)
-    monkeypatch.setattr(room, "POLL", 0.001)
+def test_an_idle_process_leaves_its_database_alone(postgres: Postgres) -> None:
     looked = 0
 
     async def work() -> None:
         nonlocal looked
-        async with process(postgres.url) as kept:
+        async with process(postgres.url, idle=0.0, poll=0.001) as kept:
             look = kept.look
 
             async def counted() -> None:
@@ -440,14 +418,10 @@ def test_what_has_ended_is_remembered_whatever_time_the_machine_believes_it_is(
     asyncio.run(work())
 
 
-def test_more_than_a_page_of_events_is_read_to_its_end(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "PAGE_SIZE", 3)
-
+def test_more_than_a_page_of_events_is_read_to_its_end(postgres: Postgres) -> None:
     async def work() -> None:
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400)
+            kept = Revocations(database, postgres.url, max_age=86_400, page_size=3)
             read = database.rows
 
             async def counted(*args: Any, **kwargs: Any) -> list[Row]:
@@ -653,7 +627,7 @@ def test_cut_off_from_its_database_a_process_lets_nobody_in(tmp_path: Path) -> N
                 began = time.monotonic()
                 answers.append(ada.post("{ tasks { nodes { title } } }"))
                 spent = time.monotonic() - began
-                ready = httpx.get(f"{api.url}/health/ready")
+                ready = plain.get(f"{api.url}/health/ready")
             finally:
                 for pid in stopped:
                     os.kill(pid, signal.SIGCONT)

@@ -6,9 +6,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
-
-from tests import stack
+from tests import plain, stack
 from tests.conftest import Caller
 from tests.wire import START, connected, post
 
@@ -25,14 +23,14 @@ def test_slow_strangers_leave_room_for_others(settings: dict[str, str], tmp_path
         with ExitStack() as strangers:
             for _ in range(200):
                 strangers.enter_context(connected(api.url)).sendall(START)
-            assert httpx.get(f"{api.url}/health/live").status_code == 200
+            assert plain.get(f"{api.url}/health/live").status_code == 200
     finally:
         api.stop()
 
 
 def test_connections_are_kept_for_further_requests(ada: Caller) -> None:
     headers = {"Authorization": f"Bearer {ada.token}"}
-    with httpx.Client(base_url=ada.url, headers=headers) as client:
+    with plain.Client(base_url=ada.url, headers=headers) as client:
         for _ in range(3):
             answer = client.post("/graphql", json={"query": "{ viewer { id } }"})
             assert answer.json() == {"data": {"viewer": {"id": ada.user}}}
@@ -45,13 +43,13 @@ def test_a_process_that_was_told_to_stop_ends_its_work_and_is_not_ready_meanwhil
     asked = post()
     with connected(server.url) as busy:
         busy.sendall(asked[:-10])
-        assert httpx.get(f"{server.url}/health/ready").status_code == 200
+        assert plain.get(f"{server.url}/health/ready").status_code == 200
         server.child.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + 10
-        while (ready := httpx.get(f"{server.url}/health/ready").status_code) == 200:
+        while (ready := plain.get(f"{server.url}/health/ready").status_code) == 200:
             assert time.monotonic() < deadline, "the signal did not come through"
         assert ready == 503
-        assert httpx.get(f"{server.url}/health/live").status_code == 200
+        assert plain.get(f"{server.url}/health/live").status_code == 200
         busy.sendall(asked[-10:])
         answer = b""
         while not answer.endswith(b"}}}"):

@@ -13,6 +13,8 @@ from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests.conftest import TASK, Caller, run
 
+pytestmark = pytest.mark.partitioned
+
 NIL = "00000000-0000-0000-0000-000000000000"
 
 
@@ -119,7 +121,7 @@ def test_a_create_sent_again_does_not_revive_what_was_deleted(ada: Caller) -> No
 
 @pytest.mark.skipif("CITUS_URL" in os.environ, reason="locks are waited for on another node")
 def test_a_create_that_races_a_delete_does_not_revive_it_either(
-    ada: Caller, postgres: Postgres
+    ada: Caller, database: Postgres
 ) -> None:
     """Held up by a lock until both are under way, so that neither sees the other's end."""
     given = {"id": str(uuid4()), "title": "gone"}
@@ -141,7 +143,7 @@ def test_a_create_that_races_a_delete_does_not_revive_it_either(
                         pass
             return [deleting.result().json(), creating.result().json()]
 
-    deleted, created = run(postgres, race)
+    deleted, created = run(database, race)
     assert deleted["data"]["deleteTasks"]["deletedIds"] == [given["id"]]
     assert created["errors"][0]["extensions"]["code"] == "CONFLICT", "it took its turn behind"
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
@@ -303,7 +305,7 @@ def test_lists_that_overlap_in_another_order_do_not_lock_each_other_out(ada: Cal
     assert [answer for answer in answers if "errors" in answer] == []
 
 
-def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, postgres: Postgres) -> None:
+def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, database: Postgres) -> None:
     async def fill(connection: asyncpg.Connection) -> None:
         await connection.execute(
             "INSERT INTO tasks.tasks (owner_id, id, title, title_folded, position)"
@@ -318,7 +320,7 @@ def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, postgres: Po
             TASKS.most - 1,
         )
 
-    run(postgres, fill)
+    run(database, fill)
     with ThreadPoolExecutor(10) as pool:
         answers = [
             r.json() for r in pool.map(lambda _: ada.post(CREATE, {"i": {"title": "x"}}), range(10))

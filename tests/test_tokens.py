@@ -17,14 +17,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from api.identity import keys
 from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
 from api.identity.tokens import Claims, InvalidToken, Verifier, _canonical
 from tests import faults, issuer, reading
 from tests.faults import Case
 from tests.issuer import Issuer, Signer
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 """Of each property. `make prove` asks for thousands."""
 searched = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -49,11 +48,13 @@ class Api:
     runner: asyncio.Runner
     key_set: KeySet
 
-    def verifier(self, signer: Signer, clock: Callable[[], float] = lambda: NOW) -> Verifier:
+    def verifier(
+        self, signer: Signer, clock: Callable[[], float] = lambda: NOW, **limits: int
+    ) -> Verifier:
         """Believes this signer's kind alone: shared secrets, or a key set."""
         shared = shared_secrets([SECRET, PREVIOUS], ACCESS_TOKEN, raw=True)
         ring = KeyRing([], self.key_set) if signer.public else KeyRing(shared)
-        return Verifier(ring, issuer=ISSUER, audience=ISSUER, max_age=DAY, clock=clock)
+        return Verifier(ring, issuer=ISSUER, audience=ISSUER, max_age=DAY, clock=clock, **limits)
 
     def takes(self, token: str, by: Verifier) -> Claims | None:
         """The claims of a good token."""
@@ -68,11 +69,9 @@ def api() -> Iterator[Api]:
     """With a key set served over HTTP; whoever names an unknown key has it fetched at once."""
     with (
         Issuer(issuer.serving(*(signer.jwk for signer in SERVED.values()))) as serves,
-        pytest.MonkeyPatch.context() as patch,
         asyncio.Runner() as runner,
     ):
-        patch.setattr(keys, "FLOOR", 0.0)
-        key_set = KeySet(serves.url)
+        key_set = KeySet(serves.url, floor=0.0)
         runner.run(key_set.__aenter__())
         runner.run(key_set.candidates("EdDSA", None))  # known, from the first test on
         yield Api(runner, key_set)
@@ -405,10 +404,9 @@ def test_what_was_good_is_remembered_but_not_that_it_still_is(api: Api, signer: 
 
 
 def test_so_many_are_remembered_and_the_one_used_longest_ago_goes(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+    api: Api,
 ) -> None:
-    monkeypatch.setattr("api.identity.tokens.REMEMBERED", 2)
-    by = api.verifier(SHARED)
+    by = api.verifier(SHARED, max_remembered=2)
     a, b, c = (case_of(SHARED).token(sid=sid) for sid in "abc")
     first = {token: api.takes(token, by) for token in (a, b)}
     assert api.takes(a, by) is first[a]

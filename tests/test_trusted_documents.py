@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import stack
-from tests.conftest import NO_TLS, SITE, mint
+from tests import plain, stack
+from tests.conftest import SITE, mint
 
 VIEWER = "query Viewer { viewer { id } }"
 PAGES = "query Pages($n: Int) { tasks(first: $n) { nodes { id } } }"
@@ -48,7 +48,7 @@ def send(server: stack.Server, method: str = "POST", **given: Any) -> httpx.Resp
     headers = {"Authorization": f"Bearer {mint('ada')}", "Accept": "application/json"}
     sent = {"json": given} if method == "POST" else {"params": given}
     url = f"{server.url}/graphql"
-    return httpx.request(method, url, headers=headers, verify=NO_TLS, **sent)  # type: ignore[arg-type]  # either
+    return plain.request(method, url, headers=headers, **sent)  # type: ignore[arg-type]  # either
 
 
 def persisted(text: str, **further: object) -> dict[str, Any]:
@@ -111,13 +111,13 @@ def test_the_rules_hold_for_trusted_documents(trusting: tuple[stack.Server, bool
     large = send(server, documentId=identifier(PAGES), variables={"n": 1, "x": [1] * 20_000})
     assert large.json()["errors"][0]["extensions"]["code"] == "OPERATION_TOO_LARGE"
     assert send(server, documentId=7).status_code == 400
-    stranger = httpx.post(f"{server.url}/graphql", json={"documentId": identifier(VIEWER)})
+    stranger = plain.post(f"{server.url}/graphql", json={"documentId": identifier(VIEWER)})
     assert stranger.status_code == 401
 
 
 def test_graphiql_is_there_only_where_anything_runs(trusting: tuple[stack.Server, bool]) -> None:
     server, only = trusting
-    answer = httpx.get(f"{server.url}/graphql", headers={"Accept": "text/html"})
+    answer = plain.get(f"{server.url}/graphql", headers={"Accept": "text/html"})
     assert answer.status_code == (404 if only else 303)
     assert answer.headers.get("location") == (None if only else f"{SITE}/graphiql")
 

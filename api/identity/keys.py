@@ -115,19 +115,28 @@ class KeySet:
     An async context manager: inside it the set is fetched again before it is due. One fetch runs
     at a time. While the issuer is unreachable, the keys that it last served stay in use. The only
     environment variables that are read are those that locate certificates; `proxy` names the proxy.
+    The constants of this module describe the other arguments.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each limit may be another in a test
         self,
         url: str,
         *,
         proxy: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        fetch_timeout: float = FETCH_TIMEOUT,
+        floor: float = FLOOR,
+        lifetime: tuple[float, float, float] = LIFETIME,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._url = httpx.URL(url)
         self._clock = clock
+        self._fetch_timeout = fetch_timeout
+        self._floor = floor
+        self._lifetime = lifetime
+        self._max_waiting = max_waiting
         self._client = httpx.AsyncClient(
-            timeout=FETCH_TIMEOUT,
+            timeout=fetch_timeout,
             verify=system_trust(),
             proxy=proxy,
             trust_env=False,
@@ -191,7 +200,7 @@ class KeySet:
 
     async def _wait(self) -> None:
         """Waits for a fetch that begins from now on, with all others who do."""
-        if self._waiting >= MAX_WAITING:
+        if self._waiting >= self._max_waiting:
             raise TooManyUnknownKeys if self._is_known() and not self._away else KeysUnavailable
         self._waiting += 1
         try:
@@ -209,7 +218,7 @@ class KeySet:
 
     async def _fetch_when_allowed(self) -> None:
         async with self._lock:
-            await asyncio.sleep(max(0.0, self._began + FLOOR - self._clock()))
+            await asyncio.sleep(max(0.0, self._began + self._floor - self._clock()))
             self._next = None  # whoever comes from here on waits for the one after
             await self._fetch()
 
@@ -219,15 +228,15 @@ class KeySet:
             async with self._lock:
                 if self._clock() >= self._due:
                     await self._fetch()
-            await asyncio.sleep(max(FLOOR, self._due - self._clock()))
+            await asyncio.sleep(max(self._floor, self._due - self._clock()))
 
     async def _fetch(self) -> None:
         self._began = self._clock()
         try:
-            async with asyncio.timeout(FETCH_TIMEOUT):
+            async with asyncio.timeout(self._fetch_timeout):
                 keys, lifetime = await self._served()
         except Exception as error:  # noqa: BLE001 - whatever an issuer does, what is known stays
-            self._due = self._began + FLOOR
+            self._due = self._began + self._floor
             if not self._away:
                 log.warning("no key set from %s: %s", self._url, _reason(error))
             self._away = True
@@ -246,7 +255,8 @@ class KeySet:
         for _ in range(MAX_REDIRECTS + 1):
             async with self._client.stream("GET", url) as response:
                 if response.next_request is None:
-                    return _usable(await _body(response)), _lifetime(response.headers)
+                    keys = _usable(await _body(response))
+                    return keys, _lifetime(response.headers, self._lifetime)
                 url = response.next_request.url
             if _origin(url) != _origin(self._url):
                 raise ValueError("redirected to another origin")
@@ -359,9 +369,9 @@ def _y(key: Ed25519PublicKey) -> int:
     return int.from_bytes(key.public_bytes_raw(), "little") & (2**255 - 1)
 
 
-def _lifetime(headers: httpx.Headers) -> float:
-    """Seconds that the answer may be kept (RFC 9111 §4.2), within LIFETIME's bounds."""
-    least, usual, most = LIFETIME
+def _lifetime(headers: httpx.Headers, bounds: tuple[float, float, float] = LIFETIME) -> float:
+    """Return the seconds that the answer may be kept (RFC 9111 §4.2), within these bounds."""
+    least, usual, most = bounds
     directives = headers.get("Cache-Control", "").lower()
     if "no-store" in directives or "no-cache" in directives:
         return least

@@ -82,7 +82,6 @@ def _take() -> UnownedStatement:
     )
 
 
-TAKE = _take()
 TAKEN = UnownedStatement(
     select(revocations.c.number).where(
         revocations.c.issuer == bindparam("issuer", type_=Text),
@@ -121,20 +120,32 @@ class Revocations:
 
     `listen_url` leads past a transaction pooler, which passes no notifications on. `max_age` is the
     longest life in seconds of a token: for that long, and the margin it is given, they are kept.
+    The constants of this module describe the other arguments.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each limit may be another in a test
         self,
         database: Database,
         listen_url: str,
         *,
         max_age: int,
         clock: Callable[[], float] = time.monotonic,
+        poll: float = POLL,
+        fresh: float = FRESH,
+        timeout: float = TIMEOUT,
+        idle: float = IDLE,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         self._database = database
         self._listen_url = listen_url
         self._kept = timedelta(seconds=max_age + LIFE_MARGIN)
         self._clock = clock
+        self._poll_every = poll
+        self._fresh = fresh
+        self._timeout = timeout
+        self._idle = idle
+        self._page_size = page_size
+        self._take = _take()
         self._sessions: dict[tuple[str, str], float] = {}
         self._owners: dict[str, float] = {}
         self._number = 0
@@ -160,7 +171,7 @@ class Revocations:
         """
         self._asked_at = self._clock()
         self._in_use.set()
-        if self._asked_at - self._seen_at > FRESH:
+        if self._asked_at - self._seen_at > self._fresh:
             try:
                 await self.look()
             except Unavailable:
@@ -178,7 +189,7 @@ class Revocations:
         The last thing in a transaction: every other event waits for its end.
         """
         await transaction.rows(
-            TAKE,
+            self._take,
             now=time.time_ns() // 1000,
             issuer=event.issuer,
             jti=event.jti,
@@ -206,7 +217,7 @@ class Revocations:
         """Takes in what is new in PostgreSQL by now. Raises Unavailable."""
         asked_at = self._clock()
         try:
-            async with asyncio.timeout(TIMEOUT), self._looking:
+            async with asyncio.timeout(self._timeout), self._looking:
                 if self._seen_at < asked_at:  # else somebody looked while this one waited
                     await self._read_on()
         except TimeoutError:
@@ -217,7 +228,7 @@ class Revocations:
         if began > self._prune_at:
             self._prune()
         while True:
-            rows = await self._database.rows(NEWS, after=self._number, limit=PAGE_SIZE)
+            rows = await self._database.rows(NEWS, after=self._number, limit=self._page_size)
             # As long as PostgreSQL keeps it or longer, and by a clock that nobody sets.
             until = self._clock() + self._kept.total_seconds()
             for number, kind, issuer, subject in rows:
@@ -226,7 +237,7 @@ class Revocations:
                 else:
                     self._sessions[issuer, subject] = until
                 self._number = number
-            if len(rows) < PAGE_SIZE:
+            if len(rows) < self._page_size:
                 self._seen_at = began
                 return
 
@@ -243,7 +254,7 @@ class Revocations:
             with suppress(Unavailable):
                 await self.look()
             with suppress(TimeoutError):
-                async with asyncio.timeout(POLL):
+                async with asyncio.timeout(self._poll_every):
                     await self._woken.wait()
 
     async def _listen(self) -> None:
@@ -251,10 +262,10 @@ class Revocations:
             await self._used()
             with suppress(Unavailable):
                 await listen(self._listen_url, CHANNEL, self._woken.set)
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(self._poll_every)
 
     async def _used(self) -> None:
         """Waits until there are requests."""
-        if self._clock() - self._asked_at > IDLE:
+        if self._clock() - self._asked_at > self._idle:
             self._in_use.clear()
             await self._in_use.wait()

@@ -51,9 +51,10 @@ class Verifier:
     `max_age` is the longest life in seconds that a token may have, and have ahead of it. One that
     is seen again is remembered: that its signature and claims were good, not that it still is. Its
     `exp` is asked each time, and whoever knows of revocations asks those behind this.
+    `max_remembered` is the number of tokens that are.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each limit may be another in a test
         self,
         keys: KeyRing,
         *,
@@ -61,12 +62,14 @@ class Verifier:
         audience: str | None,
         max_age: int,
         clock: Callable[[], float] = time.time,
+        max_remembered: int = REMEMBERED,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._max_age = max_age
         self._clock = clock
+        self._max_remembered = max_remembered
         self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
         self._version = keys.version
 
@@ -87,7 +90,7 @@ class Verifier:
             raise InvalidToken("expired")
         self._remembered[digest] = claims
         self._remembered.move_to_end(digest)
-        if len(self._remembered) > REMEMBERED:
+        if len(self._remembered) > self._max_remembered:
             self._remembered.popitem(last=False)
         return claims
 

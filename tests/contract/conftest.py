@@ -18,5 +18,6 @@ def browsers() -> Iterator[Browsers]:
 @pytest.fixture(scope="session")
 def key_set_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
     """The whole product as `site`, with tokens under a key set."""
-    with stack.site(tmp_path_factory.mktemp("site"), TOKEN_SIGNING="key-set") as running:
+    folder = tmp_path_factory.mktemp("site")
+    with stack.shared_site(folder, "key-set-site", TOKEN_SIGNING="key-set") as running:
         yield running

@@ -12,7 +12,7 @@ import jwt
 
 from api.identity.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
-from tests import stack
+from tests import plain, stack
 
 MEMBERS = {
     "EdDSA": {"alg", "kid", "kty", "crv", "x"},
@@ -46,7 +46,7 @@ class Person(Member):
     def ask(self, token: str) -> httpx.Response:
         """The API's answer to this token."""
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.post(f"{self.site.api.url}/graphql", json=VIEWER, headers=headers)
+        return plain.post(f"{self.site.api.url}/graphql", json=VIEWER, headers=headers)
 
     def verified(self, token: str) -> Any:
         """The claims, verified as PyJWT alone does."""
@@ -54,7 +54,7 @@ class Person(Member):
         header = jwt.get_unverified_header(token)
         key: Any
         if env.get("TOKEN_SIGNING") == "key-set":
-            served = httpx.get(f"{url}/api/auth/jwks").json()["keys"]
+            served = plain.get(f"{url}/api/auth/jwks").json()["keys"]
             [jwk] = [jwk for jwk in served if jwk["kid"] == header["kid"]]
             assert header == {"alg": env.get("TOKEN_ALGORITHM", "EdDSA"), "kid": jwk["kid"]}
             assert jwk.keys() == MEMBERS[jwk["alg"]], "and nothing of the private half"
@@ -82,7 +82,7 @@ class Browsers:
         """From an address of its own: sign-ups are limited by address."""
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
         headers = {"Origin": url, "X-Forwarded-For": address}
-        client = httpx.Client(base_url=url, headers=headers, timeout=30)
+        client = plain.Client(base_url=url, headers=headers, timeout=30)
         return self._opened.enter_context(client)
 
     def join(self, url: str) -> Member:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import httpx
 import jwt
 import pytest
 
-from tests import stack
+from tests import plain, stack
 from tests.contract.people import VIEWER, Browsers, Person
 
 
@@ -72,7 +71,7 @@ def test_a_session_cookie_is_no_access_token(ada: Person) -> None:
         answer = ada.ask(value.replace("%", ""))
         assert answer.status_code == 401
     sent = {"Cookie": f"{cookie.name}={cookie.value}"}
-    answer = httpx.post(f"{ada.site.api.url}/graphql", json=VIEWER, headers=sent)
+    answer = plain.post(f"{ada.site.api.url}/graphql", json=VIEWER, headers=sent)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
@@ -156,7 +155,7 @@ def test_a_client_cannot_choose_the_address_it_is_limited_by(tmp_path: Path) -> 
                 ("X-Forwarded-For", "X-Client-Address", "X-Real-IP", "Forwarded"),
                 f"203.0.113.{attempt}",
             )
-            answer = httpx.post(
+            answer = plain.post(
                 f"{site.url}/api/auth/sign-in/email",
                 json={"email": "ada@example.com", "password": "wrong horse"},
                 headers={"Origin": site.url, **forged},

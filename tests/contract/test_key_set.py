@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
-import httpx
 import jwt
 import pytest
 
-from tests import stack
+from tests import plain, stack
 from tests.conftest import run
 from tests.contract.people import Browsers, Issuer, issuer
 
@@ -28,7 +27,7 @@ def eddsa() -> Iterator[Issuer]:
 
 def key_set(site: Issuer) -> dict[str, dict[str, Any]]:
     """The served keys, by their ids."""
-    answer = httpx.get(f"{site.url}/api/auth/jwks").raise_for_status()
+    answer = plain.get(f"{site.url}/api/auth/jwks").raise_for_status()
     return {key["kid"]: key for key in answer.json()["keys"]}
 
 
@@ -159,7 +158,7 @@ def test_keys_rotate_as_often_as_they_should(browsers: Browsers) -> None:
 
 def test_by_shared_secret_no_key_set_is_served(browsers: Browsers) -> None:
     with issuer() as site:
-        assert httpx.get(f"{site.url}/api/auth/jwks").status_code == 404
+        assert plain.get(f"{site.url}/api/auth/jwks").status_code == 404
         browsers.join(site.url).token()
         assert run(site.database, lambda c: c.fetch("SELECT id FROM jwks")) == []
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
-from tests import stack
+from tests import plain, stack
 from tests.contract.people import Browsers, Issuer, issuer
 from tests.contract.test_key_set import key_set, kid_of, verified
 
@@ -52,7 +52,7 @@ def cookies_of(answer: httpx.Response) -> dict[str, tuple[str, dict[str, Any]]]:
 
 def get(site: Issuer, path: str, cookie: str) -> httpx.Response:
     """With this session cookie alone."""
-    return httpx.get(f"{site.url}{path}", headers={"Cookie": f"{COOKIE}={cookie}"})
+    return plain.get(f"{site.url}{path}", headers={"Cookie": f"{COOKIE}={cookie}"})
 
 
 def test_a_session_goes_on_over_two_rotations(site: Issuer, browsers: Browsers) -> None:

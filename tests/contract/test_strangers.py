@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests import stack
+from tests import plain, stack
 from tests.conftest import run
 from tests.contract.people import Browsers, mailed
 
@@ -17,10 +17,10 @@ AWAY = ("/.//evil.example", "/x/..//evil.example", "/..//evil.example")
 def test_no_link_of_this_app_leads_to_another_site(site: stack.Site) -> None:
     link = f"{site.url}/api/auth/reset-password/none"
     for callback in AWAY:
-        answer = httpx.get(link, params={"token": "none", "callbackURL": callback})
+        answer = plain.get(link, params={"token": "none", "callbackURL": callback})
         assert answer.status_code == 403, callback
         assert "location" not in answer.headers
-    answer = httpx.get(link, params={"token": "none", "callbackURL": "/tasks"})
+    answer = plain.get(link, params={"token": "none", "callbackURL": "/tasks"})
     assert answer.status_code == 302
     assert httpx.URL(link).join(answer.headers["location"]).copy_with(query=None) == (
         f"{site.url}/tasks"
@@ -65,7 +65,7 @@ def test_text_that_cannot_be_stored_is_the_callers_fault(
 
 def test_a_long_address_is_not_remembered(site: stack.Site) -> None:
     for path, status in (("ok", 200), ("x" * 2048, 414)):
-        assert httpx.get(f"{site.url}/api/auth/{path}").status_code == status
+        assert plain.get(f"{site.url}/api/auth/{path}").status_code == status
 
 
 RESET = """UPDATE account SET password = 'another', "updatedAt" = now() WHERE "userId" = $1"""

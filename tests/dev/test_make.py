@@ -47,6 +47,7 @@ def made(folder: Path, python: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.prove
 def test_a_renamed_folder_and_another_python_are_installed_for_again(tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
     (folder / "dev").mkdir(parents=True)

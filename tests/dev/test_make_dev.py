@@ -44,7 +44,11 @@ def newcomers_environment(home: Path) -> dict[str, str]:
     ours = {*NAMES, "HOME", "PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     env = {name: value for name, value in os.environ.items() if name not in ours}
     folders = [part for part in env["PATH"].split(os.pathsep) if not part.startswith(str(ROOT))]
-    fetched = {"UV_CACHE_DIR": ".cache/uv", "npm_config_cache": ".npm"}
+    fetched = {
+        "PIP_CACHE_DIR": ".cache/pip",
+        "UV_CACHE_DIR": ".cache/uv",
+        "npm_config_cache": ".npm",
+    }
     caches = {name: str(Path.home() / folder) for name, folder in fetched.items()}
     return caches | env | {"HOME": str(home), "PATH": os.pathsep.join(folders)}
 
@@ -152,14 +156,25 @@ def taken(*ports: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.parametrize("npm_installs", [False, pytest.param(True, marks=pytest.mark.prove)])
 @pytest.mark.skipif(sys.platform != "linux", reason="what is left running is read from /proc")
-def test_from_a_fresh_clone_to_a_page_and_back_to_nothing(tmp_path: Path) -> None:
+def test_from_a_fresh_clone_to_a_page_and_back_to_nothing(
+    npm_installs: bool,  # noqa: FBT001 - a parameter of the test
+    tmp_path: Path,
+) -> None:
+    """The web app's packages are those of this checkout, but for `make prove`: npm takes 42 s.
+
+    `make test` itself installs them where there are none.
+    """
     home = tmp_path / "home"
     home.mkdir()
     (ROOT / ".data").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="test-", dir=ROOT / ".data") as place:
         Path(place).chmod(0o755)  # as root, PostgreSQL runs as somebody who must find the way
         folder = clone(Path(place) / "a fresh clone")
+        if not npm_installs:
+            packages = ROOT / "frontend/node_modules"
+            subprocess.run(["cp", "-al", packages, folder / "frontend"], check=True)
         try:
             lives_through_everything(folder, home)
         finally:

@@ -1,14 +1,15 @@
 """A real Chromium, and people in it: each in a context, from an address, with an own account."""
 
+import json
 import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -23,7 +24,7 @@ from playwright.sync_api import (
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dev.postgres import ROOT
-from tests import stack
+from tests import plain, shared, stack
 
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 # Text that is half faded in has the contrast of half a colour. What runs for ever is not awaited,
@@ -56,20 +57,49 @@ def browser(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
 
 
+@contextmanager
+def browser_server(folder: Path) -> Iterator[stack.Server]:
+    """The same behind a WebSocket, for whoever connects."""
+    config = folder / "browser.json"
+    told = {"executablePath": executable(), "args": ARGUMENTS, "host": "127.0.0.1"}
+    config.write_text(json.dumps(told))
+    command = [sys.executable, "-m", "playwright", "launch-server", "--browser", "chromium"]
+    env = stack.environment()
+    server = stack.Server([*command, "--config", config], folder, env, r"(ws://\S+)")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the one browser of the run is."""
+    folder = tmp_path_factory.mktemp("browser")
+    with shared.once(
+        "browser",
+        lambda: browser_server(folder),
+        stack.Server.description,
+        lambda described: stack.LentServer(*described),
+    ) as server:
+        yield server.url
+
+
 # Not for the session: Playwright keeps an event loop running, in which other tests can start none.
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(browser_url: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        launched = browser(playwright)
-        yield launched
-        launched.close()
+        connected = playwright.chromium.connect(browser_url)
+        yield connected
+        connected.close()
 
 
 class Person:
     """Somebody at a browser, with what they do in it."""
 
-    def __init__(self, context: BrowserContext, site: stack.Site) -> None:
+    def __init__(self, context: BrowserContext, site: stack.Site, address: str) -> None:
         self.site = site
+        self.address = address
         self.email = f"{secrets.token_hex(6)}@example.com"
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -100,6 +130,19 @@ class Person:
         """And is at the tasks then, of which there are none."""
         self.goes_to("/sign-up")
         self.submits("Create account")
+        self.has_no_tasks_yet()
+
+    def has_an_account(self) -> None:
+        """The same without the form, in half the time."""
+        given = {"email": self.email, "name": self.email.partition("@")[0], "password": PASSWORD}
+        headers = {"Origin": self.site.url, "X-Forwarded-For": self.address}
+        url = f"{self.site.url}/api/auth/sign-up/email"
+        assert self.context.request.post(url, data=given, headers=headers).ok
+        self.goes_to("/tasks")
+        self.has_no_tasks_yet()
+
+    def has_no_tasks_yet(self) -> None:
+        """They are at their tasks, and the page has read that there are none."""
         self.is_at("/tasks")
         expect(self.page.get_by_text("No open tasks")).to_be_visible()
         self.has_read_all()
@@ -171,7 +214,7 @@ class Person:
         """Those that are open, by the API."""
         query = {"query": "{ tasks { totalCount } }"}
         headers = {"Authorization": f"Bearer {self.page.evaluate(TOKEN)}"}
-        answer = httpx.post(f"{self.site.api.url}/graphql", json=query, headers=headers).json()
+        answer = plain.post(f"{self.site.api.url}/graphql", json=query, headers=headers).json()
         count: int = answer["data"]["tasks"]["totalCount"]
         return count
 
@@ -202,7 +245,7 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
 
         # Sign-ins are limited by address, and everybody here shares one machine.
         context.route(f"{site.url}/api/auth/**", from_own_address)
-        people.append(Person(context, site))
+        people.append(Person(context, site, address))
         return people[-1]
 
     yield arrive
@@ -213,7 +256,7 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
         person.context.unroute_all(behavior="ignoreErrors")
         person.context.close()
         # Of a site that was stopped within the test a page that was open could load no more.
-        if person.site.web.child.process.poll() is not None:
+        if person.site.web.has_stopped():
             person.complaints = [c for c in person.complaints if "net::ERR_" not in c]
     assert [complaint for person in people for complaint in person.complaints] == []
 
@@ -221,5 +264,5 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
 @pytest.fixture
 def ada(site: stack.Site, newcomer: Newcomer) -> Person:
     person = newcomer(site)
-    person.signs_up()
+    person.has_an_account()
     return person

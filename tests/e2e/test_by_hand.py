@@ -16,7 +16,7 @@ PHONE: dict[str, Any] = {"viewport": NARROW, "has_touch": True, "is_mobile": Tru
 @pytest.fixture
 def phone(site: stack.Site, newcomer: Newcomer) -> Person:
     person = newcomer(site, **PHONE)
-    person.signs_up()
+    person.has_an_account()
     return person
 
 

@@ -12,8 +12,7 @@ import httpx
 import jwt
 import pytest
 
-from tests import stack
-from tests.conftest import NO_TLS
+from tests import plain, stack
 from tests.e2e.conftest import Newcomer, Person
 from tests.e2e.door import Door, door
 
@@ -78,7 +77,7 @@ class Program(threading.Thread):
     def _send(self, method: str, url: str, body: object = None, token: str = "") -> httpx.Response:
         # A connection of its own each time, which a server that goes cannot cut.
         headers = self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
-        with httpx.Client(cookies=self._cookies, verify=NO_TLS, timeout=30) as client:
+        with plain.Client(cookies=self._cookies, timeout=30) as client:
             answer = client.request(method, url, json=body, headers=headers)
             self._cookies = client.cookies
         self.answers[answer.status_code] += 1
@@ -213,6 +212,7 @@ def test_moving_from_the_shared_secret_to_a_key_set(arrive: Arrive) -> None:
     assert program.algorithms == {"HS256", "EdDSA"}
 
 
+@pytest.mark.prove
 def test_moving_back_to_the_shared_secret(arrive: Arrive) -> None:
     site, program, ada = arrive(TOKEN_SIGNING="key-set")
     site.set_api(SHARED_SECRET_TOKENS="1")
@@ -228,6 +228,7 @@ def test_moving_back_to_the_shared_secret(arrive: Arrive) -> None:
     assert program.algorithms == {"HS256", "EdDSA"}
 
 
+@pytest.mark.prove
 def test_rotating_the_keys_of_a_key_set(arrive: Arrive) -> None:
     _, program, ada = arrive(TOKEN_SIGNING="key-set", JWKS_ROTATION="9", ACCESS_TOKEN_MAX_AGE="60")
     ada.adds("under the first key")

@@ -2,10 +2,10 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests import plain
 from tests.conftest import run
 from tests.e2e.conftest import Person
 
@@ -81,7 +81,7 @@ def test_a_laptop_that_slept_through_the_night_goes_on(ada: Person) -> None:
 def test_a_laptop_that_wakes_before_its_network_shows_no_error(ada: Person) -> None:
     token = ada.page.evaluate(TOKEN)
     create = 'mutation { createTask(input: {title: "From elsewhere"}) { task { id } } }'
-    httpx.post(
+    plain.post(
         f"{ada.site.api.url}/graphql",
         json={"query": create},
         headers={"Authorization": f"Bearer {token}"},

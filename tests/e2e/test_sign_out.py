@@ -5,10 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-import httpx
-
-from tests import stack
-from tests.conftest import NO_TLS
+from tests import plain, stack
 from tests.e2e.conftest import Newcomer
 
 log = logging.getLogger(__name__)
@@ -31,7 +28,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """For ten seconds at the most."""
         deadline = time.monotonic() + 10
-        with httpx.Client(headers=self._headers, verify=NO_TLS, timeout=10) as client:
+        with plain.Client(headers=self._headers, timeout=10) as client:
             while self.last in {0, 200} and time.monotonic() < deadline:
                 self.last = client.post(f"{self._url}/graphql", json=VIEWER).status_code
                 self.answered.set()

@@ -5,11 +5,10 @@ import re
 from datetime import date, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests import stack
+from tests import plain, stack
 from tests.e2e.conftest import NARROW, WIDE, Newcomer, Person
 
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
@@ -17,7 +16,7 @@ TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 
 def asks(person: Person, query: str, **variables: Any) -> Any:
     """What the API answers the person's own program."""
-    answer = httpx.post(
+    answer = plain.post(
         f"{person.site.api.url}/graphql",
         json={"query": query, "variables": variables},
         headers={"Authorization": f"Bearer {person.page.evaluate(TOKEN)}"},
@@ -59,10 +58,10 @@ def test_the_first_page_comes_with_its_tasks_in_it(site: stack.Site, newcomer: N
     expect(ada.task("Rendered there")).to_be_visible()
     cookies = {cookie["name"]: cookie["value"] for cookie in ada.context.cookies()}
     for path in ("/tasks", "/tasks?view=today", "/tasks?label=home&priority=HIGH&q=there"):
-        html = httpx.get(f"{site.url}{path}", cookies=cookies).text
+        html = plain.get(f"{site.url}{path}", cookies=cookies).text
         assert 'aria-label="Rendered there"' in html, path
         assert "eyJ" not in html, "no token in it"
-    html = httpx.get(f"{site.url}/tasks?view=trash", cookies=cookies).text
+    html = plain.get(f"{site.url}/tasks?view=trash", cookies=cookies).text
     assert 'aria-label="Rendered there"' not in html
 
 
@@ -448,14 +447,14 @@ def test_the_scheme_is_chosen_and_kept_without_a_flash(
     dark = ada.page.evaluate(paper)
     assert dark != light
     cookies = {cookie["name"]: cookie["value"] for cookie in ada.context.cookies()}
-    html = httpx.get(f"{site.url}/tasks", cookies=cookies).text
+    html = plain.get(f"{site.url}/tasks", cookies=cookies).text
     assert re.search(r'<html[^>]* data-theme="dark"', html), "from the first byte"
 
 
 def test_it_can_be_installed(site: stack.Site) -> None:
-    manifest = httpx.get(f"{site.url}/manifest.webmanifest").json()
+    manifest = plain.get(f"{site.url}/manifest.webmanifest").json()
     assert manifest["display"] == "standalone"
     for icon in manifest["icons"]:
-        answer = httpx.get(f"{site.url}{icon['src']}")
+        answer = plain.get(f"{site.url}{icon['src']}")
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith(icon["type"])

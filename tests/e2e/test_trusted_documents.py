@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests import stack
-from tests.conftest import NO_TLS
+from tests import plain, stack
 from tests.e2e.conftest import Newcomer
 from tests.e2e.test_app import TOKEN
 
@@ -33,7 +31,7 @@ def test_the_web_app_needs_no_other_documents(closed: stack.Site, newcomer: Newc
     headers = {"Authorization": f"Bearer {ada.page.evaluate(TOKEN)}"}
     asked: Any = {"query": "{ __schema { queryType { name } } }"}
     url = f"{closed.api.url}/graphql"
-    answer = httpx.post(url, json=asked, headers=headers, verify=NO_TLS)
+    answer = plain.post(url, json=asked, headers=headers)
     assert answer.json()["errors"][0]["extensions"]["reason"] == "DOCUMENT_NOT_TRUSTED"
     status = ada.page.evaluate("fetch('/graphiql').then(answer => answer.status)")
     assert status == 404
