@@ -232,7 +232,8 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     dialog.get_by_label("to confirm").fill("delete")
     dialog.get_by_role("button", name="Delete permanently").click()
     ada.is_at("/sign-up?deleted=1")
-    expect(ada.page.get_by_role("status")).to_contain_text("Your account and all its tasks were deleted")
+    told = "Your account and all its tasks were deleted."
+    expect(ada.page.get_by_role("status")).to_contain_text(told)
     expect(other_tab).to_have_url(f"{site.url}/sign-in")
     assert api_answers(site, token) == 401
     owner = jwt.decode(token, options={"verify_signature": False})["user_id"]
