@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import jwt
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests import plain, stack
+from tests import stack
 from tests.conftest import run
 from tests.e2e.conftest import NARROW, PASSWORD, WIDE, Newcomer, Person
 
@@ -23,7 +24,7 @@ def api_answers(site: stack.Site, token: str) -> int:
     """The status that whoever holds this token is told."""
     query = {"query": "{ viewer { id } }"}
     headers = {"Authorization": f"Bearer {token}"}
-    return plain.post(f"{site.api.url}/graphql", json=query, headers=headers).status_code
+    return httpx.post(f"{site.api.url}/graphql", json=query, headers=headers).status_code
 
 
 def second_browser(person: Person, newcomer: Newcomer, **options: Any) -> Person:
@@ -231,9 +232,8 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     dialog.get_by_label("to confirm").fill("delete")
     dialog.get_by_role("button", name="Delete permanently").click()
     ada.is_at("/sign-up?deleted=1")
-    expect(ada.page.get_by_role("status")).to_contain_text(
-        "Your account and all its tasks were deleted"
-    )
+    told = "Your account and all its tasks were deleted."
+    expect(ada.page.get_by_role("status")).to_contain_text(told)
     expect(other_tab).to_have_url(f"{site.url}/sign-in")
     assert api_answers(site, token) == 401
     owner = jwt.decode(token, options={"verify_signature": False})["user_id"]

@@ -58,7 +58,7 @@ export function useActions() {
         act(batched(tasks, edit), `Restored ${describeTasks(tasks)}`);
       },
       /** Cannot be undone: ask for confirmation first. */
-      deleteForGood(tasks: readonly Task[]) {
+      deletePermanently(tasks: readonly Task[]) {
         store.act(
           batched(tasks, (ids) => ({ kind: "delete", ids })),
           `Permanently deleted ${describeTasks(tasks)}`,

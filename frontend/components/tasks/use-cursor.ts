@@ -55,7 +55,7 @@ export function useCursor(tasks: readonly Task[], isRenaming: boolean) {
     current: index < 0 ? null : current,
     hasFocus,
     focus,
-    focused: focusedTask,
+    focusedTask,
     setCurrent,
     neighbour,
   };

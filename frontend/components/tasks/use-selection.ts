@@ -39,7 +39,7 @@ export function useSelection(tasks: readonly Task[]) {
 
   return {
     selected,
-    chosen: selectedTasks,
+    selectedTasks,
     /** Whether rows show a checkbox to select them. */
     isSelecting: hasStarted || selectedTasks.length > 0,
     startSelecting: () => setStarted(true),

@@ -60,7 +60,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const main = useRef<HTMLElement>(null);
   const openTask = openId === null ? null : store.get(openId);
   const { current, focus, setCurrent } = cursor;
-  const { toggle, addRange, chosen } = selection;
+  const { toggle, addRange, selectedTasks } = selection;
 
   useEffect(() => {
     const unsaved = readUnsavedText(owner);
@@ -122,7 +122,7 @@ export function Workspace({ email, isSeeded }: Props) {
 
   /** Extend the selection to the next row, or shrink it. */
   function extendSelection(by: number) {
-    const from = cursor.focused();
+    const from = cursor.focusedTask();
     const next = cursor.neighbour(by);
     if (!(from && next)) return;
     const isBack = selection.selected.has(from.id) && selection.selected.has(next.id);
@@ -132,7 +132,7 @@ export function Workspace({ email, isSeeded }: Props) {
   }
 
   function move(by: -1 | 1) {
-    const task = cursor.focused();
+    const task = cursor.focusedTask();
     const other = cursor.neighbour(by);
     if (!(task && other && canMove) || other === task) return;
     actions.move(task, by < 0 ? "before" : "after", other);
@@ -140,14 +140,14 @@ export function Workspace({ email, isSeeded }: Props) {
 
   /** Return a shortcut handler that acts on the task whose row has the focus. */
   const onRow = (run: (task: Task) => void) => () => {
-    const task = cursor.focused();
+    const task = cursor.focusedTask();
     if (task) run(task);
   };
 
   /** Return the selected tasks, or else the task whose row has the focus. */
   function targetTasks(): readonly Task[] {
-    const task = cursor.focused();
-    if (chosen.length > 0) return chosen;
+    const task = cursor.focusedTask();
+    if (selectedTasks.length > 0) return selectedTasks;
     return task ? [task] : [];
   }
 
@@ -253,13 +253,13 @@ export function Workspace({ email, isSeeded }: Props) {
           )}
           <div className="page-foot">
             <ToastOutlet />
-            {chosen.length > 0 && (
+            {selectedTasks.length > 0 && (
               <BulkBar
                 actions={actions}
                 onAll={selection.addAll}
                 onClear={selection.clear}
-                onDelete={() => setTasksToDelete(chosen)}
-                tasks={chosen}
+                onDelete={() => setTasksToDelete(selectedTasks)}
+                tasks={selectedTasks}
               />
             )}
           </div>
@@ -279,7 +279,7 @@ export function Workspace({ email, isSeeded }: Props) {
         <ConfirmDelete
           onClose={() => setTasksToDelete([])}
           onConfirm={() => {
-            actions.deleteForGood(tasksToDelete);
+            actions.deletePermanently(tasksToDelete);
             setTasksToDelete([]);
             setOpenId(null);
           }}

@@ -42,8 +42,8 @@ function fromJson(text: string): Table {
   const list = parseTaskList(text);
   const table: Table = { unit: "Task", rows: [], rowErrors: [], unknown: [], isExport: false };
   const unknown = new Set<string>();
-  for (const [place, item] of list.entries()) {
-    const number = place + 1;
+  for (const [index, item] of list.entries()) {
+    const number = index + 1;
     if (isObject(item)) table.rows.push({ number, values: valuesOf(item, unknown) });
     else table.rowErrors.push({ number, reason: "this is not a task" });
   }
@@ -122,9 +122,9 @@ async function fromCsv(given: string): Promise<Table> {
   if (openQuoteAt !== null) {
     rowErrors.push({ number: openQuoteAt, reason: "a quotation mark is never closed" });
   }
-  for (const [place, row] of cells.entries()) {
-    if (place <= start || isBlank(row)) continue;
-    const number = place + 1;
+  for (const [index, row] of cells.entries()) {
+    if (index <= start || isBlank(row)) continue;
+    const number = index + 1;
     if (!isBlank(row.slice(columns.length))) {
       rowErrors.push({ number, reason: "it has more cells than the heading row" });
     }
