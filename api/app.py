@@ -74,6 +74,8 @@ def create_app(config: Config) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # Without an OpenTelemetry SDK, FastAPI would look for one on each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,  # it would lead wherever the Host header says
         exception_handlers={Exception: _failed},
     )
