@@ -14,7 +14,7 @@ from api import bodies
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import OperationTooLarge, Unavailable
-from api.graphql.documents import Documents, Execution, Operation, Refused
+from api.graphql.documents import Documents, Execution, InvalidDocument, Operation
 from api.graphql.execution import Compiled
 from api.graphql.http import GraphQLEndpoint
 from api.identity.auth import Authenticated, Authentication, verifier
@@ -91,7 +91,9 @@ def create_app(config: Config) -> Api:
     )
 
     app = Api(
-        lifespan=lifespan(database, authentication, Retention(database, revocations.forget)),
+        lifespan=lifespan(
+            database, authentication, Retention(database, revocations.delete_expired)
+        ),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -110,14 +112,14 @@ def create_app(config: Config) -> Api:
         if app.state.draining:
             return Unavailable().response()
         try:
-            await revocations.look()
+            await revocations.refresh()
         except Unavailable as outage:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
     async def context(scope: Scope, operation: Operation) -> Context:
         claims = scope["state"]["claims"]
-        await authentication.still_holds(claims)
+        await authentication.check_not_revoked(claims)
         return Context(claims, database, operation.selected)
 
     try:
@@ -127,7 +129,7 @@ def create_app(config: Config) -> Api:
             sizes=SIZES,
             only_trusted=config.trusted_documents_only,
         )
-    except (Refused, OperationTooLarge) as unfit:
+    except (InvalidDocument, OperationTooLarge) as unfit:
         raise ConfigError(
             "TRUSTED_DOCUMENTS: expected documents of this API's schema, which `make schema` "
             f"writes again; one of them is none: {unfit}"
