@@ -36,7 +36,7 @@ def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:
 
     It accepts tokens under the shared secrets only if the configuration does.
     """
-    secrets = config.secrets if config.takes_shared_secrets else []
+    secrets = config.secrets if config.accepts_shared_secrets else []
     return Verifier(
         KeyRing(shared_secrets(secrets, ACCESS_TOKEN, raw=config.raw_secret_tokens), key_set),
         issuer=config.issuer,
