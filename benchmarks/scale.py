@@ -127,8 +127,8 @@ async def _run(url: str, args: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Load the tasks if necessary, then measure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--tasks", type=int, default=10_000_000, help="total (%(default)s)")
-    parser.add_argument("--owners", type=int, default=100_000, help="total (%(default)s)")
+    parser.add_argument("--tasks", type=int, default=10_000_000, help="all tasks (%(default)s)")
+    parser.add_argument("--owners", type=int, default=100_000, help="all owners (%(default)s)")
     parser.add_argument(
         "--rounds", type=int, default=200, help="measurements of each page (%(default)s)"
     )

@@ -141,8 +141,9 @@ def _settings() -> dict[str, str]:
 def _serve_at(settings: dict[str, str], name: str, usual: int) -> int:
     """Choose the port of a server, store its URL in the settings, and return the port.
 
-    If the URL names this machine and its port is in use, the next free port is used in both. A URL
-    of another host (a tunnel, a proxy) is unchanged, and must lead to the usual port.
+    If the URL names this machine and its port is in use, the next free port replaces it, also in
+    the URL. The URL of another host (a tunnel, a proxy) is not changed, and must lead to the usual
+    port.
     """
     url = urlsplit(settings.get(name) or f"http://localhost:{usual}")
     local = url.hostname in {"localhost", "127.0.0.1"}

@@ -97,7 +97,7 @@ class Document:
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         if name is None:
-            raise BadRequest("The document has several operations: name one in `operationName`.")
+            raise BadRequest("Name the operation to run in `operationName`.")
         if name not in self.operations:
             raise BadRequest("The document has no operation with this name.")
         return self.operations[name]
@@ -143,7 +143,7 @@ class Documents:
         self.only_trusted = only_trusted
         self._most = most
         self._most_bytes = most_bytes
-        self._schema = schema._schema  # noqa: SLF001 - Strawberry has no other name for it
+        self._schema = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
         self._costs = Costs(self._schema, sizes or {})
         self._cache: OrderedDict[str, Document] = OrderedDict()
         self._bytes = 0
@@ -177,8 +177,8 @@ class Documents:
         try:
             document = self._prepare(text)
         except (InvalidDocument, OperationTooLarge) as error:
-            # Not the exception itself: through its traceback it would keep every request alive in
-            # which it was raised.
+            # The exception itself is not cached: its traceback would keep every request in memory
+            # in which it was raised.
             self._rejected[digest] = partial(type(error), *error.args)
             if len(self._rejected) > self._most:
                 self._rejected.popitem(last=False)

@@ -232,7 +232,7 @@ class KeySet:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 keys, lifetime = await self._served()
-        except Exception as error:  # noqa: BLE001 - no response may lose the keys that are known
+        except Exception as error:  # noqa: BLE001 - an error must not discard the known keys
             self._due = self._began + MIN_FETCH_INTERVAL
             if not self._failing:
                 log.warning("no key set from %s: %s", self._url, _reason(error))

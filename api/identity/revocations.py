@@ -260,7 +260,7 @@ class Revocations:
             await asyncio.sleep(POLL)
 
     async def _used(self) -> None:
-        """Wait until the process receives requests."""
+        """Wait for the next request if the process is idle."""
         if self._clock() - self._asked_at > IDLE:
             self._in_use.clear()
             await self._in_use.wait()

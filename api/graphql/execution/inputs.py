@@ -60,7 +60,7 @@ class Inputs:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._graphql = schema._schema  # noqa: SLF001 - Strawberry has no other name for it
+        self._graphql = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
         self._coercions: dict[str, Change] = {}
         self._conversions: dict[Any, Change] = {}
 
