@@ -91,7 +91,7 @@ class Cost:
     octets: float = 0
     """The number of bytes outside `lists`."""
     lists: tuple[tuple[Length, "Cost"], ...] = ()
-    """The lists whose length depends on a variable, each with the cost of one item."""
+    """The lists whose cost depends on variables, each with its length and the cost of one item."""
 
     def evaluate(self, variables: Variables) -> Total:
         """Return the fields and bytes of the largest response with these variables."""
@@ -107,7 +107,7 @@ class Cost:
         fields, octets = self.evaluate(variables)
         if _values(variables, MAX_COST) + fields > MAX_COST:
             raise OperationTooLarge(
-                f"The variables and the response could have over {MAX_COST} fields together: "
+                f"The variables and the response could have over {MAX_COST} values and fields: "
                 "select fewer fields, or ask for smaller pages."
             )
         if octets > MAX_RESPONSE:
