@@ -15,7 +15,7 @@ from api import bodies
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import OperationTooLarge, Unavailable
-from api.graphql.documents import Documents, Execution, Operation, Refused
+from api.graphql.documents import Documents, Execution, InvalidDocument, Operation
 from api.graphql.execution import Compiled
 from api.graphql.http import GraphQLEndpoint
 from api.identity.auth import Authenticated, Authentication, verifier
@@ -69,7 +69,7 @@ def create_app(config: Config) -> FastAPI:
     process = Process()
     app = FastAPI(
         lifespan=lifespan(
-            database, authentication, Retention(database, revocations.forget), process
+            database, authentication, Retention(database, revocations.delete_expired), process
         ),
         docs_url=None,
         redoc_url=None,
@@ -93,14 +93,14 @@ def create_app(config: Config) -> FastAPI:
         if process.draining:
             return Unavailable().response()
         try:
-            await revocations.look()
+            await revocations.refresh()
         except Unavailable as outage:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
     async def context(scope: Scope, operation: Operation) -> Context:
         claims = scope["state"]["claims"]
-        await authentication.still_holds(claims)
+        await authentication.check_not_revoked(claims)
         return Context(claims, database, operation.selected)
 
     try:
@@ -110,7 +110,7 @@ def create_app(config: Config) -> FastAPI:
             sizes=SIZES,
             only_trusted=config.trusted_documents_only,
         )
-    except (Refused, OperationTooLarge) as unfit:
+    except (InvalidDocument, OperationTooLarge) as unfit:
         raise ConfigError(
             "TRUSTED_DOCUMENTS: expected documents of this API's schema, which `make schema` "
             f"writes again; one of them is none: {unfit}"

@@ -199,13 +199,13 @@ async def _say_wall(url: str) -> None:
     with contextlib.suppress(Unavailable):  # then nothing is served, either
         connection = await connect(url)
         try:
-            finding = await doctor.wall(connection)
+            finding = await doctor.row_security(connection)
         finally:
             connection.terminate()
-        if finding.mend is None:
-            log.info("%s %s", finding.about, finding.said)
+        if finding.fix is None:
+            log.info("%s %s", finding.about, finding.detail)
         else:
-            log.warning("%s %s; %s", finding.about, finding.said, finding.mend)
+            log.warning("%s %s; %s", finding.about, finding.detail, finding.fix)
 
 
 def _migrate(chosen: argparse.Namespace) -> None:
@@ -217,7 +217,7 @@ def _upgrade(url: str, partitions: int | None = None) -> None:
 
     try:
         migrations.upgrade(url, partitions)
-    except migrations.Failed as error:
+    except migrations.MigrationError as error:
         _stop(str(error), 1)
 
 
@@ -229,7 +229,7 @@ def _token(chosen: argparse.Namespace) -> None:
     life = chosen.expires_in or min(DAY, longest)
     if life > longest:
         _stop(f"--expires-in: expected at most {longest}s, which is ACCESS_TOKEN_MAX_AGE", 2)
-    if not config.takes_shared_secrets:
+    if not config.accepts_shared_secrets:
         _stop(
             "JWKS_URL: tokens come from its issuer alone, who has the private keys; sign in there "
             "and ask it, or set SHARED_SECRET_TOKENS=1",
@@ -281,7 +281,7 @@ def _doctor(_: argparse.Namespace) -> None:
     async def examine() -> bool:
         well = True
         async for finding in doctor.examine(config):
-            well = well and finding.mend is None
+            well = well and finding.fix is None
             print(finding)
         return well
 

@@ -1,8 +1,8 @@
-"""The environment, read once: typed, checked, secrets kept out of every `repr`.
+"""Read and validate the settings from the environment and `.env`.
 
-The process's environment comes first, then `.env` in the working directory. Each field says in
-its description what is expected, and in its example how that looks: a bad value is answered with
-the two, and never with the value.
+The environment of the process takes precedence over `.env` in the working directory. An error
+message consists of a field's description and example. It never contains the invalid value, and
+secrets are in no `repr`.
 """
 
 import re
@@ -27,7 +27,7 @@ from api.postgres.url import UnfitUrl, arguments
 
 DAY = 86_400
 GRACE = 30
-"""Seconds that requests under way may still take after SIGTERM."""
+"""Seconds that active requests may still take after SIGTERM."""
 
 
 ENV_ENCODING = "utf-8-sig"
@@ -35,7 +35,7 @@ ENV_ENCODING = "utf-8-sig"
 
 
 class ConfigError(Exception):
-    """A line for each variable that makes no sense: its name, what was expected, an example."""
+    """Some variables are invalid. The message has a line for each, with its name and an example."""
 
 
 def check_env_file(path: Path) -> None:
@@ -54,7 +54,10 @@ def check_env_file(path: Path) -> None:
 
 
 def _origin(url: str) -> str:
-    """Scheme, host and port, as a browser sends them (RFC 6454 §6.1)."""
+    """Return the origin of a URL, as a browser sends it (RFC 6454 §6.1).
+
+    Raises ValueError unless the URL has only a scheme, a host and an optional port.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isascii():
         raise ValueError
@@ -99,7 +102,10 @@ def _listed(value: object) -> object:
 
 
 def _manifest(path: object) -> object:
-    """Documents by their identifiers, from where codegen's client-preset wrote them."""
+    """Read the trusted documents, by their identifiers, from a file of codegen's client-preset.
+
+    Raises ValueError if there are none, or if an identifier is not the SHA-256 of its document.
+    """
     if not isinstance(path, str):
         return path
     try:
@@ -127,9 +133,10 @@ class _Environment(BaseSettings):
 
     @classmethod
     def read(cls, *env_files: Path) -> Self:
-        """From the environment, then from these files, the later ones first.
+        """Read the settings from the environment and these files, by default `.env`.
 
-        Raises ConfigError when a variable is missing or invalid, or when a file is not UTF-8.
+        The environment takes precedence over the files, and later files over earlier ones. Raises
+        ConfigError when a variable is missing or invalid, or when a file is not UTF-8.
         """
         files = env_files or (Path(".env"),)
         for file in files:
@@ -142,9 +149,9 @@ class _Environment(BaseSettings):
 
 def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
     lines = {}
-    for fault in error.errors():
-        name = str(fault["loc"][0])
-        reason = fault.get("ctx", {}).get("error")
+    for details in error.errors():
+        name = str(details["loc"][0])
+        reason = details.get("ctx", {}).get("error")
         field = cls.model_fields[name]
         expected = f"expected {field.description}, for example {(field.examples or [''])[0]}"
         lines[name] = f"{name.upper()}: {reason if isinstance(reason, UnfitUrl) else expected}"
@@ -152,35 +159,35 @@ def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
 
 
 class DatabaseConfig(_Environment):
-    """Where the tasks are kept."""
+    """The database that stores the tasks."""
 
     database_url: PostgresUrl = Field(
-        description="the URL of a PostgreSQL database, what is special in its password "
-        "percent-encoded (`make dev` brings one when there is none)",
+        description="the URL of a PostgreSQL database, with special characters in its password "
+        "percent-encoded (without a URL, `make dev` starts a database of its own)",
         examples=["postgresql://user:password@host/database?sslmode=require"],
     )
     database_url_unpooled: PostgresUrl | None = Field(
         None,
-        description="the same database's URL without its transaction pooler, for migrations "
+        description="the URL of the same database without its transaction pooler, for migrations "
         "and LISTEN",
         examples=["postgresql://user:password@host/database?sslmode=require"],
     )
 
     @property
     def direct_url(self) -> str:
-        """Where migrations and listeners connect: past a transaction pooler, if there is one."""
+        """The URL for migrations and listeners, which bypasses a transaction pooler."""
         return (self.database_url_unpooled or self.database_url).get_secret_value()
 
 
 class TokenConfig(_Environment):
-    """Whose access tokens are taken."""
+    """The settings for verifying access tokens."""
 
     better_auth_secret: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(
-        description="32 bytes or more, the same that the frontend has",
+        description="32 bytes or more, the same as for the web app",
         examples=['the output of: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'],
     )
     next_public_better_auth_url: Origin = Field(
-        description="the frontend's origin, as browsers reach it, without a path",
+        description="the web app's origin, as browsers reach it, without a path",
         examples=["http://localhost:3000"],
     )
     jwt_issuer: str = Field(
@@ -203,22 +210,23 @@ class TokenConfig(_Environment):
     )
     raw_secret_tokens: bool = Field(
         True,
-        description="1 to take tokens signed with the bare secret as well, 0 to refuse them",
+        description="1 to also accept tokens signed with the secret itself, 0 to reject them",
         examples=["0"],
     )
     better_auth_secret_previous: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
         None,
-        description="the secret before the current one, 32 bytes or more, during a rotation",
-        examples=["what BETTER_AUTH_SECRET was until today"],
+        description="the previous secret, 32 bytes or more, during a rotation",
+        examples=["the BETTER_AUTH_SECRET before the rotation"],
     )
     jwks_url: HttpUrl | None = Field(
         None,
-        description="where the issuer serves its public keys, to take tokens under those alone",
+        description="the URL of the issuer's public keys, to accept only tokens signed with them",
         examples=["http://localhost:3000/api/auth/jwks"],
     )
     shared_secret_tokens: bool = Field(
         False,
-        description="1 to take tokens under the shared secret beside those of JWKS_URL, or 0",
+        description="1 to accept tokens signed with the shared secret in addition to those of "
+        "JWKS_URL, or 0",
         examples=["1"],
     )
 
@@ -226,28 +234,32 @@ class TokenConfig(_Environment):
     @classmethod
     def _another(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
         if secret and secret == others.data.get("better_auth_secret"):
-            raise ValueError  # a rotation that changed nothing, whatever its logs say
+            raise ValueError  # the rotation would change nothing
         return secret
 
     @property
     def secrets(self) -> list[str]:
-        """Those that what the frontend signs may be under, the one it signs with first."""
+        """The secrets that the web app may sign with. The current one is first."""
         both = (self.better_auth_secret, self.better_auth_secret_previous)
         return [secret.get_secret_value() for secret in both if secret]
 
     @property
-    def takes_shared_secrets(self) -> bool:
-        """Beside a key set only when told so: whoever reads these settings could mint tokens."""
+    def accepts_shared_secrets(self) -> bool:
+        """Whether to accept tokens under a shared secret.
+
+        With a key set this must be turned on explicitly, because anybody who can read the secret
+        can sign tokens.
+        """
         return self.jwks_url is None or self.shared_secret_tokens
 
     @property
     def issuer(self) -> str | None:
-        """What `iss` must be; None when the check is off."""
+        """The expected `iss`; None when the check is off."""
         return self._expected(self.jwt_issuer)
 
     @property
     def audience(self) -> str | None:
-        """What `aud` must be; None when the check is off."""
+        """The expected `aud`; None when the check is off."""
         return self._expected(self.jwt_audience)
 
     def _expected(self, value: str) -> str | None:
@@ -255,7 +267,7 @@ class TokenConfig(_Environment):
 
 
 class Config(TokenConfig, DatabaseConfig):
-    """All that the API needs to serve."""
+    """All settings that the API needs to serve requests."""
 
     api_url: Origin = Field(
         "http://localhost:8000",
@@ -264,40 +276,39 @@ class Config(TokenConfig, DatabaseConfig):
     )
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (),
-        description="origins besides the frontend's whose pages may call, separated by commas",
+        description="additional origins whose pages may call the API, separated by commas",
         examples=["https://admin.example.com,https://example.org"],
     )
     allowed_headers: Annotated[tuple[HeaderName, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (),
-        description="names of headers that pages may send besides the usual ones, separated by "
-        "commas",
+        description="names of additional headers that pages may send, separated by commas",
         examples=["x-tenant,x-datadog-trace-id"],
     )
     execution: Literal["compiled", "reference"] = Field(
         "compiled",
-        description="compiled, or reference to let graphql-core alone run operations",
+        description="compiled, or reference to run all operations with graphql-core",
         examples=["reference"],
     )
     trusted_documents: Annotated[dict[str, str], NoDecode, BeforeValidator(_manifest)] = Field(
         {},
-        description="the path of a file of documents by the SHA-256 of each, as codegen writes it "
-        "and the API's schema has them",
+        description="the path of a JSON file, as codegen writes it, of documents by their SHA-256, "
+        "which the API's schema allows",
         examples=["frontend/gql/persisted-documents.json"],
     )
     trusted_documents_only: bool = Field(
         False,
-        description="1 to run nothing but TRUSTED_DOCUMENTS, which must be set then, or 0",
+        description="1 to run only TRUSTED_DOCUMENTS, which must then be set, or 0",
         examples=["1"],
     )
 
     @field_validator("trusted_documents_only")
     @classmethod
-    def _some(cls, only: bool, others: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic hands it over so
+    def _some(cls, only: bool, others: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
         if only and not others.data.get("trusted_documents", True):
             raise ValueError
         return only
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Every origin whose pages may call."""
+        """All origins whose pages may call the API."""
         return (self.next_public_better_auth_url, *self.allowed_origins)

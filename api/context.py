@@ -30,7 +30,10 @@ class Context:
         database: Database,
         selected: Mapping[tuple[str, ...], frozenset[str]] | None = None,
     ) -> None:
-        """`selected` is what `selected` below returns for each path, if it is known."""
+        """Bind the context to a caller.
+
+        `selected` maps a path to what the method `selected` returns for it. None: not known.
+        """
         self.claims = claims
         self.owned = Owned(database, claims.user_id)
         self._selected = selected

@@ -1,4 +1,4 @@
-"""What must be right for the API to serve, looked at one after the other, and how to mend it."""
+"""Check the secret, the database, the clocks, the issuer and its keys, and suggest fixes."""
 
 import asyncio
 import secrets
@@ -33,14 +33,15 @@ from api.proxies import own_hosts, proxy_for, shown
 TIMEOUT = 5.0
 """Seconds for the issuer to answer."""
 OLDEST = 15
-"""PostgreSQL's major version."""
+"""The oldest supported major version of PostgreSQL."""
 
 _MIGRATE = "run: python -m api migrate"
 _NODES = (
-    "see that bearer_tasks_caller may log in from each node of Citus to each other (ALTER ROLE "
-    "bearer_tasks_caller LOGIN, pg_hba.conf, pg_dist_authinfo), then run: python -m api migrate"
+    "make sure that bearer_tasks_caller may log in from each node of Citus to every other node "
+    "(ALTER ROLE bearer_tasks_caller LOGIN, pg_hba.conf, pg_dist_authinfo), then run: "
+    "python -m api migrate"
 )
-_WALL = f"""
+_ROW_SECURITY = f"""
 SELECT current_user AS role, session_user AS login, ARRAY(
   SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
   WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND c.relkind IN ('r', 'p')
@@ -48,7 +49,7 @@ SELECT current_user AS role, session_user AS login, ARRAY(
 ) AS unheld
 WHERE $1::{SCHEMA}.caller IS NOT NULL
 """  # noqa: S608 - of constants
-"""What holds for a statement of some caller, asked as one."""
+"""The role that runs the statements of a caller, and the tables without active row security."""
 _READ = f"""
 SELECT DISTINCT owner_id FROM {SCHEMA}.{{}}
 WHERE owner_id = ANY ($2::text[]) AND $1::{SCHEMA}.caller <> ''
@@ -66,46 +67,46 @@ VALUES ($2::text, length($1::{SCHEMA}.caller) * 0)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about one thing, and unless it is right what to do about it."""
+    """The result of checking one thing. `fix` says how to correct it; None if it is right."""
 
     about: str
-    said: str
-    mend: str | None = None
+    detail: str
+    fix: str | None = None
 
     def __str__(self) -> str:
-        if self.mend is None:
-            return f"ok     {self.about}: {self.said}"
-        return f"WRONG  {self.about}: {self.said}\n       {self.mend}"
+        if self.fix is None:
+            return f"ok     {self.about}: {self.detail}"
+        return f"WRONG  {self.about}: {self.detail}\n       {self.fix}"
 
 
 async def examine(config: Config) -> AsyncIterator[Finding]:
-    """Yield the findings about all parts. A part comes after the parts that it depends on."""
+    """Yield the findings about all parts. Each part comes after the parts that it depends on."""
     yield _secret(config)
-    for about, look in (
+    for about, check in (
         ("database", _database(config)),
         ("issuer", _issuer(config)),
         ("key set", _key_set(config)),
     ):
-        async for finding in _guarded(about, look):
+        async for finding in _guarded(about, check):
             yield finding
 
 
-async def _guarded(about: str, look: AsyncIterator[Finding]) -> AsyncIterator[Finding]:
-    """Yield these findings, and report an exception as a finding, so that the others go on."""
+async def _guarded(about: str, check: AsyncIterator[Finding]) -> AsyncIterator[Finding]:
+    """Yield these findings. Report an exception as a finding, so that the other checks run too."""
     try:
-        async for finding in look:
+        async for finding in check:
             yield finding
-    except Exception as error:  # noqa: BLE001 - any exception may come from what is examined
-        said = f"cannot be examined ({type(error).__name__}: {_first_line(error)})"
-        yield Finding(about, said, "mend what this names; what could be examined is listed here")
+    except Exception as error:  # noqa: BLE001 - a check may raise any exception
+        detail = f"cannot be examined ({type(error).__name__}: {_first_line(error)})"
+        yield Finding(about, detail, "correct that error; the other checks are listed here")
 
 
 def _secret(config: TokenConfig) -> Finding:
     fingerprint = sha256(derive(config.secrets[0].encode(), ACCESS_TOKEN)).hexdigest()[:8]
-    said = f"the key derived from BETTER_AUTH_SECRET has the fingerprint {fingerprint}"
-    if not config.takes_shared_secrets:
-        said += ", and signs no access tokens, since JWKS_URL is set"
-    return Finding("secret", f"{said}; the web app's must have the same")
+    detail = f"the key derived from BETTER_AUTH_SECRET has the fingerprint {fingerprint}"
+    if not config.accepts_shared_secrets:
+        detail += ", and no access tokens are accepted under it, since JWKS_URL is set"
+    return Finding("secret", f"{detail}; the web app's must have the same")
 
 
 async def _database(config: Config) -> AsyncIterator[Finding]:
@@ -115,18 +116,18 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
         yield Finding(
             "database",
             f"cannot be reached ({_reason(outage)})",
-            "start it, or mend DATABASE_URL: its host, port, user, password and database",
+            "start it, or correct DATABASE_URL: its host, port, user, password and database",
         )
         return
     try:
-        for about, look in (
+        for about, check in (
             ("database", _server(connection)),
             ("pooler", _poolers(connection, config)),
             ("migrations", _migrations(connection)),
             ("wall 3", _walls(connection)),
             ("clock", _server_clock(connection)),
         ):
-            async for finding in _guarded(about, look):
+            async for finding in _guarded(about, check):
                 yield finding
     finally:
         connection.terminate()
@@ -134,23 +135,23 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
 
 async def _server(connection: Connection) -> AsyncIterator[Finding]:
     version = connection.get_server_version().major
-    took, _ = await _asked(connection)
+    took, _ = await _round_trip(connection)
     if version < OLDEST:
-        mend = f"move to PostgreSQL {OLDEST} or newer"
-        yield Finding("database", f"is PostgreSQL {version}", mend)
+        fix = f"upgrade to PostgreSQL {OLDEST} or newer"
+        yield Finding("database", f"is PostgreSQL {version}", fix)
     else:
         yield Finding("database", f"PostgreSQL {version}, {took * 1000:.1f} ms away")
 
 
-async def _asked(connection: Connection) -> tuple[float, float]:
-    """Return how many seconds the database took to answer with its clock, and its clock."""
+async def _round_trip(connection: Connection) -> tuple[float, float]:
+    """Return the seconds that a query took, and the time of the database's clock."""
     began = time.perf_counter()
     moment = await connection.fetchval("SELECT clock_timestamp()")
     return time.perf_counter() - began, moment.timestamp()
 
 
 async def _server_clock(connection: Connection) -> AsyncIterator[Finding]:
-    took, moment = await _asked(connection)
+    took, moment = await _round_trip(connection)
     yield _clock("database", moment - time.time(), took)
 
 
@@ -159,22 +160,22 @@ async def _poolers(connection: Connection, config: Config) -> AsyncIterator[Find
     if not server.keeps_statements:
         yield Finding(
             "pooler",
-            "keeps no account of prepared statements: each statement takes four round trips",
-            "set max_prepared_statements = 200 (PgBouncer 1.21 or newer), or point DATABASE_URL "
-            "past it",
+            "does not support prepared statements: each statement takes four round trips",
+            "set max_prepared_statements = 200 (PgBouncer 1.21 or newer), or let DATABASE_URL "
+            "bypass the pooler",
         )
     elif not server.limits_statements:
         role = await connection.fetchval("SELECT current_user")
         yield Finding(
             "pooler",
-            "refuses a time limit for statements: only a request of the API ends a slow one",
+            "does not support statement_timeout: only the API cancels slow statements",
             f"run on the database: ALTER ROLE \"{role}\" SET statement_timeout = '4s'",
         )
     if await _is_pooled(config.direct_url):
         yield Finding(
             "notifications",
-            "a transaction pooler lets none through: sign-outs are heard of by asking alone",
-            "set DATABASE_URL_UNPOOLED to the same database's URL past its pooler",
+            "a transaction pooler does not forward them: only polling finds out about sign-outs",
+            "set DATABASE_URL_UNPOOLED to the URL of the same database without its pooler",
         )
 
 
@@ -182,7 +183,7 @@ async def _is_pooled(url: str) -> bool:
     try:
         connection = await connect(url)
     except Unavailable:
-        return False  # said elsewhere, or about to be by `migrate`
+        return False  # another check reports this
     try:
         serving: int = await connection.fetchval("SELECT pg_backend_pid()")
         return serving != connection.get_server_pid()
@@ -195,56 +196,56 @@ async def _migrations(connection: Connection) -> AsyncIterator[Finding]:
     with suppress(asyncpg.UndefinedTableError):
         current = await connection.fetchval(f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608
     if current == head:
-        yield Finding("migrations", f"at {head}, the last one")
+        yield Finding("migrations", f"at {head}, the latest")
     else:
-        said = f"at {current or 'none'}, and {head} is the last one"
-        yield Finding("migrations", said, _MIGRATE)
+        detail = f"at {current or 'no revision'}, but {head} is the latest"
+        yield Finding("migrations", detail, _MIGRATE)
 
 
 async def _walls(connection: Connection) -> AsyncIterator[Finding]:
-    yield await wall(connection)
+    yield await row_security(connection)
 
 
-async def wall(connection: Connection) -> Finding:
-    """Whether PostgreSQL itself holds each statement to its owner (docs/walls.md)."""
+async def row_security(connection: Connection) -> Finding:
+    """Check that row-level security restricts each statement to its owner (docs/walls.md)."""
     about = "wall 3"
     grant = (
-        "as an administrator of the database's server run: CREATE ROLE bearer_tasks_caller NOLOGIN "
-        '(unless it is there) and GRANT bearer_tasks_caller TO "{}"; then run: '
+        "as an administrator of the database server run: CREATE ROLE bearer_tasks_caller NOLOGIN "
+        '(unless it exists) and GRANT bearer_tasks_caller TO "{}"; then run: '
         "python -m api migrate"
     )
     try:
-        [(role, login, unheld)] = await connection.fetch(_WALL, "nobody")
+        [(role, login, unheld)] = await connection.fetch(_ROW_SECURITY, "nobody")
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidSchemaNameError):
-        return Finding(about, "is off, because it is not built yet", _MIGRATE)
+        return Finding(about, "is off, because the migrations have not created it yet", _MIGRATE)
     except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError) as error:
         login = await connection.fetchval("SELECT session_user")
-        said = f"fails every statement, because its role cannot be used ({error})"
-        return Finding(about, said, grant.format(login))
+        detail = f"makes every statement fail, because its role cannot be used ({error})"
+        return Finding(about, detail, grant.format(login))
     except asyncpg.PostgresError as error:
         return Finding(about, f"cannot be examined ({_first_line(error)})", _MIGRATE)
     if role == login:
-        said = f"is off, because {login} may neither make its role nor use it"
-        return Finding(about, said, grant.format(login))
+        detail = f"is off, because {login} may neither create its role nor use it"
+        return Finding(about, detail, grant.format(login))
     if unheld:
-        said = f"is off for {', '.join(unheld)}, because row security is not in force there"
-        return Finding(about, said, _MIGRATE)
+        detail = f"is off for {', '.join(unheld)}, because row security is not active there"
+        return Finding(about, detail, _MIGRATE)
     is_citus = await citus.serves(connection)
     try:
         leaks = await _leaks(connection, is_citus=is_citus)
     except (*AWAY, asyncpg.PostgresError) as error:
-        said = f"cannot be tried: {_first_line(error)}"
-        return Finding(about, said, _NODES if is_citus else "mend that, and run this again")
+        detail = f"cannot be tested: {_first_line(error)}"
+        return Finding(about, detail, _NODES if is_citus else "correct that, and run this again")
     if leaks:
-        mend = _NODES if is_citus else "look for policies and triggers that are not this API's"
-        return Finding(about, f"does not hold: {leaks}", mend)
-    tried = "two owners, made up and undone, saw and wrote their own rows alone"
-    where = ", each told to the nodes of Citus first" if is_citus else ""
-    return Finding(about, f"is on: statements of an owner run as {role}{where}; {tried}")
+        fix = _NODES if is_citus else "look for policies and triggers that this API did not create"
+        return Finding(about, f"does not work: {leaks}", fix)
+    tested = "in a test, two temporary owners could read and write only their own rows"
+    where = ", and the nodes of Citus get the owner first" if is_citus else ""
+    return Finding(about, f"is on: statements of an owner run as {role}{where}; {tested}")
 
 
 async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
-    """Return what an owner saw or wrote although wall 3 forbids it; None if there is nothing.
+    """Return what an owner could read or write although wall 3 forbids it; None for nothing.
 
     The owners are invented for the test. Their rows are created by `Writes`, like all rows, and
     everything is rolled back. Raises the errors of asyncpg.
@@ -260,8 +261,8 @@ async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
         return {row["owner_id"] for row in rows}
 
     await take_text(connection)  # `Writes` compares ids as text
-    undone = connection.transaction()
-    await undone.start()
+    temporary = connection.transaction()
+    await temporary.start()
     try:
         # The name marks the statements below in the log: they are the only ones that ask for rows
         # of another owner.
@@ -281,13 +282,13 @@ async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
             return "an owner wrote a row for another"
         return None
     finally:
-        await undone.rollback()
+        await temporary.rollback()
 
 
 async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:
-            yield Finding("issuer", f"{name} is off: tokens are taken whatever they say there")
+            yield Finding("issuer", f"{name} is off: the claim's value is not checked")
     url = f"{config.next_public_better_auth_url}/api/health"
     try:
         async with (
@@ -298,33 +299,33 @@ async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:
             async with client.stream("GET", url) as response:
                 pass  # the status and the headers are enough
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        said = f"{url} does not answer from here ({type(error).__name__})"
-        if proxy := proxy_for(url):  # no proxy is used for our own hosts
-            said += f", and is asked without the proxy {shown(proxy)}, since it is our own"
-        if config.takes_shared_secrets:
-            yield Finding("issuer", f"{said}, which the API does not need with a shared secret")
+        detail = f"{url} does not respond ({type(error).__name__})"
+        if proxy := proxy_for(url):
+            detail += f"; the proxy {shown(proxy)} is never used for the web app's own host"
+        if config.accepts_shared_secrets:
+            yield Finding("issuer", f"{detail}; with a shared secret, the API does not need it")
         else:
-            mend = "start the web app, or mend NEXT_PUBLIC_BETTER_AUTH_URL"
-            yield Finding("issuer", said, mend)
+            fix = "start the web app, or correct NEXT_PUBLIC_BETTER_AUTH_URL"
+            yield Finding("issuer", detail, fix)
         return
     if response.status_code == httpx.codes.OK:
-        yield Finding("issuer", f"{url} answers")
+        yield Finding("issuer", f"{url} responds")
     else:
-        mend = "look into the web app's log, or mend NEXT_PUBLIC_BETTER_AUTH_URL"
-        yield Finding("issuer", f"{url} answers {response.status_code}", mend)
+        fix = "read the web app's log, or correct NEXT_PUBLIC_BETTER_AUTH_URL"
+        yield Finding("issuer", f"{url} responds with {response.status_code}", fix)
     took = time.time() - began
     with suppress(ValueError):  # an invalid date is ignored
         date = parsedate_to_datetime(response.headers.get("date", ""))
-        # In whole seconds, rounded down.
+        # The header has whole seconds, rounded down.
         yield _clock("issuer", date.timestamp() + 0.5 - time.time(), took + 0.5)
 
 
 def _clock(whose: str, ahead: float, uncertain: float) -> Finding:
     about, off = "clock", max(0.0, abs(ahead) - uncertain)
     if off <= LEEWAY / 2:
-        return Finding(about, f"agrees with the {whose}'s to {max(off, uncertain):.1f} s")
-    said = f"the {whose}'s is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
-    return Finding(about, said, f"set both by NTP: tokens allow for {LEEWAY} s")
+        return Finding(about, f"agrees with the {whose}'s within {max(off, uncertain):.1f} s")
+    detail = f"the {whose}'s clock is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
+    return Finding(about, detail, f"synchronize both by NTP: tokens allow for {LEEWAY} s")
 
 
 async def _key_set(config: Config) -> AsyncIterator[Finding]:
@@ -340,16 +341,16 @@ async def _key_set(config: Config) -> AsyncIterator[Finding]:
                 for algorithm in ("EdDSA", "ES256", "RS256", "PS256")
             ]
         except KeysUnavailable:
-            mend = "start its issuer, or mend JWKS_URL"
+            fix = "start its issuer, or correct JWKS_URL"
             if proxy:
-                mend += ", or name its host in NO_PROXY"
-            yield Finding(about, f"none from {where}", mend)
+                fix += ", or name its host in NO_PROXY"
+            yield Finding(about, f"cannot be fetched from {where}", fix)
             return
     keys = [f"{key.algorithm} {key.id}" for key in chain(*kinds)]
     if keys:
         yield Finding(about, f"{', '.join(keys)} from {where}")
     else:
-        yield Finding(about, f"no key for signing at {where}", "mend JWKS_URL")
+        yield Finding(about, f"has no usable key at {where}", "correct JWKS_URL")
 
 
 def _reason(outage: Unavailable) -> str:

@@ -61,7 +61,7 @@ class Problem(Exception):
         self.extensions: dict[str, object] = {"code": self.code, **extensions}
 
     def response(self, media_type: str = "application/json") -> Response:
-        """The whole answer to a request that never reached GraphQL."""
+        """Return the response for a request that fails outside of GraphQL."""
         body = {"errors": [{"message": self.message, "extensions": self.extensions}]}
         return Response(orjson.dumps(body), self.status, self.headers, media_type)
 

@@ -22,7 +22,7 @@ def is_utf8(content_type: bytes, media_type: str) -> bool:
 
 @lru_cache(128)
 def weights(accept: bytes) -> Mapping[str, float]:
-    """Return the weight of each accepted value (RFC 9110 §12.4.2): 1 is the highest, 0 refuses."""
+    """Return the weight of each accepted value (RFC 9110 §12.4.2): 1 is best, 0 not acceptable."""
     named: dict[str, float] = {}
     for accepted in parse_http_list(accept.decode("latin-1")):
         name, parameters = _parsed(accepted)
@@ -37,4 +37,4 @@ def _parsed(value: str) -> tuple[str, list[tuple[str, str]]]:
     message["Content-Type"] = value.lower()
     [(name, _), *parameters] = message.get_params([("", "")])
     # A parameter that names its own charset (RFC 2231) is a tuple. Its text matches no known value.
-    return name, [(parameter, str(said)) for parameter, said in parameters]
+    return name, [(parameter, str(text)) for parameter, text in parameters]

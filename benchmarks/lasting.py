@@ -1,7 +1,7 @@
-"""How the API starts, grows and lasts: `python -m benchmarks.lasting`.
+"""Measure scaling, start-up time and memory: `python -m benchmarks.lasting`.
 
-What a page costs with more connections, another worker and a hundred times as many tasks, how soon
-the API is ready, and what memory it takes at rest and under load. wrk makes the load.
+This measures the CPU time of a page by the number of connections, workers and tasks of an owner;
+the time until the API is ready; and its memory, idle and under load. wrk generates the load.
 """
 
 import argparse
@@ -29,38 +29,42 @@ MEGABYTE = 1 << 20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints three tables."""
+    """Run the measurements, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lasting", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=4, help="of each cell (%(default)s)")
-    parser.add_argument("--minutes", type=int, default=10, help="of load at the end (%(default)s)")
-    chosen = parser.parse_args(arguments)
-    with race.arena() as (server, tasks, folder):
+    parser.add_argument(
+        "--seconds", type=int, default=4, help="duration of each cell (%(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=int, default=10, help="duration of the load at the end (%(default)s)"
+    )
+    args = parser.parse_args(arguments)
+    with race.environment() as (server, tasks, folder):
         race.requests([PAGE], tasks, folder / "many")
         race.requests([PAGE], {scale.BIG: []}, folder / "one")
         env = trusting(server.url)
-        grow(folder, env, chosen.seconds)
+        grow(folder, env, args.seconds)
         start(folder, env)
-        last(folder, env, chosen.minutes)
+        last(folder, env, args.minutes)
 
 
 def grow(folder: Path, env: Mapping[str, str], seconds: int) -> None:
-    """CPU of a page, by connections and workers, and for an owner with as many tasks as may be."""
+    """Print the CPU time of a page by connections and workers, with few tasks and with the most."""
     owners = {f"{scale.EACH} tasks each": "many", f"{TASKS.most:,} tasks": "one"}
     columns = list(product((1, 2), owners))
     print("| µs a page (pages a second) | ", end="")
     print(" | ".join(f"--workers {workers}, {whose}" for workers, whose in columns) + " |")
     print("|---:|" + "---:|" * len(columns))
     servers = {n: stack.api(folder, env, "--workers", str(n)) for n in (1, 2)}
-    found = {n: race.Entrant(f"{n} workers", server) for n, server in servers.items()}
+    found = {n: race.Target(f"{n} workers", server) for n, server in servers.items()}
     for connections in CONNECTIONS:
         cells = []
         for workers, whose in columns:
-            entrant = found[workers]
-            entrant.figures.clear()
-            entrant.rates.clear()
+            target = found[workers]
+            target.figures.clear()
+            target.rates.clear()
             path = folder / owners[whose]
-            race.run(entrant, PAGE.name, path, seconds, 200, connections)
-            cpu, rate = entrant.figures[PAGE.name][0], entrant.rates[PAGE.name][0]
+            race.run(target, PAGE.name, path, seconds, 200, connections)
+            cpu, rate = target.figures[PAGE.name][0], target.rates[PAGE.name][0]
             cells.append(f"{cpu:,.0f} ({rate:,.0f})")
         print(f"| {connections} | " + " | ".join(cells) + " |", flush=True)
     for server in servers.values():
@@ -68,7 +72,7 @@ def grow(folder: Path, env: Mapping[str, str], seconds: int) -> None:
 
 
 def start(folder: Path, env: Mapping[str, str]) -> None:
-    """Seconds until it is imported, and until it answers."""
+    """Print the seconds until the API is imported, and until it responds."""
     imported, ready = [], []
     for _ in range(STARTS):
         began = time.perf_counter()
@@ -84,15 +88,15 @@ def start(folder: Path, env: Mapping[str, str]) -> None:
 
 
 def last(folder: Path, env: Mapping[str, str], minutes: int) -> None:
-    """Megabytes that it takes, minute by minute, of pages for two thousand owners."""
+    """Print the memory of the API for each minute of load. The load is pages of 2,000 owners."""
     server = stack.api(folder, env)
-    entrant = race.Entrant("the API", server)
+    target = race.Target("the API", server)
     process = psutil.Process(server.child.process.pid)
     print("| minute | MB | requests |\n|---:|---:|---:|")
     print(f"| at rest | {process.memory_info().rss / MEGABYTE:.0f} | |")
     for minute in range(1, minutes + 1):
-        race.run(entrant, PAGE.name, folder / "many", 60, 200)
-        requests = entrant.rates[PAGE.name][-1] * 60
+        race.run(target, PAGE.name, folder / "many", 60, 200)
+        requests = target.rates[PAGE.name][-1] * 60
         print(
             f"| {minute} | {process.memory_info().rss / MEGABYTE:.0f} | {requests:,.0f} |",
             flush=True,

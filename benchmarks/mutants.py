@@ -1,10 +1,9 @@
-"""Changes each line of the token core, and sees that a test notices.
+"""Run mutation tests of the token verification: `python -m benchmarks.mutants [NAME …]`.
 
-`python -m benchmarks.mutants [NAME …]`, with names of mutmut's such as `api.identity.keys*`;
-pyproject.toml names the files and tests. A mutant that no test notices must stand in `equal.toml`,
-with the reason why it is no other program. Verdicts are kept in `mutants/`: without names, only
-mutants without a verdict are tried, and a run that was interrupted continues. Delete the folder to
-start again.
+A name is one of mutmut's, such as `api.identity.keys*`. pyproject.toml lists the files and the
+tests. A mutant that survives must be listed in `equal.toml`, with the reason why it is equivalent
+to the original. Results are stored in `mutants/`. Without names, only mutants without a result are
+tested, so an interrupted run continues. Delete the folder to start again.
 """
 
 import json
@@ -22,13 +21,14 @@ from tests import stack
 ROOT = Path(__file__).parents[1]
 EQUAL = Path(__file__).with_name("equal.toml")
 CHEAPER = {"EXAMPLES": "25", "PATIENCE": "5"}
-"""Of each property, and seconds to wait in vain: here each mutant pays for them."""
+"""Settings that make the tests of each mutant faster: the number of examples of each property, and
+the seconds to wait for something that must not happen."""
 SURVIVED = {0: "survived", 5: "no test", 33: "no test"}
-"""By the exit status of pytest."""
+"""The exit statuses of pytest that mean that no test failed."""
 
 
 def mutmut(*arguments: str, **variables: str) -> str:
-    """What it prints, unless it is shown."""
+    """Run mutmut, and return its output. The output of `mutmut run` is printed instead."""
     command = [sys.executable, "-m", "mutmut", *arguments]
     shown = arguments[0] == "run"
     done = subprocess.run(
@@ -44,7 +44,7 @@ def mutmut(*arguments: str, **variables: str) -> str:
 
 
 def verdicts() -> Iterator[tuple[str, int]]:
-    """Each mutant that was tried, and how pytest ended."""
+    """Yield each tested mutant with the exit status of pytest."""
     for meta in sorted(ROOT.glob("mutants/api/**/*.meta")):
         for name, status in json.loads(meta.read_text())["exit_code_by_key"].items():
             if status is not None:
@@ -52,7 +52,7 @@ def verdicts() -> Iterator[tuple[str, int]]:
 
 
 def change(name: str) -> dict[str, str]:
-    """The lines that a mutant takes out and puts in, as `equal.toml` has them."""
+    """Return the lines that a mutant removes and adds, in the format of `equal.toml`."""
     lines = mutmut("show", name).splitlines()
     cut = [line for line in lines if not line.startswith(("---", "+++"))]
     return {
@@ -62,7 +62,7 @@ def change(name: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Prints the score. Exits 1 when a mutant lives that is not known to be equal."""
+    """Print the score. Exit with 1 if a mutant survives that is not listed as equivalent."""
     with stack.postgres() as server:
         migrations.upgrade(server.url)
         mutmut("run", *sys.argv[1:], POSTGRES_TO_COPY=server.url)
@@ -81,7 +81,9 @@ def main() -> None:
     files = Counter(name.split(".x", 1)[0] for name, _ in tried)
     dead = len(tried) - excused - len(lived)
     print(f"{len(tried)} mutants: {dict(files)}")
-    print(f"{dead} died, {excused} are equal, {len(lived)} lived: {dead + excused}/{len(tried)}")
+    print(
+        f"{dead} killed, {excused} equivalent, {len(lived)} survived: {dead + excused}/{len(tried)}"
+    )
     for name, why, changed in lived:
         print(f"\n{name}: {why}\n- {changed['was']}\n+ {changed['now']}")
     raise SystemExit(1 if lived else 0)

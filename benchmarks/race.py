@@ -1,8 +1,8 @@
-"""CPU microseconds a request of each server, side by side in one run: `make bench`.
+"""Compare the CPU time per request of several servers in one run: `make bench`.
 
-Rounds are interleaved, so that whatever else the machine does disturbs all servers alike, and the
-figure is the CPU time of the server's own processes, which that disturbs least. Before anything is
-measured, every server must have given the same answers.
+The rounds of the servers are interleaved, so that other load on the machine affects all of them
+alike. The result is the CPU time of the server's processes, which other load affects least. Before
+the measurement, all servers must return the same responses.
 """
 
 import argparse
@@ -33,23 +33,23 @@ from api.owned import read_sql, write_sql
 from api.tasks.model import Priority
 from api.tasks.rules import CHANGE_ALL, TASKS
 from benchmarks import scale
-from benchmarks.workloads import BY_TABLE, LEAN, MIX, WORKLOADS, Words, Workload
+from benchmarks.workloads import BY_TABLE, LEAN, MIX, WORKLOADS, Operations, Workload
 from dev.postgres import ROOT, Postgres
 from tests import stack
 from tests.conftest import Caller, mint, trusting
 
 OWNERS = 2_000
-TURNS = 4_000
-"""Requests of a workload, each of another owner in turn, which are then sent over and over."""
+REQUESTS = 4_000
+"""The number of different requests of a workload. The owners take turns, and wrk repeats them."""
 CONNECTIONS = 32
 UVICORN = ("--loop", "uvloop", "--no-access-log", "--log-level", "info")
 BOUNDED = ("--http", "api.connection:BoundedHttp", "--ws", "none")
 """The API's own protocol, which the ceiling runs on, too."""
 UNBOUNDED = ("--http", "httptools")
 AS_TEXT = "Mercurius, moments as text"
-"""Told to leave them as PostgreSQL writes them: to the microsecond, and with less work."""
+"""This server returns timestamps as PostgreSQL formats them, with microseconds, to save time."""
 SAME_WORK = "Mercurius, same work"
-"""So told, and by this API's statements, with its wall and its change numbers."""
+"""This server does so too, and runs this API's statements, with row security and change numbers."""
 PEERS = {
     "Mercurius, JIT": "mercurius.mjs",
     AS_TEXT: "mercurius.mjs",
@@ -58,7 +58,7 @@ PEERS = {
     "Apollo Server": "apollo.mjs",
     "PostGraphile": "postgraphile.mjs",
 }
-OWN_WORDS = {"PostGraphile": BY_TABLE}
+OWN_OPERATIONS = {"PostGraphile": BY_TABLE}
 WRK = """
 local file = assert(io.open(os.getenv("REQUESTS"), "rb"))
 local requests = {}
@@ -81,32 +81,32 @@ end
 
 
 @dataclass
-class Entrant:
-    """A server that takes part."""
+class Target:
+    """A server that is measured."""
 
     name: str
     server: stack.Server
-    words: Words | None = None
-    """Of a server with a schema of its own. What is not among them it is not asked."""
+    operations: Operations | None = None
+    """The operations for a server with its own schema. It runs no other workloads."""
     is_exact: bool = True
-    """Whether it answers in the very letters that this API does."""
+    """Whether its responses must equal those of this API exactly."""
     figures: dict[str, list[float]] = field(default_factory=dict)
     rates: dict[str, list[float]] = field(default_factory=dict)
 
-    def takes(self, workloads: Sequence[Workload]) -> bool:
-        """Whether it can be asked for all of this."""
-        return self.words is None or all(workload.name in self.words for workload in workloads)
+    def supports(self, workloads: Sequence[Workload]) -> bool:
+        """Return whether it has an operation for each of these workloads."""
+        return self.operations is None or all(each.name in self.operations for each in workloads)
 
     def cpu(self) -> float:
-        """Seconds that its processes have spent so far."""
+        """Return the CPU time of its processes so far, in seconds."""
         process = psutil.Process(self.server.child.process.pid)
         times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
         return float(sum(time.user + time.system for time in times))
 
 
 @contextmanager
-def confined(cores: Collection[int]) -> Iterator[None]:
-    """What is started meanwhile runs on these cores, where the platform can do that."""
+def pinned(cores: Collection[int]) -> Iterator[None]:
+    """Start processes on these cores only, if the platform supports that."""
     if not cores or not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -118,10 +118,11 @@ def confined(cores: Collection[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def apart() -> tuple[set[int], set[int]]:
-    """A core for the servers, of which one works at a time, and those of wrk and PostgreSQL.
+def split_cores() -> tuple[set[int], set[int]]:
+    """Return the core of the servers, and the cores of wrk and PostgreSQL.
 
-    Both empty where there is one core, or none can be chosen.
+    One core is enough for the servers, because only one of them is measured at a time. Both sets
+    are empty if there is only one core, or if the platform cannot pin processes to cores.
     """
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     first = {min(cores)} if len(cores) > 1 else set()
@@ -129,8 +130,8 @@ def apart() -> tuple[set[int], set[int]]:
 
 
 @contextmanager
-def arena() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
-    """A database of two thousand owners, the ids of their tasks, and a folder for requests."""
+def environment() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
+    """Provide a database with OWNERS owners, the ids of their tasks, and a folder for requests."""
     (ROOT / ".data").mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -143,13 +144,13 @@ def arena() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
 
 
 def python(app: str, folder: Path, env: dict[str, str], http: Sequence[str]) -> stack.Server:
-    """Run an app on uvicorn with uvloop and httptools, as the API does."""
+    """Start an app on uvicorn with uvloop and httptools, like the API."""
     command = [sys.executable, "-m", "uvicorn", app, "--port", "0", *UVICORN, *http]
     return stack.Server([*command], folder, env, r"running on (http://\S+)")
 
 
 def node(script: str, folder: Path, env: dict[str, str]) -> stack.Server:
-    """Runs it as one would in production."""
+    """Start a server on Node in production mode."""
     command = [stack.NODE, ROOT / "benchmarks/peers" / script]
     return stack.Server(
         [*command], folder, env | {"NODE_ENV": "production"}, r"running on (http://\S+)"
@@ -157,15 +158,18 @@ def node(script: str, folder: Path, env: dict[str, str]) -> stack.Server:
 
 
 @contextmanager
-def entrants(
+def targets(
     server: Postgres,
     folder: Path,
     *,
     core: Collection[int] = (),
     peers: bool = False,
     against: str | None = None,
-) -> Iterator[list[Entrant]]:
-    """Each on a port of its own, and on the same database: all, or this API and one other."""
+) -> Iterator[list[Target]]:
+    """Start all servers, or this API and `against`, on the same database.
+
+    Each server has its own port.
+    """
     env = trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
 
     def served(module: str, *http: str) -> stack.Server:
@@ -178,21 +182,21 @@ def entrants(
         "Strawberry's router": lambda: served("strawberry_router"),
         "the tutorial way": lambda: served("tutorial"),
     }
-    told: dict[str, dict[str, str]] = {}
+    environments: dict[str, dict[str, str]] = {}
     if peers:
         text = env | {"MOMENTS": "text"}
         same = text | {"STATEMENTS": str(_statements(folder / "statements.json"))}
-        told = {AS_TEXT: text, SAME_WORK: same}
+        environments = {AS_TEXT: text, SAME_WORK: same}
         starts |= {
-            name: partial(node, script, folder, told.get(name, env))
+            name: partial(node, script, folder, environments.get(name, env))
             for name, script in PEERS.items()
         }
     with ExitStack() as running:
         found = []
         for name in [*starts] if against is None else ["this API", against]:
-            with confined(core):
-                is_exact = name not in PEERS or name in told
-                found.append(Entrant(name, starts[name](), OWN_WORDS.get(name), is_exact))
+            with pinned(core):
+                is_exact = name not in PEERS or name in environments
+                found.append(Target(name, starts[name](), OWN_OPERATIONS.get(name), is_exact))
             running.callback(found[-1].server.stop)
         yield found
 
@@ -201,7 +205,7 @@ def _statements(path: Path) -> Path:
     """Write the statements that the workloads need, for a server that is not in Python."""
     newest = partial(read_sql.page, TASKS, "created_at", descending=True, without=LEAN)
     by_due_day = partial(read_sql.page, TASKS, "due_on", descending=False, without=LEAN)
-    chosen = {
+    statements = {
         "newest": newest(narrow=False),
         "narrow": newest(narrow=True),
         "by due day": by_due_day(narrow=True),
@@ -215,7 +219,7 @@ def _statements(path: Path) -> Path:
         json.dumps(
             {
                 name: {"text": each.sql, "names": each.names, "constants": each.constants}
-                for name, each in chosen.items()
+                for name, each in statements.items()
             }
         )
     )
@@ -223,7 +227,7 @@ def _statements(path: Path) -> Path:
 
 
 async def owners(url: str) -> dict[str, list[str]]:
-    """Each with a hundred tasks, and their ids."""
+    """Load OWNERS owners with tasks. Return the ids of each owner's tasks."""
     connection = await asyncpg.connect(url)
     await scale.load(connection, tasks=OWNERS * scale.EACH, owners=OWNERS)
     query = """SELECT owner_id, array_agg(id::text ORDER BY id) AS ids FROM tasks.tasks
@@ -234,23 +238,23 @@ async def owners(url: str) -> dict[str, list[str]]:
 
 
 def body(
-    workload: Workload, owner: str, ids: list[str], turn: int, words: Words | None = None
+    workload: Workload, owner: str, ids: list[str], turn: int, operations: Operations | None = None
 ) -> bytes:
-    """What is posted."""
-    ask = workload.asked if words is None else words[workload.name]
-    query, variables = ask(owner, ids, turn)
+    """Return the body of a request."""
+    make = workload.operation if operations is None else operations[workload.name]
+    query, variables = make(owner, ids, turn)
     name = query.split()[1].split("(")[0]
     return json.dumps({"query": query, "operationName": name, "variables": variables}).encode()
 
 
 @cache
 def signed(owner: str) -> str:
-    """The owner's token, one for all that they ask for, as people have for a day."""
+    """Return the token of an owner. All requests of an owner have the same token."""
     return mint(owner)
 
 
-def bad(token: str) -> str:
-    """Signed by somebody else."""
+def forged(token: str) -> str:
+    """Return the token with an invalid signature."""
     return token[:-4] + ("aaaa" if not token.endswith("aaaa") else "bbbb")
 
 
@@ -258,15 +262,15 @@ def requests(
     workloads: Sequence[Workload],
     tasks: dict[str, list[str]],
     path: Path,
-    words: Words | None = None,
+    operations: Operations | None = None,
 ) -> None:
-    """Raw HTTP/1.1, one behind the other with its length before it."""
-    people = itertools.islice(itertools.cycle(tasks), TURNS)
+    """Write raw HTTP/1.1 requests to a file, each after a line with its length."""
+    people = itertools.islice(itertools.cycle(tasks), REQUESTS)
     with path.open("wb") as file:
         for turn, owner in enumerate(people):
             workload = workloads[turn % len(workloads)]
-            token = bad(signed(owner)) if workload.refused else signed(owner)
-            content = body(workload, owner, tasks[owner], turn, words)
+            token = forged(signed(owner)) if workload.refused else signed(owner)
+            content = body(workload, owner, tasks[owner], turn, operations)
             head = (
                 f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
                 "Content-Type: application/json\r\nAccept: application/graphql-response+json\r\n"
@@ -277,153 +281,157 @@ def requests(
 
 def written(
     names: Mapping[str, Sequence[Workload]],
-    found: Sequence[Entrant],
+    found: Sequence[Target],
     tasks: dict[str, list[str]],
     folder: Path,
 ) -> dict[tuple[str, str], Path]:
-    """The file of requests of each workload for each server; those of one schema share theirs."""
+    """Write the requests of each workload, and return the file for each workload and server.
+
+    Servers with the same schema share a file.
+    """
     paths: dict[tuple[str, str], Path] = {}
     for number, (name, workloads) in enumerate(names.items()):
-        for entrant in (each for each in found if each.takes(workloads)):
-            path = folder / f"{number}-{entrant.name if entrant.words else 'all'}".replace(" ", "-")
+        for target in (each for each in found if each.supports(workloads)):
+            path = folder / f"{number}-{target.name if target.operations else 'all'}".replace(
+                " ", "-"
+            )
             if not path.exists():
-                requests(workloads, tasks, path, entrant.words)
-            paths[name, entrant.name] = path
+                requests(workloads, tasks, path, target.operations)
+            paths[name, target.name] = path
     return paths
 
 
-def compare(found: Sequence[Entrant], tasks: dict[str, list[str]]) -> None:
-    """Every server must give the same answers, what a write makes up by itself apart.
+def compare(found: Sequence[Target], tasks: dict[str, list[str]]) -> None:
+    """Exit with an error unless all servers return the same data.
 
-    One on Node may have its own cursors and moments to the millisecond, and with a schema of its
-    own numbers for enums, too.
+    Generated values of writes may differ. A server on Node may have other cursors, and timestamps
+    in milliseconds; one with its own schema may also have numbers for enums.
     """
     owner = next(iter(tasks))
     for workload in WORKLOADS:
         answers: dict[str, Any] = {}
-        for entrant in (each for each in found if each.takes([workload])):
-            caller = Caller(entrant.server.url, owner, signed(owner))
-            token = bad(caller.token) if workload.refused else caller.token
+        for target in (each for each in found if each.supports([workload])):
+            caller = Caller(target.server.url, owner, signed(owner))
+            token = forged(caller.token) if workload.refused else caller.token
             answer = httpx.post(
                 f"{caller.url}/graphql",
-                content=body(workload, owner, tasks[owner], 0, entrant.words),
+                content=body(workload, owner, tasks[owner], 0, target.operations),
                 headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
                 verify=False,  # noqa: S501 - no TLS on loopback
             )
             given = answer.json().get("data") if answer.status_code == 200 else answer.status_code
-            answers[entrant.name] = _settled(given) if workload.writes else given
+            answers[target.name] = _stable(given) if workload.writes else given
         first = answers[found[0].name]
-        for entrant in (each for each in found if each.name in answers):
-            pair = (first, answers[entrant.name])
-            freed = pair if entrant.is_exact else map(_freed, pair)
-            expected, told = map(json.dumps, freed)
-            if told != expected:
-                sys.exit(f"{workload.name}: {entrant.name} answers otherwise\n{told[:400]}")
+        for target in (each for each in found if each.name in answers):
+            pair = (first, answers[target.name])
+            normalized = pair if target.is_exact else map(_normalized, pair)
+            expected, actual = map(json.dumps, normalized)
+            if actual != expected:
+                sys.exit(f"{workload.name}: {target.name} responds differently\n{actual[:400]}")
 
 
-def _freed(data: Any) -> Any:
-    """From the forms that a server may have of its own."""
+def _normalized(data: Any) -> Any:
+    """Return the data without cursors, with names for enums, and timestamps in milliseconds."""
     if isinstance(data, list):
-        return [_freed(item) for item in data]
+        return [_normalized(item) for item in data]
     if isinstance(data, dict):
         return {
             name: Priority(value).name
             if name == "priority" and type(value) is int
-            else _freed(value)
+            else _normalized(value)
             for name, value in data.items()
             if name not in {"cursor", "endCursor"}
         }
-    if isinstance(data, str) and _MOMENT.fullmatch(data):
+    if isinstance(data, str) and _TIMESTAMP.fullmatch(data):
         return datetime.fromisoformat(data).isoformat(timespec="milliseconds")
     return data
 
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
 
 
-def _settled(data: Any) -> Any:
-    """Without what differs from write to write."""
+def _stable(data: Any) -> Any:
+    """Return the data of a write without the generated values."""
     if isinstance(data, dict):
         loose = {"id", "version", "createdAt", "updatedAt", "completedAt"}
-        return {name: _settled(value) for name, value in data.items() if name not in loose}
-    return [_settled(item) for item in data] if isinstance(data, list) else data
+        return {name: _stable(value) for name, value in data.items() if name not in loose}
+    return [_stable(item) for item in data] if isinstance(data, list) else data
 
 
-def run(  # noqa: PLR0913, PLR0917 - as many as wrk is told
-    entrant: Entrant,
+def run(  # noqa: PLR0913, PLR0917 - wrk needs them all
+    target: Target,
     name: str,
     path: Path,
     seconds: int,
     status: int,
     connections: int = CONNECTIONS,
 ) -> None:
-    """One round of one workload."""
+    """Run one round of one workload, and add its results to the target."""
     script = path.parent / "wrk.lua"
     script.write_text(WRK)
-    before = entrant.cpu()
+    before = target.cpu()
     done = subprocess.run(
         [
             *("wrk", "--threads", "1", "--connections", str(connections)),
             *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(script)),
-            entrant.server.url,
+            target.server.url,
         ],
         env={**os.environ, "REQUESTS": str(path), "STATUS": str(status)},
         capture_output=True,
         text=True,
         check=True,
     )
-    spent = entrant.cpu() - before
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    if not told["requests"]:
-        sys.exit(
-            f"{entrant.name}, {name}: answered nothing\n" + "\n".join(entrant.server.lines[-20:])
-        )
-    if told["wrong"] and status == 200:
-        sys.exit(f"{entrant.name}, {name}: {told['wrong']} requests failed")
-    entrant.figures.setdefault(name, []).append(spent / told["requests"] * 1e6)
-    rate = told["requests"] / told["microseconds"] * 1e6
-    entrant.rates.setdefault(name, []).append(rate)
+    spent = target.cpu() - before
+    counts = json.loads(done.stdout.strip().splitlines()[-1])
+    if not counts["requests"]:
+        sys.exit(f"{target.name}, {name}: no response\n" + "\n".join(target.server.lines[-20:]))
+    if counts["wrong"] and status == 200:
+        sys.exit(f"{target.name}, {name}: {counts['wrong']} requests failed")
+    target.figures.setdefault(name, []).append(spent / counts["requests"] * 1e6)
+    rate = counts["requests"] / counts["microseconds"] * 1e6
+    target.rates.setdefault(name, []).append(rate)
 
 
-def table(found: Sequence[Entrant], names: Sequence[str]) -> str:
-    """Markdown: what each takes in its best round, and how many times what this API does.
+def table(found: Sequence[Target], names: Sequence[str]) -> str:
+    """Return the results as tables in Markdown: the best round of each server, and its ratio.
 
-    Whoever shares the machine can only make a round worse, for some seconds or for minutes. The
-    median of a few rounds is one of those or is not, by chance.
+    The ratio is to the best round of this API. The best round counts, because other load on the
+    machine can only slow a round down. Such load can last for minutes, so that the median of a few
+    rounds would depend on chance.
     """
     first = found[0]
     lines = [
-        "| CPU µs a request | " + " | ".join(entrant.name for entrant in found) + " | spread |",
+        "| CPU µs a request | " + " | ".join(target.name for target in found) + " | spread |",
         "|---|" + "---:|" * (len(found) + 1),
     ]
     for name in names:
         own = min(first.figures[name])
         cells, spreads = [], []
-        for entrant in found:
-            if name not in entrant.figures:
+        for target in found:
+            if name not in target.figures:
                 cells.append("")
                 continue
-            figures = entrant.figures[name]
+            figures = target.figures[name]
             figure = min(figures)
-            ratio = "" if entrant is first else f" ({figure / own:.2f} x)"
+            ratio = "" if target is first else f" ({figure / own:.2f} x)"
             cells.append(f"{figure:,.0f}{ratio}")
             spreads.append((max(figures) - min(figures)) / statistics.median(figures))
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {max(spreads):.0%} |")
     lines += [
         "",
-        "| Requests a second | " + " | ".join(entrant.name for entrant in found) + " |",
+        "| Requests a second | " + " | ".join(target.name for target in found) + " |",
         "|---|" + "---:|" * len(found),
     ]
     for name in names:
         rates = (
-            f"{max(entrant.rates[name]):,.0f}" if name in entrant.rates else "" for entrant in found
+            f"{max(target.rates[name]):,.0f}" if name in target.rates else "" for target in found
         )
         lines.append(f"| {name} | " + " | ".join(rates) + " |")
     return "\n".join(lines)
 
 
-def pairs(one: Entrant, other: Entrant, names: Sequence[str]) -> str:
-    """Markdown: how many times what the other takes, of two rounds that followed each other."""
+def pairs(one: Target, other: Target, names: Sequence[str]) -> str:
+    """Return a table in Markdown with the ratios of CPU time of rounds that followed each other."""
     lines = [f"| {one.name} beside {other.name} | median | half of the rounds |", "|---|---:|---:|"]
     for name in names:
         both = zip(one.figures[name], other.figures[name], strict=True)
@@ -459,45 +467,51 @@ BEGIN, END = "<!-- make bench wrote this -->", "<!-- and no more -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Races them, and prints a table."""
+    """Measure the servers, and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=2, help="of each (%(default)s)")
-    parser.add_argument("--only", default="", help="workloads whose name has this in it")
-    parser.add_argument("--peers", action="store_true", help="servers on Node, too")
-    parser.add_argument("--against", help="one server alone, and each round beside its own")
-    parser.add_argument("--publish", action="store_true", help="the tables, in the documentation")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=int, default=2, help="duration of a workload in a round (%(default)s)"
+    )
+    parser.add_argument("--only", default="", help="run only workloads with this in their name")
+    parser.add_argument("--peers", action="store_true", help="also measure the servers on Node")
+    parser.add_argument(
+        "--against", help="measure only this server and the API, and compare their rounds in pairs"
+    )
+    parser.add_argument(
+        "--publish", action="store_true", help="write the tables to the documentation"
+    )
+    args = parser.parse_args(arguments)
     if subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode:
-        sys.exit("wrk makes the load: apt install wrk")
+        sys.exit("wrk is required to generate load: apt install wrk")
 
-    names = {workload.name: [workload] for workload in WORKLOADS if chosen.only in workload.name}
-    if not chosen.only:
+    names = {workload.name: [workload] for workload in WORKLOADS if args.only in workload.name}
+    if not args.only:
         by_name = {workload.name: workload for workload in WORKLOADS}
         names["a mix, 90 % reads"] = [by_name[n] for n, count in MIX.items() for _ in range(count)]
-    core, others = apart()
+    core, others = split_cores()
     with (
-        confined(others),
-        arena() as (server, tasks, folder),
-        entrants(server, folder, core=core, peers=chosen.peers, against=chosen.against) as found,
+        pinned(others),
+        environment() as (server, tasks, folder),
+        targets(server, folder, core=core, peers=args.peers, against=args.against) as found,
     ):
         compare(found, tasks)
         paths = written(names, found, tasks, folder)
-        for turn in range(chosen.rounds + 1):  # the first one warms up
+        for turn in range(args.rounds + 1):  # the first one warms up
             for name, workloads in names.items():
-                for entrant in (each for each in found if each.takes(workloads)):
+                for target in (each for each in found if each.supports(workloads)):
                     status = 401 if workloads[0].refused else 200
-                    path = paths[name, entrant.name]
-                    run(entrant, name, path, chosen.seconds if turn else 1, status)
+                    path = paths[name, target.name]
+                    run(target, name, path, args.seconds if turn else 1, status)
                     if not turn:
-                        entrant.figures.clear()
-                        entrant.rates.clear()
-            print(f"round {turn} of {chosen.rounds}", file=sys.stderr)
+                        target.figures.clear()
+                        target.rates.clear()
+            print(f"round {turn} of {args.rounds}", file=sys.stderr)
         result = table(found, list(names))
         print(result)
-        if chosen.against:
+        if args.against:
             print(f"\n{pairs(found[0], found[1], list(names))}")
-        if chosen.publish:
+        if args.publish:
             publish(result)
 
 

@@ -1,7 +1,7 @@
-"""Ten million tasks of a hundred thousand owners, and what a page costs among them: `make scale`.
+"""Measure pages in a database of ten million tasks and a hundred thousand owners: `make scale`.
 
-One owner has as many tasks as one may have, the others a hundred each. The database is an embedded
-one that stays in `.data/scale`: a second run finds what the first one loaded, and only measures.
+One owner has the most tasks that are allowed; the others have a hundred each. The embedded database
+stays in `.data/scale`. A second run uses the tasks that the first one loaded.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from api.tasks.rules import TASKS
 from dev.postgres import ROOT, Postgres
 
 EACH = 100
-"""Tasks of every owner but the big one."""
+"""The number of tasks of every owner except the big one."""
 BIG = "the big one"
 BATCH = 500
-"""Owners loaded in one statement."""
+"""The number of owners that are loaded in one statement."""
 
 LOAD = """
 WITH made AS (
@@ -55,9 +55,9 @@ FROM made
 
 
 async def load(connection: asyncpg.Connection, tasks: int, owners: int) -> None:
-    """So many tasks, all but those of the big owner spread over so many owners.
+    """Load this number of tasks for this number of owners, including the big owner.
 
-    The indexes of lists are dropped meanwhile: built at the end they cost a tenth.
+    The indexes of lists are dropped first and created at the end, which takes a tenth of the time.
     """
     others = [f"owner {n}" for n in range(owners - 1)]
     each = (tasks - TASKS.most) // len(others)
@@ -87,7 +87,7 @@ def _progress(steps: range, total: int, each: int, what: str) -> Iterator[int]:
 
 
 async def _last(tasks: Reads, order: Order) -> str | None:
-    """Return the cursor before the last page. Read all pages, as a client would."""
+    """Read all pages, as a client would. Return the cursor for the last page."""
     after = None
     while (page := await tasks.page(Wanted(50, after, order=order))).has_next:
         after = page.cursor(page.rows[-1])
@@ -95,7 +95,7 @@ async def _last(tasks: Reads, order: Order) -> str | None:
 
 
 async def measure(url: str, rounds: int) -> None:
-    """Prints milliseconds of the API's own page of 50, first and last, in each order."""
+    """Print the median milliseconds of the first and the last page of 50 tasks, in each order."""
     async with Database(url) as database:
         print(f"{'p50, ms':<18}" + "".join(f"{c:>20}" for c in ("100 tasks", "10,000 tasks")))
         for by, descending in product(TASKS.sorted_by, (False, True)):
@@ -114,27 +114,29 @@ async def measure(url: str, rounds: int) -> None:
         print(f"{'':<18}" + f"{'first':>10}{'last':>10}" * 2)
 
 
-async def _run(url: str, chosen: argparse.Namespace) -> None:
+async def _run(url: str, args: argparse.Namespace) -> None:
     connection = await asyncpg.connect(url)
     there = await connection.fetchval("SELECT count(*) FROM tasks.owners")
-    if there != chosen.owners:
+    if there != args.owners:
         await connection.execute("TRUNCATE tasks.tasks, tasks.task_ids, tasks.owners")
-        await load(connection, chosen.tasks, chosen.owners)
+        await load(connection, args.tasks, args.owners)
     await connection.close()
-    await measure(url, chosen.rounds)
+    await measure(url, args.rounds)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Loads what is not there yet, then measures."""
+    """Load the tasks if necessary, then measure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--tasks", type=int, default=10_000_000, help="in all (%(default)s)")
-    parser.add_argument("--owners", type=int, default=100_000, help="of them (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=200, help="of each page (%(default)s)")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--tasks", type=int, default=10_000_000, help="all tasks (%(default)s)")
+    parser.add_argument("--owners", type=int, default=100_000, help="all owners (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=200, help="measurements of each page (%(default)s)"
+    )
+    args = parser.parse_args(arguments)
     settings = {"maintenance_work_mem": "1GB", "max_wal_size": "8GB", "synchronous_commit": "off"}
     with Postgres(ROOT / ".data/scale", settings) as server:
         migrations.upgrade(server.url)
-        asyncio.run(_run(server.url, chosen))
+        asyncio.run(_run(server.url, args))
 
 
 if __name__ == "__main__":

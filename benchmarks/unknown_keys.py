@@ -1,8 +1,8 @@
-"""A flood of tokens under keys that nobody knows: what the issuer and everybody else notice of it.
+"""Measure how a flood of tokens with unknown keys affects the issuer and other requests.
 
-`python -m benchmarks.unknown_keys`. A real API, PostgreSQL and issuer; 1,000 unknown `kid`s a
-second for 10 seconds, from a process of its own; meanwhile good requests, one after the other, as
-in the 10 seconds before.
+Run it with `python -m benchmarks.unknown_keys`. It uses a real API, PostgreSQL and issuer. For 10
+seconds, valid requests are sent one after the other. Then they are repeated, while another process
+sends 1,000 tokens with unknown `kid`s per second.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ PAYLOAD = base64url(b'{"user_id":"eve"}')
 SIGNATURE = base64url(bytes(64))
 
 
-def stranger() -> bytes:
-    """A request with a token under a key of a fresh name."""
+def unknown_key() -> bytes:
+    """Return a request with a token whose `kid` is new and unknown."""
     header = json.dumps({"alg": "EdDSA", "kid": secrets.token_hex(8)}).encode()
     token = f"{base64url(header)}.{PAYLOAD}.{SIGNATURE}"
     return wire.request("/graphql", f"Authorization: Bearer {token}".encode())
 
 
 async def flood(url: str) -> tuple[int, dict[int, int]]:
-    """How many were sent in time, and how many got which status."""
+    """Send the tokens. Return the number of sent requests, and of responses by status."""
     idle: deque[wire.Wire] = deque()
     statuses: dict[int, int] = {}
 
@@ -44,10 +44,10 @@ async def flood(url: str) -> tuple[int, dict[int, int]]:
         while True:
             connection = idle.popleft() if idle else await wire.Wire.to(url)
             try:
-                answer = await connection.ask(stranger())
+                answer = await connection.ask(unknown_key())
                 break
             except (ConnectionError, asyncio.IncompleteReadError):
-                continue  # it had been idle for so long that the API hung up
+                continue  # the API had closed the idle connection
         statuses[answer.status] = statuses.get(answer.status, 0) + 1
         idle.append(connection)
 
@@ -63,13 +63,13 @@ async def flood(url: str) -> tuple[int, dict[int, int]]:
     return sent, statuses
 
 
-def flooding(url: str, told: Connection) -> None:
-    """In a process of its own."""
-    told.send(asyncio.run(flood(url)))
+def flood_in_process(url: str, parent: Connection) -> None:
+    """Run `flood` in a child process, and send its result to the parent."""
+    parent.send(asyncio.run(flood(url)))
 
 
 async def good(url: str, request: bytes) -> list[float]:
-    """Milliseconds that each took, one after the other for SECONDS."""
+    """Send valid requests one after the other for SECONDS. Return the milliseconds of each."""
     connection = await wire.Wire.to(url)
     took = []
     until = time.monotonic() + SECONDS
@@ -78,23 +78,25 @@ async def good(url: str, request: bytes) -> list[float]:
         answer = await connection.ask(request)
         took.append((time.perf_counter() - began) * 1000)
         if answer.status != 200:
-            raise SystemExit(f"a good request was answered {answer.status}")
+            raise SystemExit(f"a valid request got the status {answer.status}")
         await asyncio.sleep(0.01)
     await connection.close()
     return took
 
 
-def told(took: list[float]) -> str:
-    """In a line."""
+def summary(took: list[float]) -> str:
+    """Return one line with the percentiles."""
     p = statistics.quantiles(took, n=100)
     return (
-        f"{len(took)} good requests, p50 {p[49]:.1f} ms, p99 {p[98]:.1f} ms, max {max(took):.1f} ms"
+        f"{len(took)} valid requests, p50 {p[49]:.1f} ms, p99 {p[98]:.1f} ms, "
+        f"max {max(took):.1f} ms"
     )
 
 
 def main() -> None:
-    """Prints what happened. Fails when the issuer was asked more than once a second, or when it
-    looked like an outage.
+    """Print the results.
+
+    Fail if the API fetched the key set more than once a second, or if it responded as in an outage.
     """
     signer = issuer.eddsa()
     with (
@@ -106,28 +108,28 @@ def main() -> None:
         api = stack.api(Path(folder), trusting(database.url, JWKS_URL=served.url))
         token = Case(signer, int(time.time()), SITE).token()
         request = wire.request("/graphql", f"Authorization: Bearer {token}".encode())
-        asyncio.run(good(api.url, request))  # until it is warm
-        print("without:", told(asyncio.run(good(api.url, request))))
+        asyncio.run(good(api.url, request))  # warms up
+        print("before:", summary(asyncio.run(good(api.url, request))))
         before = len(served.asked)
         here, there = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(
-            target=flooding, args=(api.url, there)
+            target=flood_in_process, args=(api.url, there)
         )
         process.start()
         served.wait_asked(before + 1)
         took = asyncio.run(good(api.url, request))
-        there.close()  # should it have died, reading on would else never end
+        there.close()  # otherwise `recv` would wait forever if the process had died
         sent, statuses = here.recv()
         process.join()
         fetches = len(served.asked) - before
-        print("meanwhile:", told(took))
-        print(f"unknown keys: {sent} in {SECONDS} s, answered {dict(sorted(statuses.items()))}")
+        print("during:", summary(took))
+        print(f"unknown keys: {sent} in {SECONDS} s, responses {dict(sorted(statuses.items()))}")
         print(f"fetches of the key set: {fetches}")
         api.stop()
         if fetches > SECONDS + 2:
-            raise SystemExit("that is more often than once a second")
+            raise SystemExit("the key set was fetched more than once a second")
         if not statuses.keys() <= {401, 429}:
-            raise SystemExit("nothing was down")
+            raise SystemExit("a status other than 401 and 429, although nothing was unavailable")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What wall 3 costs in each form that is right, and what the way to PostgreSQL costs without it.
+"""Measure the cost of correct forms of row-level security (wall 3), and of connection pools.
 
-`python -m benchmarks.walls`. One row, and a page of 50, of an owner with 100 tasks among many. All
-forms take turns in every round, on connections of their own to one server; a figure is the median
-of the rounds. CPU is that of this process and of the PostgreSQL process that it is connected to.
+Run it with `python -m benchmarks.walls`. The statements read one row, and a page of 50, of an owner
+with the most tasks among many owners. The forms take turns in every round, each on its own
+connection to the same server. The results are medians of the rounds. The CPU time is that of this
+process and of the PostgreSQL process that serves the connection.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ from tests import pooler
 
 ROUNDS = 7
 TIMES = 400
-"""A round, of each form."""
+"""The number of statements of each form in a round."""
 TICK = os.sysconf("SC_CLK_TCK")
 
 Ask: TypeAlias = Callable[[str, Sequence[object]], Awaitable[Any]]
@@ -49,25 +50,25 @@ class Form:
     name: str
     trips: int
     sql: str
-    """What the database needs for it, beyond policies, for this one statement."""
+    """The SQL that creates what the form needs for this statement, in addition to the policies."""
     ask: Ask
     backend: int
-    """The PostgreSQL process that serves it."""
+    """The PostgreSQL process that serves its connection."""
 
     @property
     def lines(self) -> int:
-        """Of SQL and of Python."""
+        """The number of lines of SQL and Python."""
         python = textwrap.dedent(inspect.getsource(self.ask))
         return len(self.sql.splitlines()) + len(python.splitlines())
 
 
 def without(statement: Statement) -> str:
-    """Its SQL with wall 3 off."""
+    """Return the SQL of a statement without wall 3."""
     return statement.sql.replace("$1::tasks.caller", "$1::text")
 
 
 async def types(connection: asyncpg.Connection, sql: str) -> tuple[list[str], str]:
-    """Of its parameters, and of its columns as a list of definitions."""
+    """Return the types of the parameters, and the columns as a list of definitions."""
     prepared = await connection.prepare(sql, name="typed")
     parameters = await connection.fetchval(
         "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'typed'"
@@ -78,7 +79,7 @@ async def types(connection: asyncpg.Connection, sql: str) -> tuple[list[str], st
 
 
 def definer(name: str, sql: str, parameters: Sequence[str], columns: str) -> str:
-    """A function for one statement, which its owner may not bypass."""
+    """Return the SQL that creates a SECURITY DEFINER function for one statement."""
     return f"""
 CREATE FUNCTION tasks.{name}({", ".join(parameters)}) RETURNS TABLE ({columns})
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -109,11 +110,11 @@ ALTER DOMAIN tasks.caller ADD CONSTRAINT wall CHECK (
   set_config('app.owner_id', VALUE, true) = VALUE
   AND set_config('role', 'bearer_tasks_caller', true) = 'bearer_tasks_caller');
 """.strip()
-"""As the migrations make it. All statements share it."""
+"""The SQL of the migrations for this form. All statements share the domain."""
 
 
 def as_text(value: object) -> object:
-    """As PostgreSQL reads it from text."""
+    """Return the text form of a value that PostgreSQL parses."""
     if isinstance(value, list):
         return "{" + ",".join(map(str, value)) + "}"
     return None if value is None else str(value)
@@ -122,7 +123,7 @@ def as_text(value: object) -> object:
 async def forms(
     connect: Callable[[], Awaitable[asyncpg.Connection]], name: str, statement: Statement
 ) -> list[Form]:
-    """Each with a connection of its own."""
+    """Return the forms of a statement, each with its own connection."""
     bare, plain, transaction, function, generic, domain = [await connect() for _ in range(6)]
     sql = without(statement)
     parameters, columns = await types(bare, sql)
@@ -171,7 +172,7 @@ async def forms(
 
 
 def cpu(process: int) -> float:
-    """Seconds that it has used, in ticks of the kernel's."""
+    """Return the CPU time of a process in seconds, with the resolution of the kernel's ticks."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
@@ -179,7 +180,10 @@ def cpu(process: int) -> float:
 async def measured(
     ways: dict[str, tuple[Callable[[], Awaitable[Any]], int | None]],
 ) -> dict[str, tuple[float, float, float]]:
-    """Microseconds of each: of this process, of PostgreSQL over all rounds, of the clock."""
+    """Return microseconds for each: CPU of this process, CPU of PostgreSQL, and elapsed time.
+
+    The CPU time of PostgreSQL is the mean of all rounds; the others are medians.
+    """
     ours: dict[str, list[float]] = {name: [] for name in ways}
     took: dict[str, list[float]] = {name: [] for name in ways}
     theirs = {name: -cpu(backend) if backend else 0.0 for name, (_, backend) in ways.items()}
@@ -204,7 +208,7 @@ async def measured(
 
 
 async def costs_of_walls(url: str, workloads: dict[str, tuple[Statement, list[object]]]) -> None:
-    """Prints the table of the forms."""
+    """Print the table of the forms."""
     async with AsyncExitStack() as open_:
 
         async def connect() -> asyncpg.Connection:
@@ -219,7 +223,7 @@ async def costs_of_walls(url: str, workloads: dict[str, tuple[Statement, list[ob
             made = await forms(connect, name, statement)
             answers = {str([dict(r) for r in await f.ask(scale.BIG, values)]) for f in made}
             if len(answers) != 1:
-                raise SystemExit("not every form answers the same")
+                raise SystemExit("the forms return different rows")
             found = await measured(
                 {form.name: (partial(form.ask, scale.BIG, values), form.backend) for form in made}
             )
@@ -233,7 +237,7 @@ async def costs_of_walls(url: str, workloads: dict[str, tuple[Statement, list[ob
 
 @asynccontextmanager
 async def pooled(url: str) -> AsyncIterator[str | None]:
-    """Through PgBouncer, where there is one."""
+    """Provide the URL of a PgBouncer in front of the database; None if it is not installed."""
     if pooler.BINARY is None:
         yield None
         return
@@ -242,7 +246,7 @@ async def pooled(url: str) -> AsyncIterator[str | None]:
 
 
 async def costs_of_the_way(url: str, workloads: dict[str, tuple[Statement, list[object]]]) -> None:
-    """Prints the table of pools."""
+    """Print the table of the pools."""
     async with (
         asyncpg.create_pool(url, min_size=1, max_size=Limits().size) as comes,
         Database(url) as database,
@@ -274,7 +278,7 @@ async def costs_of_the_way(url: str, workloads: dict[str, tuple[Statement, list[
 
 
 async def main(url: str) -> None:
-    """Loads the tasks, and prints both tables."""
+    """Load the tasks, and print both tables."""
     connection = await asyncpg.connect(url)
     await scale.load(connection, tasks=100_000, owners=1_000)
     id = await connection.fetchval(

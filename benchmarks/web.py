@@ -1,8 +1,8 @@
-"""How quick the tasks page is with 10,000 tasks: script time from a key to the change, in Chromium.
+"""Measure the speed of the tasks page with 10,000 tasks in Chromium: `python -m benchmarks.web`.
 
-`python -m benchmarks.web`, with the web app built. Prints, for each action, the median and the
-worst of ten, in milliseconds of the page's own clock: from the event to the change, and to the next
-frame; then the scripts that a page loads, and what Lighthouse says of the tasks, on a desktop.
+The web app must be built. For each action, this prints the median and the worst of ten rounds, in
+milliseconds: from the event to the change of the page, and to the next frame. Then it prints the
+size of the scripts of each page, and Lighthouse's scores for the tasks page on a desktop.
 """
 
 import json
@@ -25,7 +25,7 @@ from tests.e2e.conftest import ARGUMENTS, PASSWORD, TOKEN, executable
 TASKS = 10_000
 ROUNDS = 10
 
-# Until the list or the field under the key has changed, and until that is painted.
+# The time until the list changes after the event, and until the change is painted.
 MEASURE = """([kind, key]) => new Promise(resolve => {
     const list = document.querySelector("main ul.list");
     const started = performance.now();
@@ -44,7 +44,7 @@ MEASURE = """([kind, key]) => new Promise(resolve => {
 })"""
 
 
-# How long each frame took, of a list that moves by 13 rows with each.
+# The duration of each frame while the list scrolls by 13 rows in every frame.
 SCROLL = """() => new Promise(resolve => {
     const frames = [];
     let last = performance.now();
@@ -60,7 +60,7 @@ SCROLL = """() => new Promise(resolve => {
 
 
 def measured(page: Page, kind: str, key: str, before: Any) -> list[tuple[float, float]]:
-    """Milliseconds to the change and to the frame, of each round."""
+    """Return the milliseconds to the change and to the next frame, for each round."""
     found = []
     for number in range(ROUNDS):
         before(number)
@@ -70,14 +70,14 @@ def measured(page: Page, kind: str, key: str, before: Any) -> list[tuple[float, 
 
 
 def main() -> int:
-    """Prints the table."""
+    """Run the measurements, and print the results."""
     port = stack.free_port()
     with (
         tempfile.TemporaryDirectory() as folder,
         stack.site(Path(folder)) as site,
         bare() as smallest,
         sync_playwright() as playwright,
-        # A profile of its own: Lighthouse opens its pages in it, and is signed in there.
+        # A persistent profile, because Lighthouse opens its pages in it and must be signed in.
         playwright.chromium.launch_persistent_context(
             Path(folder) / "profile",
             executable_path=executable(),
@@ -130,7 +130,7 @@ BARE = {
 
 @contextmanager
 def bare() -> Iterator[str]:
-    """The smallest app of the Next.js that is here, built and running at this URL."""
+    """Build and run a minimal app with the installed Next.js, and provide its URL."""
     with tempfile.TemporaryDirectory(prefix="bare-", dir=ROOT / ".data") as folder:
         (Path(folder) / "node_modules").symlink_to(stack.FRONTEND / "node_modules")
         for name, text in BARE.items():
@@ -155,7 +155,7 @@ def bare() -> Iterator[str]:
 
 
 def scripts(page: Page, url: str) -> float:
-    """Kilobytes of script on the way to a page that was never seen before."""
+    """Return the compressed kilobytes of script of a page."""
     page.goto(url, wait_until="networkidle")
     sizes = page.evaluate("""performance.getEntriesByType("resource")
         .filter(entry => entry.name.includes(".js"))
@@ -164,7 +164,7 @@ def scripts(page: Page, url: str) -> float:
 
 
 def lighthouse(url: str, port: int, folder: Path) -> None:
-    """The scores of a page, signed in. Fetches Lighthouse itself, which nothing else needs."""
+    """Print the scores of a page for a signed-in user. Lighthouse is downloaded by npm."""
     report = folder / "lighthouse.json"
     npm = stack.NODE.parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
     command = [str(stack.NODE), str(npm), "exec", "--yes", "lighthouse@13.5.0", "--"]
@@ -180,7 +180,7 @@ def lighthouse(url: str, port: int, folder: Path) -> None:
 
 
 def fill(site: stack.Site, token: str) -> None:
-    """By a hundred at a time."""
+    """Create the tasks, a hundred in each request."""
     create = (
         "mutation ($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { __typename } }"
     )
@@ -192,7 +192,7 @@ def fill(site: stack.Site, token: str) -> None:
 
 
 def show(name: str, spans: list[tuple[float, float]]) -> None:
-    """One line of the table."""
+    """Print a line of the table."""
     columns = []
     for values in zip(*spans, strict=True):
         columns += [f"{statistics.median(values):6.1f}", f"{max(values):6.1f}"]

@@ -1,8 +1,9 @@
-"""Where the CPU time of a page goes: `python -m benchmarks.where`.
+"""Profile the CPU time of a page by parts of the API: `python -m benchmarks.where`.
 
-py-spy looks at the running API, its C included, some hundred times a second. A look counts for the
-innermost function whose part is known. Looking takes time as well: the shares are good, the rest of
-what py-spy says is not. It needs the right to look at another process (root, on most machines).
+py-spy samples the stack of the running API 200 times a second, including C functions. A sample
+counts for the part of its innermost function that belongs to a part. Sampling slows the API down,
+so only the shares are meaningful. py-spy must be allowed to trace another process, which requires
+root on most machines.
 """
 
 import argparse
@@ -34,7 +35,7 @@ PARTS = {
         *("(asyncpg/", "pgproto", "asyncpg", "protocol.c"),
         *("(api/postgres/", "(api/owned/", "(api/tasks/rules.py"),
     ),
-    "our own way in and out": (
+    "request handling": (
         *("(api/app.py", "(api/bodies.py", "(api/context.py", "(api/graphql/http.py"),
         *("(api/graphql/documents.py", "(api/graphql/limits.py", "(api/graphql/cost.py"),
     ),
@@ -44,7 +45,7 @@ PARTS = {
 
 
 def part(frames: str) -> str:
-    """Of a look: frames from the outermost on, parted by semicolons."""
+    """Return the part of a sample: its frames, outermost first, separated by semicolons."""
     for frame in reversed(frames.split(";")):
         for name, marks in PARTS.items():
             if any(mark in frame for mark in marks):
@@ -53,30 +54,30 @@ def part(frames: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints a table."""
+    """Profile the API under load, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.where", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=20, help="of looking (%(default)s)")
-    chosen = parser.parse_args(arguments)
-    with race.arena() as (server, tasks, folder):
+    parser.add_argument("--seconds", type=int, default=20, help="duration (%(default)s)")
+    args = parser.parse_args(arguments)
+    with race.environment() as (server, tasks, folder):
         page = WORKLOADS[0]
         race.requests([page], tasks, folder / "page")
-        entrant = race.Entrant("the API", stack.api(folder, trusting(server.url)))
-        race.run(entrant, page.name, folder / "page", 2, 200)
-        looks = folder / "looks"
-        looking = subprocess.Popen(
+        target = race.Target("the API", stack.api(folder, trusting(server.url)))
+        race.run(target, page.name, folder / "page", 2, 200)
+        samples = folder / "samples"
+        profiler = subprocess.Popen(
             [
-                *(str(PY_SPY), "record", "--pid", str(entrant.server.child.process.pid)),
-                *("--native", "--format", "raw", "--output", str(looks)),
-                *("--rate", "200", "--duration", str(chosen.seconds)),
+                *(str(PY_SPY), "record", "--pid", str(target.server.child.process.pid)),
+                *("--native", "--format", "raw", "--output", str(samples)),
+                *("--rate", "200", "--duration", str(args.seconds)),
             ]
         )
-        race.run(entrant, page.name, folder / "page", chosen.seconds + 2, 200)
-        looking.wait()
-        entrant.server.stop()
+        race.run(target, page.name, folder / "page", args.seconds + 2, 200)
+        profiler.wait()
+        target.server.stop()
         counted: Counter[str] = Counter()
-        for line in looks.read_text().splitlines():
-            frames, _, looks_like_it = line.rpartition(" ")
-            counted[part(frames)] += int(looks_like_it)
+        for line in samples.read_text().splitlines():
+            frames, _, count = line.rpartition(" ")
+            counted[part(frames)] += int(count)
         print("| part of a page's CPU time | share |\n|---|---:|")
         for name, number in counted.most_common():
             print(f"| {name} | {number / counted.total():.0%} |")

@@ -1,4 +1,4 @@
-"""What is asked of each server: the same requests, in the same words."""
+"""Define the workloads: the operations that every server is measured with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ BULK = f"""mutation Bulk($ids: [ID!]!, $patch: TasksPatch!) {{
   updateTasks(ids: $ids, patch: $patch) {{ tasks {{ {FIELDS} }} }} }}"""
 
 
-Asked = tuple[str, dict[str, Any]]
-"""An operation's text, and its variables."""
+Operation = tuple[str, dict[str, Any]]
+"""The text of an operation, and its variables."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One operation; its variables are made for an owner whose ids are these."""
+    """An operation. `variables` makes its variables from the ids of an owner's tasks."""
 
     name: str
     query: str
@@ -43,8 +43,8 @@ class Workload:
     refused: bool = False
     writes: bool = False
 
-    def asked(self, _owner: str, ids: list[str], turn: int) -> Asked:
-        """What is sent for an owner whose ids are these."""
+    def operation(self, _owner: str, ids: list[str], turn: int) -> Operation:
+        """Return the operation for an owner whose tasks have these ids."""
         return self.query, self.variables(ids, turn)
 
 
@@ -75,8 +75,8 @@ WORKLOADS = [
         writes=True,
     ),
 ]
-# PostGraphile makes its schema from the tables. Left out is what takes a plugin, and a create: its
-# id is the client's to make, and what is sent here is sent over and over.
+# PostGraphile generates its schema from the tables. Workloads that need a plugin are omitted. So is
+# "create", because there the client chooses the id, and each request is sent many times.
 _COLUMNS = FIELDS.replace("id ", "id: rowId ", 1)
 _NEWEST = """first: $first, condition: {trashedAt: null}, orderBy: [CREATED_AT_DESC, ROW_ID_DESC]"""
 _MINE = "$owner: String!, $id: UUID!"
@@ -95,25 +95,25 @@ UPDATE_BY_TABLE = f"""mutation Update({_MINE}, $patch: TaskPatch!) {{
     task {{ {_COLUMNS} }} }} }}"""
 
 
-def _updated(owner: str, ids: list[str], turn: int) -> dict[str, Any]:
+def _update_by_table(owner: str, ids: list[str], turn: int) -> dict[str, Any]:
     done = turn % 2 == 0
     at = datetime.now(UTC).isoformat() if done else None
     patch = {"completed": done, "completedAt": at, "priority": Priority.HIGH}
     return {"owner": owner, "id": ids[turn % len(ids)], "patch": patch}
 
 
-Words = dict[str, Callable[[str, list[str], int], Asked]]
-"""For each workload by its name, what a server is asked that has a schema of its own."""
+Operations = dict[str, Callable[[str, list[str], int], Operation]]
+"""The operations for a server with its own schema, by the name of the workload."""
 
-BY_TABLE: Words = {
+BY_TABLE: Operations = {
     "page of 50": lambda _owner, _ids, _turn: (PAGE_BY_TABLE, {"first": 50}),
     "100 as edges": lambda _owner, _ids, _turn: (EDGES_BY_TABLE, {"first": 100}),
     "one task": lambda owner, ids, turn: (
         ONE_BY_TABLE,
         {"owner": owner, "id": ids[turn % len(ids)]},
     ),
-    "update": lambda owner, ids, turn: (UPDATE_BY_TABLE, _updated(owner, ids, turn)),
+    "update": lambda owner, ids, turn: (UPDATE_BY_TABLE, _update_by_table(owner, ids, turn)),
     "page with totalCount": lambda _owner, _ids, _turn: (COUNTED_BY_TABLE, {"first": 50}),
 }
 MIX = {"page of 50": 6, "one task": 3, "update": 1}
-"""The last workload: of ten requests, nine read."""
+"""The number of each workload among ten requests of the mix. Nine of them read."""

@@ -1,6 +1,7 @@
-"""`make dev`: one at a time in a checkout, and everything installed first.
+"""Start `make dev`: lock the checkout, install the dependencies, and become `dev.run`.
 
-Runs on whatever Python there is and its standard library; `dev.run` goes on in the project's own.
+This module runs in the system's Python, so it uses only the standard library. `dev.run` runs in the
+project's virtual environment.
 """
 
 import contextlib
@@ -25,20 +26,20 @@ def _where() -> str:
         for line in (DATA / "dev.env").read_text().splitlines():
             if line.startswith("NEXT_PUBLIC_BETTER_AUTH_URL="):
                 return f": {line.partition('=')[2].strip(chr(39))}"
-    return ", and has only just started"
+    return ", and is still starting"
 
 
 def main() -> NoReturn:
-    """Takes the lock, installs what is missing, and becomes `dev.run` with the lock in hand."""
+    """Acquire the lock, install missing dependencies, and replace this process with `dev.run`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     DATA.mkdir(mode=0o755, exist_ok=True)
-    # Before anything is installed: nothing may be pulled from under a server that runs.
+    # The lock comes before the installation, which must not replace files of a running server.
     lock = os.open(DATA / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        sys.exit(f"`make dev` is running here already{_where()}.")
+        sys.exit(f"`make dev` is already running in this folder{_where()}.")
 
     setup = Child(["make", "--no-print-directory", "setup"], cwd=ROOT, env=os.environ)
     try:
@@ -46,13 +47,13 @@ def main() -> NoReturn:
     finally:
         setup.stop()
     if status != 0:
-        sys.exit("The installation failed; what is above says why. `make dev` takes it up again.")
+        sys.exit("The installation failed: see the output above. `make dev` continues it.")
 
-    # The lock goes with this process; its children get no file that they are not given.
+    # `dev.run` inherits the lock through `exec`. Its own child processes do not inherit it.
     os.set_inheritable(lock, True)
     python = str(ROOT / ".venv/bin/python")
     os.chdir(ROOT)
-    os.execv(python, [python, "-m", "dev.run"])  # noqa: S606 - the point of it
+    os.execv(python, [python, "-m", "dev.run"])  # noqa: S606 - replaces this process on purpose
 
 
 main()

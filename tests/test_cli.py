@@ -107,7 +107,7 @@ def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path: Path) -> None:
     env = stack.environment(DATABASE_URL=f"postgresql://u:hunter2@{stack.NOBODY}/db")
     done = run(env, tmp_path, "migrate")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("DATABASE_URL: cannot bring")
+    assert done.stderr.splitlines()[-1].startswith("DATABASE_URL: cannot migrate")
     assert "hunter2" not in done.stderr
 
 

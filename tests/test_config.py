@@ -49,11 +49,11 @@ def test_the_others_are_taken(env: pytest.MonkeyPatch) -> None:
 
 
 def test_beside_a_key_set_the_shared_secret_counts_only_when_told(env: pytest.MonkeyPatch) -> None:
-    assert Config.read().takes_shared_secrets
+    assert Config.read().accepts_shared_secrets
     env.setenv("JWKS_URL", "https://issuer.example/.well-known/jwks.json?tenant=1")
-    assert not Config.read().takes_shared_secrets
+    assert not Config.read().accepts_shared_secrets
     env.setenv("SHARED_SECRET_TOKENS", "1")
-    assert Config.read().takes_shared_secrets
+    assert Config.read().accepts_shared_secrets
 
 
 def test_the_secret_that_signs_comes_first(env: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,10 @@ def test_what_is_wrong_in_a_database_url_is_named_without_its_value(
 ) -> None:
     for written, expected in (
         ("postgresql://ada@db.example/t?service=hunter2", "no parameter service"),
-        ("postgresql://ada:hunter2#@db.example/t", "what is special in its parts percent-encoded"),
+        (
+            "postgresql://ada:hunter2#@db.example/t",
+            "special characters in its parts to be percent-encoded",
+        ),
         ("postgresql://ada@db.example/t?sslrootcert=/hunter2", "sslrootcert to be system, or"),
     ):
         env.setenv(name, written)
@@ -221,5 +224,5 @@ def test_a_manifest_for_another_schema_stops_the_start(
 
 def test_nothing_but_trusted_documents_and_none_of_them(env: pytest.MonkeyPatch) -> None:
     env.setenv("TRUSTED_DOCUMENTS_ONLY", "1")
-    with pytest.raises(ConfigError, match=r"\ATRUSTED_DOCUMENTS_ONLY: expected 1 to run nothing"):
+    with pytest.raises(ConfigError, match=r"\ATRUSTED_DOCUMENTS_ONLY: expected 1 to run only"):
         Config.read()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.errors import Code
-from api.postgres.url import TAKEN
+from api.postgres.url import SUPPORTED
 from dev.postgres import ROOT
 from dev.run import NAMES
 from tests import stack
@@ -36,7 +36,7 @@ def test_every_procedure_has_its_test() -> None:
 def test_the_parameters_of_a_database_url_are_told() -> None:
     page = (ROOT / "docs/walls.md").read_text()
     no_effect = {"ssl", "gssencmode", "client_encoding", "target_session_attrs"}
-    assert [name for name in TAKEN - no_effect if f"`{name}`" not in page] == []
+    assert [name for name in SUPPORTED - no_effect if f"`{name}`" not in page] == []
 
 
 def test_every_variable_is_in_the_page_about_operations() -> None:

@@ -36,7 +36,7 @@ def examined(env: Mapping[str, str]) -> dict[str, doctor.Finding]:
 
 
 def wrong(found: Mapping[str, doctor.Finding]) -> list[str]:
-    return [finding.about for finding in found.values() if finding.mend is not None]
+    return [finding.about for finding in found.values() if finding.fix is not None]
 
 
 def database(postgres: Postgres, role: str) -> str:
@@ -65,7 +65,9 @@ def test_where_all_is_well_it_says_so_of_each(settings: dict[str, str], tmp_path
 def test_what_is_wrong_is_the_exit_status(tmp_path: Path) -> None:
     done = command(trusting(f"postgresql://u:hunter2@{stack.NOBODY}/db"), tmp_path, "doctor")
     assert done.returncode == 1
-    assert re.search(r"^WRONG  database: .*\n       start it, or mend", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^WRONG  database: .*\n       start it, or correct", done.stdout, re.MULTILINE
+    )
     assert "hunter2" not in done.stdout + done.stderr
 
 
@@ -84,16 +86,16 @@ def test_a_wall_that_cannot_be_built_is_told_with_what_builds_it(
     env = trusting(url)
     found = examined(env)
     assert wrong(found) == ["migrations", "wall 3"]
-    assert "is not built yet" in found["wall 3"].said
+    assert "the migrations have not created it yet" in found["wall 3"].detail
     migrations.upgrade(url)
     found = examined(env)
     assert wrong(found) == ["wall 3"]
-    assert "is off, because" in found["wall 3"].said
+    assert "is off, because" in found["wall 3"].detail
     served = stack.api(tmp_path, env)
     served.stop()
-    assert any(str(found["wall 3"].mend) in line for line in served.lines)
+    assert any(str(found["wall 3"].fix) in line for line in served.lines)
 
-    [grant] = re.findall(r"GRANT bearer_tasks_caller TO \".*?\"", str(found["wall 3"].mend))
+    [grant] = re.findall(r"GRANT bearer_tasks_caller TO \".*?\"", str(found["wall 3"].fix))
     run(postgres, lambda connection: connection.execute(grant))
     migrations.upgrade(url)
     assert wrong(examined(env)) == []
@@ -104,7 +106,7 @@ def test_a_wall_that_cannot_be_built_is_told_with_what_builds_it(
     migrations.upgrade(url)
     found = examined(env)
     assert wrong(found) == ["wall 3"]
-    assert "fails every statement" in found["wall 3"].said
+    assert "makes every statement fail" in found["wall 3"].detail
 
 
 def test_a_table_without_its_row_security_is_named(postgres: Postgres) -> None:
@@ -112,7 +114,7 @@ def test_a_table_without_its_row_security_is_named(postgres: Postgres) -> None:
     migrations.upgrade(url)
     bare = "CREATE TABLE tasks.notes (owner_id text)"
     run(url, lambda connection: connection.execute(bare))
-    assert "is off for notes" in examined(trusting(url))["wall 3"].said
+    assert "is off for notes" in examined(trusting(url))["wall 3"].detail
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_a_table_without_its_row_security_is_named(postgres: Postgres) -> None:
         ("tasks.tasks USING (true)", "an owner saw another in tasks"),
         ("tasks.task_ids FOR SELECT USING (true)", "an owner saw another in task_ids"),
         ("tasks.owners FOR INSERT WITH CHECK (true)", "an owner wrote a row for another"),
-        ("tasks.tasks AS RESTRICTIVE FOR SELECT USING (false)", "cannot be tried"),
+        ("tasks.tasks AS RESTRICTIVE FOR SELECT USING (false)", "cannot be tested"),
     ],
 )
 def test_a_wall_that_stands_and_does_not_hold_is_seen(
@@ -134,7 +136,7 @@ def test_a_wall_that_stands_and_does_not_hold_is_seen(
     run(url, lambda connection: connection.execute(f"CREATE POLICY hole ON {policy}"))
     found = examined(trusting(url))
     assert wrong(found) == ["wall 3"]
-    assert seen in found["wall 3"].said
+    assert seen in found["wall 3"].detail
 
     async def left(connection: asyncpg.Connection) -> list[int]:
         count = "SELECT count(*) FROM tasks.{}"
@@ -156,7 +158,7 @@ def test_an_issuer_that_is_needed_is_asked(settings: dict[str, str]) -> None:
         env = settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin, "JWKS_URL": served.url}
         found = examined(env)
         assert wrong(found) == []
-        assert found["key set"].said == f"EdDSA ed from {served.url}"
+        assert found["key set"].detail == f"EdDSA ed from {served.url}"
         served.behaviour = issuer.serving()
         assert wrong(examined(env)) == ["key set"]
         served.behaviour = issuer.saying(b"", "500 Oops")
@@ -207,7 +209,7 @@ def test_whatever_a_database_answers_is_a_finding(postgres: Postgres) -> None:
         ):
             found = examined(trusting(url))
             assert wrong(found) == ["database"]
-            assert "cannot be reached" in found["database"].said
+            assert "cannot be reached" in found["database"].detail
             assert "u:hunter2" not in str(found["database"])
 
 
@@ -221,7 +223,7 @@ def test_what_may_not_be_looked_at_is_a_finding_and_the_rest_is_examined(
     run(postgres.url.replace("/postgres?", f"/{name}?"), lambda one: one.execute(lock_out))
     found = examined(trusting(url))
     assert {"migrations", "wall 3"} <= set(wrong(found))
-    assert "cannot be examined" in found["migrations"].said
+    assert "cannot be examined" in found["migrations"].detail
     assert {"clock", "issuer"} <= found.keys()
 
 
@@ -237,15 +239,15 @@ def test_a_proxy_is_named_and_asked_for_no_host_of_our_own(
         far = own | {"JWKS_URL": "http://issuer.example/jwks"}
         found = examined(settings | far)
         said = f"EdDSA ed from http://issuer.example/jwks through the proxy {proxy.origin}"
-        assert found["key set"].said == said
+        assert found["key set"].detail == said
         assert proxy.asked[0].path == "http://issuer.example/jwks"
         proxy.behaviour = issuer.saying(b"", "502 Bad Gateway")
         found = examined(settings | far)
-        assert f"through the proxy {proxy.origin}" in found["key set"].said
-        assert "NO_PROXY" in str(found["key set"].mend)
+        assert f"through the proxy {proxy.origin}" in found["key set"].detail
+        assert "NO_PROXY" in str(found["key set"].fix)
         monkeypatch.setenv("http_proxy", "socks5://ada:hunter2@127.0.0.1:9")
         found = examined(settings | far)
-        assert "HTTP_PROXY: expected an http or https proxy" in found["key set"].said
+        assert "HTTP_PROXY: expected an http or https proxy" in found["key set"].detail
         assert "hunter2" not in str(found)
 
 

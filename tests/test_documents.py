@@ -9,7 +9,7 @@ from graphql import get_introspection_query
 
 from api.errors import BadRequest, OperationTooLarge
 from api.graphql.cost import MAX_COST
-from api.graphql.documents import Document, Documents, Refused
+from api.graphql.documents import Document, Documents, InvalidDocument
 from api.schema import SIZES, schema
 from tests.conftest import Caller
 
@@ -23,31 +23,31 @@ def documents() -> Documents:
 
 
 def test_a_known_document_is_the_same_one(documents: Documents) -> None:
-    assert documents.of("{ viewer { id } }") is documents.of("{ viewer { id } }")
+    assert documents.get("{ viewer { id } }") is documents.get("{ viewer { id } }")
 
 
 def test_documents_are_forgotten_by_their_number_the_longest_unused_first() -> None:
     documents = Documents(schema, most=2)
-    kept, forgotten = documents.of("{ a: viewer { id } }"), documents.of("{ b: viewer { id } }")
-    assert documents.of(kept.text) is kept
-    documents.of("{ c: viewer { id } }")
-    assert documents.of(kept.text) is kept
-    assert documents.of(forgotten.text) is not forgotten
+    kept, forgotten = documents.get("{ a: viewer { id } }"), documents.get("{ b: viewer { id } }")
+    assert documents.get(kept.text) is kept
+    documents.get("{ c: viewer { id } }")
+    assert documents.get(kept.text) is kept
+    assert documents.get(forgotten.text) is not forgotten
 
 
 def test_documents_are_forgotten_by_their_size() -> None:
     documents = Documents(schema, most_bytes=20_000)
     for long in ("{ viewer { " + "id " * 40 + "} }", '{ task(id: "' + "x" * 6000 + '") { id } }'):
-        first = documents.of("{ viewer { id } }")
-        documents.of(long)
-        assert documents.of(first.text) is not first
+        first = documents.get("{ viewer { id } }")
+        documents.get(long)
+        assert documents.get(first.text) is not first
 
 
 def test_what_was_kept_about_a_document_goes_with_it() -> None:
     documents = Documents(schema, most=1)
     kept: weakref.WeakKeyDictionary[Document, str] = weakref.WeakKeyDictionary()
-    kept[documents.of("{ a: viewer { id } }")] = "compiled"
-    documents.of("{ b: viewer { id } }")
+    kept[documents.get("{ a: viewer { id } }")] = "compiled"
+    documents.get("{ b: viewer { id } }")
     gc.collect()
     assert not kept
 
@@ -55,23 +55,23 @@ def test_what_was_kept_about_a_document_goes_with_it() -> None:
 @pytest.mark.parametrize("text", ["{", "{ nothing }", "{ viewer { " + "id " * 60 + "} }"])
 def test_what_is_refused_is_refused_again_and_takes_no_documents_place(text: str) -> None:
     documents = Documents(schema, most=1)
-    good = documents.of("{ viewer { id } }")
+    good = documents.get("{ viewer { id } }")
     told = []
     for _ in range(2):
-        with pytest.raises((Refused, OperationTooLarge)) as refusal:
-            documents.of(text)
+        with pytest.raises((InvalidDocument, OperationTooLarge)) as refusal:
+            documents.get(text)
         told.append(refusal.value)
     assert told[0] is not told[1]
     assert told[0].args == told[1].args
-    assert documents.of(good.text) is good
+    assert documents.get(good.text) is good
 
 
 def test_refusals_are_forgotten_by_their_number_the_longest_unused_first() -> None:
     documents = Documents(schema, most=1)
 
     def errors_of(text: str) -> list[dict[str, Any]]:
-        with pytest.raises(Refused) as refusal:
-            documents.of(text)
+        with pytest.raises(InvalidDocument) as refusal:
+            documents.get(text)
         return refusal.value.errors
 
     first = errors_of("{ a }")
@@ -81,13 +81,13 @@ def test_refusals_are_forgotten_by_their_number_the_longest_unused_first() -> No
 
 
 def test_a_long_value_is_not_quoted_whole(documents: Documents) -> None:
-    with pytest.raises(Refused) as refusal:
-        documents.of("{ tasks(first: [" + "1 " * 450 + "]) { totalCount } }")
+    with pytest.raises(InvalidDocument) as refusal:
+        documents.get("{ tasks(first: [" + "1 " * 450 + "]) { totalCount } }")
     assert all(len(error["message"]) < 600 for error in refusal.value.errors)
 
 
 def test_which_operation_is_meant(documents: Documents) -> None:
-    document = documents.of("query a { viewer { id } } query b { viewer { email } }")
+    document = documents.get("query a { viewer { id } } query b { viewer { email } }")
     assert document.operation("b").node.name.value == "b"  # type: ignore[union-attr]  # it has one
     for name in (None, "", "c"):
         with pytest.raises(BadRequest):
@@ -124,7 +124,7 @@ PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
 def test_what_an_operation_may_cost(
     documents: Documents, query: str, variables: dict[str, object], cost: int
 ) -> None:
-    assert documents.of(query).operation(None).cost.of(variables).fields == cost
+    assert documents.get(query).operation(None).cost.evaluate(variables).fields == cost
 
 
 def test_pages_that_hold_too_much_together_are_refused_before_they_are_read(
@@ -134,10 +134,10 @@ def test_pages_that_hold_too_much_together_are_refused_before_they_are_read(
         f"p{n}: tasks(first: $n) {{ nodes {{ {SHORT} }} edges {{ node {{ {SHORT} }} }} }}"
         for n in range(10)
     ]
-    document = documents.of(f"query ($n: Int!) {{ {' '.join(pages)} }}")
+    document = documents.get(f"query ($n: Int!) {{ {' '.join(pages)} }}")
     check = document.operation(None).cost.check
     check({"n": 100})
-    wide = documents.of(document.text.replace(SHORT, f"{SHORT} dueOn version trashedAt a: id"))
+    wide = documents.get(document.text.replace(SHORT, f"{SHORT} dueOn version trashedAt a: id"))
     wide.operation(None).cost.check({"n": 50})
     with pytest.raises(OperationTooLarge, match="smaller pages"):
         wide.operation(None).cost.check({"n": 100})
@@ -145,7 +145,7 @@ def test_pages_that_hold_too_much_together_are_refused_before_they_are_read(
 
 def test_what_is_sent_counts_as_well(documents: Documents) -> None:
     query = "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }"
-    check = documents.of(query).operation(None).cost.check
+    check = documents.get(query).operation(None).cost.check
     new = {"title": "x", "labels": ["a"] * 20}
     check({"i": [new] * 100})
     with pytest.raises(OperationTooLarge):
@@ -154,7 +154,7 @@ def test_what_is_sent_counts_as_well(documents: Documents) -> None:
 
 def test_introspection_in_full_passes_once(documents: Documents) -> None:
     query = get_introspection_query(input_value_deprecation=True, specified_by_url=True)
-    cost = documents.of(query).operation(None).cost.of({}).fields
+    cost = documents.get(query).operation(None).cost.evaluate({}).fields
     assert MAX_COST / 2 < cost < MAX_COST * 3 / 4, "once, with room to grow; but not twice"
 
 
@@ -183,7 +183,7 @@ def listed(*selections: str, first: int = 100) -> str:
 )
 def test_how_many_bytes_an_operation_may_ask_for(query: str, *, told: bool) -> None:
     """A description may take 40,000 of them, and an alias is written once for each item."""
-    check = Documents(schema, sizes=SIZES).of(query).operation(None).cost.check
+    check = Documents(schema, sizes=SIZES).get(query).operation(None).cost.check
     if told:
         check({})
     else:
@@ -216,7 +216,7 @@ def test_no_answer_has_more_bytes_than_were_counted(ada: Caller, character: str)
         taskChanges(first: 3) {{ nodes {{ cursor kind taskId task {{ {selected} }} }}
           pageInfo {{ startCursor endCursor }} }} }}"""
     answered = len(ada.post(query).content)
-    counted = Documents(schema, sizes=SIZES).of(query).operation(None).cost.of({}).octets
+    counted = Documents(schema, sizes=SIZES).get(query).operation(None).cost.evaluate({}).octets
     assert answered < counted
     if character == "\U0001f600":
         assert counted < 2 * answered, "which is not far from the truth, for what is largest"

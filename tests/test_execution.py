@@ -906,7 +906,7 @@ def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, A
             runner.run(context().write(TASKS).create(given if number % 2 else {"title": "plain"}))
 
         def run(query: str, variables: Any) -> tuple[Any, Any, list[Plan]]:
-            document = documents.of(query)
+            document = documents.get(query)
 
             def answer(by: Execution) -> Any:
                 return seen(runner.run(settled(by(document, None, variables, context()))))

@@ -235,10 +235,10 @@ def test_a_cursor_changed_in_any_place_is_refused(ada: Caller) -> None:
 def test_a_cursor_that_somebody_made_up_is_refused(ada: Caller, key: tuple[str, ...]) -> None:
     """The digest is no secret: whoever reads the source can make one."""
     scope = f"{ada.user}\0tasks\0created_at desc\0statuses=['COMPLETED', 'OPEN']"
-    assert page(ada, after=pages.Cursors(scope).at(MOMENT, ID))["nodes"] == [], (
+    assert page(ada, after=pages.Cursors(scope).encode(MOMENT, ID))["nodes"] == [], (
         "well made, it is taken"
     )
-    error = ada.error(PAGE, after=pages.Cursors(scope).at(*key))
+    error = ada.error(PAGE, after=pages.Cursors(scope).encode(*key))
     assert list(error["extensions"]["fields"]) == ["after"]
 
 
@@ -390,8 +390,8 @@ def test_a_cursor_made_up_for_another_order_is_refused(
     scope = f"{ada.user}\0tasks\0{order} asc\0statuses=['COMPLETED', 'OPEN']"
     by = {"field": order.upper(), "direction": "ASC"}
     good = {"due_on": "", "priority": "1", "position": "a0", "title": "x", "created_at": MOMENT}
-    page(ada, orderBy=by, after=pages.Cursors(scope).at(good[order], ID))
-    error = ada.error(PAGE, orderBy=by, after=pages.Cursors(scope).at(*key))
+    page(ada, orderBy=by, after=pages.Cursors(scope).encode(good[order], ID))
+    error = ada.error(PAGE, orderBy=by, after=pages.Cursors(scope).encode(*key))
     assert list(error["extensions"]["fields"]) == ["after"]
 
 

@@ -23,7 +23,7 @@ tasks = TASKS.table
 def retain(postgres: Postgres) -> None:
     async def once() -> None:
         async with process(postgres.url) as revocations, Database(postgres.url) as database:
-            await Retention(database, revocations.forget).forget()
+            await Retention(database, revocations.delete_expired).forget()
 
     asyncio.run(once())
 

@@ -63,7 +63,7 @@ async def process(
 
 async def take(database: Database, kept: Revocations, event: SecurityEvent) -> None:
     async with database.transaction() as transaction:
-        await kept.take(transaction, event)
+        await kept.record(transaction, event)
 
 
 async def until(happened: Callable[[], Awaitable[object]], seconds: float) -> float:
@@ -106,9 +106,9 @@ def test_without_notifications_a_poll_finds_it_within_a_second(postgres: Postgre
         nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
         async with process(postgres.url, nowhere) as here, Database(postgres.url) as elsewhere:
             session = secrets.token_hex(8)
-            assert not await here.refuses(claims(session=session))
+            assert not await here.is_revoked(claims(session=session))
             await take(elsewhere, here, ended(session))
-            spent = await until(lambda: here.refuses(claims(session=session)), 1.0)
+            spent = await until(lambda: here.is_revoked(claims(session=session)), 1.0)
             assert spent > 0.01, "the poll was to find it"
 
     asyncio.run(work())
@@ -118,9 +118,11 @@ def test_a_poll_finds_it_though_nobody_asks_and_whatever_was_before(postgres: Po
     async def work() -> None:
         session, database = secrets.token_hex(8), Database(postgres.url)
         nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
-        async with Revocations(database, nowhere, max_age=86_400, fresh=1000.0, poll=0.01) as kept:
+        async with Revocations(
+            database, nowhere, max_age=86_400, refresh_after=1000.0, poll=0.01
+        ) as kept:
             with pytest.raises(Unavailable):
-                await kept.refuses(claims(session=session))
+                await kept.is_revoked(claims(session=session))
             for _ in range(10):
                 await asyncio.sleep(0)  # the poll fails too
             async with database, Database(postgres.url) as elsewhere:
@@ -134,7 +136,7 @@ def test_a_poll_finds_it_though_nobody_asks_and_whatever_was_before(postgres: Po
 async def known(kept: Revocations, session: str, *, refused: bool = True) -> bool:
     """Whether it says so, and without an outage."""
     try:
-        return await kept.refuses(claims(session=session)) is refused
+        return await kept.is_revoked(claims(session=session)) is refused
     except Unavailable:
         return False
 
@@ -143,10 +145,10 @@ def test_a_notification_alone_brings_it_too(postgres: Postgres) -> None:
     async def work() -> None:
         session = secrets.token_hex(8)
         async with (
-            process(postgres.url, fresh=1000.0, poll=1000.0) as kept,
+            process(postgres.url, refresh_after=1000.0, poll=1000.0) as kept,
             Database(postgres.url) as elsewhere,
         ):
-            assert not await kept.refuses(claims(session=session))
+            assert not await kept.is_revoked(claims(session=session))
             await until(lambda: listener(postgres), 5.0)
             await take(elsewhere, kept, ended(session))
             await Revocations(elsewhere, postgres.url, max_age=86_400).announce()
@@ -169,7 +171,7 @@ def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
     async def work() -> None:
         there = urlsplit(postgres.url)._replace(path=f"/{later}").geturl()
         async with process(postgres.url, there, poll=0.01) as kept:
-            assert not await kept.refuses(claims())
+            assert not await kept.is_revoked(claims())
             await do(f"CREATE DATABASE {later} TEMPLATE template0")
             await until(lambda: another(0), 10.0)
             first = await listener(postgres, later)
@@ -191,7 +193,7 @@ def test_nothing_runs_on_once_it_is_left(postgres: Postgres) -> None:
     async def work() -> None:
         async with Database(postgres.url) as database:
             async with Revocations(database, postgres.url, max_age=86_400) as kept:
-                assert not await kept.refuses(claims())
+                assert not await kept.is_revoked(claims())
                 assert len(asyncio.all_tasks()) == 3
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -206,15 +208,17 @@ def test_what_was_seen_goes_unquestioned_for_a_moment_and_is_not_looked_up_twice
     async def work() -> None:
         nonlocal now
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now, fresh=0.5)
+            kept = Revocations(
+                database, postgres.url, max_age=86_400, clock=lambda: now, refresh_after=0.5
+            )
             session = secrets.token_hex(8)
-            await kept.look()
+            await kept.refresh()
             await take(database, kept, ended(session))
-            await kept.look()  # whoever asks by the time it began has been answered
+            await kept.refresh()  # whoever asks by the time it began has been answered
             now += 0.5
-            assert not await kept.refuses(claims(session=session))
+            assert not await kept.is_revoked(claims(session=session))
             now += 0.25
-            assert await kept.refuses(claims(session=session))
+            assert await kept.is_revoked(claims(session=session))
 
     asyncio.run(work())
 
@@ -227,10 +231,10 @@ def test_a_look_that_hangs_is_an_outage(postgres: Postgres) -> None:
                 await connection.execute("LOCK TABLE tasks.revocations")
                 began = time.monotonic()
                 with pytest.raises(Unavailable):
-                    await kept.look()
+                    await kept.refresh()
                 await kept.announce()  # which can be heard later, and has been written down
                 assert time.monotonic() - began < 1
-            await kept.look()
+            await kept.refresh()
 
     run(postgres, work)
 
@@ -241,16 +245,16 @@ def test_an_event_is_known_by_its_issuer_and_its_name(postgres: Postgres) -> Non
         async with Database(postgres.url) as database:
             kept = Revocations(database, postgres.url, max_age=86_400)
 
-            async def has_taken(one: SecurityEvent) -> bool:
+            async def is_recorded(one: SecurityEvent) -> bool:
                 async with database.transaction() as transaction:
-                    return await kept.has_taken(transaction, one)
+                    return await kept.is_recorded(transaction, one)
 
-            assert not await has_taken(event)
+            assert not await is_recorded(event)
             await take(database, kept, event)
-            assert await has_taken(event)
-            assert await has_taken(replace(event, subject="another", kind=Kind.OWNER))
-            assert not await has_taken(replace(event, issuer="https://id.example"))
-            assert not await has_taken(replace(event, jti="another"))
+            assert await is_recorded(event)
+            assert await is_recorded(replace(event, subject="another", kind=Kind.OWNER))
+            assert not await is_recorded(replace(event, issuer="https://id.example"))
+            assert not await is_recorded(replace(event, jti="another"))
 
     asyncio.run(work())
 
@@ -296,10 +300,10 @@ def test_memory_is_cleared_every_hour_and_not_at_every_look(postgres: Postgres) 
             now += room.PRUNED_EVERY + 1
             session = secrets.token_hex(8)
             await take(database, kept, ended(session))
-            await kept.look()
+            await kept.refresh()
             for waited, refused in ((room.PRUNED_EVERY - 1, True), (2, False)):
                 now += waited
-                assert await kept.refuses(claims(session=session)) is refused
+                assert await kept.is_revoked(claims(session=session)) is refused
 
     asyncio.run(work())
 
@@ -314,11 +318,11 @@ def test_a_process_that_idled_looks_before_it_lets_anybody_in(
         async with Database(postgres.url) as database:
             kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
             session = secrets.token_hex(8)
-            assert not await kept.refuses(claims(session=session))
+            assert not await kept.is_revoked(claims(session=session))
             await take(database, kept, ended(session))
-            assert not await kept.refuses(claims(session=session)), "nobody looks in this test"
+            assert not await kept.is_revoked(claims(session=session)), "nobody looks in this test"
             now += room.IDLE + 1
-            assert await kept.refuses(claims(session=session))
+            assert await kept.is_revoked(claims(session=session))
 
     asyncio.run(work())
 
@@ -329,18 +333,18 @@ def test_an_idle_process_leaves_its_database_alone(postgres: Postgres) -> None:
     async def work() -> None:
         nonlocal looked
         async with process(postgres.url, idle=0.0, poll=0.001) as kept:
-            look = kept.look
+            look = kept.refresh
 
             async def counted() -> None:
                 nonlocal looked
                 looked += 1
                 await look()
 
-            kept.look = counted  # type: ignore[method-assign]  # counts, and does what it does
+            kept.refresh = counted  # type: ignore[method-assign]  # counts, and does what it does
             for _ in range(50):
                 await asyncio.sleep(0)
             assert looked == 0
-            assert not await kept.refuses(claims())
+            assert not await kept.is_revoked(claims())
             assert looked >= 1
 
     asyncio.run(work())
@@ -354,16 +358,16 @@ def test_no_event_is_skipped_whatever_order_they_are_committed_in(postgres: Post
             first, second = secrets.token_hex(8), secrets.token_hex(8)
             async with AsyncExitStack() as open_transaction:
                 slow = await open_transaction.enter_async_context(database.transaction())
-                await kept.take(slow, ended(first))
+                await kept.record(slow, ended(first))
                 late = asyncio.create_task(take(database, kept, ended(second)))
                 done, _ = await asyncio.wait({late}, timeout=0.1)
                 assert not done, "it took a number while a lower one was not committed"
-                await kept.look()
-                assert not await kept.refuses(claims(session=first))
+                await kept.refresh()
+                assert not await kept.is_revoked(claims(session=first))
             await late
-            await kept.look()
-            assert await kept.refuses(claims(session=first))
-            assert await kept.refuses(claims(session=second))
+            await kept.refresh()
+            assert await kept.is_revoked(claims(session=first))
+            assert await kept.is_revoked(claims(session=second))
 
     asyncio.run(work())
 
@@ -379,13 +383,13 @@ def test_no_event_is_skipped_when_a_standby_takes_over_that_is_behind(postgres: 
             unheard = [secrets.token_hex(8) for _ in range(3)]
             for session in unheard:
                 await take(database, kept, ended(session))
-            await kept.look()
+            await kept.refresh()
             await asyncio.to_thread(run, postgres, lambda c: c.execute(lost, unheard))
             session = secrets.token_hex(8)
             await take(database, kept, ended(session))
-            await kept.look()
-            assert await kept.refuses(claims(session=session))
-            assert await kept.refuses(claims(session=unheard[0]))
+            await kept.refresh()
+            assert await kept.is_revoked(claims(session=session))
+            assert await kept.is_revoked(claims(session=unheard[0]))
 
     asyncio.run(work())
 
@@ -403,17 +407,17 @@ def test_what_has_ended_is_remembered_whatever_time_the_machine_believes_it_is(
             await take(database, kept, ended(session))
             await take(database, kept, ended(owner, Kind.OWNER))
             of_both = (claims(session=session), claims(owner))
-            assert all([await kept.refuses(one) for one in of_both])
+            assert all([await kept.is_revoked(one) for one in of_both])
             with monkeypatch.context() as wrong:
                 days_ahead = time.time() + 5 * 86_400
                 wrong.setattr(time, "time", lambda: days_ahead)
                 now += room.PRUNED_EVERY + 1
-                await kept.look()
-            assert all([await kept.refuses(one) for one in of_both])
+                await kept.refresh()
+            assert all([await kept.is_revoked(one) for one in of_both])
             now = 1000.0 + lifetime - 1
-            assert all([await kept.refuses(one) for one in of_both])
+            assert all([await kept.is_revoked(one) for one in of_both])
             now += room.PRUNED_EVERY + 1
-            assert not any([await kept.refuses(one) for one in of_both]), "forgotten in the end"
+            assert not any([await kept.is_revoked(one) for one in of_both]), "forgotten in the end"
 
     asyncio.run(work())
 
@@ -433,7 +437,7 @@ def test_more_than_a_page_of_events_is_read_to_its_end(postgres: Postgres) -> No
             sessions = [secrets.token_hex(8) for _ in range(10)]
             for session in sessions:
                 await take(database, kept, ended(session))
-            assert all([await kept.refuses(claims(session=s)) for s in sessions])
+            assert all([await kept.is_revoked(claims(session=s)) for s in sessions])
 
     asyncio.run(work())
 
@@ -580,11 +584,11 @@ def test_what_no_token_can_need_any_more_is_forgotten(postgres: Postgres) -> Non
             await take(database, kept, ended(owner, Kind.OWNER))
             await take(database, kept, ended(back, Kind.OWNER))
             await take(database, kept, ended(session))
-            await Retention(database, kept.forget).forget()
+            await Retention(database, kept.delete_expired).forget()
 
     async def forget() -> None:
         async with process(postgres.url) as kept, Database(postgres.url) as database:
-            await Retention(database, kept.forget).forget()
+            await Retention(database, kept.delete_expired).forget()
 
     asyncio.run(work())
     run(postgres, close)
@@ -661,14 +665,14 @@ def test_what_was_seen_is_good_for_five_seconds_and_no_longer(postgres: Postgres
             kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
             gone = secrets.token_hex(8)
             await take(database, kept, ended(gone))
-            assert not await kept.refuses(claims(session="s"))
+            assert not await kept.is_revoked(claims(session="s"))
         # It has no connection any more, and gets none.
-        now += room.TRUSTED
-        assert not await kept.refuses(claims(session="s"))
-        assert await kept.refuses(claims(session=gone))
+        now += room.MAX_STALENESS
+        assert not await kept.is_revoked(claims(session="s"))
+        assert await kept.is_revoked(claims(session=gone))
         now += 0.001
         for session in ("s", gone):
             with pytest.raises(Unavailable):
-                await kept.refuses(claims(session=session))
+                await kept.is_revoked(claims(session=session))
 
     asyncio.run(work())

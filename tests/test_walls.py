@@ -423,14 +423,14 @@ def test_a_transaction_may_be_about_several_owners_and_about_nobody(
             for event in events:
                 async with database.transaction() as transaction:
                     await purge(transaction, event.subject)
-                    await revocations.take(transaction, event)
+                    await revocations.record(transaction, event)
             eve = Writes(Owned(database, "eve"), TASKS)
             old = await eve.create({"title": "old"})
             await eve.trash([str(old["id"])])
             aged = "UPDATE tasks.tasks SET trashed_at = now() - interval '31 days' WHERE id = $1"
             administrator = await connect(cluster.url("postgres", who))
             await administrator.execute(aged, old["id"])
-            await Retention(database, revocations.forget).forget()
+            await Retention(database, revocations.delete_expired).forget()
             ids = await administrator.fetch("SELECT FROM tasks.tasks WHERE id = $1", old["id"])
             administrator.terminate()
             assert ids == [], "whose trash is due is found, too"

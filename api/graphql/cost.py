@@ -1,4 +1,4 @@
-"""The cost of an operation, computed before it runs: the most fields and bytes of its answer.
+"""Estimate the cost of an operation before it runs: the most fields and bytes of its response.
 
 Each selected field counts once, multiplied by the length of each list that contains it. The length
 of a list is the argument `first`, or the number of items of a list among the field's arguments. The
@@ -35,17 +35,17 @@ from graphql import (
 from api.errors import OperationTooLarge
 
 MAX_COST = 20_000
-"""The most fields of an answer and values of the variables, together."""
-MAX_ANSWER = 8_000_000
-"""The most bytes of an answer."""
+"""The most fields of a response and values of the variables, together."""
+MAX_RESPONSE = 8_000_000
+"""The most bytes of a response."""
 TEXT = 300
 """The assumed bytes of a String that `Sizes` does not name."""
 LEAF = 40
 """The assumed bytes of any other leaf: a UUID, a timestamp, a number."""
 PUNCTUATION = 4
 """Bytes around a key and its value: two quotes, a colon, a comma."""
-LONGEST = 100
-"""The most items of a list. A resolver refuses to return more."""
+MAX_ITEMS = 100
+"""The most items of a list. Resolvers reject requests for more."""
 
 Variables: TypeAlias = Mapping[str, Any]
 Sizes: TypeAlias = Mapping[str, Mapping[str, int]]
@@ -54,14 +54,14 @@ Sizes: TypeAlias = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """The length of a list: `fixed`, or a variable's value, with `fixed` if it was not sent."""
+    """The length of a list: the value of `variable`, or `fixed` if there is no such value."""
 
     fixed: float
     variable: str | None = None
     null: float = 0
     """The length if the variable was sent as null."""
 
-    def of(self, variables: Variables) -> float:
+    def evaluate(self, variables: Variables) -> float:
         """Return the most items of the list. The types of the variables are not validated yet."""
         if self.variable is None or self.variable not in variables:
             return self.fixed
@@ -70,13 +70,13 @@ class Length:
             return self.null
         if isinstance(given, list):
             given = len(given)
-        elif isinstance(given, float):  # GraphQL takes 100.0 for an Int
-            return LONGEST
-        return min(max(given, 1), LONGEST) if isinstance(given, int) else 1
+        elif isinstance(given, float):  # GraphQL accepts 100.0 as an Int
+            return MAX_ITEMS
+        return min(max(given, 1), MAX_ITEMS) if isinstance(given, int) else 1
 
 
 class Total(NamedTuple):
-    """The most fields and bytes of an answer."""
+    """The most fields and bytes of a response."""
 
     fields: float
     octets: float
@@ -84,46 +84,49 @@ class Total(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of an operation or of a part of it. A variable sets the length of `lists`."""
+    """The cost of an operation or of a part of it."""
 
     fields: float
+    """The number of fields outside `lists`."""
     octets: float = 0
+    """The number of bytes outside `lists`."""
     lists: tuple[tuple[Length, "Cost"], ...] = ()
+    """The lists whose cost depends on variables, each with its length and the cost of one item."""
 
-    def of(self, variables: Variables) -> Total:
-        """Return the fields and bytes of the largest answer, with these variables."""
+    def evaluate(self, variables: Variables) -> Total:
+        """Return the fields and bytes of the largest response with these variables."""
         fields, octets = self.fields, self.octets
         for length, items in self.lists:
-            times, each = length.of(variables), items.of(variables)
+            times, each = length.evaluate(variables), items.evaluate(variables)
             fields += times * each.fields
             octets += times * each.octets
         return Total(fields, octets)
 
     def check(self, variables: Variables) -> None:
-        """Raise OperationTooLarge when the variables and the answer exceed a bound."""
-        fields, octets = self.of(variables)
+        """Raise OperationTooLarge when the variables and the response exceed a limit."""
+        fields, octets = self.evaluate(variables)
         if _values(variables, MAX_COST) + fields > MAX_COST:
             raise OperationTooLarge(
-                f"The operation sends and asks for over {MAX_COST} fields: select fewer, or ask "
-                "for smaller pages."
+                f"The variables and the response could have over {MAX_COST} values and fields: "
+                "select fewer fields, or ask for smaller pages."
             )
-        if octets > MAX_ANSWER:
+        if octets > MAX_RESPONSE:
             raise OperationTooLarge(
-                f"The answer could have over {MAX_ANSWER} bytes: select fewer long fields, or ask "
-                "for smaller pages."
+                f"The response could have over {MAX_RESPONSE} bytes: select fewer long fields, or "
+                "ask for smaller pages."
             )
 
 
 class Costs:
-    """The costs of the operations of a schema, whose long fields have these sizes."""
+    """Estimates the costs of operations of a schema, whose long fields have these sizes."""
 
     def __init__(self, schema: GraphQLSchema, sizes: Sizes) -> None:
         self._schema = schema
         self._sizes = sizes
         self._lengths = _introspected(schema)
 
-    def of(self, operation: OperationDefinitionNode, document: DocumentNode) -> Cost:
-        """The cost of a valid document's operation."""
+    def estimate(self, operation: OperationDefinitionNode, document: DocumentNode) -> Cost:
+        """Return the cost of an operation of a valid document."""
         root = self._schema.get_root_type(operation.operation)
         fragments = {
             definition.name.value: definition
@@ -136,12 +139,12 @@ class Costs:
             if definition.default_value
         }
         reading = _Reading(self._schema, self._sizes, self._lengths, fragments, defaults)
-        return reading.of(root, operation.selection_set, None) if root else Cost(0)
+        return reading.selections(root, operation.selection_set, None) if root else Cost(0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Of one operation."""
+    """The estimation of one operation."""
 
     schema: GraphQLSchema
     sizes: Sizes
@@ -149,10 +152,14 @@ class _Reading:
     fragments: Mapping[str, FragmentDefinitionNode]
     defaults: Mapping[str, ValueNode]
 
-    def of(
+    def selections(
         self, parent: GraphQLNamedType | None, selections: SelectionSetNode, page: Length | None
     ) -> Cost:
-        """What is selected in one object; a list in it is as long as the page, if there is one."""
+        """Return the cost of the fields that are selected in one object.
+
+        `page` is the number of items that the arguments of an enclosing field ask for. A list that
+        is selected in the object has this length.
+        """
         parts = []
         for node in selections.selections:
             if isinstance(node, FieldNode):
@@ -160,11 +167,11 @@ class _Reading:
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
                 on = self.schema.get_type(condition.name.value) if condition else parent
-                parts.append(self.of(on, node.selection_set, page))
+                parts.append(self.selections(on, node.selection_set, page))
             elif isinstance(node, FragmentSpreadNode):
                 fragment = self.fragments[node.name.value]
                 on = self.schema.get_type(fragment.type_condition.name.value)
-                parts.append(self.of(on, fragment.selection_set, page))
+                parts.append(self.selections(on, fragment.selection_set, page))
         lists = tuple(each for part in parts for each in part.lists)
         return Cost(sum(part.fields for part in parts), sum(part.octets for part in parts), lists)
 
@@ -178,11 +185,11 @@ class _Reading:
         page = self._page(found, node) or page
         named = get_named_type(found.type)
         if not isinstance(get_nullable_type(found.type), GraphQLList):
-            inner = self.of(named, node.selection_set, page)
+            inner = self.selections(named, node.selection_set, page)
             return Cost(1 + inner.fields, key + PUNCTUATION + inner.octets, inner.lists)
         known = self.lengths.get((parent.name, node.name.value))
-        length = Length(known) if known is not None else page or Length(LONGEST)
-        inner = self.of(named, node.selection_set, None)
+        length = Length(known) if known is not None else page or Length(MAX_ITEMS)
+        inner = self.selections(named, node.selection_set, None)
         inner = replace(inner, octets=inner.octets + PUNCTUATION)
         if length.variable or inner.lists:
             return Cost(1, key, ((length, inner),))
@@ -191,22 +198,22 @@ class _Reading:
     def _size(
         self, parent: GraphQLNamedType | None, name: str, found: GraphQLField | None
     ) -> float:
-        """Return the most bytes that the value of a leaf has."""
+        """Return the most bytes of the value of a leaf."""
         known = self.sizes.get(parent.name if parent else "", {}).get(name)
         if known is not None:
             return known
         if found is None:  # `__typename`
             return LEAF
         each = TEXT if get_named_type(found.type) is GraphQLString else LEAF
-        return each * (LONGEST if isinstance(get_nullable_type(found.type), GraphQLList) else 1)
+        return each * (MAX_ITEMS if isinstance(get_nullable_type(found.type), GraphQLList) else 1)
 
     def _page(self, found: GraphQLField, node: FieldNode) -> Length | None:
-        """How many items the field's arguments ask for or name, if they do either."""
+        """Return how many items the field's arguments ask for or list; None if they do neither."""
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         for name, argument in found.args.items():
             if name == "first":
                 default = argument.default_value
-                otherwise = default if isinstance(default, int) else LONGEST
+                otherwise = default if isinstance(default, int) else MAX_ITEMS
                 return self._length(given.get(name), otherwise)
             if isinstance(get_nullable_type(argument.type), GraphQLList):
                 return self._length(given.get(name), 1)
@@ -218,17 +225,17 @@ class _Reading:
             default = self._length(self.defaults.get(name), otherwise)
             return Length(default.fixed, name, null=otherwise)
         if isinstance(value, ListValueNode):
-            return Length(min(len(value.values), LONGEST))
+            return Length(min(len(value.values), MAX_ITEMS))
         if isinstance(value, IntValueNode):
-            return Length(LONGEST if len(value.value) > 3 else min(int(value.value), LONGEST))
+            return Length(MAX_ITEMS if len(value.value) > 3 else min(int(value.value), MAX_ITEMS))
         return Length(otherwise)
 
 
 def _values(variables: Variables, most: int) -> int:
-    """How many there are, at every depth, up to about `most`."""
+    """Return the number of values at every depth. Stop counting above `most`."""
     count = 0
     waiting: list[Any] = [variables]
-    for value in waiting:  # which grows meanwhile
+    for value in waiting:  # the loop body appends to this list
         count += len(value)
         if count > most:
             break
@@ -241,7 +248,7 @@ _NESTED = frozenset({dict, list})
 
 
 def _introspected(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
-    """How long the lists of introspection are in this schema: those of a type, on the average."""
+    """Return the lengths of introspection's lists in this schema. Those of a type are averages."""
     types = list(schema.type_map.values())
     fields = [each for type_ in types for each in getattr(type_, "fields", {}).values()]
     arguments = [each for found in fields for each in getattr(found, "args", {})]

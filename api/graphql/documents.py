@@ -1,7 +1,7 @@
-"""Where a document becomes runnable: parsed, within the limits, valid, its cost known. Once.
+"""Parse documents, check their limits, validate them and estimate their cost. Cache the results.
 
-What was prepared is remembered, so that a known document is neither parsed nor validated again;
-what was refused is remembered apart, by its digest, and never in the place of a good one.
+A cached document is neither parsed nor validated again. Rejections are cached too, by the digest of
+the text. They have a cache of their own, so that they never evict a valid document.
 """
 
 import sys
@@ -41,14 +41,16 @@ from api.graphql.cost import Cost, Costs, Sizes
 from api.graphql.execution import Compiled
 
 MAX_DOCUMENTS = 1_000
-"""That are remembered, and as many refusals; what was not asked for the longest goes first."""
+"""The most cached documents, and the most cached rejections. The least recently used one is evicted
+first."""
 MAX_BYTES = 50_000_000
-"""That the remembered documents take together, about: so many for each token, measured,"""
+"""The most bytes of all cached documents together, estimated from the two numbers below."""
 TOKEN_BYTES = 470
+"""The bytes of memory for each token of a document, as measured."""
 TEXT_COPIES = 3
-"""and the text, the token and the node of a long string."""
+"""A long string is in memory this often: in the text, in its token and in its node."""
 MAX_ERRORS = 10
-"""That validation looks for in one document."""
+"""The number of errors in a document after which validation stops."""
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -56,14 +58,14 @@ _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 Selected: TypeAlias = Mapping[tuple[str, ...], frozenset[str]]
 """The fields that an operation selects, such as `Task.title`, below each field with arguments.
 
-The key is the path of that field in the answer, without the indexes of lists. A field counts as
-selected whether a directive includes it or not.
+The key is the path of that field in the response, without the indexes of lists. Fields that `@skip`
+or `@include` omit count as selected.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One of a document's."""
+    """An operation of a document."""
 
     node: OperationDefinitionNode
     cost: Cost
@@ -71,16 +73,16 @@ class Operation:
 
     @property
     def type(self) -> OperationType:
-        """Query or mutation."""
+        """The type of the operation, such as query or mutation."""
         return self.node.operation
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Document:
-    """Parsed, within the limits, valid: it may run as often as one likes.
+    """A document that was parsed and is valid and within the limits.
 
-    Hashed by identity, and may be referred to weakly: what somebody keeps about a document (a
-    compiled form, say) goes when `Documents` forgets it.
+    It is hashed by identity and allows weak references. So data about a document, such as its
+    compiled form, can be kept in a WeakKeyDictionary until `Documents` evicts the document.
     """
 
     text: str
@@ -88,18 +90,21 @@ class Document:
     operations: Mapping[str | None, Operation]
 
     def operation(self, name: str | None) -> Operation:
-        """The one of that name, or the only one. Raises BadRequest (GraphQL §6.1)."""
+        """Return the operation with this name; for None, the only one (GraphQL §6.1).
+
+        Raises BadRequest if there is no such operation.
+        """
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         if name is None:
-            raise BadRequest("`operationName` must say which of the operations to run.")
+            raise BadRequest("Name the operation to run in `operationName`.")
         if name not in self.operations:
-            raise BadRequest("The document has no operation of that name.")
+            raise BadRequest("The document has no operation with this name.")
         return self.operations[name]
 
 
-class Refused(Exception):
-    """A document that is not GraphQL, or does not fit the schema: `errors` as a client is told."""
+class InvalidDocument(Exception):
+    """The document has a syntax error or does not fit the schema. `errors` are for the client."""
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         super().__init__(errors)
@@ -107,10 +112,10 @@ class Refused(Exception):
 
 
 class NotTrusted(BadRequest):
-    """An identifier that no trusted document has, or a text where only those run.
+    """No trusted document has this identifier, or only trusted documents may run.
 
-    The two messages are Apollo's, by which its clients and urql's know to send the text instead,
-    and whether to ask by an identifier again.
+    The two messages are those of Apollo's persisted queries. Apollo's clients and urql then send
+    the text instead, and decide whether to send identifiers again.
     """
 
     def __init__(self, *, supported: bool) -> None:
@@ -119,10 +124,10 @@ class NotTrusted(BadRequest):
 
 
 class Documents:
-    """Those that were prepared for a schema, bounded in number and in memory.
+    """A cache of prepared documents for a schema, bounded in number and in memory.
 
-    Trusted ones, by their identifiers, are prepared at once and stay: raises Refused or
-    OperationTooLarge for one that could not run.
+    The trusted documents, by their identifiers, are prepared at once and never evicted. Raises
+    InvalidDocument or OperationTooLarge if one of them could not run.
     """
 
     def __init__(  # noqa: PLR0913 - each bound is an argument with a default
@@ -138,52 +143,53 @@ class Documents:
         self.only_trusted = only_trusted
         self._most = most
         self._most_bytes = most_bytes
-        self._schema = schema._schema  # noqa: SLF001 - Strawberry has no other name for it
+        self._schema = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
         self._costs = Costs(self._schema, sizes or {})
-        self._known: OrderedDict[str, Document] = OrderedDict()
+        self._cache: OrderedDict[str, Document] = OrderedDict()
         self._bytes = 0
-        self._refused: OrderedDict[bytes, Callable[[], Exception]] = OrderedDict()
+        self._rejected: OrderedDict[bytes, Callable[[], Exception]] = OrderedDict()
         self._trusted = {
-            identifier: self._prepared(text) for identifier, text in (trusted or {}).items()
+            identifier: self._prepare(text) for identifier, text in (trusted or {}).items()
         }
 
-    def of(self, text: str | None, identifier: str | None = None) -> Document:
-        """The trusted document of this identifier; otherwise the one that the text is.
+    def get(self, text: str | None, identifier: str | None = None) -> Document:
+        """Return the trusted document with this identifier, or else the document with this text.
 
-        Raises NotTrusted, OperationTooLarge, BadRequest when the text is empty, and Refused for
-        what is no GraphQL.
+        Raises NotTrusted, OperationTooLarge, InvalidDocument, and BadRequest when the text is
+        empty.
         """
         if identifier is not None and identifier in self._trusted:
             return self._trusted[identifier]
         if text is None or self.only_trusted:
             raise NotTrusted(supported=bool(self._trusted))
-        document = self._known.get(text)
+        document = self._cache.get(text)
         if document is not None:
-            self._known.move_to_end(text)
+            self._cache.move_to_end(text)
             return document
-        return self._met(text)
+        return self._prepare_and_cache(text)
 
-    def _met(self, text: str) -> Document:
+    def _prepare_and_cache(self, text: str) -> Document:
         limits.check_length(text)
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
-        if again := self._refused.get(digest):
-            self._refused.move_to_end(digest)
-            raise again()
+        if make_error := self._rejected.get(digest):
+            self._rejected.move_to_end(digest)
+            raise make_error()
         try:
-            document = self._prepared(text)
-        except (Refused, OperationTooLarge) as refusal:
-            # Not the exception itself: raised again, it would hold on to the requests that met it.
-            self._refused[digest] = partial(type(refusal), *refusal.args)
-            if len(self._refused) > self._most:
-                self._refused.popitem(last=False)
+            document = self._prepare(text)
+        except (InvalidDocument, OperationTooLarge) as error:
+            # The exception itself is not cached: its traceback would keep every request in memory
+            # in which it was raised.
+            self._rejected[digest] = partial(type(error), *error.args)
+            if len(self._rejected) > self._most:
+                self._rejected.popitem(last=False)
             raise
-        self._known[text] = document
+        self._cache[text] = document
         self._bytes += _size(document)
-        while len(self._known) > self._most or self._bytes > self._most_bytes:
-            self._bytes -= _size(self._known.popitem(last=False)[1])
+        while len(self._cache) > self._most or self._bytes > self._most_bytes:
+            self._bytes -= _size(self._cache.popitem(last=False)[1])
         return document
 
-    def _prepared(self, text: str) -> Document:
+    def _prepare(self, text: str) -> Document:
         if not text.strip():
             raise BadRequest("The `query` is empty.")
         limits.check_tokens(text)
@@ -192,18 +198,20 @@ class Documents:
             limits.check(node)
             errors = validate(self._schema, node, _RULES, MAX_ERRORS)
         except GraphQLSyntaxError as error:
-            raise Refused([_told(error, Code.GRAPHQL_PARSE_FAILED)]) from None
-        except ValueError:  # Python reads no number of 4,301 digits
-            errors = [GraphQLError("The document holds a number that nobody can read.")]
+            raise InvalidDocument([_format_error(error, Code.GRAPHQL_PARSE_FAILED)]) from None
+        except ValueError:  # Python does not parse a number of more than 4,300 digits
+            errors = [GraphQLError("The document has a number with too many digits.")]
         if errors:
-            raise Refused([_told(error, Code.GRAPHQL_VALIDATION_FAILED) for error in errors])
+            raise InvalidDocument(
+                [_format_error(error, Code.GRAPHQL_VALIDATION_FAILED) for error in errors]
+            )
         return Document(
             text,
             node,
             {
                 definition.name.value if definition.name else None: Operation(
                     definition,
-                    self._costs.of(definition, node),
+                    self._costs.estimate(definition, node),
                     _selected(self._schema, node, definition),
                 )
                 for definition in node.definitions
@@ -215,7 +223,7 @@ class Documents:
 def _selected(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
 ) -> Selected:
-    """Return what a valid operation selects below each of its fields that takes arguments."""
+    """Return the fields that a valid operation selects below each of its fields with arguments."""
     fragments = {
         each.name.value: each
         for each in document.definitions
@@ -223,7 +231,7 @@ def _selected(
     }
     selected: dict[tuple[str, ...], set[str]] = {}
 
-    def look(
+    def collect(
         parent: Any, selections: SelectionSetNode, path: tuple[str, ...], above: list[set[str]]
     ) -> None:
         for node in selections.selections:
@@ -234,21 +242,21 @@ def _selected(
                 if field and node.selection_set:
                     here = (*path, (node.alias or node.name).value)
                     own = [selected.setdefault(here, set())] if field.args else []
-                    look(get_named_type(field.type), node.selection_set, here, [*above, *own])
+                    collect(get_named_type(field.type), node.selection_set, here, [*above, *own])
             elif isinstance(node, FragmentSpreadNode):
                 fragment = fragments[node.name.value]
                 on = schema.get_type(fragment.type_condition.name.value)
-                look(on, fragment.selection_set, path, above)
+                collect(on, fragment.selection_set, path, above)
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
                 on = schema.get_type(condition.name.value) if condition else parent
-                look(on, node.selection_set, path, above)
+                collect(on, node.selection_set, path, above)
 
-    look(schema.get_root_type(operation.operation), operation.selection_set, (), [])
+    collect(schema.get_root_type(operation.operation), operation.selection_set, (), [])
     return {path: frozenset(names) for path, names in selected.items()}
 
 
-def _told(error: GraphQLError, code: Code) -> dict[str, Any]:
+def _format_error(error: GraphQLError, code: Code) -> dict[str, Any]:
     return {**error.formatted, "message": shortened(error.message), "extensions": {"code": code}}
 
 
@@ -258,26 +266,26 @@ def _size(document: Document) -> int:
 
 
 class Prepared(SchemaExtension):
-    """Hands Strawberry the document that `Execution` runs, as parsed and validated; no other."""
+    """Makes Strawberry use the document that `Execution` runs, instead of parsing it again."""
 
     def on_parse(self) -> Iterator[None]:
-        """Instead of parsing."""
-        given = self.execution_context.operation_extensions or {}
-        self.execution_context.graphql_document = given[_DOCUMENT].node
+        """Use the prepared document instead of parsing the text."""
+        extensions = self.execution_context.operation_extensions or {}
+        self.execution_context.graphql_document = extensions[_DOCUMENT].node
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """Instead of validating: no errors, rather than none looked for."""
+        """Skip validation. An empty list means "no errors"; None would mean "not validated"."""
         self.execution_context.pre_execution_errors = []
         yield
 
 
 _DOCUMENT = "document"
-"""Under which the extensions of an operation, which no client reaches, hold what was prepared."""
+"""The key of the prepared document in the `operation_extensions`, which clients cannot set."""
 
 
 class Execution:
-    """Runs operations of a schema: compiled ones, or as Strawberry and graphql-core do."""
+    """Runs the operations of a schema: compiled, or with Strawberry and graphql-core."""
 
     def __init__(self, schema: Schema, compiled: Compiled | None) -> None:
         self._schema = schema
@@ -290,10 +298,11 @@ class Execution:
         variables: dict[str, Any] | None,
         context: object,
     ) -> ExecutionResult:
-        """Runs the operation of that name, or the only one.
+        """Run the operation with this name; for None, the only one.
 
-        The variables are as they were sent: those of a wrong type are an error without a path.
-        What a resolver raises is among the result's errors, and nothing of it is raised.
+        The variables are those of the request, not validated yet. A variable of the wrong type
+        becomes an error without a path. An exception of a resolver becomes an error of the result,
+        and is not raised.
         """
         extensions = {_DOCUMENT: document}
         if self._compiled:

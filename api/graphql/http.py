@@ -32,7 +32,7 @@ from api.errors import (
     Unavailable,
     shortened,
 )
-from api.graphql.documents import Document, Documents, Operation, Refused
+from api.graphql.documents import Document, Documents, InvalidDocument, Operation
 from api.media_types import is_utf8, weights
 
 log = logging.getLogger(__name__)
@@ -128,8 +128,8 @@ class GraphQLEndpoint:
         name, variables = parameters.operation_name, parameters.variables
         coding = headers.get(b"accept-encoding", b"")[:MAX_VALUE]
         try:
-            document = self._documents.of(parameters.query, parameters.document_id)
-        except Refused as refusal:
+            document = self._documents.get(parameters.query, parameters.document_id)
+        except InvalidDocument as refusal:
             status = 200 if media_type == JSON else 400
             return await _response({"errors": refusal.errors}, status, media_type, coding)
         operation = document.operation(name)

@@ -1,8 +1,8 @@
-"""How large a document may be, before it is parsed or validated.
+"""Limit the size of documents, before they are parsed or validated.
 
-Fragments count as often as they are spread, so that a small document cannot stand for a large one.
-What is counted here beyond depth, aliases, root fields and directives bounds what validation costs:
-its rules compare what stands side by side, each with each.
+A fragment counts each time that it is spread, so that a small document cannot expand to a large
+operation. The limits other than those of depth, aliases, root fields and directives bound the time
+of validation: some of its rules compare all fields, values or definitions in pairs.
 """
 
 import re
@@ -30,26 +30,29 @@ from graphql import (
 from api.errors import OperationTooLarge
 
 MAX_CHARACTERS = 32_768
-"""Of a document: long texts go into variables."""
+"""The most characters of a document. Long texts belong in variables."""
 MAX_TOKENS = 5_000
 MAX_DEPTH = 10
-"""Of fields, introspection apart."""
+"""The most fields that are nested in each other. Fields of introspection do not count."""
 MAX_NESTING = 50
-"""Of selection sets, introspection and inline fragments included."""
+"""The most selection sets that are nested in each other. Those of introspection and of fragments
+count too."""
 MAX_ALIASES = 30
 MAX_ROOT_FIELDS = 10
 MAX_DIRECTIVES = 50
 MAX_FIELDS = 500
 MAX_REPEATED = 50
-"""Fields that the same place has already."""
+"""The most fields of an operation with the response key of an earlier field of the same object."""
 MAX_SPREADS = 50
 MAX_VALUES = 500
-"""Written into an operation, those in lists and objects too: more of them go into variables."""
+"""The most values in the text of an operation, including those in lists and objects. More values
+belong in variables."""
 MAX_DEFINITIONS = 50
 MAX_VARIABLES = 50
 
-# As the lexer splits a text, but for what is no token at all. Comments count: it counts them too.
-# What does not end is taken to the end of the text, once: a search from each quote is quadratic.
+# Splits a text into tokens as the lexer of graphql-core does; skips invalid characters. Comments
+# count too, as they do in the lexer. An unterminated string also matches: otherwise the search for
+# its end would start again at each quote, which takes quadratic time.
 _TOKEN = re.compile(
     r'"""(?:[^"\\]|\\"""|\\|"(?!""))*+(?:""")?'
     r'|"(?:[^"\\\n\r]|\\.)*+"?'
@@ -58,20 +61,23 @@ _TOKEN = re.compile(
 
 
 def check_length(text: str) -> None:
-    """Raises OperationTooLarge for a document that would take too long even to look at."""
+    """Raise OperationTooLarge if the document has too many characters to count its tokens."""
     if len(text) > MAX_CHARACTERS:
         raise OperationTooLarge(f"The document has over {MAX_CHARACTERS} characters.")
 
 
 def check_tokens(text: str) -> None:
-    """Raises OperationTooLarge for a document that would take too long to parse."""
+    """Raise OperationTooLarge if the document has too many tokens to be parsed."""
     if sum(1 for _ in islice(_TOKEN.finditer(text), MAX_TOKENS + 1)) > MAX_TOKENS:
         raise OperationTooLarge(f"The document has over {MAX_TOKENS} tokens.")
 
 
 def check(document: DocumentNode) -> None:
-    """Raises OperationTooLarge, naming the limit, when the document or an operation is over one."""
-    _few(document.definitions, "definitions", MAX_DEFINITIONS)
+    """Raise OperationTooLarge if the document or an operation exceeds a limit.
+
+    The message names the limit.
+    """
+    _check_count(document.definitions, "definitions", MAX_DEFINITIONS)
     fragments = {
         definition.name.value: definition
         for definition in document.definitions
@@ -80,33 +86,36 @@ def check(document: DocumentNode) -> None:
     spread: set[str] = set()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            _few(definition.variable_definitions or (), "variables", MAX_VARIABLES)
+            _check_count(definition.variable_definitions or (), "variables", MAX_VARIABLES)
             size = _Size(fragments, spread)
             size.count("directives", MAX_DIRECTIVES, len(definition.directives or ()))
             for variable in definition.variable_definitions or ():
                 size.add_values([variable.default_value] if variable.default_value else [])
-            size.add(definition.selection_set, {}, _Place(depth=0))
+            size.add(definition.selection_set, {}, _Nesting(depth=0))
     for name, fragment in fragments.items():
-        if name not in spread:  # which validation refuses, once it has looked at all of it
-            _Size(fragments, spread).add(fragment.selection_set, {}, _Place(depth=1))
+        if name not in spread:  # validation rejects unused fragments, but only after checking them
+            _Size(fragments, spread).add(fragment.selection_set, {}, _Nesting(depth=1))
 
 
 _Seen: TypeAlias = "dict[str, _Seen]"
-"""The fields that one place has, each with those below it."""
+"""The response keys of one object, each with the response keys below it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Of a selection set: how many fields it is below, None of introspection."""
+class _Nesting:
+    """The position of a selection set in the operation."""
 
     depth: int | None
-    nesting: int = 1
+    """The number of fields around it; None inside introspection."""
+    sets: int = 1
+    """The number of selection sets around it, including itself."""
     within: frozenset[str] = frozenset()
+    """The names of the fragments around it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """Of one operation."""
+    """The size of one operation: `counts` has the number of its fields, aliases and so on."""
 
     fragments: dict[str, FragmentDefinitionNode]
     spread: set[str]
@@ -117,10 +126,10 @@ class _Size:
         if self.counts[what] > most:
             raise OperationTooLarge(f"The operation has over {most} {what}.")
 
-    def add(self, selections: SelectionSetNode, seen: _Seen, place: _Place) -> None:
-        if place.nesting > MAX_NESTING:
-            raise OperationTooLarge(f"The operation is nested over {MAX_NESTING} times.")
-        deeper = replace(place, nesting=place.nesting + 1)
+    def add(self, selections: SelectionSetNode, seen: _Seen, nesting: _Nesting) -> None:
+        if nesting.sets > MAX_NESTING:
+            raise OperationTooLarge(f"The operation nests over {MAX_NESTING} selection sets.")
+        deeper = replace(nesting, sets=nesting.sets + 1)
         for node in selections.selections:
             self.count("directives", MAX_DIRECTIVES, len(node.directives or ()))
             for directive in node.directives or ():
@@ -132,27 +141,29 @@ class _Size:
             elif isinstance(node, FragmentSpreadNode):
                 name = node.name.value
                 self.count("spread fragments", MAX_SPREADS)
-                if name in self.fragments and name not in place.within:  # else it is not valid
+                # Validation rejects unknown fragments, and those that contain themselves.
+                if name in self.fragments and name not in nesting.within:
                     self.spread.add(name)
-                    inside = replace(deeper, within=place.within | {name})
+                    inside = replace(deeper, within=nesting.within | {name})
                     self.add(self.fragments[name].selection_set, seen, inside)
 
-    def _add_field(self, node: FieldNode, seen: _Seen, place: _Place) -> None:
-        # Introspection goes deeper by its nature, and is over when the schema ends.
-        meta = place.depth is None or node.name.value.startswith("__")
-        depth = None if meta else (place.depth or 0) + 1
+    def _add_field(self, node: FieldNode, seen: _Seen, nesting: _Nesting) -> None:
+        # The standard introspection query is deeper than MAX_DEPTH. Its response is bounded by the
+        # size of the schema.
+        meta = nesting.depth is None or node.name.value.startswith("__")
+        depth = None if meta else (nesting.depth or 0) + 1
         name = (node.alias or node.name).value
-        if place.depth == 0:
-            self.count("fields at its root", MAX_ROOT_FIELDS)
+        if nesting.depth == 0:
+            self.count("root fields", MAX_ROOT_FIELDS)
         if depth is not None and depth > MAX_DEPTH:
-            raise OperationTooLarge(f"The operation has over {MAX_DEPTH} levels.")
+            raise OperationTooLarge(f"The operation has over {MAX_DEPTH} levels of fields.")
         self.count("aliases", MAX_ALIASES, node.alias is not None)
         self.count("repeated fields", MAX_REPEATED, name in seen)
         self.count("fields", MAX_FIELDS)
         self.add_values(node.arguments or ())
         below = seen.setdefault(name, {})
         if node.selection_set:
-            self.add(node.selection_set, below, replace(place, depth=depth))
+            self.add(node.selection_set, below, replace(nesting, depth=depth))
 
     def add_values(self, nodes: Sequence[ArgumentNode | ObjectFieldNode | ValueNode]) -> None:
         self.count("values", MAX_VALUES, len(nodes))
@@ -164,6 +175,6 @@ class _Size:
                 self.add_values(value.values)
 
 
-def _few(nodes: Sequence[object], what: str, most: int) -> None:
+def _check_count(nodes: Sequence[object], what: str, most: int) -> None:
     if len(nodes) > most:
         raise OperationTooLarge(f"The document has over {most} {what}.")

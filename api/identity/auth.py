@@ -1,4 +1,4 @@
-"""Where a request carries its token, and what a refusal looks like: said once, for every route."""
+"""Authenticate requests by their bearer token, as ASGI middleware."""
 
 import logging
 import re
@@ -25,14 +25,18 @@ from api.logs import LIMITED, Seldom, before
 
 log = logging.getLogger(__name__)
 
-# RFC 9110 §11.4: the scheme in any case, one or more spaces. Nothing may stand after the token.
+# RFC 9110 §11.4: the scheme is case-insensitive, and one or more spaces follow it. Nothing may
+# follow the token.
 _SCHEME = re.compile(rb"bearer(\s|$)", re.IGNORECASE)
 _BEARER = re.compile(rb"bearer +([\w.-]+)", re.IGNORECASE)
 
 
 def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:
-    """Of the tokens that this configuration believes, if any under a shared secret."""
-    secrets = config.secrets if config.takes_shared_secrets else []
+    """Return the verifier of access tokens for this configuration.
+
+    It accepts tokens under the shared secrets only if the configuration does.
+    """
+    secrets = config.secrets if config.accepts_shared_secrets else []
     return Verifier(
         KeyRing(shared_secrets(secrets, ACCESS_TOKEN, raw=config.raw_secret_tokens), key_set),
         issuer=config.issuer,
@@ -42,10 +46,10 @@ def verifier(config: TokenConfig, key_set: KeySet | None = None) -> Verifier:
 
 
 class Authentication:
-    """Who calls: a good token, of a session that has not ended.
+    """Verifies the token of a request, and that its session and its owner are not revoked.
 
-    An async context manager: inside it the key set, if there is one, and what is revoked are kept
-    up to date.
+    An async context manager: inside it, the revocations and the key set, if there is one, are kept
+    up to date in the background.
     """
 
     def __init__(
@@ -55,7 +59,7 @@ class Authentication:
         self._verifier = verifier
         self._key_set = key_set
         self._running = AsyncExitStack()
-        self._refusals = Refusals()
+        self._rejections = RejectionLog()
 
     async def __aenter__(self) -> Self:
         await self._running.enter_async_context(self.revocations)
@@ -66,11 +70,11 @@ class Authentication:
     async def __aexit__(self, *_: object) -> None:
         await self._running.aclose()
 
-    async def of(self, headers: Iterable[tuple[bytes, bytes]]) -> Claims:
-        """The claims of the request's token.
+    async def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Claims:
+        """Return the claims of the request's token.
 
-        Raises Unauthenticated without a good one; Unavailable and RateLimited when nobody can tell
-        just now.
+        Raises Unauthenticated when the token is missing, invalid or revoked. Raises Unavailable or
+        RateLimited when the token cannot be verified at the moment.
         """
         token = _token(headers)
         try:
@@ -80,20 +84,23 @@ class Authentication:
         except KeysUnavailable:
             raise Unavailable from None
         except InvalidToken as reason:
-            self._refusals.tell(str(reason))
+            self._rejections.add(str(reason))
             raise Unauthenticated(token_sent=True) from None
-        await self.still_holds(claims)
+        await self.check_not_revoked(claims)
         return claims
 
-    async def still_holds(self, claims: Claims) -> None:
-        """Raises as `of` does when what was believed before is no longer true."""
-        if await self.revocations.refuses(claims):
-            self._refusals.tell("its session or owner has ended")
+    async def check_not_revoked(self, claims: Claims) -> None:
+        """Raise Unauthenticated when the session or the owner of these claims is revoked.
+
+        Raises Unavailable when the revocations are not known at the moment.
+        """
+        if await self.revocations.is_revoked(claims):
+            self._rejections.add("its session or owner was revoked")
             raise Unauthenticated(token_sent=True)
 
 
-class Refusals:
-    """Logs refused tokens, one line a second for each reason, so that no caller fills the log.
+class RejectionLog:
+    """Logs why tokens were rejected, with at most one line a second for each reason.
 
     The limit is checked before a log record is made, so that a flood of bad tokens costs little.
     """
@@ -101,17 +108,17 @@ class Refusals:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._seldom = Seldom(clock)
 
-    def tell(self, reason: str) -> None:
-        """One of a fixed number of reasons, with how often it was left out before."""
+    def add(self, reason: str) -> None:
+        """Log a reason, and how many lines for it were omitted before. The reasons are fixed."""
         count = self._seldom.left_out(reason)
         if count is not None:
-            log.info("token refused: %s%s", reason, before(count), extra=LIMITED)
+            log.info("token rejected: %s%s", reason, before(count), extra=LIMITED)
 
 
 class Authenticated:
-    """Lets a request through with `scope["state"]["claims"]`, or refuses it before reading it.
+    """ASGI middleware that puts the claims of an authenticated request in `scope["state"]`.
 
-    An ASGI app around one route, or a middleware before all of them.
+    It can wrap a single route or a whole app.
     """
 
     def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
@@ -119,14 +126,14 @@ class Authenticated:
         self._authentication = authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Asks for the token before the body is read."""
+        """Call the app if the request is authenticated. Otherwise respond before reading a body."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         try:
-            claims = await self._authentication.of(scope["headers"])
-        except Problem as refusal:
-            await refusal.response()(scope, receive, send)
+            claims = await self._authentication.authenticate(scope["headers"])
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
             return
         scope.setdefault("state", {})["claims"] = claims
         await self._app(scope, receive, send)

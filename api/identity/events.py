@@ -1,7 +1,8 @@
-"""`POST /events`: what the issuer says has ended, and from when on it is refused.
+"""Receive Security Event Tokens at `POST /events`: revoke sessions, and purge deleted accounts.
 
-Security Event Tokens (RFC 8417) pushed over HTTP (RFC 8935). A session that ended comes as CAEP's
-session-revoked, a deleted account as RISC's account-purged (OpenID CAEP 1.0 and RISC 1.0).
+The tokens (RFC 8417) are pushed over HTTP (RFC 8935). The event session-revoked of OpenID CAEP 1.0
+says that a session has ended. The event account-purged of OpenID RISC 1.0 says that an account was
+deleted.
 """
 
 import logging
@@ -18,7 +19,15 @@ from api.errors import Problem, Unavailable
 from api.identity.keys import KeyRing
 from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
-from api.identity.tokens import LEEWAY, LIFE_MARGIN, InvalidToken, audiences, opened, seconds, text
+from api.identity.tokens import (
+    LEEWAY,
+    LIFE_MARGIN,
+    InvalidToken,
+    audiences,
+    seconds,
+    text,
+    verify_signature,
+)
 from api.media_types import is_utf8
 from api.postgres.database import Database, Transaction
 
@@ -26,15 +35,15 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/secevent+jwt"
 MAX_BODY = 64 * 1024
-"""Bytes."""
+"""The most bytes of a request's body."""
 BODY_TIMEOUT = 5.0
-"""Seconds for all of it: who sends it is not known yet."""
+"""Seconds for the whole body to arrive. It is short: the sender is not authenticated yet."""
 SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
 
 
-class Refused(Exception):
-    """An event that is not taken: a code of RFC 8935 §2.4, and fixed words to describe it."""
+class InvalidEvent(Exception):
+    """A rejected event. `err` is a code of RFC 8935 §2.4, `description` a fixed text."""
 
     def __init__(self, err: str, description: str, status: int = 400) -> None:
         super().__init__(err, description)
@@ -43,20 +52,21 @@ class Refused(Exception):
         self.status = status
 
     def response(self) -> Response:
-        """RFC 8935 §2.3."""
-        told = orjson.dumps({"err": self.err, "description": self.description})
+        """Return the error response of RFC 8935 §2.3."""
+        content = orjson.dumps({"err": self.err, "description": self.description})
         headers = {"Content-Language": "en"}
         if self.status == 405:
             headers["Allow"] = "POST"
         if self.status == 408:  # RFC 9110 §15.5.9
             headers["Connection"] = "close"
-        return Response(told, self.status, headers, "application/json")
+        return Response(content, self.status, headers, "application/json")
 
 
 class Reader:
-    """Reads events of one issuer for one audience; an issuer of None is any.
+    """Verifies the events of one issuer for one audience. With an issuer of None, it accepts any.
 
-    `max_age` is the longest life of a token in seconds: an event older than that is over.
+    `max_age` is the longest lifetime of an access token, in seconds. An event that is older is
+    rejected: every token that it could revoke has expired.
     """
 
     def __init__(
@@ -75,56 +85,59 @@ class Reader:
         self._clock = clock
 
     async def read(self, token: str) -> SecurityEvent:
-        """The one event in a good token. Raises Refused for any other."""
+        """Return the event in a token. Raises InvalidEvent when the token is not valid.
+
+        Raises KeysUnavailable when the issuer's keys are not known at the moment.
+        """
         try:
-            claims, _ = await opened(token, self._keys, ("secevent+jwt",))
+            claims, _ = await verify_signature(token, self._keys, ("secevent+jwt",))
         except InvalidToken as reason:
-            raise Refused("invalid_key", f"not signed as agreed: {reason}") from None
+            raise InvalidEvent("invalid_key", f"the signature is not valid: {reason}") from None
         try:
             return self._event(claims)
         except InvalidToken as reason:
-            raise Refused("invalid_request", str(reason)) from None
+            raise InvalidEvent("invalid_request", str(reason)) from None
 
     def _event(self, claims: dict[str, object]) -> SecurityEvent:
         issuer = text(claims, "iss", 255)
         if issuer is None or (self._issuer and _bare(issuer) != _bare(self._issuer)):
-            raise Refused("invalid_issuer", "another iss")
+            raise InvalidEvent("invalid_issuer", "wrong iss")
         if self._audience not in audiences(claims):
-            raise Refused("invalid_audience", "another aud")
+            raise InvalidEvent("invalid_audience", "wrong aud")
         issued_at, now = seconds(claims, "iat"), self._clock()
         if issued_at is None or issued_at > now + LEEWAY:
-            raise InvalidToken("no iat, or one from the future")
+            raise InvalidToken("iat is missing or in the future")
         if issued_at < now - self._max_age - LIFE_MARGIN:
-            raise InvalidToken("an iat from long ago")
+            raise InvalidToken("iat is too long ago")
         jti = text(claims, "jti", 255)
         if jti is None:
             raise InvalidToken("no jti")
         text(claims, "txn", 255)
         if not claims.keys().isdisjoint({"exp", "sub"}):  # RFC 8417 §2.2 and §4.6
-            raise InvalidToken("an access token's claims in it")
-        kind, subject = self._ended(claims.get("events"), claims.get("sub_id"), issuer)
+            raise InvalidToken("exp and sub belong to access tokens")
+        kind, subject = self._subject(claims.get("events"), claims.get("sub_id"), issuer)
         return SecurityEvent(_bare(issuer), jti, kind, subject)
 
-    def _ended(self, events: object, subject: object, issuer: str) -> tuple[Kind, str]:
-        """What has ended. Subject identifiers are those of RFC 9493."""
+    def _subject(self, events: object, subject: object, issuer: str) -> tuple[Kind, str]:
+        """Return what the event revokes. The subject identifiers are those of RFC 9493."""
         if not isinstance(events, dict) or len(events) != 1:
-            raise InvalidToken("not one event")
-        [(name, said)] = events.items()
-        if name == SESSION_REVOKED and isinstance(said, dict):
-            seconds(said, "event_timestamp")
+            raise InvalidToken("not exactly one event")
+        [(name, payload)] = events.items()
+        if name == SESSION_REVOKED and isinstance(payload, dict):
+            seconds(payload, "event_timestamp")
             parts = _identifier(subject, "complex", "user", "session")
             _user(parts["user"], issuer)
             session = _identifier(parts["session"], "opaque", "id")
             return Kind.SESSION, text(session, "id", 255) or ""
-        if name == ACCOUNT_PURGED and isinstance(said, dict):
+        if name == ACCOUNT_PURGED and isinstance(payload, dict):
             return Kind.OWNER, _user(subject, issuer)
-        raise InvalidToken("an event that nobody here knows")
+        raise InvalidToken("an unsupported event type")
 
 
 class Events:
-    """The endpoint, an ASGI app. An event that was answered 202 need not be sent again.
+    """The endpoint, an ASGI app. It responds 202 once an event is stored.
 
-    `purge` deletes all that an owner has, when the issuer says that the account was deleted.
+    When the issuer says that an account was deleted, `purge` deletes all rows of that owner.
     """
 
     def __init__(
@@ -140,12 +153,12 @@ class Events:
         self._purge = purge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one push."""
+        """Respond to one request."""
         try:
             response = await self._answer(Request(scope, receive))
-        except Refused as refused:
-            log.warning("security event refused: %s: %s", refused.err, refused.description)
-            response = refused.response()
+        except InvalidEvent as error:
+            log.warning("security event rejected: %s: %s", error.err, error.description)
+            response = error.response()
         except Unavailable as outage:
             response = outage.response()
         except ClientDisconnect:
@@ -154,43 +167,46 @@ class Events:
 
     async def _answer(self, request: Request) -> Response:
         if request.method != "POST":
-            raise Refused("invalid_request", "send a POST", 405)
+            raise InvalidEvent("invalid_request", "send a POST", 405)
         if not is_utf8(request.headers.get("content-type", "")[:512].encode("latin-1"), MEDIA_TYPE):
-            raise Refused("invalid_request", f"send {MEDIA_TYPE}", 415)
+            raise InvalidEvent("invalid_request", f"send {MEDIA_TYPE}", 415)
         try:
             body = await bodies.read(request.scope, request.receive, MAX_BODY, BODY_TIMEOUT)
         except Problem as problem:
-            raise Refused("invalid_request", problem.message, problem.status) from None
+            raise InvalidEvent("invalid_request", problem.message, problem.status) from None
         event = await self._reader.read(body.decode("latin-1"))
         async with self._database.transaction() as transaction:
-            if event.kind == Kind.OWNER and not await self._revocations.has_taken(
+            if event.kind == Kind.OWNER and not await self._revocations.is_recorded(
                 transaction, event
             ):
                 await self._purge(transaction, event.subject)
-            await self._revocations.take(transaction, event)
+            await self._revocations.record(transaction, event)
         await self._revocations.announce()
         return Response(status_code=202)
 
 
 def _identifier(subject: object, form: str, *members: str) -> dict[str, object]:
-    """A subject identifier of this format, with these members and no others."""
+    """Return the subject identifier if it has this format, these members and no others.
+
+    Raises InvalidToken.
+    """
     if (
         isinstance(subject, dict)
         and subject.keys() == {"format", *members}
         and subject["format"] == form
     ):
         return subject
-    raise InvalidToken(f"not a subject of the format {form}")
+    raise InvalidToken(f"not a subject identifier of the format {form}")
 
 
 def _user(subject: object, issuer: str) -> str:
-    """The owner that an `iss_sub` names, who must be of the event's own issuer."""
+    """Return the owner that an `iss_sub` names. Raises InvalidToken for one of another issuer."""
     named = _identifier(subject, "iss_sub", "iss", "sub")
     if _bare(text(named, "iss", 255) or "") != _bare(issuer):
-        raise InvalidToken("a subject of another issuer")
+        raise InvalidToken("the subject belongs to another issuer")
     return text(named, "sub", 255) or ""
 
 
 def _bare(issuer: str) -> str:
-    """As tokens are compared: without a trailing slash."""
+    """Return the issuer without a trailing slash: issuers are compared and stored that way."""
     return issuer.removesuffix("/")

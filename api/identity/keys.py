@@ -1,6 +1,7 @@
-"""The key ring: which key may have signed a token, chosen before anything in it is believed.
+"""Provide the keys that verify tokens: shared secrets, and a cached JWK Set.
 
-Knows keys and algorithms, never claims. With `tokens.py` it can be copied into another project.
+A key is selected before any claim of the token is read. This module does not know claims. Together
+with `tokens.py` it can be copied into another project.
 """
 
 import asyncio
@@ -32,90 +33,95 @@ ACCESS_TOKEN = b"bearer-tasks/access-token/v1"
 SECURITY_EVENT = b"bearer-tasks/security-event/v1"
 
 FETCH_TIMEOUT = 3.0
-"""Seconds for all of a key set to arrive, redirects included."""
-FLOOR = 1.0
-"""Seconds between two fetches of a key set, however many unknown keys are named meanwhile."""
+"""Seconds for the whole key set to arrive, including redirects."""
+MIN_FETCH_INTERVAL = 1.0
+"""The fewest seconds between two fetches of a key set, however many tokens name unknown keys."""
 LIFETIME = 60.0, 300.0, 3600.0
-"""Seconds that a key set is kept without asking: at least, when its issuer does not say, at most.
-
-A key that is withdrawn is believed for as long.
+"""Seconds for which a fetched key set is fresh: the minimum, the default if its issuer sends no
+lifetime, and the maximum. A key that the issuer has withdrawn stays trusted for that long.
 """
-KEPT_STALE = 86_400.0
-"""Seconds that a key set is used while its issuer is away; then nothing is known any more."""
+STALE_IF_ERROR = 86_400.0
+"""Seconds for which a key set is used while its issuer is unreachable. After that no key is known.
+"""
 MAX_BYTES = 64 * 1024
 MAX_KEYS = 32
 MAX_REDIRECTS = 3
 MAX_WAITING = 100
-"""Requests that wait for one fetch. All are answered at once when it ends, and whoever has a known
-key is kept waiting for as long as that takes; so more are told to come again.
+"""The most requests that wait for one fetch. When it ends, all of them continue at once, and delay
+the requests with a known key. Further requests fail with TooManyUnknownKeys or KeysUnavailable.
 """
 RSA_BITS = range(2048, 8193)
-"""RFC 7518 §3.3, and a bound on how long a signature keeps the process busy."""
+"""The allowed sizes of an RSA key. The lower bound is that of RFC 7518 §3.3; the upper bound limits
+the CPU time of verifying a signature.
+"""
 
-# By `kty` and `crv`: the algorithms that such a key may be for, of which it is for one (RFC 8725
-# §3.1), the first when its JWK names no `alg`; and the members that it is made of.
+# For each `kty` and `crv`: the supported algorithms, and the JWK members that form the public key.
+# A key is used for a single algorithm (RFC 8725 §3.1): its `alg`, or the first one listed here.
 _KINDS = {
     ("OKP", "Ed25519"): (("EdDSA",), ("x",)),
     ("EC", "P-256"): (("ES256",), ("x", "y")),
     ("RSA", None): (("RS256", "PS256"), ("n", "e")),
 }
-# The y of Ed25519's points of order 1, 2, 4 and 8, in every spelling. Under a key that is one of
-# them anybody can sign (RFC 8725 §3.4): 32 zeros, which a mistake may well serve, among them.
+# The y coordinates of Ed25519's points of order 1, 2, 4 and 8, in all encodings. If a public key is
+# one of these points, anybody can forge its signatures (RFC 8725 §3.4). One of them is encoded as
+# 32 zero bytes, which an issuer may serve by mistake.
 _P = 2**255 - 19
 _Y8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _SMALL_ORDER = frozenset({0, 1, _Y8, _P - _Y8, _P - 1, _P, _P + 1})
-# RFC 9864 §2.2: the same algorithm by the name that says its curve too.
+# RFC 9864 §2.2: the fully-specified name of the same algorithm, which also names the curve.
 _FULL_NAMES = {"Ed25519": "EdDSA"}
 _SECRET_MEMBERS = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,10})(?:$|[\s,])")
 
 
 class KeysUnavailable(Exception):
-    """Which keys there are cannot be told just now: a reason to come again, not a bad token."""
+    """The keys are not known at the moment. The token may be valid: the client should retry."""
 
 
 class TooManyUnknownKeys(KeysUnavailable):
-    """More ask about keys than can wait to hear of them, while the issuer is there: a flood.
+    """Too many requests wait for a fetch of the key set, although the issuer is reachable.
 
-    No outage, and no refusal either: among them may be whoever has the first token of a new key.
+    This is neither an outage nor a rejection: a waiting request may have the first token that was
+    signed with a new key.
     """
 
 
 def derive(secret: bytes, purpose: bytes) -> bytes:
-    """32 bytes by HKDF-SHA256 (RFC 5869) with an empty salt: a key for one purpose alone.
+    """Derive a key of 32 bytes for one purpose, by HKDF-SHA256 (RFC 5869) with an empty salt.
 
-    Better Auth signs e-mail links with the bare secret. Were access tokens signed with it too,
-    each could be taken for the other.
+    Better Auth signs e-mail links with the secret itself. With a separate key for access tokens,
+    neither can be used as the other.
     """
     return HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key for one algorithm (RFC 8725 §3.1).
+    """A key for a single algorithm (RFC 8725 §3.1).
 
-    `shared_with_others` marks a key that signs other things than access tokens too, so that a
-    good signature alone does not yet tell what was signed.
+    `shared_with_others` marks a key that also signs other things than access tokens. A valid
+    signature of such a key does not prove that the signed text is an access token.
     """
 
     algorithm: str
     material: Any = field(repr=False)
-    """Bytes for HS256, a public key of `cryptography` for the others."""
+    """Bytes for HS256; for the other algorithms, a public key of `cryptography`."""
     id: str | None = None
     shared_with_others: bool = False
 
     def signed(self, octets: bytes, signature: bytes) -> bool:
-        """Whether this is its signature of these octets (RFC 7515 §5.2)."""
+        """Return whether this is the key's signature of these octets (RFC 7515 §5.2)."""
         return jwt.get_algorithm_by_name(self.algorithm).verify(octets, self.material, signature)
 
 
 class KeySet:
-    """The public keys that an issuer serves at a URL (RFC 7517 §5), fetched ahead of need.
+    """The public keys that an issuer serves at a URL (RFC 7517 §5), cached.
 
-    An async context manager: inside it the set is fetched again before it is due. One fetch runs
-    at a time. While the issuer is unreachable, the keys that it last served stay in use. The only
-    environment variables that are read are those that locate certificates; `proxy` names the proxy.
-    The constants of this module describe the other arguments.
+    An async context manager: inside it, the set is fetched again in the background before its
+    lifetime ends. At most one fetch runs at a time. While the issuer is unreachable, the keys that
+    it served last stay in use. The only environment variables that are read are those that locate
+    certificates; `proxy` names the proxy. The constants of this module describe the other
+    arguments.
     """
 
     def __init__(  # noqa: PLR0913 - each limit may be another in a test
@@ -125,14 +131,14 @@ class KeySet:
         proxy: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         fetch_timeout: float = FETCH_TIMEOUT,
-        floor: float = FLOOR,
+        min_interval: float = MIN_FETCH_INTERVAL,
         lifetime: tuple[float, float, float] = LIFETIME,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._url = httpx.URL(url)
         self._clock = clock
         self._fetch_timeout = fetch_timeout
-        self._floor = floor
+        self._min_interval = min_interval
         self._lifetime = lifetime
         self._max_waiting = max_waiting
         self._client = httpx.AsyncClient(
@@ -146,7 +152,7 @@ class KeySet:
         self._known = False
         self._keys: tuple[Key, ...] = ()
         self._began = self._due = self._stale_until = -math.inf
-        self._away = False
+        self._failing = False
         self._next: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._waiting = 0
@@ -154,7 +160,7 @@ class KeySet:
 
     async def __aenter__(self) -> Self:
         self._start(self._follow())
-        await asyncio.sleep(0)  # it has begun to fetch: who asks first waits for that
+        await asyncio.sleep(0)  # starts the first fetch, so that the first request waits for it
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -172,18 +178,18 @@ class KeySet:
 
     @property
     def version(self) -> int:
-        """Changes when the keys do; 0 while they are not known."""
+        """A number that changes when the keys do. It is 0 while they are not known."""
         return self._version if self._is_known() else 0
 
     async def candidates(self, algorithm: str, key_id: str | None) -> tuple[Key, ...]:
-        """The keys that may have signed, by this algorithm and under this id.
+        """Return the keys with this algorithm and this id.
 
-        An id that is not known is asked about first, FLOOR after the last fetch began at the
-        soonest. Raises KeysUnavailable when the issuer cannot tell, and TooManyUnknownKeys.
+        If no key has this id, the key set is fetched first, at least MIN_FETCH_INTERVAL after the
+        last fetch began. Raises KeysUnavailable when that fetch fails, and TooManyUnknownKeys.
         """
         if self._is_known() and (found := self._find(algorithm, key_id)):
             return found
-        # Without an id there is nothing to ask about: what is known is all that there is.
+        # A token without an id does not prove that there are new keys, so it causes no fetch.
         if not self._is_known() or (key_id is not None and not self._find(None, key_id)):
             await self._wait()
         return self._find(algorithm, key_id)
@@ -199,58 +205,58 @@ class KeySet:
         return self._known and self._clock() < self._stale_until
 
     async def _wait(self) -> None:
-        """Waits for a fetch that begins from now on, with all others who do."""
+        """Wait for a fetch that begins after this call. All waiting requests share one fetch."""
         if self._waiting >= self._max_waiting:
-            raise TooManyUnknownKeys if self._is_known() and not self._away else KeysUnavailable
+            raise TooManyUnknownKeys if self._is_known() and not self._failing else KeysUnavailable
         self._waiting += 1
         try:
-            if not self._known and self._lock.locked():  # the first one: it will tell
+            if not self._known and self._lock.locked():  # the very first fetch is running
                 async with self._lock:
                     pass
             else:
                 self._next = self._next or self._start(self._fetch_when_allowed())
-                # Whoever hangs up must not end it for the others.
+                # A request that is cancelled must not cancel the fetch for the other requests.
                 await asyncio.shield(self._next)
         finally:
             self._waiting -= 1
-        if self._away:
+        if self._failing:
             raise KeysUnavailable
 
     async def _fetch_when_allowed(self) -> None:
         async with self._lock:
-            await asyncio.sleep(max(0.0, self._began + self._floor - self._clock()))
-            self._next = None  # whoever comes from here on waits for the one after
+            await asyncio.sleep(max(0.0, self._began + self._min_interval - self._clock()))
+            self._next = None  # a request that comes from now on waits for a later fetch
             await self._fetch()
 
     async def _follow(self) -> None:
-        """Fetches the set again when a fifth of its life is left, so that no request waits."""
+        """Fetch the set again when a fifth of its lifetime is left, so that no request waits."""
         while True:
             async with self._lock:
                 if self._clock() >= self._due:
                     await self._fetch()
-            await asyncio.sleep(max(self._floor, self._due - self._clock()))
+            await asyncio.sleep(max(self._min_interval, self._due - self._clock()))
 
     async def _fetch(self) -> None:
         self._began = self._clock()
         try:
             async with asyncio.timeout(self._fetch_timeout):
                 keys, lifetime = await self._served()
-        except Exception as error:  # noqa: BLE001 - whatever an issuer does, what is known stays
-            self._due = self._began + self._floor
-            if not self._away:
+        except Exception as error:  # noqa: BLE001 - an error must not discard the known keys
+            self._due = self._began + self._min_interval
+            if not self._failing:
                 log.warning("no key set from %s: %s", self._url, _reason(error))
-            self._away = True
+            self._failing = True
             return
-        if self._away or not self._known:
+        if self._failing or not self._known:
             log.info("%d keys from %s", len(keys), self._url)
         if keys != self._keys:
             self._version += 1
-        self._keys, self._known, self._away = keys, True, False
+        self._keys, self._known, self._failing = keys, True, False
         self._due = self._began + lifetime * 0.8
-        self._stale_until = self._began + KEPT_STALE
+        self._stale_until = self._began + STALE_IF_ERROR
 
     async def _served(self) -> tuple[tuple[Key, ...], float]:
-        """The keys, and the seconds for which they are good."""
+        """Fetch the keys, and the seconds for which they are fresh."""
         url = self._url
         for _ in range(MAX_REDIRECTS + 1):
             async with self._client.stream("GET", url) as response:
@@ -260,11 +266,11 @@ class KeySet:
                 url = response.next_request.url
             if _origin(url) != _origin(self._url):
                 raise ValueError("redirected to another origin")
-        raise ValueError("redirected too often")
+        raise ValueError("too many redirects")
 
 
 class KeyRing:
-    """The keys that a token may have been signed with: known ones, and those of a key set."""
+    """The keys that may verify a token: shared secrets, and the keys of a key set."""
 
     def __init__(self, keys: Iterable[Key], key_set: KeySet | None = None) -> None:
         self._keys = tuple(keys)
@@ -272,13 +278,13 @@ class KeyRing:
 
     @property
     def version(self) -> int:
-        """Changes when the keys do: what was verified before may no longer be."""
+        """A number that changes when the keys do. Tokens must then be verified again."""
         return self._set.version if self._set else 0
 
     async def candidates(self, algorithm: str, key_id: str | None) -> tuple[Key, ...]:
-        """The keys made for this algorithm, in the order to try them; none for any other.
+        """Return the keys for this algorithm and this id, in the order in which to try them.
 
-        Raises KeysUnavailable and TooManyUnknownKeys, when that cannot be told just now.
+        Return no keys for an unsupported algorithm. Raises KeysUnavailable and TooManyUnknownKeys.
         """
         if algorithm == "HS256":
             return self._keys
@@ -289,9 +295,9 @@ class KeyRing:
 
 
 def shared_secrets(secrets: Iterable[str], purpose: bytes, *, raw: bool = False) -> list[Key]:
-    """The keys of those who share these secrets with their issuer, the newest first.
+    """Return the HS256 keys that are derived from these secrets, in the order of the secrets.
 
-    `raw` also takes what is signed with a bare secret, as some issuers do.
+    With `raw`, the secrets themselves follow as keys: some issuers sign tokens with them.
     """
     octets = [secret.encode() for secret in secrets]
     keys = [Key("HS256", derive(secret, purpose)) for secret in octets]
@@ -314,7 +320,7 @@ async def _body(response: httpx.Response) -> bytes:
     if response.status_code != 200:
         raise ValueError(f"HTTP {response.status_code}")
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise ValueError("compressed, which was not asked for")  # a bomb may be in it
+        raise ValueError("unexpected Content-Encoding")  # it could be a decompression bomb
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
@@ -324,25 +330,25 @@ async def _body(response: httpx.Response) -> bytes:
 
 
 def _usable(body: bytes) -> tuple[Key, ...]:
-    """The keys of a JWK Set. Those for other uses and of other kinds are passed over (§5)."""
+    """Return the usable keys of a JWK Set. Ignore unsupported keys (RFC 7517 §5)."""
     served = json.loads(body)
     jwks = served.get("keys") if isinstance(served, dict) else None
     if not isinstance(jwks, list) or len(jwks) > MAX_KEYS:
-        raise ValueError(f"not a key set of at most {MAX_KEYS} keys")
+        raise ValueError(f"not a JWK Set of at most {MAX_KEYS} keys")
     return tuple(key for jwk in jwks if isinstance(jwk, dict) and (key := _key(jwk)))
 
 
 def _key(jwk: Mapping[str, object]) -> Key | None:
-    """The public key of a JWK (RFC 7517 §4); None when it is not for verifying tokens here."""
+    """Return the public key of a JWK (RFC 7517 §4); None if it cannot verify tokens here."""
     kind = (jwk.get("kty"), jwk.get("crv"))
     key_id = jwk.get("kid")
     operations = jwk.get("key_ops", ["verify"])
     if (
-        kind not in list(_KINDS)  # a list, since nobody knows whether this can be hashed
+        kind not in list(_KINDS)  # a list, because the value from the JWK may be unhashable
         or jwk.get("use", "sig") != "sig"
         or not (isinstance(operations, list) and "verify" in operations)
         or not isinstance(key_id, str | None)
-        or not _SECRET_MEMBERS.isdisjoint(jwk)  # whoever reads the set could sign with it
+        or not _SECRET_MEMBERS.isdisjoint(jwk)  # a private key: anybody could sign with it
     ):
         return None
     algorithms, members = _KINDS[kind]
@@ -365,12 +371,15 @@ def _key(jwk: Mapping[str, object]) -> Key | None:
 
 
 def _y(key: Ed25519PublicKey) -> int:
-    """RFC 8032 §5.1.3: little-endian, without the sign of x."""
+    """Return the y coordinate (RFC 8032 §5.1.3): little-endian, without the sign bit of x."""
     return int.from_bytes(key.public_bytes_raw(), "little") & (2**255 - 1)
 
 
 def _lifetime(headers: httpx.Headers, bounds: tuple[float, float, float] = LIFETIME) -> float:
-    """Return the seconds that the answer may be kept (RFC 9111 §4.2), within these bounds."""
+    """Return the freshness lifetime of a response (RFC 9111 §4.2), within these bounds.
+
+    The unit is seconds.
+    """
     least, usual, most = bounds
     directives = headers.get("Cache-Control", "").lower()
     if "no-store" in directives or "no-cache" in directives:
@@ -378,8 +387,8 @@ def _lifetime(headers: httpx.Headers, bounds: tuple[float, float, float] = LIFET
     age = headers.get("Age", "")
     if stated := _MAX_AGE.search(directives):
         seconds = float(stated[1])
-    elif "Expires" in headers:  # of no account beside max-age (§5.3)
-        seconds = _moment(headers["Expires"]) - _moment(headers.get("Date", ""), time.time())
+    elif "Expires" in headers:  # ignored if there is a max-age (§5.3)
+        seconds = _timestamp(headers["Expires"]) - _timestamp(headers.get("Date", ""), time.time())
     else:
         seconds = usual
     if age.isascii() and age.isdigit():
@@ -387,8 +396,11 @@ def _lifetime(headers: httpx.Headers, bounds: tuple[float, float, float] = LIFET
     return min(max(seconds, least), most)
 
 
-def _moment(date: str, otherwise: float = -math.inf) -> float:
-    """Seconds since the epoch (RFC 9110 §5.6.7). What is no date is long ago (RFC 9111 §5.3)."""
+def _timestamp(date: str, otherwise: float = -math.inf) -> float:
+    """Return an HTTP date (RFC 9110 §5.6.7) in seconds since the epoch.
+
+    For an invalid date return `otherwise`, by default a time in the past (RFC 9111 §5.3).
+    """
     try:
         return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):
@@ -396,7 +408,7 @@ def _moment(date: str, otherwise: float = -math.inf) -> float:
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """RFC 6454 §4."""
+    """Return the origin of a URL (RFC 6454 §4)."""
     return url.scheme, url.host, url.port
 
 

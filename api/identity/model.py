@@ -1,4 +1,4 @@
-"""The tables of security events: what was revoked, and the order in which it became known."""
+"""Define the tables of revocations: what was revoked, and in which order."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,14 +10,14 @@ from api.postgres.tables import SCHEMA, Table, metadata
 
 
 class Kind(StrEnum):
-    """Whose access a security event ends: that of one session, or of an owner."""
+    """The subject of a security event: one session, or an owner with all of their sessions."""
 
     SESSION = "SESSION"
     OWNER = "OWNER"
 
 
 class Revocation(Table, table=True):
-    """A security event, kept for as long as a token that it revokes could live."""
+    """A security event, stored until every token that it revokes has expired."""
 
     __tablename__ = "revocations"
 
@@ -37,8 +37,10 @@ class Revocation(Table, table=True):
 
 
 class RevocationCounter(Table, table=True):
-    """One row. A transaction that takes a number locks it until the commit, so that numbers appear
-    in their order.
+    """A single row, which holds the last number of a revocation.
+
+    A transaction that takes the next number locks the row until it commits. So the numbers become
+    visible in ascending order.
     """
 
     __tablename__ = "revocation_counter"

@@ -1,11 +1,13 @@
-"""Which sessions and owners are refused: written in PostgreSQL, asked in this process's memory.
+"""Store revoked sessions and owners in PostgreSQL, and cache them in each process.
 
-A token outlives the session that it was issued for. Whoever ends one says so (see `events`); it
-is written here, and every process knows it within a second: a notification wakes them, and a poll
-finds what a lost notification left out. The poll cannot skip: an event takes its number from a row
-that it holds until it is committed, so that no lower number appears behind a higher one. Numbers
-are no lower than the time in microseconds, so that none is given twice when a standby takes over
-that had not heard of the last ones.
+A token outlives the session that it was issued for. When a session ends, its issuer sends an event
+(see `events`). The event is stored here, and every process knows it within a second: a notification
+wakes the processes, and polling finds the events whose notification was lost.
+
+Polling cannot skip an event. An event takes its number from a row that stays locked until the
+transaction commits, so no lower number becomes visible after a higher one. A number is at least the
+time in microseconds. So a standby that takes over without the last events does not reuse their
+numbers.
 """
 
 import asyncio
@@ -43,22 +45,23 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "tasks_revocations"
 POLL = 0.5
-"""Seconds between two looks into PostgreSQL."""
-FRESH = 0.8
-"""Seconds for which what was seen there goes unquestioned; then a request looks for itself."""
-TRUSTED = 5.0
-"""Seconds for which it is good while PostgreSQL is away; then nobody is let in."""
+"""Seconds between two polls of PostgreSQL."""
+REFRESH_AFTER = 0.8
+"""The age in seconds from which a request refreshes the cache itself."""
+MAX_STALENESS = 5.0
+"""The age in seconds up to which the cache is used while PostgreSQL is unavailable. After that,
+every request fails with Unavailable."""
 TIMEOUT = 2.0
-"""Seconds that a look may take."""
+"""Seconds that a refresh may take."""
 IDLE = 60.0
-"""Seconds without a request after which the looking stops: it would keep a database awake that
-sleeps when nobody needs it. The next request looks before it goes on."""
+"""Seconds without a request after which polling stops, so that a serverless database can suspend.
+The next request refreshes the cache before it continues."""
 PAGE_SIZE = 10_000
 PRUNED_EVERY = 3600.0
-"""Seconds between clearing the memory of what no token can need any more."""
+"""Seconds between two removals of expired revocations from the cache."""
 
 
-def _take() -> UnownedStatement:
+def _insert() -> UnownedStatement:
     now: BindParameter[int] = bindparam("now")
     following = revocation_counter.c.number + 1
     counter = (
@@ -82,13 +85,13 @@ def _take() -> UnownedStatement:
     )
 
 
-TAKEN = UnownedStatement(
+EXISTS = UnownedStatement(
     select(revocations.c.number).where(
         revocations.c.issuer == bindparam("issuer", type_=Text),
         revocations.c.jti == bindparam("jti", type_=Text),
     )
 )
-NEWS = UnownedStatement(
+SELECT_AFTER = UnownedStatement(
     select(*(revocations.c[name] for name in ("number", "kind", "issuer", "subject")))
     .where(
         revocations.c.number > bindparam("after", type_=BigInteger),
@@ -97,7 +100,7 @@ NEWS = UnownedStatement(
     .order_by(revocations.c.number)
     .limit(bindparam("limit", type_=Integer))
 )
-FORGET = UnownedStatement(
+DELETE_EXPIRED = UnownedStatement(
     delete(revocations)
     .where(revocations.c.expires_at <= func.now())
     .returning(revocations.c.kind, revocations.c.subject)
@@ -106,7 +109,7 @@ FORGET = UnownedStatement(
 
 @dataclass(frozen=True, slots=True)
 class SecurityEvent:
-    """That a session or an account has ended. `jti` is the issuer's name for this event."""
+    """The end of a session or of an account. `jti` is the issuer's id for this event."""
 
     issuer: str
     jti: str
@@ -116,11 +119,12 @@ class SecurityEvent:
 
 
 class Revocations:
-    """An async context manager, inside which this process keeps up with PostgreSQL.
+    """The revoked sessions and owners, cached in this process.
 
-    `listen_url` leads past a transaction pooler, which passes no notifications on. `max_age` is the
-    longest life in seconds of a token: for that long, and the margin it is given, they are kept.
-    The constants of this module describe the other arguments.
+    An async context manager: inside it, the cache follows PostgreSQL. `listen_url` must bypass a
+    transaction pooler, because a pooler does not forward notifications. `max_age` is the longest
+    lifetime of a token in seconds; revocations are stored for that long plus LIFE_MARGIN. The
+    constants of this module describe the other arguments.
     """
 
     def __init__(  # noqa: PLR0913 - each limit may be another in a test
@@ -131,7 +135,7 @@ class Revocations:
         max_age: int,
         clock: Callable[[], float] = time.monotonic,
         poll: float = POLL,
-        fresh: float = FRESH,
+        refresh_after: float = REFRESH_AFTER,
         timeout: float = TIMEOUT,
         idle: float = IDLE,
         page_size: int = PAGE_SIZE,
@@ -141,17 +145,17 @@ class Revocations:
         self._kept = timedelta(seconds=max_age + LIFE_MARGIN)
         self._clock = clock
         self._poll_every = poll
-        self._fresh = fresh
+        self._refresh_after = refresh_after
         self._timeout = timeout
         self._idle = idle
         self._page_size = page_size
-        self._take = _take()
+        self._insert = _insert()
         self._sessions: dict[tuple[str, str], float] = {}
         self._owners: dict[str, float] = {}
         self._number = 0
         self._seen_at = self._asked_at = -math.inf
         self._prune_at = clock() + PRUNED_EVERY
-        self._looking = asyncio.Lock()
+        self._refresh_lock = asyncio.Lock()
         self._in_use, self._woken = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -164,32 +168,32 @@ class Revocations:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def refuses(self, claims: Claims) -> bool:
-        """Whether the token's session or owner has ended.
+    async def is_revoked(self, claims: Claims) -> bool:
+        """Return whether the token's session or owner is revoked.
 
-        Raises Unavailable when this process has not kept up for TRUSTED seconds.
+        Raises Unavailable when the cache is older than MAX_STALENESS and cannot be refreshed.
         """
         self._asked_at = self._clock()
         self._in_use.set()
-        if self._asked_at - self._seen_at > self._fresh:
+        if self._asked_at - self._seen_at > self._refresh_after:
             try:
-                await self.look()
+                await self.refresh()
             except Unavailable:
-                if self._clock() - self._seen_at > TRUSTED:
+                if self._clock() - self._seen_at > MAX_STALENESS:
                     raise
         return claims.user_id in self._owners or (claims.issuer, claims.sid) in self._sessions
 
-    async def has_taken(self, transaction: Transaction, event: SecurityEvent) -> bool:
-        """Whether an event of this name was written down before."""
-        return bool(await transaction.rows(TAKEN, issuer=event.issuer, jti=event.jti))
+    async def is_recorded(self, transaction: Transaction, event: SecurityEvent) -> bool:
+        """Return whether an event of this issuer and this `jti` is stored."""
+        return bool(await transaction.rows(EXISTS, issuer=event.issuer, jti=event.jti))
 
-    async def take(self, transaction: Transaction, event: SecurityEvent) -> None:
-        """Writes it down, unless it was before; it holds from the commit on.
+    async def record(self, transaction: Transaction, event: SecurityEvent) -> None:
+        """Store an event unless it is already stored. It takes effect when the transaction commits.
 
-        The last thing in a transaction: every other event waits for its end.
+        Call this last in a transaction: all other events wait until the transaction ends.
         """
         await transaction.rows(
-            self._take,
+            self._insert,
             now=time.time_ns() // 1000,
             issuer=event.issuer,
             jti=event.jti,
@@ -199,26 +203,27 @@ class Revocations:
         )
 
     async def announce(self) -> None:
-        """After a commit: this process knows at once, and the others are woken.
+        """Refresh the cache of this process, and wake the other processes. Call it after a commit.
 
-        By then it is written, and no outage here changes that.
+        An outage is ignored: the event is stored, and polling will find it.
         """
         with suppress(Unavailable):
-            await self.look()
-            # Not in the transaction: its commit would take a lock that all writers share.
+            await self.refresh()
+            # Not in the transaction of the event: NOTIFY makes its commit take a lock that all
+            # notifying transactions of the database share.
             await self._database.notify(CHANNEL)
 
-    async def forget(self, transaction: Transaction) -> list[str]:
-        """Deletes what no token can need any more; returns the owners among it."""
-        rows = await transaction.rows(FORGET)
+    async def delete_expired(self, transaction: Transaction) -> list[str]:
+        """Delete the expired revocations. Return the owners whose revocation was deleted."""
+        rows = await transaction.rows(DELETE_EXPIRED)
         return [row["subject"] for row in rows if row["kind"] == Kind.OWNER]
 
-    async def look(self) -> None:
-        """Takes in what is new in PostgreSQL by now. Raises Unavailable."""
+    async def refresh(self) -> None:
+        """Read the new revocations from PostgreSQL into the cache. Raises Unavailable."""
         asked_at = self._clock()
         try:
-            async with asyncio.timeout(self._timeout), self._looking:
-                if self._seen_at < asked_at:  # else somebody looked while this one waited
+            async with asyncio.timeout(self._timeout), self._refresh_lock:
+                if self._seen_at < asked_at:  # else another call refreshed it in the meantime
                     await self._read_on()
         except TimeoutError:
             raise Unavailable from None
@@ -228,8 +233,11 @@ class Revocations:
         if began > self._prune_at:
             self._prune()
         while True:
-            rows = await self._database.rows(NEWS, after=self._number, limit=self._page_size)
-            # As long as PostgreSQL keeps it or longer, and by a clock that nobody sets.
+            rows = await self._database.rows(
+                SELECT_AFTER, after=self._number, limit=self._page_size
+            )
+            # At least as long as PostgreSQL stores them. The clock is monotonic: setting the
+            # machine's time must not drop a revocation.
             until = self._clock() + self._kept.total_seconds()
             for number, kind, issuer, subject in rows:
                 if kind == Kind.OWNER:
@@ -252,7 +260,7 @@ class Revocations:
             await self._used()
             self._woken.clear()
             with suppress(Unavailable):
-                await self.look()
+                await self.refresh()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_every):
                     await self._woken.wait()
@@ -265,7 +273,7 @@ class Revocations:
             await asyncio.sleep(self._poll_every)
 
     async def _used(self) -> None:
-        """Waits until there are requests."""
+        """Wait for the next request if the process is idle."""
         if self._clock() - self._asked_at > self._idle:
             self._in_use.clear()
             await self._in_use.wait()

@@ -1,8 +1,8 @@
-"""A token in, its claims out, or InvalidToken: the rules of who is believed, and nothing of HTTP.
+"""Verify JWT access tokens, and return their claims. This module does not know HTTP.
 
-PyJWT checks the signature. What surrounds it is read here, more strictly than PyJWT does: it takes
-padded base64, a JSON member that stands twice, dates written as strings, a token made for another
-purpose and one that lives for ten years. With `keys.py` it can be copied into another project.
+PyJWT verifies the signature. Everything else is parsed here, because PyJWT is less strict: it
+accepts padded base64, duplicate JSON members, dates as strings, tokens for another purpose, and
+tokens with a lifetime of ten years. Together with `keys.py` it can be copied into another project.
 """
 
 import binascii
@@ -20,23 +20,24 @@ from .keys import Key, KeyRing
 
 MAX_BYTES = 8 * 1024
 LEEWAY = 30
-"""Seconds by which two clocks may differ, for `nbf` and `iat`; `exp` is exact."""
+"""Seconds by which the issuer's clock may be ahead. They apply to `nbf` and `iat`, not to `exp`."""
 LIFE_MARGIN = 60
-"""Seconds past the longest life, for the time between signing a token and seeing it."""
-REMEMBERED = 10_000
-"""Verified tokens whose claims are kept, about 1 KB each; the one used longest ago goes first."""
+"""Seconds that are added to the longest lifetime, for the time between signing and verifying."""
+CACHE_SIZE = 10_000
+"""The most verified tokens whose claims are cached, about 1 KB each. The least recently used token
+is evicted first."""
 TYPES = ("jwt", "at+jwt")
 """The media types that the `typ` of an access token may name, in lower case. `typ` is optional."""
 MAX_AUDIENCES = 10
 
 
 class InvalidToken(Exception):
-    """Not to be believed. Its text is for the log: fixed words, nothing from the token."""
+    """The token is not valid. The message is for the log, and contains nothing from the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. `expires_at` is in seconds since the epoch."""
+    """The claims of a verified token. `expires_at` is in seconds since the epoch."""
 
     user_id: str
     email: str | None
@@ -46,12 +47,11 @@ class Claims:
 
 
 class Verifier:
-    """Verifies access tokens for one issuer and audience; None turns that comparison off.
+    """Verifies access tokens for one issuer and audience. None turns that comparison off.
 
-    `max_age` is the longest life in seconds that a token may have, and have ahead of it. One that
-    is seen again is remembered: that its signature and claims were good, not that it still is. Its
-    `exp` is asked each time, and whoever knows of revocations asks those behind this.
-    `max_remembered` is the number of tokens that are.
+    `max_age` is the longest lifetime of a token in seconds, counted from its `iat` or from now,
+    whichever is earlier. The claims of verified tokens are cached, `cache_size` of them. `exp` is
+    checked on every call. Revocations are not checked: that is up to the caller.
     """
 
     def __init__(  # noqa: PLR0913 - each limit may be another in a test
@@ -62,51 +62,52 @@ class Verifier:
         audience: str | None,
         max_age: int,
         clock: Callable[[], float] = time.time,
-        max_remembered: int = REMEMBERED,
+        cache_size: int = CACHE_SIZE,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._max_age = max_age
         self._clock = clock
-        self._max_remembered = max_remembered
-        self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
+        self._cache_size = cache_size
+        self._cache: OrderedDict[bytes, Claims] = OrderedDict()
         self._version = keys.version
 
     async def verify(self, token: str) -> Claims:
-        """The claims of a good token; raises InvalidToken for any other.
+        """Return the claims of a token. Raises InvalidToken when it is not valid.
 
-        Raises KeysUnavailable when the keys to tell by cannot be had just now.
+        Raises KeysUnavailable when the keys are not known at the moment.
         """
         if len(token) > MAX_BYTES or not token.isascii():
             raise InvalidToken("too long, or not ASCII")
-        if self._version != self._keys.version:  # what was good under a key that is gone
+        if self._version != self._keys.version:  # a cached token's key may have been withdrawn
             self._version = self._keys.version
-            self._remembered.clear()
+            self._cache.clear()
         digest = hashlib.sha256(token.encode()).digest()
-        remembered = self._remembered.get(digest)
-        claims = remembered or self._claims(*await opened(token, self._keys, TYPES))
+        cached = self._cache.get(digest)
+        claims = cached or self._claims(*await verify_signature(token, self._keys, TYPES))
         if self._clock() >= claims.expires_at:
             raise InvalidToken("expired")
-        self._remembered[digest] = claims
-        self._remembered.move_to_end(digest)
-        if len(self._remembered) > self._max_remembered:
-            self._remembered.popitem(last=False)
+        self._cache[digest] = claims
+        self._cache.move_to_end(digest)
+        if len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
         return claims
 
     def _claims(self, claims: dict[str, object], key: Key) -> Claims:
         now = self._clock()
         expires_at, issued_at = seconds(claims, "exp"), seconds(claims, "iat")
         if expires_at is None:
-            raise InvalidToken("never expires")
-        # Counted from when it was issued too. Else one from before the longest life was shortened
-        # would come back for the last of its own, when its session's end is forgotten.
+            raise InvalidToken("no exp")
+        # The lifetime counts from `iat`, not only from now. Otherwise, after `max_age` was
+        # shortened, a token with the old lifetime would be accepted during its last `max_age`
+        # seconds, although the revocation of its session may already have been deleted.
         since = now if issued_at is None else min(now, issued_at)
         if expires_at > since + self._max_age + LIFE_MARGIN:
-            raise InvalidToken("lives too long")
+            raise InvalidToken("exp is too far in the future")
         for claim in ("nbf", "iat"):
             if (seconds(claims, claim) or 0) > now + LEEWAY:
-                raise InvalidToken("from the future")
+                raise InvalidToken("nbf or iat is in the future")
         if "events" in claims:
             raise InvalidToken("a security event, not an access token")  # RFC 8417 §4
 
@@ -137,17 +138,19 @@ def _check(claim: str, values: Collection[str], expected: str | None, key: Key) 
         if not values and key.shared_with_others:
             raise InvalidToken(f"no {claim}")
     elif expected.removesuffix("/") not in {value.removesuffix("/") for value in values}:
-        raise InvalidToken(f"another {claim}")
+        raise InvalidToken(f"wrong {claim}")
 
 
-async def opened(
+async def verify_signature(
     token: str, keys: KeyRing, types: Collection[str]
 ) -> tuple[dict[str, object], Key]:
-    """The claims of a JWS in compact form, unread, and the key under which its signature is good.
+    """Verify the signature of a JWS in compact form. Return its claims, unchecked, and its key.
 
-    Of the header `alg`, `kid` and `typ` have a say, and nothing that it links to or brings along
-    (`jku`, `x5u`, `jwk`, `x5c`). `types` are media types in lower case, without `application/`.
-    A missing `typ` means "JWT". Raises InvalidToken and KeysUnavailable.
+    Of the header parameters only `alg`, `kid` and `typ` are used. Keys that the header contains or
+    links to (`jku`, `x5u`, `jwk`, `x5c`) are ignored. `types` are the accepted media types, in
+    lower case and without `application/`. A missing `typ` means "JWT".
+
+    Raises InvalidToken and KeysUnavailable.
     """
     segments = token.split(".")
     if len(segments) != 3:
@@ -155,15 +158,15 @@ async def opened(
     header_octets, payload, signature = (_canonical(segment) for segment in segments)
     header = _members(header_octets)
     if _media_type(header.get("typ", "JWT")) not in types:
-        raise InvalidToken("a token of another type")
+        raise InvalidToken("wrong typ")
     if not _EXTENSIONS.isdisjoint(header):
-        raise InvalidToken("an extension that nobody here knows")
+        raise InvalidToken("an unsupported extension in the header")
     algorithm, key_id = text(header, "alg", 10), text(header, "kid", 255)
     signed = token.rpartition(".")[0].encode()
     for key in await keys.candidates(algorithm or "", key_id):
         if key.signed(signed, signature):
             return _members(payload), key
-    raise InvalidToken("no key of ours signed it")
+    raise InvalidToken("no known key verifies the signature")
 
 
 def _media_type(typ: object) -> object:
@@ -175,22 +178,25 @@ def _media_type(typ: object) -> object:
 
 
 _EXTENSIONS = frozenset({"crit", "b64", "zip"})
-"""Header parameters that change what the rest means: RFC 7515 §4.1.11, RFC 7797, RFC 7516."""
+"""Header parameters that change the meaning of the token: RFC 7515 §4.1.11, RFC 7797, RFC 7516."""
 
 
 def _canonical(segment: str) -> bytes:
-    """Unpadded base64url, spelled the one way that its bytes have (RFC 4648 §3.5)."""
+    """Decode unpadded base64url. Raises InvalidToken unless it is canonical (RFC 4648 §3.5)."""
     try:
         octets = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except (binascii.Error, ValueError):
         raise InvalidToken("not base64url") from None
     if urlsafe_b64encode(octets).rstrip(b"=") != segment.encode():
-        raise InvalidToken("base64url in another spelling")
+        raise InvalidToken("not canonical base64url")
     return octets
 
 
 def _members(octets: bytes) -> dict[str, object]:
-    """A JSON object (RFC 8259) with each member once and no NaN or Infinity."""
+    """Parse a JSON object (RFC 8259).
+
+    Raises InvalidToken for any other text, for duplicate members, and for NaN and Infinity.
+    """
     try:
         value = json.loads(octets.decode(), object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -212,7 +218,10 @@ def _refuse(_constant: str) -> object:
 
 
 def seconds(claims: dict[str, object], claim: str) -> float | None:
-    """A NumericDate (RFC 7519 §2): a finite JSON number; None when the claim is missing."""
+    """Return a NumericDate claim (RFC 7519 §2), in seconds; None when the claim is missing.
+
+    Raises InvalidToken unless the claim is a finite JSON number.
+    """
     if claim not in claims:
         return None
     value = claims[claim]

@@ -1,4 +1,4 @@
-"""The API's tables through time, in the PostgreSQL schema `tasks`. Better Auth's are its own."""
+"""Migrate the API's tables, in the PostgreSQL schema `tasks`. Better Auth migrates its own tables."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from api.postgres.pool import AWAY
 from api.postgres.url import read
 
 
-class Failed(Exception):
-    """The database could not be brought up to date. Its text is one line for whoever runs this."""
+class MigrationError(Exception):
+    """The migration failed. The message is one line for the user of the command."""
 
 
 def _config() -> Config:
@@ -21,15 +21,15 @@ def _config() -> Config:
 
 
 def head() -> str | None:
-    """The revision that a database is at when nothing is pending."""
+    """Return the latest revision."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def upgrade(url: str, partitions: int | None = None) -> None:
-    """Applies what is pending, one process at a time. Blocks, and must not run in an event loop.
+    """Apply the pending migrations, one process at a time. Do not call this in an event loop.
 
     If `partitions` is given, each table with an `owner_id` is divided into that number of hash
-    partitions; with 1 it becomes an ordinary table again. Raises Failed.
+    partitions; with 1 it becomes an ordinary table again. Raises MigrationError.
     """
     config = _config()
     config.attributes.update(url=url, partitions=partitions)
@@ -41,7 +41,7 @@ def upgrade(url: str, partitions: int | None = None) -> None:
             str(cause).rpartition(">: ")[2].splitlines()[0] if str(cause) else type(cause).__name__
         )
         where = read(url).host
-        raise Failed(
-            f"DATABASE_URL: cannot bring {where} up to date: {reason}. "
+        raise MigrationError(
+            f"DATABASE_URL: cannot migrate the database at {where}: {reason}. "
             "Is it running, and is the URL right?"
         ) from error

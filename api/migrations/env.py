@@ -1,4 +1,4 @@
-"""Alembic's way in, for `python -m api migrate` and for `alembic revision --autogenerate`."""
+"""Alembic's environment, for `python -m api migrate` and `alembic revision --autogenerate`."""
 
 import asyncio
 import re
@@ -19,7 +19,8 @@ from api.postgres.tables import SCHEMA, metadata
 from api.postgres.url import arguments
 
 LOCK = 4_208_150_211
-"""Any number that nobody else locks: one process migrates, the others wait and find it done."""
+"""The number of an advisory lock that nothing else uses. One process migrates; the others wait, and
+then find nothing to do."""
 PARTITIONS = Path(__file__).with_name("partitions.sql")
 ROW_SECURITY = Path(__file__).with_name("row_security.sql")
 
@@ -36,7 +37,7 @@ def _only_ours(name: str | None, kind: str, _: Any) -> bool:
 
 
 def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
-    """SQLModel's name for text is only SQLAlchemy's, and a migration should outlive it."""
+    """Render SQLModel's text type as SQLAlchemy's, so that migrations do not import SQLModel."""
     return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
 
 
@@ -48,17 +49,18 @@ def _migrate(connection: Connection) -> None:
         include_schemas=True,
         include_name=_only_ours,
         render_item=_render,
-        # The second one finds CHECK constraints that are missing, by their names.
+        # The second plugin finds missing CHECK constraints by their names.
         autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     )
     with context.begin_transaction():
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        # Asked first: IF NOT EXISTS still demands the right to create one.
+        # CREATE SCHEMA IF NOT EXISTS requires the right to create schemas even if it exists.
         if connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": SCHEMA}) is None:
             connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-        # A migration that means the rows of everyone fails then, instead of passing over them all
-        # because wall 3 shows it none. It says NO FORCE; forced again they are below.
+        # A migration that needs the rows of all owners fails with this setting, instead of silently
+        # changing no row because row security hides them. Such a migration must use NO FORCE ROW
+        # LEVEL SECURITY. ROW_SECURITY below forces it again.
         connection.execute(text("SET LOCAL row_security = off"))
         context.run_migrations()
         if partitions := context.config.attributes.get("partitions"):

@@ -1,11 +1,11 @@
--- Wall 3, brought up to date after each run of migrations: every table that has an `owner_id` shows
--- and takes the rows of the caller alone. What is there already is not touched.
+-- Create what is missing of row-level security (wall 3) after each run of the migrations. Every
+-- table with an `owner_id` then shows and accepts only the rows of the caller.
 --
--- A statement's `$1` is of the domain `tasks.caller`. Its CHECK is evaluated when the value arrives,
--- before the statement is planned, and sets two things until the end of the transaction: whose rows
--- there are, and a role that has no way around that. Where that role cannot be used, the CHECK sets
--- the first alone, and the API says at its start that wall 3 is off. A wall that stood is not taken
--- down again here: without its role the statements fail.
+-- A statement's `$1` is of the domain `tasks.caller`. PostgreSQL evaluates the CHECK of the domain
+-- when it receives the value, before it plans the statement. The CHECK sets two things until the end
+-- of the transaction: the owner whose rows are visible, and a role that cannot bypass row security.
+-- If that role cannot be used, the CHECK sets only the owner, and the API logs at its start that
+-- wall 3 is off. A wall that was on is never turned off here: without its role the statements fail.
 DO $wall$
 DECLARE
   caller CONSTANT name := 'bearer_tasks_caller'; -- shared by all databases of this server
@@ -41,12 +41,12 @@ BEGIN
       EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', owned);
     END IF;
     IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = owned AND polname = 'caller') THEN
-      -- What was set for a transaction that has ended reads as '', not as NULL.
+      -- After a transaction that set it, the setting is '', not NULL.
       EXECUTE format(
         'CREATE POLICY caller ON %s'
         ' USING (owner_id = nullif(current_setting(''app.owner_id'', true), ''''))', owned);
     END IF;
-    -- For the one question about the rows of everyone, which whoever owns the tables may ask.
+    -- For the queries about the rows of all owners, which only the role of the migrations may run.
     IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = owned AND polname = 'everyone') THEN
       EXECUTE format(
         'CREATE POLICY everyone ON %s FOR SELECT TO CURRENT_USER'

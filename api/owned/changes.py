@@ -146,9 +146,9 @@ class Changes:
 
     def _place(self, after: str) -> _Place:
         try:
-            number, id, horizon = self._cursors.key(after)
+            number, id, horizon = self._cursors.decode(after)
             place = _Place(int(number), id, int(horizon))
-        except (cursors.NoCursor, ValueError):
+        except (cursors.InvalidCursor, ValueError):
             raise CursorExpired from None
         known = place.number in _NUMBERS and place.horizon in _NUMBERS
         if not (known and is_id(id)) or _cursor(self._cursors, place) != after:
@@ -161,4 +161,4 @@ def _cursors(owned: Owned) -> Cursors:
 
 
 def _cursor(written: Cursors, place: _Place) -> str:
-    return written.at(str(place.number), place.id, str(place.horizon))
+    return written.encode(str(place.number), place.id, str(place.horizon))

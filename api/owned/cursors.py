@@ -1,9 +1,9 @@
-"""Keyset cursors, for any order: where a page ends, as a string bound to its list.
+"""Encode and verify keyset cursors: the position of a row in a list, as a string.
 
-A cursor holds the sort key of its row, a digest of everything the list depends on (whose it is, its
-order, its filter), and a checksum. So a cursor of another list, and one with a single character
-changed, are refused instead of paging from somewhere else. It is no secret and needs none: whoever
-forges one still reads nothing but rows of their own.
+A cursor has the sort key of its row, a digest of everything that the list depends on (its owner,
+its order, its filter), and a checksum. So a cursor of another list is rejected, and so is a cursor
+with a changed character. Cursors are not signed: a client that forges one can still read only its
+own rows.
 """
 
 import hashlib
@@ -17,20 +17,21 @@ DEFAULT_SIZE = 50
 MAX_SIZE = 100
 
 _HEAD = Struct(">8sI")
-"""Of a cursor: its list's digest, and the checksum of the sort key that follows."""
+"""The head of a cursor: the digest of its list, and the checksum of the sort key that follows."""
 _LONGEST = 2_000
-"""Characters of a cursor: of a title of 200, some of which are three when folded."""
+"""The most characters of a cursor. The longest sort key is a title of 200 characters: some of them
+become three characters when they are case-folded."""
 
 
-class NoCursor(BadUserInput):
-    """What was given as `after` is no cursor that this API wrote for this list."""
+class InvalidCursor(BadUserInput):
+    """The value of `after` is not a cursor of this list."""
 
     def __init__(self) -> None:
         super().__init__({"after": "is not a cursor of this list"})
 
 
 def size(first: int | None, default: int) -> int:
-    """How many rows a page may have. Raises BadUserInput."""
+    """Return the most rows of a page: `first`, or the default. Raises BadUserInput."""
     if first is None:
         return default
     if not 1 <= first <= MAX_SIZE:
@@ -39,26 +40,26 @@ def size(first: int | None, default: int) -> int:
 
 
 class Cursors:
-    """Of one list, which `scope` describes."""
+    """Encodes and decodes the cursors of one list, which `scope` describes."""
 
     def __init__(self, scope: str) -> None:
         self._digest = hashlib.sha256(scope.encode()).digest()[:8]
 
-    def at(self, *key: str) -> str:
-        """Of the row with this sort key."""
-        place = "\x1f".join(key).encode()
-        octets = _HEAD.pack(self._digest, crc32(place)) + place
+    def encode(self, *key: str) -> str:
+        """Return the cursor of the row with this sort key."""
+        position = "\x1f".join(key).encode()
+        octets = _HEAD.pack(self._digest, crc32(position)) + position
         return b2a_base64(octets, newline=False).decode("ascii")
 
-    def key(self, cursor: str) -> list[str]:
-        """The sort key in a cursor. Raises NoCursor when it was not made for this list."""
+    def decode(self, cursor: str) -> list[str]:
+        """Return the sort key in a cursor. Raises InvalidCursor if it is not one of this list."""
         if len(cursor) > _LONGEST:
-            raise NoCursor
+            raise InvalidCursor
         try:
-            place = a2b_base64(cursor, strict_mode=True)[_HEAD.size :]
-            key = place.decode().split("\x1f")
+            position = a2b_base64(cursor, strict_mode=True)[_HEAD.size :]
+            key = position.decode().split("\x1f")
         except ValueError:
-            raise NoCursor from None
-        if self.at(*key) != cursor:
-            raise NoCursor
+            raise InvalidCursor from None
+        if self.encode(*key) != cursor:
+            raise InvalidCursor
         return key

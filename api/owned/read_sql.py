@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from api.owned.columns import MAX, NIL, is_id
-from api.owned.cursors import NoCursor
+from api.owned.cursors import InvalidCursor
 from api.owned.resource import Resource
 from api.owned.sort_keys import SortKey, sort_key
 from api.owned.walls import OWNER, Statement
@@ -218,7 +218,7 @@ def _filters(resource: Resource) -> list[ColumnElement[bool]]:
 def bound(resource: Resource, order: Order, position: Sequence[str] | None) -> dict[str, object]:
     """Return where a page begins: after a position that a cursor holds, or at the beginning.
 
-    Raises NoCursor for a position that no cursor of this list holds.
+    Raises InvalidCursor for a position that no cursor of this list holds.
     """
     column = resource.table.c[resource.sorted_by[order.by]]
     key, nullable = sort_key(column), bool(column.nullable)
@@ -247,7 +247,7 @@ def _read(
         if rule and sort is not None:
             rule.validate_python(sort)
     except ValueError:
-        raise NoCursor from None
+        raise InvalidCursor from None
     if not is_id(id) or (sort is not None and key.write(sort) != text):
-        raise NoCursor
+        raise InvalidCursor
     return sort, id

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from api.errors import BadUserInput, NotFound
 from api.owned import cursors, read_sql
 from api.owned.columns import id_or_nil, why
-from api.owned.cursors import Cursors, NoCursor
+from api.owned.cursors import Cursors, InvalidCursor
 from api.owned.filters import named
 from api.owned.owner import Owned
 from api.owned.read_sql import NEWEST_FIRST, Order
@@ -38,7 +38,7 @@ class Page:
     @cached_property
     def cursor(self) -> Callable[[Row], str]:
         """A function that returns the cursor of one of the rows."""
-        at, write, column = Cursors(self.scope()).at, self.key.write, self.column
+        at, write, column = Cursors(self.scope()).encode, self.key.write, self.column
         return lambda row: at("" if (key := row[column]) is None else write(key), row["id"])
 
 
@@ -124,7 +124,7 @@ class Reads:
             parent: partial(self._scope, order, {**values, reference: parent}) for parent in parents
         }
         if wanted.after is not None and len(parents) > 1:
-            raise NoCursor
+            raise InvalidCursor
         statement = read_sql.nested_page(
             self._resource,
             reference,
@@ -184,7 +184,7 @@ class Reads:
     def _bound(self, wanted: Wanted, scope: Callable[[], str]) -> dict[str, object]:
         """Return where a page begins and its size, as values for a statement."""
         size = cursors.size(wanted.first, cursors.DEFAULT_SIZE)
-        key = Cursors(scope()).key(wanted.after) if wanted.after is not None else None
+        key = Cursors(scope()).decode(wanted.after) if wanted.after is not None else None
         return {**read_sql.bound(self._resource, wanted.order, key), "limit": size + 1}
 
     async def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:

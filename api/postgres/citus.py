@@ -1,10 +1,10 @@
-"""Row security (wall 3) on the nodes of Citus, which need more than PostgreSQL alone does.
+"""Make row-level security (wall 3) work on the nodes of Citus.
 
 The node of a shard receives `$1` as a literal, and evaluates the CHECK of its type only after it
 has planned the statement. That is too late: row security then shows no rows and accepts no rows.
-So on Citus each statement of an owner runs in a transaction of its own, which first names the
-owner with `SET LOCAL`. Citus passes `SET LOCAL` on to its nodes. It does not pass on `set_config`,
-which the CHECK calls.
+So on Citus each statement of an owner runs in its own transaction, which first names the owner with
+`SET LOCAL`. Citus forwards `SET LOCAL` to its nodes. It does not forward `set_config`, which the
+CHECK calls.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Fairness between owners: a bound on the connections of the pool that one owner may use.
+"""Limit the connections of the pool that one owner may use at a time.
 
-Without this bound, one request with ten searches takes every connection of the process, and all
-other owners wait.
+Without this limit, a single request with ten searches could use all connections of the process,
+while the other owners wait.
 """
 
 import asyncio
@@ -13,20 +13,20 @@ from api.errors import RateLimited, Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The most that one owner may have running and waiting in one process."""
+    """The limits for the statements of one owner in one process."""
 
     statements: int = 3
-    """Statements that run at a time. The owner's other statements wait, first in, first out."""
+    """The most statements that run at a time. The others wait, first in, first out."""
     searches: int = 1
-    """Searches among these statements. A search reads all text of the owner."""
+    """The most searches among these statements. A search reads all texts of the owner."""
     waiters: int = 200
-    """Statements that may wait. One more fails at once."""
+    """The most statements that wait. A further statement fails at once."""
     wait: float = 5.0
-    """Seconds after which a waiting statement fails."""
+    """The seconds after which a waiting statement fails."""
 
 
 class Turns:
-    """Let each owner run as many statements at a time as its share allows."""
+    """The semaphores that limit the concurrent statements of each owner."""
 
     def __init__(self, share: Share = Share()) -> None:
         self._share = share
@@ -34,10 +34,10 @@ class Turns:
         self._searches: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
 
     def of(self, owner: str) -> "_Turn":
-        """Return the asynchronous context manager in which a statement of this owner runs.
+        """Return the asynchronous context manager in which a statement of this owner must run.
 
-        Entering it raises RateLimited when too many statements of the owner wait, and Unavailable
-        when this statement has waited for too long.
+        Entering it raises RateLimited when too many statements of the owner wait already, and
+        Unavailable when this statement has waited for too long.
         """
         turn = self._statements.get(owner)
         if turn is None:
@@ -45,7 +45,7 @@ class Turns:
         return turn
 
     def searching(self, owner: str) -> "_Turn":
-        """Return the context manager for a search. Enter it before that of `of`."""
+        """Return the context manager for a search. Enter it before the one that `of` returns."""
         turn = self._searches.get(owner)
         if turn is None:
             turn = self._searches[owner] = _Turn(self._share.searches, self._share)
@@ -53,7 +53,7 @@ class Turns:
 
 
 class _Turn(asyncio.Semaphore):
-    """A semaphore whose waiters are bounded in number and in time."""
+    """A semaphore that limits the number of its waiters, and how long they wait."""
 
     def __init__(self, value: int, share: Share) -> None:
         super().__init__(value)

@@ -1,4 +1,4 @@
-"""DATABASE_URL: its parameters, and their meaning for the API and for the web app.
+"""Parse DATABASE_URL by the rules that the API and the web app share.
 
 `frontend/lib/database-url.ts` implements the same rules, and `tests/database_urls.json` tests both
 against the same cases. Neither driver parses the URL itself, since each driver knows different
@@ -29,14 +29,14 @@ VALUES = {
 }
 """The parameters that take one of a few values. The last three have no effect: there is only one
 host, GSSAPI is never used, and both drivers use UTF-8."""
-TAKEN = frozenset(
+SUPPORTED = frozenset(
     {
         *("host", "port", "user", "password", "dbname", "application_name", "options"),
         *("sslrootcert", "sslcert", "sslkey"),
         *VALUES,
     }
 )
-DROPPED = frozenset(
+IGNORED = frozenset(
     {
         # Prisma reads these for its connection pool, engine and schema.
         *("pgbouncer", "schema", "connection_limit", "pool_timeout", "socket_timeout"),
@@ -44,7 +44,7 @@ DROPPED = frozenset(
         *("max_connection_lifetime", "max_idle_connection_lifetime"),
         # SQLAlchemy and node-postgres read these, and Supabase adds some on Vercel.
         *("prepared_statement_cache_size", "uselibpqcompat", "supa", "workaround"),
-        # libpq reads these. The connection pools of the API and the web app decide them.
+        # libpq reads these. The API and the web app have their own settings for their connections.
         *("connect_timeout", "fallback_application_name", "load_balance_hosts"),
         *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
         "tcp_user_timeout",
@@ -99,7 +99,7 @@ def read(url: str) -> DatabaseUrl:
     if match is None:
         raise UnfitUrl("a PostgreSQL URL")
     authority, path, query = match[1], match[2] or "", match[3] or ""
-    userinfo, _, place = authority.rpartition("@")
+    userinfo, _, address = authority.rpartition("@")
     if (
         url.count("@") > authority.count("@")
         or "@" in userinfo
@@ -109,7 +109,7 @@ def read(url: str) -> DatabaseUrl:
         raise _unencoded()
     given = _parameters(query)
     user, _, password = userinfo.partition(":")
-    host, port = _place(place, given)
+    host, port = _address(address, given)
     login = given.get("user") or _decoded(user) or _system_user()
     mode, root = _tls(given, is_socket=host.startswith("/"))
     return DatabaseUrl(
@@ -134,42 +134,42 @@ def arguments(url: str) -> dict[str, Any]:
 
     Each process reads the certificate files that the URL names only once.
     """
-    said = read(url)
-    settings = {"application_name": said.application_name, "options": said.options}
+    parsed = read(url)
+    settings = {"application_name": parsed.application_name, "options": parsed.options}
     return {
-        "host": said.host,
-        "port": said.port,
-        "user": said.user,
-        "password": said.password,
-        "database": said.database,
-        "ssl": _ssl(said),
-        "direct_tls": said.sslnegotiation == "direct",
+        "host": parsed.host,
+        "port": parsed.port,
+        "user": parsed.user,
+        "password": parsed.password,
+        "database": parsed.database,
+        "ssl": _ssl(parsed),
+        "direct_tls": parsed.sslnegotiation == "direct",
         "target_session_attrs": "any",
         "server_settings": {name: value for name, value in settings.items() if value},
     }
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Return the known parameters with a value. Of a repeated one the last counts, as in libpq."""
+    """Return the supported parameters that have a value. The last duplicate wins, as in libpq."""
     given = {}
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
         name, value = _decoded(name), _decoded(value)
         if not equals or not _NAME.fullmatch(name):
             raise UnfitUrl("parameters of the form name=value after the question mark")
-        if name not in TAKEN | DROPPED:
-            raise UnfitUrl(f"no parameter {name}, which the API and the web app do not both know")
+        if name not in SUPPORTED | IGNORED:
+            raise UnfitUrl(f"no parameter {name}, which the API or the web app does not support")
         if value and value not in VALUES.get(name, (value,)):
             one_of = ", ".join(VALUES[name])
             raise UnfitUrl(f"{name} to be one of {one_of}", f"{name}={VALUES[name][-1]}")
-        if value and name in TAKEN:
+        if value and name in SUPPORTED:
             given[name] = value
     return given
 
 
-def _place(place: str, given: dict[str, str]) -> tuple[str, int]:
+def _address(address: str, given: dict[str, str]) -> tuple[str, int]:
     """Return the host and the port."""
-    match = _HOST.fullmatch(place)
+    match = _HOST.fullmatch(address)
     host = given.get("host") or (_decoded(match[1]).strip("[]") if match else "")
     port = given.get("port") or (match[2] if match else "") or "5432"
     if match is None or not _PORT.fullmatch(port) or not 1 <= int(port) <= 65_535:
@@ -194,7 +194,7 @@ def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
         raise UnfitUrl("sslmode=verify-full with sslrootcert=system", "sslmode=verify-full")
     if mode == "verify-ca" and root is None:
         raise UnfitUrl(
-            "sslrootcert with sslmode=verify-ca, since anybody has a certificate of a public "
+            "sslrootcert with sslmode=verify-ca, since anybody can get a certificate of a public "
             "authority",
             "sslmode=verify-full",
         )
@@ -226,8 +226,8 @@ def _decoded(text: str) -> str:
 
 def _unencoded() -> UnfitUrl:
     return UnfitUrl(
-        "what is special in its parts percent-encoded (@ as %40, % as %25, / as %2F, # as %23, "
-        "? as %3F, a space as %20)",
+        "special characters in its parts to be percent-encoded (@ as %40, % as %25, / as %2F, "
+        "# as %23, ? as %3F, a space as %20)",
         "postgresql://user:p%40ssword@host/database",
     )
 
@@ -239,12 +239,12 @@ def _system_user() -> str:
         raise UnfitUrl("a user") from None
 
 
-def _ssl(said: DatabaseUrl) -> Any:
-    if said.sslmode == "disable":
+def _ssl(parsed: DatabaseUrl) -> Any:
+    if parsed.sslmode == "disable":
         return False
-    if said.sslmode == "prefer":
+    if parsed.sslmode == "prefer":
         return "prefer"  # asyncpg then connects without TLS if the server has none
-    return _context(said.sslmode, said.sslrootcert, said.sslcert, said.sslkey)
+    return _context(parsed.sslmode, parsed.sslrootcert, parsed.sslcert, parsed.sslkey)
 
 
 @lru_cache(8)

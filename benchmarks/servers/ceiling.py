@@ -1,7 +1,7 @@
-"""The ceiling: the same work without GraphQL, as one would write it for speed alone.
+"""The ceiling: a server that does the same work without GraphQL, written only for speed.
 
-Bare ASGI, PyJWT on each request, the API's own statements on its own pool, and for each operation
-a function that knows the shape of its answer.
+It is a plain ASGI app. It verifies the token of each request with PyJWT, runs the API's own
+statements on the API's pool, and has a function for each operation that builds the fixed response.
 """
 
 import os
@@ -48,7 +48,7 @@ def shape(row: Row) -> dict[str, Any]:
     }
 
 
-def plain(given: Mapping[str, Any]) -> dict[str, Any]:
+def fields(given: Mapping[str, Any]) -> dict[str, Any]:
     names = {"dueOn": "due_on"}
     values = {names.get(name, name): value for name, value in given.items()}
     if "priority" in values:
@@ -56,7 +56,7 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def chosen(given: Mapping[str, Any]) -> dict[str, Any]:
+def filters(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "status": given.get("status"),
         "search": given.get("search"),
@@ -81,11 +81,13 @@ async def one(context: Context, given: Mapping[str, Any]) -> Any:
 
 
 async def create(context: Context, given: Mapping[str, Any]) -> Any:
-    return {"createTask": {"task": shape(await context.write(TASKS).create(plain(given["input"])))}}
+    return {
+        "createTask": {"task": shape(await context.write(TASKS).create(fields(given["input"])))}
+    }
 
 
 async def update(context: Context, given: Mapping[str, Any]) -> Any:
-    row = await context.write(TASKS).update(given["id"], plain(given["patch"]), None)
+    row = await context.write(TASKS).update(given["id"], fields(given["patch"]), None)
     return {"updateTask": {"task": shape(row)}}
 
 
@@ -96,21 +98,21 @@ async def counted(context: Context, given: Mapping[str, Any]) -> Any:
 
 
 async def search(context: Context, given: Mapping[str, Any]) -> Any:
-    wanted = Wanted(50, filter=chosen(given["filter"]), without=LEAN)
+    wanted = Wanted(50, filter=filters(given["filter"]), without=LEAN)
     found = await context.read(TASKS).page(wanted)
     return {"tasks": {"nodes": [shape(row) for row in found.rows]}}
 
 
 async def due(context: Context, given: Mapping[str, Any]) -> Any:
     order = Order("due_on", descending=False)
-    wanted = Wanted(50, filter=chosen(given["filter"]), order=order, without=LEAN)
+    wanted = Wanted(50, filter=filters(given["filter"]), order=order, without=LEAN)
     found = await context.read(TASKS).page(wanted)
     return {"tasks": {"nodes": [shape(row) for row in found.rows]}}
 
 
 async def bulk(context: Context, given: Mapping[str, Any]) -> Any:
     tasks = context.write(TASKS)
-    rows = await rules.update_all(tasks, given["ids"], plain(given["patch"]))
+    rows = await rules.update_all(tasks, given["ids"], fields(given["patch"]))
     return {"updateTasks": {"tasks": [shape(row) for row in rows]}}
 
 

@@ -1,4 +1,4 @@
-"""Strawberry as it comes: its router in FastAPI, its caches of documents, this API's own schema."""
+"""Strawberry's own router in FastAPI, with its document caches and this API's schema."""
 
 import os
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from api.postgres.database import Database
 
 config = Config.read()
 database = Database(os.environ["DATABASE_URL"])
-believes = verifier(config)
+tokens = verifier(config)
 
 
 class RouterContext(Context, BaseContext):
@@ -35,7 +35,7 @@ async def context(connection: HTTPConnection) -> RouterContext:
     """Verify the token, in a dependency of FastAPI."""
     try:
         token = connection.headers.get("authorization", "").removeprefix("Bearer ")
-        return RouterContext(await believes.verify(token))
+        return RouterContext(await tokens.verify(token))
     except InvalidToken:
         raise HTTPException(401) from None
 

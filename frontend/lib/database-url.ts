@@ -80,7 +80,7 @@ type Given = ReadonlyMap<string, string>;
 
 const unencoded = () =>
   new UnfitUrl(
-    "what is special in its parts percent-encoded (@ as %40, % as %25, / as %2F, # as %23, ? as %3F, a space as %20)",
+    "special characters in its parts to be percent-encoded (@ as %40, % as %25, / as %2F, # as %23, ? as %3F, a space as %20)",
     "postgresql://user:p%40ssword@host/database",
   );
 
@@ -102,7 +102,7 @@ function decoded(text: string): string {
  */
 function check(name: string, value: string): void {
   if (!(TAKEN.has(name) || DROPPED.has(name))) {
-    throw new UnfitUrl(`no parameter ${name}, which the API and the web app do not both know`);
+    throw new UnfitUrl(`no parameter ${name}, which the API or the web app does not support`);
   }
   const values = VALUES.get(name);
   if (value && values && !values.includes(value)) {
@@ -161,7 +161,7 @@ function checkTls(given: Given, mode: string, file: string | undefined): void {
   }
   if (mode === "verify-ca" && !root) {
     throw new UnfitUrl(
-      "sslrootcert with sslmode=verify-ca, since anybody has a certificate of a public authority",
+      "sslrootcert with sslmode=verify-ca, since anybody can get a certificate of a public authority",
       "sslmode=verify-full",
     );
   }

@@ -200,7 +200,7 @@ def lives_through_everything(folder: Path, home: Path) -> None:
             ["make", "dev"], cwd=folder, env=dev.env, capture_output=True, text=True, check=False
         )
         assert second.returncode != 0
-        assert f"running here already: {dev.url}" in second.stderr
+        assert f"already running in this folder: {dev.url}" in second.stderr
         dev.ask('mutation { createTask(input: {title: "kept"}) { task { id } } }')
         os.killpg(dev.make.pid, signal.SIGINT)  # as Ctrl-C: to all in the terminal's foreground
         dev.ends()

@@ -1,8 +1,8 @@
-"""What clients send, made into what resolvers take.
+"""Coerce variables and arguments, and convert them to the Python values that resolvers take.
 
-In the two steps of the reference: GraphQL's coercion, by the types of the schema, and Strawberry's
-conversion, by the annotations of Python. Both are put together from small functions once for each
-type; whatever is not plain raises NotPlain before a resolver was called.
+There are two steps, as without compilation. GraphQL's coercion follows the types of the schema.
+Strawberry's conversion follows the annotations in Python. For each type, both are composed once
+from small functions. Input that is not plain raises NotPlain before its resolver is called.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,22 +52,25 @@ from api.graphql.execution.plain import Change, Members, NotPlain, condition, re
 
 Variables = Mapping[str, Any]
 Arguments = Callable[[Variables], dict[str, Any]]
-"""From an operation's coerced variables to the keyword arguments of one call."""
+"""A function from the coerced variables of an operation to the keyword arguments of one call."""
 
 
 class Inputs:
-    """Of one schema: what was put together for a type is kept."""
+    """Builds the coercions and conversions of one schema, and caches them by type."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._graphql = schema._schema  # noqa: SLF001 - Strawberry has no other name for it
+        self._graphql = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
         self._coercions: dict[str, Change] = {}
         self._conversions: dict[Any, Change] = {}
 
     def variables(
         self, operation: OperationDefinitionNode
     ) -> Callable[[Variables], dict[str, Any]]:
-        """GraphQL §6.1.2, of what was sent. Raises NotPlain here and then."""
+        """Return a function that coerces the variables of a request (GraphQL §6.1.2).
+
+        Both this method and that function raise NotPlain.
+        """
         steps = []
         for node in operation.variable_definitions or ():
             kind: Any = type_from_ast(self._graphql, node.type)
@@ -95,10 +98,11 @@ class Inputs:
     def arguments(
         self, field: GraphQLField, node: FieldNode, strawberry: list[StrawberryArgument] | None
     ) -> Arguments:
-        """Of the call that a field's node stands for. Raises NotPlain here and then.
+        """Return a function that builds the arguments of a resolver's call from the variables.
 
-        Named and converted as Strawberry's resolvers take them, or, without its arguments, as
-        graphql-core hands them on.
+        With Strawberry's arguments, the names and values are those that Strawberry passes to a
+        resolver. Without them, they are those that graphql-core passes. Both this method and the
+        returned function raise NotPlain.
         """
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         converted = self._converted(strawberry)
@@ -130,7 +134,7 @@ class Inputs:
     def _converted(
         self, arguments: list[StrawberryArgument] | None
     ) -> dict[str, tuple[str, Change | None]]:
-        """Name and conversion in Python, by the name in GraphQL."""
+        """Return the Python name and the conversion of each argument, by its GraphQL name."""
         found = {}
         for argument in arguments or ():
             name = self._schema.config.name_converter.from_argument(argument)
@@ -138,7 +142,10 @@ class Inputs:
         return found
 
     def _literal(self, node: ValueNode, kind: GraphQLInputType) -> Change:
-        """From variables to a value, which is Undefined when it is one that was not given."""
+        """Return a function from the variables to the value of a node.
+
+        The value is Undefined if the node is a variable that was not sent.
+        """
         if isinstance(node, VariableNode):
             name, never_null = node.name.value, isinstance(kind, GraphQLNonNull)
 
@@ -165,14 +172,14 @@ class Inputs:
         return literal
 
     def _coercion(self, kind: Any) -> Change:
-        """GraphQL §3.12, of a value in JSON."""
+        """Return the coercion of a JSON value to this type (GraphQL §3.12)."""
         if isinstance(kind, GraphQLNonNull):
             return self._there(kind.of_type)
         there = self._there(kind)
         return lambda value: None if value is None else there(value)
 
     def _there(self, kind: Any) -> Change:
-        """Of one that is not null: NotPlain for null as for all that is not of the type."""
+        """Return the coercion of a value that is not null. It raises NotPlain for null."""
         if isinstance(kind, GraphQLList):
             item = self._coercion(kind.of_type)
 
@@ -221,7 +228,10 @@ class Inputs:
         return coerce
 
     def _conversion(self, kind: Any) -> Change | None:
-        """As `strawberry.types.arguments.convert_argument` does it; None where it does nothing."""
+        """Return Strawberry's conversion for this type; None if it leaves values unchanged.
+
+        It does the same as `strawberry.types.arguments.convert_argument`.
+        """
         if isinstance(kind, StrawberryMaybe):
             raise NotPlain
         if isinstance(kind, StrawberryOptional):
@@ -267,9 +277,13 @@ class Inputs:
 
 
 def _kept(kept: dict[Any, Change], key: Any, make: Callable[[], Change]) -> Change:
-    """Made once. A type may hold others of its own kind, which find it when it is asked for."""
+    """Return the function for this key, which is made once.
+
+    While it is being made, a placeholder that calls it stands in its place: an input type can
+    contain itself.
+    """
     if key not in kept:
-        kept[key] = lambda value: kept[key](value)  # noqa: PLW0108 - another one by then
+        kept[key] = lambda value: kept[key](value)  # noqa: PLW0108 - looks up the final function
         try:
             kept[key] = make()
         except BaseException:
@@ -290,7 +304,10 @@ def _refuse(_: Any = None) -> Any:
 
 
 def _checked(condition: str) -> Change:
-    """Lets through what the condition holds for."""
+    """Return a function that returns values for which the condition is true.
+
+    For other values it raises NotPlain.
+    """
     text = condition.format("value")
     checked: Change = eval(f"lambda value: value if {text} else refuse()", {"refuse": _refuse})  # noqa: S307 - one of five
     return checked
@@ -306,9 +323,10 @@ def _each(change: Change | None) -> Change:
 
 
 def _may_be_shared(kind: Any, value: Any) -> bool:
-    """By all calls: its lists and objects are copied when they are converted, its leaves are not.
+    """Return whether all calls may share this value.
 
-    What a scalar of somebody's made may be changed by a resolver, and is for that call alone.
+    Conversion copies lists and objects, but not leaves. A leaf of an application's own scalar may
+    be mutable: a resolver could change it for later calls.
     """
     if isinstance(kind, GraphQLNonNull):
         return _may_be_shared(kind.of_type, value)
@@ -321,7 +339,7 @@ def _may_be_shared(kind: Any, value: Any) -> bool:
 
 
 SHARED = frozenset({NoneType, str, int, float, bool, bytes, date, datetime, time, timedelta, UUID})
-"""Types of which nobody can change a value."""
+"""Immutable types."""
 
 
 def _has_variables(node: ValueNode) -> bool:

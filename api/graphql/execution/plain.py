@@ -1,4 +1,7 @@
-"""What is plain: what graphql-core would leave as it is, or what one look-up makes right."""
+"""Check and convert leaf values on the fast path.
+
+A value is "plain" if graphql-core would leave it unchanged, or if one look-up converts it.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
@@ -24,25 +27,28 @@ CONDITIONS = {
     "Int": "type({0}) is int and -2147483648 <= {0} <= 2147483647",
     "Float": "type({0}) is float and {0} - {0} == 0",
 }
-"""Of GraphQL's own scalars, in Python: when a value is the same before and after coercion."""
+"""A condition in Python for each built-in scalar: true if coercion leaves a value unchanged."""
 
 
 NAMES = {"UTC": UTC, "UUID": UUID, "date": date, "datetime": datetime, "time": time}
-"""What a condition of somebody else may name besides."""
+"""The names that the conditions of an application's own scalars may use."""
 
 
 class NotPlain(Exception):
-    """Something that graphql-core must do."""
+    """The fast path does not support this: graphql-core must run the operation."""
 
 
 def condition(kind: GraphQLScalarType) -> str | None:
-    """Of a scalar of GraphQL's own; another scalar may have taken its name."""
+    """Return the condition of a built-in scalar; None for any other, even if it has such a name."""
     own = is_specified_scalar_type(kind) and specified_scalar_types[kind.name] is kind
     return CONDITIONS[kind.name] if own else None
 
 
 def written(kind: GraphQLScalarType) -> Change:
-    """A scalar's value in a response. Raises NotPlain where graphql-core has an error to tell."""
+    """Return a function that serializes a scalar for a response.
+
+    It raises NotPlain if graphql-core would report an error.
+    """
 
     def write(value: Any) -> Any:
         if value is None or is_awaitable(value):
@@ -59,7 +65,10 @@ def written(kind: GraphQLScalarType) -> Change:
 
 
 def read(kind: GraphQLScalarType) -> Change:
-    """A scalar's value in variables. Raises NotPlain where graphql-core has an error to tell."""
+    """Return a function that parses a scalar from variables.
+
+    It raises NotPlain if graphql-core would report an error.
+    """
 
     def parse(value: Any) -> Any:
         try:
@@ -74,9 +83,10 @@ def read(kind: GraphQLScalarType) -> Change:
 
 
 def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[dict[int, str], dict[int, str]]:
-    """What an enum's members are called in a response: by `id`, and by the number one stands for.
+    """Return the names of an enum's members in a response: by the member's `id`, and by its number.
 
-    By `id`, since Python hashes a member by its name each time; a member lives as long as its enum.
+    The key is the `id` because it is faster: Python hashes a member by its name each time. An `id`
+    stays valid, since a member lives as long as its enum. Only members with an int have a number.
     """
     by_id, by_number = {}, {}
     member: Any
@@ -91,14 +101,14 @@ def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[dict[int, str], dic
 
 
 class Members(dict[str, Any]):
-    """What the names of an enum stand for in variables, each looked up once."""
+    """The values of an enum by their names in variables. Each name is converted only once."""
 
     def __init__(self, kind: GraphQLEnumType) -> None:
         super().__init__()
         self._kind = kind
 
     def __missing__(self, name: str) -> Any:
-        """Of a name that was not met before. Raises NotPlain for what is none."""
+        """Convert a name that is not cached yet. Raises NotPlain if the enum has no such name."""
         try:
             member = self._kind.coerce_input_value(name)
         except Exception as error:

@@ -1,6 +1,7 @@
-"""What resolvers answered to a compiled operation, for graphql-core to go on with.
+"""Replay recorded results of resolvers, so that no resolver runs twice.
 
-So that an operation which turns out not to be plain is never half executed, nor executed twice.
+When a compiled operation turns out not to be plain, graphql-core executes it from the beginning. It
+gets the results of the resolvers that have already run from here.
 """
 
 from asyncio import isfuture
@@ -14,12 +15,16 @@ from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 ANSWERS = "answers of a compiled operation"
-"""Under which the extensions of an operation, which no client reaches, hold the memory."""
+"""The key of the recorded results in the `operation_extensions`, which clients cannot set."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """Of one resolver: at once, or by something that was, or is still to be, waited for."""
+    """The recorded result of one resolver: a value or an error.
+
+    `waited` is true if the resolver is asynchronous and its result is known. `waiting` is the
+    awaitable or the task of a resolver whose result is not known yet.
+    """
 
     value: Any = None
     error: Exception | None = None
@@ -27,7 +32,7 @@ class Answer:
     waiting: Awaitable[Any] | None = None
 
     def again(self) -> Any:
-        """As the resolver would give it."""
+        """Return or raise what the resolver did, through an awaitable if the resolver is async."""
         if self.waited or self.waiting is not None:
             return self._later()
         if self.error:
@@ -46,17 +51,20 @@ Memory = dict[Path, Answer]
 
 
 def forget(memory: Memory) -> None:
-    """Closes what nobody will wait for any more."""
+    """Cancel or close the awaitables that were not used."""
     for answer in memory.values():
         if isfuture(answer.waiting):
             if not answer.waiting.cancel() and not answer.waiting.cancelled():
-                answer.waiting.exception()  # or asyncio would say that nobody asked for it
+                answer.waiting.exception()  # or asyncio logs that it was never retrieved
         elif iscoroutine(answer.waiting):
             answer.waiting.close()
 
 
 class Replaying(StrawberryGraphQLCoreExecutionContext):
-    """For `strawberry.Schema(execution_context_class=…)`: calls no resolver that has answered."""
+    """Execution context that calls no resolver whose result is recorded.
+
+    Pass it to Strawberry as `strawberry.Schema(execution_context_class=…)`.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,7 +80,7 @@ class _Replay(MiddlewareManager):
         self._inner = inner
 
     def get_field_resolver(self, field_resolver: GraphQLFieldResolver) -> GraphQLFieldResolver:
-        """One that asks the memory first."""
+        """Return a resolver that uses the recorded result, if there is one."""
         resolve = self._inner.get_field_resolver(field_resolver) if self._inner else field_resolver
 
         def replay(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:

@@ -1,7 +1,7 @@
-"""An operation's selections, written out as functions in Python.
+"""Generate Python functions from the selection sets of an operation.
 
-A function builds the response of an object from its attributes. One whose selection has resolvers
-calls them, and leaves whoever has to be waited for to `Run.settle`.
+Such a function builds the response for an object from the object's attributes. It also calls the
+resolvers in the selection set. If a resolver returns an awaitable, `Run.settle` awaits it later.
 """
 
 from asyncio import FIRST_COMPLETED, CancelledError, Future, ensure_future, wait
@@ -32,28 +32,32 @@ from api.graphql.execution.plain import NAMES, NotPlain, condition, names, writt
 from api.graphql.execution.replay import Answer, Memory
 
 Call = Callable[[Any, Path, "Run"], Any]
-"""Of a resolver, for a source."""
+"""A function that calls a resolver for a source object."""
 Complete = Callable[[Any, Path, "Run", "Later"], Any]
+"""A function that completes the result of a resolver (GraphQL §6.4.3)."""
 Place = tuple[Awaitable[Any], Path, dict[Any, Any], Complete]
-"""Of a field in the response, for when it was waited for."""
+"""A pending field: the awaitable of its resolver, its path, the response object that it belongs to,
+and the function that completes its value."""
 Later = list[Place]
+"""The fields that are still pending."""
 Step = Callable[[None, None, "Run", Later], dict[str, Any]]
+"""A function that executes root fields, and returns the response object for them."""
 
 DEFINITION = "strawberry-definition"
-"""Where GraphQL's types and fields keep Strawberry's that they were made from."""
+"""The extension of GraphQL's types and fields that holds Strawberry's definition of them."""
 MOST_FIELDS = 200
-"""Of an operation that is compiled, which takes some 100 µs for each."""
+"""The most fields of an operation that is compiled. Compiling takes about 100 µs for each field."""
 
 
 class Placed(Protocol):
-    """A class of rows: some attributes are also items, at these places."""
+    """A class of rows whose attributes in `places` can also be read as items, by index."""
 
     places: ClassVar[Mapping[str, int]]
 
 
 @dataclass(slots=True)
 class Run:
-    """Of an operation: what its resolvers are told, and what they answered."""
+    """The execution of an operation: the input of its resolvers, and their recorded results."""
 
     context: Any
     variables: dict[str, Any]
@@ -61,10 +65,10 @@ class Run:
     memory: Memory = field(default_factory=dict)
 
     async def settle(self, later: Later) -> None:
-        """Waits for all, and completes their answers, and so on with whom those ask for.
+        """Await the pending fields and complete them, until no field is pending.
 
-        Raises NotPlain at the first of them that is not: graphql-core goes on from there, and
-        decides whether to wait for the others.
+        Completing a field can add further pending fields. Raises NotPlain for the first result that
+        is not plain: graphql-core then continues, and decides whether to await the other fields.
         """
         while len(later) == 1:
             later = await self._settle_alone(*later[0])
@@ -105,7 +109,7 @@ class Run:
 
 
 class _Resolver:
-    """Of a field: what calls it, and what completes its answers."""
+    """The resolver of a field: a function that calls it, and one that completes its result."""
 
     __slots__ = ("_call", "_is_async", "complete")
     complete: Complete
@@ -117,13 +121,14 @@ class _Resolver:
     def __call__(
         self, source: Any, path: Path, run: Run, later: Later, into: dict[Any, Any]
     ) -> None:
-        """Completes the field, or leaves its place as it is, for later."""
+        """Complete the field, or add it to the pending fields if its result is awaitable."""
         try:
             found = self._call(source, path, run)
         except NotPlain:
             raise
         except Exception as error:
-            # Strawberry converts the arguments of an async resolver once it is waited for.
+            # Strawberry converts the arguments of an async resolver only when it is awaited, so an
+            # error of the conversion must be replayed then.
             run.memory[path] = Answer(error=error, waited=self._is_async)
             raise NotPlain from error
         if is_awaitable(found):
@@ -135,10 +140,10 @@ class _Resolver:
 
 
 class Source:
-    """Writes the functions for an operation, with what they need beside them.
+    """Generates the source code of the functions for an operation, and their global names.
 
-    In them `s` is an object, `v` a resolver's answer, `p` the path to either, `r` the run and `l`
-    whom to wait for later.
+    In the generated code, `s` is a source object, `v` the result of a resolver, `p` the path to
+    either, `r` the run, `l` the list of pending fields and `d` the response object.
     """
 
     def __init__(
@@ -159,10 +164,13 @@ class Source:
         self._around: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path, **NAMES}
         self._resolvers: list[tuple[_Resolver, str]] = []
         self.fields = 0
-        """That were written."""
+        """The number of fields that were generated so far."""
 
     def steps(self, root: GraphQLObjectType, *, serially: bool) -> list[Step]:
-        """Of an operation, one behind the other. Raises NotPlain for what is not."""
+        """Compile the operation. Return its steps, which run one after the other.
+
+        Raises NotPlain if the operation cannot be compiled.
+        """
         executor = self._executor
         found = collect_fields(
             executor.schema,
@@ -175,7 +183,7 @@ class Source:
         sets = [{key: details} for key, details in grouped.items()] if serially else [grouped]
         names = [self._step(root, each) for each in sets]
         code = compile("\n".join(self._lines), "<compiled operation>", "exec")
-        exec(code, self._around)  # noqa: S102 - of names from the schema and numbers of its own
+        exec(code, self._around)  # noqa: S102 - only names from the schema, and generated ones
         for resolver, complete in self._resolvers:
             resolver.complete = self._around[complete]
         return [self._around[name] for name in names]
@@ -194,7 +202,7 @@ class Source:
         return self._function("s, p, r, l", [*lines, "return d"])
 
     def _complete(self, found: GraphQLField, details: list[FieldDetails]) -> str:
-        """The function that completes what a resolver answered."""
+        """Generate the function that completes the result of a resolver. Return its name."""
         lines, _ = self._value(found.type, "v", details, "p")
         return self._function("v, p, r, l", [*lines, "return v"])
 
@@ -206,10 +214,10 @@ class Source:
     def _fields(
         self, of: GraphQLObjectType, grouped: GroupedFieldSet, source: str, path: str, into: str
     ) -> tuple[list[str], bool]:
-        """Lines that leave in `into` what is selected of an object; whether they call resolvers.
+        """Return lines that build the response object `into`, and whether they call resolvers.
 
-        Where they do, each field is written into its place at once; otherwise all together, which
-        is quicker.
+        If they call resolvers, the object is created first, and each field is assigned to it.
+        Otherwise one dict display creates all fields, which is faster.
         """
         self.fields += len(grouped)
         if self.fields > MOST_FIELDS:
@@ -255,11 +263,11 @@ class Source:
     def _value(
         self, kind: GraphQLOutputType, value: str, details: list[FieldDetails], path: str
     ) -> tuple[list[str], bool]:
-        """Lines that leave the completed value where the other was; whether they call resolvers."""
+        """Return lines that complete the variable `value`, and whether they call resolvers."""
         if isinstance(kind, GraphQLNonNull):
             lines, live = self._there(kind.of_type, value, details, path)
             if isinstance(kind.of_type, GraphQLScalarType):
-                return lines, live  # whose check no null passes
+                return lines, live  # the check of the scalar also rejects None
             return [f"if {value} is None: raise NotPlain", *lines], live
         lines, live = self._there(kind, value, details, path)
         return [f"if {value} is not None:", *_indented(lines or ["pass"])], live
@@ -279,13 +287,13 @@ class Source:
         return [self._leaf(kind, value)], False
 
     def _check(self, of: GraphQLObjectType, value: str) -> list[str]:
-        """What graphql-core asks of an object before it looks into it."""
+        """Return lines with the checks that graphql-core makes before it executes an object."""
         made = self._placed.get(of.name)
         lines = [f"if type({value}) is not {self._beside(made)}: raise NotPlain"] if made else []
         if of.is_type_of is not None:
             definition = of.extensions.get(DEFINITION)
             if not isinstance(definition, StrawberryObjectDefinition) or definition.is_type_of:
-                raise NotPlain  # one's own may want to know more than the object
+                raise NotPlain  # the application's own `is_type_of` may need a real `info`
             asked = f"{self._beside(of.is_type_of)}({value}, None)"
             lines.append(f"if not {asked}: raise NotPlain")
         return lines
@@ -334,7 +342,7 @@ class Source:
             try:
                 return self._direct(definition, found, nodes[0], about)
             except NotPlain:
-                pass  # an argument that Strawberry alone converts
+                pass  # it has an argument that only Strawberry can convert
         if found.resolve is None:
             raise NotPlain
         resolve, arguments = found.resolve, self._inputs.arguments(found, nodes[0], None)
@@ -343,7 +351,7 @@ class Source:
         )
 
     def _is_direct(self, definition: StrawberryField) -> bool:
-        """Whether Strawberry would call the resolver and do nothing else."""
+        """Return whether Strawberry would only call the resolver, and do nothing else."""
         return bool(
             definition.base_resolver
             and not definition.extensions
@@ -358,7 +366,10 @@ class Source:
         node: Any,
         about: Callable[[Path, Run], GraphQLResolveInfo[Any]],
     ) -> Call:
-        """As `strawberry.schema.schema_converter.get_arguments` has it."""
+        """Return a function that calls the resolver directly.
+
+        It builds the arguments like `strawberry.schema.schema_converter.get_arguments`.
+        """
         resolver = definition.base_resolver
         if resolver is None:
             raise NotPlain
@@ -384,7 +395,7 @@ def _indented(lines: list[str]) -> list[str]:
 
 
 def _attribute(found: GraphQLField) -> str | None:
-    """The name of the attribute that the field is, unless it is more than that."""
+    """Return the name of the attribute that the field reads; None if the field does more."""
     definition = found.extensions.get(DEFINITION)
     if (
         isinstance(definition, StrawberryField)
@@ -401,7 +412,10 @@ def _attribute(found: GraphQLField) -> str | None:
 def _about(
     executor: Executor[Any], found: GraphQLField, nodes: list[Any], of: GraphQLObjectType
 ) -> Callable[[Path, Run], GraphQLResolveInfo[Any]]:
-    """What a resolver is told of where it stands, made from what stays the same of it."""
+    """Return a function that makes the `info` of a resolver from a template.
+
+    Only the path and the values of the request differ from call to call.
+    """
     template = executor.build_resolve_info(found, nodes, of, Path(None, "", None))
     kind: Any = type(template)
     places = [kind._fields.index(name) for name in _CHANGES]

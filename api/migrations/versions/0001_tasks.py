@@ -1,4 +1,4 @@
-"""Tasks, the ids they take, and how many an owner has."""
+"""Create `tasks`, `task_ids` with the used ids, and `owners` with the number of tasks."""
 
 import sqlalchemy as sa
 from alembic import op

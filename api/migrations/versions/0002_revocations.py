@@ -1,4 +1,4 @@
-"""Sessions and owners that are refused, and the mark of an owner who is gone."""
+"""Create `revocations` and its counter. Add `owners.purged_at`, for owners that were deleted."""
 
 import sqlalchemy as sa
 from alembic import op

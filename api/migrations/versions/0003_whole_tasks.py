@@ -1,4 +1,4 @@
-"""Priority, day, labels and place of a task; an index for each order; numbers for changes."""
+"""Add priority, due day, labels and position, change numbers, and an index for each sort order."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,12 +20,15 @@ ORDERS = {
     "title": "title_folded",
 }
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-# What was there before is placed by the moment of its creation, as the API places what is new.
-MOMENT = "(extract(epoch FROM created_at) * 1000000)::bigint"
-PLACE = " || ".join(
+# Existing tasks get a position from their time of creation, as the API does for new tasks.
+CREATED_AT = "(extract(epoch FROM created_at) * 1000000)::bigint"
+POSITION = " || ".join(
     [
         "'i'",
-        *(f"substr('{DIGITS}', 1 + ({MOMENT} / {62**n} % 62)::int, 1)" for n in range(8, -1, -1)),
+        *(
+            f"substr('{DIGITS}', 1 + ({CREATED_AT} / {62**n} % 62)::int, 1)"
+            for n in range(8, -1, -1)
+        ),
     ]
 )
 
@@ -41,9 +44,10 @@ def upgrade() -> None:
         sa.Column("change_number", sa.BigInteger(), server_default="0", nullable=False),
     ):
         op.add_column("tasks", added, schema="tasks")
-    # As near to the API's own folding as this server comes; the next write makes it exact.
+    # `lower` differs from the API's case folding for some characters. The next write of a task
+    # replaces it.
     op.execute(
-        f"UPDATE tasks.tasks SET position = {PLACE},"  # noqa: S608 - of constants
+        f"UPDATE tasks.tasks SET position = {POSITION},"  # noqa: S608 - of constants
         " title_folded = lower(title), description_folded = lower(description)"
     )
     for name in ("position", "title_folded"):

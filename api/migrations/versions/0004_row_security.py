@@ -1,4 +1,7 @@
-"""The type of a caller, in which wall 3 stands: `row_security.sql` builds it after each run."""
+"""Create the domain `tasks.caller`, on which row security is based.
+
+`row_security.sql` adds its constraint and the policies after each run of the migrations.
+"""
 
 from alembic import op
 
@@ -13,7 +16,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The role stays: another database of this server may use it.
+    # The role is not dropped: another database of this server may use it.
     op.execute(
         """
         DO $$
