@@ -1,4 +1,4 @@
-"""The whole API as one ASGI app, put together from a `Config`."""
+"""The whole API as one ASGI app, composed from a `Config`."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -32,15 +32,15 @@ from api.schema import PLACED, SIZES, schema
 from api.types import WRITTEN
 
 HEADERS = (
-    # What this API says is for one person, and now: nobody may keep it.
+    # An answer is for one person and one moment: no cache may keep it.
     (b"cache-control", b"no-store"),
-    # It is data, to be fetched by programs and by pages that may: nothing to show, run, or embed.
+    # An answer is data for programs and allowed pages: a browser must not show, run or embed it.
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
-"""Of every answer. Strict-Transport-Security is for whoever ends TLS before this."""
+"""Headers of every answer. A proxy that terminates TLS adds Strict-Transport-Security."""
 
 REQUEST_HEADERS = (
     "Authorization",
@@ -54,7 +54,7 @@ REQUEST_HEADERS = (
 
 
 def create_app(config: Config) -> FastAPI:
-    """Connects to nothing until it is started; then to the database, and to JWKS_URL if set."""
+    """Return the app. It connects to the database, and to JWKS_URL if set, when it is started."""
     statements.build()
     database = Database(config.database_url.get_secret_value())
     authentication = authenticating(config, database)
@@ -84,12 +84,12 @@ def create_app(config: Config) -> FastAPI:
 
     @app.get("/health/live")
     async def live() -> Response:
-        """The process runs."""
+        """Answer that the process runs."""
         return JSONResponse({"status": "live"})
 
     @app.get("/health/ready")
     async def ready() -> Response:
-        """Requests will be answered: what was revoked is known, and this process is to stay."""
+        """Answer 200 if requests can be answered: revocations are known, and no shutdown began."""
         if process.draining:
             return Unavailable().response()
         try:
@@ -130,7 +130,7 @@ def create_app(config: Config) -> FastAPI:
 def lifespan(
     *parts: AbstractAsyncContextManager[object],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """For FastAPI: these run while the app does, each one as long as those behind it."""
+    """Return FastAPI's lifespan: the parts start in this order, and stop in the opposite one."""
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
@@ -143,7 +143,7 @@ def lifespan(
 
 
 def authenticating(config: Config, database: Database) -> Authentication:
-    """Whoever this configuration believes, and for how long."""
+    """Return the authentication that this configuration describes."""
     key_set = None
     if config.jwks_url:
         key_set = KeySet(config.jwks_url, proxy=proxy_for(config.jwks_url, own_hosts(config)))
@@ -152,13 +152,13 @@ def authenticating(config: Config, database: Database) -> Authentication:
 
 
 class _Edge:
-    """A middleware for every request: the headers of its answer, and bodies that nobody reads."""
+    """The middleware of every request: it adds the headers, and bounds bodies that are not read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a request."""
         if scope["type"] == "http":
             if not bodies.is_short(scope):
                 receive, send = bodies.closing(receive, send)
@@ -167,15 +167,15 @@ class _Edge:
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
-    """Answer where nothing else could, outside of every middleware."""
+    """Return the answer to an error that no other handler caught, outside of every middleware."""
     headers = {name.decode(): value.decode() for name, value in HEADERS}
     return PlainTextResponse("Internal Server Error", 500, headers)
 
 
 class _CrossOrigin:
-    """Lets pages of the allowed origins read the answers. No other page may, and no cookie counts.
+    """Lets pages of the allowed origins read the answers, without cookies.
 
-    Programs send no Origin, and need not pay for what is done about one.
+    A program sends no `Origin`, so its requests skip Starlette's middleware.
     """
 
     def __init__(self, config: Config, app: ASGIApp) -> None:
@@ -190,7 +190,7 @@ class _CrossOrigin:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a request."""
         if any(name == b"origin" for name, _ in scope["headers"]):
             await self._pages(scope, receive, send)
         else:
@@ -201,9 +201,9 @@ _VARY = ((b"vary", b"Origin"),)
 
 
 class _BrowsersTo:
-    """Sends a person who opens the address in a browser to GraphiQL, and lets programs through.
+    """Redirects a browser to GraphiQL, and passes the requests of programs on.
 
-    Where there is no GraphiQL there is nothing to see.
+    Without GraphiQL, a browser is answered 404.
     """
 
     def __init__(self, url: str | None, app: ASGIApp) -> None:
@@ -211,11 +211,11 @@ class _BrowsersTo:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Whoever asks for text/html is a browser that a person sent here."""
+        """Redirect a GET that accepts text/html."""
         if scope["method"] != "GET" or not _likes_html(scope):
             await self._app(scope, receive, send)
         elif self._url:
-            # Without its query string: whoever made that link must not fill in what is run there.
+            # The query string is dropped: a link must not choose the document that GraphiQL runs.
             redirect = RedirectResponse(self._url, 303, {"Vary": "Accept"})
             await redirect(scope, receive, send)
         else:
@@ -228,7 +228,7 @@ def _likes_html(scope: Scope) -> bool:
 
 
 def _with(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
-    """Adds these to an answer."""
+    """Return a `send` that adds these headers to an answer."""
 
     async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":

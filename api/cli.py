@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEV_LOCK, DEV_ENV = Path(".data/lock"), Path(".data/dev.env")
-"""Held by a running `make dev`, and what that really uses, ports that moved included."""
+"""The settings of a running `make dev`, with the ports that it really uses."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command. Exits 2 when it or the environment makes no sense, 1 when it fails."""
+    """Run one command. Exit 2 if the command or the environment is not valid, 1 if it fails."""
     chosen = _parser().parse_args(arguments)
     _configure_logging()
     command: Callable[[argparse.Namespace], None] = chosen.command
@@ -66,24 +66,28 @@ def _configure_logging() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m api",
-        description="The tasks API. Reads its settings from the environment and from .env; the "
-        "README lists them.",
+        description="The tasks API. It reads its settings from the environment and from .env: see "
+        "docs/operations.md.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser(
         "serve",
         help="serve the API",
-        description="Brings the database up to date, then serves until SIGTERM or Ctrl-C, on "
-        f"which requests under way have {GRACE} seconds to end.",
+        description="Migrate the database, then serve until SIGTERM or Ctrl-C. Requests in "
+        f"progress then have {GRACE} seconds to end.",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", default=8000, type=_port, help="port to listen on (%(default)s)")
     serve.add_argument(
-        "--workers", default=1, type=_number, metavar="N", help="processes, one to a core (1)"
+        "--workers",
+        default=1,
+        type=_number,
+        metavar="N",
+        help="number of processes: one for each core is usual (1)",
     )
-    serve.add_argument("--no-migrate", action="store_true", help="leave the database as it is")
-    serve.add_argument("--reload", action="store_true", help="start again when the code changes")
+    serve.add_argument("--no-migrate", action="store_true", help="do not migrate the database")
+    serve.add_argument("--reload", action="store_true", help="restart when the code changes")
     serve.add_argument(
         "--access-log", action="store_true", help="log each request, without its query string"
     )
@@ -91,45 +95,45 @@ def _parser() -> argparse.ArgumentParser:
 
     migrate = commands.add_parser(
         "migrate",
-        help="bring the database up to date",
-        description="Applies the migrations that are pending and ends. Several at once are safe.",
+        help="migrate the database",
+        description="Apply the pending migrations, then exit. It is safe to run several at once.",
     )
     migrate.add_argument(
         "--partitions",
         type=_number,
         metavar="N",
-        help="divide the tables of owners into N hash partitions, 1 for none (as they are)",
+        help="divide the tables of owners into N hash partitions; 1 undoes it (no change)",
     )
     migrate.set_defaults(command=_migrate)
 
     token = commands.add_parser(
         "token",
         help="print an access token",
-        description="Prints a token that the API takes under these settings, to call it with "
-        "curl. While `make dev` runs, for that API.",
+        description="Print a token that the API accepts under these settings, to call it with "
+        "curl. While `make dev` runs, the token is for its API.",
     )
-    token.add_argument("--user", required=True, metavar="ID", help="whose token: its user_id")
-    token.add_argument("--email", metavar="E", help="the token's email (none)")
+    token.add_argument("--user", required=True, metavar="ID", help="the `user_id` of the token")
+    token.add_argument("--email", metavar="E", help="the `email` of the token (none)")
     token.add_argument(
         "--expires-in",
         type=_span,
         metavar="SPAN",
-        help="how long it lives, such as 90s, 15m or 1d (24h, or ACCESS_TOKEN_MAX_AGE if less)",
+        help="the lifetime, such as 90s, 15m or 1d (24h, or ACCESS_TOKEN_MAX_AGE if less)",
     )
     token.set_defaults(command=_token)
 
     sdl = commands.add_parser(
         "schema",
         help="print the GraphQL schema",
-        description="Prints what schema.graphql holds. Needs no settings.",
+        description="Print the content of schema.graphql. No settings are needed.",
     )
     sdl.set_defaults(command=_schema)
 
     examined = commands.add_parser(
         "doctor",
-        help="say what is wrong, and how to mend it",
-        description="Looks at the secret, the database, its migrations and walls, the clock, the "
-        "issuer and its key set. Exits 1 when anything is wrong.",
+        help="check an installation, and tell how to fix it",
+        description="Check the secret, the database, its migrations and row security, the "
+        "clock, the issuer and its key set. Exit 1 if anything is wrong.",
     )
     examined.set_defaults(command=_doctor)
     return parser
@@ -256,7 +260,7 @@ def _token(chosen: argparse.Namespace) -> None:
 
 
 def _env_files() -> list[Path]:
-    """`.env`, and before it what a running `make dev` really uses."""
+    """Return the files to read settings from: those of a running `make dev`, and `.env`."""
     return [Path(".env"), *([DEV_ENV] if _dev_runs() else [])]
 
 

@@ -1,7 +1,7 @@
-"""GraphQL over HTTP: a verified request in, its answer out.
+"""GraphQL over HTTP: read a request, run its operation, and write the answer.
 
 Follows the GraphQL-over-HTTP specification (https://graphql.github.io/graphql-over-http/draft/):
-an operation that ran is answered 200, whatever its fields say; one that could not run is 400 under
+an operation that ran is answered 200, even with errors in it; one that could not run is 400 under
 `application/graphql-response+json`, and 200 under the older `application/json`.
 """
 
@@ -38,20 +38,20 @@ from api.media_types import is_utf8, weights
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
-"""Bytes."""
+"""The most bytes of a body."""
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 MAX_VALUE = 512
-"""Bytes of a header that are read: what is remembered of each is bounded by it."""
+"""The most bytes of a header that are read. Headers are cached, so this bounds the cache."""
 MIN_COMPRESSED = 4_096
-"""Bytes of an answer from which on it is compressed, if the client likes that."""
+"""The most bytes of an answer that is not compressed, although the client accepts gzip."""
 MAX_COMPRESSED_HERE = 65_536
 """The most bytes of an answer that are compressed in the event loop, which takes about a
 millisecond. A longer answer is compressed in a thread, so that it does not block other requests."""
 
 
 class Parameters(NamedTuple):
-    """Of a GraphQL request."""
+    """The parameters of a GraphQL request."""
 
     query: str | None
     document_id: str | None
@@ -60,7 +60,7 @@ class Parameters(NamedTuple):
 
 
 class Execute(Protocol):
-    """Runs an operation of a document that was prepared, and within all limits."""
+    """A function that runs an operation of a prepared document."""
 
     async def __call__(
         self,
@@ -70,11 +70,11 @@ class Execute(Protocol):
         context: object,
         /,
     ) -> ExecutionResult:
-        """Runs the operation of that name, or the only one; one that may run here.
+        """Run the operation of that name, or the only one.
 
-        The variables are as they were sent: those of a wrong type are an error without a path, and
-        without data. What a resolver raises is among the errors, as `original_error`: nothing of
-        it is raised. Whatever is raised is a bug.
+        The variables are as they were sent. A variable of a wrong type is an error without a path,
+        and there is no data then. An exception of a resolver is the `original_error` of an error,
+        and is not raised. An exception that is raised is a bug.
         """
         ...
 
@@ -97,7 +97,7 @@ class GraphQLEndpoint:
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request; what goes wrong is an answer too."""
+        """Answer one request. An error is answered too, and none is raised."""
         headers = _headers(scope["headers"])
         media_type = JSON
         try:
@@ -107,7 +107,7 @@ class GraphQLEndpoint:
             response = problem.response(media_type)
         except ClientDisconnect:
             return
-        except Exception as bug:  # noqa: BLE001 - whatever it is, the client learns an id alone
+        except Exception as bug:  # noqa: BLE001 - the client learns an id alone
             response = _bug(bug).response(media_type)
         await response(scope, receive, send)
 
@@ -142,7 +142,7 @@ class GraphQLEndpoint:
 
 
 def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
-    """By name. What is a list may come in several lines (RFC 9110 §5.3); of all else the first."""
+    """Return the headers by name: the first of each, or all lines of a list (RFC 9110 §5.3)."""
     headers = dict(reversed(sent))
     if len(headers) < len(sent):
         for name in _LISTS & headers.keys():
@@ -155,14 +155,14 @@ _LISTS = frozenset({b"accept", b"accept-encoding"})
 
 @dataclass(slots=True)
 class _Answer:
-    """An ASGI app. Starlette's `Response` takes longer over its headers than a token takes."""
+    """An answer, as an ASGI app. Starlette's `Response` spends more time on its headers."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Sends it."""
+        """Send the answer."""
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
         await send({"type": "http.response.body", "body": self.body})
@@ -171,7 +171,7 @@ class _Answer:
 async def _answered(result: ExecutionResult, media_type: str, coding: bytes) -> ASGIApp:
     if not result.errors:
         return await _response({"data": result.data}, 200, media_type, coding)
-    # Only an operation that began has errors with a path, and only then may `data` be there.
+    # Only an operation that began has errors with a path. Only its answer may have `data`.
     began = result.data is not None or any(error.path for error in result.errors)
     body: dict[str, object] = {"errors": [_told(error) for error in result.errors]}
     if began:
@@ -197,8 +197,8 @@ async def _response(
         (b"vary", b"Accept, Accept-Encoding"),
         *((name.lower().encode(), value.encode()) for name, value in (headers or {}).items()),
     ]
-    # BREACH needs a secret, a guess beside it, and a page that makes the victim's browser send the
-    # guess as them: no cookie is read here, and no token is ever in an answer.
+    # Compression is safe from BREACH. That attack needs a secret in the answer, and a page that makes
+    # the browser of its victim send guesses: no answer holds a token, and no cookie is read.
     if len(octets) > MIN_COMPRESSED and weights(coding).get("gzip"):
         told.append((b"content-encoding", b"gzip"))
         if len(octets) > MAX_COMPRESSED_HERE:
@@ -214,7 +214,7 @@ def _compressed(octets: bytes) -> bytes:
 
 
 def _told(error: GraphQLError) -> dict[str, Any]:
-    """An error as the client may see it: ours word for word, a bug as an id and no more."""
+    """Return an error as the client may see it: a `Problem` in full, a bug as an id alone."""
     message, extensions = _explained(error)
     return {**error.formatted, "message": message, "extensions": extensions}
 
@@ -234,8 +234,8 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
     if not error.path and (cause is None or (isinstance(cause, GraphQLError) and variables)):
         return message, {"code": Code.BAD_USER_INPUT, "fields": dict.fromkeys(variables, message)}
     if isinstance(cause, GraphQLError) and error.path and cause.nodes:
-        # An argument that could not be coerced while running points at the document. What a leaf
-        # could not serialize is a GraphQLError as well, but points nowhere: that is a bug.
+        # The error of an argument that could not be coerced has nodes of the document. The error of
+        # a leaf that could not be serialized is a GraphQLError without nodes: that is a bug.
         fields = {str(error.path[-1]): message}
         return message, {"code": Code.BAD_USER_INPUT, "fields": fields}
     bug = _bug(cause or error)
@@ -251,7 +251,7 @@ def _bug(error: Exception) -> Bug:
 def _encoded(body: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(body, option=orjson.OPT_UTC_Z)
-    except TypeError:  # a lone surrogate, echoed: orjson has no way to write one
+    except TypeError:  # a lone surrogate of the request, which orjson cannot write
         return json.dumps(body, default=_as_usual).encode()
 
 
@@ -261,7 +261,7 @@ def _as_usual(value: object) -> object:
 
 @lru_cache(128)
 def _negotiated(accept: bytes) -> str:
-    """The media type to answer in (RFC 9110 §12.5.1); BadRequest 406 when neither will do."""
+    """Return the media type of the answer (RFC 9110 §12.5.1). Raises BadRequest 406 for neither."""
     named = weights(accept)
     anything = named.get("application/*", named.get("*/*", 0.0))
     quality = {GRAPHQL_RESPONSE: named.get(GRAPHQL_RESPONSE, 0.0), JSON: named.get(JSON, anything)}
@@ -295,7 +295,7 @@ def _json(octets: bytes) -> object:
     try:
         return orjson.loads(octets)
     except ValueError:
-        # orjson has no string for half of a pair, which must be told as bad input, by its name.
+        # orjson cannot read a lone surrogate, which is bad input that must be named.
         if b"\\ud" not in octets.lower():
             raise
         return json.loads(octets.decode(), parse_constant=_not_json)
@@ -325,6 +325,6 @@ def _parameters(given: Mapping[str, object]) -> Parameters:
 
 
 def _apollos_hash(persisted: object) -> object:
-    """Of the document, as Apollo's clients and urql's send it, as an identifier of the draft's."""
+    """Return the hash of a document, as Apollo's clients and urql send it, as a document id."""
     given = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
     return f"sha256:{given}" if isinstance(given, str) and ":" not in given else given
