@@ -61,13 +61,16 @@ _TOKEN = re.compile(
 
 
 def check_length(text: str) -> None:
-    """Raise OperationTooLarge if the document has too many characters to count its tokens."""
+    """Raise OperationTooLarge if the document has too many characters.
+
+    This check comes before all others, because each of them reads the whole text.
+    """
     if len(text) > MAX_CHARACTERS:
         raise OperationTooLarge(f"The document has over {MAX_CHARACTERS} characters.")
 
 
 def check_tokens(text: str) -> None:
-    """Raise OperationTooLarge if the document has too many tokens to be parsed."""
+    """Raise OperationTooLarge if the document has so many tokens that parsing takes too long."""
     if sum(1 for _ in islice(_TOKEN.finditer(text), MAX_TOKENS + 1)) > MAX_TOKENS:
         raise OperationTooLarge(f"The document has over {MAX_TOKENS} tokens.")
 
