@@ -2,22 +2,17 @@
 
 import inspect
 from collections.abc import Callable
-from itertools import product
 from uuid import uuid4
 
 from graphql import build_schema
 
-from api.owned import read_sql, statements
 from api.owned.changes import Changes
 from api.owned.owner import Owned
 from api.owned.reads import Reads
-from api.owned.resource import RESOURCES
-from api.owned.walls import Statement
 from api.owned.writes import Writes
 from api.schema import schema
-from api.tasks import rules
 from dev.postgres import ROOT, Postgres
-from tests import attack, scope, stack
+from tests import attack, stack
 from tests.conftest import TASK, Caller
 from tests.test_pages import PAGE
 from tests.test_tasks import MANY, UPDATE
@@ -114,25 +109,3 @@ def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
             told = inspect.signature(member).parameters
             if not name.startswith("__"):
                 assert not [p for p in told if "owner" in p or "user" in p], name
-
-
-def test_every_statement_is_held_to_its_owner_as_postgresql_reads_it() -> None:
-    """Wall 2, as built: `tests.conftest` reads what really ran."""
-    pages = [
-        read_sql.page(
-            resource, by, descending=descending, narrow=narrow, counted=counted, without=without
-        )
-        for resource in RESOURCES
-        for by, descending, narrow, counted, without in product(
-            resource.sorted_by, *[(True, False)] * 3, (frozenset[str](), frozenset(resource.bulky))
-        )
-    ]
-    built = [
-        *pages,
-        *(each for each in statements.build() if isinstance(each, Statement)),
-        *(each for each in vars(rules).values() if isinstance(each, Statement)),
-    ]
-    assert len(built) >= 40
-    assert {statement.sql: scope.unscoped(statement.sql) for statement in built} == {
-        statement.sql: [] for statement in built
-    }
