@@ -14,7 +14,7 @@ from api import bodies
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import OperationTooLarge, Unavailable
-from api.graphql.documents import Document, Documents, Execution, Refused
+from api.graphql.documents import Documents, Execution, Operation, Refused
 from api.graphql.execution import Compiled
 from api.graphql.http import GraphQLEndpoint
 from api.identity.auth import Authenticated, Authentication, verifier
@@ -115,10 +115,10 @@ def create_app(config: Config) -> Api:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
-    async def context(scope: Scope, document: Document) -> Context:
+    async def context(scope: Scope, operation: Operation) -> Context:
         claims = scope["state"]["claims"]
         await authentication.still_holds(claims)
-        return Context(claims, database, document.selected)
+        return Context(claims, database, operation.selected)
 
     try:
         documents = Documents(

@@ -1,9 +1,10 @@
 """The context of a request: who calls, and data that is bound to that caller already."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import strawberry
+from graphql.pyutils import Path
 from strawberry.dataloader import DataLoader
 
 from api.identity.tokens import Claims
@@ -24,9 +25,12 @@ class Context:
     __slots__ = ("_loaders", "_selected", "claims", "owned")
 
     def __init__(
-        self, claims: Claims, database: Database, selected: frozenset[str] | None = None
+        self,
+        claims: Claims,
+        database: Database,
+        selected: Mapping[tuple[str, ...], frozenset[str]] | None = None,
     ) -> None:
-        """`selected` are the fields that the document selects, such as `Task.title`, if known."""
+        """`selected` is what `selected` below returns for each path, if it is known."""
         self.claims = claims
         self.owned = Owned(database, claims.user_id)
         self._selected = selected
@@ -70,9 +74,14 @@ class Context:
 
         return await self._loader((resource, reference, repr(wanted)), load).load(parent)
 
-    def selects(self, field: str, *, otherwise: bool) -> bool:
-        """Return whether the document selects a field, or `otherwise` if that is not known."""
-        return otherwise if self._selected is None else field in self._selected
+    def selected(self, path: Path) -> frozenset[str] | None:
+        """Return the fields, such as `Task.title`, that the field at this path selects, if known.
+
+        `path` is that of a field with arguments, in the answer.
+        """
+        if self._selected is None:
+            return None
+        return self._selected.get(tuple(key for key in path.as_list() if isinstance(key, str)))
 
     def _loader(
         self, key: object, load: Callable[[list[str]], Awaitable[list[_V]]]

@@ -13,7 +13,10 @@ from itertools import chain
 import asyncpg
 import httpx
 
-from api import migrations
+from api import (
+    migrations,
+    schema,  # noqa: F401 - declares the tables of every noun
+)
 from api.config import Config, TokenConfig
 from api.errors import Unavailable
 from api.identity.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust

@@ -213,19 +213,19 @@ def wanted(  # noqa: PLR0913 - the arguments of a list
 ) -> Wanted:
     """Return the page that the arguments of a list ask for.
 
-    The list is counted, and its bulky columns are read, only if the document selects them.
+    The list is counted, and its bulky columns are read, only if this field selects them.
     """
-    selects, name = info.context.selects, resource.type_name
+    selected, name = info.context.selected(info.path), resource.type_name
     return Wanted(
         first,
         sent_or_none(after),
         sent(filter),
         _order(order),
-        counted=selects(f"{name}Connection.totalCount", otherwise=False),
+        counted=selected is not None and f"{name}Connection.totalCount" in selected,
         without=frozenset(
             column
             for column, field in resource.bulky_fields.items()
-            if not selects(f"{name}.{field}", otherwise=True)
+            if selected is not None and f"{name}.{field}" not in selected
         ),
     )
 

@@ -1,7 +1,7 @@
 """What the contract says of the token, read word by word: slow, literal, and a second opinion.
 
-Written from the contract's text and the RFCs that it names, and not from
-`api/identity/tokens.py`. The two share no code: neither a reader of JSON nor one of base64, nor PyJWT.
+It is written from the contract's text and the RFCs that it names, and not from
+`api/identity/tokens.py`. The two share no code: no JSON parser, no base64 decoder, no PyJWT.
 """
 
 import hmac

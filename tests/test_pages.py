@@ -117,6 +117,25 @@ def test_what_nobody_asks_for_is_not_read(
     assert all((f"tasks.{name}" in statement) == (name in bulky) for name in TASKS.bulky)
 
 
+def test_a_list_reads_and_counts_what_it_selects_and_not_what_another_one_does(
+    ada: Caller, postgres: Postgres
+) -> None:
+    task = ada.create("x", labels=["a"])
+    query = """{ long: tasks(first: 7) { nodes { ...All } } long: tasks(first: 7) { totalCount }
+      short: tasks(first: 7) { edges { node { id } } } } fragment All on Task { labels }"""
+    before = len(stack.statements(postgres, "bearer-tasks-api"))
+    for _ in range(3):  # as graphql-core runs it, and compiled
+        found = ada(query)
+        assert found == {
+            "long": {"nodes": [{"labels": ["a"]}], "totalCount": 1},
+            "short": {"edges": [{"node": {"id": task["id"]}}]},
+        }
+    long = newest(counted=True, without=TASKS.bulky - {"labels"})
+    now = stack.statements(postgres, "bearer-tasks-api")[before:]
+    lists = {text for sql in now if "found" in (text := " ".join(sql.split()))}
+    assert lists == {long, newest(without=TASKS.bulky)}
+
+
 def test_an_empty_list_is_a_page_too(ada: Caller) -> None:
     info = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
     assert page(ada) == {"totalCount": 0, "nodes": [], "edges": [], "pageInfo": info}

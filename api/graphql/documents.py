@@ -10,23 +10,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import (
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
-    TypeInfo,
-    TypeInfoVisitor,
-    Visitor,
+    SelectionSetNode,
+    get_named_type,
     parse,
     specified_rules,
     validate,
-    visit,
 )
 from strawberry import Schema
 from strawberry.extensions import SchemaExtension
@@ -52,12 +53,21 @@ MAX_ERRORS = 10
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
+Selected: TypeAlias = Mapping[tuple[str, ...], frozenset[str]]
+"""The fields that an operation selects, such as `Task.title`, below each field with arguments.
+
+The key is the path of that field in the answer, without the indexes of lists. A field counts as
+selected whether a directive includes it or not.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One of a document's."""
 
     node: OperationDefinitionNode
     cost: Cost
+    selected: Selected
 
     @property
     def type(self) -> OperationType:
@@ -76,8 +86,6 @@ class Document:
     text: str
     node: DocumentNode
     operations: Mapping[str | None, Operation]
-    selected: frozenset[str]
-    """All fields that are selected anywhere, such as `Task.title`, whether included or not."""
 
     def operation(self, name: str | None) -> Operation:
         """The one of that name, or the only one. Raises BadRequest (GraphQL §6.1)."""
@@ -194,26 +202,50 @@ class Documents:
             node,
             {
                 definition.name.value if definition.name else None: Operation(
-                    definition, self._costs.of(definition, node)
+                    definition,
+                    self._costs.of(definition, node),
+                    _selected(self._schema, node, definition),
                 )
                 for definition in node.definitions
                 if isinstance(definition, OperationDefinitionNode)
             },
-            frozenset(_selected(self._schema, node)),
         )
 
 
-def _selected(schema: GraphQLSchema, document: DocumentNode) -> set[str]:
-    """Return the fields that a valid document selects anywhere, each with its type."""
-    types, selected = TypeInfo(schema), set()
+def _selected(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+) -> Selected:
+    """Return what a valid operation selects below each of its fields that takes arguments."""
+    fragments = {
+        each.name.value: each
+        for each in document.definitions
+        if isinstance(each, FragmentDefinitionNode)
+    }
+    selected: dict[tuple[str, ...], set[str]] = {}
 
-    class Fields(Visitor):
-        def enter_field(self, node: FieldNode, *_: object) -> None:
-            if parent := types.get_parent_type():
-                selected.add(f"{parent.name}.{node.name.value}")
+    def look(
+        parent: Any, selections: SelectionSetNode, path: tuple[str, ...], above: list[set[str]]
+    ) -> None:
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                for names in above:
+                    names.add(f"{parent.name}.{node.name.value}")
+                field = schema.get_field(parent, node.name.value)
+                if field and node.selection_set:
+                    here = (*path, (node.alias or node.name).value)
+                    own = [selected.setdefault(here, set())] if field.args else []
+                    look(get_named_type(field.type), node.selection_set, here, [*above, *own])
+            elif isinstance(node, FragmentSpreadNode):
+                fragment = fragments[node.name.value]
+                on = schema.get_type(fragment.type_condition.name.value)
+                look(on, fragment.selection_set, path, above)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition
+                on = schema.get_type(condition.name.value) if condition else parent
+                look(on, node.selection_set, path, above)
 
-    visit(document, TypeInfoVisitor(types, Fields()))
-    return selected
+    look(schema.get_root_type(operation.operation), operation.selection_set, (), [])
+    return {path: frozenset(names) for path, names in selected.items()}
 
 
 def _told(error: GraphQLError, code: Code) -> dict[str, Any]:

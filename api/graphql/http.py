@@ -32,7 +32,7 @@ from api.errors import (
     Unavailable,
     shortened,
 )
-from api.graphql.documents import Document, Documents, Refused
+from api.graphql.documents import Document, Documents, Operation, Refused
 from api.media_types import is_utf8, weights
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class GraphQLEndpoint:
         self,
         documents: Documents,
         execute: Execute,
-        context: Callable[[Scope, Document], Awaitable[object]],
+        context: Callable[[Scope, Operation], Awaitable[object]],
     ) -> None:
         self._documents = documents
         self._execute = execute
@@ -136,7 +136,7 @@ class GraphQLEndpoint:
         if method == "GET" and operation.type is not OperationType.QUERY:
             raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"})
         operation.cost.check(variables or {})
-        context = await self._context(scope, document)
+        context = await self._context(scope, operation)
         result = await self._execute(document, name, variables, context)
         return await _answered(result, media_type, coding)
 

@@ -109,7 +109,9 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
     ]
     found = union_all(*stretches).cte("found")
     total = [_counted(resource, narrow=narrow).scalar_subquery().label("total")] if counted else []
-    in_order = _sorted(found.c[column.name], found.c.id, descending=descending)
+    in_order = _sorted(
+        found.c[column.name], found.c.id, descending=descending, nullable=bool(column.nullable)
+    )
     query = select(found, *total).order_by(*in_order).limit(LIMIT)
     return Statement(query, resource.record)
 
@@ -144,7 +146,9 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
     found = (
         of_parent(*shown, *sorting)
         .where(or_(*_beyond(column, table.c.id, descending=descending)))
-        .order_by(*_sorted(column, table.c.id, descending=descending))
+        .order_by(
+            *_sorted(column, table.c.id, descending=descending, nullable=bool(column.nullable))
+        )
         .limit(LIMIT)
         .correlate(parents)
         .lateral("found")
@@ -153,7 +157,15 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
     query = (
         select(found, parent_id, *([total] if counted else ()))
         .select_from(parents, found)
-        .order_by(parent_id, *_sorted(found.c[column.name], found.c.id, descending=descending))
+        .order_by(
+            parent_id,
+            *_sorted(
+                found.c[column.name],
+                found.c.id,
+                descending=descending,
+                nullable=bool(column.nullable),
+            ),
+        )
     )
     return Statement(query, resource.record)
 
@@ -178,10 +190,16 @@ def _beyond(column: Column[Any], id: Column[Any], *, descending: bool) -> list[C
 
 
 def _sorted(
-    column: ColumnElement[Any], id: ColumnElement[Any], *, descending: bool
+    column: ColumnElement[Any], id: ColumnElement[Any], *, descending: bool, nullable: bool
 ) -> list[ColumnElement[Any]]:
-    """Return the order of a list, in which rows without a value to sort by are last."""
-    return [column.desc().nulls_last(), id.desc()] if descending else [column.asc(), id.asc()]
+    """Return the order of a list, in which rows without a value to sort by are last.
+
+    Only a nullable column says so: an index is read backwards for `DESC`, and not for
+    `DESC NULLS LAST`, so that PostgreSQL would sort what it could merge.
+    """
+    if not descending:
+        return [column.asc(), id.asc()]
+    return [column.desc().nulls_last() if nullable else column.desc(), id.desc()]
 
 
 def _counted(resource: Resource, *, narrow: bool) -> Select[Any]:

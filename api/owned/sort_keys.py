@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Date, DateTime, SmallInteger, Text, bindparam
@@ -20,6 +21,7 @@ class SortKey:
     """Raises ValueError for a text that `write` cannot have written."""
 
 
+@cache
 def sort_key(column: Column[Any]) -> SortKey:
     """Return the sort key of a column, by its type. Raises TypeError for a type that has none."""
     for kind, key in _KEYS.items():
