@@ -480,9 +480,7 @@ def test_a_table_of_owners_that_is_added_later_is_walled_by_the_next_migration(
 
     async def note(connection: asyncpg.Connection) -> None:
         await connection.execute("INSERT INTO tasks.bare SELECT $1::tasks.caller", "ada")
-        assert not await connection.fetch(
-            "SELECT FROM tasks.bare WHERE $1::tasks.caller > ''", "b"
-        )
+        assert not await connection.fetch("SELECT FROM tasks.bare WHERE $1::tasks.caller > ''", "b")
 
     run(url, note)
 
