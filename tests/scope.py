@@ -1,6 +1,7 @@
 """Reads captured SQL as PostgreSQL itself does: where it is not held to one owner, or no shard's.
 
-Shares nothing with the check in `api.owned.walls`, which reads statements before they are SQL.
+Shares nothing with the check in `api.owned.walls`, which reads statements before they are SQL. It
+learns from the resources which tables are owned.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,11 @@ from pglast import ast, parse_sql
 from pglast.enums import A_Expr_Kind, BoolExprType
 from pglast.visitors import Visitor
 
-OWNED = {"tasks", "task_ids", "owners"}
+from api import schema  # noqa: F401 - declares every noun
+from api.owned.resource import RESOURCES
+
+OWNED = {"owners", *(table.name for each in RESOURCES for table in (each.table, each.ids))}
+"""The tables whose rows belong to owners. A test compares them with PostgreSQL's catalog."""
 IMMUTABLE = {"cardinality", "count", "make_interval", "max", "relabelled"}
 """Functions that Citus takes anywhere. The others may change their answer within a session."""
 

@@ -112,9 +112,9 @@ def test_a_wall_that_cannot_be_built_is_told_with_what_builds_it(
 def test_a_table_without_its_row_security_is_named(postgres: Postgres) -> None:
     url = database(postgres, "SUPERUSER")
     migrations.upgrade(url)
-    bare = "CREATE TABLE tasks.notes (owner_id text)"
+    bare = "CREATE TABLE tasks.bare (owner_id text)"
     run(url, lambda connection: connection.execute(bare))
-    assert "is off for notes" in examined(trusting(url))["wall 3"].detail
+    assert "is off for bare" in examined(trusting(url))["wall 3"].detail
 
 
 @pytest.mark.parametrize(

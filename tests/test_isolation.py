@@ -2,22 +2,18 @@
 
 import inspect
 from collections.abc import Callable
-from itertools import product
 from uuid import uuid4
 
 from graphql import build_schema
 
-from api.owned import read_sql, statements
 from api.owned.changes import Changes
 from api.owned.owner import Owned
 from api.owned.reads import Reads
 from api.owned.resource import RESOURCES
-from api.owned.walls import Statement
 from api.owned.writes import Writes
 from api.schema import schema
-from api.tasks import rules
 from dev.postgres import ROOT, Postgres
-from tests import attack, scope, stack
+from tests import attack, stack
 from tests.conftest import TASK, Caller
 from tests.test_pages import PAGE
 from tests.test_tasks import MANY, UPDATE
@@ -28,7 +24,7 @@ BY_ID = f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"
 
 def test_nobody_gets_at_anything_of_anybodys(new_caller: Callable[[], Caller]) -> None:
     """Every operation of the schema, found there, with somebody else's ids, cursors and token."""
-    attempts = list(attack.attack(attack.Victim(new_caller()), new_caller, SCHEMA))
+    attempts = list(attack.attack(attack.Victim(new_caller(), SCHEMA), new_caller, SCHEMA))
     assert {a.operation: a.faults for a in attempts if a.faults} == {}
     tried = {attempt.operation for attempt in attempts}
     assert tried > {operation.name for operation in attack.operations(SCHEMA)}
@@ -37,9 +33,13 @@ def test_nobody_gets_at_anything_of_anybodys(new_caller: Callable[[], Caller]) -
 
 def test_the_attack_would_tell(ada: Caller) -> None:
     """Whoever has her whole token gets at everything: so each of its tries can succeed."""
-    attempts = list(attack.attack(attack.Victim(ada), lambda: ada, SCHEMA))
+    attempts = list(attack.attack(attack.Victim(ada, SCHEMA), lambda: ada, SCHEMA))
     stolen = {attempt.operation for attempt in attempts if attempt.faults}
     assert stolen == {attempt.operation for attempt in attempts}
+
+
+def test_the_attack_finds_every_noun() -> None:
+    assert [noun.row.name for noun in attack.nouns(SCHEMA)] == [r.type_name for r in RESOURCES]
 
 
 def test_an_id_or_a_cursor_is_found_wherever_an_argument_hides_it() -> None:
@@ -52,6 +52,24 @@ def test_an_id_or_a_cursor_is_found_wherever_an_argument_hides_it() -> None:
     [operation, _] = attack.operations(schema)
     given = operation.variables(operation.ways_in[0], "stolen")
     assert given == {"x": [{"y": {"z": ["stolen"]}, "title": "stolen"}]}
+
+
+def test_a_way_in_is_found_in_nested_fields_and_in_references() -> None:
+    schema = build_schema(
+        """type Query { task: Task! } type Task { id: ID! notes(first: Int, after: String): Notes! }
+        type Notes { nodes: [Note!]! } type Note { id: ID! task: Task }
+        type Mutation { updateNote(id: ID!, patch: NotePatch!): Note }
+        input NotePatch { taskId: ID text: String }"""
+    )
+    read, write = attack.operations(schema)
+    assert [str(way) for way in read.ways_in] == ["notes.after"]
+    selected = "query it($stolen: String) { task { id  notes(after: $stolen, first: 2) {"
+    assert read.document(read.ways_in[0]).startswith(selected)
+    assert read.variables(read.ways_in[0], "stolen") == {"stolen": "stolen"}
+    [by_id, by_reference, *_] = write.ways_in
+    assert (str(by_id), str(by_reference)) == ("id", "patch.taskId")
+    given = write.variables(by_reference, "stolen")
+    assert given == {"id": attack.MADE_UP_ID, "patch": {"taskId": "stolen", "text": "stolen"}}
 
 
 def test_looking_for_someone_elses_task_costs_what_looking_for_none_does(
@@ -114,25 +132,3 @@ def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
             told = inspect.signature(member).parameters
             if not name.startswith("__"):
                 assert not [p for p in told if "owner" in p or "user" in p], name
-
-
-def test_every_statement_is_held_to_its_owner_as_postgresql_reads_it() -> None:
-    """Wall 2, as built: `tests.conftest` reads what really ran."""
-    pages = [
-        read_sql.page(
-            resource, by, descending=descending, narrow=narrow, counted=counted, without=without
-        )
-        for resource in RESOURCES
-        for by, descending, narrow, counted, without in product(
-            resource.sorted_by, *[(True, False)] * 3, (frozenset[str](), frozenset(resource.bulky))
-        )
-    ]
-    built = [
-        *pages,
-        *(each for each in statements.build() if isinstance(each, Statement)),
-        *(each for each in vars(rules).values() if isinstance(each, Statement)),
-    ]
-    assert len(built) >= 40
-    assert {statement.sql: scope.unscoped(statement.sql) for statement in built} == {
-        statement.sql: [] for statement in built
-    }

@@ -1,40 +1,215 @@
-"""The page that tells how to add a field: its diff, applied to a copy, and the field tried."""
+"""The page on fields and nouns: its diffs and commands, in copies of the project, and what they do.
+
+The diffs fit the project as it was released. Once it has a migration that the page does not know,
+its fields and nouns are no longer those of the page, and these tests are skipped.
+"""
 
 import re
+import secrets
 import shutil
 import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from dev.postgres import ROOT
+import pytest
+
+from api import migrations
+from dev.postgres import ROOT, Postgres
 from tests import stack
-from tests.conftest import Caller, mint, trusting
+from tests.conftest import Caller, mint, run, trusting
 
-CREATE = "mutation ($i: CreateTaskInput!) { createTask(input: $i) { task { id place } } }"
-UPDATE = "mutation ($id: ID!, $p: TaskPatch!) { updateTask(id: $id, patch: $p) { task { place } } }"
+PAGE = (ROOT / "docs/your-noun.md").read_text()
+RELEASE = "0006"
+"""The last migration of the project for which the page was written."""
+COPIED = ("api", "benchmarks", "dev", "tests")
+HEADINGS = {
+    "One more field": ("4 lines", 5),
+    "A field to filter by, to sort by, and to change in bulk": ("8 lines", 8),
+    "A second noun": ("148 lines", 150),
+}
+"""What the page says of the lines of a section's diffs, and the most that they may be."""
+IN_ITS_PLACE = "Another noun altogether"
+NOUN_TESTS = (
+    "tests/test_notes.py",
+    "tests/owned/test_resources.py",
+    "tests/test_isolation.py",
+    "tests/test_retention.py",
+    "tests/test_doctor.py::test_where_all_is_well_it_says_so_of_each",
+    "tests/test_doctor.py::test_a_wall_that_stands_and_does_not_hold_is_seen",
+    "tests/test_migrations.py::test_models_and_migrations_agree",
+    "tests/test_schema.py",
+)
+HELD = "test_every_statement_is_held_to_its_owner_as_postgresql_reads_it"
+TRIED_WITHOUT_IT = (
+    f"tests/owned/test_resources.py::{HELD}[tasks]",
+    "tests/test_isolation.py::test_the_attack_would_tell",
+)
+"""Tests that take long, and that a second noun does not change."""
+
+pytestmark = pytest.mark.skipif(
+    migrations.head() != RELEASE,
+    reason=f"docs/your-noun.md is about migration {RELEASE}; this is {migrations.head()}",
+)
 
 
-def test_one_more_field_is_the_diff_that_the_page_shows(tmp_path: Path) -> None:
-    page = (ROOT / "docs/your-noun.md").read_text()
-    [diff] = re.findall(r"```diff\n(.*?)```", page, re.DOTALL)
+def section(heading: str) -> str:
+    return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def diff(heading: str) -> str:
+    return "".join(re.findall(r"```diff\n(.*?)```", section(heading), re.DOTALL))
+
+
+def copy(folder: Path) -> Path:
+    """Return a copy of the project, with the interpreter of these tests."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "schema.graphql"):
+        shutil.copy2(ROOT / name, folder)
+    if (ROOT / ".mypy_cache").exists():
+        shutil.copytree(ROOT / ".mypy_cache", folder / ".mypy_cache")
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+def do(folder: Path, *command: str, given: str | None = None, **variables: str) -> str:
+    """Run a command in a copy, and return what it printed. It must succeed."""
+    env = stack.environment(**{**variables, "PYTHONPATH": str(folder)})
+    done = subprocess.run(
+        command, cwd=folder, env=env, input=given, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-3_000:]
+    return done.stdout
+
+
+def check(folder: Path, *more: str) -> None:
+    """Check the types and the imports of a copy."""
+    do(folder, sys.executable, "-m", "mypy", "api", *more)
+    do(folder, f"{sys.prefix}/bin/lint-imports", "--no-cache")
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """Return the URL of an empty database."""
+    name = f"noun_{secrets.token_hex(6)}"
+    run(postgres, lambda connection: connection.execute(f"CREATE DATABASE {name}"))
+    yield urlsplit(postgres.url)._replace(path=f"/{name}").geturl()
+    run(postgres, lambda connection: connection.execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy with all diffs of the page."""
+    folder = copy(tmp_path_factory.mktemp("project"))
+    for heading in HEADINGS:
+        do(folder, "git", "apply", "-", given=diff(heading))
+    sdl = do(folder, sys.executable, "-m", "api", "schema")
+    (folder / "schema.graphql").write_text(sdl)
+    return folder
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_a_diff_fits_alone_and_is_as_short_as_the_page_says(heading: str, tmp_path: Path) -> None:
+    lines, most = HEADINGS[heading]
+    files = re.split(r"^diff --git a/(\S+) .*\n", diff(heading), flags=re.MULTILINE)
+    python = [
+        line
+        for name, changes in zip(files[1::2], files[2::2], strict=True)
+        if name.startswith("api/") and "/migrations/" not in name
+        for line in re.findall(r"^\+(?!\+\+)(.*\S.*)$", changes, re.MULTILINE)
+    ]
+    assert f"{len(python)} lines" == lines
+    assert f" {lines} of Python by hand" in " ".join(section(heading).split())
+    assert len(python) <= most
     shutil.copytree(ROOT / "api", tmp_path / "api")
     shutil.copy2(ROOT / "pyproject.toml", tmp_path)
-    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=diff, text=True, check=True)
+    do(tmp_path, "git", "apply", "--check", "-", given=diff(heading))
 
-    with stack.postgres() as server:
-        api = stack.api(tmp_path, trusting(server.url, PYTHONPATH=str(tmp_path)))
-        try:
-            ada = Caller(api.url, "ada", mint("ada"))
-            created = ada(CREATE, i={"title": "Buy bread", "place": "bakery"})["createTask"]["task"]
-            assert created["place"] == "bakery"
-            assert ada(CREATE, i={"title": "No place"})["createTask"]["task"]["place"] is None
-            patched = ada(UPDATE, id=created["id"], p={"title": "Buy rye"})
-            assert patched["updateTask"]["task"]["place"] == "bakery"
-            cleared = ada(UPDATE, id=created["id"], p={"place": None})
-            assert cleared["updateTask"]["task"]["place"] is None
-            error = ada.error(CREATE, i={"title": "x", "place": "x" * 201})
-            assert list(error["extensions"]["fields"]) == ["place"]
-        finally:
-            api.stop()
-    _, models_and_schema = diff.split("diff --git a/api/models.py")
-    by_hand = re.findall(r"^\+(?!\+\+)", models_and_schema, re.MULTILINE)
-    assert f"{len(by_hand)} lines by hand" in page
+
+CREATE = """mutation ($input: CreateTaskInput!) {
+  createTask(input: $input) { task { id place estimateMinutes } } }"""
+UPDATE = """mutation ($id: ID!, $patch: TaskPatch!) {
+  updateTask(id: $id, patch: $patch) { task { place estimateMinutes } } }"""
+UPDATE_ALL = """mutation ($ids: [ID!]!, $patch: TasksPatch!) {
+  updateTasks(ids: $ids, patch: $patch) { tasks { estimateMinutes } } }"""
+SORTED = """query ($first: Int, $after: String, $filter: TaskFilter) {
+  tasks(first: $first, after: $after, filter: $filter, orderBy: {field: ESTIMATE}) {
+    nodes { title } pageInfo { endCursor } totalCount } }"""
+
+
+def test_the_fields_of_the_page_work(project: Path, database: str) -> None:
+    do(project, sys.executable, "-m", "api", "migrate", DATABASE_URL=database)
+    api = stack.api(project, trusting(database, PYTHONPATH=str(project)))
+    try:
+        a_place_can_be_given_and_cleared(Caller(api.url, "ada", mint("ada")))
+        an_estimate_filters_sorts_and_is_changed_in_bulk(Caller(api.url, "bob", mint("bob")))
+    finally:
+        api.stop()
+
+
+def a_place_can_be_given_and_cleared(ada: Caller) -> None:
+    created = ada(CREATE, input={"title": "Buy bread", "place": "bakery"})["createTask"]["task"]
+    assert created["place"] == "bakery"
+    assert ada(CREATE, input={"title": "No place"})["createTask"]["task"]["place"] is None
+    patched = ada(UPDATE, id=created["id"], patch={"title": "Buy rye"})
+    assert patched["updateTask"]["task"]["place"] == "bakery"
+    cleared = ada(UPDATE, id=created["id"], patch={"place": None})
+    assert cleared["updateTask"]["task"]["place"] is None
+    error = ada.error(CREATE, input={"title": "x", "place": "x" * 201})
+    assert list(error["extensions"]["fields"]) == ["place"]
+
+
+def an_estimate_filters_sorts_and_is_changed_in_bulk(bob: Caller) -> None:
+    def made(title: str, estimate: int | None) -> Any:
+        given = {"title": title, "estimateMinutes": estimate}
+        return bob(CREATE, input=given)["createTask"]["task"]
+
+    def titles(**variables: Any) -> tuple[str, str]:
+        page = bob(SORTED, **variables)["tasks"]
+        return " ".join(node["title"] for node in page["nodes"]), page["pageInfo"]["endCursor"]
+
+    ids = {title: made(title, n)["id"] for title, n in (("c", None), ("b", 30), ("a", 5))}
+    assert titles()[0] == "b a c", "the longest first, then those without an estimate"
+    found, after = titles(first=1)
+    assert (found, titles(first=2, after=after)[0]) == ("b", "a c")
+    assert titles(filter={"estimateTo": 5})[0] == "a"
+    patched = bob(UPDATE_ALL, ids=[*ids.values()], patch={"estimateMinutes": 60})["updateTasks"]
+    assert patched["tasks"] == [{"estimateMinutes": 60}] * 3
+    cleared = bob(UPDATE, id=ids["a"], patch={"estimateMinutes": None})["updateTask"]["task"]
+    assert cleared["estimateMinutes"] is None
+    for bad in (0, 10_001, 70_000):
+        error = bob.error(CREATE, input={"title": "x", "estimateMinutes": bad})
+        assert list(error["extensions"]["fields"]) == ["estimateMinutes"]
+        error = bob.error(SORTED, filter={"estimateTo": bad})
+        assert list(error["extensions"]["fields"]) == ["filter.estimateTo"]
+
+
+def test_the_types_and_the_style_of_the_page_are_those_of_the_project(project: Path) -> None:
+    check(project, "tests/test_notes.py")
+    for style in (("check",), ("format", "--check")):
+        do(project, sys.executable, "-m", "ruff", *style, "--quiet", "api", "tests/test_notes.py")
+
+
+def test_every_test_of_a_noun_passes_for_the_second_one(project: Path) -> None:
+    """The tests of a noun find the second one: it is in the ids of those that run."""
+    skipped = [f"--deselect={test}" for test in TRIED_WITHOUT_IT]
+    told = do(project, sys.executable, "-m", "pytest", "-n0", "-v", "-x", *NOUN_TESTS, *skipped)
+    assert "test_a_purge_leaves_no_row_and_nothing_can_be_written_afterwards[notes] PASSED" in told
+    assert "test_the_attack_finds_every_noun PASSED" in told
+
+
+def test_a_noun_in_place_of_tasks_is_a_rename(tmp_path: Path, database: str) -> None:
+    folder = copy(tmp_path)
+    [commands] = re.findall(r"```sh\n(.*?)```", section(IN_ITS_PLACE), re.DOTALL)
+    do(folder, "bash", "-euc", textwrap.dedent(commands), **trusting(database))
+    sdl = (folder / "schema.graphql").read_text()
+    assert "createRecipes(" in sdl
+    assert "task" not in sdl.lower()
+    check(folder)
+    tests = ("tests/owned/test_resources.py", "-k", f"not {HELD}")
+    do(folder, sys.executable, "-m", "pytest", "-n0", "-x", *tests)
+    assert "0 let through" in do(folder, sys.executable, "-m", "tests.attack")

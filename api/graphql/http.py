@@ -197,8 +197,8 @@ async def _response(
         (b"vary", b"Accept, Accept-Encoding"),
         *((name.lower().encode(), value.encode()) for name, value in (headers or {}).items()),
     ]
-    # Compression is safe from BREACH. That attack needs a secret in the answer, and a page that makes
-    # the browser of its victim send guesses: no answer holds a token, and no cookie is read.
+    # Compression is safe from BREACH. That attack needs a secret in the answer, and a page that
+    # makes the browser of its victim send guesses: no answer holds a token, and no cookie is read.
     if len(octets) > MIN_COMPRESSED and weights(coding).get("gzip"):
         told.append((b"content-encoding", b"gzip"))
         if len(octets) > MAX_COMPRESSED_HERE:

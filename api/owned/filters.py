@@ -40,10 +40,24 @@ class Filter(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class AnyOf(Filter):
-    """The column has one of the given values."""
+class ColumnFilter(Filter):
+    """A condition by the values of one column."""
 
     column: str
+
+    def value(self, resource: "Resource", given: Any) -> object:
+        """Return the value of the parameter. Raises ValueError if the column cannot have it.
+
+        PostgreSQL could not even read a number that is too large for the type of the column.
+        """
+        if rule := resource.rules.get(self.column):
+            rule.validate_python(given)
+        return given
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(ColumnFilter):
+    """The column has one of the given values."""
 
     def condition(self, resource: "Resource", parameter: str) -> ColumnElement[bool]:
         """Return `column = ANY (values)`."""
@@ -51,16 +65,16 @@ class AnyOf(Filter):
         values = bindparam(parameter, type_=ARRAY(column.type))
         return or_(values.is_(None), column == any_(values))
 
-    def value(self, _: "Resource", given: Any) -> object:
-        """Return the distinct values, sorted. Raises ValueError if there is none."""
-        return sorted({*named(given)})
+    def value(self, resource: "Resource", given: Any) -> object:
+        """Return the distinct values, sorted. Raises ValueError if there is none, or a bad one."""
+        for each in named(given):
+            ColumnFilter.value(self, resource, each)
+        return sorted({*given})
 
 
 @dataclass(frozen=True, slots=True)
-class AllOf(Filter):
+class AllOf(ColumnFilter):
     """The column is an array that has each of the given values."""
-
-    column: str
 
     def condition(self, resource: "Resource", parameter: str) -> ColumnElement[bool]:
         """Return `column @> values`."""
@@ -74,10 +88,8 @@ class AllOf(Filter):
 
 
 @dataclass(frozen=True, slots=True)
-class From(Filter):
+class From(ColumnFilter):
     """The column has the given value or a greater one."""
-
-    column: str
 
     def condition(self, resource: "Resource", parameter: str) -> ColumnElement[bool]:
         """Return `column >= value`."""
@@ -87,10 +99,8 @@ class From(Filter):
 
 
 @dataclass(frozen=True, slots=True)
-class To(Filter):
+class To(ColumnFilter):
     """The column has the given value or a lower one."""
-
-    column: str
 
     def condition(self, resource: "Resource", parameter: str) -> ColumnElement[bool]:
         """Return `column <= value`."""

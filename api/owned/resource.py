@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlmodel import SQLModel
 
 from api.owned.columns import MAX, NIL, id_or_nil
-from api.owned.filters import Filter, Search
+from api.owned.filters import ColumnFilter, Filter, Search
 from api.owned.tables import OwnedRow, id_table, owners
 from api.postgres.tables import SCHEMA, Row, metadata
 
@@ -51,12 +51,13 @@ class Resource:
     its condition in SQL; the first that holds is the status of a row, and the condition of the last
     is None. `sorted_by` maps each order of a list to the column that sorts.
     `filters` and `bulk` name the filters of a list and the columns that many rows can be given at
-    once. `folded` maps texts to the column that holds them case-folded. `since` maps a boolean to
-    the column that holds when it became true. `filled` computes a column that a client left out.
-    `references` maps columns to the resource that they refer to: deleting a row that is referred
-    to sets them to null. `bulky` maps long columns, which are read only if a client selects them,
-    to the most bytes of their values in JSON. `prefix` begins the names of this resource's columns
-    in `owners`.
+    once. `listed` are filters by columns that are all three: they filter a list, sort it, and can
+    be given to many rows at once. `folded` maps texts to the column that holds them case-folded.
+    `since` maps a boolean to the column that holds when it became true. `filled` computes a column
+    that a client left out. `references` maps columns to the resource that they refer to: deleting a
+    row that is referred to sets them to null. `bulky` maps long columns, which are read only if a
+    client selects them, to the most bytes of their values in JSON. `prefix` begins the names of
+    this resource's columns in `owners`.
     """
 
     def __init__(  # noqa: PLR0913 - a declaration: each is an aspect of a noun
@@ -71,6 +72,7 @@ class Resource:
         sorted_by: Mapping[str, str] = NEWEST_FIRST,
         filters: Mapping[str, Filter] = {},
         bulk: Sequence[str] = (),
+        listed: Mapping[str, ColumnFilter] = {},
         folded: Mapping[str, str] = {},
         since: Mapping[str, str] = {},
         filled: Mapping[str, Callable[[int], object]] = {},
@@ -86,8 +88,10 @@ class Resource:
         """The noun in the plural, which is the name of its table."""
         self.fields, self.example = fields, example
         self.most, self.most_ids = most, most_ids
-        self.statuses, self.sorted_by, self.filters = statuses, sorted_by, filters
-        self.bulk, self.folded, self.since, self.filled = bulk, folded, since, filled
+        columns = {each.column: each.column for each in listed.values()}
+        self.statuses, self.sorted_by = statuses, {**sorted_by, **columns}
+        self.filters, self.bulk = {**filters, **listed}, (*bulk, *columns)
+        self.folded, self.since, self.filled = folded, since, filled
         self.references, self.bulky = references, frozenset(bulky)
         self.bulky_fields = {column: to_camel(column) for column in bulky}
         """The bulky columns, and the GraphQL fields that show them."""

@@ -31,19 +31,19 @@ TASKS = Resource(
     sorted_by={
         "created_at": "created_at",
         "updated_at": "updated_at",
-        "due_on": "due_on",
-        "priority": "priority",
         "position": "position",
         "title": "title_folded",
     },
     filters={
         "search": Search("title", "description", "labels"),
-        "priority": AnyOf("priority"),
         "labels": AllOf("labels"),
+    },
+    bulk=("completed",),
+    listed={
+        "priority": AnyOf("priority"),
         "due_from": From("due_on"),
         "due_to": To("due_on"),
     },
-    bulk=("completed", "priority", "due_on"),
     folded={"title": "title_folded", "description": "description_folded"},
     since={"completed": "completed_at"},
     filled={"position": position_now},

@@ -1,0 +1,337 @@
+"""What every resource does, whatever its noun: purge, retention, change feed, quota and walls.
+
+Each test runs once for each declared resource, so that it covers a noun that is added later.
+"""
+
+import asyncio
+import importlib
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import product
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+
+from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
+from api.owned import changes, read_sql, statements
+from api.owned.changes import Changes
+from api.owned.owner import Owned
+from api.owned.reads import Reads
+from api.owned.resource import RESOURCES, TRASHED, Resource
+from api.owned.retention import Retention, purge
+from api.owned.tables import owners
+from api.owned.walls import Statement
+from api.owned.writes import Writes
+from api.postgres.database import Database
+from api.postgres.statement import Compiled
+from api.postgres.tables import Row, metadata
+from dev.postgres import Postgres
+from tests import scope
+from tests.conftest import run
+
+T = TypeVar("T")
+
+EACH = pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.name)
+OWNED_TABLES = """
+    SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE relnamespace = 'tasks'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+      AND attname = 'owner_id' AND NOT attisdropped"""
+WALL = """
+    SELECT relrowsecurity AND relforcerowsecurity AS forced,
+      (SELECT array_agg(pg_get_expr(polqual, polrelid)) FROM pg_policy
+       WHERE polrelid = c.oid AND polcmd = '*') AS policies,
+      (SELECT bool_and(has_table_privilege('bearer_tasks_caller', c.oid, privilege))
+       FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege) AS granted
+    FROM pg_class c WHERE oid = $1::regclass"""
+HELD = "(owner_id = NULLIF(current_setting('app.owner_id'::text, true), ''::text))"
+
+
+def owning(postgres: Postgres, work: Callable[[Owned, Database], Awaitable[T]]) -> T:
+    """Return the result of some work for a new owner."""
+
+    async def attempt() -> T:
+        async with Database(postgres.url) as database:
+            return await work(Owned(database, secrets.token_hex(8)), database)
+
+    return asyncio.run(attempt())
+
+
+async def make(owned: Owned, resource: Resource) -> Row:
+    """Create a row of a resource. Each of its references names a new row."""
+    references = {
+        column: (await make(owned, target))["id"] for column, target in resource.references.items()
+    }
+    return await Writes(owned, resource).create({**resource.example, **references})
+
+
+async def count(owned: Owned, resource: Resource) -> int:
+    """Count the rows of a resource, those in the trash included."""
+    return await Reads(owned, resource).count({"status": [*resource.statuses]})
+
+
+def sql(postgres: Postgres, statement: str, *values: object) -> list[Any]:
+    """Run SQL as the administrator of the server, whom no wall binds."""
+
+    async def fetch(connection: asyncpg.Connection) -> list[Any]:
+        return await connection.fetch(statement, *values)
+
+    return run(postgres, fetch)
+
+
+def holders(postgres: Postgres, owner: str) -> set[str]:
+    """Return the tables in which an owner has rows, of all tables that have an `owner_id`."""
+    tables = [row["relname"] for row in sql(postgres, OWNED_TABLES)]
+    each = "SELECT '{0}' AS name FROM tasks.{0} WHERE owner_id = $1"
+    query = " UNION ".join(each.format(table) for table in tables)
+    return {row["name"] for row in sql(postgres, query, owner)}
+
+
+def age(postgres: Postgres, table: Any, column: str, id: str, days: int) -> None:
+    """Set the moment in a column of one row back to so many days ago."""
+    query = f"UPDATE {table} SET {column} = now() - $2::int * interval '1 day' WHERE id = $1"  # noqa: S608
+    sql(postgres, query, id, days)
+
+
+def retain(postgres: Postgres) -> None:
+    """Do one round of retention."""
+
+    async def nobody(_: object) -> Iterable[str]:
+        return ()
+
+    async def once() -> None:
+        async with Database(postgres.url) as database:
+            await Retention(database, nobody).forget()
+
+    asyncio.run(once())
+
+
+@EACH
+def test_a_purge_leaves_no_row_and_nothing_can_be_written_afterwards(
+    resource: Resource, postgres: Postgres
+) -> None:
+    async def live(owned: Owned, _: object) -> str:
+        writes = Writes(owned, resource)
+        _, trashed, deleted = [(await make(owned, resource))["id"] for _ in range(3)]
+        await writes.trash([trashed])
+        await writes.delete([deleted])
+        return owned.owner
+
+    owner = owning(postgres, live)
+    assert holders(postgres, owner) >= {"owners", resource.table.name, resource.ids.name}
+
+    async def end(_: object, database: Database) -> None:
+        async with database.transaction() as transaction:
+            await purge(transaction, owner)
+        owned = Owned(database, owner)
+        writes = Writes(owned, resource)
+        with pytest.raises(Unauthenticated):
+            await writes.create(resource.example)
+        with pytest.raises(Unauthenticated):
+            await writes.create_all([resource.example, resource.example])
+        assert await count(owned, resource) == 0
+
+    owning(postgres, end)
+    assert holders(postgres, owner) == {"owners"}
+
+
+@EACH
+def test_trash_is_deleted_after_thirty_days_and_its_tombstone_after_ninety(
+    resource: Resource, postgres: Postgres
+) -> None:
+    async def trash(owned: Owned, _: object) -> tuple[str, list[str]]:
+        ids = [(await make(owned, resource))["id"] for _ in range(3)]
+        await Writes(owned, resource).trash(ids[1:])
+        return owned.owner, ids
+
+    owner, [kept, young, old] = owning(postgres, trash)
+    age(postgres, resource.table, "trashed_at", young, 29)
+    age(postgres, resource.table, "trashed_at", old, 31)
+    retain(postgres)
+
+    def left(table: Any) -> set[str]:
+        query = f"SELECT id::text FROM {table} WHERE id = any($1::uuid[])"  # noqa: S608
+        return {row["id"] for row in sql(postgres, query, [kept, young, old])}
+
+    assert left(resource.table) == {kept, young}
+    assert left(resource.ids) == {kept, young, old}
+    counts = f"SELECT {resource.count}, {resource.tombstone_count} FROM tasks.owners"  # noqa: S608
+    assert tuple(sql(postgres, f"{counts} WHERE owner_id = $1", owner)[0]) == (2, 1)
+
+    async def again(_: object, database: Database) -> None:
+        with pytest.raises(Conflict):
+            await Writes(Owned(database, owner), resource).create({**resource.example, "id": old})
+
+    owning(postgres, again)
+    age(postgres, resource.ids, "deleted_at", old, 89)
+    retain(postgres)
+    assert old in left(resource.ids)
+    age(postgres, resource.ids, "deleted_at", old, 91)
+    retain(postgres)
+    assert left(resource.ids) == {kept, young}
+    assert tuple(sql(postgres, f"{counts} WHERE owner_id = $1", owner)[0]) == (2, 0)
+
+
+@EACH
+def test_the_change_feed_tells_of_a_create_a_write_and_a_deletion(
+    resource: Resource, postgres: Postgres
+) -> None:
+    async def follow(owned: Owned, _: object) -> None:
+        writes, feed = Writes(owned, resource), Changes(owned, resource)
+
+        async def since(cursor: str) -> list[tuple[str, int | None]]:
+            rows = (await feed.since(None, cursor)).rows
+            return [(row["id"], row["version"]) for row in rows]
+
+        before = await changes.current(owned)
+        assert await since(before) == []
+        id = (await make(owned, resource))["id"]
+        created = await changes.current(owned)
+        assert await since(before) == [(id, 1)]
+        await writes.update(id, resource.example, None)
+        written = await changes.current(owned)
+        await writes.trash([id])
+        assert await since(created) == [(id, 3)]
+        assert await since(written) == [(id, 3)]
+        await writes.delete([id])
+        assert [await since(cursor) for cursor in (before, created, written)] == [[(id, None)]] * 3
+
+    owning(postgres, follow)
+
+
+@EACH
+def test_more_rows_than_an_owner_may_keep_are_bad_input(
+    resource: Resource, postgres: Postgres
+) -> None:
+    async def keep(owned: Owned, _: object) -> str:
+        await make(owned, resource)
+        return owned.owner
+
+    owner = owning(postgres, keep)
+
+    def told(rows: int, tombstones: int, how_many: int = 0) -> dict[str, str]:
+        """Return the fault of a create, or of so many in one list, with these counts before it."""
+        counts = f"{resource.count} = $2, {resource.tombstone_count} = $3"
+        update = f"UPDATE tasks.owners SET {counts} WHERE owner_id = $1"  # noqa: S608
+        sql(postgres, update, owner, rows, tombstones)
+
+        async def create(_: object, database: Database) -> dict[str, str]:
+            writes, example = Writes(Owned(database, owner), resource), resource.example
+            many = [example] * how_many
+            with pytest.raises(BadUserInput) as raised:
+                await (writes.create_all(many) if many else writes.create(example))
+            return dict(raised.value.fields)
+
+        return owning(postgres, create)
+
+    full, full_of_ids = resource.full.values()
+    assert told(resource.most, 0) == {"input": full}
+    assert told(resource.most - 1, 0, 2) == {"inputs": full}
+    assert told(1, resource.most_ids - 1) == {"input": full_of_ids}
+    assert str(resource.most) in full
+    assert str(resource.most_ids) in full_of_ids
+
+
+@EACH
+def test_a_reference_to_a_row_that_does_not_exist_is_not_found(
+    resource: Resource, postgres: Postgres
+) -> None:
+    """A missing id, the id of another owner and a malformed id are all alike."""
+    if not resource.references:
+        pytest.skip(f"{resource.name} refer to nothing")
+
+    async def refer(owned: Owned, database: Database) -> None:
+        own = (await make(owned, resource))["id"]
+        writes = Writes(owned, resource)
+        for column, target in resource.references.items():
+            foreign = (await make(Owned(database, secrets.token_hex(8)), target))["id"]
+            for id in (foreign, "018f0000-0000-7000-8000-00000000dead", "x", ""):
+                for work in (
+                    writes.create({**resource.example, column: id}),
+                    writes.update(own, {column: id}, None),
+                ):
+                    with pytest.raises(NotFound) as raised:
+                        await work
+                    assert str(raised.value) == str(NotFound(target.one))
+
+    owning(postgres, refer)
+
+
+@EACH
+def test_deleting_a_row_clears_the_references_to_it(resource: Resource, postgres: Postgres) -> None:
+    """The referring rows are in the change feed: their versions and change numbers rise."""
+    if not resource.references:
+        pytest.skip(f"{resource.name} refer to nothing")
+
+    async def delete(owned: Owned, _: object) -> None:
+        for column, target in resource.references.items():
+            row = await make(owned, resource)
+            before = await changes.current(owned)
+            await Writes(owned, target).delete([row[column]])
+            [change] = (await Changes(owned, resource).since(None, before)).rows
+            assert (change["id"], change["version"], change[column]) == (row["id"], 2, None)
+
+    owning(postgres, delete)
+
+
+@EACH
+def test_row_security_is_forced_on_every_table(resource: Resource, postgres: Postgres) -> None:
+    for table in (owners, resource.table, resource.ids):
+        [wall] = sql(postgres, WALL, str(table))
+        assert tuple(wall) == (True, [HELD], True), table.name
+
+
+def test_the_owned_tables_are_those_of_the_models_and_of_postgresql(postgres: Postgres) -> None:
+    assert {row["relname"] for row in sql(postgres, OWNED_TABLES)} == scope.OWNED
+    assert {t.name for t in metadata.sorted_tables if "owner_id" in t.c} == scope.OWNED
+
+
+def of_the_noun(resource: Resource) -> list[Compiled]:
+    """Return the statements that a noun has of its own, in the module `rules` of its package."""
+    package = resource.fields.__module__.rpartition(".")[0]
+    rules = vars(importlib.import_module(f"{package}.rules"))
+    return [value for value in rules.values() if isinstance(value, Compiled)]
+
+
+def pages(resource: Resource) -> list[Statement]:
+    """Return the statements of all pages of a resource's lists, nested lists included."""
+    orders = product(resource.sorted_by, *[(True, False)] * 2)
+    kinds = [*product(orders, (frozenset[str](), frozenset(resource.bulky)))]
+    found = [
+        read_sql.page(
+            *(resource, by),
+            descending=descending,
+            narrow=narrow,
+            counted=counted,
+            without=without,
+        )
+        for ((by, descending, counted), without) in kinds
+        for narrow in (True, False)
+    ]
+    nested = [
+        read_sql.nested_page(
+            *(resource, reference, by), descending=descending, counted=counted, without=without
+        )
+        for ((by, descending, counted), without) in kinds
+        for reference in resource.references
+    ]
+    return [*found, *nested]
+
+
+@EACH
+def test_every_statement_is_held_to_its_owner_as_postgresql_reads_it(resource: Resource) -> None:
+    """Wall 2, as built. `tests.stack.postgres` reads what really ran."""
+    shared = [each for each in statements.build() if isinstance(each, Statement)]
+    built = [*shared, *of_the_noun(resource), *pages(resource)]
+    assert len(built) >= len(shared) + 16 * len(resource.sorted_by)
+    faults = {each.sql: found for each in built if (found := scope.unscoped(each.sql))}
+    assert faults == {}
+    refused = {each.sql: found for each in built if (found := scope.unroutable(each.sql))}
+    assert refused == {}
+
+
+@EACH
+def test_the_last_status_alone_has_no_condition(resource: Resource) -> None:
+    """A row for which no other condition holds has the last status. The trash is never it."""
+    assert resource.statuses[TRASHED] is not None
+    assert [*resource.statuses.values()].index(None) == len(resource.statuses) - 1
