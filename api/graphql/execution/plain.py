@@ -1,19 +1,19 @@
-"""What is plain: what graphql-core would leave as it is, or what one look-up makes right."""
+"""Plain values: those that coercion leaves as they are, or changes by one lookup."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
 from enum import EnumMeta
 from typing import Any
-from uuid import UUID
 
 from graphql import (
     GraphQLEnumType,
     GraphQLScalarType,
+    GraphQLSchema,
     Undefined,
     is_specified_scalar_type,
     specified_scalar_types,
 )
 from graphql.pyutils import is_awaitable
+from strawberry import Schema
 
 Change = Callable[[Any], Any]
 
@@ -24,25 +24,50 @@ CONDITIONS = {
     "Int": "type({0}) is int and -2147483648 <= {0} <= 2147483647",
     "Float": "type({0}) is float and {0} - {0} == 0",
 }
-"""Of GraphQL's own scalars, in Python: when a value is the same before and after coercion."""
-
-
-NAMES = {"UTC": UTC, "UUID": UUID, "date": date, "datetime": datetime, "time": time}
-"""What a condition of somebody else may name besides."""
+"""Of each scalar of GraphQL, the condition in Python under which coercion keeps a value."""
 
 
 class NotPlain(Exception):
-    """Something that graphql-core must do."""
+    """Only graphql-core can do this part of an operation."""
+
+
+def core_schema(schema: Schema) -> GraphQLSchema:
+    """Return the schema of graphql-core in a schema of Strawberry."""
+    return schema._schema  # noqa: SLF001 - it has no public name
+
+
+class Exactly:
+    """A condition on a value: its type is this very class, and its attributes are these objects.
+
+    `Exactly(datetime, tzinfo=UTC)` accepts the datetimes in UTC. An object is compared by identity.
+    """
+
+    def __init__(self, type_: type, **attributes: object) -> None:
+        self.type = type_
+        self.attributes = attributes
+
+    def accepts(self, value: object) -> bool:
+        """Return whether the condition holds for a value."""
+        return type(value) is self.type and all(
+            getattr(value, name) is wanted for name, wanted in self.attributes.items()
+        )
+
+    def source(self, value: str, name_of: Callable[[object], str]) -> str:
+        """Return the condition in Python. `name_of` returns the variable that holds an object."""
+        parts = [f"type({value}) is {name_of(self.type)}"]
+        for name, wanted in self.attributes.items():
+            parts.append(f"{value}.{name} is {name_of(wanted)}")
+        return " and ".join(parts)
 
 
 def condition(kind: GraphQLScalarType) -> str | None:
-    """Of a scalar of GraphQL's own; another scalar may have taken its name."""
+    """Return the condition of a scalar of GraphQL, or None for another scalar, even of its name."""
     own = is_specified_scalar_type(kind) and specified_scalar_types[kind.name] is kind
     return CONDITIONS[kind.name] if own else None
 
 
 def written(kind: GraphQLScalarType) -> Change:
-    """A scalar's value in a response. Raises NotPlain where graphql-core has an error to tell."""
+    """Return a function that serializes a value, and raises NotPlain for an error."""
 
     def write(value: Any) -> Any:
         if value is None or is_awaitable(value):
@@ -59,7 +84,7 @@ def written(kind: GraphQLScalarType) -> Change:
 
 
 def read(kind: GraphQLScalarType) -> Change:
-    """A scalar's value in variables. Raises NotPlain where graphql-core has an error to tell."""
+    """Return a function that parses a variable's value, and raises NotPlain for an error."""
 
     def parse(value: Any) -> Any:
         try:
@@ -73,12 +98,20 @@ def read(kind: GraphQLScalarType) -> Change:
     return parse
 
 
-def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[dict[int, str], dict[int, str]]:
-    """What an enum's members are called in a response: by `id`, and by the number one stands for.
+class Names(dict[int, str]):
+    """The names of an enum's members in a response. Looking up anything else raises NotPlain."""
 
-    By `id`, since Python hashes a member by its name each time; a member lives as long as its enum.
+    def __missing__(self, _: int) -> str:
+        raise NotPlain
+
+
+def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[Names, Names]:
+    """Return the names of an enum's members by `id(member)`, and by the members' numbers.
+
+    The first is by `id`, because Python computes the hash of a member from its name at each lookup.
+    A member lives as long as its enum.
     """
-    by_id, by_number = {}, {}
+    by_id, by_number = Names(), Names()
     member: Any
     for member in members:
         try:
@@ -91,19 +124,24 @@ def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[dict[int, str], dic
 
 
 class Members(dict[str, Any]):
-    """What the names of an enum stand for in variables, each looked up once."""
+    """The members of an enum by the names that variables contain. Each is looked up once."""
 
     def __init__(self, kind: GraphQLEnumType) -> None:
         super().__init__()
         self._kind = kind
 
+    def member(self, name: object) -> Any:
+        """Return the member of this name. Raises NotPlain if there is none."""
+        if type(name) is not str:
+            raise NotPlain
+        return self[name]
+
     def __missing__(self, name: str) -> Any:
-        """Of a name that was not met before. Raises NotPlain for what is none."""
         try:
             member = self._kind.coerce_input_value(name)
         except Exception as error:
             raise NotPlain from error
-        if type(name) is not str or member is Undefined:
+        if member is Undefined:
             raise NotPlain
         self[name] = member
         return member
