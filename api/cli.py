@@ -198,7 +198,7 @@ def _check_workers(number: int, *, reload: bool) -> None:
 
 async def _say_wall(url: str) -> None:
     from api import doctor
-    from api.postgres.pool import connect
+    from api.postgres.connections import connect
 
     with contextlib.suppress(Unavailable):  # then nothing is served, either
         connection = await connect(url)

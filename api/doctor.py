@@ -25,8 +25,10 @@ from api.owned.owner import Owned
 from api.owned.resource import RESOURCES
 from api.owned.writes import Writes
 from api.postgres import citus
+from api.postgres.codecs import set_text_codecs
+from api.postgres.connections import Connection, Server, connect
 from api.postgres.database import Transaction
-from api.postgres.pool import AWAY, Connection, Server, connect, take_text
+from api.postgres.outages import OUTAGE_ERRORS
 from api.postgres.tables import SCHEMA, metadata
 from api.proxies import own_hosts, proxy_for, shown
 
@@ -233,7 +235,7 @@ async def row_security(connection: Connection) -> Finding:
     is_citus = await citus.serves(connection)
     try:
         leaks = await _leaks(connection, is_citus=is_citus)
-    except (*AWAY, asyncpg.PostgresError) as error:
+    except (*OUTAGE_ERRORS, asyncpg.PostgresError) as error:
         detail = f"cannot be tested: {_first_line(error)}"
         return Finding(about, detail, _NODES if is_citus else "correct that, and run this again")
     if leaks:
@@ -260,7 +262,7 @@ async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
         await connection.execute("RESET ROLE")
         return {row["owner_id"] for row in rows}
 
-    await take_text(connection)  # `Writes` compares ids as text
+    await set_text_codecs(connection)  # `Writes` compares ids as text
     temporary = connection.transaction()
     await temporary.start()
     try:

@@ -13,6 +13,7 @@ from strawberry import ID, UNSET
 
 from api.context import Info
 from api.errors import Code
+from api.graphql.execution import Exactly
 from api.owned import reads
 from api.owned.changes import ChangePage
 from api.owned.cursors import MAX_SIZE
@@ -287,11 +288,8 @@ def _page_info(page: ChangePage) -> PageInfo:
     )
 
 
-# orjson writes these as the scalars above do, with OPT_UTC_Z: they need not become text before.
-WRITTEN = {
-    "DateTime": "type({0}) is datetime and {0}.tzinfo is UTC",
-    "Date": "type({0}) is date",
-}
+WRITTEN = {"DateTime": Exactly(datetime, tzinfo=UTC), "Date": Exactly(date)}
+"""Values that orjson, with OPT_UTC_Z, writes exactly as these scalars do. They stay objects."""
 _CURSOR = 2_100
 """The most bytes of a cursor. A cursor of a title is the longest: folding can triple a title."""
 

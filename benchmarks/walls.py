@@ -29,7 +29,7 @@ from api.owned.owner import Owned
 from api.owned.read_sql import NEWEST_FIRST
 from api.owned.walls import Statement
 from api.postgres.database import Database
-from api.postgres.pool import Limits
+from api.postgres.limits import Limits
 from api.tasks.rules import TASKS
 from benchmarks import scale
 from dev.postgres import ROOT, Postgres

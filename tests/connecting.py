@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 
 from api.errors import Unavailable
-from api.postgres.pool import connect
+from api.postgres.connections import connect
 from api.postgres.url import UnfitUrl, read
 
 ASKED = """SELECT current_user, ssl, current_setting('application_name') AS application

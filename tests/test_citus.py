@@ -25,8 +25,8 @@ from api.owned.reads import Reads
 from api.owned.walls import Statement
 from api.owned.writes import Writes
 from api.postgres import citus
+from api.postgres.connections import connect
 from api.postgres.database import Database
-from api.postgres.pool import connect
 from api.tasks import rules
 from api.tasks.rules import TASKS
 from benchmarks import scale

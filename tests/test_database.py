@@ -15,10 +15,9 @@ from api import migrations
 from api.errors import RateLimited, Unavailable
 from api.owned.owner import Owned
 from api.owned.walls import OWNER, Statement
-from api.postgres import pool
 from api.postgres.database import Database
 from api.postgres.fairness import Share
-from api.postgres.pool import Limits, Lost, Server
+from api.postgres.limits import Limits
 from api.postgres.tables import Row
 from api.tasks.rules import TASKS
 from dev.postgres import Postgres
@@ -120,54 +119,6 @@ def test_who_waits_in_line_for_too_long_is_told_so(postgres: Postgres) -> None:
                         assert told == [True] * 2
             assert await running == []
             assert await own.rows(READ) == [], "nobody waits any more whose turn this could be"
-
-    asyncio.run(attempt())
-
-
-def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres) -> None:
-    kept = "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 1'"
-
-    async def attempt() -> list[int]:
-        lender = pool.Pool(postgres.url)
-        lender.open()
-        lent = await asyncio.gather(*(lender.take() for _ in range(Limits().size)))
-        try:
-            for connection in lent:
-                for _ in range(2):
-                    await connection.run("SELECT 1", (), Row)
-            return [await connection.fetchval(kept) for connection in lent]
-        finally:
-            for connection in lent:
-                await connection.close()
-
-    assert asyncio.run(attempt()) == [1] * Limits().size
-
-
-def test_a_statement_is_prepared_anew_when_a_migration_has_gone_by(postgres: Postgres) -> None:
-    """Though one must not run again whose answer could not be read."""
-    name = f"passing_{secrets.token_hex(4)}"
-    read_column, read_row = f"SELECT a FROM {name}", f"SELECT row(a)::{name} AS r FROM {name}"  # noqa: S608 - made here
-
-    async def attempt() -> None:
-        connection, other = await pool.connect(postgres.url), await pool.connect(postgres.url)
-
-        async def said(sql: str) -> object:
-            return (await connection.run(sql, (), Row))[0][0]
-
-        try:
-            await other.execute(f"CREATE TABLE {name} AS SELECT 1 AS a")
-            assert await said(read_column) == 1
-            assert await said(read_row) == (1,)
-            await other.execute(f"ALTER TABLE {name} ALTER a TYPE text")
-            for _ in range(3):
-                assert await said(read_column) == "1"
-            with pytest.raises(asyncpg.OutdatedSchemaCacheError):
-                await said(read_row)
-            assert await said(read_row) == ("1",)
-        finally:
-            await other.execute(f"DROP TABLE {name}")
-            connection.terminate()
-            other.terminate()
 
     asyncio.run(attempt())
 
@@ -341,7 +292,7 @@ def test_a_connection_whose_transaction_has_no_known_end_is_never_lent_again(
                         )
                     assert not connection.is_in_transaction(), "and it was no savepoint of another"
                 finally:
-                    database._pool.give(connection, None)  # noqa: SLF001
+                    database._pool.give(connection)  # noqa: SLF001
 
     asyncio.run(attempt())
 
@@ -357,29 +308,6 @@ def test_behind_a_pooler_that_refuses_it_a_transaction_has_the_limit(postgres: P
 
     with through(postgres, pooled=True) as url:
         asyncio.run(attempt(url))
-
-
-def test_one_connection_that_dies_takes_no_other_with_it(postgres: Postgres) -> None:
-    async def attempt() -> None:
-        lender = pool.Pool(postgres.url)
-        lender.open()
-
-        async def processes() -> list[int]:
-            lent = await asyncio.gather(*(lender.take() for _ in range(4)))
-            for connection in lent:
-                lender.give(connection, None)
-            return [connection.get_server_pid() for connection in lent]
-
-        before = await processes()
-        dying = await lender.take()
-        died = dying.get_server_pid()
-        with pytest.raises(Lost), lender.lent(dying):
-            raise asyncpg.ConnectionFailureError("what a pooler says when its server is gone")
-        after = await processes()
-        assert set(before) - {died} < set(after)
-        await lender.close()
-
-    asyncio.run(attempt())
 
 
 @pytest.mark.parametrize(("statement", "again"), [(READ, True), (WRITE, False)])
@@ -451,22 +379,3 @@ def test_nothing_is_sent_but_the_statement(postgres: Postgres) -> None:
     ran = stack.statements(postgres, "bearer-tasks-api")
     assert READ.sql in ran
     assert not [sql for sql in ran if "RESET ALL" in sql or "pg_advisory_unlock_all" in sql]
-
-
-def test_a_pooler_that_loses_statements_is_recognised(postgres: Postgres) -> None:
-    async def behind(url: str) -> Server:
-        connection = await pool.connect(url)
-        try:
-            return await Server.behind(connection)
-        finally:
-            connection.terminate()
-
-    assert asyncio.run(behind(postgres.url)) == Server(
-        keeps_statements=True, limits_statements=True, is_citus=False
-    )
-    with through(postgres, pooled=True) as url:
-        assert asyncio.run(behind(url)) == Server(
-            keeps_statements=pooler.keeps_statements(),
-            limits_statements=False,
-            is_citus=False,
-        )

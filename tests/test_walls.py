@@ -30,8 +30,8 @@ from api.owned.resource import RESOURCES
 from api.owned.retention import Retention, purge
 from api.owned.walls import OWNER, Statement
 from api.owned.writes import Writes
+from api.postgres.connections import connect
 from api.postgres.database import Database
-from api.postgres.pool import connect
 from api.postgres.statement import Built, Compiled, UnownedStatement, UnscopedStatement
 from api.postgres.tables import metadata
 from api.tasks.rules import TASKS

@@ -38,7 +38,7 @@ from strawberry.types import ExecutionResult
 from api.errors import BadRequest, Code, OperationTooLarge, shortened
 from api.graphql import limits
 from api.graphql.cost import Cost, Costs, Sizes
-from api.graphql.execution import Compiled
+from api.graphql.execution import Compiled, core_schema
 
 MAX_DOCUMENTS = 1_000
 """The most cached documents, and the most cached rejections. The least recently used one is evicted
@@ -143,7 +143,7 @@ class Documents:
         self.only_trusted = only_trusted
         self._most = most
         self._most_bytes = most_bytes
-        self._schema = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+        self._schema = core_schema(schema)
         self._costs = Costs(self._schema, sizes or {})
         self._cache: OrderedDict[str, Document] = OrderedDict()
         self._bytes = 0

@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.postgres.pool import AWAY
+from api.postgres.outages import OUTAGE_ERRORS
 from api.postgres.url import read
 
 
@@ -35,7 +35,7 @@ def upgrade(url: str, partitions: int | None = None) -> None:
     config.attributes.update(url=url, partitions=partitions)
     try:
         command.upgrade(config, "head")
-    except (*AWAY, asyncpg.PostgresError, SQLAlchemyError) as error:
+    except (*OUTAGE_ERRORS, asyncpg.PostgresError, SQLAlchemyError) as error:
         cause = getattr(error, "orig", None) or error
         reason = (
             str(cause).rpartition(">: ")[2].splitlines()[0] if str(cause) else type(cause).__name__

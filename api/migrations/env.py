@@ -14,7 +14,7 @@ from sqlmodel import AutoString
 from api import schema  # noqa: F401 - declares the tables of every noun
 from api.config import DatabaseConfig
 from api.identity import model  # noqa: F401 - declares tables
-from api.postgres.pool import CONNECT_TIMEOUT
+from api.postgres.limits import CONNECT_TIMEOUT
 from api.postgres.tables import SCHEMA, metadata
 from api.postgres.url import arguments
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     Update,
     bindparam,
 )
-from sqlalchemy.dialects.postgresql.dml import OnConflictDoUpdate
+from sqlalchemy.dialects.postgresql.dml import OnConflictClause, OnConflictDoUpdate
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.operators import and_, eq
 from sqlalchemy.types import UserDefinedType
@@ -157,9 +157,12 @@ def _insert_faults(insert: Insert) -> Iterator[str]:
     owner = given.get(OWNER.key)
     if not isinstance(owner, BindParameter) or owner.key != OWNER.key:
         yield f"INSERT INTO {insert.table} is not for its owner"
-    conflict: Any = insert._post_values_clause  # noqa: SLF001 - no public way to read it back
-    if conflict is None:
-        return
+    for part in insert.get_children():
+        if isinstance(part, OnConflictClause):
+            yield from _conflict_faults(part)
+
+
+def _conflict_faults(conflict: OnConflictClause) -> Iterator[str]:
     # A unique key without the owner would find, and tell of, the row of another owner.
     if OWNER.key not in _names(conflict.inferred_target_elements or ()):
         yield "the conflict may be with the row of another owner"

@@ -8,8 +8,11 @@ from typing import Self
 
 from api.errors import Unavailable
 from api.postgres import citus
+from api.postgres.connections import Connection, Connector, connect
 from api.postgres.fairness import Share, Turns
-from api.postgres.pool import AWAY, Connection, Limits, Lost, Pool, connect
+from api.postgres.limits import Limits
+from api.postgres.outages import OUTAGE_ERRORS, Lost
+from api.postgres.pool import Pool
 from api.postgres.statement import Compiled, UnownedStatement
 from api.postgres.tables import Row
 
@@ -67,10 +70,11 @@ class Database(Connected):
         """Open no connection yet: without its database the API starts, and answers 503."""
         self._limits = limits
         self._turns = Turns(share)
-        self._pool = Pool(url, limits)
+        self._connector = Connector(url, limits)
+        self._pool = Pool(self._connector.open, limits)
 
     async def __aenter__(self) -> Self:
-        self._pool.open()
+        self._pool.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -89,11 +93,12 @@ class Database(Connected):
         may_again = statement.is_reading
         while True:
             try:
-                connection = self._pool.free() or await self._pool.take()
-                with self._pool.lent(connection):
-                    server = self._pool.server
+                async with self._pool.connection() as connection:
+                    server = self._connector.server
                     if server and server.keeps_statements and not server.is_citus:
-                        return await connection.run(statement.sql, values, statement.record)
+                        return await connection.fetch(
+                            statement.sql, *values, record_class=statement.record
+                        )
                     async with self._begun(connection) as is_citus:
                         return await _fetched(connection, statement, values, is_citus=is_citus)
             except Lost:
@@ -104,17 +109,13 @@ class Database(Connected):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commit at the end, or roll back when an exception is raised. Raises Unavailable."""
-        connection = await self._pool.take()
-        with self._pool.lent(connection):
-            async with self._begun(connection) as is_citus:
-                yield Transaction(connection, is_citus=is_citus)
+        async with self._pool.connection() as connection, self._begun(connection) as is_citus:
+            yield Transaction(connection, is_citus=is_citus)
 
     async def notify(self, channel: str) -> None:
         """Notify every listener of this channel. Raises Unavailable."""
-        connection = await self._pool.take()
-        with self._pool.lent(connection):
-            async with self._begun(connection):
-                await connection.execute("SELECT pg_notify($1, '')", channel)
+        async with self._pool.connection() as connection, self._begun(connection):
+            await connection.execute("SELECT pg_notify($1, '')", channel)
 
     @asynccontextmanager
     async def _begun(self, connection: Connection) -> AsyncIterator[bool]:
@@ -122,9 +123,9 @@ class Database(Connected):
 
         Yield whether the database has Citus: each owner must then be announced to its nodes.
         """
-        server = self._pool.server
+        server = self._connector.server
         transaction = connection.transaction()
-        connection.is_begun = True  # after a cancellation the transaction may still be open
+        connection.may_be_in_transaction = True  # even if BEGIN is cancelled
         await transaction.start()
         try:
             if not (server and server.limits_statements):
@@ -134,10 +135,10 @@ class Database(Connected):
             yield bool(server and server.is_citus)
         except BaseException:
             await transaction.rollback()
-            connection.is_begun = False
+            connection.may_be_in_transaction = False
             raise
         await transaction.commit()
-        connection.is_begun = False
+        connection.may_be_in_transaction = False
 
 
 async def _fetched(
@@ -165,7 +166,7 @@ async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
     try:
         await connection.add_listener(channel, lambda *_: heard())
         await lost.wait()
-    except AWAY as outage:
+    except OUTAGE_ERRORS as outage:
         raise Unavailable from outage
     finally:
         connection.terminate()

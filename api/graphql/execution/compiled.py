@@ -1,9 +1,10 @@
-"""Operations that were compiled, and the choice between them and graphql-core."""
+"""Compiled operations, and the decision whether to run one or to leave it to graphql-core."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from graphql import (
     DocumentNode,
@@ -19,46 +20,56 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
 from api.graphql.execution.inputs import Inputs
-from api.graphql.execution.plain import NotPlain
+from api.graphql.execution.plain import Exactly, NotPlain, core_schema
 from api.graphql.execution.replay import ANSWERS, Replaying, forget
 from api.graphql.execution.selections import Later, Placed, Run, Source, Step
 
-MOST_FIELDS = 20_000
-"""Of all compiled operations, which take about 1 kB each; the oldest documents go first."""
-SIGHTS = 2
-"""Of an operation before it is compiled; of one that had to make room, twice as many each time.
+log = logging.getLogger(__name__)
 
-More in turn than there is room for would be compiled in turn, at more than graphql-core costs.
+MOST_FIELDS = 20_000
+"""The most fields of all compiled operations, at about 1 kB each. The oldest documents go first."""
+SIGHTS = 2
+"""How often an operation must be requested before it is compiled.
+
+The number doubles for a document each time that its operations are dropped to make room. Otherwise
+more operations than there is room for would be compiled again at each request, which costs more
+than graphql-core does.
 """
 MOST_CONDITIONS = 4
-"""Variables of `@skip` and `@include`: an operation is compiled for each choice that is met."""
+"""The most variables of `@skip` and `@include`. Each combination of their values that is requested
+is compiled separately."""
+MOST_NAME = 100
+"""The most characters of an operation's name in the log."""
 HOOKS = ("on_operation", "on_execute", "resolve", "get_results")
-"""Of extensions, which Strawberry calls around and in an operation that runs."""
+"""The methods of an extension that Strawberry calls around and during execution."""
 
 
 class Document(Protocol):
-    """Parsed and valid. Hashed by identity; may be referred to weakly."""
+    """A parsed and valid document, hashed by identity. Weak references to it are possible."""
 
     @property
     def text(self) -> str:
-        """Its source."""
+        """The source."""
         ...
 
     @property
     def node(self) -> DocumentNode:
-        """What it was parsed to."""
+        """The syntax tree."""
         ...
 
 
 @dataclass(slots=True)
 class Plan:
-    """An operation that was compiled, for one choice of conditions."""
+    """A compiled operation, for one combination of conditions."""
 
     steps: list[Step]
     fields: int
 
     async def __call__(self, run: Run) -> dict[str, Any]:
-        """Its data. What is not plain raises NotPlain, or whatever befell a compiled function."""
+        """Return the data of the response.
+
+        Raises NotPlain where only graphql-core can continue, and any exception of a property.
+        """
         data: dict[str, Any] = {}
         for step in self.steps:
             later: Later = []
@@ -71,7 +82,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Operation:
-    """That was met twice."""
+    """An operation that was requested often enough to be compiled."""
 
     coerce: Callable[[Mapping[str, Any]], dict[str, Any]]
     conditions: list[str]
@@ -79,30 +90,31 @@ class Operation:
 
 
 class Compiled:
-    """Runs the operations of a schema: `execute` stands in for the schema's own.
+    """Run the operations of a schema: `execute` takes the place of the schema's own `execute`.
 
-    `left` names scalars whose values may be left to whoever encodes the response, each with a
-    condition in Python on a value `{0}`: that its encoder writes the very text that the scalar
-    would. It may name what is in `plain.NAMES`. `placed` names types whose objects are rows of some
-    class, of which an item is read in a fraction of the time that an attribute takes; what else is
-    given for such a type is left to graphql-core. The schema needs
-    `execution_context_class=Replaying`; raises TypeError without.
+    `written` names scalars whose values may stay objects in the response, and the condition on such
+    a value: that the encoder of the response writes exactly the text that the scalar would.
+    `placed` names types whose objects are rows of a class, of which an item is read in a fraction
+    of the time that an attribute takes. graphql-core handles all other objects of such a type.
 
-    One whose extensions have hooks around execution is left to Strawberry, which calls them.
+    A schema with an extension that has hooks around execution is left to Strawberry, which calls
+    them. Raises TypeError for a schema without `execution_context_class=Replaying`.
     """
 
     def __init__(
         self,
         schema: Schema,
-        left: Mapping[str, str] | None = None,
+        written: Mapping[str, Exactly] | None = None,
         placed: Mapping[str, type[Placed]] | None = None,
         *,
         most_fields: int = MOST_FIELDS,
     ) -> None:
         if not issubclass(schema.execution_context_class, Replaying):
             raise TypeError("expected a schema with execution_context_class=Replaying")
+        self.fallbacks = 0
+        """How many requests fell back to graphql-core because of an unexpected exception."""
         self._schema = schema
-        self._left = left or {}
+        self._written = written or {}
         self._placed = placed or {}
         self._most_fields = most_fields
         self._inputs = Inputs(schema)
@@ -111,6 +123,7 @@ class Compiled:
             WeakKeyDictionary()
         )
         self._needed: WeakKeyDictionary[Document, int] = WeakKeyDictionary()
+        self._logged: WeakSet[Document] = WeakSet()
 
     async def execute(
         self,
@@ -120,7 +133,7 @@ class Compiled:
         operation_name: str | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """As `schema.execute` answers the document's text."""
+        """Return what `schema.execute` would return for the document's text."""
         extensions = operation_extensions
         run = None
         try:
@@ -131,7 +144,9 @@ class Compiled:
                 if plan is not None:
                     run = Run(context_value, variables, operation_extensions)
                     return ExecutionResult(data=await plan(run), errors=None, extensions={})
-        except Exception:  # noqa: BLE001 - whatever it was, graphql-core knows how to tell it
+        except Exception as error:  # noqa: BLE001 - graphql-core reports it to the client
+            if not isinstance(error, NotPlain):
+                self._count(document, operation_name, error)
             if run is not None:
                 extensions = {**(operation_extensions or {}), ANSWERS: run.memory}
         except BaseException:
@@ -150,8 +165,20 @@ class Compiled:
             if run is not None:
                 forget(run.memory)
 
+    def _count(self, document: Document, name: str | None, error: Exception) -> None:
+        """Count an unexpected exception, and log it once for each document, without any values."""
+        self.fallbacks += 1
+        if document in self._logged:
+            return
+        self._logged.add(document)
+        operation = get_operation_ast(document.node, name)
+        known = operation.name.value[:MOST_NAME] if operation and operation.name else "anonymous"
+        log.warning(
+            "compiled operation %s: %s, left to graphql-core", known, type(error).__qualname__
+        )
+
     def _operation(self, document: Document, name: str | None) -> Operation | None:
-        """Once it was met often enough."""
+        """Return an operation that was requested often enough, or None."""
         if not self._is_on:
             return None
         operations = self._met.setdefault(document, {})
@@ -196,7 +223,7 @@ class Compiled:
     def _compiled(
         self, document: DocumentNode, name: str | None, sent: dict[str, Any] | None
     ) -> Plan:
-        schema = self._schema._schema  # noqa: SLF001 - Strawberry has no other name for it
+        schema = core_schema(self._schema)
         executor = self._schema.execution_context_class.build(
             schema, document, raw_variable_values=sent, operation_name=name
         )
@@ -206,9 +233,9 @@ class Compiled:
         root = schema.get_root_type(kind)
         if root is None or kind is OperationType.SUBSCRIPTION:
             raise NotPlain
-        source = Source(self._schema, executor, self._inputs, self._left, self._placed)
+        source = Source(self._schema, executor, self._inputs, self._written, self._placed)
         steps = source.steps(root, serially=kind is OperationType.MUTATION)
-        # What is kept of the executor must not keep what somebody sent.
+        # The functions refer to the executor, which must not keep the variables of this request.
         executor.variable_values = VariableValues({}, {})
         return Plan(steps, source.fields)
 
@@ -238,20 +265,20 @@ def _refuse(_: Mapping[str, Any]) -> dict[str, Any]:
 
 
 NEVER = Operation(_refuse, [])
-"""Stands for an operation that is left to graphql-core."""
+"""An operation that is always left to graphql-core."""
 
 
 class _Conditions(Visitor):
-    """The variables on which it depends which fields are selected."""
+    """The variables that decide which fields are selected."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
         self.alone = True
-        """Whether there is no other directive."""
+        """Whether the operation has no directives but `@skip` and `@include`."""
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        """Of a selection, or of what has none of its own."""
+        """Collect the variables of a directive."""
         if node.name.value not in {"skip", "include"}:
             self.alone = False
         for argument in node.arguments or ():

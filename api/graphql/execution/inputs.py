@@ -48,7 +48,7 @@ from strawberry.types.base import (
 from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 from strawberry.types.lazy_type import LazyType
 
-from api.graphql.execution.plain import Change, Members, NotPlain, condition, read
+from api.graphql.execution.plain import Change, Members, NotPlain, condition, core_schema, read
 
 Variables = Mapping[str, Any]
 Arguments = Callable[[Variables], dict[str, Any]]
@@ -60,7 +60,7 @@ class Inputs:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._graphql = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+        self._graphql = core_schema(schema)
         self._coercions: dict[str, Change] = {}
         self._conversions: dict[Any, Change] = {}
 
@@ -76,7 +76,7 @@ class Inputs:
             kind: Any = type_from_ast(self._graphql, node.type)
             default: Any = Undefined
             if node.default_value:
-                default = coerce_input_literal(node.default_value, kind)
+                default = _value(node.default_value, kind)
                 if not _may_be_shared(kind, default):
                     raise NotPlain
             needed = isinstance(kind, GraphQLNonNull) and default is Undefined
@@ -157,17 +157,12 @@ class Inputs:
 
             return variable
         if not _has_variables(node):
-            value = coerce_input_literal(node, kind)
-            if value is Undefined:
-                raise NotPlain
+            value = _value(node, kind)
             if _may_be_shared(kind, value):
                 return lambda _: value
 
         def literal(variables: Variables) -> Any:
-            value = coerce_input_literal(node, kind, VariableValues({}, dict(variables)))
-            if value is Undefined:
-                raise NotPlain
-            return value
+            return _value(node, kind, VariableValues({}, dict(variables)))
 
         return literal
 
@@ -195,7 +190,7 @@ class Inputs:
         if isinstance(kind, GraphQLInputObjectType):
             return self._object(kind)
         if isinstance(kind, GraphQLEnumType):
-            return Members(kind).__getitem__
+            return Members(kind).member
         if isinstance(kind, GraphQLScalarType):
             own = condition(kind)
             return _checked(own) if own else read(kind)
@@ -223,7 +218,10 @@ class Inputs:
                     found[out] = default
             if left:
                 raise NotPlain  # a field that the type does not have
-            return kind.out_type(found)
+            try:
+                return kind.out_type(found)
+            except Exception as error:  # for example, two keys of a `@oneOf` input
+                raise NotPlain from error
 
         return coerce
 
@@ -290,6 +288,17 @@ def _kept(kept: dict[Any, Change], key: Any, make: Callable[[], Change]) -> Chan
             del kept[key]
             raise
     return kept[key]
+
+
+def _value(node: ValueNode, kind: GraphQLInputType, variables: VariableValues | None = None) -> Any:
+    """Return the value of a literal. Raises NotPlain for a literal that is not of its type."""
+    try:
+        value = coerce_input_literal(node, kind, variables)
+    except Exception as error:
+        raise NotPlain from error
+    if value is Undefined:
+        raise NotPlain
+    return value
 
 
 _NEEDED = object()

@@ -4,19 +4,19 @@ A value is "plain" if graphql-core would leave it unchanged, or if one look-up c
 """
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
 from enum import EnumMeta
 from typing import Any
-from uuid import UUID
 
 from graphql import (
     GraphQLEnumType,
     GraphQLScalarType,
+    GraphQLSchema,
     Undefined,
     is_specified_scalar_type,
     specified_scalar_types,
 )
 from graphql.pyutils import is_awaitable
+from strawberry import Schema
 
 Change = Callable[[Any], Any]
 
@@ -27,19 +27,44 @@ CONDITIONS = {
     "Int": "type({0}) is int and -2147483648 <= {0} <= 2147483647",
     "Float": "type({0}) is float and {0} - {0} == 0",
 }
-"""A condition in Python for each built-in scalar: true if coercion leaves a value unchanged."""
-
-
-NAMES = {"UTC": UTC, "UUID": UUID, "date": date, "datetime": datetime, "time": time}
-"""The names that the conditions of an application's own scalars may use."""
+"""Of each scalar of GraphQL, the condition in Python under which coercion keeps a value."""
 
 
 class NotPlain(Exception):
-    """The fast path does not support this: graphql-core must run the operation."""
+    """Only graphql-core can do this part of an operation."""
+
+
+def core_schema(schema: Schema) -> GraphQLSchema:
+    """Return the schema of graphql-core in a schema of Strawberry."""
+    return schema._schema  # noqa: SLF001 - it has no public name
+
+
+class Exactly:
+    """A condition on a value: its type is this very class, and its attributes are these objects.
+
+    `Exactly(datetime, tzinfo=UTC)` accepts the datetimes in UTC. An object is compared by identity.
+    """
+
+    def __init__(self, type_: type, **attributes: object) -> None:
+        self.type = type_
+        self.attributes = attributes
+
+    def accepts(self, value: object) -> bool:
+        """Return whether the condition holds for a value."""
+        return type(value) is self.type and all(
+            getattr(value, name) is wanted for name, wanted in self.attributes.items()
+        )
+
+    def source(self, value: str, name_of: Callable[[object], str]) -> str:
+        """Return the condition in Python. `name_of` returns the variable that holds an object."""
+        parts = [f"type({value}) is {name_of(self.type)}"]
+        for name, wanted in self.attributes.items():
+            parts.append(f"{value}.{name} is {name_of(wanted)}")
+        return " and ".join(parts)
 
 
 def condition(kind: GraphQLScalarType) -> str | None:
-    """Return the condition of a built-in scalar; None for any other, even if it has such a name."""
+    """Return the condition of a scalar of GraphQL, or None for another scalar, even of its name."""
     own = is_specified_scalar_type(kind) and specified_scalar_types[kind.name] is kind
     return CONDITIONS[kind.name] if own else None
 
@@ -82,13 +107,20 @@ def read(kind: GraphQLScalarType) -> Change:
     return parse
 
 
-def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[dict[int, str], dict[int, str]]:
-    """Return the names of an enum's members in a response: by the member's `id`, and by its number.
+class Names(dict[int, str]):
+    """The names of an enum's members in a response. Looking up anything else raises NotPlain."""
 
-    The key is the `id` because it is faster: Python hashes a member by its name each time. An `id`
-    stays valid, since a member lives as long as its enum. Only members with an int have a number.
+    def __missing__(self, _: int) -> str:
+        raise NotPlain
+
+
+def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[Names, Names]:
+    """Return the names of an enum's members by `id(member)`, and by the members' numbers.
+
+    The first is by `id`, because Python computes the hash of a member from its name at each lookup.
+    A member lives as long as its enum.
     """
-    by_id, by_number = {}, {}
+    by_id, by_number = Names(), Names()
     member: Any
     for member in members:
         try:
@@ -107,13 +139,19 @@ class Members(dict[str, Any]):
         super().__init__()
         self._kind = kind
 
+    def member(self, name: object) -> Any:
+        """Return the member of this name. Raises NotPlain if there is none."""
+        if type(name) is not str:
+            raise NotPlain
+        return self[name]
+
     def __missing__(self, name: str) -> Any:
         """Convert a name that is not cached yet. Raises NotPlain if the enum has no such name."""
         try:
             member = self._kind.coerce_input_value(name)
         except Exception as error:
             raise NotPlain from error
-        if type(name) is not str or member is Undefined:
+        if member is Undefined:
             raise NotPlain
         self[name] = member
         return member

@@ -28,7 +28,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
 from api.graphql.execution.inputs import Inputs
-from api.graphql.execution.plain import NAMES, NotPlain, condition, names, written
+from api.graphql.execution.plain import Exactly, NotPlain, condition, names, written
 from api.graphql.execution.replay import Answer, Memory
 
 Call = Callable[[Any, Path, "Run"], Any]
@@ -151,17 +151,17 @@ class Source:
         schema: Schema,
         executor: Executor[Any],
         inputs: Inputs,
-        left: Mapping[str, str],
+        written_as_is: Mapping[str, Exactly],
         placed: Mapping[str, type[Placed]],
     ) -> None:
         self._schema = schema
         self._executor = executor
         self._inputs = inputs
-        self._left = left
+        self._written_as_is = written_as_is
         self._placed = placed
         self._lines: list[str] = []
         self._names = 0
-        self._around: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path, **NAMES}
+        self._around: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path}
         self._resolvers: list[tuple[_Resolver, str]] = []
         self.fields = 0
         """The number of fields that were generated so far."""
@@ -193,6 +193,7 @@ class Source:
         return f"x{self._names}"
 
     def _beside(self, value: object) -> str:
+        """Return the name of a new global variable of the functions that holds this object."""
         name = self._name()
         self._around[name] = value
         return name
@@ -326,8 +327,8 @@ class Source:
             return f"{value} = {number} if type({value}) is int else {member}"
         if not isinstance(kind, GraphQLScalarType):
             raise NotPlain
-        if kind.name in self._left:
-            return f"if not ({self._left[kind.name].format(value)}): raise NotPlain"
+        if as_is := self._written_as_is.get(kind.name):
+            return f"if not ({as_is.source(value, self._beside)}): raise NotPlain"
         if own := condition(kind):
             return f"if not ({own.format(value)}): raise NotPlain"
         return f"{value} = {self._beside(written(kind))}({value})"

@@ -1,0 +1,47 @@
+"""The private and undocumented names of libraries that the API uses.
+
+A release may move any of them without notice. `tests/test_private_names.py` fails when one has
+moved, and when the API uses a name with an underscore that is not listed here.
+"""
+
+PRIVATE: dict[str, tuple[str, ...]] = {
+    "sqlalchemy.sql.dml.Insert": ("_select_names", "_values"),
+    "sqlalchemy.sql.dml.Update": ("_values",),
+    "sqlalchemy.sql.selectable.Select": ("_prefixes", "_suffixes", "_hints", "_statement_hints"),
+    "graphql.execution.Executor": (
+        "build_resolve_info",
+        "collect_subfields",
+        "fragments",
+        "middleware_manager",
+        "variable_values",
+    ),
+    "graphql.execution.collect_fields.collect_fields": (),
+    "graphql.execution.collect_fields.FieldDetails": ("node",),
+    "graphql.execution.collect_fields.GroupedFieldSet": (),
+    "graphql.execution.values.VariableValues": ("coerced",),
+    "graphql.utilities.coerce_input_value.coerce_default_value": (),
+    "graphql.type.GraphQLInputObjectType": ("out_type",),
+    "strawberry.schema.schema.StrawberryGraphQLCoreExecutionContext": ("operation_extensions",),
+    "strawberry.schema.Schema": (
+        "_schema",
+        "exception_handlers",
+        "execution_context_class",
+        "get_extensions",
+        "schema_converter",
+    ),
+    "strawberry.types.field.StrawberryField": (
+        "get_result",
+        "is_async",
+        "is_basic_field",
+        "python_name",
+    ),
+    "strawberry.types.fields.resolver.StrawberryResolver": (
+        "info_parameter",
+        "parent_parameter",
+        "root_parameter",
+        "self_parameter",
+    ),
+    "strawberry.types.base.StrawberryObjectDefinition": ("from_input", "is_input", "is_type_of"),
+    "strawberry.types.info.Info": ("_raw_info", "_field"),
+}
+"""The names of each class. A function or a class that is itself undocumented has none."""

@@ -1,0 +1,237 @@
+"""The connection pool: how many connections it opens, who gets the next one, which are closed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from api.errors import Unavailable
+from api.postgres.connections import Connection, Connector
+from api.postgres.limits import Limits
+from api.postgres.outages import Lost
+from api.postgres.pool import Pool
+from dev.postgres import Postgres
+
+
+@asynccontextmanager
+async def running(postgres: Postgres, limits: Limits = Limits()) -> AsyncIterator[Pool]:  # noqa: B008 - it is frozen
+    pool = Pool(Connector(postgres.url, limits).open, limits)
+    pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def process(connection: Connection) -> int:
+    return connection.get_server_pid()
+
+
+def test_the_most_recently_used_connection_is_lent_first(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        async with running(postgres) as pool:
+            first, second = await pool.take(), await pool.take()
+            pool.give(first)
+            pool.give(second)
+            async with pool.connection() as one, pool.connection() as another:
+                assert (one, another) == (second, first)
+
+    asyncio.run(attempt())
+
+
+def test_waiters_are_served_in_order_and_one_more_than_the_queue_holds_is_refused(
+    postgres: Postgres,
+) -> None:
+    async def attempt() -> None:
+        async with running(postgres, Limits(size=1, queue=2)) as pool:
+            lent = await pool.take()
+            first, second = (asyncio.create_task(pool.take()) for _ in range(2))
+            await asyncio.sleep(0)
+            with pytest.raises(Unavailable):
+                await pool.take()
+            pool.give(lent)
+            assert await first is lent
+            assert not second.done()
+            pool.give(lent)
+            assert await second is lent
+            pool.give(lent)
+
+    asyncio.run(attempt())
+
+
+def test_a_waiter_fails_after_its_deadline_and_leaves_the_queue(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        async with running(postgres, Limits(size=1, queue=1, wait=0.05)) as pool:
+            lent = await pool.take()
+            for _ in range(3):
+                with pytest.raises(Unavailable):
+                    await pool.take()
+            pool.give(lent)
+            assert await pool.take() is lent
+            pool.give(lent)
+
+    asyncio.run(attempt())
+
+
+def test_a_waiter_that_is_cancelled_as_it_is_served_passes_the_connection_on(
+    postgres: Postgres,
+) -> None:
+    async def attempt() -> None:
+        async with running(postgres, Limits(size=1)) as pool:
+            lent = await pool.take()
+            cancelled, next_one = (asyncio.create_task(pool.take()) for _ in range(2))
+            await asyncio.sleep(0)
+            pool.give(lent)
+            cancelled.cancel()
+            assert await next_one is lent
+            assert cancelled.cancelled()
+            cancelled = asyncio.create_task(pool.take())
+            await asyncio.sleep(0)
+            pool.give(lent)
+            cancelled.cancel()
+            await asyncio.wait([cancelled])
+            async with pool.connection() as connection:
+                assert connection is lent, "with no other waiter it is idle again"
+
+    asyncio.run(attempt())
+
+
+def test_a_connection_that_cannot_be_opened_makes_room_for_another_attempt(
+    postgres: Postgres,
+) -> None:
+    limits = Limits(size=1)
+    connector = Connector(postgres.url, limits)
+    attempts = 0
+
+    async def opened() -> Connection:
+        nonlocal attempts
+        attempts += 1
+        if attempts <= 2:
+            raise Unavailable
+        return await connector.open()
+
+    async def attempt() -> None:
+        pool = Pool(opened, limits)
+        pool.start()
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await pool.take()
+        pool.give(await pool.take())
+        await pool.close()
+        assert attempts == 3
+
+    asyncio.run(attempt())
+
+
+def test_one_connection_that_dies_takes_no_other_with_it(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        async with running(postgres) as pool:
+
+            async def processes() -> list[int]:
+                lent = await asyncio.gather(*(pool.take() for _ in range(4)))
+                for connection in lent:
+                    pool.give(connection)
+                return [process(connection) for connection in lent]
+
+            before = await processes()
+            dying = await pool.take()
+            died = process(dying)
+            with pytest.raises(Lost):
+                pool.give(dying, asyncpg.ConnectionFailureError("from a pooler without a server"))
+            after = await processes()
+            assert set(before) - {died} < set(after)
+
+    asyncio.run(attempt())
+
+
+def test_an_idle_connection_is_replaced_after_its_time(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        async with running(postgres, Limits(size=1, idle=0)) as pool:
+            first = await pool.take()
+            of_first = process(first)
+            pool.give(first)
+            async with pool.connection() as second:
+                assert first.is_closed()
+                assert process(second) != of_first
+
+    asyncio.run(attempt())
+
+
+def test_an_abandoned_statement_ends_before_its_connection_is_lent_again(
+    postgres: Postgres,
+) -> None:
+    async def attempt() -> None:
+        async with running(postgres, Limits(size=1)) as pool:
+            lent = await pool.take()
+
+            async def use() -> None:
+                try:
+                    await lent.execute("SELECT pg_sleep(60)")
+                except BaseException as error:
+                    pool.give(lent, error)
+                    raise
+
+            abandoned = asyncio.create_task(use())
+            await asyncio.sleep(0)
+            abandoned.cancel()
+            async with asyncio.timeout(5):
+                assert await pool.take() is lent
+            assert await lent.fetchval("SELECT 1") == 1
+            pool.give(lent)
+
+    asyncio.run(attempt())
+
+
+def test_a_connection_that_may_be_in_a_transaction_is_closed(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        async with running(postgres, Limits(size=1)) as pool:
+            lent = await pool.take()
+            lent.may_be_in_transaction = True
+            of_lent = process(lent)
+            pool.give(lent)
+            async with asyncio.timeout(5), pool.connection() as other:
+                assert lent.is_closed()
+                assert process(other) != of_lent
+
+    asyncio.run(attempt())
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "raised"),
+    [
+        ("SELECT 1 / 0", (), asyncpg.DivisionByZeroError),
+        ("SELECT $1::int", ("one",), asyncpg.DataError),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", (), Lost),
+    ],
+)
+def test_only_an_outage_is_told_as_one(
+    postgres: Postgres, sql: str, values: tuple[object, ...], raised: type[Exception]
+) -> None:
+    async def attempt() -> None:
+        async with running(postgres, Limits(size=1)) as pool:
+            with pytest.raises(raised):
+                async with pool.connection() as lent:
+                    await lent.fetch(sql, *values)
+            assert lent.is_closed() is (raised is Lost)
+            async with pool.connection() as again:
+                assert (again is lent) is (raised is not Lost)
+
+    asyncio.run(attempt())
+
+
+def test_a_closed_pool_lends_nothing_and_closes_what_is_given_back(postgres: Postgres) -> None:
+    async def attempt() -> None:
+        async with running(postgres) as pool:
+            idle, lent = await pool.take(), await pool.take()
+            pool.give(idle)
+            await pool.close()
+            assert idle.is_closed()
+            assert not lent.is_closed()
+            with pytest.raises(Unavailable):
+                await pool.take()
+            pool.give(lent)
+            assert lent.is_closed()
+
+    asyncio.run(attempt())
