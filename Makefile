@@ -11,15 +11,24 @@ export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 export UV_SYSTEM_CERTS ?= 1
 export NODE_USE_SYSTEM_CA ?= 1
 
+# Two at a time, of what needs nothing of each other.
+BOTH := $(MAKE) --no-print-directory -j2
+
 .PHONY: dev test attack bench prove scale check format schema setup python
+.PHONY: check-python check-web test-web build-web
 
 dev: python
 	@exec "$(PYTHON)" -m dev
 
 test: check
-	cd frontend && $(NPM) run --silent test
-	cd frontend && $(NPM) run --silent build
+	@$(BOTH) test-web build-web
 	.venv/bin/python -m pytest
+
+test-web:
+	cd frontend && $(NPM) run --silent test
+
+build-web:
+	cd frontend && $(NPM) run --silent build
 
 # Tries to steal somebody's tasks, by every operation of the schema, and says what came of it.
 attack: setup
@@ -51,12 +60,17 @@ scale: setup
 	.venv/bin/python -m benchmarks.scale $(SCALE)
 
 check: setup .tools/platforms
+	@$(BOTH) check-python check-web
+
+check-python:
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/hadolint api/Dockerfile frontend/Dockerfile
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+check-web:
 	cd frontend && $(NPM) run --silent check
 
 # That README's platforms can install what is locked. Without a network it is left for next time.
