@@ -11,14 +11,17 @@ export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 export UV_SYSTEM_CERTS ?= 1
 export NODE_USE_SYSTEM_CA ?= 1
 
+# Two at a time, of what needs nothing of each other.
+BOTH := $(MAKE) --no-print-directory -j2
+
 .PHONY: dev test attack bench prove scale check format schema setup python
+.PHONY: check-python check-web test-web build-web
 
 dev: python
 	@exec "$(PYTHON)" -m dev
 
 test: check
-	cd frontend && $(NPM) run --silent test
-	cd frontend && $(NPM) run --silent build
+	@$(BOTH) test-web build-web
 	.venv/bin/coverage erase
 	.venv/bin/coverage run -m pytest -p tests.measured
 	.venv/bin/coverage combine --quiet
@@ -32,6 +35,12 @@ IDENTITY := api/identity/*
 GRAPHQL  := api/graphql/*
 OWNED    := api/owned/*
 COVERED  := $(IDENTITY),$(GRAPHQL),$(OWNED)
+
+test-web:
+	cd frontend && $(NPM) run --silent test
+
+build-web:
+	cd frontend && $(NPM) run --silent build
 
 # Tries to steal somebody's tasks, by every operation of the schema, and says what came of it.
 attack: setup
@@ -65,6 +74,9 @@ scale: setup
 ISSUES := .github/ISSUE_TEMPLATE
 FORMS := $(ISSUES)/bug.yml $(ISSUES)/feature.yml
 check: setup .tools/platforms
+	@$(BOTH) check-python check-web
+
+check-python:
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -74,6 +86,8 @@ check: setup .tools/platforms
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-forms $(FORMS)
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-config $(ISSUES)/config.yml
+
+check-web:
 	cd frontend && $(NPM) run --silent check
 
 # Checks that the platforms in docs/operations.md can install the lock files. Without a network, the

@@ -19,7 +19,14 @@ from api import (
 )
 from api.config import Config, TokenConfig
 from api.errors import Unavailable
-from api.identity.keys import ACCESS_TOKEN, KeySet, KeysUnavailable, derive, system_trust
+from api.identity.keys import (
+    ACCESS_TOKEN,
+    FETCH_TIMEOUT,
+    KeySet,
+    KeysUnavailable,
+    derive,
+    system_trust,
+)
 from api.identity.tokens import LEEWAY
 from api.owned.owner import Owned
 from api.owned.resource import RESOURCES
@@ -81,13 +88,18 @@ class Finding:
         return f"WRONG  {self.about}: {self.detail}\n       {self.fix}"
 
 
-async def examine(config: Config) -> AsyncIterator[Finding]:
-    """Yield the findings about all parts. Each part comes after the parts that it depends on."""
+async def examine(
+    config: Config, *, patience: float = TIMEOUT, fetch_timeout: float = FETCH_TIMEOUT
+) -> AsyncIterator[Finding]:
+    """Yield the findings about all parts. A part comes after the parts that it depends on.
+
+    The issuer has `patience` seconds to answer, and its key set `fetch_timeout` seconds to arrive.
+    """
     yield _secret(config)
     for about, check in (
         ("database", _database(config)),
-        ("issuer", _issuer(config)),
-        ("key set", _key_set(config)),
+        ("issuer", _issuer(config, patience)),
+        ("key set", _key_set(config, fetch_timeout)),
     ):
         async for finding in _guarded(about, check):
             yield finding
@@ -287,14 +299,14 @@ async def _leaks(connection: Connection, *, is_citus: bool) -> str | None:
         await temporary.rollback()
 
 
-async def _issuer(config: TokenConfig) -> AsyncIterator[Finding]:
+async def _issuer(config: TokenConfig, patience: float) -> AsyncIterator[Finding]:
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:
             yield Finding("issuer", f"{name} is off: the claim's value is not checked")
     url = f"{config.next_public_better_auth_url}/api/health"
     try:
         async with (
-            asyncio.timeout(TIMEOUT),
+            asyncio.timeout(patience),
             httpx.AsyncClient(verify=system_trust(), trust_env=False) as client,
         ):
             began = time.time()
@@ -330,13 +342,13 @@ def _clock(whose: str, ahead: float, uncertain: float) -> Finding:
     return Finding(about, detail, f"synchronize both by NTP: tokens allow for {LEEWAY} s")
 
 
-async def _key_set(config: Config) -> AsyncIterator[Finding]:
+async def _key_set(config: Config, fetch_timeout: float) -> AsyncIterator[Finding]:
     about, url = "key set", config.jwks_url
     if url is None:
         return
     proxy = proxy_for(url, own_hosts(config))
     where = f"{url} through the proxy {shown(proxy)}" if proxy else url
-    async with KeySet(url, proxy=proxy) as key_set:
+    async with KeySet(url, proxy=proxy, fetch_timeout=fetch_timeout) as key_set:
         try:
             kinds = [
                 await key_set.candidates(algorithm, None)

@@ -24,11 +24,11 @@ from tests.issuer import Issuer
 from tests.test_cli import run as command
 
 
-def examined(env: Mapping[str, str]) -> dict[str, doctor.Finding]:
+def examined(env: Mapping[str, str], **limits: float) -> dict[str, doctor.Finding]:
     """What is found about each thing in this environment."""
 
     async def each() -> dict[str, doctor.Finding]:
-        return {finding.about: finding async for finding in doctor.examine(config)}
+        return {finding.about: finding async for finding in doctor.examine(config, **limits)}
 
     with mock.patch.dict(os.environ, env, clear=True):
         config = Config.read(Path("/dev/null"))
@@ -187,7 +187,7 @@ def test_an_issuer_is_reached_under_an_authority_that_is_trusted(
 def test_whatever_an_issuer_answers_is_a_finding(settings: dict[str, str], fault: str) -> None:
     with Issuer(issuer.FAULTY[fault]) as served:
         env = {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin, "JWKS_URL": served.url}
-        assert "key set" in wrong(examined(settings | env))
+        assert "key set" in wrong(examined(settings | env, patience=0.5, fetch_timeout=0.5))
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 00:00:00 GMT", "0", "\xff"])

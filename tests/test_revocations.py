@@ -226,7 +226,7 @@ def test_what_was_seen_goes_unquestioned_for_a_moment_and_is_not_looked_up_twice
 def test_a_look_that_hangs_is_an_outage(postgres: Postgres) -> None:
     async def work(connection: asyncpg.Connection) -> None:
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400, timeout=0.1)
+            kept = Revocations(database, postgres.url, max_age=86_400, timeout=0.3)
             async with connection.transaction():
                 await connection.execute("LOCK TABLE tasks.revocations")
                 began = time.monotonic()

@@ -199,6 +199,7 @@ def test_rotating_the_secret(arrive: Arrive) -> None:
     goes_on(program, ada, "the old one is gone")
 
 
+@pytest.mark.prove
 def test_moving_from_the_shared_secret_to_a_key_set(arrive: Arrive) -> None:
     site, program, ada = arrive()
     site.set_api(JWKS_URL=f"{site.url}/api/auth/jwks", SHARED_SECRET_TOKENS="1")
