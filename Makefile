@@ -49,12 +49,12 @@ attack: setup
 # What takes too long for every day: tests marked `prove`, thousands of examples, numbers, mutants.
 prove: setup
 	cd frontend && $(NPM) run --silent build
-	.venv/bin/python -m pytest -n0 tests/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
-	.venv/bin/python -m pytest -n0 tests/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
-	.venv/bin/python -m pytest -n0 tests/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
+	.venv/bin/python -m pytest -n0 tests/identity/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
+	.venv/bin/python -m pytest -n0 tests/owned/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
+	.venv/bin/python -m pytest -n0 tests/graphql/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -m prove
-	EXAMPLES=3000 .venv/bin/python -m pytest tests/test_tokens.py tests/test_database_url.py
-	EXAMPLES=2000 .venv/bin/python -m pytest tests/test_model.py tests/test_hostile.py tests/test_execution.py
+	EXAMPLES=3000 .venv/bin/python -m pytest tests/identity/test_tokens.py tests/postgres/test_url.py
+	EXAMPLES=2000 .venv/bin/python -m pytest tests/owned/test_model.py tests/graphql/test_hostile.py tests/graphql/test_execution.py
 	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_app.py -k outage
 	.venv/bin/python -m benchmarks.verify
 	.venv/bin/python -m benchmarks.unknown_keys

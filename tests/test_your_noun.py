@@ -36,8 +36,8 @@ IN_ITS_PLACE = "Another noun altogether"
 NOUN_TESTS = (
     "tests/test_notes.py",
     "tests/owned/test_resources.py",
-    "tests/test_isolation.py",
-    "tests/test_retention.py",
+    "tests/owned/test_isolation.py",
+    "tests/owned/test_retention.py",
     "tests/test_doctor.py::test_where_all_is_well_it_says_so_of_each",
     "tests/test_doctor.py::test_a_wall_that_stands_and_does_not_hold_is_seen",
     "tests/test_migrations.py::test_models_and_migrations_agree",
@@ -46,7 +46,7 @@ NOUN_TESTS = (
 HELD = "test_every_statement_is_held_to_its_owner_as_postgresql_reads_it"
 TRIED_WITHOUT_IT = (
     f"tests/owned/test_resources.py::{HELD}[tasks]",
-    "tests/test_isolation.py::test_the_attack_would_tell",
+    "tests/owned/test_isolation.py::test_the_attack_would_tell",
 )
 """Tests that take long, and that a second noun does not change."""
 

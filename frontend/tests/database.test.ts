@@ -12,7 +12,7 @@ const CASES: Case[] = JSON.parse(
 describe("a database URL", () => {
   const base = readDatabaseUrl(CASES[0]?.url ?? "");
 
-  // The API is tested with the same table, and tests/test_database_url.py connects with both.
+  // The API is tested with the same table, and tests/postgres/test_url.py connects with both.
   test.each(CASES)("$url is parsed as the table says", ({ url, says, refused }) => {
     if (refused === undefined) expect(readDatabaseUrl(url)).toEqual({ ...base, ...says });
     else expect(() => readDatabaseUrl(url)).toThrow(expect.objectContaining({ message: refused }));

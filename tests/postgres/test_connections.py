@@ -11,7 +11,7 @@ from api.postgres.limits import Limits
 from api.postgres.tables import Row
 from dev.postgres import Postgres
 from tests import pooler
-from tests.test_database import through
+from tests.postgres.test_database import through
 
 
 def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres) -> None:

@@ -15,8 +15,8 @@ from api.schema import schema
 from dev.postgres import ROOT, Postgres
 from tests import attack, stack
 from tests.conftest import TASK, Caller
-from tests.test_pages import PAGE
-from tests.test_tasks import MANY, UPDATE
+from tests.owned.test_pages import PAGE
+from tests.tasks.test_tasks import MANY, UPDATE
 
 SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 BY_ID = f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"

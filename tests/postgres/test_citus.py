@@ -1,6 +1,6 @@
 """Wall 3 and each statement on Citus.
 
-`CITUS_URL=postgresql://… .venv/bin/pytest -n0 tests/test_citus.py` runs all of it, on the
+`CITUS_URL=postgresql://… .venv/bin/pytest -n0 tests/postgres/test_citus.py` runs all of it, on the
 coordinator of a real Citus: docs/scale.md says what else can be run there. Without it, the tests
 that need no other node run on a PostgreSQL whose catalog says that it has the extension.
 """
@@ -31,8 +31,9 @@ from api.tasks import rules
 from api.tasks.rules import TASKS
 from benchmarks import scale
 from dev.postgres import Postgres
-from tests import stack, test_plans
+from tests import stack
 from tests.conftest import run, trusting
+from tests.owned import test_plans
 from tests.test_cli import run as api
 from tests.test_doctor import examined
 

@@ -13,9 +13,9 @@ from api.postgres.statement import UnscopedStatement
 from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests.conftest import Caller, run
-from tests.test_changes import changes, expired, now, walk
-from tests.test_revocations import process
-from tests.test_tasks import CREATE, MANY
+from tests.identity.test_revocations import process
+from tests.owned.test_changes import changes, expired, now, walk
+from tests.tasks.test_tasks import CREATE, MANY
 
 tasks = TASKS.table
 

@@ -22,9 +22,9 @@ from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import model
 from tests.conftest import TASK, Caller, run
-from tests.test_changes import CHANGES, expired, now
-from tests.test_pages import FIELDS, PAGE
-from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
+from tests.owned.test_changes import CHANGES, expired, now
+from tests.owned.test_pages import FIELDS, PAGE
+from tests.tasks.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
 pytestmark = pytest.mark.partitioned
 

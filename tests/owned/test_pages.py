@@ -14,7 +14,7 @@ from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import Caller
-from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
+from tests.tasks.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
 pytestmark = pytest.mark.partitioned
 

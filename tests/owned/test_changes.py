@@ -11,7 +11,7 @@ import pytest
 from api.owned import cursors as pages
 from dev.postgres import Postgres
 from tests.conftest import TASK, Caller, run
-from tests.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL, many, update
+from tests.tasks.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL, many, update
 
 pytestmark = pytest.mark.partitioned
 

@@ -17,11 +17,12 @@ from api.owned.walls import OWNER
 from api.postgres.tables import metadata
 from benchmarks import scale
 from dev.postgres import ROOT, Postgres
-from tests import stack, test_plans
+from tests import stack
 from tests.conftest import run, trusting
+from tests.owned import test_plans
+from tests.owned.test_walls import fill
 from tests.test_cli import run as api
 from tests.test_doctor import examined, wrong
-from tests.test_walls import fill
 
 OWNED = sorted(table.name for table in metadata.sorted_tables if OWNER.key in table.c)
 TABLES = """

@@ -8,9 +8,9 @@ from api.owned.retention import TOMBSTONES_AT_ONCE
 from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests.conftest import Caller, run
-from tests.test_changes import changes, expired, now
-from tests.test_retention import age, retain
-from tests.test_tasks import CREATE, CREATE_ALL, MANY
+from tests.owned.test_changes import changes, expired, now
+from tests.owned.test_retention import age, retain
+from tests.tasks.test_tasks import CREATE, CREATE_ALL, MANY
 
 STORED = """SELECT task_count, tombstone_count,
   (SELECT count(*) FROM tasks.tasks WHERE owner_id = $1),

@@ -26,8 +26,8 @@ from dev.postgres import Postgres
 from tests import issuer, plain, stack
 from tests.conftest import SECRET, SITE, mint, trusting
 from tests.faults import Case
+from tests.identity.test_auth import UNAUTHENTICATED
 from tests.issuer import FAULTY, Asked, Issuer, Signer, serving
-from tests.test_auth import UNAUTHENTICATED
 
 P = ParamSpec("P")
 
