@@ -1,10 +1,10 @@
 """Attacks: every operation of the schema, with the ids, cursors and token of another person.
 
 `make attack` prints what was tried and what the API answered; `tests/owned/test_isolation.py`
-asserts the same. Operations, inputs and nouns are found in the schema, so that one that is added later is
-attacked without a line here. A noun is found by the names that all nouns have: a list `tasks` with
-`filter.status`, the feed `taskChanges`, and the mutations `createTasks`, `trashTasks` and
-`deleteTasks`.
+asserts the same. Operations, inputs and nouns are found in the schema, so that one that is added
+later is attacked without a line here. A noun is found by the names that all nouns have: a list
+`tasks` with `filter.status`, the feed `taskChanges`, and the mutations `createTasks`,
+`trashTasks` and `deleteTasks`.
 """
 
 import json

@@ -1,7 +1,8 @@
 """What the contract says of tasks, as plainly as Python can: lists, loops, no database.
 
 A second opinion for `tests/owned/test_model.py`, written from the contract and not from `api/`.
-Moments are taken over from the API's answers, since nobody can foretell those; all else is worked out here.
+Moments are taken over from the API's answers, since nobody can foretell those; all else is worked
+out here.
 """
 
 import unicodedata
