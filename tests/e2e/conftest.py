@@ -4,12 +4,12 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import playwright
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -26,6 +26,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from dev.postgres import ROOT
 from tests import plain, shared, stack
 
+DRIVER = Path(playwright.__file__).parent / "driver"
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 # Text that is half faded in has the contrast of half a colour. What runs for ever is not awaited,
 # and what is taken away while it moves ("finished" rejects) moves no more.
@@ -63,9 +64,12 @@ def browser_server(folder: Path) -> Iterator[stack.Server]:
     config = folder / "browser.json"
     told = {"executablePath": executable(), "args": ARGUMENTS, "host": "127.0.0.1"}
     config.write_text(json.dumps(told))
-    command = [sys.executable, "-m", "playwright", "launch-server", "--browser", "chromium"]
+    # Not by `python -m playwright`: if that is killed, the Node that it started lives on.
+    command: list[str | Path] = [DRIVER / "node", DRIVER / "package/cli.js", "launch-server"]
     env = stack.environment()
-    server = stack.Server([*command, "--config", config], folder, env, r"(ws://\S+)")
+    server = stack.Server(
+        [*command, "--browser", "chromium", "--config", config], folder, env, r"(ws://\S+)"
+    )
     try:
         yield server
     finally:
