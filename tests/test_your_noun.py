@@ -41,6 +41,7 @@ NOUN_TESTS = (
     "tests/test_doctor.py::test_where_all_is_well_it_says_so_of_each",
     "tests/test_doctor.py::test_a_wall_that_stands_and_does_not_hold_is_seen",
     "tests/test_migrations.py::test_models_and_migrations_agree",
+    "tests/test_partitions.py::test_tables_are_divided_and_made_one_again_with_all_that_is_theirs",
     "tests/test_schema.py",
 )
 HELD = "test_every_statement_is_held_to_its_owner_as_postgresql_reads_it"

@@ -33,7 +33,19 @@ def _only_ours(name: str | None, kind: str, _: Any) -> bool:
     """
     if kind == "schema":
         return name == SCHEMA
-    return not (kind == "table" and re.search(r"_\d+_of_\d+$", name or ""))
+    return not (kind == "table" and _is_partition(name))
+
+
+def _is_partition(name: str | None) -> bool:
+    return re.search(r"_\d+_of_\d+$", name or "") is not None
+
+
+def _is_declared(item: Any, _: str | None, kind: str, *__: Any) -> bool:
+    """Return whether Alembic compares this object with the models.
+
+    PostgreSQL copies a foreign key to a table with partitions for each of the partitions.
+    """
+    return kind != "foreign_key_constraint" or not _is_partition(item.elements[0].column.table.name)
 
 
 def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
@@ -48,6 +60,7 @@ def _migrate(connection: Connection) -> None:
         version_table_schema=SCHEMA,
         include_schemas=True,
         include_name=_only_ours,
+        include_object=_is_declared,
         render_item=_render,
         # The second plugin finds missing CHECK constraints by their names.
         autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],

@@ -16,6 +16,7 @@ from api import migrations
 from api.owned import changes, read_sql, retention, statements, write_sql
 from api.owned.columns import MAX, NIL
 from api.owned.read_sql import NEWEST_FIRST, Order
+from api.owned.resource import RESOURCES
 from api.owned.walls import Statement
 from api.tasks import rules
 from api.tasks.rules import TASKS
@@ -92,20 +93,22 @@ def read(plan: Any, label: str) -> int:
     for scan in scans(plan):
         if not scan["Actual Loops"] or scan["Node Type"] == "Bitmap Heap Scan":
             continue
+        seen = scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)
+        if scan["Node Type"] == "Seq Scan" and not seen:
+            continue  # an empty table, of another noun
         assert "Index Cond" in scan, (label, scan)
         assert "owner_id = " in scan["Index Cond"].split(" AND ")[0], (label, scan)
-        seen = scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)
         rows += round(seen * scan["Actual Loops"])
     return rows
 
 
 async def deep(connection: asyncpg.Connection, by: str) -> dict[str, Any]:
-    """Return a place in the middle of the big owner's list."""
+    """Return a place in the middle of the big owner's list, or none if no task has a value."""
     column = TASKS.sorted_by[by]
     query = f"""SELECT {column}::text AS after, id FROM tasks.tasks WHERE owner_id = $1
         AND {column} IS NOT NULL ORDER BY {column}, id OFFSET 5000 LIMIT 1"""  # noqa: S608
-    [row] = await connection.fetch(query, scale.BIG)
-    return {"after": row["after"], "after_id": row["id"]}
+    rows = await connection.fetch(query, scale.BIG)
+    return {"after": rows[0]["after"], "after_id": rows[0]["id"]} if rows else {}
 
 
 async def pages(connection: asyncpg.Connection) -> AsyncIterator[tuple[str, Statement, Any]]:
@@ -115,7 +118,9 @@ async def pages(connection: asyncpg.Connection) -> AsyncIterator[tuple[str, Stat
             TASKS, by, descending=descending, narrow=narrow, without=TASKS.bulky
         )
         bounds = {"first": read_sql.bound(TASKS, order, None)}
-        bounds["deep"] = bounds["first"] | await deep(connection, by)
+        if not (middle := await deep(connection, by)):
+            continue  # a column that `scale.load` does not fill
+        bounds["deep"] = bounds["first"] | middle
         for (where, bound), statuses in product(bounds.items(), (EVERY, ["OPEN"])):
             values = {"statuses": statuses, "limit": SIZE, **bound}
             label = f"{order} {where} {statuses}"
@@ -211,7 +216,8 @@ def test_every_statement_is_read_here(loaded: Postgres) -> None:
         # These run once in the life of an account. What they read is what they delete.
         purging = {statement.sql for statement in PURGING}
         every = [*statements.build(), *vars(rules).values()]
+        others_own = {each.sql for r in RESOURCES if r is not TASKS for each in statements.of(r)}
         there = {each.sql for each in every if isinstance(each, Statement)}
-        assert there == tried | purging
+        assert there - others_own == tried | purging
 
     run(loaded, check)

@@ -42,14 +42,14 @@ WHERE relnamespace = 'tasks'::regnamespace AND relkind IN ('r', 'p') AND NOT rel
 ORDER BY c.relname
 """
 MORE = """
-CREATE TABLE tasks.notes (
+CREATE TABLE tasks.more (
   owner_id text, id uuid, task_id uuid, PRIMARY KEY (owner_id, id),
   FOREIGN KEY (owner_id, task_id) REFERENCES tasks.tasks (owner_id, id)
 );
 CREATE FUNCTION tasks.noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
-CREATE TRIGGER noted AFTER INSERT ON tasks.notes FOR EACH ROW EXECUTE FUNCTION tasks.noted();
-GRANT SELECT ON tasks.notes TO PUBLIC;
-INSERT INTO tasks.notes SELECT owner_id, gen_random_uuid(), id FROM tasks.tasks;
+CREATE TRIGGER noted AFTER INSERT ON tasks.more FOR EACH ROW EXECUTE FUNCTION tasks.noted();
+GRANT SELECT ON tasks.more TO PUBLIC;
+INSERT INTO tasks.more SELECT owner_id, gen_random_uuid(), id FROM tasks.tasks;
 """
 
 
@@ -112,7 +112,7 @@ def test_tables_are_divided_and_made_one_again_with_all_that_is_theirs(tmp_path:
         hashed = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM tasks.{} t"
         return [
             [tuple(row) for row in await connection.fetch(hashed.format(name))]
-            for name in [*OWNED, "notes"]
+            for name in [*OWNED, "more"]
         ]
 
     config = Config(toml_file=ROOT / "pyproject.toml")
@@ -127,7 +127,7 @@ def test_tables_are_divided_and_made_one_again_with_all_that_is_theirs(tmp_path:
             migrations.upgrade(url, number)
             divided = run(url, tables)
             counts = {name: table["partitions"] for name, table in divided.items()}
-            assert counts == dict.fromkeys(whole, 0) | dict.fromkeys([*OWNED, "notes"], number)
+            assert counts == dict.fromkeys(whole, 0) | dict.fromkeys([*OWNED, "more"], number)
             assert {n: t | {"kind": "r", "partitions": 0} for n, t in divided.items()} == whole
             assert run(url, rows) == kept
             assert "wall 3" not in wrong(examined(trusting(url)))
@@ -138,6 +138,6 @@ def test_tables_are_divided_and_made_one_again_with_all_that_is_theirs(tmp_path:
         assert (done.returncode, done.stderr) == (0, "")
         assert run(url, tables) == whole
         assert run(url, rows) == kept
-        run(url, lambda connection: connection.execute("DROP TABLE tasks.notes"))
+        run(url, lambda connection: connection.execute("DROP TABLE tasks.more"))
         migrations.upgrade(url, 2)
         command.check(config)
