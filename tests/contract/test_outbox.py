@@ -288,10 +288,10 @@ def test_a_sign_out_does_not_wait_long_for_whoever_is_away(browsers: Browsers) -
         assert [one.session for one in receiver.of(bob.id)] == [bobs] * len(receiver.of(bob.id))
         assert len({one.session for one in receiver.of(eve.id)}) == 131
         assert {one.session for one in receiver.of(ada.id)} >= set(backlog)
-        site.web.said("takes them again")
+        site.web.said("accepts them again")
         said = [line for line in site.web.lines if "security events" in line]
         assert len(said) in {2, 4}, said
-        assert "takes none" in said[0]
+        assert "accepts none" in said[0]
         assert "again" in said[-1]
 
 
