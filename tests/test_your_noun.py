@@ -43,10 +43,10 @@ NOUN_TESTS = (
     "tests/test_migrations.py::test_models_and_migrations_agree",
     "tests/test_schema.py",
 )
-HELD = "test_every_statement_is_held_to_its_owner_as_postgresql_reads_it"
+HELD = "test_every_statement_is_scoped_to_its_owner_as_postgresql_parses_it"
 TRIED_WITHOUT_IT = (
     f"tests/owned/test_resources.py::{HELD}[tasks]",
-    "tests/owned/test_isolation.py::test_the_attack_would_tell",
+    "tests/owned/test_isolation.py::test_attack_with_the_victims_own_token_succeeds_in_every_operation",
 )
 """Tests that take long, and that a second noun does not change."""
 
@@ -198,8 +198,8 @@ def test_every_test_of_a_noun_passes_for_the_second_one(project: Path) -> None:
     """The tests of a noun find the second one: it is in the ids of those that run."""
     skipped = [f"--deselect={test}" for test in TRIED_WITHOUT_IT]
     told = do(project, sys.executable, "-m", "pytest", "-n0", "-v", "-x", *NOUN_TESTS, *skipped)
-    assert "test_a_purge_leaves_no_row_and_nothing_can_be_written_afterwards[notes] PASSED" in told
-    assert "test_the_attack_finds_every_noun PASSED" in told
+    assert "test_purge_deletes_all_rows_of_an_owner_and_rejects_later_writes[notes] PASSED" in told
+    assert "test_attack_finds_every_noun_of_the_schema PASSED" in told
 
 
 def test_a_noun_in_place_of_tasks_is_a_rename(tmp_path: Path, database: str) -> None:

@@ -539,9 +539,7 @@ OUTER: dict[str, Any] = {"text": "a", "key": "k"}
         (False, {"outer": OUTER, "inner": {"colour": "RED", "day": "2026-02-30"}}),
     ],
 )
-def test_compiled_execution_coerces_variables_like_graphql_core(
-    plain: bool, variables: dict[str, Any]
-) -> None:  # noqa: FBT001 - a parameter
+def test_variables_are_coerced_like_graphql_core(plain: bool, variables: dict[str, Any]) -> None:  # noqa: FBT001 - a parameter
     assert same(TAKES, variables) is plain
 
 
