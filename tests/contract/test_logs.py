@@ -40,7 +40,7 @@ WRONG: Mapping[str, Ask] = {
 }
 
 
-def test_what_strangers_do_is_a_line_a_second(browsers: Browsers) -> None:
+def test_invalid_requests_are_logged_at_most_once_a_second(browsers: Browsers) -> None:
     with issuer() as running:
         for name, ask in WRONG.items():
             lines, began = len(running.web.lines), time.monotonic()
