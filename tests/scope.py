@@ -23,7 +23,7 @@ IMMUTABLE = {"cardinality", "count", "make_interval", "max", "relabelled"}
 def unscoped(sql: str) -> list[str]:
     """Return each use of an owned table that does not compare `owner_id` with `$1`.
 
-    A `$1` counts too if its type is not the one that sets the caller, or if it is cast to that type.
+    A `$1` of another type than the one that sets the caller, or cast to that type, counts too.
     """
     finder = _Finder()
     finder(parse_sql(sql))
