@@ -42,7 +42,7 @@ def unroutable(sql: str) -> list[str]:
     return finder.faults
 
 
-class _Unroutable(Visitor):  # type: ignore[misc]  # type: ignore[misc]  # see below
+class _Unroutable(Visitor):  # type: ignore[misc]  # see below
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[str] = []

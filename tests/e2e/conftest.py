@@ -80,7 +80,7 @@ def browser_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "browser",
         lambda: browser_server(folder),
         stack.Server.description,
-        lambda described: stack.LentServer(*described),
+        lambda described: stack.AttachedServer(*described),
     ) as server:
         yield server.url
 
