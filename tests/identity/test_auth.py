@@ -350,7 +350,7 @@ SERVED = issuer.signers()
 def key_set_api(
     settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[stack.Server]:
-    """An API that trusts only the keys of `SERVED`, and no shared secret."""
+    """Start an API that trusts only the keys of `SERVED`, and no shared secret."""
     with issuer.Issuer(issuer.serving(*(one.jwk for one in SERVED.values()))) as serves:
         server = stack.api(tmp_path_factory.mktemp("api"), settings | {"JWKS_URL": serves.url})
         yield server

@@ -82,7 +82,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 9))
     def create_again(self, pick: int) -> None:
-        """The same input with the same id is the same row, unless it was deleted."""
+        """Create a row again with its ID: it is the same row, unless it was deleted."""
         used = sorted(self.model.versions.keys() | self.model.deleted)
         if used:
             id = used[pick % len(used)]

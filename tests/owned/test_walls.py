@@ -153,19 +153,19 @@ class Walls:
 
 
 async def _named(walls: Walls, database: Database) -> list[Any]:
-    """A resolver that passes the name of another owner, and reads that owner's tasks."""
+    """Pass the name of another owner from a resolver, and read that owner's tasks."""
     statement = walls.owned(select(tasks.c.title).where(tasks.c.owner_id == OWNER))
     handed: dict[str, Any] = {OWNER.key: "bob"}
     return await walls.own(database).rows(statement, **handed)
 
 
 async def _forgotten(walls: Walls, database: Database) -> list[Any]:
-    """A statement without any condition on the owner."""
+    """Run a statement without any condition on the owner."""
     return await database.rows(walls.unowned(select(tasks.c.title)))
 
 
 async def _beyond(walls: Walls, database: Database) -> list[Any]:
-    """A good statement that calls a function in the database, which has no condition on the owner.
+    """Call a function in the database, which has no condition on the owner, in a good statement.
 
     Wall 2 accepts the functions in the API's own schema by their names.
     """
