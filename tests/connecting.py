@@ -13,7 +13,7 @@ ASKED = """SELECT current_user, ssl, current_setting('application_name') AS appl
 FROM pg_stat_ssl WHERE pid = pg_backend_pid()"""
 
 
-def said(url: str) -> dict[str, object]:
+def parsed(url: str) -> dict[str, object]:
     """Return what the API reads in a URL, or why it rejects the URL."""
     try:
         return {"says": asdict(read(url))}
@@ -42,4 +42,4 @@ async def _all(urls: list[str]) -> list[object]:
 if __name__ == "__main__":
     urls = json.load(sys.stdin)
     reading = sys.argv[1] == "read"
-    json.dump([said(url) for url in urls] if reading else asyncio.run(_all(urls)), sys.stdout)
+    json.dump([parsed(url) for url in urls] if reading else asyncio.run(_all(urls)), sys.stdout)

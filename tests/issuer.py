@@ -249,7 +249,7 @@ def serving(*jwks: JWK, **headers: str) -> Behaviour:
     return lambda asked: asked.answer(body, **headers)
 
 
-def saying(body: bytes, status: str = "200 OK", **headers: str) -> Behaviour:
+def responding(body: bytes, status: str = "200 OK", **headers: str) -> Behaviour:
     """Send this response."""
     return lambda asked: asked.answer(body, status, **headers)
 
@@ -317,25 +317,25 @@ FAULTY: dict[str, Behaviour] = {
     "resets": resetting,
     "says nothing": lambda asked: asked.connection.close(),
     "babbles": babbling,
-    "HTTP 500": saying(b'{"keys":[]}', "500 Internal Server Error"),
-    "HTTP 204": saying(b"", "204 No Content"),
-    "HTTP 404": saying(b'{"keys":[]}', "404 Not Found"),
-    "HTML": saying(b"<!doctype html>", Content_Type="text/html"),
+    "HTTP 500": responding(b'{"keys":[]}', "500 Internal Server Error"),
+    "HTTP 204": responding(b"", "204 No Content"),
+    "HTTP 404": responding(b'{"keys":[]}', "404 Not Found"),
+    "HTML": responding(b"<!doctype html>", Content_Type="text/html"),
     "50 MB": flooding,
     "50 MB in chunks": flooding_unannounced,
     "a gzip bomb": bombing,
-    "it says gzip": saying(b'{"keys":[]}', Content_Encoding="gzip"),
+    "it says gzip": responding(b'{"keys":[]}', Content_Encoding="gzip"),
     "a byte a second": dripping,
-    "half of it": saying(b'{"keys":[', Content_Length="1000"),
-    "no UTF-8": saying(b'{"keys":["\xff"]}'),
-    "nested without end": saying(b"[" * 60_000),
-    "a list": saying(b"[]"),
-    "a string": saying(b'"keys"'),
-    "no keys": saying(b"{}"),
-    "keys as an object": saying(b'{"keys":{}}'),
-    "too many keys": saying(json.dumps({"keys": [{}] * 33}).encode()),
-    "elsewhere": saying(b"", "302 Found", Location="http://evil.invalid/jwks"),
-    "a redirect to nowhere": saying(b"", "302 Found", Location="http://[/"),
+    "half of it": responding(b'{"keys":[', Content_Length="1000"),
+    "no UTF-8": responding(b'{"keys":["\xff"]}'),
+    "nested without end": responding(b"[" * 60_000),
+    "a list": responding(b"[]"),
+    "a string": responding(b'"keys"'),
+    "no keys": responding(b"{}"),
+    "keys as an object": responding(b'{"keys":{}}'),
+    "too many keys": responding(json.dumps({"keys": [{}] * 33}).encode()),
+    "elsewhere": responding(b"", "302 Found", Location="http://evil.invalid/jwks"),
+    "a redirect to nowhere": responding(b"", "302 Found", Location="http://[/"),
     "a loop": redirecting("/jwks", "/a", "/b"),
 }
 """Every way to fail to serve a key set. After each, cached keys remain cached."""

@@ -189,7 +189,7 @@ class Server:
         printed = self._printed.read_text(errors="replace")
         return [line.rstrip() for line in printed.split("\n")[:-1]]
 
-    def said(self, pattern: str, times: int = 1) -> re.Match[str]:
+    def wait_for_output(self, pattern: str, times: int = 1) -> re.Match[str]:
         """Wait until the program has printed a pattern so many times. Return the last match."""
         expression = re.compile(pattern, re.MULTILINE)
         deadline = time.monotonic() + 20

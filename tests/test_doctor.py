@@ -144,7 +144,7 @@ def test_ineffective_row_security_is_detected(postgres: Postgres, policy: str, s
 def test_wrong_clock_is_reported(settings: dict[str, str]) -> None:
     for hours, faults in ((0, []), (1, ["clock"]), (-1, ["clock"])):
         date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
-        with Issuer(issuer.saying(b"{}", Date=date)) as served:
+        with Issuer(issuer.responding(b"{}", Date=date)) as served:
             found = examined(settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin})
         assert wrong(found) == faults
 
@@ -157,7 +157,7 @@ def test_unavailable_key_set_is_reported(settings: dict[str, str]) -> None:
         assert found["key set"].detail == f"EdDSA ed from {served.url}"
         served.behaviour = issuer.serving()
         assert wrong(examined(env)) == ["key set"]
-        served.behaviour = issuer.saying(b"", "500 Oops")
+        served.behaviour = issuer.responding(b"", "500 Oops")
         assert wrong(examined(env)) == ["issuer", "key set"]
     assert wrong(examined(env)) == ["issuer", "key set"]
 
@@ -190,7 +190,7 @@ def test_every_faulty_issuer_is_reported(settings: dict[str, str], fault: str) -
 def test_invalid_date_header_says_nothing_about_the_clock(
     settings: dict[str, str], date: str
 ) -> None:
-    with Issuer(issuer.saying(b"{}", Date=date)) as served:
+    with Issuer(issuer.responding(b"{}", Date=date)) as served:
         assert wrong(examined(settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin})) == []
 
 
@@ -239,7 +239,7 @@ def test_proxy_is_named_and_not_used_for_own_hosts(
         said = f"EdDSA ed from http://issuer.example/jwks through the proxy {proxy.origin}"
         assert found["key set"].detail == said
         assert proxy.asked[0].path == "http://issuer.example/jwks"
-        proxy.behaviour = issuer.saying(b"", "502 Bad Gateway")
+        proxy.behaviour = issuer.responding(b"", "502 Bad Gateway")
         found = examined(settings | far)
         assert f"through the proxy {proxy.origin}" in found["key set"].detail
         assert "NO_PROXY" in str(found["key set"].fix)

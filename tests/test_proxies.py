@@ -102,7 +102,7 @@ def test_key_set_on_this_machine_is_fetched_without_a_proxy(
     signer = issuer.eddsa()
     with (
         Issuer(issuer.serving(signer.jwk)) as served,
-        Issuer(issuer.saying(b"", "502 Bad Gateway")) as proxy,
+        Issuer(issuer.responding(b"", "502 Bad Gateway")) as proxy,
     ):
         through = {name.upper(): proxy.origin for name in NAMES if name != "no_proxy"}
         api = stack.api(tmp_path, settings | through | {"JWKS_URL": served.url})

@@ -25,8 +25,8 @@ COMPLETE = "Application startup complete"
 
 def workers(server: stack.Server) -> list[int]:
     """Wait until both workers serve, and return their PIDs."""
-    server.said(COMPLETE, times=2)
-    return [int(server.said(r"Started server process \[(\d+)\]", n)[1]) for n in (1, 2)]
+    server.wait_for_output(COMPLETE, times=2)
+    return [int(server.wait_for_output(r"Started server process \[(\d+)\]", n)[1]) for n in (1, 2)]
 
 
 def soon(holds: Callable[[], bool], what: str) -> None:
@@ -38,8 +38,8 @@ def soon(holds: Callable[[], bool], what: str) -> None:
 
 def worker(server: stack.Server) -> int:
     """Wait until the only worker serves, and return its PID."""
-    server.said(COMPLETE)
-    return int(server.said(r"Started server process \[(\d+)\]")[1])
+    server.wait_for_output(COMPLETE)
+    return int(server.wait_for_output(r"Started server process \[(\d+)\]")[1])
 
 
 def runs(process: int) -> bool:
@@ -60,7 +60,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     killed = workers(server)[0]
     assert asked(server) == 200
     os.kill(killed, signal.SIGKILL)
-    server.said(COMPLETE, times=3)
+    server.wait_for_output(COMPLETE, times=3)
     assert not runs(killed)
     assert all(asked(server) == 200 for _ in range(20))
 

@@ -69,7 +69,7 @@ class Person(Member):
 def mailed(web: stack.Server, email: str, mail: int = 1) -> str:
     """Return the token of the link in the first or a later mail to this address, as printed."""
     pattern = rf"^To: {re.escape(email)}\n(?:(?!To: ).*\n)*?http.*token=(.*)\n"
-    return web.said(pattern, mail)[1]
+    return web.wait_for_output(pattern, mail)[1]
 
 
 class Browsers:
@@ -78,7 +78,7 @@ class Browsers:
     def __init__(self, opened: ExitStack) -> None:
         self._opened = opened
 
-    def stranger(self, url: str) -> httpx.Client:
+    def new_browser(self, url: str) -> httpx.Client:
         """Return a client with a new address, since sign-ups are limited by address."""
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
         headers = {"Origin": url, "X-Forwarded-For": address}
@@ -87,7 +87,7 @@ class Browsers:
 
     def join(self, url: str) -> Member:
         """Sign up a new user."""
-        browser = self.stranger(url)
+        browser = self.new_browser(url)
         email = f"{secrets.token_hex(6)}@example.com"
         given = {"email": email, "name": "Ada", "password": "correct horse"}
         answer = browser.post("/api/auth/sign-up/email", json=given).raise_for_status()

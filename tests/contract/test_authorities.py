@@ -25,7 +25,7 @@ def test_events_reach_an_api_whose_authority_is_trusted(
         ada = browsers.join(site.url)
         ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
         if where == "nowhere":
-            site.web.said("security events: the API takes none, they are kept")
+            site.web.wait_for_output("security events: the API takes none, they are kept")
             assert receiver.of(ada.id) == []
         else:
             receiver.wait(ada.id, 1)

@@ -39,7 +39,7 @@ def stored(site: stack.Site, member: Member) -> tuple[str, bool]:
 
 def signs_in(browsers: Browsers, site: stack.Site, email: str) -> int:
     known = {"email": email, "password": PASSWORD}
-    browser = browsers.stranger(site.url)
+    browser = browsers.new_browser(site.url)
     return browser.post("/api/auth/sign-in/email", json=known).status_code
 
 
@@ -54,13 +54,13 @@ def test_link_works_once_and_is_not_stored_in_the_database(
         site.database, lambda c: c.fetch("SELECT identifier || value AS text FROM verification")
     )
     assert not [row for row in held if token in row["text"]]
-    elsewhere = browsers.stranger(site.url)
+    elsewhere = browsers.new_browser(site.url)
     assert opens(elsewhere, token) == (200, None)
     assert stored(site, ada) == (wanted, True)
     assert opens(elsewhere, token) == (400, "INVALID_TOKEN")
     assert (signs_in(browsers, site, wanted), signs_in(browsers, site, ada.email)) == (200, 401)
     assert ada.client.get("/api/auth/token").status_code == 200, "nobody is signed out by it"
-    site.web.said(rf"^To: {re.escape(ada.email)}\nSubject: Your address was changed$")
+    site.web.wait_for_output(rf"^To: {re.escape(ada.email)}\nSubject: Your address was changed$")
     mine = "SELECT count(*) FROM verification WHERE value LIKE '%' || $1 || '%'"
     asks(ada, ada.email).raise_for_status()
     gone = ada.client.post("/api/auth/delete-user", json={"password": PASSWORD})
@@ -114,7 +114,7 @@ def test_invalid_request_for_a_change_sends_no_mail(
 
 def test_request_without_a_session_is_answered_401(site: stack.Site, browsers: Browsers) -> None:
     wish = {"email": new_address(), "password": PASSWORD}
-    answer = browsers.stranger(site.url).post("/api/auth/request-email", json=wish)
+    answer = browsers.new_browser(site.url).post("/api/auth/request-email", json=wish)
     assert answer.status_code == 401
 
 
@@ -135,7 +135,7 @@ def test_new_password_invalidates_earlier_links(site: stack.Site, browsers: Brow
     token = mailed(site.web, thiefs)
     change = {"currentPassword": PASSWORD, "newPassword": "battery staple"}
     ada.client.post("/api/auth/change-password", json=change).raise_for_status()
-    assert opens(browsers.stranger(site.url), token) == (400, "INVALID_TOKEN")
+    assert opens(browsers.new_browser(site.url), token) == (400, "INVALID_TOKEN")
     assert stored(site, ada) == (ada.email, False)
 
 
@@ -151,7 +151,7 @@ def test_new_address_invalidates_links_to_and_from_the_old_one(
     assert opens(ada.client, mailed(site.web, first)) == (200, None)
     assert opens(ada.client, mailed(site.web, second)) == (400, "INVALID_TOKEN")
     given = {"token": by_old_mail, "newPassword": "thief thief"}
-    answer = browsers.stranger(site.url).post("/api/auth/reset-password", json=given)
+    answer = browsers.new_browser(site.url).post("/api/auth/reset-password", json=given)
     assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_TOKEN")
     assert stored(site, ada) == (first, True)
 
@@ -210,7 +210,7 @@ def test_signed_in_user_cannot_send_many_mails(site: stack.Site, browsers: Brows
     ada = browsers.join(site.url)
     told = []
     for _ in range(7):  # from several addresses, so that the limit by address does not apply
-        elsewhere = browsers.stranger(site.url)
+        elsewhere = browsers.new_browser(site.url)
         elsewhere.cookies.update(ada.client.cookies)
         wish = {"email": new_address(), "password": PASSWORD}
         told.append(elsewhere.post("/api/auth/request-email", json=wish).status_code)
@@ -232,4 +232,4 @@ def test_link_expires_after_an_hour(site: stack.Site, browsers: Browsers) -> Non
 def test_invalid_token_of_a_link_changes_nothing(
     token: object, site: stack.Site, browsers: Browsers
 ) -> None:
-    assert opens(browsers.stranger(site.url), token) == (400, "INVALID_TOKEN")
+    assert opens(browsers.new_browser(site.url), token) == (400, "INVALID_TOKEN")

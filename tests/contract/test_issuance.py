@@ -61,7 +61,7 @@ def _moment(text: str) -> float:
 def test_no_token_is_issued_without_a_session(ada: Person, browsers: Browsers) -> None:
     ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
     assert ada.client.get("/api/auth/token").status_code == 401
-    assert browsers.stranger(ada.site.url).get("/api/auth/token").status_code == 401
+    assert browsers.new_browser(ada.site.url).get("/api/auth/token").status_code == 401
 
 
 def test_session_cookie_is_no_access_token(ada: Person) -> None:
@@ -124,7 +124,7 @@ def test_access_token_verifies_no_email_address(ada: Person) -> None:
 
 def test_secret_alone_signs_nobody_in(ada: Person, browsers: Browsers) -> None:
     """An API with a key set cannot sign tokens, but still knows the secret."""
-    stranger = browsers.stranger(ada.site.url)
+    stranger = browsers.new_browser(ada.site.url)
     for forged in (email_token(ada.site, ada.email), email_token(ada.site, ada.email, ada.email)):
         answer = stranger.get("/api/auth/verify-email", params={"token": forged})
         assert (answer.status_code, answer.headers.get("set-cookie")) == (404, None)
@@ -133,7 +133,7 @@ def test_secret_alone_signs_nobody_in(ada: Person, browsers: Browsers) -> None:
 
 def test_responses_about_sessions_may_not_be_stored(ada: Person, browsers: Browsers) -> None:
     for path in ("token", "get-session", "nowhere", "error"):
-        for browser in (ada.client, browsers.stranger(ada.site.url)):
+        for browser in (ada.client, browsers.new_browser(ada.site.url)):
             assert browser.get(f"/api/auth/{path}").headers["cache-control"] == "no-store"
 
 

@@ -47,7 +47,7 @@ def test_invalid_requests_to_the_web_app_are_logged_at_most_once_a_second(
         for name, ask in WRONG.items():
             lines, began = len(running.web.lines), time.monotonic()
             for _ in range(MANY):
-                ask(browsers.stranger(running.url))
+                ask(browsers.new_browser(running.url))
             seconds = time.monotonic() - began
             added = running.web.lines[lines:]
             # An error has three lines, and its place is in the last of them.

@@ -20,7 +20,7 @@ HOURS_PASS = "UPDATE mail_limit SET full_at = full_at - $1::int * interval '1 ho
 def request_password_reset(browsers: Browsers, url: str, email: str) -> httpx.Response:
     """Request a password reset from a new address."""
     wish = {"email": email}
-    return browsers.stranger(url).post("/api/auth/request-password-reset", json=wish)
+    return browsers.new_browser(url).post("/api/auth/request-password-reset", json=wish)
 
 
 def request_email_change(member: Member, email: str) -> httpx.Response:
@@ -94,4 +94,4 @@ def test_warning_is_sent_though_the_limit_of_links_is_reached(
     token = mailed(site.web, wanted)
     opened = ada.client.post("/api/auth/confirm-email", json={"token": token})
     assert opened.status_code == 200
-    site.web.said(rf"^To: {re.escape(ada.email)}\nSubject: Your address was changed$")
+    site.web.wait_for_output(rf"^To: {re.escape(ada.email)}\nSubject: Your address was changed$")

@@ -44,7 +44,7 @@ def ada(site: Issuer, browsers: Browsers) -> Member:
 
 def sign_in(browsers: Browsers, site: Issuer, member: Member) -> httpx.Client:
     """Sign in the same user in another browser."""
-    browser = browsers.stranger(site.url)
+    browser = browsers.new_browser(site.url)
     given = {"email": member.email, "password": PASSWORD}
     browser.post("/api/auth/sign-in/email", json=given).raise_for_status()
     return browser
@@ -217,7 +217,7 @@ def test_rejected_event_delays_no_other_event(
         receiver.answer = lambda _: TAKEN
     assert waiting(site, ada.id) == 1, "tried again, later and later"
     [jti] = [one.claims["jti"] for one in receiver.of(ada.id) if one.session == bad]
-    assert "invalid_request" in site.web.said(rf".*{jti}.*")[0]
+    assert "invalid_request" in site.web.wait_for_output(rf".*{jti}.*")[0]
 
 
 def test_retry_pushes_the_same_event(receiver: Receiver, ada: Member) -> None:
@@ -290,7 +290,7 @@ def test_sign_out_waits_at_most_two_seconds_for_an_unavailable_api(browsers: Bro
         assert [one.session for one in receiver.of(bob.id)] == [bobs] * len(receiver.of(bob.id))
         assert len({one.session for one in receiver.of(eve.id)}) == 131
         assert {one.session for one in receiver.of(ada.id)} >= set(backlog)
-        site.web.said("takes them again")
+        site.web.wait_for_output("takes them again")
         said = [line for line in site.web.lines if "security events" in line]
         assert len(said) in {2, 4}, said
         assert "takes none" in said[0]

@@ -56,7 +56,7 @@ def get(site: Issuer, path: str, cookie: str) -> httpx.Response:
 
 
 def test_session_survives_two_rotations(site: Issuer, browsers: Browsers) -> None:
-    signing_in = browsers.stranger(site.url)
+    signing_in = browsers.new_browser(site.url)
     ada = browsers.join(site.url)
     password = {"email": ada.email, "password": "correct horse"}
     first = signing_in.post("/api/auth/sign-in/email", json=password)

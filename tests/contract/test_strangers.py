@@ -37,7 +37,7 @@ def test_no_endpoint_says_whether_a_password_is_correct(
 
 @pytest.mark.parametrize("size", [65_536, 2_000_000])
 def test_long_name_is_rejected(size: int, site: stack.Site, browsers: Browsers) -> None:
-    browser = browsers.stranger(site.url)
+    browser = browsers.new_browser(site.url)
     email = f"{secrets.token_hex(6)}@example.com"
     given = {"email": email, "name": "x" * size, "password": "correct horse"}
     assert browser.post("/api/auth/sign-up/email", json=given).status_code == 400
@@ -132,7 +132,7 @@ def test_invalid_password_change_changes_nothing(
     answer = ada.client.post("/api/auth/change-password", json=right | wrong)
     assert (answer.status_code, answer.json().get("code")) == (400, code)
     known = {"email": ada.email, "password": "correct horse"}
-    again = browsers.stranger(site.url).post("/api/auth/sign-in/email", json=known)
+    again = browsers.new_browser(site.url).post("/api/auth/sign-in/email", json=known)
     assert again.status_code == ada.client.get("/api/auth/token").status_code == 200
 
 
@@ -142,7 +142,7 @@ def test_invalid_password_change_changes_nothing(
 def test_common_password_is_rejected_at_sign_up(
     wanted: str, site: stack.Site, browsers: Browsers
 ) -> None:
-    stranger, name = browsers.stranger(site.url), secrets.token_hex(6)
+    stranger, name = browsers.new_browser(site.url), secrets.token_hex(6)
     email = f"{name}@example.com"
     given = {"email": email, "name": "Ada"}
     wanted = wanted.format(email=email, name=name)
@@ -168,7 +168,7 @@ def test_common_password_is_rejected_at_change_and_reset_and_uses_up_no_link(
     reset["newPassword"] = "battery staple"
     ada.client.post("/api/auth/reset-password", json=reset).raise_for_status()
     known = {"email": ada.email, "password": "battery staple"}
-    again = browsers.stranger(site.url).post("/api/auth/sign-in/email", json=known)
+    again = browsers.new_browser(site.url).post("/api/auth/sign-in/email", json=known)
     assert again.status_code == 200
 
 
@@ -176,7 +176,7 @@ def test_common_password_is_rejected_at_change_and_reset_and_uses_up_no_link(
 def test_password_change_invalidates_a_stolen_cookie(
     others: int, site: stack.Site, browsers: Browsers
 ) -> None:
-    ada, elsewhere, thief = browsers.join(site.url), *(browsers.stranger(site.url) for _ in "ab")
+    ada, elsewhere, thief = browsers.join(site.url), *(browsers.new_browser(site.url) for _ in "ab")
     known = {"email": ada.email, "password": "correct horse"}
     elsewhere.post("/api/auth/sign-in/email", json=known).raise_for_status()
     thief.cookies.update(ada.client.cookies)
@@ -191,7 +191,11 @@ def test_password_change_invalidates_a_stolen_cookie(
 def test_password_replaced_during_its_check_begins_no_session(
     site: stack.Site, browsers: Browsers
 ) -> None:
-    ada, eve, thief = browsers.join(site.url), browsers.join(site.url), browsers.stranger(site.url)
+    ada, eve, thief = (
+        browsers.join(site.url),
+        browsers.join(site.url),
+        browsers.new_browser(site.url),
+    )
     known = {"email": ada.email, "password": "correct horse"}
     another = {"currentPassword": "correct horse", "newPassword": "battery staple"}
     eve.client.post("/api/auth/change-password", json=another).raise_for_status()

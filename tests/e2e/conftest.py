@@ -101,18 +101,18 @@ class Person:
         self.site = site
         self.address = address
         self.email = f"{secrets.token_hex(6)}@example.com"
-        self.complaints: list[str] = []
+        self.console_messages: list[str] = []
         self.requests: list[str] = []
         self.context = context
         context.on("request", lambda request: self.requests.append(request.url))
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("weberror", lambda error: self.console_messages.append(str(error.error)))
         context.on("console", self._listen)
         self.page = context.new_page()
 
     def _listen(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             where = message.location.get("url", "")
-            self.complaints.append(f"{message.text} {where}".strip())
+            self.console_messages.append(f"{message.text} {where}".strip())
 
     def goes_to(self, path: str) -> None:
         """Open a page by the address bar."""
@@ -188,10 +188,10 @@ class Person:
         with suppress(PlaywrightTimeout):
             self.page.get_by_role("button", name="Retry now").click(timeout=1000)
 
-    def forgives(self, *told: str) -> None:
+    def ignores_messages(self, *told: str) -> None:
         """Ignore Chromium's messages about errors that the test causes."""
-        self.complaints = [
-            text for text in self.complaints if not any(part in text for part in told)
+        self.console_messages = [
+            text for text in self.console_messages if not any(part in text for part in told)
         ]
 
     def task(self, title: str) -> Locator:
@@ -257,8 +257,8 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
         person.context.close()
         # If a test stopped the site, an open page could not load any more.
         if person.site.web.has_stopped():
-            person.complaints = [c for c in person.complaints if "net::ERR_" not in c]
-    assert [complaint for person in people for complaint in person.complaints] == []
+            person.console_messages = [c for c in person.console_messages if "net::ERR_" not in c]
+    assert [message for person in people for message in person.console_messages] == []
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_account_page_of_an_ended_session_goes_to_sign_in(ada: Person, newcomer:
     other.is_at("/sign-in?next=%2Faccount")
     other.submits("Sign in")
     other.is_at("/account")
-    other.forgives("status of 401")
+    other.ignores_messages("status of 401")
 
 
 def test_user_cannot_end_the_session_of_another_user(site: stack.Site, newcomer: Newcomer) -> None:
@@ -122,7 +122,7 @@ def test_user_cannot_end_the_session_of_another_user(site: stack.Site, newcomer:
         assert posts(ada, "end-session", junk)[0] == 400
     ada.page.reload()
     ada.is_at("/tasks")
-    ada.forgives("status of 400")
+    ada.ignores_messages("status of 400")
 
 
 def test_no_response_that_a_page_can_read_contains_the_session_token(
@@ -172,7 +172,7 @@ def test_no_response_that_a_page_can_read_contains_the_session_token(
         "update-session",
     ):
         assert ada.page.evaluate(f"fetch('/api/auth/{path}').then(r => r.status)") == 404
-    ada.forgives("status of 404")
+    ada.ignores_messages("status of 404")
 
 
 def test_password_change_signs_out_all_other_browsers(ada: Person, newcomer: Newcomer) -> None:
@@ -194,7 +194,7 @@ def test_password_change_signs_out_all_other_browsers(ada: Person, newcomer: New
     other.submits("Sign in", NEW_PASSWORD)
     other.is_at("/tasks")
     for person in (ada, other):
-        person.forgives("status of 400", "status of 401")
+        person.ignores_messages("status of 400", "status of 401")
 
 
 def test_password_change_may_keep_other_browsers_signed_in(ada: Person, newcomer: Newcomer) -> None:
@@ -242,7 +242,7 @@ def test_deleted_account_leaves_no_tasks_and_cannot_sign_in(
     ada.goes_to("/sign-in")
     ada.submits("Sign in")
     expect(ada.page.get_by_text("Incorrect email or password")).to_be_visible()
-    ada.forgives("status of 400", "status of 401")
+    ada.ignores_messages("status of 400", "status of 401")
 
 
 def test_name_can_be_changed(ada: Person) -> None:
@@ -284,7 +284,7 @@ def test_address_is_changed_by_a_link_sent_to_the_new_address(
     expect(ada.page.get_by_role("main")).to_contain_text(
         f"as {elsewhere.email}, which you have confirmed"
     )
-    ada.forgives("status of 400")
+    ada.ignores_messages("status of 400")
 
 
 @pytest.mark.parametrize("kind", ["JSON", "CSV"])
@@ -345,7 +345,7 @@ def test_account_page_without_a_network_shows_a_notification_and_keeps_the_tasks
     ada.context.set_offline(False)
     told.get_by_role("button", name="Try again").click()
     expect(ada.task("Typed offline")).to_be_visible()
-    ada.forgives("ERR_INTERNET_DISCONNECTED")
+    ada.ignores_messages("ERR_INTERNET_DISCONNECTED")
 
 
 def test_file_with_one_invalid_row_imports_nothing(ada: Person, tmp_path: Path) -> None:
@@ -411,13 +411,13 @@ def test_import_continues_when_the_server_answers_again(ada: Person, tmp_path: P
     expect(ada.page.get_by_text("Imported 150 tasks.")).to_be_visible()
     assert answers == [200, 503, 200]
     assert ada.counts_tasks() == 150
-    ada.forgives("status of 503")
+    ada.ignores_messages("status of 503")
 
 
 def link_to(person: Person, mail: int = 1) -> str:
     """Return the link in the first or a later mail to the user, as the web app printed it."""
     mails = rf"^To: {re.escape(person.email)}\n(?:(?!To: ).*\n)*?(http.*)\n"
-    return person.site.web.said(mails, mail)[1]
+    return person.site.web.wait_for_output(mails, mail)[1]
 
 
 def asks_for_a_link(person: Person) -> None:
@@ -514,4 +514,4 @@ def test_every_page_of_the_account_is_accessible(
     ada.clicks("Confirm the address")
     expect(ada.page.get_by_role("heading", name="is confirmed")).to_be_visible()
     looks("confirmed-email")
-    ada.forgives("status of 400")
+    ada.ignores_messages("status of 400")

@@ -357,7 +357,7 @@ def test_common_password_is_rejected_with_an_explanation(
     ada.page.get_by_label("Password").fill("correct horse")
     ada.page.keyboard.press("Enter")
     ada.is_at("/tasks")
-    ada.forgives("status of 400")
+    ada.ignores_messages("status of 400")
 
 
 def test_no_animation_is_endless_if_reduced_motion_is_preferred(
@@ -375,7 +375,7 @@ def test_no_animation_is_endless_if_reduced_motion_is_preferred(
     assert ada.page.evaluate(endless) == 0
     ada.context.set_offline(False)
     wait_until_saved(ada)
-    ada.forgives("ERR_INTERNET_DISCONNECTED")
+    ada.ignores_messages("ERR_INTERNET_DISCONNECTED")
 
 
 def test_printed_page_has_the_whole_list(ada: Person) -> None:

@@ -107,7 +107,7 @@ def test_unavailable_api_costs_neither_token_nor_session(ada: Person) -> None:
     expect(ada.task("Later").get_by_label("Waiting to be saved")).to_be_visible()
     assert fetches(ada) == 0
     ada.is_at("/tasks")
-    ada.forgives("status of 503")
+    ada.ignores_messages("status of 503")
 
 
 def test_sign_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
@@ -117,7 +117,9 @@ def test_sign_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
     ada.signs_out()
     expect(second).to_have_url(f"{ada.site.url}/sign-in")
     assert second.evaluate("sessionStorage.length") == 0
-    ada.forgives("status of 401")  # a request of the second tab before it learned of the sign-out
+    ada.ignores_messages(
+        "status of 401"
+    )  # a request of the second tab before it learned of the sign-out
 
 
 def test_typed_text_is_restored_after_the_same_user_signs_in(ada: Person) -> None:
@@ -137,7 +139,7 @@ def test_typed_text_is_restored_after_the_same_user_signs_in(ada: Person) -> Non
     ada.page.reload()
     expect(ada.task("Plan the trip")).to_contain_text("Trains, then the boat")
     expect(dialog).to_have_count(0)
-    ada.forgives("status of 401")
+    ada.ignores_messages("status of 401")
 
 
 WAITING = """async () => {
@@ -171,4 +173,4 @@ def test_unsaved_edits_are_deleted_for_the_next_user(ada: Person, leaves_by: str
     bob.submits("Create account")
     shows_tasks(bob.page)
     assert bob.page.evaluate(WAITING) == 0
-    bob.forgives("ERR_FAILED", "status of 401")
+    bob.ignores_messages("ERR_FAILED", "status of 401")

@@ -270,7 +270,7 @@ def test_offline_edits_are_sent_in_order_when_the_network_returns(ada: Person) -
         ("Offline 1", True, 2),
         ("Renamed offline", False, 2),
     }
-    ada.forgives("ERR_INTERNET_DISCONNECTED")
+    ada.ignores_messages("ERR_INTERNET_DISCONNECTED")
 
 
 def test_each_view_shows_its_tasks_and_has_a_url(ada: Person) -> None:
@@ -420,7 +420,7 @@ def test_failing_api_is_explained_and_no_edit_is_lost(ada: Person, code: str) ->
     ada.clicks("Completed", "link")
     ada.page.reload()
     expect(ada.task("Water the plants")).to_be_visible()
-    ada.forgives("status of 503", "status of 429")
+    ada.ignores_messages("status of 503", "status of 429")
 
 
 def test_markdown_runs_no_script_and_fetches_nothing(ada: Person) -> None:

@@ -569,11 +569,11 @@ async def test_redirects_are_followed_within_the_origin_only() -> None:
 @in_a_loop
 async def test_key_set_may_have_64_kib_and_no_more() -> None:
     body = json.dumps({"keys": [ED.jwk]}).encode()
-    with Issuer(issuer.saying(body.ljust(keys.MAX_BYTES))) as served:
+    with Issuer(issuer.responding(body.ljust(keys.MAX_BYTES))) as served:
         async with quick(served.url) as key_set:
             await key_set.candidates("EdDSA", "ed")
             assert known(key_set)
-            served.behaviour = issuer.saying(body.ljust(keys.MAX_BYTES + 1))
+            served.behaviour = issuer.responding(body.ljust(keys.MAX_BYTES + 1))
             with pytest.raises(KeysUnavailable):
                 await key_set.candidates("EdDSA", "new")
             assert keys.MAX_BYTES == 64 * 1024

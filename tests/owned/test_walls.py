@@ -152,19 +152,19 @@ class Walls:
         return (UnownedStatement if 2 in self.up else Unwalled)(expression)
 
 
-async def _named(walls: Walls, database: Database) -> list[Any]:
+async def _other_owner(walls: Walls, database: Database) -> list[Any]:
     """Pass the name of another owner from a resolver, and read that owner's tasks."""
     statement = walls.owned(select(tasks.c.title).where(tasks.c.owner_id == OWNER))
     handed: dict[str, Any] = {OWNER.key: "bob"}
     return await walls.own(database).rows(statement, **handed)
 
 
-async def _forgotten(walls: Walls, database: Database) -> list[Any]:
+async def _no_owner(walls: Walls, database: Database) -> list[Any]:
     """Run a statement without any condition on the owner."""
     return await database.rows(walls.unowned(select(tasks.c.title)))
 
 
-async def _beyond(walls: Walls, database: Database) -> list[Any]:
+async def _function_without_owner(walls: Walls, database: Database) -> list[Any]:
     """Call a function in the database, which has no condition on the owner, in a good statement.
 
     Wall 2 accepts the functions in the API's own schema by their names.
@@ -173,7 +173,7 @@ async def _beyond(walls: Walls, database: Database) -> list[Any]:
     return await walls.own(database).rows(walls.owned(select(func.tasks.titles()).where(mine)))
 
 
-FAULTS = {1: _named, 2: _forgotten, 3: _beyond}
+FAULTS = {1: _other_owner, 2: _no_owner, 3: _function_without_owner}
 
 
 @pytest.fixture(scope="module")

@@ -40,19 +40,19 @@ def test_statement_is_prepared_again_after_a_migration(postgres: Postgres) -> No
     async def attempt() -> None:
         connection, other = await connect(postgres.url), await connect(postgres.url)
 
-        async def said(sql: str) -> object:
+        async def first_value(sql: str) -> object:
             return (await connection.fetch(sql, record_class=Row))[0][0]
 
         try:
             await other.execute(f"CREATE TABLE {name} AS SELECT 1 AS a")
-            assert await said(read_column) == 1
-            assert await said(read_row) == (1,)
+            assert await first_value(read_column) == 1
+            assert await first_value(read_row) == (1,)
             await other.execute(f"ALTER TABLE {name} ALTER a TYPE text")
             for _ in range(3):
-                assert await said(read_column) == "1"
+                assert await first_value(read_column) == "1"
             with pytest.raises(asyncpg.OutdatedSchemaCacheError):
-                await said(read_row)
-            assert await said(read_row) == ("1",)
+                await first_value(read_row)
+            assert await first_value(read_row) == ("1",)
         finally:
             await other.execute(f"DROP TABLE {name}")
             connection.terminate()

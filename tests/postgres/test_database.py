@@ -368,7 +368,7 @@ def test_connections_lost_while_idle_are_replaced(postgres: Postgres) -> None:
     asyncio.run(attempt())
 
 
-def test_nothing_but_the_statement_is_sent(postgres: Postgres) -> None:
+def test_only_the_statement_is_sent(postgres: Postgres) -> None:
     """There is no reset of a session without settings, and no second round trip."""
     mark = f"ada{secrets.token_hex(4)}"
 

@@ -50,9 +50,9 @@ def both(what: str, urls: list[str], **env: str) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["url"])
 def test_url_is_parsed_as_in_the_table(case: dict[str, Any]) -> None:
-    base = connecting.said(CASES[0]["url"])["says"]
+    base = connecting.parsed(CASES[0]["url"])["says"]
     assert isinstance(base, dict)
-    answer = connecting.said(case["url"])
+    answer = connecting.parsed(case["url"])
     if "refused" in case:
         assert answer == {"refused": case["refused"]}
         assert "hunter2" not in case["refused"]
