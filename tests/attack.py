@@ -1,8 +1,8 @@
-"""Attacks: every operation of the schema, with the ids, cursors and token of another person.
+"""Attacks: every operation of the schema, with the IDs, cursors and token of another owner.
 
 `make attack` prints what was tried and what the API answered; `tests/owned/test_isolation.py`
 asserts the same. Operations, inputs and nouns are found in the schema, so that one that is added
-later is attacked without a line here. A noun is found by the names that all nouns have: a list
+later is attacked without a change here. A noun is found by the names that all nouns have: a list
 `tasks` with `filter.status`, the feed `taskChanges`, and the mutations `createTasks`,
 `trashTasks` and `deleteTasks`.
 """
@@ -46,7 +46,7 @@ from tests.conftest import Caller, mint, trusting
 
 MADE_UP_ID = "018f0000-0000-7000-8000-00000000dead"
 SPELLINGS = ("", "x", "../../etc/passwd", "0" * 8, "é", "\ud800", "' OR true --", "null")
-"""Texts that are no ids. The API must answer them as an id that no row has."""
+"""Texts that are no IDs. The API must answer them like an ID that no row has."""
 DEPTH = 6
 """The most levels of a selection, so that a list in a row in a list is selected."""
 FIRST, NESTED_FIRST = 5, 2
@@ -55,26 +55,26 @@ FIRST, NESTED_FIRST = 5, 2
 
 @dataclass(frozen=True)
 class Noun:
-    """A type whose rows belong to people, as the schema names it."""
+    """A type whose rows belong to owners, as the schema names it."""
 
     many: str
-    """The field of Query that lists it, such as `tasks`."""
+    """The field of Query that lists the rows, such as `tasks`."""
     listed: GraphQLField
     row: GraphQLObjectType
 
     @property
     def one(self) -> str:
-        """The noun in the singular, such as `task`."""
+        """Return the noun in the singular, such as `task`."""
         return self.row.name[0].lower() + self.row.name[1:]
 
     @property
     def many_in_mutations(self) -> str:
-        """The noun as mutations are named by it, such as `Tasks`."""
+        """Return the noun as in the names of mutations, such as `Tasks`."""
         return self.many[0].upper() + self.many[1:]
 
     @property
     def statuses(self) -> list[str]:
-        """Every status, the trash included."""
+        """Return every status, the trash included."""
         filter = get_named_type(self.listed.args["filter"].type)
         assert isinstance(filter, GraphQLInputObjectType)
         status = get_named_type(filter.fields["status"].type)
@@ -83,7 +83,7 @@ class Noun:
 
     @property
     def everything(self) -> str:
-        """The arguments of the list, for all rows."""
+        """Return the arguments of a list of all rows."""
         return f"(first: 100, filter: {{status: [{', '.join(self.statuses)}]}})"
 
     def is_named_by(self, operation: str) -> bool:
@@ -95,14 +95,14 @@ class Noun:
 
 @dataclass(frozen=True)
 class WayIn:
-    """A place among the arguments of an operation that takes an id or a cursor."""
+    """An argument of an operation that accepts an ID or a cursor."""
 
     path: tuple[str, ...]
     """The name of the argument, and of the input fields within it."""
     kind: str
     """`ID` or `cursor`."""
     at: tuple[str, ...] = ()
-    """The fields that lead to the one with this argument; none for the operation's own."""
+    """The fields that lead to the field with this argument; none for the operation's own."""
 
     def __str__(self) -> str:
         return ".".join((*self.at, *self.path))
@@ -114,7 +114,7 @@ class WayIn:
 
 @dataclass(frozen=True)
 class Operation:
-    """A field of Query or Mutation, and how to ask for all of it."""
+    """A field of Query or Mutation, and documents that select everything in it."""
 
     root: str
     name: str
@@ -141,7 +141,7 @@ class Operation:
     def variables(
         self, way: WayIn | None = None, stolen: object = None, own: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Return the required arguments with harmless values, and what was stolen in its place.
+        """Return the required arguments with harmless values, and the stolen value in its place.
 
         `own` has an id of each noun, by its singular, for all other ids that are required.
         """
@@ -164,7 +164,7 @@ class Operation:
 
 @dataclass
 class Attempt:
-    """What was tried, how often, and what the API answered to the thief."""
+    """What was tried, how often, and how the API answered the thief."""
 
     operation: str
     with_what: str
@@ -323,8 +323,8 @@ def selection(kind: GraphQLOutputType, depth: int, at: tuple[str, ...] = ()) -> 
     return f"{{ {' '.join(parts)} }}" if parts else "{ __typename }"
 
 
-class Somebody:
-    """A person with rows of their own."""
+class Owner:
+    """An owner with rows of their own."""
 
     def __init__(self, caller: Caller, schema: GraphQLSchema) -> None:
         self.caller = caller
@@ -333,7 +333,7 @@ class Somebody:
 
     @cached_property
     def own(self) -> dict[str, str]:
-        """An id of each noun, by its singular. A row is created where there is none."""
+        """Return an ID of each noun, by its singular. A row is created if there is none."""
         ids: dict[str, str] = {}
         for noun in self._in_order():
             listed = self.caller(f"{{ {noun.many}(first: 1) {{ nodes {{ id }} }} }}")
@@ -342,9 +342,9 @@ class Somebody:
         return ids
 
     def create(self, noun: Noun, mark: str, own: Mapping[str, str], **fields: object) -> str:
-        """Create a row with a mark in each text, and references to rows of one's own.
+        """Create a row with a mark in each text, and references to other rows of the owner.
 
-        A text that the API refuses, because it must have a certain form, is left out.
+        A text that the API rejects, because it must have a certain form, is omitted.
         """
         operation, input = f"create{noun.many_in_mutations}", self._input(noun)
         given = dict(fields)
@@ -396,8 +396,8 @@ class Somebody:
         return done
 
 
-class Victim(Somebody):
-    """A person with rows that hold words of nobody else, and all that a thief could note of them.
+class Victim(Owner):
+    """An owner whose rows contain a mark that no other row has, and all that a thief could know.
 
     There are rows of each noun: one as it was created, one for each flag of the noun, one in the
     trash, and one that was deleted.
@@ -432,7 +432,7 @@ class Victim(Somebody):
         self.secrets = [self.mark, *self.ids, caller.user]
 
     def state(self) -> list[bytes]:
-        """Return all that is theirs, to see that nothing became of it."""
+        """Return everything that the owner has, to compare it after the attack."""
         queries = [f"{{ viewer {{ {self._leaves(self._schema.type_map['Viewer'])} }} }}"]
         for noun in self.nouns:
             row = self._leaves(noun.row)
@@ -462,10 +462,10 @@ class Victim(Somebody):
 def attack(
     victim: Victim, new_thief: Callable[[], Caller], schema: GraphQLSchema
 ) -> Iterator[Attempt]:
-    """Try everything. An attempt without faults was kept out."""
+    """Try everything. An attempt without faults failed to read or write anything."""
     before = victim.state()
     for operation in operations(schema):
-        thief = Somebody(new_thief(), schema)
+        thief = Owner(new_thief(), schema)
         if not operation.ways_in or operation.root == "query":
             yield _look(operation, victim, thief)
         for way in operation.ways_in:
@@ -482,8 +482,8 @@ def attack(
     yield after
 
 
-def _answer(thief: Somebody, operation: Operation, way: WayIn | None, stolen: object) -> Any:
-    """Return all that the thief can see but the time of day."""
+def _answer(thief: Owner, operation: Operation, way: WayIn | None, stolen: object) -> Any:
+    """Return everything that the thief can see, except the time."""
     given = operation.variables(way, stolen, thief.own)
     response = thief.caller.post(operation.document(way), given)
     headers = {name: value for name, value in response.headers.items() if name != "date"}
@@ -504,7 +504,7 @@ def _code(content: bytes) -> str:
     return ", ".join(dict.fromkeys(codes)) or "her own alone"
 
 
-def _look(operation: Operation, victim: Victim, thief: Somebody) -> Attempt:
+def _look(operation: Operation, victim: Victim, thief: Owner) -> Attempt:
     attempt = Attempt(operation.name, "her own token")
     _, _, content = _answer(thief, operation, None, None)
     _see(attempt, victim, content.replace(thief.caller.user.encode(), b""))
@@ -514,8 +514,8 @@ def _look(operation: Operation, victim: Victim, thief: Somebody) -> Attempt:
     return attempt
 
 
-def _ids_of(operation: Operation, way: WayIn, victim: Victim, thief: Somebody) -> Attempt:
-    """Every id of the victim must be answered as an id that no row has, to the byte."""
+def _ids_of(operation: Operation, way: WayIn, victim: Victim, thief: Owner) -> Attempt:
+    """Check that every ID of the victim is answered like an ID that no row has, byte for byte."""
     attempt = Attempt(operation.name, f"{way}: Ada's ids, trashed and deleted ones too")
     expected = _answer(thief, operation, way, MADE_UP_ID)
     attempt.told = f"{_code(expected[2])}, as for an id that no row has"
@@ -534,8 +534,8 @@ def _ids_of(operation: Operation, way: WayIn, victim: Victim, thief: Somebody) -
     return attempt
 
 
-def _choose(operation: Operation, way: WayIn, victim: Victim, thief: Somebody) -> Attempt:
-    """Where an id may be chosen, an id of another person must be as free as any other."""
+def _choose(operation: Operation, way: WayIn, victim: Victim, thief: Owner) -> Attempt:
+    """Check that an ID of another owner can be chosen like any other for a new row."""
     attempt = Attempt(
         operation.name, f"{way}: Ada's ids, for rows of her own", told="a new row of her own"
     )
@@ -549,7 +549,7 @@ def _choose(operation: Operation, way: WayIn, victim: Victim, thief: Somebody) -
     return attempt
 
 
-def _cursors(operation: Operation, way: WayIn, victim: Victim, thief: Somebody) -> Attempt:
+def _cursors(operation: Operation, way: WayIn, victim: Victim, thief: Owner) -> Attempt:
     attempt = Attempt(operation.name, f"{way}: Ada's cursors")
     expected = _answer(thief, operation, way, "made up")
     attempt.told = f"{_code(expected[2])}, as for one made up"
@@ -558,7 +558,7 @@ def _cursors(operation: Operation, way: WayIn, victim: Victim, thief: Somebody) 
     for cursor in victim.cursors:
         answer = _answer(thief, operation, way, cursor)
         _see(attempt, victim, answer[2])
-        if operation.root == "mutation":  # which raises the version of her own row each time
+        if operation.root == "mutation":  # a mutation raises the version of her own row each time
             is_alike = _errors(answer[2]) == _errors(expected[2])
         else:
             is_alike = answer == expected
@@ -601,7 +601,7 @@ def table(attempts: list[Attempt]) -> str:
 
 
 def main() -> None:
-    """Start an API, create Ada and a thief, and print what the thief got."""
+    """Start an API, create Ada and a thief, and print what the thief could read or write."""
     schema = build_schema((ROOT / "schema.graphql").read_text())
     with stack.postgres() as server, tempfile.TemporaryDirectory() as folder:
         migrations.upgrade(server.url)

@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, as a company's network has it, and where it is trusted."""
+"""A private certificate authority, like a company's, and the places where it can be trusted."""
 
 import os
 import shlex
@@ -15,26 +15,26 @@ CANNOT_ENTER_THE_STORE = (
     if sys.platform == "linux" and _SYSTEMS.exists() and shutil.which("unshare")
     else "only Linux lets one program see a system's store of its own"
 )
-"""Why no program can be shown an authority in the system's store; None where one can."""
+"""Why no authority can be added to the system's store for one program; None if one can."""
 
 
 class Authority:
-    """An authority that vouches for this machine's loopback addresses, with files in a folder."""
+    """An authority that signs certificates for the loopback addresses, with files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         own = trustme.CA()
         self._folder = folder
         self.file = folder / "authority.pem"
-        """Its certificate, for whoever is to trust it."""
+        """The authority's certificate, for programs that trust it."""
         own.cert_pem.write_to_path(str(self.file))
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        """For a server that it vouches for."""
+        """The TLS context of a server with a certificate of this authority."""
         own.issue_cert("localhost", "127.0.0.1").configure_cert(self.server)
 
     def in_the_systems_store(self) -> list[str]:
-        """Return a command to put before one that is to find it in the system's store.
+        """Return a prefix for a command, which then finds the authority in the system's store.
 
-        A mount namespace keeps the other store from everybody else.
+        A mount namespace hides the changed store from all other programs.
         """
         store = self._folder / "store.pem"
         store.write_bytes(_SYSTEMS.read_bytes() + b"\n" + self.file.read_bytes())

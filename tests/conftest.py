@@ -1,4 +1,4 @@
-"""What every test may have: a caller with a user of its own, and the real parts behind it."""
+"""Fixtures for all tests: clients with a new user each, and the servers and databases they use."""
 
 import asyncio
 import atexit
@@ -28,11 +28,11 @@ T = TypeVar("T")
 
 SECRET = secrets.token_urlsafe(32)
 SITE = f"http://{stack.NOBODY}"
-"""The web app that the tests' tokens come from. Nobody serves it, whatever else runs here."""
+"""The URL of the web app that issues the tests' tokens. Nothing listens there."""
 KEY = derive(SECRET.encode(), ACCESS_TOKEN)
 NO_TLS = plain.NO_TLS
 CLIENT = plain.Client(verify=NO_TLS, timeout=30)
-"""For whoever calls one after the other: a connection that is there takes no time to make."""
+"""A client with persistent connections, for tests that send one request after the other."""
 atexit.register(CLIENT.close)
 
 
@@ -44,31 +44,31 @@ def pytest_cmdline_main() -> Generator[None, Any, Any]:
 
 
 LONGEST = ("dev/test_make_dev.py", "e2e/test_procedures.py", "e2e/test_app.py")
-"""Files whose tests take longest."""
+"""The files with the slowest tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest tests first: a worker that began one at the end would work on alone."""
+    """Run the slowest tests first: a worker that began one at the end would delay the run."""
     items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONGEST))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that is marked `partitioned` on whole tables and on divided ones."""
+    """Run each test that is marked `partitioned` with whole and with partitioned tables."""
     marked = metafunc.definition.get_closest_marker("partitioned")
     if marked and "partitions" in metafunc.fixturenames and not _given():
         metafunc.parametrize("partitions", [1, 8])
 
 
 def _given() -> bool:
-    """Whether the database comes from outside."""
+    """Return whether the environment names a database."""
     return "CITUS_URL" in os.environ or "POSTGRES_TO_COPY" in os.environ
 
 
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Callable[[int], Postgres]]:
-    """Return the server of a worker whose tables are divided into so many partitions.
+    """Return a function that gives a worker's server by the number of partitions of its tables.
 
-    Or a copy of what `POSTGRES_TO_COPY` names, or the database of Citus at `CITUS_URL`.
+    The server may also be a copy of `POSTGRES_TO_COPY`, or the database of Citus at `CITUS_URL`.
     """
     with ExitStack() as running:
 
@@ -87,24 +87,24 @@ def databases() -> Iterator[Callable[[int], Postgres]]:
 
 @pytest.fixture(scope="session")
 def postgres(databases: Callable[[int], Postgres]) -> Postgres:
-    """The server of a worker whose tables are whole."""
+    """Return the server of a worker, with whole tables."""
     return databases(1)
 
 
 @pytest.fixture
 def partitions() -> int:
-    """How many partitions the tables have that a test asks about."""
+    """Return the number of partitions of the tables under test."""
     return 1
 
 
 @pytest.fixture
 def database(databases: Callable[[int], Postgres], partitions: int) -> Postgres:
-    """The server behind `new_caller`."""
+    """Return the server that `new_caller` uses."""
     return databases(partitions)
 
 
 def trusting(database: str, **variables: str) -> dict[str, str]:
-    """The environment of an API on this database that believes what `mint` makes."""
+    """Return the environment of an API on this database that accepts the tokens of `mint`."""
     return stack.environment(
         BETTER_AUTH_SECRET=SECRET,
         NEXT_PUBLIC_BETTER_AUTH_URL=SITE,
@@ -115,7 +115,7 @@ def trusting(database: str, **variables: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def settings(postgres: Postgres) -> dict[str, str]:
-    """Of the API that tests share."""
+    """Return the environment of the API that tests share."""
     return trusting(postgres.url)
 
 
@@ -123,7 +123,7 @@ def settings(postgres: Postgres) -> dict[str, str]:
 def apis(
     databases: Callable[[int], Postgres], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[int], stack.Server]]:
-    """Return the API of a worker on the database with so many partitions."""
+    """Return a function that gives a worker's API by the number of partitions of its tables."""
     with ExitStack() as running:
 
         @cache
@@ -138,19 +138,19 @@ def apis(
 
 @pytest.fixture(scope="session")
 def api(apis: Callable[[int], stack.Server]) -> stack.Server:
-    """The API of a worker, on whole tables."""
+    """Return the API of a worker, on whole tables."""
     return apis(1)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
-    """The whole product, shared: each test signs up people of its own."""
+    """Return the whole product, which tests share: each test signs up users of its own."""
     with stack.shared_site(tmp_path_factory.mktemp("site"), "site") as running:
         yield running
 
 
 def mint(user: str, **claims: object) -> str:
-    """A good token but for these claims; None leaves one out."""
+    """Return a token that is good except for these claims. None omits a claim."""
     now = int(time.time())
     good: dict[str, object] = {
         "user_id": user,
@@ -168,16 +168,16 @@ def mint(user: str, **claims: object) -> str:
 
 @dataclass(frozen=True)
 class Caller:
-    """A client of the API with one person's token."""
+    """A client of the API with the token of one user."""
 
     url: str
     user: str
     token: str
 
     def post(self, query: str, variables: dict[str, Any] | None = None) -> httpx.Response:
-        """The whole answer to a GraphQL operation."""
+        """Send a GraphQL operation, and return the response."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        # Not `json=`: httpx cannot write a lone surrogate, and an attacker can.
+        # `json=` would not do: httpx cannot encode a lone surrogate, and an attacker can.
         content = json.dumps({"query": query, "variables": variables})
         url = f"{self.url}/graphql"
         if threading.current_thread() is threading.main_thread():
@@ -185,18 +185,18 @@ class Caller:
         return plain.post(url, content=content, headers=headers, timeout=30)
 
     def __call__(self, query: str, **variables: Any) -> Any:
-        """The data of an operation that must succeed."""
+        """Return the data of an operation that must succeed."""
         body = self.post(query, variables).json()
         assert "errors" not in body, body
         return body["data"]
 
     def error(self, query: str, **variables: Any) -> Any:
-        """The one error of an operation that must fail."""
+        """Return the error of an operation that must have exactly one."""
         [error] = self.post(query, variables).json()["errors"]
         return error
 
     def create(self, title: str = "a task", **fields: Any) -> Any:
-        """A new task, with every field."""
+        """Create a task, and return it with every field."""
         query = (
             f"mutation ($i: CreateTaskInput!) {{ createTask(input: $i) {{ task {{ {TASK} }} }} }}"
         )
@@ -209,7 +209,7 @@ TASK = """id title description completed completedAt priority dueOn labels posit
 
 @pytest.fixture
 def new_caller(apis: Callable[[int], stack.Server], partitions: int) -> Callable[[], Caller]:
-    """Makes people who have never been here."""
+    """Return a function that makes a client with a new user."""
     api = apis(partitions)
 
     def make() -> Caller:
@@ -230,7 +230,7 @@ def bob(new_caller: Callable[[], Caller]) -> Caller:
 
 
 def run(where: Postgres | str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    """Does something in a database, or at this URL, behind the API's back."""
+    """Run something in a database, bypassing the API."""
 
     async def connected() -> T:
         connection = await asyncpg.connect(where if isinstance(where, str) else where.url)
@@ -239,6 +239,6 @@ def run(where: Postgres | str, work: Callable[[asyncpg.Connection], Awaitable[T]
         finally:
             await connection.close()
 
-    # In a thread of its own: Playwright keeps an event loop running in this one.
+    # In another thread: Playwright runs an event loop in this one.
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, connected()).result()

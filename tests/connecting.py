@@ -1,4 +1,4 @@
-"""Reads URLs, and connects to them, as the API does. Prints what came of each as JSON."""
+"""Parse URLs, or connect to them, as the API does. Print the results as JSON."""
 
 import asyncio
 import json
@@ -13,8 +13,8 @@ ASKED = """SELECT current_user, ssl, current_setting('application_name') AS appl
 FROM pg_stat_ssl WHERE pid = pg_backend_pid()"""
 
 
-def said(url: str) -> dict[str, object]:
-    """What the API reads in a URL."""
+def parsed(url: str) -> dict[str, object]:
+    """Return what the API reads in a URL, or why it rejects the URL."""
     try:
         return {"says": asdict(read(url))}
     except UnfitUrl as unfit:
@@ -22,7 +22,7 @@ def said(url: str) -> dict[str, object]:
 
 
 async def connected(url: str) -> object:
-    """What a connection tells of itself, or why there is none."""
+    """Return properties of a connection, or why there is none."""
     try:
         connection = await connect(url)
     except UnfitUrl as unfit:
@@ -42,4 +42,4 @@ async def _all(urls: list[str]) -> list[object]:
 if __name__ == "__main__":
     urls = json.load(sys.stdin)
     reading = sys.argv[1] == "read"
-    json.dump([said(url) for url in urls] if reading else asyncio.run(_all(urls)), sys.stdout)
+    json.dump([parsed(url) for url in urls] if reading else asyncio.run(_all(urls)), sys.stdout)

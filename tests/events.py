@@ -1,4 +1,4 @@
-"""Security events as the web app signs and pushes them."""
+"""Security Event Tokens as the web app signs and sends them."""
 
 import json
 import secrets
@@ -19,12 +19,12 @@ TYPE = "application/secevent+jwt"
 
 
 def user(owner: str) -> dict[str, str]:
-    """A person, as a subject identifier (RFC 9493)."""
+    """Return the subject identifier of a user (RFC 9493)."""
     return {"format": "iss_sub", "iss": SITE, "sub": owner}
 
 
 def session(owner: str, sid: str) -> dict[str, Any]:
-    """A session of theirs."""
+    """Return the subject identifier of a session (RFC 9493)."""
     return {
         "format": "complex",
         "user": user(owner),
@@ -33,14 +33,14 @@ def session(owner: str, sid: str) -> dict[str, Any]:
 
 
 def revoked(owner: str, sid: str, **claims: object) -> dict[str, object]:
-    """The claims of an event that this session has ended, but for these; `...` leaves one out."""
+    """Return the claims of a session's revocation, except for these. `...` omits a claim."""
     return _event(
         {SESSION_REVOKED: {"event_timestamp": int(time.time())}}, session(owner, sid), claims
     )
 
 
 def purged(owner: str, **claims: object) -> dict[str, object]:
-    """The claims of an event that says this account is gone."""
+    """Return the claims of an event that an account was deleted."""
     return _event({ACCOUNT_PURGED: {}}, user(owner), claims)
 
 
@@ -58,16 +58,16 @@ def _event(events: object, subject: object, claims: dict[str, object]) -> dict[s
 
 
 def signed(claims: dict[str, object], typ: str = "secevent+jwt", key: bytes = EVENT_KEY) -> str:
-    """The token."""
+    """Return a signed token with these claims."""
     return jwt.PyJWS().encode(json.dumps(claims).encode(), key, "HS256", headers={"typ": typ})
 
 
 def push(url: str, claims: dict[str, object]) -> httpx.Response:
-    """Delivers it."""
+    """Sign and send an event."""
     return deliver(url, signed(claims))
 
 
 def deliver(url: str, token: str | bytes, media_type: str = TYPE) -> httpx.Response:
-    """Delivers these very octets."""
+    """Send exactly these octets."""
     headers = {"Content-Type": media_type, "Accept": "application/json"}
     return plain.post(f"{url}/events", content=token, headers=headers, timeout=30)

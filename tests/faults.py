@@ -1,7 +1,7 @@
-"""Every way that a token can be wrong, for whoever signs: what it is called, and the token.
+"""Every way in which a token can be wrong, for every signer: a name and the token.
 
-The classes of fault are those of RFC 8725 and of Wycheproof's vectors for JWS and JWK. Each token
-is right but for what its name says: nothing else than that is why it must be refused.
+The classes of faults are those of RFC 8725 and of Wycheproof's test vectors for JWS and JWK. Each
+token is good except for the fault that it is named after, so only that fault can reject it.
 """
 
 import base64
@@ -34,7 +34,7 @@ Named = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Case:
-    """Who signs, when, and for whom. `raw` is the bare secret, where that may sign too."""
+    """The signer, the time and the issuer. `raw` is the secret itself, if it may sign too."""
 
     signer: Signer
     now: int
@@ -43,7 +43,7 @@ class Case:
 
     @property
     def claims(self) -> dict[str, Any]:
-        """Of a good token."""
+        """Return the claims of a good token."""
         return {
             "user_id": "ada",
             "sub": "ada",
@@ -56,28 +56,28 @@ class Case:
         }
 
     def token(self, header: dict[str, Any] | None = None, /, **claims: Any) -> str:
-        """A good one but for these members; `...` leaves one out."""
+        """Return a token that is good except for these members. `...` omits a member."""
         return self.signer.token(
             chosen(self.signer.header | (header or {})), chosen(self.claims | claims)
         )
 
     def by(self, other: Signer, header: dict[str, Any] | None = None) -> str:
-        """The same claims, signed by somebody else."""
+        """Return a token with the same claims, signed by another signer."""
         return other.token(chosen(other.header | (header or {})), self.claims)
 
 
 def chosen(members: dict[str, Any]) -> dict[str, Any]:
-    """Without those that are `...`."""
+    """Return the members without those that are `...`."""
     return {name: value for name, value in members.items() if value is not ...}
 
 
 def names(algorithm: str) -> list[str]:
-    """Those that it goes by (RFC 9864 §2.2)."""
+    """Return the names of an algorithm (RFC 9864 §2.2)."""
     return [algorithm, "Ed25519"] if algorithm == "EdDSA" else [algorithm]
 
 
 def algorithms(case: Case) -> Named:
-    """`alg` of every kind but the right one, above the right key's signature."""
+    """Yield tokens with every wrong `alg`, and a signature of the right key."""
     for alg in (
         *("none", "None", "NONE", "nOnE", "", " ", "HS", "hs256", "Hs256", "HS256 ", "HS256\0"),
         *("HS1", "HS384", "HS512", "RS1", "RS384", "RS512", "PS384", "PS512", "ES384", "ES512"),
@@ -93,7 +93,7 @@ def algorithms(case: Case) -> Named:
 
 
 def headers(case: Case) -> Named:
-    """Members that mean something else, or nothing that can be known."""
+    """Yield tokens whose header has another meaning, or none."""
     types: list[Any] = [
         *("secevent+jwt", "dpop+jwt", "logout+jwt", "id_token", "JWE", "jwt ", "", "JWT\0"),
         *("application/secevent+jwt", "token-introspection+jwt", None, True, 7, ["JWT"], {}),
@@ -165,14 +165,14 @@ def headers(case: Case) -> Named:
 
 
 def _unencoded(case: Case) -> str:
-    """RFC 7797 §3: what is signed is the payload itself."""
+    """Return a token with an unencoded payload (RFC 7797 §3)."""
     header = base64url(json.dumps(case.signer.header | {"b64": False, "crit": ["b64"]}).encode())
     payload = json.dumps(case.claims)
     return f"{header}.{payload}.{base64url(case.signer.sign(f'{header}.{payload}'.encode()))}"
 
 
 def _attacker(case: Case) -> Signer:
-    """Somebody else's key of the same kind, under the same name."""
+    """Return an attacker's key of the same type and with the same ID."""
     makers: dict[str, Callable[[str | None], Signer]] = {
         "HS256": lambda name: hs256(b"another secret that is thirty-two bytes long", name),
         "EdDSA": eddsa,
@@ -185,7 +185,7 @@ def _attacker(case: Case) -> Signer:
 
 
 def keys(case: Case) -> Named:
-    """Others' keys, and headers that would lead to them."""
+    """Yield tokens that other keys signed, some with headers that refer to those keys."""
     evil = _attacker(case)
     jwk = public_jwk(evil.public) if evil.public else {"kty": "oct", "k": base64url(b"x" * 32)}
     for brought in (
@@ -223,7 +223,7 @@ def keys(case: Case) -> Named:
 
 
 def confusion(case: Case) -> Named:
-    """What is public, taken for a shared secret (RFC 8725 §2.1)."""
+    """Yield tokens with a public key used as an HMAC secret (RFC 8725 §2.1)."""
     public = case.signer.public or rsa("RS256").public
     assert public is not None
     jwk = public_jwk(public)
@@ -268,7 +268,7 @@ def confusion(case: Case) -> Named:
 
 
 def signatures(case: Case) -> Named:
-    """The right key and the right octets, and yet no signature of theirs."""
+    """Yield tokens with the right key and content, but a wrong signature."""
     good = case.token()
     told, _, signature = good.rpartition(".")
     header, payload = told.split(".")
@@ -373,14 +373,14 @@ def _rsa(case: Case, told: str, octets: bytes) -> dict[str, bytes]:
         "n - s": (n - number).to_bytes(size, "big"),
         "n": n.to_bytes(size, "big"),
         "n - 1": (n - 1).to_bytes(size, "big"),
-        # Were the private exponent left out: the block itself, where its e-th root should be.
+        # The padded block itself instead of its signature, as if the private exponent were omitted.
         "the padded digest itself": b"\0\1" + b"\xff" * (size - len(block) - 3) + b"\0" + block,
         "of a cube root's kind": b"\0\1\xff\0" + block + bytes(size - len(block) - 4),
     }
 
 
 def spellings(case: Case) -> Named:
-    """The right octets in other characters (RFC 7515 §2), and other forms of a JWS."""
+    """Yield the right octets in other encodings (RFC 7515 §2), and in other forms of a JWS."""
     good = case.token()
     header, payload, signature = good.split(".")
     segments = {"header": 0, "payload": 1, "signature": 2}
@@ -392,7 +392,7 @@ def spellings(case: Case) -> Named:
             middle = parts[at][:8] + spare + parts[at][8:]
             yield f"{name} with {spare!r} in it", ".".join(_with(parts, at, middle))
         yield f"no {name}", ".".join(_with(good.split("."), at, ""))
-    # Where there are spare bits in the last character: set, they would spell the same octets.
+    # If the last character has unused bits, setting one gives another spelling of the same octets.
     for pad in ("", " ", "  "):
         raw = json.dumps(case.claims) + pad
         parts = case.signer.token(case.signer.header, raw).split(".")
@@ -462,7 +462,7 @@ def _with(parts: list[str], at: int, part: str) -> list[str]:
 
 
 def claims(case: Case) -> Named:
-    """Each claim that is asked for, wrong in each way."""
+    """Yield tokens in which one or two required claims are wrong."""
     now, site = case.now, case.site
     dates: list[Any] = [
         *(None, True, False, "", "x", str(now + 60), f"{now}.0", "9e9", [], [now + 60], {}),
@@ -524,7 +524,7 @@ def claims(case: Case) -> Named:
 
 
 def _others(site: str) -> list[Any]:
-    """Neither that issuer nor that audience."""
+    """Return values that are neither the issuer nor the audience."""
     return [
         *(None, "", EVIL, f"{site}//", f"{site}/x", f"{site}.evil.example", f"x{site}", f"{site} "),
         *(site.upper(), site[:-1], site.replace("http", "ftp", 1), f"{site}\0", f"{site}?", "*"),
@@ -533,7 +533,7 @@ def _others(site: str) -> list[Any]:
 
 
 def payloads(case: Case) -> Named:
-    """What is not one JSON object with each member once."""
+    """Yield tokens whose payload is not one JSON object without duplicate members."""
     good = json.dumps(case.claims)
     exp = str(case.now + 3600)
     for payload in (
@@ -591,7 +591,7 @@ def payloads(case: Case) -> Named:
 
 
 def other_purposes(case: Case) -> Named:
-    """What the same issuer signs for something else (RFC 8725 §3.12)."""
+    """Yield tokens that the same issuer signs for other purposes (RFC 8725 §3.12)."""
     name = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
     event = {"iss": case.site, "aud": f"{case.site}/events", "iat": case.now, "jti": "1"} | {
         "events": {name: {"event_timestamp": case.now}},

@@ -1,4 +1,4 @@
-"""An issuer's key set on a real socket, which it serves as it is told: wrongly too."""
+"""An issuer's key set on a real socket, with correct and faulty behaviours."""
 
 import base64
 import gzip
@@ -36,23 +36,23 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 PATIENCE = float(os.environ.get("PATIENCE", "20"))
-"""Seconds until what is waited for is given up. Mutants have fewer: many of them wait in vain."""
+"""Seconds to wait for a condition. Mutants have fewer, since many of them wait in vain."""
 JWK = dict[str, Any]
 Sign = Callable[[bytes], bytes]
 
 
 def base64url(octets: bytes) -> str:
-    """Unpadded (RFC 7515 §2)."""
+    """Encode without padding (RFC 7515 §2)."""
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
 def number(value: int, octets: int = 0) -> str:
-    """A Base64urlUInt (RFC 7518 §2), or that many octets of it."""
+    """Encode a Base64urlUInt (RFC 7518 §2), in this number of octets."""
     return base64url(value.to_bytes(octets or (value.bit_length() + 7) // 8, "big"))
 
 
 def text(part: str | bytes | Mapping[str, Any]) -> bytes:
-    """Of a token's segment: octets as they are, anything else written as JSON."""
+    """Return the octets of a token's segment: bytes as they are, and other values as JSON."""
     if isinstance(part, bytes):
         return part
     return (part if isinstance(part, str) else json.dumps(part)).encode("utf-8", "surrogatepass")
@@ -60,23 +60,23 @@ def text(part: str | bytes | Mapping[str, Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Signer:
-    """Who signs tokens, by one algorithm, with no library in between that would mend them."""
+    """Signs tokens with one algorithm, without a library that would correct errors in them."""
 
     algorithm: str
     sign: Sign = field(repr=False)
     public: PublicKeyTypes | None = None
     id: str | None = None
     rsa: RSAPrivateKey | None = field(default=None, repr=False)
-    """Where it is one: to sign otherwise than it should."""
+    """The private RSA key, if the signer has one, to sign with other paddings."""
 
     @property
     def header(self) -> dict[str, Any]:
-        """Of a good token."""
+        """Return the header of a good token."""
         return {"alg": self.algorithm, "typ": "JWT"} | ({"kid": self.id} if self.id else {})
 
     @property
     def jwk(self) -> JWK:
-        """The public key as a key set serves it."""
+        """Return the public key as a key set serves it."""
         assert self.public is not None
         return public_jwk(self.public) | {"alg": self.algorithm, "use": "sig", "kid": self.id}
 
@@ -85,13 +85,13 @@ class Signer:
         header: str | bytes | Mapping[str, Any],
         payload: str | bytes | Mapping[str, Any],
     ) -> str:
-        """Of exactly these octets, rightly signed."""
+        """Return a token of exactly these octets, correctly signed."""
         told = f"{base64url(text(header))}.{base64url(text(payload))}"
         return f"{told}.{base64url(self.sign(told.encode()))}"
 
 
 def public_jwk(key: PublicKeyTypes) -> JWK:
-    """RFC 7518 §6.2 and §6.3, RFC 8037 §2."""
+    """Return the JWK of a public key (RFC 7518 §6.2 and §6.3, RFC 8037 §2)."""
     if isinstance(key, RSAPublicKey):
         numbers = key.public_numbers()
         return {"kty": "RSA", "n": number(numbers.n), "e": number(numbers.e)}
@@ -105,36 +105,36 @@ def public_jwk(key: PublicKeyTypes) -> JWK:
 
 
 def hs256(key: bytes, id: str | None = None) -> Signer:
-    """HMAC with SHA-256 under this key."""
+    """Return a signer for HMAC with SHA-256."""
     return Signer("HS256", lambda octets: hmac.digest(key, octets, "sha256"), id=id)
 
 
 def eddsa(id: str | None = "ed") -> Signer:
-    """A fresh Ed25519 key."""
+    """Return a signer with a new Ed25519 key."""
     key = Ed25519PrivateKey.generate()
     return Signer("EdDSA", key.sign, key.public_key(), id)
 
 
 def raw_ecdsa(key: EllipticCurvePrivateKey, octets: bytes) -> bytes:
-    """R and S side by side (RFC 7518 §3.4), not DER."""
+    """Return a signature as R and S (RFC 7518 §3.4), not as DER."""
     size = (key.curve.key_size + 7) // 8
     r, s = decode_dss_signature(key.sign(octets, ECDSA(SHA256())))
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
 def es256(id: str | None = "ec", curve: EllipticCurve | None = None) -> Signer:
-    """A fresh key, on P-256 unless told otherwise."""
+    """Return a signer with a new key, by default on P-256."""
     key = generate_private_key(curve or SECP256R1())
     return Signer("ES256", lambda octets: raw_ecdsa(key, octets), key.public_key(), id)
 
 
 def pss(salt: int = 32) -> padding.PSS:
-    """RFC 7518 §3.5, when the salt has 32 octets."""
+    """Return the padding of RFC 7518 §3.5, if the salt has 32 octets."""
     return padding.PSS(padding.MGF1(SHA256()), salt)
 
 
 def rsa(algorithm: str, id: str | None = None, key: RSAPrivateKey | None = None) -> Signer:
-    """A fresh key of 2048 bits unless one is given; by RS256 or PS256."""
+    """Return a signer for RS256 or PS256, by default with a new key of 2048 bits."""
     private = key or generate_rsa_private_key(65_537, 2048)
     pad = pss() if algorithm == "PS256" else padding.PKCS1v15()
 
@@ -145,30 +145,30 @@ def rsa(algorithm: str, id: str | None = None, key: RSAPrivateKey | None = None)
 
 
 def signers() -> dict[str, Signer]:
-    """A fresh one for each algorithm of a key set."""
+    """Return a new signer for each algorithm of a key set."""
     each = (eddsa(), es256(), rsa("RS256"), rsa("PS256"))
     return {signer.algorithm: signer for signer in each}
 
 
 @dataclass
 class Asked:
-    """One request to the issuer: writes the answer, if any."""
+    """One request to the issuer, with methods to answer it."""
 
     path: str
     head: str
     at: float
     connection: socket.socket
     over: threading.Event
-    """Set when the issuer stops: whoever hangs waits for that."""
+    """Set when the issuer stops, which ends behaviours that hang."""
     sent: int = 0
 
     def send(self, octets: bytes) -> None:
-        """Raises OSError when nobody listens any more."""
+        """Send octets. Raises OSError if the client has disconnected."""
         self.connection.sendall(octets)
         self.sent += len(octets)
 
     def answer(self, body: bytes, status: str = "200 OK", **headers: str) -> None:
-        """One whole HTTP answer; `Cache_Control` is written with a dash."""
+        """Send one whole HTTP response. `Cache_Control` is sent as `Cache-Control`."""
         lines = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
         written = "".join(f"{n.replace('_', '-')}: {value}\r\n" for n, value in lines.items())
         self.send(f"HTTP/1.1 {status}\r\n{written}Connection: close\r\n\r\n".encode() + body)
@@ -198,11 +198,11 @@ class Issuer:
 
         class Listener(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
-            daemon_threads = False  # what a test started has ended when it has
+            daemon_threads = False  # the threads of a test end before the test
             request_queue_size = 128
 
             def handle_error(self, *_: object) -> None:
-                """Whoever asked hung up."""
+                """Ignore that the client has disconnected."""
 
         self._listener = Listener(("127.0.0.1", port), Handler)
         self.port = int(self._listener.server_address[1])
@@ -228,7 +228,7 @@ class Issuer:
             self.behaviour(asked)
 
     def wait_asked(self, times: int, timeout: float = PATIENCE) -> None:
-        """Until that many requests have come in all."""
+        """Wait until this number of requests has arrived in total."""
         with self._somebody_asked:
             assert self._somebody_asked.wait_for(lambda: len(self.asked) >= times, timeout)
 
@@ -239,70 +239,70 @@ class Issuer:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._listener.shutdown()
-        self._listener.server_close()  # waits for the threads
+        self._listener.server_close()  # joins the threads
         self._thread.join()
 
 
 def serving(*jwks: JWK, **headers: str) -> Behaviour:
-    """As an issuer should."""
+    """Serve a key set correctly."""
     body = json.dumps({"keys": jwks}).encode()
     return lambda asked: asked.answer(body, **headers)
 
 
-def saying(body: bytes, status: str = "200 OK", **headers: str) -> Behaviour:
-    """Whatever this is."""
+def responding(body: bytes, status: str = "200 OK", **headers: str) -> Behaviour:
+    """Send this response."""
     return lambda asked: asked.answer(body, status, **headers)
 
 
 def hanging(asked: Asked) -> None:
-    """Takes the request and says nothing."""
+    """Accept the request, and never answer."""
     asked.over.wait()
 
 
 def resetting(asked: Asked) -> None:
-    """Cuts the connection with an RST."""
+    """Reset the connection with an RST."""
     asked.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     asked.connection.close()
 
 
 def babbling(asked: Asked) -> None:
-    """What is not HTTP."""
+    """Send bytes that are not HTTP."""
     asked.send(b"\x16\x03\x01 what else\r\n\xff\xfe\r\n\r\n")
 
 
 def flooding(asked: Asked) -> None:
-    """50 MB of JSON, which it says beforehand."""
+    """Send 50 MB of JSON, with a Content-Length."""
     asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n")
     for _ in range(800):
         asked.send(b" " * 65_536)
 
 
 def flooding_unannounced(asked: Asked) -> None:
-    """The same in chunks, without a length."""
+    """Send 50 MB in chunks, without a length."""
     asked.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(800):
         asked.send(b"10000\r\n" + b" " * 65_536 + b"\r\n")
 
 
 def bombing(asked: Asked) -> None:
-    """50 MB in 50 KB."""
+    """Send 50 MB compressed to 50 KB."""
     asked.answer(_bomb(), Content_Encoding="gzip")
 
 
 @cache
 def _bomb() -> bytes:
-    return gzip.compress(b" " * 524_288) * 100  # members one after the other are one file
+    return gzip.compress(b" " * 524_288) * 100  # concatenated gzip members are one file
 
 
 def dripping(asked: Asked) -> None:
-    """A byte a second: each read is answered in time."""
+    """Send one byte a second, so that no single read times out."""
     asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     while not asked.over.wait(1.0):
         asked.send(b" ")
 
 
 def redirecting(*to: str) -> Behaviour:
-    """To each address in turn, and round again."""
+    """Redirect to each address in turn, and then to the first again."""
 
     def redirect(asked: Asked) -> None:
         at = [target.endswith(asked.path) for target in to]
@@ -317,25 +317,25 @@ FAULTY: dict[str, Behaviour] = {
     "resets": resetting,
     "says nothing": lambda asked: asked.connection.close(),
     "babbles": babbling,
-    "HTTP 500": saying(b'{"keys":[]}', "500 Internal Server Error"),
-    "HTTP 204": saying(b"", "204 No Content"),
-    "HTTP 404": saying(b'{"keys":[]}', "404 Not Found"),
-    "HTML": saying(b"<!doctype html>", Content_Type="text/html"),
+    "HTTP 500": responding(b'{"keys":[]}', "500 Internal Server Error"),
+    "HTTP 204": responding(b"", "204 No Content"),
+    "HTTP 404": responding(b'{"keys":[]}', "404 Not Found"),
+    "HTML": responding(b"<!doctype html>", Content_Type="text/html"),
     "50 MB": flooding,
     "50 MB in chunks": flooding_unannounced,
     "a gzip bomb": bombing,
-    "it says gzip": saying(b'{"keys":[]}', Content_Encoding="gzip"),
+    "it says gzip": responding(b'{"keys":[]}', Content_Encoding="gzip"),
     "a byte a second": dripping,
-    "half of it": saying(b'{"keys":[', Content_Length="1000"),
-    "no UTF-8": saying(b'{"keys":["\xff"]}'),
-    "nested without end": saying(b"[" * 60_000),
-    "a list": saying(b"[]"),
-    "a string": saying(b'"keys"'),
-    "no keys": saying(b"{}"),
-    "keys as an object": saying(b'{"keys":{}}'),
-    "too many keys": saying(json.dumps({"keys": [{}] * 33}).encode()),
-    "elsewhere": saying(b"", "302 Found", Location="http://evil.invalid/jwks"),
-    "a redirect to nowhere": saying(b"", "302 Found", Location="http://[/"),
+    "half of it": responding(b'{"keys":[', Content_Length="1000"),
+    "no UTF-8": responding(b'{"keys":["\xff"]}'),
+    "nested without end": responding(b"[" * 60_000),
+    "a list": responding(b"[]"),
+    "a string": responding(b'"keys"'),
+    "no keys": responding(b"{}"),
+    "keys as an object": responding(b'{"keys":{}}'),
+    "too many keys": responding(json.dumps({"keys": [{}] * 33}).encode()),
+    "elsewhere": responding(b"", "302 Found", Location="http://evil.invalid/jwks"),
+    "a redirect to nowhere": responding(b"", "302 Found", Location="http://[/"),
     "a loop": redirecting("/jwks", "/a", "/b"),
 }
-"""Every way to serve no key set. After each, what was known before stays known."""
+"""Every way to fail to serve a key set. After each, cached keys remain cached."""

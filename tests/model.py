@@ -1,8 +1,8 @@
-"""What the contract says of tasks, as plainly as Python can: lists, loops, no database.
+"""The contract for tasks as a simple model: lists and loops, without a database.
 
-A second opinion for `tests/owned/test_model.py`, written from the contract and not from `api/`.
-Moments are taken over from the API's answers, since nobody can foretell those; all else is worked
-out here.
+`tests/owned/test_model.py` compares the API with this model, which is written from the contract and
+not from `api/`. Timestamps are copied from the API's responses, since they cannot be predicted. The
+model computes everything else.
 """
 
 import unicodedata
@@ -29,24 +29,24 @@ COMPARED = {
 
 
 class Refused(Exception):
-    """The code that the API must answer, and nothing must have been written."""
+    """The model rejects the operation with this error code, and nothing may have been written."""
 
 
 def status(task: Any) -> str:
-    """Where a task stands."""
+    """Return the status of a task."""
     if task["trashedAt"]:
         return "TRASHED"
     return "COMPLETED" if task["completed"] else "OPEN"
 
 
 def labels(given: Iterable[str]) -> list[str]:
-    """As they are kept."""
+    """Return labels in their stored form."""
     composed = (unicodedata.normalize("NFC", label).lower() for label in given)
     return sorted({" ".join(label.split()) for label in composed})
 
 
 def normal(fields: dict[str, Any]) -> dict[str, Any]:
-    """What was given, as it is kept; null as what it stands for."""
+    """Return fields in their stored form, and null as the default that it stands for."""
     kept = {
         name: EMPTY[name] if value is None and name in EMPTY else value
         for name, value in fields.items()
@@ -58,31 +58,31 @@ def normal(fields: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def said(given: dict[str, Any]) -> dict[str, Any]:
-    """All that an input says of a task: its id apart, and what it leaves out said in full."""
+def full_input(given: dict[str, Any]) -> dict[str, Any]:
+    """Return all fields of a create, without the ID and with defaults for omitted fields."""
     return {name: value for name, value in {**EMPTY, **normal(given)}.items() if name != "id"}
 
 
 @dataclass
 class Owner:
-    """One person's tasks, and what became of them."""
+    """The tasks of one owner, and their history."""
 
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What each id was created from."""
+    """The input that each ID was created from."""
     deleted: dict[str, int] = field(default_factory=dict)
-    """The tombstones: each id, and which write deleted it, counted from 1."""
+    """The tombstones: each ID, and the number of the write that deleted it, counted from 1."""
     old: set[str] = field(default_factory=set)
-    """The ids in `deleted` that were deleted over a day ago."""
+    """The IDs in `deleted` that were deleted over a day ago."""
     room: int = 30_000
-    """How many more ids may be remembered."""
+    """How many more IDs the owner may have."""
     forgotten: int = 0
-    """The last write of which a tombstone was forgotten: cursors from before it have expired."""
+    """The last write whose tombstone was deleted: cursors from before it have expired."""
     writes: list[set[str]] = field(default_factory=list)
-    """The ids of each write, in their order."""
+    """The IDs of each write, in order."""
 
     def make_room(self, inputs: list[dict[str, Any]]) -> None:
-        """Forget the tombstones that are old, if these inputs make more ids than there may be."""
+        """Delete the old tombstones, if these inputs need more IDs than are free."""
         try:
             self.check_create(inputs)
         except Refused as refused:
@@ -93,13 +93,13 @@ class Owner:
                 self.old = set()
 
     def check_create(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
-        """For each input the task that it is already, or None when it is to be made."""
+        """Return for each input the existing task, or None if it must be created."""
         found: list[dict[str, Any] | None] = []
         for given in inputs:
             id = given.get("id")
             if id in self.deleted:
                 raise Refused("CONFLICT")
-            if id in self.tasks and self.inputs[id] != said(given):
+            if id in self.tasks and self.inputs[id] != full_input(given):
                 raise Refused("CONFLICT")
             found.append(self.tasks.get(id) if id else None)
         if found.count(None) > self.room:
@@ -107,7 +107,7 @@ class Owner:
         return found
 
     def created(self, given: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        """Keeps what the API made, as it must have made it."""
+        """Store the task that the API created, in the state that it must have."""
         fields = normal(given)
         expected = {
             **EMPTY,
@@ -121,26 +121,26 @@ class Owner:
             "trashedAt": None,
         }
         self.tasks[expected["id"]] = expected
-        self.inputs[expected["id"]] = said(given)
+        self.inputs[expected["id"]] = full_input(given)
         self.room -= 1
         return expected
 
     def delete(self, ids: set[str]) -> None:
-        """One write that deletes these for good. Their ids stay taken."""
+        """Delete tasks in one write. Their IDs stay in use."""
         self.writes.append(ids)
         for id in ids:
             del self.tasks[id]
             self.deleted[id] = len(self.writes)
 
     def found(self, ids: list[str]) -> list[dict[str, Any]]:
-        """All of them, each once, or none."""
+        """Return all of the tasks, each once. Raise if one does not exist."""
         wanted = list(dict.fromkeys(ids))
         if not all(id in self.tasks for id in wanted):
             raise Refused("NOT_FOUND")
         return [self.tasks[id] for id in wanted]
 
     def write(self, task: dict[str, Any], fields: dict[str, Any], now: str) -> None:
-        """One write to one task."""
+        """Write to one task once."""
         done = fields.get("completed", task["completed"])
         task |= fields
         task["completedAt"] = (task["completedAt"] or now) if done else None
@@ -148,7 +148,7 @@ class Owner:
         task["updatedAt"] = now
 
     def listed(self, chosen: dict[str, Any], order: dict[str, str]) -> list[str]:
-        """Ids of the tasks that a filter leaves, in an order."""
+        """Return the IDs of the tasks that match a filter, in an order."""
         kept = [task for task in self.tasks.values() if matches(task, chosen)]
         name, descending = COMPARED[order["field"]], order["direction"] == "DESC"
 
@@ -167,18 +167,18 @@ class Owner:
         return [task["id"] for task in dated] + (undated[::-1] if descending else undated)
 
     def changed(self, since: int) -> dict[str, dict[str, Any] | None]:
-        """What each task that was written since is now; None for one with a tombstone."""
+        """Return each task that was written since, or None for a tombstone."""
         ids = {id for write in self.writes[since:] for id in write}
         return {id: self.tasks.get(id) for id in ids if id in self.tasks or id in self.deleted}
 
 
 def is_in(word: str, text: str) -> bool:
-    """Whether a word occurs in a folded text, or in a label, which is in lower case alone."""
+    """Return whether a word occurs in a folded text, or in a label, which is in lower case only."""
     return word.casefold() in text or labels([word])[0] in text
 
 
 def matches(task: Any, chosen: dict[str, Any]) -> bool:
-    """Whether all that a filter says applies to a task."""
+    """Return whether a task matches every condition of a filter."""
     texts = [task["title"].casefold(), task["description"].casefold(), *task["labels"]]
     words = (chosen.get("search") or "").split()
     due = task["dueOn"]

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode before a server of ours, where the machine has one."""
+"""PgBouncer in transaction mode in front of a server, if the machine has PgBouncer."""
 
 import os
 import re
@@ -16,12 +16,12 @@ from dev.processes import Child
 BINARY = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 WHY_NOT = "needs pgbouncer: apt-get install pgbouncer"
 SERVER_CONNECTIONS = 2
-"""Fewer than clients, so that they take turns on each."""
+"""Fewer than the clients, so that clients share each connection."""
 _WAIT = 10.0
 
 
 def keeps_statements() -> bool:
-    """Whether this PgBouncer can be told to (from 1.21 on)."""
+    """Return whether this PgBouncer supports prepared statements (1.21 and later)."""
     said = subprocess.run([BINARY or "", "--version"], capture_output=True, text=True, check=True)
     major, minor = re.findall(r"\d+", said.stdout)[:2]
     return (int(major), int(minor)) >= (1, 21)
@@ -29,9 +29,9 @@ def keeps_statements() -> bool:
 
 @contextmanager
 def pooler(url: str) -> Iterator[str]:
-    """The URL of the same database through a PgBouncer.
+    """Return the URL of the same database through a PgBouncer.
 
-    It runs as whoever runs the server, for the sake of its socket.
+    PgBouncer runs as the user of the server, because of the server's socket.
     """
     with TemporaryDirectory(prefix="pooler-") as folder:
         Path(folder).chmod(0o755)

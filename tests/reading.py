@@ -1,7 +1,7 @@
-"""What the contract says of the token, read word by word: slow, literal, and a second opinion.
+"""The contract of the access token, implemented literally and slowly, as a second opinion.
 
-Written from the contract's text and the RFCs that it names, and not from
-`api/identity/tokens.py`. The two share no code: neither a reader of JSON nor one of base64, nor
+The implementation follows the text of the contract and the RFCs that it names, and not
+`api/identity/tokens.py`. The two share no code: neither a JSON nor a base64 decoder, nor
 PyJWT.
 """
 
@@ -25,13 +25,13 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 SPACE = " \t\n\r"
 
 
-class No(Exception):
-    """Not to be believed."""
+class Rejected(Exception):
+    """The token is rejected."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What an API is told: None for `off`. A public key signs under the name it is served by."""
+    """Settings of the API: None for `off`. Public keys sign under their names in the key set."""
 
     now: float
     issuer: str | None
@@ -43,10 +43,10 @@ class Rules:
 
 
 def accepts(token: str, rules: Rules) -> bool:
-    """Whether an API with these rules takes it."""
+    """Return whether an API with these rules accepts the token."""
     try:
         _read(token, rules)
-    except No:
+    except Rejected:
         return False
     return True
 
@@ -64,11 +64,11 @@ def _read(token: str, rules: Rules) -> None:
     # no `events` claim"
     _must("typ" not in header or _names_a_type(header["typ"]))
     _must("events" not in payload)
-    # "unknown `crit` refused": none is known, and RFC 7515 §4.1.11 has none that is empty. RFC 7797
-    # makes `b64` one of them; `zip` is RFC 7516's alone.
+    # "unknown `crit` refused": none is known, and RFC 7515 §4.1.11 forbids an empty one. RFC 7797
+    # defines `b64` as critical, and `zip` is only in RFC 7516.
     _must("crit" not in header and "b64" not in header and "zip" not in header)
     # RFC 7515 §4.1.4: "Its structure is unspecified. The "kid" value MUST be a case-sensitive
-    # string." It names a key here, so it is as long and as plain as a name.
+    # string." It names a key here, so its length and characters are limited like those of a name.
     kid = None
     if "kid" in header:
         kid = header["kid"]
@@ -81,7 +81,7 @@ def _read(token: str, rules: Rules) -> None:
     _must("user_id" in payload and _plain(payload["user_id"], 255))
     # `sub`: "if there, the same"
     _must("sub" not in payload or payload["sub"] == payload["user_id"])
-    # "`email`, `sid` (Better Auth's session id)": text, no longer than such a thing is
+    # "`email`, `sid` (Better Auth's session id)": text of limited length
     _must("email" not in payload or _plain(payload["email"], 320))
     _must("sid" not in payload or _plain(payload["sid"], 255))
     # "`exp` to the second, `nbf` and `iat` with 30 s of leeway, all JSON numbers"
@@ -94,11 +94,11 @@ def _read(token: str, rules: Rules) -> None:
     _must("iat" not in payload or payload["iat"] <= now + 30)
     # "`exp` more than `ACCESS_TOKEN_MAX_AGE` + 60 s ahead is refused, whoever signed"
     _must(payload["exp"] <= now + rules.max_age + 60)
-    # "a revocation need be remembered no longer": nor may it have been issued for longer
+    # "a revocation need be remembered no longer": the token may not be issued for longer either
     _must("iat" not in payload or payload["exp"] <= payload["iat"] + rules.max_age + 60)
     # "`iss` (one string) and `aud` (a string, or a list of at most 10 strings that contains ours)
     # against `JWT_ISSUER` and `JWT_AUDIENCE` (trailing slash ignored; the literal `off` turns one
-    # off; under the raw secret they are demanded even so)". A list of none names nobody.
+    # off; under the raw secret they are demanded even so)". An empty list contains no audience.
     for claim, expected in (("iss", rules.issuer), ("aud", rules.audience)):
         if claim not in payload:
             _must(expected is None and not bare)
@@ -113,13 +113,13 @@ def _read(token: str, rules: Rules) -> None:
             _must(_bare(expected) in said or _bare(expected) + "/" in said)
 
 
-def _must(holds: bool) -> None:  # noqa: FBT001 - "it must be so" reads as it is said
+def _must(holds: bool) -> None:  # noqa: FBT001 - read as "it must be so"
     if not holds:
-        raise No
+        raise Rejected
 
 
 def _names_a_type(typ: object) -> bool:
-    """RFC 2045 §5.1: the letters of a media type have no case."""
+    """Return whether a media type is accepted. RFC 2045 §5.1: its letters have no case."""
     if not isinstance(typ, str):
         return False
     small = ""
@@ -134,7 +134,7 @@ def _bare(url: str) -> str:
 
 
 def _plain(value: object, longest: int) -> bool:
-    """C0, DEL and C1 are the controls; D800 to DFFF are surrogates, lone once JSON is read."""
+    """Return whether a value is text without controls (C0, DEL, C1) and lone surrogates."""
     if not isinstance(value, str) or not 1 <= len(value) <= longest:
         return False
     for character in value:
@@ -145,7 +145,7 @@ def _plain(value: object, longest: int) -> bool:
 
 
 def _verify(alg: Any, kid: str | None, told: bytes, signature: bytes, rules: Rules) -> bool:
-    """Whether it was the raw secret that signed."""
+    """Return whether the raw secret signed the token."""
     if alg == "HS256":
         for secret in rules.derived:
             if hmac.new(secret, told, "sha256").digest() == signature:
@@ -153,8 +153,8 @@ def _verify(alg: Any, kid: str | None, told: bytes, signature: bytes, rules: Rul
         for secret in rules.raw:
             if hmac.new(secret, told, "sha256").digest() == signature:
                 return True
-        raise No
-    # RFC 9864 §2.2: "Ed25519" is EdDSA with the one curve that there is here.
+        raise Rejected
+    # RFC 9864 §2.2: "Ed25519" is EdDSA with the only curve that is supported here.
     if alg == "Ed25519":
         alg = "EdDSA"
     for signer in rules.served:
@@ -164,7 +164,7 @@ def _verify(alg: Any, kid: str | None, told: bytes, signature: bytes, rules: Rul
             except (InvalidSignature, ValueError):
                 continue
             return False
-    raise No
+    raise Rejected
 
 
 def _verify_by(signer: Signer, told: bytes, signature: bytes) -> None:
@@ -183,13 +183,13 @@ def _verify_by(signer: Signer, told: bytes, signature: bytes) -> None:
 
 
 def _base64url(segment: str) -> bytes:
-    """RFC 4648 §5, six bits at a time; those that are left over must be zero (§3.5)."""
+    """Decode RFC 4648 §5, six bits at a time. Bits that are left over must be zero (§3.5)."""
     bits = 0
     for character in segment:
         _must(character in ALPHABET)
         bits = bits << 6 | ALPHABET.index(character)
     over = 6 * len(segment) % 8
-    _must(over < 6)  # six: a character that is not a whole octet
+    _must(over < 6)  # six bits left over: the last character is no whole octet
     _must(bits % 2**over == 0)
     return (bits >> over).to_bytes(6 * len(segment) // 8, "big")
 
@@ -198,7 +198,7 @@ def _object(octets: bytes) -> dict[str, Any]:
     try:
         written = octets.decode("utf-8")
     except UnicodeDecodeError:
-        raise No from None
+        raise Rejected from None
     value, rest = _value(_skip(written), 0)
     _must(_skip(rest) == "")
     _must(isinstance(value, dict))
@@ -211,7 +211,7 @@ def _skip(written: str) -> str:
 
 
 def _value(written: str, depth: int) -> tuple[Any, str]:
-    """RFC 8259: a value, and what is written after it. Numbers are exact."""
+    """Parse a value of RFC 8259, and return the rest of the text too. Numbers are exact."""
     _must(depth < 100)
     for word, meant in (("true", True), ("false", False), ("null", None)):
         if written.startswith(word):
@@ -309,13 +309,13 @@ def _number(written: str) -> tuple[Fraction, str]:
         power, at = _digits(written, at)
         _must(power != "")
     exponent = int(sign + power) if power else 0
-    _must(abs(exponent) < 5000 and at < 1000)  # nobody means such a number
+    _must(abs(exponent) < 5000 and at < 1000)  # no real token has such a number
     value = Fraction(int(whole + fraction)) * Fraction(10) ** (exponent - len(fraction))
-    if fraction or power:  # what is written so is a double, and one beyond those is an Infinity
+    if fraction or power:  # such a number is a double, and one out of range is an Infinity
         try:
             value = Fraction(float(value))
         except OverflowError:
-            raise No from None
+            raise Rejected from None
     return (-value if written.startswith("-") else value), written[at:]
 
 

@@ -1,7 +1,7 @@
-"""Reads captured SQL as PostgreSQL itself does: where it is not held to one owner, or no shard's.
+"""Parse captured SQL with PostgreSQL's parser, and find unscoped tables and what Citus rejects.
 
-Shares nothing with the check in `api.owned.walls`, which reads statements before they are SQL. It
-learns from the resources which tables are owned.
+This module shares nothing with the check in `api.owned.walls`, which checks statements before they
+are SQL. The resources define which tables are owned.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,13 @@ from api.owned.resource import RESOURCES
 OWNED = {"owners", *(table.name for each in RESOURCES for table in (each.table, each.ids))}
 """The tables whose rows belong to owners. A test compares them with PostgreSQL's catalog."""
 IMMUTABLE = {"cardinality", "count", "make_interval", "max", "relabelled"}
-"""Functions that Citus takes anywhere. The others may change their answer within a session."""
+"""Functions that Citus accepts anywhere. Others may change their result within a session."""
 
 
 def unscoped(sql: str) -> list[str]:
-    """Each use of an owned table that does not hold `owner_id` to `$1`.
+    """Return each use of an owned table that does not compare `owner_id` with `$1`.
 
-    And a `$1` that is not of the type that puts wall 3 up, or is cast to it from another.
+    A `$1` of another type than the one that sets the caller, or cast to that type, counts too.
     """
     finder = _Finder()
     finder(parse_sql(sql))
@@ -31,7 +31,7 @@ def unscoped(sql: str) -> list[str]:
 
 
 def unroutable(sql: str) -> list[str]:
-    """Return what Citus refuses in a write, though PostgreSQL takes it.
+    """Return what Citus rejects in a write, though PostgreSQL accepts it.
 
     These are the rules of Citus' router planner for functions that are not immutable: none in a
     CASE or COALESCE of an UPDATE or DELETE, none there that is given a column, none in RETURNING,
@@ -78,7 +78,7 @@ def _returned(write: Any) -> Any:
 
 
 def _mutable(nodes: Any) -> Iterator[str]:
-    """The names of the functions in these expressions that are not immutable."""
+    """Yield the names of the functions in these expressions that are not immutable."""
     for part in _parts(nodes):
         if isinstance(part, ast.SQLValueFunction):  # such as CURRENT_TIMESTAMP
             yield part.op.name
@@ -87,7 +87,7 @@ def _mutable(nodes: Any) -> Iterator[str]:
 
 
 def _parts(nodes: Any) -> Iterator[Any]:
-    """Each node of these expressions, and of what is in them."""
+    """Yield each node of these expressions, and the nodes in it."""
     for node in nodes or ():
         if isinstance(node, tuple):
             yield from _parts(node)
@@ -96,12 +96,12 @@ def _parts(nodes: Any) -> Iterator[Any]:
             yield from _parts(getattr(node, name) for name in node)
 
 
-class _Finder(Visitor):  # type: ignore[misc]  # pglast goes unread, see pyproject.toml
+class _Finder(Visitor):  # type: ignore[misc]  # mypy does not read pglast, see pyproject.toml
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[str] = []
 
-    # Named after PostgreSQL's nodes, as pglast looks them up.
+    # The names are PostgreSQL's, by which pglast finds the methods.
     def visit_SelectStmt(self, _: object, node: Any) -> None:  # noqa: N802
         self._check(node.fromClause or (), node.whereClause)
 
@@ -142,7 +142,7 @@ def _tables(sources: Iterable[Any]) -> Iterator[Any]:
 
 
 def _held(where: Any) -> Iterator[str]:
-    """Names of the tables whose `owner_id` this condition equates with `$1`."""
+    """Yield the names of the tables whose `owner_id` this condition compares with `$1`."""
     if isinstance(where, ast.BoolExpr) and where.boolop == BoolExprType.AND_EXPR:
         for part in where.args:
             yield from _held(part)

@@ -1,7 +1,7 @@
-"""What the workers of one run of the tests share, so that it is made once and not by each worker.
+"""Resources that the workers of one test run share, so that they are made once.
 
-The process that pytest was started in makes a folder (`folder`), which its workers inherit by an
-environment variable. Locks on files in it order the workers. The kernel releases the locks of a
+The process in which pytest was started makes a folder (`folder`). Its workers find the folder by
+an environment variable. Locks on files in it order the workers. The kernel releases the locks of a
 worker that was killed.
 """
 
@@ -20,14 +20,14 @@ from dev.postgres import ROOT, Postgres
 T = TypeVar("T")
 
 VARIABLE = "BEARER_TASKS_TEST_RUN"
-"""Names the folder of the run."""
+"""The variable with the path of the run's folder."""
 
 
 @contextmanager
 def open_folder(prefix: str) -> Iterator[Path]:
-    """Make a temporary folder in `.data` through which every user can walk.
+    """Make a temporary folder in `.data` that every user can enter.
 
-    Where the tests run as root, PostgreSQL runs as another user. pytest's own folders are closed.
+    If the tests run as root, PostgreSQL runs as a user who cannot enter pytest's own folders.
     """
     (ROOT / ".data").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix=prefix, dir=ROOT / ".data") as folder:
@@ -37,7 +37,7 @@ def open_folder(prefix: str) -> Iterator[Path]:
 
 @contextmanager
 def folder() -> Iterator[None]:
-    """Make the folder of a run. A worker has it from the process that started it."""
+    """Make the folder of a run. A worker uses that of the process that started it."""
     if VARIABLE in os.environ:
         yield
         return
@@ -50,7 +50,7 @@ def folder() -> Iterator[None]:
 
 
 def place() -> Path | None:
-    """Return the folder of this run; None where no tests run."""
+    """Return the folder of this run, or None if no tests are running."""
     return Path(os.environ[VARIABLE]) if VARIABLE in os.environ else None
 
 
@@ -89,7 +89,7 @@ def once(
 
 @contextmanager
 def _last(door: Path, users: Path, described: Path) -> Iterator[None]:
-    """At the end let nobody in any more, and wait until all others have left."""
+    """At the end, admit no more workers, and wait until all others have detached."""
     try:
         yield
     finally:
@@ -100,10 +100,10 @@ def _last(door: Path, users: Path, described: Path) -> Iterator[None]:
 
 
 def initialized(home: Path, settings: Mapping[str, str] | None = None) -> Postgres:
-    """Return a server with a copy of the data that `initdb` makes once for all of a run."""
+    """Return a server with a copy of the data of `initdb`, which runs once in a run."""
     server = Postgres(home, settings)
     if VARIABLE not in os.environ or server.home != home.resolve():
-        return server  # no test, or in a place that every checkout shares
+        return server  # no test is running, or all checkouts share the folder
     template = Postgres(Path(os.environ[VARIABLE]) / "initialized")
     with _locked(template.home.with_suffix(".door")):
         template.initialize()

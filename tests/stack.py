@@ -1,4 +1,4 @@
-"""The real parts that tests run: a PostgreSQL with its log read back, and servers on free ports."""
+"""The servers of tests: a PostgreSQL whose log is checked, the API and the web app."""
 
 import asyncio
 import atexit
@@ -32,21 +32,21 @@ START_TIMEOUT = 60.0
 FRONTEND = ROOT / "frontend"
 SCALE = ROOT / "docs/scale.md"
 KEPT = ("COVERAGE_PROCESS_CONFIG", "HOME", "LANG", "PATH", "TMPDIR")
-"""Variables that each program inherits. The first one is set while coverage is measured."""
+"""Variables that each program inherits. The first is set while coverage is measured."""
 NODE = ROOT / ".tools/node/bin/node"
 _held = socket.socket()
 _held.bind(("127.0.0.1", 0))
 atexit.register(_held.close)
 NOBODY = f"127.0.0.1:{_held.getsockname()[1]}"
-"""Where connections are refused: this process holds the port and does not listen on it."""
+"""An address that refuses connections: this process holds the port and does not listen on it."""
 
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """An empty server that writes down every statement it runs.
+    """Start an empty server that logs every statement.
 
-    At its end, every one that an API ran, whatever sent it, must have been held to one owner, and
-    be one that Citus takes.
+    At its end, check that every statement of an API was scoped to one owner, and has a form that
+    Citus accepts.
     """
     with shared.open_folder("test-") as folder:
         settings = {
@@ -59,9 +59,11 @@ def postgres() -> Iterator[Postgres]:
         with shared.initialized(folder / "postgres", settings) as server:
             yield server
         ran = statements(server, "bearer-tasks-api")
-        if not server.home.is_relative_to(folder):  # moved, since this checkout is closed to it
+        if not server.home.is_relative_to(
+            folder
+        ):  # moved elsewhere, because the server cannot enter this checkout
             shutil.rmtree(server.home)
-    # But for the one question about everyone, whose only answer is whose turn it is.
+    # The only statement about all owners returns nothing but their IDs.
     owned = set(ran) - {retention.due().sql}
     unscoped = {sql: faults for sql in owned if (faults := scope.unscoped(sql))}
     assert not unscoped
@@ -69,8 +71,8 @@ def postgres() -> Iterator[Postgres]:
     assert not unroutable
 
 
-class _Lent(Postgres):
-    """A database on a server that somebody else runs."""
+class _AttachedPostgres(Postgres):
+    """A database on a server that another process runs."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -82,7 +84,7 @@ class _Lent(Postgres):
 
 @contextmanager
 def copy(url: str) -> Iterator[Postgres]:
-    """A copy of this database, beside it: made in a twentieth of the time that a server takes."""
+    """Copy a database on its server, which is twenty times as fast as starting a server."""
     template, name = urlsplit(url), f"copy_{secrets.token_hex(8)}"
 
     async def work(statement: str) -> None:
@@ -91,12 +93,12 @@ def copy(url: str) -> Iterator[Postgres]:
         await connection.close()
 
     asyncio.run(work(f'CREATE DATABASE {name} TEMPLATE "{template.path[1:]}"'))
-    yield _Lent(template._replace(path=f"/{name}").geturl())
+    yield _AttachedPostgres(template._replace(path=f"/{name}").geturl())
     asyncio.run(work(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def citus(url: str) -> Postgres:
-    """The database of Citus at this URL, migrated and distributed as docs/scale.md says."""
+    """Return the database of Citus at this URL, migrated and distributed as in docs/scale.md."""
     migrations.upgrade(url)
     [commands] = re.findall(
         r"```sql\n(SELECT create_distributed_table.*?)```", SCALE.read_text(), re.DOTALL
@@ -112,15 +114,15 @@ def citus(url: str) -> Postgres:
         await connection.close()
 
     asyncio.run(distribute())
-    return _Lent(url)
+    return _AttachedPostgres(url)
 
 
 def statements(server: Postgres, application: str) -> list[str]:
-    """The SQL that this application ran on the server so far."""
-    if isinstance(server, _Lent):
+    """Return the SQL that this application has run on the server."""
+    if isinstance(server, _AttachedPostgres):
         pytest.skip("needs the log of a server of its own")
     found = []
-    # What is behind the last line's end is being written. `splitlines` would end one at U+2028.
+    # After the last line break is an unfinished line. `splitlines` would also split at U+2028.
     for line in _log(server).split("\n")[:-1]:
         entry = json.loads(line)
         message = entry.get("message", "")
@@ -131,11 +133,11 @@ def statements(server: Postgres, application: str) -> list[str]:
 
 
 def _log(server: Postgres) -> str:
-    """Return the log of a server, with all that was run before this call.
+    """Return the log of a server, with everything that was run before this call.
 
-    PostgreSQL's collector writes it some time after the statement. It keeps the order, so that
-    everything is there once a mark that is sent last has come. A server that has stopped has
-    written its log to the end.
+    PostgreSQL's log collector writes some time after the statement, but in order. So everything is
+    in the log once it contains a mark that is sent last. A server that has stopped has written its
+    whole log.
     """
     path = server.home / "data/log/statements.json"
     mark = f"SELECT '{secrets.token_hex(8)}'"
@@ -158,9 +160,9 @@ def _log(server: Postgres) -> str:
 
 
 class Server:
-    """A program that serves HTTP on a port it chose, until `stop`.
+    """A program that serves HTTP on a port of its choice, until `stop`.
 
-    It prints into a file, which every worker of a run can read.
+    The program prints into a file, which every worker of a run can read.
     """
 
     def __init__(
@@ -181,14 +183,14 @@ class Server:
 
     @property
     def lines(self) -> list[str]:
-        """What it printed so far, without a line whose end is not written yet."""
+        """Return the lines that the program has printed, without an unfinished one."""
         if self._last_lines is not None:
             return self._last_lines
         printed = self._printed.read_text(errors="replace")
         return [line.rstrip() for line in printed.split("\n")[:-1]]
 
-    def said(self, pattern: str, times: int = 1) -> re.Match[str]:
-        """Where it printed this, for so many times, once it did."""
+    def wait_for_output(self, pattern: str, times: int = 1) -> re.Match[str]:
+        """Wait until the program has printed a pattern so many times. Return the last match."""
         expression = re.compile(pattern, re.MULTILINE)
         deadline = time.monotonic() + 20
         while True:
@@ -200,11 +202,11 @@ class Server:
             time.sleep(0.01)
 
     def has_stopped(self) -> bool:
-        """Whether it has ended, by `stop` or otherwise."""
+        """Return whether the program has ended."""
         return self.child.process.poll() is not None
 
     def stop(self) -> int:
-        """Its exit status."""
+        """Stop the program, and return its exit status."""
         status = self.child.stop()
         if self._last_lines is None:
             self._last_lines = self.lines
@@ -212,12 +214,12 @@ class Server:
         return status
 
     def description(self) -> list[str]:
-        """What `LentServer` is made of."""
+        """Return the arguments of `LentServer`."""
         return [self.url, str(self._printed)]
 
 
-class LentServer(Server):
-    """A server that another worker of this run started, and will stop."""
+class AttachedServer(Server):
+    """A server that another worker of this run has started, and will stop."""
 
     def __init__(self, url: str, printed: str) -> None:
         self.url = url
@@ -225,32 +227,31 @@ class LentServer(Server):
         self._last_lines = None
 
     def has_stopped(self) -> bool:
-        """It serves for as long as anybody needs it."""
+        """Return False: the server runs for as long as a worker uses it."""
         return False
 
     def stop(self) -> int:
-        """It is not ours to stop."""
+        """Raise: only the worker that started the server may stop it."""
         raise AssertionError("other workers use this server: a test that stops one starts its own")
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """What a program needs to run here at all, and these variables; nothing of a developer's."""
+    """Return the variables that a program needs to run, and these; no others of a developer's."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 
 def api(cwd: Path, env: Mapping[str, str], *arguments: str, port: int = 0) -> Server:
-    """`python -m api serve`, on a free port unless one is given."""
+    """Run `python -m api serve`, by default on a free port."""
     command = [sys.executable, "-m", "api", "serve", "--port", str(port), *arguments]
     return Server([*command], cwd, env, r"running on (http://\S+)")
 
 
 def web(env: Mapping[str, str], port: int | None = None, under: Sequence[str] = ()) -> Server:
-    """The web app as it goes to production, at `NEXT_PUBLIC_BETTER_AUTH_URL`; `make test` built it.
+    """Run the production build of the web app at `NEXT_PUBLIC_BETTER_AUTH_URL`.
 
-    With a port of its own it is behind something that leads there from that URL. Another command
-    starts it if one is given. It is ready when it answers, which it does once Better Auth's tables
-    are there.
+    With a port of its own, the web app is behind a proxy at that URL. `under` is a command that
+    starts it. The web app is ready when it answers, which it does once Better Auth's tables exist.
     """
     built = FRONTEND / ".next/standalone/server.js"
     assert built.exists(), "the web app is not built: `make test` does it first"
@@ -266,9 +267,9 @@ def web(env: Mapping[str, str], port: int | None = None, under: Sequence[str] = 
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on just now.
+    """Return a port on which no program listens now.
 
-    Systems give ports from 32768 on to programs that ask for any port. One below stays free.
+    Systems assign ports from 32768 on to programs that ask for any port. One below stays free.
     """
     while True:
         port = 11_000 + secrets.randbelow(19_000)  # Chromium refuses 10080
@@ -288,13 +289,13 @@ class Site:
 
     @property
     def url(self) -> str:
-        """Where browsers go."""
+        """Return the URL for browsers."""
         return self.web.url
 
 
 @contextmanager
 def site(folder: Path, **variables: str) -> Iterator[Site]:
-    """All of it, on free ports, with these variables besides."""
+    """Run the whole product on free ports, with these additional variables."""
     api_port = free_port()
     url = f"http://localhost:{free_port()}"
     if variables.get("TOKEN_SIGNING") == "key-set":
@@ -323,7 +324,7 @@ def site(folder: Path, **variables: str) -> Iterator[Site]:
 
 
 def shared_site(folder: Path, name: str, **variables: str) -> AbstractContextManager[Site]:
-    """The same, once for all workers of a run: each test signs up people of its own."""
+    """Run the whole product once for all workers: each test signs up users of its own."""
 
     def describe(running: Site) -> object:
         servers = (running.api.description(), running.web.description())
@@ -331,6 +332,6 @@ def shared_site(folder: Path, name: str, **variables: str) -> AbstractContextMan
 
     def attach(described: Any) -> Site:
         env, database, (api, web) = described
-        return Site(env, _Lent(database), LentServer(*api), LentServer(*web))
+        return Site(env, _AttachedPostgres(database), AttachedServer(*api), AttachedServer(*web))
 
     return shared.once(name, lambda: site(folder, **variables), describe, attach)

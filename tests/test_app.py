@@ -1,4 +1,4 @@
-"""The app as FastAPI: middleware that an owner of this code adds sees every request."""
+"""The app as FastAPI: middleware that is added to it sees every request."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.conftest import trusting
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    """An app whose database is away."""
+    """Create an app whose database is unavailable."""
     for name, value in trusting(f"postgresql://u@{stack.NOBODY}/db").items():
         monkeypatch.setenv(name, value)
     return create_app(Config.read(Path("/dev/null")))
@@ -41,7 +41,7 @@ EVERYWHERE = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYWHERE)
-def test_middleware_sees_every_request_and_what_is_answered(
+def test_added_middleware_sees_every_request_and_its_status(
     app: FastAPI, method: str, path: str, status: int
 ) -> None:
     seen: list[object] = []
@@ -64,7 +64,7 @@ def test_middleware_sees_every_request_and_what_is_answered(
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [*EVERYWHERE, ("GET", "/bug", 500)])
-def test_every_answer_has_the_headers_of_an_api(
+def test_every_response_has_the_security_headers_once(
     app: FastAPI, method: str, path: str, status: int
 ) -> None:
     @app.get("/bug")
@@ -77,6 +77,6 @@ def test_every_answer_has_the_headers_of_an_api(
         assert answer.headers.get_list(name.decode()) == [value.decode()]
 
 
-def test_answers_of_graphql_differ_by_origin(app: FastAPI) -> None:
+def test_responses_of_graphql_vary_by_origin(app: FastAPI) -> None:
     for headers in ({}, {"Origin": "https://example.com"}):
         assert "Origin" in ask(app, "POST", "/graphql", **headers).headers["vary"]

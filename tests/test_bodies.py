@@ -1,4 +1,4 @@
-"""Bodies that are longer than they may be: refused before they are read, on each of the servers.
+"""Bodies over the size limit are rejected before they are read, on each of the servers.
 
 `serve` adds bounds to uvicorn's protocol (`api/connection.py`), and `uvicorn` alone has none.
 """
@@ -24,7 +24,7 @@ MEBIBYTE = 1024 * 1024
 
 
 def run_server(kind: str, folder: Path, settings: dict[str, str]) -> stack.Server:
-    """One of them, on a free port."""
+    """Run one of the servers on a free port."""
     if kind == "serve":
         return stack.api(folder, settings)
     command = [sys.executable, "-m", "uvicorn", "--factory", "api.cli:application", "--port", "0"]
@@ -44,14 +44,14 @@ def server(
 
 
 def head(path: str, *lines: str, token: str | None = None) -> bytes:
-    """A POST up to its body, with these header lines."""
+    """Return a POST request up to its body, with these header lines."""
     sent = [f"POST {path} HTTP/1.1", "Host: api", f"Content-Type: {TYPES.get(path, 'text/plain')}"]
     bearer = f"Authorization: Bearer {token or mint('ada')}"
     return "\r\n".join([*sent, bearer, *lines, "", ""]).encode()
 
 
 def answer(server: stack.Server, sent: bytes, *, seconds: float) -> bytes:
-    """All that is answered until the server hangs up, which it must do within this time."""
+    """Return what the server sends until it closes the connection, which it must do in time."""
     with connected(server.url) as client:
         began = time.monotonic()
         client.sendall(sent)
@@ -62,7 +62,7 @@ def answer(server: stack.Server, sent: bytes, *, seconds: float) -> bytes:
 
 @pytest.mark.parametrize("path", TYPES)
 @pytest.mark.parametrize("line", ["Expect: 100-continue", "X-Other: x"])
-def test_a_body_that_is_declared_to_be_too_long_is_413_before_it_is_read(
+def test_body_with_a_too_large_content_length_is_answered_413_before_it_is_read(
     server: stack.Server, path: str, line: str
 ) -> None:
     sent = head(path, "Content-Length: 10000000000", line)
@@ -72,14 +72,14 @@ def test_a_body_that_is_declared_to_be_too_long_is_413_before_it_is_read(
     assert b" 100 " not in told
 
 
-def test_the_token_is_refused_before_the_length(server: stack.Server) -> None:
+def test_token_is_rejected_before_the_content_length(server: stack.Server) -> None:
     sent = head("/graphql", "Content-Length: 10000000000", "Expect: 100-continue", token="bad")
     assert answer(server, sent, seconds=LINGER_TIMEOUT + 2).startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize("line", ["Content-Length: 10000000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize(("path", "status"), [("/health/live", 405), ("/nowhere", 404)])
-def test_a_long_body_that_nobody_reads_closes_the_connection(
+def test_long_body_that_is_not_read_closes_the_connection(
     server: stack.Server, path: str, status: int, line: str
 ) -> None:
     told = answer(server, head(path, line), seconds=LINGER_TIMEOUT + 2)
@@ -88,7 +88,7 @@ def test_a_long_body_that_nobody_reads_closes_the_connection(
 
 
 @pytest.mark.parametrize(("path", "most"), [("/graphql", MEBIBYTE), ("/events", 64 * 1024)])
-def test_a_body_in_chunks_is_413_as_soon_as_it_is_too_long(
+def test_chunked_body_is_answered_413_as_soon_as_it_is_too_large(
     server: stack.Server, path: str, most: int
 ) -> None:
     chunk = b"%x\r\n%b\r\n" % (most + 1, b" " * (most + 1))
@@ -97,7 +97,7 @@ def test_a_body_in_chunks_is_413_as_soon_as_it_is_too_long(
     assert told.startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_client_that_goes_on_sending_can_read_its_answer(server: stack.Server) -> None:
+def test_client_that_continues_to_send_can_read_the_response(server: stack.Server) -> None:
     sent = head("/graphql", f"Content-Length: {8 * MEBIBYTE}") + b" " * 4 * MEBIBYTE
     assert answer(server, sent, seconds=LINGER_TIMEOUT + 3).startswith(b"HTTP/1.1 413 ")
 
@@ -112,12 +112,14 @@ def test_a_client_that_goes_on_sending_can_read_its_answer(server: stack.Server)
         ("Content-Length: 5", "Transfer-Encoding: chunked"),
     ],
 )
-def test_a_length_that_makes_no_sense_is_400(server: stack.Server, lines: tuple[str, ...]) -> None:
+def test_invalid_content_length_is_answered_400(
+    server: stack.Server, lines: tuple[str, ...]
+) -> None:
     told = answer(server, head("/graphql", *lines), seconds=2)
     assert told.startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_fair_body_in_chunks_keeps_the_connection(server: stack.Server) -> None:
+def test_short_chunked_body_keeps_the_connection_open(server: stack.Server) -> None:
     sent = head("/graphql", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n"
     with connected(server.url) as client:
         for _ in range(2):
@@ -129,8 +131,8 @@ def test_a_fair_body_in_chunks_keeps_the_connection(server: stack.Server) -> Non
             assert b"connection: close" not in told.lower()
 
 
-def test_a_length_that_no_server_should_pass_on_is_not_believed() -> None:
-    """The limit then holds while the body is read."""
+def test_content_length_that_no_server_should_pass_on_is_ignored() -> None:
+    """The limit then applies while the body is read."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"12345", "more_body": False}

@@ -1,4 +1,4 @@
-"""`python -m api`, as one types it."""
+"""The commands of `python -m api`."""
 
 import re
 import signal
@@ -28,19 +28,21 @@ def run(
 @pytest.mark.parametrize(
     "command", [(), ("serve",), ("migrate",), ("token",), ("schema",), ("doctor",)]
 )
-def test_help_is_complete(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_help_describes_every_option(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = run(stack.environment(), tmp_path, *command, "--help")
     assert done.returncode == 0
     undescribed = re.findall(r"^  (--\S+(?: \S+)?)$(?!\n {10,}\S)", done.stdout, re.MULTILINE)
     assert not undescribed
 
 
-def test_the_schema_needs_no_environment_and_is_what_the_file_holds(tmp_path: Path) -> None:
+def test_schema_command_needs_no_environment_and_prints_the_committed_schema(
+    tmp_path: Path,
+) -> None:
     done = run(stack.environment(), tmp_path, "schema")
     assert done.stdout == (ROOT / "schema.graphql").read_text(), "stale: run `make schema`"
 
 
-def test_a_token_is_one_that_the_api_takes(
+def test_printed_token_is_accepted_by_the_api(
     settings: dict[str, str], api: stack.Server, tmp_path: Path
 ) -> None:
     done = run(settings, tmp_path, "token", "--user", "ada", "--email", "ada@example.com")
@@ -50,7 +52,7 @@ def test_a_token_is_one_that_the_api_takes(
     assert again.stdout != done.stdout, "each has a sid of its own"
 
 
-def test_with_a_key_set_only_its_issuer_makes_tokens(
+def test_token_command_needs_shared_secret_tokens_when_a_key_set_is_configured(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     env = settings | {"JWKS_URL": f"{SITE}/api/auth/jwks"}
@@ -62,7 +64,7 @@ def test_with_a_key_set_only_its_issuer_makes_tokens(
 
 
 @pytest.mark.parametrize("span", ["0s", "25h", "1w", "", "-1s", "24"])
-def test_a_token_of_no_good_span_is_refused(
+def test_invalid_lifetime_of_a_token_is_rejected(
     settings: dict[str, str], tmp_path: Path, span: str
 ) -> None:
     done = run(settings, tmp_path, "token", "--user", "ada", "--expires-in", span)
@@ -70,7 +72,7 @@ def test_a_token_of_no_good_span_is_refused(
     assert "--expires-in" in done.stderr
 
 
-def test_a_token_lives_no_longer_than_the_api_allows(
+def test_printed_token_lives_no_longer_than_access_token_max_age(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     done = run(settings | {"ACCESS_TOKEN_MAX_AGE": "60"}, tmp_path, "token", "--user", "ada")
@@ -79,7 +81,7 @@ def test_a_token_lives_no_longer_than_the_api_allows(
 
 
 @pytest.mark.parametrize("user", ["", "x" * 256, "a\nb"])
-def test_a_token_that_the_api_would_refuse_is_not_printed(
+def test_token_for_an_invalid_user_is_not_printed(
     settings: dict[str, str], tmp_path: Path, user: str
 ) -> None:
     done = run(settings, tmp_path, "token", "--user", user)
@@ -88,13 +90,13 @@ def test_a_token_that_the_api_would_refuse_is_not_printed(
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_a_port_that_is_none(settings: dict[str, str], tmp_path: Path, port: str) -> None:
+def test_invalid_port_is_rejected(settings: dict[str, str], tmp_path: Path, port: str) -> None:
     done = run(settings, tmp_path, "serve", "--port", port)
     assert done.returncode == 2
     assert "--port" in done.stderr
 
 
-def test_without_a_database_url_it_refuses_to_serve(tmp_path: Path) -> None:
+def test_serve_without_a_database_url_prints_one_line(tmp_path: Path) -> None:
     env = stack.environment(BETTER_AUTH_SECRET=SECRET, NEXT_PUBLIC_BETTER_AUTH_URL=SITE)
     done = run(env, tmp_path, "serve")
     assert done.returncode == 2
@@ -103,7 +105,7 @@ def test_without_a_database_url_it_refuses_to_serve(tmp_path: Path) -> None:
     assert "make dev" in line
 
 
-def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path: Path) -> None:
+def test_failed_migration_prints_one_line_without_the_password(tmp_path: Path) -> None:
     env = stack.environment(DATABASE_URL=f"postgresql://u:hunter2@{stack.NOBODY}/db")
     done = run(env, tmp_path, "migrate")
     assert done.returncode == 1
@@ -111,7 +113,7 @@ def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path: Path) -> None:
     assert "hunter2" not in done.stderr
 
 
-def test_migrate_twice_and_at_once_is_once(tmp_path: Path) -> None:
+def test_concurrent_and_repeated_migrations_succeed(tmp_path: Path) -> None:
     with stack.postgres() as server:
         env = stack.environment(DATABASE_URL=server.url)
         command = [sys.executable, "-m", "api", "migrate"]
@@ -121,7 +123,7 @@ def test_migrate_twice_and_at_once_is_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_when_told(
+def test_server_stops_on_sigterm_and_sigint(
     settings: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
     server = stack.api(tmp_path, settings)

@@ -1,4 +1,4 @@
-"""Settings: defaults, and one line for each that makes no sense, never with a secret's value."""
+"""Settings: defaults, and one line for each invalid value, without the value of a secret."""
 
 import json
 from hashlib import sha256
@@ -27,7 +27,7 @@ def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.usefixtures("env")
-def test_three_variables_are_enough() -> None:
+def test_three_variables_are_sufficient() -> None:
     config = Config.read()
     assert config.issuer == config.audience == "http://localhost:3000"
     assert (config.access_token_max_age, config.raw_secret_tokens) == (86_400, True)
@@ -35,7 +35,7 @@ def test_three_variables_are_enough() -> None:
     assert config.direct_url == GOOD["DATABASE_URL"]
 
 
-def test_the_others_are_taken(env: pytest.MonkeyPatch) -> None:
+def test_optional_variables_are_read(env: pytest.MonkeyPatch) -> None:
     env.setenv("JWT_ISSUER", "https://issuer.example/")
     env.setenv("JWT_AUDIENCE", "off")
     env.setenv("RAW_SECRET_TOKENS", "0")
@@ -48,7 +48,9 @@ def test_the_others_are_taken(env: pytest.MonkeyPatch) -> None:
     assert config.direct_url == "postgres://u@direct/db"
 
 
-def test_beside_a_key_set_the_shared_secret_counts_only_when_told(env: pytest.MonkeyPatch) -> None:
+def test_key_set_disables_shared_secrets_unless_a_variable_enables_them(
+    env: pytest.MonkeyPatch,
+) -> None:
     assert Config.read().accepts_shared_secrets
     env.setenv("JWKS_URL", "https://issuer.example/.well-known/jwks.json?tenant=1")
     assert not Config.read().accepts_shared_secrets
@@ -56,20 +58,20 @@ def test_beside_a_key_set_the_shared_secret_counts_only_when_told(env: pytest.Mo
     assert Config.read().accepts_shared_secrets
 
 
-def test_the_secret_that_signs_comes_first(env: pytest.MonkeyPatch) -> None:
+def test_current_secret_comes_before_the_previous_one(env: pytest.MonkeyPatch) -> None:
     assert Config.read().secrets == [GOOD["BETTER_AUTH_SECRET"]]
     env.setenv("BETTER_AUTH_SECRET_PREVIOUS", "y" * 32)
     assert Config.read().secrets == [GOOD["BETTER_AUTH_SECRET"], "y" * 32]
     assert "y" * 32 not in repr(Config.read())
 
 
-def test_empty_is_as_good_as_unset(env: pytest.MonkeyPatch) -> None:
+def test_empty_variable_is_like_an_unset_one(env: pytest.MonkeyPatch) -> None:
     env.setenv("JWT_ISSUER", "")
     env.setenv("ACCESS_TOKEN_MAX_AGE", "")
     assert Config.read().issuer == "http://localhost:3000"
 
 
-def test_the_environment_comes_before_the_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_overrides_the_env_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("JWT_ISSUER=https://file\nACCESS_TOKEN_MAX_AGE=60\n")
     env.setenv("JWT_ISSUER", "https://environment")
     config = Config.read()
@@ -78,7 +80,7 @@ def test_the_environment_comes_before_the_file(env: pytest.MonkeyPatch, tmp_path
 
 @pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_a_file_of_any_editor_is_read(
+def test_env_file_may_have_a_byte_order_mark_and_any_line_endings(
     env: pytest.MonkeyPatch, tmp_path: Path, mark: str, ending: str
 ) -> None:
     env.delenv("NEXT_PUBLIC_BETTER_AUTH_URL")
@@ -91,7 +93,9 @@ def test_a_file_of_any_editor_is_read(
 
 @pytest.mark.usefixtures("env")
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
-def test_a_file_in_another_encoding_is_one_line(tmp_path: Path, encoding: str) -> None:
+def test_env_file_in_another_encoding_is_an_error_of_one_line(
+    tmp_path: Path, encoding: str
+) -> None:
     (tmp_path / ".env").write_bytes("JWT_ISSUER='hunter2 Ä'\n".encode(encoding))
     for settings in (Config, DatabaseConfig, TokenConfig):
         with pytest.raises(ConfigError, match=r"\A\.env: expected .* UTF-8, for .*\Z") as told:
@@ -99,7 +103,7 @@ def test_a_file_in_another_encoding_is_one_line(tmp_path: Path, encoding: str) -
         assert "hunter2" not in str(told.value)
 
 
-def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
+def test_secret_is_not_trimmed(env: pytest.MonkeyPatch) -> None:
     env.setenv("BETTER_AUTH_SECRET", f" {'x' * 30} ")
     assert Config.read().better_auth_secret.get_secret_value() == f" {'x' * 30} "
 
@@ -146,7 +150,7 @@ def test_a_secret_is_never_trimmed(env: pytest.MonkeyPatch) -> None:
         ("ALLOWED_HEADERS", "x-tenant: 7"),
     ],
 )
-def test_what_makes_no_sense_is_one_line_with_an_example(
+def test_invalid_value_is_an_error_of_one_line_with_an_example(
     env: pytest.MonkeyPatch, name: str, value: str | None
 ) -> None:
     env.delenv(name, raising=False)
@@ -162,7 +166,7 @@ def test_what_makes_no_sense_is_one_line_with_an_example(
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_URL_UNPOOLED"])
-def test_what_is_wrong_in_a_database_url_is_named_without_its_value(
+def test_error_about_a_database_url_does_not_quote_its_values(
     env: pytest.MonkeyPatch, name: str
 ) -> None:
     for written, expected in (
@@ -180,7 +184,7 @@ def test_what_is_wrong_in_a_database_url_is_named_without_its_value(
 
 
 @pytest.mark.usefixtures("env")
-def test_no_secret_shows_when_a_config_is_printed() -> None:
+def test_repr_of_the_config_shows_no_secret() -> None:
     printed = repr(Config.read())
     assert GOOD["BETTER_AUTH_SECRET"] not in printed
     assert "hunter2" not in printed
@@ -200,7 +204,7 @@ def test_no_secret_shows_when_a_config_is_printed() -> None:
         '{"sha256:' + sha256(b"7").hexdigest() + '": 7}',
     ],
 )
-def test_a_manifest_that_is_none_stops_the_start(
+def test_invalid_manifest_of_trusted_documents_is_an_error(
     env: pytest.MonkeyPatch, tmp_path: Path, written: str | None
 ) -> None:
     path = tmp_path / "manifest.json"
@@ -211,9 +215,7 @@ def test_a_manifest_that_is_none_stops_the_start(
         Config.read()
 
 
-def test_a_manifest_for_another_schema_stops_the_start(
-    env: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_manifest_for_another_schema_is_an_error(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = "{ elsewhere }"
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps({f"sha256:{sha256(text.encode()).hexdigest()}": text}))
@@ -222,7 +224,7 @@ def test_a_manifest_for_another_schema_stops_the_start(
         create_app(Config.read())
 
 
-def test_nothing_but_trusted_documents_and_none_of_them(env: pytest.MonkeyPatch) -> None:
+def test_trusted_documents_only_needs_trusted_documents(env: pytest.MonkeyPatch) -> None:
     env.setenv("TRUSTED_DOCUMENTS_ONLY", "1")
     with pytest.raises(ConfigError, match=r"\ATRUSTED_DOCUMENTS_ONLY: expected 1 to run only"):
         Config.read()

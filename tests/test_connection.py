@@ -1,4 +1,4 @@
-"""HTTP as strangers speak it: to the API, and to small apps that do what the API does not."""
+"""Bounds of HTTP connections, against the API and against small apps with other behaviours."""
 
 import asyncio
 import gc
@@ -30,7 +30,7 @@ from tests.conftest import mint
 from tests.wire import BODY, START, connected, post
 
 
-def test_a_head_without_end_is_hung_up_on(api: stack.Server) -> None:
+def test_endless_head_closes_the_connection(api: stack.Server) -> None:
     sent = 0
     with connected(api.url) as stranger:
         stranger.sendall(START + b"X-Long: ")
@@ -43,13 +43,13 @@ def test_a_head_without_end_is_hung_up_on(api: stack.Server) -> None:
     assert sent < 100 * BoundedHttp.max_head
 
 
-def test_headers_of_a_fair_size_are_taken(api: stack.Server) -> None:
+def test_headers_of_32_kb_are_accepted(api: stack.Server) -> None:
     answer = httpx.get(f"{api.url}/health/live", headers={"X-Long": "x" * 32_000})
     assert answer.status_code == 200
 
 
-def test_a_head_that_does_not_come_is_not_waited_for(api: stack.Server) -> None:
-    """Neither when nothing is said at all, nor when a word comes now and then."""
+def test_late_head_closes_the_connection_after_the_timeout(api: stack.Server) -> None:
+    """The timeout applies to a client that sends nothing and to one that sends a part."""
     began = time.monotonic()
     with connected(api.url) as silent, connected(api.url) as slow:
         slow.sendall(START)
@@ -58,15 +58,15 @@ def test_a_head_that_does_not_come_is_not_waited_for(api: stack.Server) -> None:
     assert BoundedHttp.head_timeout - 1 < time.monotonic() - began < BoundedHttp.head_timeout + 5
 
 
-def test_a_head_that_is_too_large_is_431(api: stack.Server) -> None:
-    """Of one field without end, of many, and of many that are empty."""
+def test_too_large_head_is_answered_431(api: stack.Server) -> None:
+    """A head may be too large by one long field, by many fields, and by many empty fields."""
     for more in (b"X-Long: " + b"x" * 70_000, b"X: y\r\n" * 101, b"x:\r\n" * 101):
         with connected(api.url) as stranger:
             stranger.sendall(START + more)
             assert stranger.makefile("rb").read().startswith(b"HTTP/1.1 431 ")
 
 
-def test_as_many_fields_as_may_be_are_taken(api: stack.Server) -> None:
+def test_maximum_number_of_header_fields_is_accepted(api: stack.Server) -> None:
     with connected(api.url) as client:
         client.sendall(START + b"X: y\r\n" * 98 + b"Connection: close\r\n\r\n")
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
@@ -83,21 +83,21 @@ def test_as_many_fields_as_may_be_are_taken(api: stack.Server) -> None:
         (b"GET /health/live HTTP/1.0\r\n", 200),
     ],
 )
-def test_a_request_names_one_host(api: stack.Server, head: bytes, status: int) -> None:
-    """RFC 9112 §3.2; HTTP/1.0 knows of none."""
+def test_request_must_have_exactly_one_host(api: stack.Server, head: bytes, status: int) -> None:
+    """RFC 9112 §3.2. HTTP/1.0 does not require a host."""
     with connected(api.url) as client:
         client.sendall(head + b"\r\n")
         assert client.makefile("rb").read().startswith(f"HTTP/1.1 {status} ".encode())
 
 
-def test_a_host_that_comes_late_is_a_trailer(api: stack.Server) -> None:
+def test_host_in_a_trailer_does_not_count(api: stack.Server) -> None:
     chunked = CHUNKED.replace("Host: x\r\n", "")
     with connected(api.url) as client:
         client.sendall(f"{chunked}\r\n0\r\nHost: x\r\n\r\n".encode())
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
 
 
-def test_each_private_name_of_uvicorn_is_there() -> None:
+def test_each_private_name_of_uvicorn_exists() -> None:
     for place, names in PRIVATE.items():
         module, _, kind = place.rpartition(".")
         source = inspect.getsource(getattr(importlib.import_module(module), kind))
@@ -109,8 +109,8 @@ CHUNKED = "POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
 
 
 @pytest.mark.parametrize("trailer", [b"X-Long: ", b"X-Many: x\r\n"])
-def test_trailers_without_end_are_hung_up_on(api: stack.Server, trailer: bytes) -> None:
-    """Of a request that was refused before its body, too: nothing of it is read any more."""
+def test_endless_trailers_close_the_connection(api: stack.Server, trailer: bytes) -> None:
+    """Also after the request was answered before its body: no trailer is stored."""
     sent = 0
     with connected(api.url) as stranger:
         stranger.sendall(f"{CHUNKED}\r\n1\r\na\r\n0\r\n".encode())
@@ -124,7 +124,7 @@ def test_trailers_without_end_are_hung_up_on(api: stack.Server, trailer: bytes) 
     assert sent < 100 * BoundedHttp.max_head
 
 
-def test_trailers_are_no_headers(api: stack.Server) -> None:
+def test_trailers_are_not_used_as_headers(api: stack.Server) -> None:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {mint('ada')}"}
     for late, status in (("Content-Type", 415), ("Authorization", 401)):
         early = "".join(f"{name}: {headers[name]}\r\n" for name in headers if name != late)
@@ -134,8 +134,10 @@ def test_trailers_are_no_headers(api: stack.Server) -> None:
             assert client.makefile("rb").read().split()[1] == str(status).encode()
 
 
-def test_the_rest_of_what_was_answered_is_not_waited_for(api: stack.Server) -> None:
-    """Neither when all of it is missing, nor behind a byte, nor what follows when it came late."""
+def test_rest_of_an_answered_request_closes_the_connection_after_the_timeout(
+    api: stack.Server,
+) -> None:
+    """The rest may be missing, incomplete, or complete without another request after it."""
     began = time.monotonic()
     with ExitStack() as clients:
         all_of_them = [clients.enter_context(connected(api.url)) for _ in range(3)]
@@ -148,7 +150,7 @@ def test_the_rest_of_what_was_answered_is_not_waited_for(api: stack.Server) -> N
     assert time.monotonic() - began < BoundedHttp.head_timeout + 5
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(api: stack.Server) -> None:
+def test_client_that_expects_100_continue_gets_it(api: stack.Server) -> None:
     request = post(b"Connection: close", b"Expect: 100-continue")
     with connected(api.url) as client:
         client.sendall(request.removesuffix(BODY))
@@ -157,7 +159,7 @@ def test_a_client_that_asks_first_is_told_to_go_on(api: stack.Server) -> None:
         assert client.makefile("rb").read().endswith(b'{"data":{"viewer":{"id":"ada"}}}')
 
 
-def test_who_sends_no_more_is_answered_all_the_same(api: stack.Server) -> None:
+def test_client_that_closes_its_sending_side_gets_its_response(api: stack.Server) -> None:
     for _ in range(50):
         with connected(api.url) as client:
             client.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
@@ -165,18 +167,18 @@ def test_who_sends_no_more_is_answered_all_the_same(api: stack.Server) -> None:
             assert client.makefile("rb").read().startswith(b"HTTP/1.1 401")
 
 
-def test_what_is_no_request_is_told_so_behind_the_answer_to_what_was_asked_first(
+def test_malformed_request_is_answered_400_after_earlier_responses(
     api: stack.Server,
 ) -> None:
-    """Else a proxy, which sends what several people ask, gives the one the other's answer."""
+    """Otherwise a proxy, which pipelines requests of several users, would mix up the responses."""
     with connected(api.url) as client:
         client.sendall(post() + b"no request\r\n\r\n")
         assert _answer(client).endswith(b'{"data":{"viewer":{"id":"ada"}}}')
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_large_body_before_a_head_is_none_of_it(api: stack.Server) -> None:
-    """In one piece, of which the end is the next one's beginning."""
+def test_large_body_does_not_count_towards_the_next_head(api: stack.Server) -> None:
+    """Both are sent in one piece, which ends with the beginning of the next head."""
     asked = post(body=b" " * 2 * BoundedHttp.max_head + BODY)
     with connected(api.url) as client:
         for _ in range(20):
@@ -187,7 +189,7 @@ def test_a_large_body_before_a_head_is_none_of_it(api: stack.Server) -> None:
 
 
 def _answer(client: socket.socket) -> bytes:
-    """One answer, whole."""
+    """Read one whole response."""
     told = b""
     while b"\r\n\r\n" not in told:
         told += client.recv(1)
@@ -202,8 +204,8 @@ def _answer(client: socket.socket) -> bytes:
     return told
 
 
-def test_what_is_asked_at_once_is_answered_in_its_order(api: stack.Server) -> None:
-    """The first one takes longest: the others wait for no database."""
+def test_pipelined_requests_are_answered_in_order(api: stack.Server) -> None:
+    """The first request takes longest, since the others need no database."""
     with connected(api.url) as client:
         slow = post(body=b'{"query": "{ tasks(first: 1) { totalCount } }"}')
         client.sendall(slow + post() + START + b"\r\n" + post(body=b"{"))
@@ -213,8 +215,8 @@ def test_what_is_asked_at_once_is_answered_in_its_order(api: stack.Server) -> No
         assert _answer(client).startswith(b"HTTP/1.1 400 ")
 
 
-def test_who_would_rather_speak_http_2_is_answered_in_http_1(api: stack.Server) -> None:
-    """As Java's own client would, on each connection (RFC 9110 §7.8)."""
+def test_upgrade_to_http_2_is_ignored(api: stack.Server) -> None:
+    """Java's own client proposes it on each connection (RFC 9110 §7.8)."""
     upgrade = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
     with connected(api.url) as client:
         client.sendall(post(*upgrade) + post())
@@ -228,8 +230,8 @@ def test_who_would_rather_speak_http_2_is_answered_in_http_1(api: stack.Server) 
         assert b"live" in _answer(client)
 
 
-def test_no_request_is_hidden_in_the_body_of_a_proposal(api: stack.Server) -> None:
-    """To speak something else: a proxy took it for one request, and gives one person the answer."""
+def test_body_of_an_upgrade_request_is_not_parsed_as_a_request(api: stack.Server) -> None:
+    """A proxy saw only one request, and would give another client the second response."""
     hidden = START + b"Connection: close\r\n\r\n"
     with connected(api.url) as client:
         client.sendall(post(b"Connection: Upgrade", b"Upgrade: h2c", body=hidden))
@@ -243,7 +245,7 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the request."""
+    """Answer with a description of the request."""
     told = b""
     while True:
         message = await receive()
@@ -270,10 +272,10 @@ _VALUE = st.binary(max_size=20).map(
     connection=st.sampled_from([b"Upgrade", b"upgrade, HTTP2-Settings", b"close, Upgrade"]),
 )
 @settings(max_examples=EXAMPLES, deadline=None)
-def test_a_proposal_is_read_as_the_same_request_without_it(
+def test_upgrade_request_is_parsed_like_the_same_request_without_upgrade(
     fields: list[tuple[bytes, bytes]], content: bytes, cut: int, connection: bytes, *, chunked: bool
 ) -> None:
-    """Also its body, and what follows it; however it is cut."""
+    """The body and the next request are compared too, for every split of the bytes."""
     known = (b"host", b"connection", b"upgrade", b"content-length", b"transfer-encoding", b"expect")
     lines = [b"%b:%b\r\n" % field for field in fields if field[0].lower() not in known]
     lines += [b"Host: x\r\n", b"Connection: %b\r\n" % connection]
@@ -286,12 +288,12 @@ def test_a_proposal_is_read_as_the_same_request_without_it(
     for upgrade in (b"", b"Upgrade: h2c\r\n"):
         asked = b"PUT /a?b=c HTTP/1.1\r\n%b%b\r\n%b" % (b"".join(lines), upgrade, content)
         asked += GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-        told.append(spoken(echo, asked[:cut], asked[cut:]))
+        told.append(exchange(echo, asked[:cut], asked[cut:]))
     assert told[0] == told[1]
     assert told[0].count(b"HTTP/1.1 200 ") == (1 if b"close" in connection else 2)
 
 
-def spoken(app: ASGIApp, *pieces: bytes) -> bytes:
+def exchange(app: ASGIApp, *pieces: bytes) -> bytes:
     """Return what an app answers to these pieces, without a socket."""
 
     async def speak() -> bytes:
@@ -302,7 +304,7 @@ def spoken(app: ASGIApp, *pieces: bytes) -> bytes:
         for piece in pieces:
             if not transport.is_closing():
                 protocol.data_received(piece)
-            for _ in range(20):  # more often than the app and uvicorn take turns
+            for _ in range(20):  # more turns than the app and uvicorn need
                 await asyncio.sleep(0)
         protocol.connection_lost(None)
         return bytes(transport.written)
@@ -311,7 +313,7 @@ def spoken(app: ASGIApp, *pieces: bytes) -> bytes:
 
 
 class Recorded(asyncio.Transport):
-    """A transport that keeps what is written to it."""
+    """A transport that records what is written to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -319,29 +321,29 @@ class Recorded(asyncio.Transport):
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep data."""
+        """Record data."""
         assert not self._closing
         self.written += data
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more data."""
         self._closing = True
 
     def is_closing(self) -> bool:
-        """Return whether no more is taken."""
+        """Return whether the transport is closed."""
         return self._closing
 
     def get_write_buffer_size(self) -> int:
-        """Return 0: all is sent."""
+        """Return 0: nothing is buffered."""
         return 0
 
     def pause_reading(self) -> None:
-        """Nothing more comes by itself."""
+        """Do nothing: no data arrives by itself."""
 
     resume_reading = pause_reading
 
 
-def test_who_speaks_http_1_0_is_answered_once(api: stack.Server) -> None:
+def test_http_1_0_connection_is_closed_after_one_response(api: stack.Server) -> None:
     with connected(api.url) as client:
         client.sendall(b"GET /health/live HTTP/1.0\r\n\r\n" + START + b"\r\n")
         told = client.makefile("rb").read()
@@ -352,14 +354,16 @@ def test_who_speaks_http_1_0_is_answered_once(api: stack.Server) -> None:
     "request_line",
     [b"GET http: HTTP/1.1", b"OPTIONS * HTTP/1.1", b"CONNECT x:1 HTTP/1.1", b"GET /\xff HTTP/1.1"],
 )
-def test_what_asks_for_nothing_here_is_no_request(api: stack.Server, request_line: bytes) -> None:
+def test_request_line_without_a_path_of_this_server_is_answered_with_an_error(
+    api: stack.Server, request_line: bytes
+) -> None:
     with connected(api.url) as client:
         client.sendall(request_line + b"\r\nHost: x\r\n\r\n")
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 4")
 
 
-def test_two_lengths_of_one_body_are_no_request(api: stack.Server) -> None:
-    """By which a request is hidden in another's body (RFC 9112 §11.2)."""
+def test_two_content_lengths_are_answered_400(api: stack.Server) -> None:
+    """They could hide a request in the body of another (RFC 9112 §11.2)."""
     for line in (b"Content-Length: 3", b"Transfer-Encoding: chunked"):
         with connected(api.url) as client:
             client.sendall(post(line))
@@ -370,27 +374,27 @@ def test_two_lengths_of_one_body_are_no_request(api: stack.Server) -> None:
 async def serving(
     app: ASGIApp, protocol: type[BoundedHttp] = BoundedHttp, keep_alive: float = 5
 ) -> AsyncIterator[tuple[ServerState, int]]:
-    """On a port, as uvicorn's server would."""
+    """Serve an app on a free port, as uvicorn's server would."""
     config, state = Config(app, http=protocol, ws="none", proxy_headers=False), ServerState()
     config.load()
-    config.timeout_keep_alive = keep_alive  # type: ignore[assignment]  # uvicorn's are whole
+    config.timeout_keep_alive = keep_alive  # type: ignore[assignment]  # uvicorn's type is int
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
     async with server:
         yield state, server.sockets[0].getsockname()[1]
         for connection in [*state.connections]:
             connection.shutdown()
-        await gone(state)
+        await wait_until_idle(state)
 
 
-async def gone(state: ServerState) -> None:
-    """When nobody is connected, and nothing under way."""
-    while state.connections or state.tasks:  # noqa: ASYNC110 - it tells nobody
+async def wait_until_idle(state: ServerState) -> None:
+    """Wait until no client is connected, and no request is running."""
+    while state.connections or state.tasks:  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0)
 
 
 def asked(app: ASGIApp, said: bytes, *, until: int = -1) -> bytes:
-    """What such an app answers in all, or the beginning of it; the connection stays to its end."""
+    """Return the response of an app, or its beginning. The connection stays open until then."""
 
     async def ask() -> bytes:
         async with serving(app) as (_, port):
@@ -423,7 +427,7 @@ CLOSE = (b"connection", b"close")
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def test_an_app_is_told_when_nobody_waits_any_more() -> None:
+def test_app_is_notified_when_the_client_disconnects() -> None:
     async def attempt() -> None:
         told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         begun = asyncio.Event()
@@ -443,8 +447,8 @@ def test_an_app_is_told_when_nobody_waits_any_more() -> None:
     asyncio.run(attempt())
 
 
-def test_a_body_waits_with_the_client_until_the_app_asks_for_it() -> None:
-    """And comes whole, however it was cut."""
+def test_body_is_not_buffered_before_the_app_reads_it() -> None:
+    """The body arrives complete, in any number of pieces."""
     size, seen = 40 * HIGH_WATER_LIMIT, []
 
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -463,37 +467,37 @@ def test_a_body_waits_with_the_client_until_the_app_asks_for_it() -> None:
     assert HIGH_WATER_LIMIT < seen[0] < size / 2
 
 
-class Hasty(BoundedHttp):
-    """Waits for less long than strangers deserve."""
+class ShortTimeouts(BoundedHttp):
+    """Has shorter timeouts than the default."""
 
     head_timeout = 0.3
     write_timeout = 0.2
 
 
-def test_who_takes_nothing_of_an_answer_is_let_go() -> None:
-    """Whether it is all written, or some of it waits to be."""
+def test_client_that_stops_reading_is_disconnected() -> None:
+    """The whole response may have been written, or a part may still be buffered."""
     huge = b"x" * 50_000_000
 
     async def attempt(*parts: dict[str, Any]) -> None:
-        async with serving(answering(started(), *parts), Hasty, 0.2) as (state, port):
+        async with serving(answering(started(), *parts), ShortTimeouts, 0.2) as (state, port):
             greedy = socket.create_connection(("127.0.0.1", port))
             greedy.sendall(GET)
             while not state.connections:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0)
-            await asyncio.wait_for(gone(state), 10)
+            await asyncio.wait_for(wait_until_idle(state), 10)
             greedy.close()
 
     asyncio.run(attempt(body(huge)))
     asyncio.run(attempt(body(huge, more=True), body(huge)))
 
 
-def test_who_takes_an_answer_has_all_of_it() -> None:
+def test_client_that_reads_gets_the_whole_response() -> None:
     huge = b"x" * 20_000_000
     assert len(asked(answering(started(CLOSE), body(huge)), GET)) > len(huge)
 
 
-def test_what_looks_like_another_protocol_and_is_nothing_is_no_request() -> None:
-    """It is told so behind what was asked before it."""
+def test_upgrade_request_with_invalid_framing_is_answered_400() -> None:
+    """The 400 follows the responses to earlier requests."""
     app = answering(started((b"content-length", b"2")), body(b"ok"))
     proposal = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
     post = b"POST / HTTP/1.1\r\nHost: x\r\n"
@@ -503,8 +507,8 @@ def test_what_looks_like_another_protocol_and_is_nothing_is_no_request() -> None
         assert told.index(b"ok") < told.index(b"400")
 
 
-def test_more_than_one_takes_at_once_is_left_to_another_connection() -> None:
-    """Neither refused nor kept: who asked may ask again (RFC 9112 §9.3.2)."""
+def test_requests_over_the_pipelining_limit_are_not_answered() -> None:
+    """They are neither rejected nor kept: the client may retry them (RFC 9112 §9.3.2)."""
     app = answering(started((b"content-length", b"0")), body(b""))
     proposal = GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
     for said in (GET, proposal):
@@ -513,8 +517,8 @@ def test_more_than_one_takes_at_once_is_left_to_another_connection() -> None:
         assert told.count(b"HTTP/1.1 ") == answered == BoundedHttp.max_pipelined + 1
 
 
-def test_the_beginning_of_a_request_waits_for_the_answer_to_the_last() -> None:
-    """Its time begins when it could be read."""
+def test_incomplete_request_waits_for_the_previous_response() -> None:
+    """Its timeout begins when it could be read."""
 
     async def slow(_scope: Scope, _receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.5)
@@ -522,7 +526,7 @@ def test_the_beginning_of_a_request_waits_for_the_answer_to_the_last() -> None:
         await send(body(b"ok"))
 
     async def ask() -> None:
-        async with serving(slow, Hasty) as (_, port):
+        async with serving(slow, ShortTimeouts) as (_, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(GET + GET + GET[:9])
             await reader.readuntil(b"ok")
@@ -536,7 +540,7 @@ def test_the_beginning_of_a_request_waits_for_the_answer_to_the_last() -> None:
     asyncio.run(asyncio.wait_for(ask(), 30))
 
 
-def test_everybody_who_listens_is_told_that_it_is_over() -> None:
+def test_every_pending_receive_gets_the_disconnect() -> None:
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
         listening = [asyncio.ensure_future(receive()) for _ in range(3)]
         await asyncio.sleep(0.05)
@@ -548,7 +552,7 @@ def test_everybody_who_listens_is_told_that_it_is_over() -> None:
     assert asked(app, GET).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_trailer_may_say_that_this_was_the_last() -> None:
+def test_trailer_may_close_the_connection() -> None:
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
         while (await receive()).get("more_body"):
             pass
@@ -560,16 +564,16 @@ def test_a_trailer_may_say_that_this_was_the_last() -> None:
     assert told.count(b"HTTP/1.1 ") == told.count(b"\r\nconnection: close\r\n") == 1
 
 
-def test_who_was_answered_before_being_told_to_go_on_begins_anew() -> None:
-    """It may send its body or not, and nobody could tell that from the next request."""
+def test_response_instead_of_100_continue_closes_the_connection() -> None:
+    """The client may send the body or not, and the server could not tell it from a request."""
     app = answering(started((b"content-length", b"2")), body(b"no"))
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 27\r\nExpect: 100-continue\r\n\r\n"
     assert b"\r\nconnection: close\r\n" in asked(app, head)
     assert b"100" not in asked(app, head.replace(b"HTTP/1.1", b"HTTP/1.0"))
 
 
-def test_a_connection_that_is_lost_leaves_no_garbage() -> None:
-    """Nobody looks for any for long (see `server`)."""
+def test_lost_connection_leaves_no_reference_cycle() -> None:
+    """The garbage collector runs rarely (see `server`)."""
 
     async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
         while (await receive())["type"] == "http.request":
@@ -585,7 +589,7 @@ def test_a_connection_that_is_lost_leaves_no_garbage() -> None:
                         await asyncio.sleep(0)
                     [held] = map(weakref.ref, state.connections)
                     await asyncio.sleep(0.05)
-                await gone(state)
+                await wait_until_idle(state)
                 await asyncio.sleep(0.05)
                 assert held() is None, said
 
@@ -596,8 +600,7 @@ def test_a_connection_that_is_lost_leaves_no_garbage() -> None:
         gc.enable()
 
 
-def test_a_connection_is_kept_for_a_while() -> None:
-    """From the last answer on, and not from the first."""
+def test_keep_alive_timeout_begins_at_the_last_response() -> None:
     app = answering(started((b"content-length", b"0")), body(b""))
 
     async def attempt() -> None:

@@ -1,4 +1,4 @@
-"""The documentation: its links, names, commands and tables are true."""
+"""The documentation: its links, names, commands and tables are correct."""
 
 import re
 import subprocess
@@ -20,12 +20,12 @@ PAGES = sorted(
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/\S+::\w+)`", TOKENS))))
-def test_a_test_that_a_page_names_is_one(named: str) -> None:
+def test_each_test_that_the_page_names_exists(named: str) -> None:
     file, _, name = named.partition("::")
     assert f"def {name}(" in (ROOT / file).read_text()
 
 
-def test_every_procedure_has_its_test() -> None:
+def test_every_procedure_has_a_test() -> None:
     headings = TOKENS.split("\n## Procedures\n")[1].split("\n### ")[1:]
     tests = (ROOT / "tests/e2e/test_procedures.py").read_text()
     named = [re.search(r"^`(test_\w+)`$", section, re.MULTILINE) for section in headings]
@@ -33,13 +33,13 @@ def test_every_procedure_has_its_test() -> None:
     assert {name[1] for name in named if name} == set(re.findall(r"def (test_\w+)\(", tests))
 
 
-def test_the_parameters_of_a_database_url_are_told() -> None:
+def test_every_parameter_of_a_database_url_is_documented() -> None:
     page = (ROOT / "docs/walls.md").read_text()
     no_effect = {"ssl", "gssencmode", "client_encoding", "target_session_attrs"}
     assert [name for name in SUPPORTED - no_effect if f"`{name}`" not in page] == []
 
 
-def test_every_variable_is_in_the_page_about_operations() -> None:
+def test_every_variable_is_documented() -> None:
     page = (ROOT / "docs/operations.md").read_text()
     [table, *_] = page.split("\n## Commands\n")
     rows = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
@@ -56,7 +56,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_to_files_and_headings(page: str) -> None:
+def test_links_lead_to_existing_files_and_headings(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text())
     assert links
@@ -67,7 +67,7 @@ def test_links_lead_to_files_and_headings(page: str) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-def test_the_calls_on_the_page_about_the_api_are_answered_as_it_says(ada: Caller) -> None:
+def test_calls_on_the_api_page_have_the_documented_results(ada: Caller) -> None:
     page = (ROOT / "docs/api.md").read_text()
     [define, *calls] = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     answers = re.findall(r"```json\n(.*?)```", page, re.DOTALL)

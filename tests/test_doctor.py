@@ -1,4 +1,4 @@
-"""`python -m api doctor`: what is wrong is named, with what mends it, which then does."""
+"""`python -m api doctor`: each problem is named with a fix, and the fix works."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ from tests.test_cli import run as command
 
 
 def examined(env: Mapping[str, str], **limits: float) -> dict[str, doctor.Finding]:
-    """What is found about each thing in this environment."""
+    """Return the findings in this environment, by subject."""
 
     async def each() -> dict[str, doctor.Finding]:
         return {finding.about: finding async for finding in doctor.examine(config, **limits)}
@@ -40,7 +40,7 @@ def wrong(found: Mapping[str, doctor.Finding]) -> list[str]:
 
 
 def database(postgres: Postgres, role: str) -> str:
-    """The URL of an empty one, as a fresh role of this kind, which owns it."""
+    """Create an empty database with an owner of this kind, and return its URL."""
     name = f"doctor_{secrets.token_hex(6)}"
 
     async def make(connection: asyncpg.Connection) -> None:
@@ -51,7 +51,7 @@ def database(postgres: Postgres, role: str) -> str:
     return urlsplit(postgres.url)._replace(netloc=f"{name}@", path=f"/{name}").geturl()
 
 
-def test_where_all_is_well_it_says_so_of_each(settings: dict[str, str], tmp_path: Path) -> None:
+def test_doctor_prints_ok_for_each_subject(settings: dict[str, str], tmp_path: Path) -> None:
     done = command(settings, tmp_path, "doctor")
     lines = done.stdout.splitlines()
     about = ["secret", "database", "migrations", "wall 3", "clock", "issuer"]
@@ -62,7 +62,7 @@ def test_where_all_is_well_it_says_so_of_each(settings: dict[str, str], tmp_path
     assert settings["BETTER_AUTH_SECRET"] not in done.stdout
 
 
-def test_what_is_wrong_is_the_exit_status(tmp_path: Path) -> None:
+def test_doctor_exits_with_1_when_something_is_wrong(tmp_path: Path) -> None:
     done = command(trusting(f"postgresql://u:hunter2@{stack.NOBODY}/db"), tmp_path, "doctor")
     assert done.returncode == 1
     assert re.search(
@@ -71,17 +71,15 @@ def test_what_is_wrong_is_the_exit_status(tmp_path: Path) -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def test_a_fingerprint_is_that_of_the_secret(settings: dict[str, str]) -> None:
-    """So that both sides can be compared without showing it to anybody."""
+def test_fingerprint_identifies_the_secret(settings: dict[str, str]) -> None:
+    """The secrets of both programs can be compared without showing them."""
     once, again = examined(settings)["secret"], examined(settings)["secret"]
     other = settings | {"BETTER_AUTH_SECRET": secrets.token_urlsafe(32)}
     assert once == again != examined(other)["secret"]
 
 
-def test_a_wall_that_cannot_be_built_is_told_with_what_builds_it(
-    postgres: Postgres, tmp_path: Path
-) -> None:
-    """And the API serves all the same, and says so at its start."""
+def test_missing_wall_3_is_reported_with_its_fix(postgres: Postgres, tmp_path: Path) -> None:
+    """The API serves all the same, and reports it when it starts."""
     url = database(postgres, "")
     env = trusting(url)
     found = examined(env)
@@ -100,7 +98,7 @@ def test_a_wall_that_cannot_be_built_is_told_with_what_builds_it(
     migrations.upgrade(url)
     assert wrong(examined(env)) == []
 
-    # Once it stands, nobody is let in without it.
+    # Once wall 3 exists, the API does not serve without it.
     revoke = grant.replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
     run(postgres, lambda connection: connection.execute(revoke))
     migrations.upgrade(url)
@@ -109,7 +107,7 @@ def test_a_wall_that_cannot_be_built_is_told_with_what_builds_it(
     assert "makes every statement fail" in found["wall 3"].detail
 
 
-def test_a_table_without_its_row_security_is_named(postgres: Postgres) -> None:
+def test_table_without_row_security_is_named(postgres: Postgres) -> None:
     url = database(postgres, "SUPERUSER")
     migrations.upgrade(url)
     bare = "CREATE TABLE tasks.bare (owner_id text)"
@@ -126,10 +124,8 @@ def test_a_table_without_its_row_security_is_named(postgres: Postgres) -> None:
         ("tasks.tasks AS RESTRICTIVE FOR SELECT USING (false)", "cannot be tested"),
     ],
 )
-def test_a_wall_that_stands_and_does_not_hold_is_seen(
-    postgres: Postgres, policy: str, seen: str
-) -> None:
-    """Row security is in force on each table, under the role that is bound by it."""
+def test_ineffective_row_security_is_detected(postgres: Postgres, policy: str, seen: str) -> None:
+    """Row security is enabled on each table, but another policy allows too much or too little."""
     url = database(postgres, "SUPERUSER")
     migrations.upgrade(url)
     assert wrong(examined(trusting(url))) == []
@@ -145,15 +141,15 @@ def test_a_wall_that_stands_and_does_not_hold_is_seen(
     assert run(url, left) == [0, 0], "what was tried is undone"
 
 
-def test_a_clock_that_goes_otherwise_is_told(settings: dict[str, str]) -> None:
+def test_wrong_clock_is_reported(settings: dict[str, str]) -> None:
     for hours, faults in ((0, []), (1, ["clock"]), (-1, ["clock"])):
         date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
-        with Issuer(issuer.saying(b"{}", Date=date)) as served:
+        with Issuer(issuer.responding(b"{}", Date=date)) as served:
             found = examined(settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin})
         assert wrong(found) == faults
 
 
-def test_an_issuer_that_is_needed_is_asked(settings: dict[str, str]) -> None:
+def test_unavailable_key_set_is_reported(settings: dict[str, str]) -> None:
     with Issuer(issuer.serving(issuer.eddsa().jwk)) as served:
         env = settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin, "JWKS_URL": served.url}
         found = examined(env)
@@ -161,13 +157,13 @@ def test_an_issuer_that_is_needed_is_asked(settings: dict[str, str]) -> None:
         assert found["key set"].detail == f"EdDSA ed from {served.url}"
         served.behaviour = issuer.serving()
         assert wrong(examined(env)) == ["key set"]
-        served.behaviour = issuer.saying(b"", "500 Oops")
+        served.behaviour = issuer.responding(b"", "500 Oops")
         assert wrong(examined(env)) == ["issuer", "key set"]
     assert wrong(examined(env)) == ["issuer", "key set"]
 
 
 @pytest.mark.parametrize("where", ["nowhere", "a variable", "the system's store"])
-def test_an_issuer_is_reached_under_an_authority_that_is_trusted(
+def test_doctor_trusts_authorities_of_the_system_and_of_a_variable(
     settings: dict[str, str], tmp_path: Path, where: str
 ) -> None:
     if where == "the system's store" and CANNOT_ENTER_THE_STORE:
@@ -184,20 +180,22 @@ def test_an_issuer_is_reached_under_an_authority_that_is_trusted(
 
 
 @pytest.mark.parametrize("fault", issuer.FAULTY)
-def test_whatever_an_issuer_answers_is_a_finding(settings: dict[str, str], fault: str) -> None:
+def test_every_faulty_issuer_is_reported(settings: dict[str, str], fault: str) -> None:
     with Issuer(issuer.FAULTY[fault]) as served:
         env = {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin, "JWKS_URL": served.url}
         assert "key set" in wrong(examined(settings | env, patience=0.5, fetch_timeout=0.5))
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 00:00:00 GMT", "0", "\xff"])
-def test_a_date_that_is_none_says_nothing_of_a_clock(settings: dict[str, str], date: str) -> None:
-    with Issuer(issuer.saying(b"{}", Date=date)) as served:
+def test_invalid_date_header_says_nothing_about_the_clock(
+    settings: dict[str, str], date: str
+) -> None:
+    with Issuer(issuer.responding(b"{}", Date=date)) as served:
         assert wrong(examined(settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin})) == []
 
 
-def test_whatever_a_database_answers_is_a_finding(postgres: Postgres) -> None:
-    """None of them is told with a value of its URL."""
+def test_unreachable_database_is_reported(postgres: Postgres) -> None:
+    """No finding quotes a value of the URL."""
     with Issuer(issuer.babbling) as babbling, Issuer(issuer.resetting) as resetting:
         for url in (
             f"postgresql://u:hunter2@127.0.0.1:{babbling.port}/db",
@@ -213,7 +211,7 @@ def test_whatever_a_database_answers_is_a_finding(postgres: Postgres) -> None:
             assert "u:hunter2" not in str(found["database"])
 
 
-def test_what_may_not_be_looked_at_is_a_finding_and_the_rest_is_examined(
+def test_missing_privileges_are_reported_and_the_rest_is_examined(
     postgres: Postgres,
 ) -> None:
     url = database(postgres, "")
@@ -227,7 +225,7 @@ def test_what_may_not_be_looked_at_is_a_finding_and_the_rest_is_examined(
     assert {"clock", "issuer"} <= found.keys()
 
 
-def test_a_proxy_is_named_and_asked_for_no_host_of_our_own(
+def test_proxy_is_named_and_not_used_for_own_hosts(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jwk = issuer.eddsa().jwk
@@ -241,7 +239,7 @@ def test_a_proxy_is_named_and_asked_for_no_host_of_our_own(
         said = f"EdDSA ed from http://issuer.example/jwks through the proxy {proxy.origin}"
         assert found["key set"].detail == said
         assert proxy.asked[0].path == "http://issuer.example/jwks"
-        proxy.behaviour = issuer.saying(b"", "502 Bad Gateway")
+        proxy.behaviour = issuer.responding(b"", "502 Bad Gateway")
         found = examined(settings | far)
         assert f"through the proxy {proxy.origin}" in found["key set"].detail
         assert "NO_PROXY" in str(found["key set"].fix)
@@ -252,7 +250,7 @@ def test_a_proxy_is_named_and_asked_for_no_host_of_our_own(
 
 
 @pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)
-def test_a_pooler_that_costs_round_trips_is_told(postgres: Postgres) -> None:
+def test_pooler_that_costs_round_trips_is_reported(postgres: Postgres) -> None:
     with pooler.pooler(postgres.url) as url:
         found = examined(trusting(url))
         unpooled = examined(trusting(url, DATABASE_URL_UNPOOLED=postgres.url))

@@ -1,4 +1,4 @@
-"""The example of a FastAPI app of one's own, and the two files that may be copied into one."""
+"""The example of another FastAPI app, and the two files that may be copied into one."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ from tests.events import push, revoked
 def rest(
     settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[stack.Server]:
-    """As its first line says to run it."""
+    """Run the example as its first line says."""
     command = [sys.executable, "-m", "uvicorn", "examples.rest:app", "--port", "0"]
     folder = tmp_path_factory.mktemp("rest")
     server = stack.Server([*command], folder, settings, r"running on (http://\S+)")
@@ -35,11 +35,11 @@ def ask(url: str, token: str | None, method: str = "GET", **kwargs: object) -> h
         return client.request(method, url, **kwargs)  # type: ignore[arg-type]  # as httpx takes them
 
 
-def test_it_fits_on_a_screen() -> None:
+def test_example_has_at_most_forty_lines() -> None:
     assert len((ROOT / "examples/rest.py").read_text().splitlines()) <= 40
 
 
-def test_ones_own_tasks_over_rest(rest: stack.Server, ada: Caller) -> None:
+def test_owner_creates_and_lists_tasks_over_rest(rest: stack.Server, ada: Caller) -> None:
     url = f"{rest.url}/api/{ada.user}/tasks"
     created = ask(url, ada.token, "POST", json={"title": "over REST"})
     assert (created.status_code, created.json()["title"]) == (201, "over REST")
@@ -52,7 +52,9 @@ def test_ones_own_tasks_over_rest(rest: stack.Server, ada: Caller) -> None:
     )
 
 
-def test_another_id_in_the_path_is_not_found(rest: stack.Server, ada: Caller, bob: Caller) -> None:
+def test_another_owner_in_the_path_is_answered_404(
+    rest: stack.Server, ada: Caller, bob: Caller
+) -> None:
     bob.create("bob's")
     theirs = ask(f"{rest.url}/api/{bob.user}/tasks", ada.token)
     nobodys = ask(f"{rest.url}/api/nobody/tasks", ada.token)
@@ -62,7 +64,7 @@ def test_another_id_in_the_path_is_not_found(rest: stack.Server, ada: Caller, bo
     assert bob("{ viewer { taskCount } }")["viewer"]["taskCount"] == 1
 
 
-def test_without_a_good_token_nothing_is_read(rest: stack.Server, ada: Caller) -> None:
+def test_request_without_a_good_token_is_answered_401(rest: stack.Server, ada: Caller) -> None:
     url = f"{rest.url}/api/{ada.user}/tasks"
     for token in (None, "not.a.token", mint(ada.user, exp=1)):
         answer = ask(url, token, "POST", content=b"not JSON")
@@ -70,7 +72,7 @@ def test_without_a_good_token_nothing_is_read(rest: stack.Server, ada: Caller) -
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_sign_out_reaches_it_too(rest: stack.Server, api: stack.Server, ada: Caller) -> None:
+def test_sign_out_reaches_the_example(rest: stack.Server, api: stack.Server, ada: Caller) -> None:
     url = f"{rest.url}/api/{ada.user}/tasks"
     token = mint(ada.user, sid="elsewhere")
     assert ask(url, token).status_code == 200
@@ -81,7 +83,7 @@ def test_a_sign_out_reaches_it_too(rest: stack.Server, api: stack.Server, ada: C
         assert time.monotonic() < deadline
 
 
-def test_the_two_files_work_as_they_are_in_another_package(tmp_path: Path) -> None:
+def test_copied_files_work_in_another_package(tmp_path: Path) -> None:
     package = tmp_path / "theirs"
     package.mkdir()
     (package / "__init__.py").touch()

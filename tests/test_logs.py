@@ -1,4 +1,4 @@
-"""No caller fills the log: of each kind of line there is one a second, on either of the servers."""
+"""No client can fill the log: each kind of line is logged once a second, on each of the servers."""
 
 import logging
 import secrets
@@ -28,14 +28,14 @@ def server(
 
 
 class Logger:
-    """A logger behind the limit, with a clock of its own."""
+    """A logger with the limit, and with a clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.lines: list[str] = []
         self.log = logging.getLogger(f"tests.{secrets.token_hex(8)}")
         self.log.propagate = False
-        for _ in range(2):  # a record that comes to two handlers is one all the same
+        for _ in range(2):  # a record that two handlers receive counts once
             handler = logging.Handler()
             handler.emit = lambda record: self.lines.append(record.getMessage())  # type: ignore[method-assign]
             self.log.addHandler(handler)
@@ -44,7 +44,7 @@ class Logger:
             handler.addFilter(rule)
 
 
-def test_of_each_kind_a_line_a_second_and_how_many_were_left_out() -> None:
+def test_each_kind_of_line_is_logged_once_a_second_with_the_number_left_out() -> None:
     logger = Logger()
     for n in range(1_000):
         logger.log.warning("refused: %s", n)
@@ -62,7 +62,7 @@ def test_of_each_kind_a_line_a_second_and_how_many_were_left_out() -> None:
     ]
 
 
-def test_bugs_are_told_apart_by_where_they_are() -> None:
+def test_errors_at_different_places_are_different_kinds() -> None:
     logger = Logger()
 
     def bug(work: Callable[[], object]) -> None:
@@ -77,7 +77,7 @@ def test_bugs_are_told_apart_by_where_they_are() -> None:
     assert len(logger.lines) == 2 * 2
 
 
-def test_more_kinds_than_there_can_be_take_no_memory() -> None:
+def test_number_of_kinds_is_bounded() -> None:
     now = 0.0
     seldom = Seldom(lambda: now)
     told = [n for n in range(3 * MOST_KINDS) if seldom.left_out(n) is not None]
@@ -123,21 +123,21 @@ def ask_for_nothing(url: str) -> None:
         ask_for_nothing,
     ],
 )
-def test_what_strangers_do_is_a_line_a_second(
+def test_invalid_requests_are_logged_at_most_once_a_second(
     wrong: Callable[[str], None], server: stack.Server
 ) -> None:
     lines, began = len(server.lines), time.monotonic()
     for _ in range(MANY):
         wrong(server.url)
-    # A line is written before its request is answered. One line is of two.
+    # A line is logged before its request is answered. A log record has one or two lines.
     assert len(server.lines) - lines <= 2 * (time.monotonic() - began + 1) + 2
 
 
 @pytest.mark.parametrize("logged", [True, False])
-def test_the_access_log_is_off_or_has_no_query_strings(
+def test_access_log_is_off_by_default_and_has_no_query_strings(
     settings: dict[str, str], tmp_path: Path, *, logged: bool
 ) -> None:
-    """They may hold a GraphQL document with what somebody wrote in it."""
+    """Query strings may contain a GraphQL document with a user's text."""
     server = stack.api(tmp_path, settings, *(["--access-log"] if logged else []))
     plain.get(f"{server.url}/graphql?query=secret", headers={"Authorization": "Bearer hidden"})
     plain.get(f"{server.url}/health/live%3Fsecret")
@@ -148,11 +148,11 @@ def test_the_access_log_is_off_or_has_no_query_strings(
     assert "hidden" not in log
 
 
-def test_the_access_log_of_a_worker_has_no_query_strings(
+def test_access_log_of_a_worker_has_no_query_strings(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     server = stack.api(tmp_path, settings, "--access-log", "--workers", "2")
     plain.get(f"{server.url}/graphql?query=secret", timeout=30)
-    server.said(r'"GET /graphql HTTP/1.1" 401')
+    server.wait_for_output(r'"GET /graphql HTTP/1.1" 401')
     server.stop()
     assert "secret" not in "\n".join(server.lines)

@@ -1,4 +1,4 @@
-"""Media types as RFC 9110 has them: without case, and quoted or not."""
+"""Media types are parsed as in RFC 9110: in any case, and with or without quotes."""
 
 import pytest
 from hypothesis import given
@@ -20,12 +20,14 @@ from api.media_types import is_utf8, weights
         ("gzip;q=0, br", {"gzip": 0.0, "br": 1.0}),
     ],
 )
-def test_weights_are_read_past_quotes(accept: str, expected: dict[str, float]) -> None:
+def test_weights_are_parsed_after_quoted_parameters(
+    accept: str, expected: dict[str, float]
+) -> None:
     assert weights(accept.encode()) == expected
 
 
 @pytest.mark.repetitive
 @given(st.binary(max_size=60))
-def test_whatever_a_header_holds_is_read(header: bytes) -> None:
+def test_any_header_is_parsed_without_an_error(header: bytes) -> None:
     is_utf8(header, "application/json")
     assert all(0 <= weight <= 1 for weight in weights(header).values())

@@ -1,4 +1,4 @@
-"""The tables as the migrations make them are the tables as the models have them."""
+"""The migrations create the tables of the models, and leave all others alone."""
 
 import asyncpg
 from alembic import command
@@ -11,13 +11,13 @@ from tests.conftest import run
 from tests.test_doctor import database
 
 
-def test_models_and_migrations_agree(postgres: Postgres) -> None:
+def test_migrations_create_the_tables_of_the_models(postgres: Postgres) -> None:
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["url"] = postgres.url
     command.check(config)
 
 
-def test_other_tables_of_the_database_are_left_alone() -> None:
+def test_other_tables_of_the_database_are_unchanged() -> None:
     async def others(connection: asyncpg.Connection) -> None:
         await connection.execute(
             'CREATE TABLE public."user" (id text); CREATE TABLE tasks (id text)'
@@ -36,8 +36,8 @@ def test_other_tables_of_the_database_are_left_alone() -> None:
         command.check(config)
 
 
-def test_tombstones_from_before_they_were_counted_are_counted(postgres: Postgres) -> None:
-    """By a role that row security binds, as a hosted database's owner is."""
+def test_existing_tombstones_are_counted_by_the_migration(postgres: Postgres) -> None:
+    """The migration runs as a role with row security, as on a hosted database."""
     url = database(postgres, "")
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["url"] = url

@@ -1,4 +1,4 @@
-"""What goes wrong on our side: an outage is 503 and signs nobody out, a bug is an id in the log."""
+"""Outages are answered 503 and sign nobody out. An internal error has a request ID."""
 
 import secrets
 from pathlib import Path
@@ -12,7 +12,7 @@ LIST = "{ tasks { nodes { id } } }"
 NOWHERE = f"postgresql://nobody@{stack.NOBODY}/nowhere"
 
 
-def test_without_its_database_the_api_answers_503_and_recovers_by_itself(tmp_path: Path) -> None:
+def test_api_without_its_database_answers_503_and_recovers(tmp_path: Path) -> None:
     with stack.postgres() as server:
         api = stack.api(tmp_path, trusting(server.url))
         ada = Caller(api.url, "ada", mint("ada"))
@@ -34,7 +34,7 @@ def test_without_its_database_the_api_answers_503_and_recovers_by_itself(tmp_pat
             api.stop()
 
 
-def test_an_api_whose_database_is_away_starts_and_waits(tmp_path: Path) -> None:
+def test_api_starts_while_its_database_is_unavailable(tmp_path: Path) -> None:
     api = stack.api(tmp_path, trusting(NOWHERE), "--no-migrate")
     try:
         assert plain.get(f"{api.url}/health/ready").status_code == 503
@@ -43,7 +43,7 @@ def test_an_api_whose_database_is_away_starts_and_waits(tmp_path: Path) -> None:
         api.stop()
 
 
-def test_a_bug_is_told_by_an_id_that_the_log_has(tmp_path: Path) -> None:
+def test_internal_error_has_a_request_id_that_is_in_the_log(tmp_path: Path) -> None:
     with stack.postgres() as server:
         api = stack.api(tmp_path, trusting(server.url))
         ada = Caller(api.url, "ada", mint("ada"))

@@ -1,4 +1,4 @@
-"""The private names of libraries that the API uses: each is listed, and each listed one exists."""
+"""The private names of libraries that the API uses: each is listed, and each listed name exists."""
 
 import ast
 import importlib
@@ -12,7 +12,7 @@ from api.private_names import PRIVATE
 from dev.postgres import ROOT
 
 PUBLIC = {"_fields", "_make", "_replace", "_exit", "_env_file"}
-"""Documented in spite of their underscore: of named tuples, of `os`, and of pydantic-settings."""
+"""Documented names with an underscore: of named tuples, of `os`, and of pydantic-settings."""
 OWN = {"self", "cls"}
 LISTED = {name for names in PRIVATE.values() for name in names}
 
@@ -24,7 +24,7 @@ def is_private(name: str) -> bool:
 def of_libraries(source: str) -> Iterator[str]:
     """Yield the private names that a module uses and does not define itself.
 
-    A string that is such a name counts too, since it may be an argument of `getattr`. A part of an
+    A string with such a name counts too, since it may be an argument of `getattr`. A part of an
     f-string does not.
     """
     tree = ast.parse(source)
@@ -78,7 +78,7 @@ def test_each_private_name_of_a_library_is_listed() -> None:
     assert {path: names for path, names in unlisted.items() if names} == {}
 
 
-def test_each_listed_name_with_an_underscore_is_used() -> None:
+def test_each_listed_private_name_is_used() -> None:
     assert {name for name in LISTED if is_private(name)} <= set().union(*used().values())
 
 
@@ -99,12 +99,12 @@ def test_each_listed_name_with_an_underscore_is_used() -> None:
         ("T = f'{name}_changed'; _T = TypeVar('_T')", []),
     ],
 )
-def test_a_use_is_found(source: str, names: list[str]) -> None:
+def test_uses_of_private_names_are_found(source: str, names: list[str]) -> None:
     assert list(of_libraries(source)) == names
 
 
 @pytest.mark.parametrize("place", PRIVATE)
-def test_each_private_name_that_is_listed_is_there(place: str) -> None:
+def test_each_listed_private_name_exists(place: str) -> None:
     module, _, kind = place.rpartition(".")
     found = getattr(importlib.import_module(module), kind)
     for name in PRIVATE[place]:

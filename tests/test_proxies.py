@@ -1,4 +1,4 @@
-"""Which proxy is used for what: for nothing that is ours, and for nothing that NO_PROXY names."""
+"""Which proxy is used for a URL: none for the product's own hosts, nor for those in NO_PROXY."""
 
 import asyncio
 from pathlib import Path
@@ -55,7 +55,7 @@ def env(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("https://not.own.example/", {"ALL_PROXY": PROXY}, PROXY),
     ],
 )
-def test_a_proxy_is_used_for_what_is_elsewhere(
+def test_proxy_is_used_for_other_hosts_only(
     env: pytest.MonkeyPatch, url: str, variables: dict[str, str], expected: str | None
 ) -> None:
     for name, value in variables.items():
@@ -63,18 +63,18 @@ def test_a_proxy_is_used_for_what_is_elsewhere(
     assert proxy_for(url, {"own.example"}) == expected
 
 
-def test_our_own_hosts_are_the_web_apps_and_the_apis(env: pytest.MonkeyPatch) -> None:
+def test_own_hosts_are_those_of_the_web_app_and_the_api(env: pytest.MonkeyPatch) -> None:
     for name, value in trusting("postgresql://u@h/d", API_URL="https://api.example:8443").items():
         env.setenv(name, value)
     env.setenv("NEXT_PUBLIC_BETTER_AUTH_URL", "https://tasks.example")
     assert own_hosts(Config.read(Path("/dev/null"))) == {"tasks.example", "api.example"}
 
 
-def test_a_proxy_is_shown_without_its_password() -> None:
+def test_proxy_is_shown_without_its_password() -> None:
     assert shown("http://ada:hunter2@proxy.example:3128") == PROXY
 
 
-def test_a_proxy_of_another_kind_stops_the_start_in_one_line(env: pytest.MonkeyPatch) -> None:
+def test_unsupported_proxy_is_an_error_of_one_line(env: pytest.MonkeyPatch) -> None:
     for name, value in trusting("postgresql://u@h/d", JWKS_URL=FAR).items():
         env.setenv(name, value)
     env.setenv("ALL_PROXY", "socks5://ada:hunter2@proxy.example:1080")
@@ -85,7 +85,7 @@ def test_a_proxy_of_another_kind_stops_the_start_in_one_line(env: pytest.MonkeyP
     create_app(Config.read(Path("/dev/null")))
 
 
-def test_a_key_set_comes_through_the_proxy_that_it_is_given() -> None:
+def test_key_set_is_fetched_through_its_proxy() -> None:
     async def asked(proxy: str) -> Any:
         async with KeySet(FAR, proxy=proxy) as key_set:
             return await key_set.candidates("EdDSA", None)
@@ -96,13 +96,13 @@ def test_a_key_set_comes_through_the_proxy_that_it_is_given() -> None:
         assert proxy.asked[0].path == FAR
 
 
-def test_a_key_set_on_this_machine_is_not_fetched_through_a_proxy(
+def test_key_set_on_this_machine_is_fetched_without_a_proxy(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     signer = issuer.eddsa()
     with (
         Issuer(issuer.serving(signer.jwk)) as served,
-        Issuer(issuer.saying(b"", "502 Bad Gateway")) as proxy,
+        Issuer(issuer.responding(b"", "502 Bad Gateway")) as proxy,
     ):
         through = {name.upper(): proxy.origin for name in NAMES if name != "no_proxy"}
         api = stack.api(tmp_path, settings | through | {"JWKS_URL": served.url})

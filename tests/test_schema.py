@@ -1,4 +1,4 @@
-"""The contract as others read it."""
+"""The schema: its descriptions and its error codes."""
 
 from graphql import GraphQLNamedType, is_introspection_type, is_specified_scalar_type
 
@@ -7,7 +7,7 @@ from api.schema import schema
 from api.types import ErrorCode
 
 
-def test_everything_is_described() -> None:
+def test_everything_in_the_schema_is_described() -> None:
     undescribed = []
 
     def look(path: str, thing: object) -> None:
@@ -24,5 +24,5 @@ def test_everything_is_described() -> None:
     assert undescribed == []
 
 
-def test_the_codes_of_errors_are_those_of_the_schema() -> None:
+def test_error_codes_are_those_of_the_schema() -> None:
     assert {code.name for code in ErrorCode} == {code.name for code in Code}

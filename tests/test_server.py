@@ -1,4 +1,4 @@
-"""The process at the edge: what it takes from strangers, and how it goes."""
+"""The server process: slow clients, kept connections and shutdown."""
 
 import resource
 import signal
@@ -11,10 +11,10 @@ from tests.conftest import Caller
 from tests.wire import START, connected, post
 
 
-def test_slow_strangers_leave_room_for_others(settings: dict[str, str], tmp_path: Path) -> None:
-    """More of them than it may open files to begin with."""
+def test_slow_clients_leave_room_for_others(settings: dict[str, str], tmp_path: Path) -> None:
+    """There are more clients than the soft limit on open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))  # what it inherits
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))  # the API inherits the limit
     try:
         api = stack.api(tmp_path, settings)
     finally:
@@ -36,7 +36,7 @@ def test_connections_are_kept_for_further_requests(ada: Caller) -> None:
             assert answer.json() == {"data": {"viewer": {"id": ada.user}}}
 
 
-def test_a_process_that_was_told_to_stop_ends_its_work_and_is_not_ready_meanwhile(
+def test_stopping_server_is_not_ready_and_finishes_its_requests(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     server = stack.api(tmp_path, settings)

@@ -1,4 +1,4 @@
-"""`serve --workers`: processes on one socket, replaced, drained, and never left behind."""
+"""`serve --workers`: worker processes are replaced, drained, and never left running."""
 
 import os
 import signal
@@ -24,9 +24,9 @@ COMPLETE = "Application startup complete"
 
 
 def workers(server: stack.Server) -> list[int]:
-    """Return the ids of both processes, once they serve."""
-    server.said(COMPLETE, times=2)
-    return [int(server.said(r"Started server process \[(\d+)\]", n)[1]) for n in (1, 2)]
+    """Wait until both workers serve, and return their PIDs."""
+    server.wait_for_output(COMPLETE, times=2)
+    return [int(server.wait_for_output(r"Started server process \[(\d+)\]", n)[1]) for n in (1, 2)]
 
 
 def soon(holds: Callable[[], bool], what: str) -> None:
@@ -37,9 +37,9 @@ def soon(holds: Callable[[], bool], what: str) -> None:
 
 
 def worker(server: stack.Server) -> int:
-    """Return the id of the only one, once it serves."""
-    server.said(COMPLETE)
-    return int(server.said(r"Started server process \[(\d+)\]")[1])
+    """Wait until the only worker serves, and return its PID."""
+    server.wait_for_output(COMPLETE)
+    return int(server.wait_for_output(r"Started server process \[(\d+)\]")[1])
 
 
 def runs(process: int) -> bool:
@@ -51,7 +51,7 @@ def runs(process: int) -> bool:
 
 
 def asked(server: stack.Server) -> int:
-    """On a new connection, which any of them may take."""
+    """Return the status of a request on a new connection, which any worker may accept."""
     return httpx.get(f"{server.url}/health/ready", verify=NO_TLS, timeout=30).status_code
 
 
@@ -60,7 +60,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     killed = workers(server)[0]
     assert asked(server) == 200
     os.kill(killed, signal.SIGKILL)
-    server.said(COMPLETE, times=3)
+    server.wait_for_output(COMPLETE, times=3)
     assert not runs(killed)
     assert all(asked(server) == 200 for _ in range(20))
 
@@ -70,7 +70,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection((url.hostname, url.port), timeout=30) as busy:
         busy.sendall(head.encode() + body[:10])
-        assert asked(server) == 200  # by when the other request is under way
+        assert asked(server) == 200  # the other request is running by then
         server.child.process.send_signal(signal.SIGTERM)
         busy.sendall(body[10:])
         answer = b""
@@ -86,7 +86,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
 
 
 @pytest.mark.parametrize("arguments", [("--workers", "2"), ("--reload",)])
-def test_workers_end_when_the_one_above_is_killed(
+def test_workers_end_when_their_parent_is_killed(
     settings: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     server = stack.api(tmp_path, settings, *arguments)
@@ -96,15 +96,15 @@ def test_workers_end_when_the_one_above_is_killed(
     soon(lambda: not any(map(runs, left)), "they ended")
 
 
-def test_a_second_ctrl_c_waits_for_nothing(settings: dict[str, str], tmp_path: Path) -> None:
-    """As a terminal sends it: to every process of the group."""
+def test_second_ctrl_c_stops_at_once(settings: dict[str, str], tmp_path: Path) -> None:
+    """A terminal sends the signal to every process of the group."""
     server = stack.api(tmp_path, settings, "--workers", "2")
     both = workers(server)
     group = os.getpgid(server.child.process.pid)
     assert group != os.getpgid(0)
     with connected(server.url) as busy:
         busy.sendall(post(b"Expect: 100-continue").removesuffix(BODY))
-        assert b" 100 " in busy.recv(1000)  # by when the request is under way
+        assert b" 100 " in busy.recv(1000)  # the request is running by then
         os.killpg(group, signal.SIGINT)
         soon(lambda: sum(map(runs, both)) == 1, "the idle one has ended")
         os.killpg(group, signal.SIGINT)
@@ -113,7 +113,7 @@ def test_a_second_ctrl_c_waits_for_nothing(settings: dict[str, str], tmp_path: P
     assert not any(map(runs, both))
 
 
-def test_workers_that_cannot_start_are_not_started_again(
+def test_workers_that_cannot_start_are_not_restarted(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "broken.py").write_text(
@@ -142,16 +142,21 @@ def app():
 
 
 @pytest.mark.parametrize("arguments", [("--workers", "2"), ("--reload",)])
-def test_one_that_is_told_to_stop_while_it_starts_leaves_nothing_running(
+def test_server_stopped_while_it_starts_leaves_no_process_running(
     settings: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    server = stack.api(tmp_path, settings, *arguments)  # it listens, and its workers start
+    server = stack.api(
+        tmp_path, settings, *arguments
+    )  # the server listens, and its workers are starting
     server.child.process.send_signal(signal.SIGTERM)
-    assert server.child.process.wait(30) in {0, -signal.SIGTERM}  # before it started any
-    server.stop()  # waits until nobody holds the other end of the pipe that it reads
+    assert server.child.process.wait(30) in {
+        0,
+        -signal.SIGTERM,
+    }  # the signal may arrive before the first worker
+    server.stop()  # waits until no process holds the other end of the pipe
 
 
-def test_a_port_that_is_taken_is_one_line(settings: dict[str, str], tmp_path: Path) -> None:
+def test_port_in_use_is_an_error_of_one_line(settings: dict[str, str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "api", "serve", "--port", port, "--workers", "2"]

@@ -1,7 +1,7 @@
-"""The page on fields and nouns: its diffs and commands, in copies of the project, and what they do.
+"""The page on fields and nouns: its diffs and commands work in copies of the project.
 
-The diffs fit the project as it was released. Once it has a migration that the page does not know,
-its fields and nouns are no longer those of the page, and these tests are skipped.
+The diffs fit the project as released. Once the project has a later migration than the page, its
+fields and nouns are no longer those of the page, and these tests are skipped.
 """
 
 import re
@@ -31,23 +31,23 @@ HEADINGS = {
     "A field to filter by, to sort by, and to change in bulk": ("8 lines", 8),
     "A second noun": ("148 lines", 150),
 }
-"""What the page says of the lines of a section's diffs, and the most that they may be."""
+"""The number of lines in a section's diffs, according to the page, and its maximum."""
 IN_ITS_PLACE = "Another noun altogether"
 NOUN_TESTS = (
     "tests/test_notes.py",
     "tests/owned/test_resources.py",
     "tests/owned/test_isolation.py",
     "tests/owned/test_retention.py",
-    "tests/test_doctor.py::test_where_all_is_well_it_says_so_of_each",
-    "tests/test_doctor.py::test_a_wall_that_stands_and_does_not_hold_is_seen",
-    "tests/test_migrations.py::test_models_and_migrations_agree",
-    "tests/test_partitions.py::test_tables_are_divided_and_made_one_again_with_all_that_is_theirs",
+    "tests/test_doctor.py::test_doctor_prints_ok_for_each_subject",
+    "tests/test_doctor.py::test_ineffective_row_security_is_detected",
+    "tests/test_migrations.py::test_migrations_create_the_tables_of_the_models",
+    "tests/postgres/test_partitions.py::test_tables_are_partitioned_and_merged_again_with_all_their_objects",
     "tests/test_schema.py",
 )
-HELD = "test_every_statement_is_held_to_its_owner_as_postgresql_reads_it"
+HELD = "test_every_statement_is_scoped_to_its_owner_as_postgresql_parses_it"
 TRIED_WITHOUT_IT = (
     f"tests/owned/test_resources.py::{HELD}[tasks]",
-    "tests/owned/test_isolation.py::test_the_attack_would_tell",
+    "tests/owned/test_isolation.py::test_attack_with_the_victims_own_token_succeeds_in_every_operation",
 )
 """Tests that take long, and that a second noun does not change."""
 
@@ -114,7 +114,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
-def test_a_diff_fits_alone_and_is_as_short_as_the_page_says(heading: str, tmp_path: Path) -> None:
+def test_diff_applies_alone_and_is_as_short_as_the_page_says(heading: str, tmp_path: Path) -> None:
     lines, most = HEADINGS[heading]
     files = re.split(r"^diff --git a/(\S+) .*\n", diff(heading), flags=re.MULTILINE)
     python = [
@@ -142,7 +142,7 @@ SORTED = """query ($first: Int, $after: String, $filter: TaskFilter) {
     nodes { title } pageInfo { endCursor } totalCount } }"""
 
 
-def test_the_fields_of_the_page_work(project: Path, database: str) -> None:
+def test_fields_of_the_page_work(project: Path, database: str) -> None:
     do(project, sys.executable, "-m", "api", "migrate", DATABASE_URL=database)
     api = stack.api(project, trusting(database, PYTHONPATH=str(project)))
     try:
@@ -189,21 +189,21 @@ def an_estimate_filters_sorts_and_is_changed_in_bulk(bob: Caller) -> None:
         assert list(error["extensions"]["fields"]) == ["filter.estimateTo"]
 
 
-def test_the_types_and_the_style_of_the_page_are_those_of_the_project(project: Path) -> None:
+def test_code_of_the_page_passes_mypy_import_linter_and_ruff(project: Path) -> None:
     check(project, "tests/test_notes.py")
     for style in (("check",), ("format", "--check")):
         do(project, sys.executable, "-m", "ruff", *style, "--quiet", "api", "tests/test_notes.py")
 
 
-def test_every_test_of_a_noun_passes_for_the_second_one(project: Path) -> None:
-    """The tests of a noun find the second one: it is in the ids of those that run."""
+def test_second_noun_passes_every_test_of_a_noun(project: Path) -> None:
+    """The tests find the second noun: the IDs of its tests are in the output."""
     skipped = [f"--deselect={test}" for test in TRIED_WITHOUT_IT]
     told = do(project, sys.executable, "-m", "pytest", "-n0", "-v", "-x", *NOUN_TESTS, *skipped)
-    assert "test_a_purge_leaves_no_row_and_nothing_can_be_written_afterwards[notes] PASSED" in told
-    assert "test_the_attack_finds_every_noun PASSED" in told
+    assert "test_purge_deletes_all_rows_of_an_owner_and_rejects_later_writes[notes] PASSED" in told
+    assert "test_attack_finds_every_noun_of_the_schema PASSED" in told
 
 
-def test_a_noun_in_place_of_tasks_is_a_rename(tmp_path: Path, database: str) -> None:
+def test_noun_in_place_of_tasks_is_a_rename(tmp_path: Path, database: str) -> None:
     folder = copy(tmp_path)
     [commands] = re.findall(r"```sh\n(.*?)```", section(IN_ITS_PLACE), re.DOTALL)
     do(folder, "bash", "-euc", textwrap.dedent(commands), **trusting(database))

@@ -1,6 +1,6 @@
-"""A PostgreSQL that speaks TLS, where the machine has one, and the certificates for it.
+"""A PostgreSQL with TLS, if the machine has one, and certificates for it.
 
-The embedded one is built without TLS.
+The embedded PostgreSQL is built without TLS.
 """
 
 import os
@@ -51,7 +51,7 @@ _WAIT = 20.0
 
 
 def version() -> int:
-    """The major version of that PostgreSQL."""
+    """Return the major version of that PostgreSQL."""
     said = subprocess.run(
         [f"{BINARIES}/postgres", "-V"], capture_output=True, text=True, check=True
     )
@@ -60,7 +60,7 @@ def version() -> int:
 
 
 class Authority:
-    """A certificate authority, and what it signs."""
+    """A certificate authority, and the certificates that it signs."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -91,7 +91,7 @@ class Authority:
     def issue(
         self, name: str, *alternatives: x509.GeneralName, passphrase: bytes | None = None
     ) -> tuple[Path, Path]:
-        """The files of a certificate of this name, and of its key."""
+        """Issue a certificate with this name. Return the files of the certificate and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         names = [x509.SubjectAlternativeName(alternatives)] if alternatives else []
@@ -104,7 +104,7 @@ class Authority:
 
 
 async def populate(connection: asyncpg.Connection, password: str) -> None:
-    """Makes the roles that the rules name."""
+    """Create the roles that the rules name."""
     quoted = password.replace("'", "''")
     await connection.execute("CREATE ROLE carded LOGIN")
     for name in ("ada", "secretive"):
@@ -113,7 +113,7 @@ async def populate(connection: asyncpg.Connection, password: str) -> None:
 
 @contextmanager
 def server(folder: Path, authority: Authority, password: str) -> Iterator[int]:
-    """The port of one on 127.0.0.1, with a certificate of this authority for `localhost`."""
+    """Start a server on 127.0.0.1 with a certificate for `localhost`, and return its port."""
     certificate, key = authority.issue("server", x509.DNSName("localhost"))
     user = "nobody" if os.geteuid() == 0 else None
     data, port, rules = folder / "data", stack.free_port(), folder / "rules"

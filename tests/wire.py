@@ -1,4 +1,4 @@
-"""HTTP/1.1 written by hand: thousands of requests a second, and headers no client would send."""
+"""HTTP/1.1 written by hand: thousands of requests a second, and headers that no client sends."""
 
 import asyncio
 import socket
@@ -11,13 +11,13 @@ from api.connection import BoundedHttp
 from tests.conftest import mint
 
 START = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
-"""Of a request that ends with an empty line."""
+"""The beginning of a request, which an empty line ends."""
 BODY = b'{"query":"{ viewer { id } }"}'
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Header names are in lower case."""
+    """A response. The names of its headers are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -25,7 +25,7 @@ class Answer:
 
 
 def request(path: str, *lines: bytes, body: bytes = BODY) -> bytes:
-    """A POST with these header lines besides those that it needs."""
+    """Return a POST request with these header lines in addition to the required ones."""
     needed = [
         f"POST {path} HTTP/1.1".encode(),
         b"Host: api",
@@ -36,12 +36,12 @@ def request(path: str, *lines: bytes, body: bytes = BODY) -> bytes:
 
 
 def post(*lines: bytes, body: bytes = BODY) -> bytes:
-    """An operation of Ada's."""
+    """Return a POST request with an operation of Ada."""
     return request("/graphql", b"Authorization: Bearer " + mint("ada").encode(), *lines, body=body)
 
 
 def connected(url: str) -> socket.socket:
-    """To the server there, which has some time to hang up by itself."""
+    """Connect to a server. The timeout leaves it time to close the connection itself."""
     parts = urlsplit(url)
     return socket.create_connection(
         (parts.hostname, parts.port), timeout=BoundedHttp.head_timeout + 10
@@ -49,7 +49,7 @@ def connected(url: str) -> socket.socket:
 
 
 class Wire:
-    """One connection, on which one request is answered after the other."""
+    """One connection, on which requests are sent one after the other."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -57,12 +57,12 @@ class Wire:
 
     @classmethod
     async def to(cls, url: str) -> Self:
-        """Connects."""
+        """Open a connection."""
         parts = urlsplit(url)
         return cls(*await asyncio.open_connection(parts.hostname, parts.port))
 
     async def ask(self, request: bytes) -> Answer:
-        """The answer, which must say how long it is."""
+        """Send a request, and return the response, which must have a Content-Length."""
         self._writer.write(request)
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         split = (line.split(": ", 1) for line in head[1:-2])
@@ -71,13 +71,13 @@ class Wire:
         return Answer(int(head[0].split()[1]), headers, body)
 
     async def close(self) -> None:
-        """Hangs up."""
+        """Close the connection."""
         self._writer.close()
         await self._writer.wait_closed()
 
 
 async def answers(url: str, requests: Iterable[bytes], at_once: int = 64) -> list[Answer]:
-    """Each request's answer, in their order, on so many connections."""
+    """Return the responses in the order of the requests, sent on so many connections."""
     waiting = list(enumerate(requests))[::-1]
     found: dict[int, Answer] = {}
 

@@ -1,4 +1,4 @@
-"""What the tests of the contract share."""
+"""Fixtures that the tests of the contract share."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ def browsers() -> Iterator[Browsers]:
 
 @pytest.fixture(scope="session")
 def key_set_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
-    """The whole product as `site`, with tokens under a key set."""
+    """Run the whole product like `site`, but with tokens signed by a key set."""
     folder = tmp_path_factory.mktemp("site")
     with stack.shared_site(folder, "key-set-site", TOKEN_SIGNING="key-set") as running:
         yield running

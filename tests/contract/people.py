@@ -1,4 +1,4 @@
-"""People at browsers of their own, and the web app that they sign in to."""
+"""Users with browsers of their own, and the web app that they sign in to."""
 
 import re
 import secrets
@@ -20,36 +20,36 @@ MEMBERS = {
     "RS256": {"alg", "kid", "kty", "n", "e"},
     "PS256": {"alg", "kid", "kty", "n", "e"},
 }
-"""Of a public key (RFC 7518 §6, RFC 8037 §2)."""
+"""The members of a public key (RFC 7518 §6, RFC 8037 §2)."""
 VIEWER = {"query": "{ viewer { id email } }"}
 
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody who signed up, with a cookie jar."""
+    """A user who signed up, with a cookie jar."""
 
     client: httpx.Client
     id: str
     email: str
 
     def token(self) -> str:
-        """A fresh access token."""
+        """Fetch a new access token."""
         return str(self.client.get("/api/auth/token").raise_for_status().json()["token"])
 
 
 @dataclass(frozen=True)
 class Person(Member):
-    """The same where there is an API to ask."""
+    """A user of a site with an API."""
 
     site: stack.Site
 
     def ask(self, token: str) -> httpx.Response:
-        """The API's answer to this token."""
+        """Send a token to the API, and return its response."""
         headers = {"Authorization": f"Bearer {token}"}
         return plain.post(f"{self.site.api.url}/graphql", json=VIEWER, headers=headers)
 
     def verified(self, token: str) -> Any:
-        """The claims, verified as PyJWT alone does."""
+        """Return the claims of a token, verified by PyJWT alone."""
         env, url = self.site.env, self.site.url
         header = jwt.get_unverified_header(token)
         key: Any
@@ -67,9 +67,9 @@ class Person(Member):
 
 
 def mailed(web: stack.Server, email: str, mail: int = 1) -> str:
-    """The token of the link in the first mail to this address, or in a later one, as printed."""
+    """Return the token of the link in the first or a later mail to this address, as printed."""
     pattern = rf"^To: {re.escape(email)}\n(?:(?!To: ).*\n)*?http.*token=(.*)\n"
-    return web.said(pattern, mail)[1]
+    return web.wait_for_output(pattern, mail)[1]
 
 
 class Browsers:
@@ -78,30 +78,30 @@ class Browsers:
     def __init__(self, opened: ExitStack) -> None:
         self._opened = opened
 
-    def stranger(self, url: str) -> httpx.Client:
-        """From an address of its own: sign-ups are limited by address."""
+    def new_browser(self, url: str) -> httpx.Client:
+        """Return a client with a new address, since sign-ups are limited by address."""
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
         headers = {"Origin": url, "X-Forwarded-For": address}
         client = plain.Client(base_url=url, headers=headers, timeout=30)
         return self._opened.enter_context(client)
 
     def join(self, url: str) -> Member:
-        """Somebody who has never been here."""
-        browser = self.stranger(url)
+        """Sign up a new user."""
+        browser = self.new_browser(url)
         email = f"{secrets.token_hex(6)}@example.com"
         given = {"email": email, "name": "Ada", "password": "correct horse"}
         answer = browser.post("/api/auth/sign-up/email", json=given).raise_for_status()
         return Member(browser, answer.json()["user"]["id"], email)
 
     def sign_up(self, site: stack.Site) -> Person:
-        """The same, where there is an API."""
+        """Sign up a new user of a site with an API."""
         member = self.join(site.url)
         return Person(member.client, member.id, member.email, site)
 
 
 @dataclass
 class Issuer:
-    """The web app and its database, with no API that a test did not start itself."""
+    """The web app and its database, without an API."""
 
     env: dict[str, str]
     database: Postgres
@@ -109,11 +109,11 @@ class Issuer:
 
     @property
     def url(self) -> str:
-        """Where browsers go."""
+        """Return the URL for browsers."""
         return self.web.url
 
     def restart(self, changes: Mapping[str, str]) -> None:
-        """Stops it and starts it again with these variables changed; an empty one is as unset."""
+        """Restart the web app with these variables changed. An empty variable is unset."""
         self.web.stop()
         self.env.update(changes)
         self.web = stack.web(self.env)
@@ -121,7 +121,7 @@ class Issuer:
 
 @contextmanager
 def issuer(under: Sequence[str] = (), **variables: str) -> Iterator[Issuer]:
-    """The web app on a database of its own, started by another command if one is given."""
+    """Run the web app on a database of its own, by default not under another command."""
     with stack.postgres() as database:
         env = stack.environment(
             BETTER_AUTH_SECRET=secrets.token_urlsafe(32),

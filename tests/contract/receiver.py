@@ -1,4 +1,4 @@
-"""An endpoint for security events, as RFC 8935 has it, that does as a test says."""
+"""An endpoint for security events (RFC 8935) whose responses a test sets."""
 
 import ssl
 import threading
@@ -19,31 +19,31 @@ class Pushed:
     """One request."""
 
     path: str
-    headers: Mapping[str, str]  # their names in lower case
+    headers: Mapping[str, str]  # in lower case
     token: str
 
     @property
     def claims(self) -> dict[str, Any]:
-        """Not verified."""
+        """Return the claims without verification."""
         claims: dict[str, Any] = jwt.decode(self.token, options={"verify_signature": False})
         return claims
 
     @property
     def user(self) -> str:
-        """Whose session or account it was."""
+        """Return the user of the event's session or account."""
         subject = self.claims["sub_id"]
         return str(subject.get("user", subject)["sub"])
 
     @property
     def session(self) -> str | None:
-        """Which session ended; None when the account did."""
+        """Return the ID of the revoked session, or None if the account was deleted."""
         session = self.claims["sub_id"].get("session")
         return str(session["id"]) if session else None
 
 
 @dataclass
 class Receiver:
-    """Remembers what was pushed, and answers what `answer` says of it."""
+    """Stores the pushed events, and responds with what `answer` returns."""
 
     port: int = 0
     answer: Callable[[Pushed], Answer] = field(default=lambda _: TAKEN)
@@ -56,7 +56,7 @@ class Receiver:
         self.start()
 
     def start(self) -> None:
-        """Listens, again at the same port."""
+        """Listen, again on the same port after a stop."""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -66,7 +66,7 @@ class Receiver:
                 receiver.serve(self)
 
             def log_message(self, *_: object) -> None:
-                """Nothing."""
+                """Log nothing."""
 
         class Server(ThreadingHTTPServer):
             request_queue_size = 256
@@ -80,14 +80,14 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Refuses connections from now on."""
+        """Refuse connections from now on."""
         if self._server:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
     def serve(self, request: BaseHTTPRequestHandler) -> None:
-        """One push."""
+        """Respond to one request."""
         body = request.rfile.read(int(request.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in request.headers.items()}
         pushed = Pushed(request.path, headers, body.decode())
@@ -104,12 +104,12 @@ class Receiver:
         request.wfile.write(content)
 
     def of(self, user: str) -> list[Pushed]:
-        """What was pushed about this person so far."""
+        """Return the events about this user that have arrived."""
         with self._changed:
             return [one for one in self.pushed if one.user == user]
 
     def wait(self, user: str, count: int, seconds: float = 20) -> list[Pushed]:
-        """The same, once it is so many."""
+        """Wait for this number of events about a user, and return them."""
         with self._changed:
             arrived = self._changed.wait_for(
                 lambda: sum(one.user == user for one in self.pushed) >= count, seconds
@@ -119,13 +119,13 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Its origin."""
+        """Return the origin."""
         return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
 
     @classmethod
     @contextmanager
     def listening(cls, tls: ssl.SSLContext | None = None) -> Iterator[Self]:
-        """One, until the end."""
+        """Run a receiver until the end of the block."""
         receiver = cls(tls=tls)
         try:
             yield receiver

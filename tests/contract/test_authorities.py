@@ -1,4 +1,4 @@
-"""What the web app's server reaches over TLS may be vouched for by an authority of the network."""
+"""The web app's server trusts a private certificate authority for TLS."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.contract.receiver import Receiver
 
 
 @pytest.mark.parametrize("where", ["nowhere", "a variable", "the system's store"])
-def test_events_reach_an_api_under_an_authority_that_is_trusted(
+def test_events_reach_an_api_whose_authority_is_trusted(
     browsers: Browsers, tmp_path: Path, where: str
 ) -> None:
     if where == "the system's store" and CANNOT_ENTER_THE_STORE:
@@ -25,7 +25,9 @@ def test_events_reach_an_api_under_an_authority_that_is_trusted(
         ada = browsers.join(site.url)
         ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
         if where == "nowhere":
-            site.web.said("security events: the API accepts none, they stay in the outbox")
+            site.web.wait_for_output(
+                "security events: the API accepts none, they stay in the outbox"
+            )
             assert receiver.of(ada.id) == []
         else:
             receiver.wait(ada.id, 1)

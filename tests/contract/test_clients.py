@@ -1,4 +1,4 @@
-"""Typed clients, as others would generate them from the committed schema: made, checked, run."""
+"""Typed clients, generated from the committed schema as others would: built, checked and run."""
 
 import secrets
 import shutil
@@ -12,11 +12,11 @@ from tests.conftest import mint
 CLIENTS = ROOT / "tests/clients"
 MODULES = stack.FRONTEND / "node_modules"
 ARIADNE = ROOT / ".tools/clients/bin"
-"""An environment of its own: ariadne-codegen wants an older graphql-core than the API does."""
+"""A separate environment: ariadne-codegen needs an older graphql-core than the API."""
 
 
 def workplace(folder: Path, language: str) -> Path:
-    """What somebody has who starts a client: the schema, a document, and a program."""
+    """Copy what the author of a client starts with: the schema, documents and a program."""
     shutil.copytree(CLIENTS / language, folder, dirs_exist_ok=True)
     for file in (ROOT / "schema.graphql", CLIENTS / "flow.graphql"):
         shutil.copy2(file, folder)
@@ -38,7 +38,7 @@ def run(folder: Path, *command: str | Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_a_client_in_typescript(tmp_path: Path, api: stack.Server) -> None:
+def test_typescript_client_is_generated_and_works(tmp_path: Path, api: stack.Server) -> None:
     folder = workplace(tmp_path, "typescript")
     (folder / "node_modules").symlink_to(MODULES)
     (folder / "package.json").write_text('{"type": "module"}')
@@ -54,7 +54,7 @@ def test_a_client_in_typescript(tmp_path: Path, api: stack.Server) -> None:
     assert told == "the flow went through\n"
 
 
-def test_a_client_in_python(tmp_path: Path, api: stack.Server) -> None:
+def test_python_client_is_generated_and_works(tmp_path: Path, api: stack.Server) -> None:
     folder = workplace(tmp_path, "python")
     run(folder, ARIADNE / "ariadne-codegen")
     run(folder, ARIADNE / "mypy", "flow.py", "tasks_client")

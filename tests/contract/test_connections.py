@@ -1,4 +1,4 @@
-"""The web app's connections to PostgreSQL: a locked table does not pile up backends."""
+"""The web app's connections to PostgreSQL: a locked table does not accumulate backends."""
 
 import json
 import secrets
@@ -12,7 +12,7 @@ from tests import pooler, stack
 
 
 def under_a_lock(url: str, watched: str) -> dict[str, Any]:
-    """Return what `lock.mjs` saw with connections to `url`, by a connection to `watched`."""
+    """Return what `lock.mjs` observed with connections to `url`, by a connection to `watched`."""
     table = f"locked_{secrets.token_hex(6)}"
     script = ROOT / "tests/contract/lock.mjs"
     command = [str(stack.NODE), str(script), url, watched, table]
@@ -22,7 +22,7 @@ def under_a_lock(url: str, watched: str) -> dict[str, Any]:
     return seen
 
 
-def test_a_locked_table_holds_no_backend_longer_than_the_limit(postgres: Postgres) -> None:
+def test_locked_table_occupies_no_backend_longer_than_the_timeout(postgres: Postgres) -> None:
     seen = under_a_lock(postgres.url, postgres.url)
     assert 1 <= seen["most"] <= 4
     assert seen["left"] == 0
@@ -32,7 +32,7 @@ def test_a_locked_table_holds_no_backend_longer_than_the_limit(postgres: Postgre
 
 
 @pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)
-def test_behind_a_transaction_pooler_the_limit_holds_too(postgres: Postgres) -> None:
+def test_timeout_applies_behind_a_transaction_pooler(postgres: Postgres) -> None:
     with pooler.pooler(postgres.url) as url:
         seen = under_a_lock(url, postgres.url)
     assert 1 <= seen["most"] <= pooler.SERVER_CONNECTIONS

@@ -1,4 +1,4 @@
-"""schema.graphql breaks no client that was written for the last release, unless it says so."""
+"""The schema breaks no client of the last release, except for listed changes."""
 
 import tomllib
 
@@ -17,7 +17,7 @@ def broken(before: str, after: str) -> set[str]:
     return {change.description for change in changes}
 
 
-def test_what_breaks_clients_is_listed_with_its_reason() -> None:
+def test_breaking_changes_are_listed_with_a_reason() -> None:
     listed = tomllib.loads((HERE / "breaking.toml").read_text())
     assert broken((HERE / "released.graphql").read_text(), NOW) == set(listed)
     assert all(listed.values())
@@ -32,6 +32,6 @@ def test_what_breaks_clients_is_listed_with_its_reason() -> None:
         ("    id: ID!\n  ): Task\n", "    id: ID!\n    why: String!\n  ): Task\n"),
     ],
 )
-def test_a_change_that_breaks_clients_is_found(written: str, instead: str) -> None:
+def test_breaking_change_is_detected(written: str, instead: str) -> None:
     assert written in NOW
     assert broken(NOW, NOW.replace(written, instead))

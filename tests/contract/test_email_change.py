@@ -1,4 +1,4 @@
-"""An address is changed and confirmed by a link that is sent to it, and by nothing else."""
+"""An email address is changed and confirmed only by a link that is sent to it."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ def asks(member: Member, email: object, password: object = PASSWORD) -> httpx.Re
 
 
 def opens(browser: httpx.Client, token: object) -> tuple[int, str | None]:
-    """Whoever they are that open it."""
+    """Open a link in any browser. Return the status and the error code."""
     answer = browser.post("/api/auth/confirm-email", json={"token": token})
     return answer.status_code, answer.json().get("code")
 
@@ -39,11 +39,11 @@ def stored(site: stack.Site, member: Member) -> tuple[str, bool]:
 
 def signs_in(browsers: Browsers, site: stack.Site, email: str) -> int:
     known = {"email": email, "password": PASSWORD}
-    browser = browsers.stranger(site.url)
+    browser = browsers.new_browser(site.url)
     return browser.post("/api/auth/sign-in/email", json=known).status_code
 
 
-def test_a_link_works_once_and_is_nowhere_in_the_database(
+def test_link_works_once_and_is_not_stored_in_the_database(
     site: stack.Site, browsers: Browsers
 ) -> None:
     ada, wanted = browsers.join(site.url), new_address()
@@ -54,13 +54,13 @@ def test_a_link_works_once_and_is_nowhere_in_the_database(
         site.database, lambda c: c.fetch("SELECT identifier || value AS text FROM verification")
     )
     assert not [row for row in held if token in row["text"]]
-    elsewhere = browsers.stranger(site.url)
+    elsewhere = browsers.new_browser(site.url)
     assert opens(elsewhere, token) == (200, None)
     assert stored(site, ada) == (wanted, True)
     assert opens(elsewhere, token) == (400, "INVALID_TOKEN")
     assert (signs_in(browsers, site, wanted), signs_in(browsers, site, ada.email)) == (200, 401)
     assert ada.client.get("/api/auth/token").status_code == 200, "nobody is signed out by it"
-    site.web.said(rf"^To: {re.escape(ada.email)}\nSubject: Your address was changed$")
+    site.web.wait_for_output(rf"^To: {re.escape(ada.email)}\nSubject: Your address was changed$")
     mine = "SELECT count(*) FROM verification WHERE value LIKE '%' || $1 || '%'"
     asks(ada, ada.email).raise_for_status()
     gone = ada.client.post("/api/auth/delete-user", json={"password": PASSWORD})
@@ -68,7 +68,7 @@ def test_a_link_works_once_and_is_nowhere_in_the_database(
     assert run(site.database, lambda connection: connection.fetchval(mine, ada.id)) == 0
 
 
-def test_a_mail_to_a_stranger_holds_no_word_of_whoever_asked(
+def test_mail_to_another_address_contains_no_text_of_its_sender(
     site: stack.Site, browsers: Browsers
 ) -> None:
     ada, stranger = browsers.join(site.url), new_address()
@@ -79,7 +79,9 @@ def test_a_mail_to_a_stranger_holds_no_word_of_whoever_asked(
     assert not [line for line in site.web.lines if "evil.example" in line]
 
 
-def test_one_own_address_is_confirmed_for_the_asking(site: stack.Site, browsers: Browsers) -> None:
+def test_own_address_can_be_confirmed_without_the_password(
+    site: stack.Site, browsers: Browsers
+) -> None:
     ada = browsers.join(site.url)
     assert asks(ada, ada.email, None).status_code == 200
     assert opens(ada.client, mailed(site.web, ada.email)) == (200, None)
@@ -100,7 +102,7 @@ def test_one_own_address_is_confirmed_for_the_asking(site: stack.Site, browsers:
         (None, PASSWORD, "INVALID_EMAIL"),
     ],
 )
-def test_a_wrong_wish_sends_nothing(
+def test_invalid_request_for_a_change_sends_no_mail(
     email: object, password: object, code: str, site: stack.Site, browsers: Browsers
 ) -> None:
     ada = browsers.join(site.url)
@@ -110,13 +112,13 @@ def test_a_wrong_wish_sends_nothing(
     assert run(site.database, lambda connection: connection.fetchval(mine, ada.id)) == 0
 
 
-def test_nobody_else_asks(site: stack.Site, browsers: Browsers) -> None:
+def test_request_without_a_session_is_answered_401(site: stack.Site, browsers: Browsers) -> None:
     wish = {"email": new_address(), "password": PASSWORD}
-    answer = browsers.stranger(site.url).post("/api/auth/request-email", json=wish)
+    answer = browsers.new_browser(site.url).post("/api/auth/request-email", json=wish)
     assert answer.status_code == 401
 
 
-def test_it_is_not_told_whether_somebody_has_the_address(
+def test_response_does_not_reveal_whether_an_address_has_an_account(
     site: stack.Site, browsers: Browsers
 ) -> None:
     ada, bob = browsers.join(site.url), browsers.join(site.url)
@@ -127,19 +129,17 @@ def test_it_is_not_told_whether_somebody_has_the_address(
     assert stored(site, bob) == (bob.email, False)
 
 
-def test_a_new_password_ends_the_links_that_were_asked_for_under_the_old_one(
-    site: stack.Site, browsers: Browsers
-) -> None:
+def test_new_password_invalidates_earlier_links(site: stack.Site, browsers: Browsers) -> None:
     ada, thiefs = browsers.join(site.url), new_address()
     asks(ada, thiefs).raise_for_status()
     token = mailed(site.web, thiefs)
     change = {"currentPassword": PASSWORD, "newPassword": "battery staple"}
     ada.client.post("/api/auth/change-password", json=change).raise_for_status()
-    assert opens(browsers.stranger(site.url), token) == (400, "INVALID_TOKEN")
+    assert opens(browsers.new_browser(site.url), token) == (400, "INVALID_TOKEN")
     assert stored(site, ada) == (ada.email, False)
 
 
-def test_a_new_address_ends_the_links_to_and_from_the_old_one(
+def test_new_address_invalidates_links_to_and_from_the_old_one(
     site: stack.Site, browsers: Browsers
 ) -> None:
     ada, first, second = browsers.join(site.url), new_address(), new_address()
@@ -151,7 +151,7 @@ def test_a_new_address_ends_the_links_to_and_from_the_old_one(
     assert opens(ada.client, mailed(site.web, first)) == (200, None)
     assert opens(ada.client, mailed(site.web, second)) == (400, "INVALID_TOKEN")
     given = {"token": by_old_mail, "newPassword": "thief thief"}
-    answer = browsers.stranger(site.url).post("/api/auth/reset-password", json=given)
+    answer = browsers.new_browser(site.url).post("/api/auth/reset-password", json=given)
     assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_TOKEN")
     assert stored(site, ada) == (first, True)
 
@@ -171,10 +171,10 @@ WAIT = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids
         ("change-password", "reset-password", 200),
     ],
 )
-def test_two_that_race_for_an_account_follow_each_other(
+def test_concurrent_changes_of_an_account_are_serialized(
     first: str, second: str, status: int, site: stack.Site, browsers: Browsers
 ) -> None:
-    """Who reads the old address's mail, or knew the password, while the address is changed."""
+    """A thief may read the old address's mail or know the password while the address is changed."""
     ada, wanted = browsers.join(site.url), new_address()
     asks(ada, wanted).raise_for_status()
     reset = {"email": ada.email}
@@ -200,24 +200,24 @@ def test_two_that_race_for_an_account_follow_each_other(
         return [await each for each in racing]
 
     told = [answer.status_code for answer in run(site.database, together)]
-    # A reset ends every session: the one that a changed password begins, too, told yet or not.
+    # A reset ends every session, even one that a password change has just begun.
     resets = (first, second) == ("change-password", "reset-password")
     assert told in ([[200, 200], [401, 200]] if resets else [[200, status]])
     assert stored(site, ada) == ((wanted, True) if first == "confirm-email" else (ada.email, False))
 
 
-def test_who_is_signed_in_sends_no_flood(site: stack.Site, browsers: Browsers) -> None:
+def test_signed_in_user_cannot_send_many_mails(site: stack.Site, browsers: Browsers) -> None:
     ada = browsers.join(site.url)
     told = []
-    for _ in range(7):  # as from many addresses, which the limit by address does not see
-        elsewhere = browsers.stranger(site.url)
+    for _ in range(7):  # from several addresses, so that the limit by address does not apply
+        elsewhere = browsers.new_browser(site.url)
         elsewhere.cookies.update(ada.client.cookies)
         wish = {"email": new_address(), "password": PASSWORD}
         told.append(elsewhere.post("/api/auth/request-email", json=wish).status_code)
     assert told == [200] * 5 + [429] * 2
 
 
-def test_a_link_ends_after_an_hour(site: stack.Site, browsers: Browsers) -> None:
+def test_link_expires_after_an_hour(site: stack.Site, browsers: Browsers) -> None:
     ada, wanted = browsers.join(site.url), new_address()
     asks(ada, wanted).raise_for_status()
     token = mailed(site.web, wanted)
@@ -229,7 +229,7 @@ def test_a_link_ends_after_an_hour(site: stack.Site, browsers: Browsers) -> None
 
 
 @pytest.mark.parametrize("token", ["", "guessed", "a\0b", None, {"x": 1}])
-def test_what_is_no_link_changes_nothing(
+def test_invalid_token_of_a_link_changes_nothing(
     token: object, site: stack.Site, browsers: Browsers
 ) -> None:
-    assert opens(browsers.stranger(site.url), token) == (400, "INVALID_TOKEN")
+    assert opens(browsers.new_browser(site.url), token) == (400, "INVALID_TOKEN")

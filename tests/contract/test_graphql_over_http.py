@@ -1,4 +1,4 @@
-"""graphql-http's audits of GraphQL over HTTP: every MUST and every SHOULD."""
+"""The audits of graphql-http for GraphQL over HTTP: every MUST and every SHOULD."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from tests.conftest import Caller
 log = logging.getLogger(__name__)
 
 
-def test_every_must_and_every_should_of_graphql_over_http(ada: Caller) -> None:
+def test_api_passes_every_must_and_should_of_graphql_over_http(ada: Caller) -> None:
     script = Path(__file__).with_name("audits.mjs")
     command = [*map(str, (stack.NODE, script)), f"{ada.url}/graphql", ada.token]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

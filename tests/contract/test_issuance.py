@@ -1,4 +1,4 @@
-"""The token as a real Better Auth issues it, and what else it signs, at the API's door."""
+"""Tokens that a real Better Auth issues, and other tokens that it signs, sent to the API."""
 
 import json
 import subprocess
@@ -21,12 +21,12 @@ def ada(request: pytest.FixtureRequest, browsers: Browsers) -> Person:
 
 
 def session_token(person: Person) -> str:
-    """What Better Auth knows the session by, which only the cookie holds."""
+    """Return the token of the session for Better Auth, which only the cookie contains."""
     [cookie] = [c for c in person.client.cookies.jar if "session_token" in c.name]
     return unquote(cookie.value or "").partition(".")[0]
 
 
-def test_each_claim_of_an_issued_token(ada: Person) -> None:
+def test_issued_token_has_exactly_the_claims_of_the_contract(ada: Person) -> None:
     token = ada.token()
     claims = ada.verified(token)
     session = ada.client.get("/api/auth/get-session").json()["session"]
@@ -44,11 +44,11 @@ def test_each_claim_of_an_issued_token(ada: Person) -> None:
     assert session_token(ada) not in token
 
 
-def test_the_api_takes_it_and_knows_who_calls(ada: Person) -> None:
+def test_api_accepts_an_issued_token_and_identifies_the_user(ada: Person) -> None:
     assert ada.ask(ada.token()).json() == {"data": {"viewer": {"id": ada.id, "email": ada.email}}}
 
 
-def test_a_session_lasts_seven_days(ada: Person) -> None:
+def test_session_lasts_seven_days(ada: Person) -> None:
     session = ada.client.get("/api/auth/get-session").json()["session"]
     lasts = _moment(session["expiresAt"]) - _moment(session["createdAt"])
     assert abs(lasts - 7 * 86_400) < 60
@@ -58,13 +58,13 @@ def _moment(text: str) -> float:
     return time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
 
 
-def test_no_session_no_token(ada: Person, browsers: Browsers) -> None:
+def test_no_token_is_issued_without_a_session(ada: Person, browsers: Browsers) -> None:
     ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
     assert ada.client.get("/api/auth/token").status_code == 401
-    assert browsers.stranger(ada.site.url).get("/api/auth/token").status_code == 401
+    assert browsers.new_browser(ada.site.url).get("/api/auth/token").status_code == 401
 
 
-def test_a_session_cookie_is_no_access_token(ada: Person) -> None:
+def test_session_cookie_is_no_access_token(ada: Person) -> None:
     [cookie] = [c for c in ada.client.cookies.jar if "session_token" in c.name]
     session = ada.client.get("/api/auth/get-session").json()["session"]
     for value in (cookie.value or "", session_token(ada), session["id"]):
@@ -83,7 +83,7 @@ console.log(await createEmailVerificationToken(secret, email, updateTo));
 
 
 def email_token(site: stack.Site, *arguments: str) -> str:
-    """As Better Auth itself would send one."""
+    """Create an email token with Better Auth's own function."""
     command = [
         str(stack.NODE),
         "--input-type=module",
@@ -102,7 +102,7 @@ def email_token(site: stack.Site, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_an_email_token_is_no_access_token(ada: Person) -> None:
+def test_email_token_is_no_access_token(ada: Person) -> None:
     token = email_token(ada.site, ada.email)
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["email"] == ada.email, "really one of Better Auth's"
@@ -111,8 +111,8 @@ def test_an_email_token_is_no_access_token(ada: Person) -> None:
     assert ada.ask(email_token(ada.site, ada.email, "eve@example.com")).status_code == 401
 
 
-def test_an_access_token_verifies_no_email(ada: Person) -> None:
-    """Better Auth takes for an e-mail token whatever the bare secret signed."""
+def test_access_token_verifies_no_email_address(ada: Person) -> None:
+    """Better Auth accepts every token that the secret itself signed as an email token."""
     with pytest.raises((jwt.InvalidSignatureError, jwt.InvalidAlgorithmError)):
         jwt.decode(
             ada.token(),
@@ -122,29 +122,29 @@ def test_an_access_token_verifies_no_email(ada: Person) -> None:
         )
 
 
-def test_the_secret_alone_signs_nobody_in(ada: Person, browsers: Browsers) -> None:
-    """An API that has a key set, so as not to make tokens, still knows the secret."""
-    stranger = browsers.stranger(ada.site.url)
+def test_secret_alone_signs_nobody_in(ada: Person, browsers: Browsers) -> None:
+    """An API with a key set cannot sign tokens, but still knows the secret."""
+    stranger = browsers.new_browser(ada.site.url)
     for forged in (email_token(ada.site, ada.email), email_token(ada.site, ada.email, ada.email)):
         answer = stranger.get("/api/auth/verify-email", params={"token": forged})
         assert (answer.status_code, answer.headers.get("set-cookie")) == (404, None)
     assert not ada.client.get("/api/auth/get-session").json()["user"]["emailVerified"]
 
 
-def test_every_answer_about_sessions_is_for_nobody_to_keep(ada: Person, browsers: Browsers) -> None:
+def test_responses_about_sessions_may_not_be_stored(ada: Person, browsers: Browsers) -> None:
     for path in ("token", "get-session", "nowhere", "error"):
-        for browser in (ada.client, browsers.stranger(ada.site.url)):
+        for browser in (ada.client, browsers.new_browser(ada.site.url)):
             assert browser.get(f"/api/auth/{path}").headers["cache-control"] == "no-store"
 
 
-def test_a_page_elsewhere_can_neither_sign_out_nor_read(ada: Person) -> None:
+def test_page_of_another_origin_can_neither_sign_out_nor_read_a_token(ada: Person) -> None:
     evil = {"Origin": "https://evil.example"}
     assert ada.client.post("/api/auth/sign-out", json={}, headers=evil).status_code == 403
     answer = ada.client.get("/api/auth/token", headers=evil)
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_a_client_cannot_choose_the_address_it_is_limited_by(tmp_path: Path) -> None:
+def test_client_cannot_choose_the_address_of_its_rate_limit(tmp_path: Path) -> None:
     with stack.site(tmp_path) as site:
         site.web.stop()
         direct = {name: value for name, value in site.env.items() if name != "TRUSTED_PROXIES"}
@@ -164,7 +164,7 @@ def test_a_client_cannot_choose_the_address_it_is_limited_by(tmp_path: Path) -> 
         assert statuses == [401, 401, 401, 429]
 
 
-def test_without_its_database_the_web_app_signs_nobody_out(
+def test_web_app_without_its_database_answers_503_and_signs_nobody_out(
     tmp_path: Path, browsers: Browsers
 ) -> None:
     with stack.site(tmp_path) as site:
@@ -180,7 +180,7 @@ def test_without_its_database_the_web_app_signs_nobody_out(
             assert person.ask(person.token()).status_code == 200
 
 
-def test_neither_passwords_nor_tokens_are_logged(tmp_path: Path, browsers: Browsers) -> None:
+def test_passwords_and_tokens_are_not_logged(tmp_path: Path, browsers: Browsers) -> None:
     with stack.site(tmp_path) as site:
         person = browsers.sign_up(site)
         token = person.token()

@@ -1,4 +1,4 @@
-"""Tokens signed by key pairs, and the key set that whoever verifies them fetches."""
+"""Tokens signed by key pairs, and the key set that verifiers fetch."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from tests.conftest import run
 from tests.contract.people import Browsers, Issuer, issuer
 
 LOCK = 7238619340925514
-"""Of whoever makes a key."""
+"""The advisory lock for creating a key."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def eddsa() -> Iterator[Issuer]:
 
 
 def key_set(site: Issuer) -> dict[str, dict[str, Any]]:
-    """The served keys, by their ids."""
+    """Return the served keys by their IDs."""
     answer = plain.get(f"{site.url}/api/auth/jwks").raise_for_status()
     return {key["kid"]: key for key in answer.json()["keys"]}
 
@@ -36,7 +36,7 @@ def kid_of(token: str) -> str:
 
 
 def verified(token: str, keys: dict[str, dict[str, Any]], site: Issuer) -> dict[str, Any]:
-    """The claims, if one of these keys signed them."""
+    """Return the claims of a token that one of these keys signed."""
     key = jwt.PyJWK(keys[kid_of(token)])
     claims: dict[str, Any] = jwt.decode(
         token, key, [str(key.algorithm_name)], audience=site.url, issuer=site.url
@@ -44,7 +44,7 @@ def verified(token: str, keys: dict[str, dict[str, Any]], site: Issuer) -> dict[
     return claims
 
 
-def test_private_halves_are_encrypted(eddsa: Issuer, browsers: Browsers) -> None:
+def test_private_keys_are_encrypted_in_the_database(eddsa: Issuer, browsers: Browsers) -> None:
     browsers.join(eddsa.url).token()
     stored = run(eddsa.database, lambda c: c.fetch('SELECT "privateKey" FROM jwks'))
     assert stored
@@ -53,7 +53,7 @@ def test_private_halves_are_encrypted(eddsa: Issuer, browsers: Browsers) -> None
             json.loads(json.loads(private))
 
 
-def test_another_algorithm_is_used_at_once_and_the_keys_before_are_served_on(
+def test_new_algorithm_signs_at_once_and_older_keys_are_still_served(
     browsers: Browsers,
 ) -> None:
     with issuer(TOKEN_SIGNING="key-set") as site:
@@ -79,7 +79,7 @@ def test_parallel_first_tokens_make_one_key(eddsa: Issuer, browsers: Browsers) -
         verified(token, keys, eddsa)
 
 
-def test_two_processes_rotate_to_one_key(eddsa: Issuer, browsers: Browsers) -> None:
+def test_two_processes_rotate_to_the_same_key(eddsa: Issuer, browsers: Browsers) -> None:
     ada = browsers.join(eddsa.url)
     elsewhere = f"http://localhost:{stack.free_port()}"
     second = stack.web(eddsa.env | {"NEXT_PUBLIC_BETTER_AUTH_URL": elsewhere})
@@ -96,7 +96,7 @@ def test_two_processes_rotate_to_one_key(eddsa: Issuer, browsers: Browsers) -> N
             asked = [asyncio.create_task(asyncio.to_thread(kid, number)) for number in range(20)]
             waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
             async with asyncio.timeout(20):
-                while await connection.fetchval(waiting) < 2:  # noqa: ASYNC110 - it tells nobody
+                while await connection.fetchval(waiting) < 2:  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.02)
             await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
             return set(await asyncio.gather(*asked))
@@ -110,12 +110,14 @@ def test_two_processes_rotate_to_one_key(eddsa: Issuer, browsers: Browsers) -> N
 
 
 def _expire(site: Issuer, token: str, seconds: float) -> None:
-    """Has this token's key end then, seconds from now."""
+    """Set the expiry of a token's key to this number of seconds from now."""
     sql = 'UPDATE jwks SET "expiresAt" = now() + make_interval(secs => $2) WHERE id = $1'
     run(site.database, lambda c: c.execute(sql, kid_of(token), seconds))
 
 
-def test_a_key_is_served_before_it_signs_and_after(eddsa: Issuer, browsers: Browsers) -> None:
+def test_key_is_served_before_its_first_signature_and_after_its_last(
+    eddsa: Issuer, browsers: Browsers
+) -> None:
     ada = browsers.join(eddsa.url)
     run(eddsa.database, lambda c: c.execute("DELETE FROM jwks"))
     old = ada.token()
@@ -139,7 +141,7 @@ def test_a_key_is_served_before_it_signs_and_after(eddsa: Issuer, browsers: Brow
     assert key_set(eddsa).keys() == {new}
 
 
-def test_keys_rotate_as_often_as_they_should(browsers: Browsers) -> None:
+def test_keys_rotate_at_the_configured_interval(browsers: Browsers) -> None:
     settings = {"TOKEN_SIGNING": "key-set", "ACCESS_TOKEN_MAX_AGE": "20", "JWKS_ROTATION": "7"}
     with issuer(**settings) as site:
         ada = browsers.join(site.url)
@@ -156,14 +158,14 @@ def test_keys_rotate_as_often_as_they_should(browsers: Browsers) -> None:
             verified(token, key_set(site), site)
 
 
-def test_by_shared_secret_no_key_set_is_served(browsers: Browsers) -> None:
+def test_no_key_set_is_served_in_shared_secret_mode(browsers: Browsers) -> None:
     with issuer() as site:
         assert plain.get(f"{site.url}/api/auth/jwks").status_code == 404
         browsers.join(site.url).token()
         assert run(site.database, lambda c: c.fetch("SELECT id FROM jwks")) == []
 
 
-def test_back_at_the_shared_secret_the_keys_are_served_on_and_sign_nothing(
+def test_keys_are_still_served_but_sign_nothing_after_a_return_to_the_shared_secret(
     browsers: Browsers,
 ) -> None:
     with issuer(TOKEN_SIGNING="key-set") as site:

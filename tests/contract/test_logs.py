@@ -1,4 +1,4 @@
-"""No stranger fills the log of the web app's server, whoever would write the line."""
+"""No client can fill the log of the web app's server, whichever code writes the line."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -40,13 +40,15 @@ WRONG: Mapping[str, Ask] = {
 }
 
 
-def test_what_strangers_do_is_a_line_a_second(browsers: Browsers) -> None:
+def test_invalid_requests_to_the_web_app_are_logged_at_most_once_a_second(
+    browsers: Browsers,
+) -> None:
     with issuer() as running:
         for name, ask in WRONG.items():
             lines, began = len(running.web.lines), time.monotonic()
             for _ in range(MANY):
-                ask(browsers.stranger(running.url))
+                ask(browsers.new_browser(running.url))
             seconds = time.monotonic() - began
             added = running.web.lines[lines:]
-            # An error is of three lines here, the last of them where it was raised.
+            # An error has three lines, and its place is in the last of them.
             assert len(added) <= 3 * (seconds + 2), (name, added)

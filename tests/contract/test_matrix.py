@@ -1,7 +1,7 @@
-"""Every mode, algorithm, issuer and life together: a real Better Auth issues, a real API decides.
+"""Every mode, algorithm, issuer and lifetime: a real Better Auth issues, and a real API verifies.
 
-`make prove` tries them all, and `make test` one with a shared secret and one with key pairs.
-`test_issuance.py` has EdDSA with everything else as it is by default, and `test_key_set.py` ES256.
+`make prove` tests all combinations, and `make test` one with a shared secret and one with key
+pairs. `test_issuance.py` tests EdDSA with default settings, and `test_key_set.py` ES256.
 """
 
 import itertools
@@ -26,12 +26,12 @@ TRIED = [
 
 
 def api(site: stack.Site, folder: Path, **variables: str) -> stack.Server:
-    """Another one beside it, that believes something else."""
+    """Run another API with other settings."""
     return stack.api(folder, site.env | variables)
 
 
 def rotate(site: stack.Site, algorithm: str, folder: Path) -> None:
-    """Another key signs from now on, as if it had come up by itself."""
+    """Replace the key that signs tokens, as if the key had expired."""
     if algorithm == "HS256":
         site.env["BETTER_AUTH_SECRET_PREVIOUS"] = site.env["BETTER_AUTH_SECRET"]
         site.env["BETTER_AUTH_SECRET"] = secrets.token_urlsafe(32)
@@ -46,7 +46,7 @@ def rotate(site: stack.Site, algorithm: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("algorithm", "named", "life"), TRIED)
-def test_it_is_issued_verified_and_refused(
+def test_token_is_issued_verified_rotated_and_revoked(
     algorithm: str, named: dict[str, str], life: int, tmp_path: Path, browsers: Browsers
 ) -> None:
     signing = {"TOKEN_SIGNING": "shared-secret"}
@@ -99,7 +99,7 @@ def test_it_is_issued_verified_and_refused(
 
 
 def issued(person: Person, life: int) -> tuple[str, str]:
-    """A fresh token, which says what it should, and the session that it is of."""
+    """Return a new token, after a check of its claims, and the ID of its session."""
     token, site = person.token(), person.site
     claims = person.verified(token)
     sid = person.client.get("/api/auth/get-session").json()["session"]["id"]

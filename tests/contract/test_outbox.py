@@ -1,4 +1,4 @@
-"""What ends reaches whoever verifies tokens: at once, or as soon as it can."""
+"""Security events about sessions and accounts reach the API, at once or by a retry."""
 
 import os
 import secrets
@@ -43,20 +43,20 @@ def ada(site: Issuer, browsers: Browsers) -> Member:
 
 
 def sign_in(browsers: Browsers, site: Issuer, member: Member) -> httpx.Client:
-    """The same person at one more browser."""
-    browser = browsers.stranger(site.url)
+    """Sign in the same user in another browser."""
+    browser = browsers.new_browser(site.url)
     given = {"email": member.email, "password": PASSWORD}
     browser.post("/api/auth/sign-in/email", json=given).raise_for_status()
     return browser
 
 
 def session_of(browser: httpx.Client) -> str:
-    """The id of its session."""
+    """Return the ID of the browser's session."""
     return str(browser.get("/api/auth/get-session").json()["session"]["id"])
 
 
 def post(browser: httpx.Client, path: str, **body: object) -> float:
-    """Seconds that it took."""
+    """Send a request that must succeed, and return the seconds that it took."""
     began = time.monotonic()
     answer = browser.post(f"/api/auth/{path}", json=body)
     assert answer.status_code == 200, answer.text
@@ -64,7 +64,7 @@ def post(browser: httpx.Client, path: str, **body: object) -> float:
 
 
 def more_sessions(site: Issuer, user: str, count: int, lasting: str = "7 days") -> list[str]:
-    """Made where Better Auth keeps them."""
+    """Insert sessions into Better Auth's table, and return their IDs."""
     ids = [secrets.token_hex(8) for _ in range(count)]
     insert = """
         INSERT INTO session (id, token, "userId", "expiresAt", "createdAt", "updatedAt")
@@ -74,13 +74,13 @@ def more_sessions(site: Issuer, user: str, count: int, lasting: str = "7 days") 
 
 
 def waiting(site: Issuer, user: str) -> int:
-    """How many of this person's events are still in the outbox."""
+    """Return how many events of this user are still in the outbox."""
     sql = "SELECT count(*) FROM security_event_outbox WHERE user_id = $1"
     return int(run(site.database, lambda c: c.fetchval(sql, user)))
 
 
 def until_all_arrived(site: Issuer, member: Member) -> None:
-    """Waits until the outbox holds nothing of this person's."""
+    """Wait until the outbox contains no event of this user."""
     deadline = time.monotonic() + 30
     while waiting(site, member.id):
         assert time.monotonic() < deadline
@@ -88,11 +88,11 @@ def until_all_arrived(site: Issuer, member: Member) -> None:
 
 
 def delete(site: Issuer, sql: str, *arguments: object) -> None:
-    """Past Better Auth."""
+    """Run a statement in the database, bypassing Better Auth."""
     run(site.database, lambda c: c.execute(sql, *arguments))
 
 
-def test_a_sign_out_is_known_before_it_is_answered(
+def test_revocation_arrives_before_the_sign_out_is_answered(
     site: Issuer, receiver: Receiver, ada: Member
 ) -> None:
     session = session_of(ada.client)
@@ -127,7 +127,7 @@ def test_a_sign_out_is_known_before_it_is_answered(
 
 WAYS: dict[str, dict[str, object]] = {
     "end-other-sessions": {},
-    "change-password": {  # and signed in again, under a new one
+    "change-password": {  # and begins a new session
         "currentPassword": PASSWORD,
         "newPassword": "battery staple",
         "revokeOtherSessions": True,
@@ -138,7 +138,9 @@ WAYS: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("path", WAYS)
-def test_131_sessions_at_once(path: str, site: Issuer, receiver: Receiver, ada: Member) -> None:
+def test_131_sessions_that_end_at_once_are_all_revoked(
+    path: str, site: Issuer, receiver: Receiver, ada: Member
+) -> None:
     ended: set[str | None] = set()
     if path != "end-other-sessions":
         ended |= {session_of(ada.client)}
@@ -157,7 +159,7 @@ def test_131_sessions_at_once(path: str, site: Issuer, receiver: Receiver, ada: 
     assert took < 2.5
 
 
-def test_one_session_from_another_browser(
+def test_session_ended_from_another_browser_is_revoked(
     site: Issuer, receiver: Receiver, ada: Member, browsers: Browsers
 ) -> None:
     elsewhere = sign_in(browsers, site, ada)
@@ -166,7 +168,7 @@ def test_one_session_from_another_browser(
     assert [one.session for one in receiver.of(ada.id)] == [session]
 
 
-def test_what_ends_past_better_auth_is_known_too(
+def test_sessions_deleted_in_the_database_are_revoked(
     site: Issuer, receiver: Receiver, ada: Member
 ) -> None:
     own, live = session_of(ada.client), more_sessions(site, ada.id, 2)
@@ -183,7 +185,7 @@ def test_what_ends_past_better_auth_is_known_too(
     assert purge.claims["txn"] != pushed[0].claims["txn"]
 
 
-def test_an_account_that_goes_takes_its_sessions_along(
+def test_deleted_account_revokes_its_sessions(
     site: Issuer, receiver: Receiver, ada: Member
 ) -> None:
     sessions = {session_of(ada.client), *more_sessions(site, ada.id, 2)}
@@ -195,7 +197,7 @@ def test_an_account_that_goes_takes_its_sessions_along(
     assert {one.session for one in pushed} == {None, *sessions}
 
 
-def test_a_refused_event_holds_up_no_other(
+def test_rejected_event_delays_no_other_event(
     site: Issuer, receiver: Receiver, ada: Member, browsers: Browsers
 ) -> None:
     said = b'{"err":"invalid_request","description":"no\\nsuch event"}'
@@ -215,10 +217,10 @@ def test_a_refused_event_holds_up_no_other(
         receiver.answer = lambda _: TAKEN
     assert waiting(site, ada.id) == 1, "tried again, later and later"
     [jti] = [one.claims["jti"] for one in receiver.of(ada.id) if one.session == bad]
-    assert "invalid_request" in site.web.said(rf".*{jti}.*")[0]
+    assert "invalid_request" in site.web.wait_for_output(rf".*{jti}.*")[0]
 
 
-def test_a_retry_is_the_same_event(receiver: Receiver, ada: Member) -> None:
+def test_retry_pushes_the_same_event(receiver: Receiver, ada: Member) -> None:
     moved: Answer = (307, {"Location": f"{receiver.url}/elsewhere"}, b"")
     not_yet: Answer = (400, {}, b'{"err":"invalid_key","description":"another secret"}')
     answers = iter([UNAVAILABLE, moved, not_yet])
@@ -240,7 +242,7 @@ def test_a_retry_is_the_same_event(receiver: Receiver, ada: Member) -> None:
     assert issued[-1] > issued[0], "issued when it is pushed"
 
 
-def test_a_retry_waits_as_long_as_the_api_asks(browsers: Browsers) -> None:
+def test_retry_waits_for_retry_after(browsers: Browsers) -> None:
     asks: Answer = (503, {"Retry-After": "4"}, b"")
     pushed_at: list[float] = []
 
@@ -256,7 +258,7 @@ def test_a_retry_waits_as_long_as_the_api_asks(browsers: Browsers) -> None:
     assert pushed_at[1] - pushed_at[0] >= 4
 
 
-def test_a_sign_out_does_not_wait_long_for_whoever_is_away(browsers: Browsers) -> None:
+def test_sign_out_waits_at_most_two_seconds_for_an_unavailable_api(browsers: Browsers) -> None:
     with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
         ada, bob, eve = (browsers.join(site.url) for _ in range(3))
         more_sessions(site, eve.id, 131)
@@ -288,14 +290,14 @@ def test_a_sign_out_does_not_wait_long_for_whoever_is_away(browsers: Browsers) -
         assert [one.session for one in receiver.of(bob.id)] == [bobs] * len(receiver.of(bob.id))
         assert len({one.session for one in receiver.of(eve.id)}) == 131
         assert {one.session for one in receiver.of(ada.id)} >= set(backlog)
-        site.web.said("accepts them again")
+        site.web.wait_for_output("accepts them again")
         said = [line for line in site.web.lines if "security events" in line]
         assert len(said) in {2, 4}, said
         assert "accepts none" in said[0]
         assert "again" in said[-1]
 
 
-def test_what_a_killed_process_left_behind_arrives(browsers: Browsers) -> None:
+def test_event_of_a_killed_process_is_pushed_after_its_restart(browsers: Browsers) -> None:
     with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
         ada = browsers.join(site.url)
         session = session_of(ada.client)
@@ -331,14 +333,14 @@ def test_two_processes_push_each_event_once(browsers: Browsers) -> None:
         assert len(receiver.of(ada.id)) == 400
 
 
-def test_an_outbox_out_of_order_stops_no_sign_out(browsers: Browsers) -> None:
+def test_broken_outbox_prevents_no_sign_out(browsers: Browsers) -> None:
     with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
         ada, eve = browsers.join(site.url), browsers.join(site.url)
         table = "ALTER TABLE security_event_outbox"
         delete(site, f"{table} RENAME COLUMN claimed_until TO broken")
         assert post(ada.client, "sign-out") < 2.5
-        # What ended is old by the time that it can be read again: its tokens have expired; not the
-        # account, whose data is still there.
+        # When the table can be read again, the tokens of the ended sessions have expired. The
+        # deleted account is still pushed, because its data still exists.
         age = "UPDATE security_event_outbox SET ended_at = now() - interval '86465 seconds'"
         delete(site, age)
         delete(site, 'DELETE FROM "user" WHERE id = $1', eve.id)

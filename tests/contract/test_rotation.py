@@ -1,4 +1,4 @@
-"""The secret is changed, and nobody is signed out."""
+"""The secret is rotated without signing anyone out."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Issuer]:
 
 
 def rotate(site: Issuer) -> None:
-    """Gives it a new secret, and the one before."""
+    """Give the site a new secret, and the old one as the previous one."""
     site.restart(
         {
             "BETTER_AUTH_SECRET_PREVIOUS": site.env["BETTER_AUTH_SECRET"],
@@ -36,13 +36,13 @@ def rotate(site: Issuer) -> None:
 
 
 def signed(token: str, secret: str) -> str:
-    """A cookie's value as Better Auth writes it."""
+    """Return the value of a cookie as Better Auth signs it."""
     digest = hmac.digest(secret.encode(), token.encode(), hashlib.sha256)
     return quote(f"{token}.{base64.b64encode(digest).decode()}", safe="")
 
 
 def cookies_of(answer: httpx.Response) -> dict[str, tuple[str, dict[str, Any]]]:
-    """What it sets: the values and the attributes."""
+    """Return the values and attributes of the cookies that a response sets."""
     found = {}
     for line in answer.headers.get_list("set-cookie"):
         for name, morsel in SimpleCookie(line).items():
@@ -51,12 +51,12 @@ def cookies_of(answer: httpx.Response) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def get(site: Issuer, path: str, cookie: str) -> httpx.Response:
-    """With this session cookie alone."""
+    """Send a request with only this session cookie."""
     return plain.get(f"{site.url}{path}", headers={"Cookie": f"{COOKIE}={cookie}"})
 
 
-def test_a_session_goes_on_over_two_rotations(site: Issuer, browsers: Browsers) -> None:
-    signing_in = browsers.stranger(site.url)
+def test_session_survives_two_rotations(site: Issuer, browsers: Browsers) -> None:
+    signing_in = browsers.new_browser(site.url)
     ada = browsers.join(site.url)
     password = {"email": ada.email, "password": "correct horse"}
     first = signing_in.post("/api/auth/sign-in/email", json=password)
@@ -67,7 +67,7 @@ def test_a_session_goes_on_over_two_rotations(site: Issuer, browsers: Browsers) 
     held = ada.token()
 
     rotate(site)
-    for page in ("/tasks", "/"):  # what a server component reads, which can set no cookie
+    for page in ("/tasks", "/"):  # read by a server component, which cannot set a cookie
         answer = signing_in.get(page)
         assert answer.headers.get("location", "/tasks") == "/tasks"
         assert "set-cookie" not in answer.headers
@@ -93,7 +93,7 @@ def test_a_session_goes_on_over_two_rotations(site: Issuer, browsers: Browsers) 
     assert signing_in.get("/api/auth/token").status_code == 200
 
 
-def test_a_cookie_under_neither_secret_is_refused(site: Issuer, browsers: Browsers) -> None:
+def test_cookie_signed_with_neither_secret_is_rejected(site: Issuer, browsers: Browsers) -> None:
     ada = browsers.join(site.url)
     [cookie] = [c.value for c in ada.client.cookies.jar if c.name == COOKIE]
     assert cookie
@@ -128,7 +128,7 @@ def test_a_cookie_under_neither_secret_is_refused(site: Issuer, browsers: Browse
     assert get(site, "/api/auth/token", signed(token, new)).status_code == 401, "the session ended"
 
 
-def test_a_key_under_a_secret_that_is_gone_signs_nothing_more(browsers: Browsers) -> None:
+def test_key_encrypted_with_a_lost_secret_signs_nothing(browsers: Browsers) -> None:
     with issuer(TOKEN_SIGNING="key-set") as site:
         ada = browsers.join(site.url)
         old = ada.token()
@@ -140,8 +140,10 @@ def test_a_key_under_a_secret_that_is_gone_signs_nothing_more(browsers: Browsers
         verified(eve.token(), keys, site)
 
 
-def test_both_orders_of_the_two_secrets_go_together(browsers: Browsers) -> None:
-    """Several processes get a new secret one by one: as the previous one first, then as theirs."""
+def test_processes_with_the_two_secrets_in_either_order_accept_the_same_cookies(
+    browsers: Browsers,
+) -> None:
+    """A rollout sets a new secret in one process after the other: first as the previous secret."""
     old, new = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     with issuer(TOKEN_SIGNING="key-set") as site:
         site.restart({"BETTER_AUTH_SECRET": old, "BETTER_AUTH_SECRET_PREVIOUS": new})

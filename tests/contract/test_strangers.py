@@ -1,4 +1,4 @@
-"""What Better Auth alone would do for whoever asks, and this app does not."""
+"""What Better Auth alone would allow any client, and this app does not."""
 
 import asyncio
 import secrets
@@ -14,7 +14,7 @@ from tests.contract.people import Browsers, mailed
 AWAY = ("/.//evil.example", "/x/..//evil.example", "/..//evil.example")
 
 
-def test_no_link_of_this_app_leads_to_another_site(site: stack.Site) -> None:
+def test_no_link_of_this_app_redirects_to_another_site(site: stack.Site) -> None:
     link = f"{site.url}/api/auth/reset-password/none"
     for callback in AWAY:
         answer = plain.get(link, params={"token": "none", "callbackURL": callback})
@@ -27,7 +27,7 @@ def test_no_link_of_this_app_leads_to_another_site(site: stack.Site) -> None:
     )
 
 
-def test_a_password_cannot_be_guessed_by_asking_whether_it_is_right(
+def test_no_endpoint_says_whether_a_password_is_correct(
     site: stack.Site, browsers: Browsers
 ) -> None:
     ada = browsers.join(site.url)
@@ -36,8 +36,8 @@ def test_a_password_cannot_be_guessed_by_asking_whether_it_is_right(
 
 
 @pytest.mark.parametrize("size", [65_536, 2_000_000])
-def test_nothing_long_is_stored(size: int, site: stack.Site, browsers: Browsers) -> None:
-    browser = browsers.stranger(site.url)
+def test_long_name_is_rejected(size: int, site: stack.Site, browsers: Browsers) -> None:
+    browser = browsers.new_browser(site.url)
     email = f"{secrets.token_hex(6)}@example.com"
     given = {"email": email, "name": "x" * size, "password": "correct horse"}
     assert browser.post("/api/auth/sign-up/email", json=given).status_code == 400
@@ -47,9 +47,7 @@ def test_nothing_long_is_stored(size: int, site: stack.Site, browsers: Browsers)
     )
 
 
-def test_text_that_cannot_be_stored_is_the_callers_fault(
-    site: stack.Site, browsers: Browsers
-) -> None:
+def test_text_that_cannot_be_stored_is_answered_400(site: stack.Site, browsers: Browsers) -> None:
     ada = browsers.join(site.url).client
     nul = "a\0b"
     for path, body in {
@@ -63,7 +61,7 @@ def test_text_that_cannot_be_stored_is_the_callers_fault(
     assert "This link no longer works" in page.text
 
 
-def test_a_long_address_is_not_remembered(site: stack.Site) -> None:
+def test_long_path_is_answered_414(site: stack.Site) -> None:
     for path, status in (("ok", 200), ("x" * 2048, 414)):
         assert plain.get(f"{site.url}/api/auth/{path}").status_code == status
 
@@ -79,10 +77,10 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_of_the_password_comes_too_late(
+def test_password_change_during_a_reset_or_sign_out_fails(
     change: str, site: stack.Site, browsers: Browsers
 ) -> None:
-    """What the first statement locks stops the thief between checking the password and the end."""
+    """The locked row delays the thief's request between its check of the password and its end."""
     first, then, status, code, sessions = CHANGES[change]
     ada = browsers.join(site.url)
     wish = {
@@ -126,7 +124,7 @@ def test_a_change_of_the_password_comes_too_late(
         ({"newPassword": "x" * 129}, "PASSWORD_TOO_LONG"),
     ],
 )
-def test_a_wrong_change_of_the_password_changes_nothing(
+def test_invalid_password_change_changes_nothing(
     wrong: dict[str, object], code: str, site: stack.Site, browsers: Browsers
 ) -> None:
     ada = browsers.join(site.url)
@@ -134,17 +132,17 @@ def test_a_wrong_change_of_the_password_changes_nothing(
     answer = ada.client.post("/api/auth/change-password", json=right | wrong)
     assert (answer.status_code, answer.json().get("code")) == (400, code)
     known = {"email": ada.email, "password": "correct horse"}
-    again = browsers.stranger(site.url).post("/api/auth/sign-in/email", json=known)
+    again = browsers.new_browser(site.url).post("/api/auth/sign-in/email", json=known)
     assert again.status_code == ada.client.get("/api/auth/token").status_code == 200
 
 
 @pytest.mark.parametrize(
     "wanted", ["password", "PassWord", "qwerty123", "12121212", "{email}", "{name}"]
 )
-def test_the_passwords_that_are_guessed_first_are_refused_at_sign_up(
+def test_common_password_is_rejected_at_sign_up(
     wanted: str, site: stack.Site, browsers: Browsers
 ) -> None:
-    stranger, name = browsers.stranger(site.url), secrets.token_hex(6)
+    stranger, name = browsers.new_browser(site.url), secrets.token_hex(6)
     email = f"{name}@example.com"
     given = {"email": email, "name": "Ada"}
     wanted = wanted.format(email=email, name=name)
@@ -154,7 +152,7 @@ def test_the_passwords_that_are_guessed_first_are_refused_at_sign_up(
     stranger.post(path, json=given | {"password": "correct horse"}).raise_for_status()
 
 
-def test_a_common_password_is_refused_at_a_change_and_a_reset_and_spends_no_link(
+def test_common_password_is_rejected_at_change_and_reset_and_uses_up_no_link(
     site: stack.Site, browsers: Browsers
 ) -> None:
     ada = browsers.join(site.url)
@@ -170,15 +168,15 @@ def test_a_common_password_is_refused_at_a_change_and_a_reset_and_spends_no_link
     reset["newPassword"] = "battery staple"
     ada.client.post("/api/auth/reset-password", json=reset).raise_for_status()
     known = {"email": ada.email, "password": "battery staple"}
-    again = browsers.stranger(site.url).post("/api/auth/sign-in/email", json=known)
+    again = browsers.new_browser(site.url).post("/api/auth/sign-in/email", json=known)
     assert again.status_code == 200
 
 
 @pytest.mark.parametrize("others", [200, 401])
-def test_a_changed_password_leaves_a_stolen_cookie_worthless(
+def test_password_change_invalidates_a_stolen_cookie(
     others: int, site: stack.Site, browsers: Browsers
 ) -> None:
-    ada, elsewhere, thief = browsers.join(site.url), *(browsers.stranger(site.url) for _ in "ab")
+    ada, elsewhere, thief = browsers.join(site.url), *(browsers.new_browser(site.url) for _ in "ab")
     known = {"email": ada.email, "password": "correct horse"}
     elsewhere.post("/api/auth/sign-in/email", json=known).raise_for_status()
     thief.cookies.update(ada.client.cookies)
@@ -190,16 +188,20 @@ def test_a_changed_password_leaves_a_stolen_cookie_worthless(
     assert [answer.status_code for answer in answers] == [200, 401, others]
 
 
-def test_a_password_that_is_replaced_while_it_is_checked_begins_no_session(
+def test_password_replaced_during_its_check_begins_no_session(
     site: stack.Site, browsers: Browsers
 ) -> None:
-    ada, eve, thief = browsers.join(site.url), browsers.join(site.url), browsers.stranger(site.url)
+    ada, eve, thief = (
+        browsers.join(site.url),
+        browsers.join(site.url),
+        browsers.new_browser(site.url),
+    )
     known = {"email": ada.email, "password": "correct horse"}
     another = {"currentPassword": "correct horse", "newPassword": "battery staple"}
     eve.client.post("/api/auth/change-password", json=another).raise_for_status()
 
     async def replace(connection: asyncpg.Connection) -> httpx.Response:
-        """As a reset does, when the thief's password is already found to be right."""
+        """Replace the password as a reset does, after the thief's password was found correct."""
         waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::regclass AND NOT granted)"
         async with connection.transaction():
             await connection.execute("LOCK TABLE session IN SHARE MODE")

@@ -1,4 +1,4 @@
-"""The Makefile with any make, and the installation in any folder."""
+"""The Makefile with any version of make, and the installation in any folder."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests.dev import wheel
 from tests.issuer import Asked, Issuer
 
 EVERYWHERE = {"cd", "echo", "exec", "exit", "ln", "touch"}
-"""What is built into a shell or in the same place on every system."""
+"""Commands that are built into a shell, or in the same place on every system."""
 
 
 def commands() -> list[str]:
@@ -30,15 +30,15 @@ def commands() -> list[str]:
     return [word[0] for word in words if word]
 
 
-def test_no_recipe_looks_a_program_up_on_the_path_that_make_exports() -> None:
-    """GNU make 3.81 looks on the PATH that it was started with, where ours are not."""
+def test_no_recipe_needs_the_path_that_make_exports() -> None:
+    """GNU make 3.81 searches the PATH that it was started with, which lacks our programs."""
     named = set(commands()) - EVERYWHERE
     assert ".venv/bin/ruff" in named
     assert {word for word in named if "/" not in word and not word.startswith("$(")} == set()
 
 
 def made(folder: Path, python: Path) -> None:
-    """Make `.tools` in this folder, with this Python."""
+    """Run make for `.tools` in this folder, with this Python."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MF"))}
     command = ["make", "--no-print-directory", f"PYTHON={python}", ".tools/.done"]
     done = subprocess.run(
@@ -48,7 +48,7 @@ def made(folder: Path, python: Path) -> None:
 
 
 @pytest.mark.prove
-def test_a_renamed_folder_and_another_python_are_installed_for_again(tmp_path: Path) -> None:
+def test_renamed_folder_or_another_python_is_installed_again(tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
     (folder / "dev").mkdir(parents=True)
     for name in ("Makefile", "dev/__init__.py", "dev/tools.py"):
@@ -78,7 +78,7 @@ def test_a_renamed_folder_and_another_python_are_installed_for_again(tmp_path: P
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str]]]:
-    """The URL of a package index, and a command under which its authority is in the store."""
+    """Serve a package index, and yield its URL and a command that trusts its authority."""
     if CANNOT_ENTER_THE_STORE:
         pytest.skip(CANNOT_ENTER_THE_STORE)
     authority = Authority(tmp_path_factory.mktemp("authority"))
@@ -107,7 +107,7 @@ NODE_ASKS = "-e \"fetch('{}').catch(() => process.exit(1))\""
 @pytest.mark.parametrize(
     "program", [f".tools/bin/uv {UV_ASKS}", f".tools/node/bin/node {NODE_ASKS}"], ids=["uv", "node"]
 )
-def test_what_make_starts_trusts_the_systems_store(
+def test_programs_that_make_starts_trust_the_systems_store(
     index: tuple[str, list[str]], tmp_path: Path, program: str
 ) -> None:
     url, under = index
@@ -121,9 +121,7 @@ def test_what_make_starts_trusts_the_systems_store(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_first_pip_trusts_the_systems_store(
-    index: tuple[str, list[str]], tmp_path: Path
-) -> None:
+def test_first_pip_trusts_the_systems_store(index: tuple[str, list[str]], tmp_path: Path) -> None:
     url, under = index
     pip = [
         str(ROOT / ".tools/bin/python"),
@@ -141,7 +139,7 @@ def test_the_first_pip_trusts_the_systems_store(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_certificates_that_the_environment_names_come_first() -> None:
+def test_certificates_of_the_environment_take_precedence() -> None:
     named = {"REQUESTS_CA_BUNDLE": "/mine.pem", "PIP_USE_FEATURE": "fast-deps"}
     assert named.items() <= tools.trusting_the_system(named).items()
     assert "REQUESTS_CA_BUNDLE" not in tools.trusting_the_system({"CURL_CA_BUNDLE": "/mine.pem"})

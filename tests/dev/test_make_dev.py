@@ -1,4 +1,4 @@
-"""`make dev` by somebody who has just cloned this: one URL, one curl, and nothing left behind."""
+"""`make dev` in a fresh clone: one URL, one curl command, and nothing left running."""
 
 import json
 import os
@@ -23,11 +23,11 @@ from dev.postgres import ROOT
 from dev.run import NAMES
 
 COLD, WARM = 600.0, 120.0
-"""Seconds after which it will not come any more."""
+"""Seconds to wait for the start, with and without the installation."""
 
 
 def clone(to: Path) -> Path:
-    """What a clone would hold if everything here were committed."""
+    """Copy what a clone would contain if all changes were committed."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
@@ -36,10 +36,10 @@ def clone(to: Path) -> Path:
     return to
 
 
-def newcomers_environment(home: Path) -> dict[str, str]:
-    """Of this machine, with nothing of the product's, of this checkout or of the make around us.
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return an environment without variables of the product, this checkout or the outer make.
 
-    What that make has fetched from the registries is not fetched again.
+    Packages that the outer make has fetched from the registries are not fetched again.
     """
     ours = {*NAMES, "HOME", "PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     env = {name: value for name, value in os.environ.items() if name not in ours}
@@ -57,7 +57,7 @@ class Dev:
     """A `make dev` in a terminal of its own."""
 
     def __init__(self, folder: Path, home: Path, stdin: int = subprocess.DEVNULL) -> None:
-        self.env = newcomers_environment(home)
+        self.env = clean_environment(home)
         self.folder = folder
         self.make = subprocess.Popen(
             ["make", "dev"],
@@ -79,23 +79,23 @@ class Dev:
         with self.make.stdout:
             for line in self.make.stdout:
                 self.printed += line
-                if line.lstrip().startswith("-d '"):  # the last line of the curl
+                if line.lstrip().startswith("-d '"):  # the last line of the curl command
                     self._runs.set()
         self._runs.set()
 
     def until_it_runs(self, limit: float) -> None:
-        """Or fails with what it printed instead."""
+        """Wait until the product runs, or fail with the output."""
         assert self._runs.wait(limit), self.printed
         assert "is running" in self.printed, self.printed
 
     @property
     def url(self) -> str:
-        """The one that it prints alone on a line."""
+        """Return the URL that is printed alone on a line."""
         [url] = re.findall(r"^ +(http://\S+)$", self.printed, re.MULTILINE)
         return str(url)
 
     def curl(self) -> str:
-        """What the command that it prints answers, pasted into a shell."""
+        """Run the printed curl command in a shell, and return its output."""
         command = self.printed[self.printed.index("    curl ") :]
         done = subprocess.run(
             ["sh", "-c", command], capture_output=True, text=True, check=True, timeout=30
@@ -103,18 +103,18 @@ class Dev:
         return done.stdout
 
     def ask(self, query: str) -> object:
-        """The API's answer, with the token of the printed command."""
+        """Query the API with the token of the printed command."""
         url, token = re.findall(r"curl (\S+)|Bearer (\S+)'", self.printed)[-2:]
         headers = {"Authorization": f"Bearer {token[1]}"}
         answer = httpx.post(url[0], json={"query": query}, headers=headers, timeout=30)
         return answer.raise_for_status().json()["data"]
 
     def ends(self) -> None:
-        """And nothing that it started is left."""
+        """Wait for the end, and check that no process is left."""
         self.make.wait(30)
         self._reader.join(10)
         assert not self._reader.is_alive(), "somebody still holds the terminal"
-        # Next's own farewell (telemetry, which is off) lives on for a second or two.
+        # Next's process for telemetry, which is off, lives on for a second or two.
         deadline = time.monotonic() + 10
         while left := processes_of(self.folder):
             assert time.monotonic() < deadline, left
@@ -122,7 +122,7 @@ class Dev:
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """Whatever runs in, from or on this folder."""
+    """Return the processes that run in, from or on this folder."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -135,53 +135,55 @@ def processes_of(folder: Path) -> dict[int, str]:
 
 
 def kill_all(folder: Path) -> None:
-    """At once, and without a word to anybody."""
+    """Kill all processes of a folder with SIGKILL."""
     for pid in processes_of(folder):
-        with suppress(ProcessLookupError):  # some go with their parents
+        with suppress(ProcessLookupError):  # some end with their parents
             os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
 def taken(*ports: int) -> Iterator[None]:
-    """By somebody else, for now."""
+    """Occupy these ports, as another program would."""
     with ExitStack() as held:
         for port in ports:
             somebody = held.enter_context(socket.socket())
             somebody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                somebody.bind(("0.0.0.0", port))  # noqa: S104 - what others do to us
+                somebody.bind(("0.0.0.0", port))  # noqa: S104 - another program may
                 somebody.listen()
             except OSError:
-                continue  # taken, then, by somebody else indeed
+                continue  # another program already uses it
         yield
 
 
 @pytest.mark.parametrize("npm_installs", [False, pytest.param(True, marks=pytest.mark.prove)])
 @pytest.mark.skipif(sys.platform != "linux", reason="what is left running is read from /proc")
-def test_from_a_fresh_clone_to_a_page_and_back_to_nothing(
+def test_fresh_clone_starts_restarts_and_leaves_nothing_running(
     npm_installs: bool,  # noqa: FBT001 - a parameter of the test
     tmp_path: Path,
 ) -> None:
-    """The web app's packages are those of this checkout, but for `make prove`: npm takes 42 s.
+    """Use the web app's packages of this checkout. `make prove` installs them, which takes 42 s.
 
-    `make test` itself installs them where there are none.
+    `make test` itself installs them if there are none.
     """
     home = tmp_path / "home"
     home.mkdir()
     (ROOT / ".data").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="test-", dir=ROOT / ".data") as place:
-        Path(place).chmod(0o755)  # as root, PostgreSQL runs as somebody who must find the way
+        Path(place).chmod(
+            0o755
+        )  # if we are root, PostgreSQL runs as another user, who must be able to enter
         folder = clone(Path(place) / "a fresh clone")
         if not npm_installs:
             packages = ROOT / "frontend/node_modules"
             subprocess.run(["cp", "-al", packages, folder / "frontend"], check=True)
         try:
-            lives_through_everything(folder, home)
+            check_life_cycle(folder, home)
         finally:
             kill_all(folder)
 
 
-def lives_through_everything(folder: Path, home: Path) -> None:
+def check_life_cycle(folder: Path, home: Path) -> None:
     with taken(3000, 8000):
         dev = Dev(folder, home)
         dev.until_it_runs(COLD)
@@ -189,7 +191,7 @@ def lives_through_everything(folder: Path, home: Path) -> None:
         assert "curl http://localhost:8000" not in dev.printed
         assert json.loads(dev.curl()) == {"data": {"viewer": {"id": "curl", "taskCount": 0}}}
         assert "Bearer Tasks" in httpx.get(f"{dev.url}/sign-in", timeout=60).text
-        signs_up_and_reaches_the_api(dev)
+        check_sign_up_and_api(dev)
 
         written = folder / ".env"
         assert stat.S_IMODE(written.stat().st_mode) == 0o600
@@ -202,21 +204,23 @@ def lives_through_everything(folder: Path, home: Path) -> None:
         assert second.returncode != 0
         assert f"already running in this folder: {dev.url}" in second.stderr
         dev.ask('mutation { createTask(input: {title: "kept"}) { task { id } } }')
-        os.killpg(dev.make.pid, signal.SIGINT)  # as Ctrl-C: to all in the terminal's foreground
+        os.killpg(
+            dev.make.pid, signal.SIGINT
+        )  # as Ctrl-C does: to all processes in the terminal's foreground
         dev.ends()
 
     again = Dev(folder, home)
     again.until_it_runs(WARM)
     assert again.ask("{ tasks { nodes { title } } }") == {"tasks": {"nodes": [{"title": "kept"}]}}
     assert written.read_text() == secret
-    kill_all(folder)  # the power goes
+    kill_all(folder)  # like a power failure
     again.ends()
 
     screen, keyboard = os.openpty()
     in_a_terminal = Dev(folder, home, stdin=keyboard)
     os.close(keyboard)
     in_a_terminal.until_it_runs(WARM)
-    os.close(screen)  # whose window is closed; make, as its first program, tells nobody
+    os.close(screen)  # the window is closed; make, as its first program, gets no signal
     in_a_terminal.ends()
 
     after = Dev(folder, home)
@@ -227,8 +231,8 @@ def lives_through_everything(folder: Path, home: Path) -> None:
     assert "Installing" not in after.printed
 
 
-def signs_up_and_reaches_the_api(dev: Dev) -> None:
-    """Better Auth has its tables, and both sides believe in the same addresses."""
+def check_sign_up_and_api(dev: Dev) -> None:
+    """Check that Better Auth has its tables, and that both sides use the same URLs."""
     with httpx.Client(base_url=dev.url, headers={"Origin": dev.url}, timeout=60) as browser:
         person = {"email": "ada@example.com", "name": "Ada", "password": "correct horse"}
         browser.post("/api/auth/sign-up/email", json=person).raise_for_status()

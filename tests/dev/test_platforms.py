@@ -1,4 +1,4 @@
-"""A package that cannot be installed on a platform in docs/operations.md is found by a check."""
+"""A check detects a package that cannot be installed on a platform in docs/operations.md."""
 
 import copy
 import hashlib
@@ -17,7 +17,7 @@ LOCK = "frontend/package-lock.json"
 
 
 def lacking(folder: Path, built_for: str) -> list[str]:
-    """Return where a package cannot be installed that has a wheel for this platform alone."""
+    """Return the platforms where a package with a wheel for only one platform is missing."""
     for left in folder.glob("*.whl"):
         left.unlink()
     octets = wheel.content(built_for)
@@ -31,7 +31,7 @@ def lacking(folder: Path, built_for: str) -> list[str]:
     return [name for name, gap in gaps.items() if gap]
 
 
-def test_a_lock_without_a_wheel_for_a_platform_is_found(
+def test_missing_wheel_for_a_platform_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"FIND_LINKS": str(tmp_path), "NO_INDEX": "1", "NO_CONFIG": "1"}.items():
@@ -42,7 +42,7 @@ def test_a_lock_without_a_wheel_for_a_platform_is_found(
     assert lacking(tmp_path, "manylinux_2_17_x86_64") == every[1:]
 
 
-def test_without_a_network_nothing_is_said_to_be_missing(
+def test_check_without_a_network_reports_no_missing_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://{stack.NOBODY}/simple")
@@ -59,7 +59,7 @@ def test_without_a_network_nothing_is_said_to_be_missing(
         ("node_modules/@biomejs/cli-linux-arm64", "Linux (arm64): node_modules/@biomejs/biome"),
     ],
 )
-def test_a_binary_that_npm_left_out_of_its_lock_is_found(
+def test_missing_binary_in_the_npm_lock_file_is_detected(
     tmp_path: Path, package: str, platform: str
 ) -> None:
     lock: dict[str, Any] = json.loads((ROOT / LOCK).read_text())
@@ -72,7 +72,7 @@ def test_a_binary_that_npm_left_out_of_its_lock_is_found(
         assert list(node_gaps(tmp_path, LOCK)) == found
 
 
-def test_what_has_no_other_binary_must_run_everywhere(tmp_path: Path) -> None:
+def test_package_without_alternatives_must_run_on_every_platform(tmp_path: Path) -> None:
     packages = {"node_modules/a": {"os": ["!win32"], "cpu": ["x64"]}}
     (tmp_path / "lock").write_text(json.dumps({"packages": packages}))
     arm = [platform.name for platform in PLATFORMS if platform.cpu == "arm64"]

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: in any folder, after any end, and for nobody else."""
+"""The embedded PostgreSQL: in any folder, after any kind of end, and closed to other users."""
 
 import os
 import select
@@ -19,7 +19,7 @@ from tests.conftest import run
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder that a server of another user can reach: pytest's own are closed to all."""
+    """Make a folder that a server of another user can enter, which pytest's own folders forbid."""
     (ROOT / ".data").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="test-", dir=ROOT / ".data") as folder:
         Path(folder).chmod(0o711)
@@ -38,7 +38,7 @@ def test_data_survives_a_restart(home: Path) -> None:
             assert run(server, count) == expected
 
 
-def test_text_is_unicode_and_only_a_socket_is_open(home: Path) -> None:
+def test_server_uses_unicode_and_opens_only_a_socket(home: Path) -> None:
     async def ask(connection: asyncpg.Connection) -> list[object]:
         asked = "SELECT lower('É'), length('😀'), current_setting('listen_addresses')"
         [row] = await connection.fetch(asked)
@@ -51,13 +51,13 @@ def test_text_is_unicode_and_only_a_socket_is_open(home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["with a space", "x" * 120, "comma,quote'"])
-def test_a_folder_may_have_any_name(home: Path, name: str) -> None:
+def test_folder_may_have_any_name(home: Path, name: str) -> None:
     with Postgres(home.parent / name / "postgres") as server:
         assert run(server, count) == 1
 
 
-def test_what_a_killed_run_left_is_no_obstacle(home: Path) -> None:
-    """The number in its pid file is somebody else's by now: PostgreSQL alone would not start."""
+def test_server_starts_after_a_killed_run(home: Path) -> None:
+    """The PID in its file is that of another process now, so PostgreSQL would refuse to start."""
     with Postgres(home) as server:
         run(server, count)
     stale = server.home / "data/postmaster.pid"
@@ -81,7 +81,7 @@ sys.stdin.read()
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells a child of its parent's death"
 )
-def test_it_dies_with_the_one_who_started_it(home: Path) -> None:
+def test_server_ends_when_its_parent_is_killed(home: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", START, str(home)],
         cwd=ROOT,
@@ -100,6 +100,6 @@ def test_it_dies_with_the_one_who_started_it(home: Path) -> None:
         assert run(server, count) == 1
 
 
-def test_a_start_that_fails_says_why(home: Path) -> None:
+def test_failed_start_raises_the_reason(home: Path) -> None:
     with pytest.raises(PostgresError, match="no_such_setting"):
         Postgres(home, {"no_such_setting": "1"}).__enter__()

@@ -1,4 +1,4 @@
-"""Where `make dev` listens, and what it makes of an `.env`."""
+"""Where `make dev` listens, and how it reads an `.env`."""
 
 import shutil
 import subprocess
@@ -20,12 +20,12 @@ from dev.run import loopback
         (set(), "127.0.0.1"),
     ],
 )
-def test_it_listens_where_localhost_leads(localhost: set[str], expected: str) -> None:
+def test_server_listens_on_an_address_of_localhost(localhost: set[str], expected: str) -> None:
     assert loopback(lambda: localhost) == expected
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
-def test_an_env_in_another_encoding_is_one_line(tmp_path: Path, encoding: str) -> None:
+def test_env_file_in_another_encoding_prints_one_line(tmp_path: Path, encoding: str) -> None:
     for room in ("api", "dev"):
         shutil.copytree(ROOT / room, tmp_path / room)
     (tmp_path / ".env").write_bytes("JWT_ISSUER='hunter2 Ä'\n".encode(encoding))

@@ -1,16 +1,16 @@
-"""The smallest wheel there can be, of a package `demo`, for one platform or any."""
+"""The smallest possible wheel, of a package `demo`, for one platform or any."""
 
 import io
 import zipfile
 
 
 def name(platform: str) -> str:
-    """Return its file name, which says where it can be installed."""
+    """Return the file name, which says where the wheel can be installed."""
     return f"demo-1.0-py3-none-{platform}.whl"
 
 
 def content(platform: str) -> bytes:
-    """Return the file, the same octets each time."""
+    """Return the file's content, which is always the same."""
     info = "demo-1.0.dist-info"
     files = {
         f"{info}/METADATA": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",

@@ -1,4 +1,4 @@
-"""A real Chromium, and people in it: each in a context, from an address, with an own account."""
+"""A real Chromium, and users in it: each has a browser context, an address and an account."""
 
 import json
 import os
@@ -28,8 +28,8 @@ from tests import plain, shared, stack
 
 DRIVER = Path(playwright.__file__).parent / "driver"
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
-# Text that is half faded in has the contrast of half a colour. What runs for ever is not awaited,
-# and what is taken away while it moves ("finished" rejects) moves no more.
+# Text that is fading in has less contrast. Endless animations are not awaited, and an element that
+# is removed during its animation rejects `finished`.
 STILL = """Promise.allSettled(
     document.getAnimations()
         .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
@@ -37,16 +37,16 @@ STILL = """Promise.allSettled(
 )"""
 PASSWORD = "correct horse"
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
-"""A script that fetches the person's access token."""
+"""A script that fetches the user's access token."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
 
 
-# Chromium's own sandbox does not start for root; it opens nothing here but our pages.
+# Chromium's sandbox does not start for root. The browser opens only pages of the product.
 ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
 
 
 def executable() -> str:
-    """The Chromium that is here, or that the web app's packages bring."""
+    """Return the Chromium of this machine, or that of the web app's packages."""
     command = [str(stack.NODE), "scripts/chromium.mjs"]
     found = subprocess.run(command, cwd=stack.FRONTEND, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
@@ -54,13 +54,13 @@ def executable() -> str:
 
 
 def browser(playwright: Playwright) -> Browser:
-    """That Chromium, running."""
+    """Launch Chromium."""
     return playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
 
 
 @contextmanager
 def browser_server(folder: Path) -> Iterator[stack.Server]:
-    """The same behind a WebSocket, for whoever connects."""
+    """Run Chromium behind a WebSocket, to which several workers connect."""
     config = folder / "browser.json"
     told = {"executablePath": executable(), "args": ARGUMENTS, "host": "127.0.0.1"}
     config.write_text(json.dumps(told))
@@ -78,18 +78,18 @@ def browser_server(folder: Path) -> Iterator[stack.Server]:
 
 @pytest.fixture(scope="session")
 def browser_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the one browser of the run is."""
+    """Return the URL of the browser that a run shares."""
     folder = tmp_path_factory.mktemp("browser")
     with shared.once(
         "browser",
         lambda: browser_server(folder),
         stack.Server.description,
-        lambda described: stack.LentServer(*described),
+        lambda described: stack.AttachedServer(*described),
     ) as server:
         yield server.url
 
 
-# Not for the session: Playwright keeps an event loop running, in which other tests can start none.
+# Not for the session: Playwright runs an event loop, in which other tests cannot start another.
 @pytest.fixture(scope="module")
 def chromium(browser_url: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
@@ -99,45 +99,45 @@ def chromium(browser_url: str) -> Iterator[Browser]:
 
 
 class Person:
-    """Somebody at a browser, with what they do in it."""
+    """A user at a browser, with methods for what they do."""
 
     def __init__(self, context: BrowserContext, site: stack.Site, address: str) -> None:
         self.site = site
         self.address = address
         self.email = f"{secrets.token_hex(6)}@example.com"
-        self.complaints: list[str] = []
+        self.console_messages: list[str] = []
         self.requests: list[str] = []
         self.context = context
         context.on("request", lambda request: self.requests.append(request.url))
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("weberror", lambda error: self.console_messages.append(str(error.error)))
         context.on("console", self._listen)
         self.page = context.new_page()
 
     def _listen(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             where = message.location.get("url", "")
-            self.complaints.append(f"{message.text} {where}".strip())
+            self.console_messages.append(f"{message.text} {where}".strip())
 
     def goes_to(self, path: str) -> None:
-        """By the address bar."""
+        """Open a page by the address bar."""
         self.page.goto(f"{self.site.url}{path}")
 
     def leaves(self) -> None:
-        """Before the site stops: a page that prefetches just then would complain."""
+        """Leave the site before it stops: a page that prefetches then would log an error."""
         self.page.goto("about:blank")
 
     def is_at(self, path: str) -> None:
-        """Or comes there soon."""
+        """Wait until the browser is at this path."""
         expect(self.page).to_have_url(f"{self.site.url}{path}")
 
     def signs_up(self) -> None:
-        """And is at the tasks then, of which there are none."""
+        """Sign up with the form, and wait for the empty list of tasks."""
         self.goes_to("/sign-up")
         self.submits("Create account")
         self.has_no_tasks_yet()
 
     def has_an_account(self) -> None:
-        """The same without the form, in half the time."""
+        """Sign up without the form, in half the time."""
         given = {"email": self.email, "name": self.email.partition("@")[0], "password": PASSWORD}
         headers = {"Origin": self.site.url, "X-Forwarded-For": self.address}
         url = f"{self.site.url}/api/auth/sign-up/email"
@@ -146,24 +146,24 @@ class Person:
         self.has_no_tasks_yet()
 
     def has_no_tasks_yet(self) -> None:
-        """They are at their tasks, and the page has read that there are none."""
+        """Wait until the page has read that there are no tasks."""
         self.is_at("/tasks")
         expect(self.page.get_by_text("No open tasks")).to_be_visible()
         self.has_read_all()
 
     def signs_out(self) -> None:
-        """And is at sign-in then."""
+        """Sign out, and wait for the sign-in page."""
         self.page.get_by_role("button", name="Sign out").click()
         self.is_at("/sign-in")
 
     def submits(self, button: str, password: str = PASSWORD) -> None:
-        """The form with one's e-mail and password."""
+        """Submit a form with the user's email address and a password."""
         self.page.get_by_label("Email").fill(self.email)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name=button).click()
 
     def adds(self, title: str) -> None:
-        """And waits until the server has it."""
+        """Add a task, and wait until the server has it."""
         field = self.page.get_by_label("New task")
         field.fill(title)
         field.press("Enter")
@@ -177,45 +177,45 @@ class Person:
         self.page.keyboard.press("Control+v")
 
     def renames(self, title: str, new: str) -> None:
-        """In place, by keyboard."""
+        """Rename a task in place, by keyboard."""
         self.task(title).focus()
         self.page.keyboard.press("e")
         self.page.get_by_label("Title").fill(new)
         self.page.get_by_label("Title").press("Enter")
 
     def has_read_all(self, page: Page | None = None) -> None:
-        """All tasks are in the page, not the first ones alone."""
+        """Wait until the page has all tasks, not only the first ones."""
         expect((page or self.page).locator("main[data-complete=true]")).to_be_visible()
 
     def tries_now(self) -> None:
-        """What waits, unless it went through by itself just now."""
+        """Retry waiting edits, unless they have just been saved."""
         with suppress(PlaywrightTimeout):
             self.page.get_by_role("button", name="Retry now").click(timeout=1000)
 
-    def forgives(self, *told: str) -> None:
-        """Chromium's own lines about what a test did on purpose."""
-        self.complaints = [
-            text for text in self.complaints if not any(part in text for part in told)
+    def ignores_messages(self, *told: str) -> None:
+        """Ignore Chromium's messages about errors that the test causes."""
+        self.console_messages = [
+            text for text in self.console_messages if not any(part in text for part in told)
         ]
 
     def task(self, title: str) -> Locator:
-        """Its row in the list."""
+        """Return the row of a task in the list."""
         return self.page.get_by_role("listitem", name=title, exact=True)
 
     def clicks(self, name: str, role: Any = "button") -> None:
-        """What has exactly this name."""
+        """Click the element with exactly this name."""
         self.page.get_by_role(role, name=name, exact=True).click()
 
     def chooses(self, file: Path) -> None:
-        """To import it, on the account page."""
+        """Choose a file to import on the account page."""
         self.page.get_by_label("Import a file").set_input_files(file)
 
     def dialog(self) -> Locator:
-        """The one that is open."""
+        """Return the open dialog."""
         return self.page.get_by_role("dialog")
 
     def counts_tasks(self) -> int:
-        """Those that are open, by the API."""
+        """Return how many tasks are open, according to the API."""
         query = {"query": "{ tasks { totalCount } }"}
         headers = {"Authorization": f"Bearer {self.page.evaluate(TOKEN)}"}
         answer = plain.post(f"{self.site.api.url}/graphql", json=query, headers=headers).json()
@@ -223,21 +223,21 @@ class Person:
         return count
 
     def violations(self) -> list[str]:
-        """What axe finds wrong with the page as it is now, once nothing fades in any more."""
+        """Return what axe reports for the page, after all animations."""
         self.page.evaluate(AXE.read_text())
         self.page.evaluate(STILL)
         found = self.page.evaluate("axe.run()")["violations"]
         return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found]
 
 
-expect.set_options(timeout=15_000)  # what takes a second here may take ten where others work too
+expect.set_options(timeout=15_000)  # one second here may be ten seconds on a busy machine
 
 Newcomer = Callable[..., Person]
 
 
 @pytest.fixture
 def newcomer(chromium: Browser) -> Iterator[Newcomer]:
-    """Opens a context for one more person. Nobody's console may have complained at the end."""
+    """Return a function that opens a context for a new user. Fail if a console has errors."""
     people: list[Person] = []
 
     def arrive(site: stack.Site, **options: Any) -> Person:
@@ -247,22 +247,22 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
         def from_own_address(route: Route) -> None:
             route.continue_(headers={**route.request.headers, "x-forwarded-for": address})
 
-        # Sign-ins are limited by address, and everybody here shares one machine.
+        # Sign-ins are limited by address, and all users share one machine.
         context.route(f"{site.url}/api/auth/**", from_own_address)
         people.append(Person(context, site, address))
         return people[-1]
 
     yield arrive
     for person in people:
-        # Else the next test hears of what is under way.
+        # Otherwise the next test gets the requests that are still running.
         for page in person.context.pages:
             page.unroute_all(behavior="ignoreErrors")
         person.context.unroute_all(behavior="ignoreErrors")
         person.context.close()
-        # Of a site that was stopped within the test a page that was open could load no more.
+        # If a test stopped the site, an open page could not load any more.
         if person.site.web.has_stopped():
-            person.complaints = [c for c in person.complaints if "net::ERR_" not in c]
-    assert [complaint for person in people for complaint in person.complaints] == []
+            person.console_messages = [c for c in person.console_messages if "net::ERR_" not in c]
+    assert [message for person in people for message in person.console_messages] == []
 
 
 @pytest.fixture

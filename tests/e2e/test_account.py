@@ -1,4 +1,4 @@
-"""One's account in a real browser: sessions, password, and the end of it."""
+"""The account page in a real browser: sessions, password, address, export and deletion."""
 
 import json
 import os
@@ -21,14 +21,14 @@ NEW_PASSWORD = "battery staple"
 
 
 def api_answers(site: stack.Site, token: str) -> int:
-    """The status that whoever holds this token is told."""
+    """Return the status of an API request with this token."""
     query = {"query": "{ viewer { id } }"}
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.post(f"{site.api.url}/graphql", json=query, headers=headers).status_code
 
 
 def second_browser(person: Person, newcomer: Newcomer, **options: Any) -> Person:
-    """The same person at another device, signed in there."""
+    """Sign in the same user on another device."""
     other = newcomer(person.site, **options)
     other.email = person.email
     other.goes_to("/sign-in")
@@ -38,12 +38,12 @@ def second_browser(person: Person, newcomer: Newcomer, **options: Any) -> Person
 
 
 def sessions(person: Person) -> Locator:
-    """The list of the account page."""
+    """Return the list of sessions on the account page."""
     return person.page.get_by_role("list", name="Sessions").get_by_role("listitem")
 
 
 def posts(person: Person, path: str, body: Any) -> Any:
-    """What a script in their page is answered: the status and the text."""
+    """Send a request from a script in the page, and return its status and text."""
     script = """([path, body]) => fetch(`/api/auth/${path}`, {
         method: "POST", body, headers: {"Content-Type": "application/json"},
     }).then(async answer => [answer.status, await answer.text()])"""
@@ -61,7 +61,7 @@ def changes_password(person: Person, current: str, new: str) -> None:
     person.clicks("Change password")
 
 
-def test_signing_out_there_reaches_the_other_browser(site: stack.Site, newcomer: Newcomer) -> None:
+def test_session_can_be_ended_from_another_browser(site: stack.Site, newcomer: Newcomer) -> None:
     ada = newcomer(site, user_agent="Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/133.0")
     ada.signs_up()
     phone = second_browser(
@@ -95,9 +95,7 @@ def test_signing_out_there_reaches_the_other_browser(site: stack.Site, newcomer:
     is_sent_to_sign_in(tablet)
 
 
-def test_an_account_page_whose_session_ended_goes_to_sign_in(
-    ada: Person, newcomer: Newcomer
-) -> None:
+def test_account_page_of_an_ended_session_goes_to_sign_in(ada: Person, newcomer: Newcomer) -> None:
     other = second_browser(ada, newcomer)
     for person in (ada, other):
         person.goes_to("/account")
@@ -108,10 +106,10 @@ def test_an_account_page_whose_session_ended_goes_to_sign_in(
     other.is_at("/sign-in?next=%2Faccount")
     other.submits("Sign in")
     other.is_at("/account")
-    other.forgives("status of 401")
+    other.ignores_messages("status of 401")
 
 
-def test_nobody_ends_anothers_session(site: stack.Site, newcomer: Newcomer) -> None:
+def test_user_cannot_end_the_session_of_another_user(site: stack.Site, newcomer: Newcomer) -> None:
     ada, bob = newcomer(site), newcomer(site)
     ada.signs_up()
     bob.signs_up()
@@ -124,10 +122,10 @@ def test_nobody_ends_anothers_session(site: stack.Site, newcomer: Newcomer) -> N
         assert posts(ada, "end-session", junk)[0] == 400
     ada.page.reload()
     ada.is_at("/tasks")
-    ada.forgives("status of 400")
+    ada.ignores_messages("status of 400")
 
 
-def test_a_sessions_token_is_in_no_answer_that_a_page_reads(
+def test_no_response_that_a_page_can_read_contains_the_session_token(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site)
@@ -174,10 +172,10 @@ def test_a_sessions_token_is_in_no_answer_that_a_page_reads(
         "update-session",
     ):
         assert ada.page.evaluate(f"fetch('/api/auth/{path}').then(r => r.status)") == 404
-    ada.forgives("status of 404")
+    ada.ignores_messages("status of 404")
 
 
-def test_a_changed_password_signs_out_everywhere_else(ada: Person, newcomer: Newcomer) -> None:
+def test_password_change_signs_out_all_other_browsers(ada: Person, newcomer: Newcomer) -> None:
     other = second_browser(ada, newcomer)
     ada.goes_to("/account")
     changes_password(ada, "wrong horse", NEW_PASSWORD)
@@ -196,10 +194,10 @@ def test_a_changed_password_signs_out_everywhere_else(ada: Person, newcomer: New
     other.submits("Sign in", NEW_PASSWORD)
     other.is_at("/tasks")
     for person in (ada, other):
-        person.forgives("status of 400", "status of 401")
+        person.ignores_messages("status of 400", "status of 401")
 
 
-def test_a_changed_password_may_leave_the_others_signed_in(ada: Person, newcomer: Newcomer) -> None:
+def test_password_change_may_keep_other_browsers_signed_in(ada: Person, newcomer: Newcomer) -> None:
     other = second_browser(ada, newcomer)
     ada.goes_to("/account")
     ada.page.get_by_label("Sign out everywhere else").uncheck()
@@ -209,7 +207,9 @@ def test_a_changed_password_may_leave_the_others_signed_in(ada: Person, newcomer
     other.is_at("/tasks")
 
 
-def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None:
+def test_deleted_account_leaves_no_tasks_and_cannot_sign_in(
+    site: stack.Site, newcomer: Newcomer
+) -> None:
     ada = newcomer(site)
     ada.signs_up()
     ada.adds("Hers")
@@ -242,10 +242,10 @@ def test_a_deleted_account_is_gone(site: stack.Site, newcomer: Newcomer) -> None
     ada.goes_to("/sign-in")
     ada.submits("Sign in")
     expect(ada.page.get_by_text("Incorrect email or password")).to_be_visible()
-    ada.forgives("status of 400", "status of 401")
+    ada.ignores_messages("status of 400", "status of 401")
 
 
-def test_a_name_is_changed(ada: Person) -> None:
+def test_name_can_be_changed(ada: Person) -> None:
     ada.goes_to("/account")
     ada.page.get_by_label("Name", exact=True).fill("Ada Lovelace")
     ada.clicks("Save the name")
@@ -254,7 +254,7 @@ def test_a_name_is_changed(ada: Person) -> None:
     expect(ada.page.get_by_label("Name", exact=True)).to_have_value("Ada Lovelace")
 
 
-def test_an_address_is_changed_by_a_link_that_is_sent_to_it(
+def test_address_is_changed_by_a_link_sent_to_the_new_address(
     ada: Person, newcomer: Newcomer
 ) -> None:
     elsewhere = newcomer(ada.site)
@@ -284,11 +284,11 @@ def test_an_address_is_changed_by_a_link_that_is_sent_to_it(
     expect(ada.page.get_by_role("main")).to_contain_text(
         f"as {elsewhere.email}, which you have confirmed"
     )
-    ada.forgives("status of 400")
+    ada.ignores_messages("status of 400")
 
 
 @pytest.mark.parametrize("kind", ["JSON", "CSV"])
-def test_tasks_leave_as_a_file_and_come_back_as_often_as_one_likes(
+def test_exported_tasks_can_be_imported_repeatedly(
     ada: Person, newcomer: Newcomer, kind: str, tmp_path: Path
 ) -> None:
     for title in ("Hers !high #home", "Also hers"):
@@ -321,7 +321,9 @@ def test_tasks_leave_as_a_file_and_come_back_as_often_as_one_likes(
     expect(bob.page.get_by_text("3 tasks")).to_be_visible()
 
 
-def test_without_a_network_the_account_page_is_told_and_the_tasks_stay(ada: Person) -> None:
+def test_account_page_without_a_network_shows_a_notification_and_keeps_the_tasks(
+    ada: Person,
+) -> None:
     told = ada.page.get_by_role("region", name="Notifications").get_by_role("alert")
     ada.context.set_offline(True)
     ada.page.get_by_label("New task").fill("Typed offline")
@@ -343,10 +345,10 @@ def test_without_a_network_the_account_page_is_told_and_the_tasks_stay(ada: Pers
     ada.context.set_offline(False)
     told.get_by_role("button", name="Try again").click()
     expect(ada.task("Typed offline")).to_be_visible()
-    ada.forgives("ERR_INTERNET_DISCONNECTED")
+    ada.ignores_messages("ERR_INTERNET_DISCONNECTED")
 
 
-def test_a_file_with_one_bad_row_imports_nothing(ada: Person, tmp_path: Path) -> None:
+def test_file_with_one_invalid_row_imports_nothing(ada: Person, tmp_path: Path) -> None:
     ada.goes_to("/account")
     file = tmp_path / "tasks.csv"
     rows = [f"Task {number}" for number in range(2, 152)]
@@ -369,7 +371,7 @@ def test_a_file_with_one_bad_row_imports_nothing(ada: Person, tmp_path: Path) ->
         assert ada.counts_tasks() == 0
 
 
-def test_what_a_file_does_not_tell_is_asked(ada: Person, tmp_path: Path) -> None:
+def test_import_asks_about_an_ambiguous_encoding_and_date(ada: Person, tmp_path: Path) -> None:
     ada.goes_to("/account")
     file = tmp_path / "tasks.csv"
     file.write_bytes("title;dueOn\r\nÖl kaufen;01/02/2026\r\n".encode("cp1252"))
@@ -386,7 +388,7 @@ def test_what_a_file_does_not_tell_is_asked(ada: Person, tmp_path: Path) -> None
     expect(ada.task("Öl kaufen")).to_contain_text("1 Feb")
 
 
-def test_an_import_goes_on_once_the_server_answers_again(ada: Person, tmp_path: Path) -> None:
+def test_import_continues_when_the_server_answers_again(ada: Person, tmp_path: Path) -> None:
     ada.goes_to("/account")
     file = tmp_path / "tasks.csv"
     file.write_text("\n".join(["title", *(f"Task {number}" for number in range(150))]))
@@ -409,13 +411,13 @@ def test_an_import_goes_on_once_the_server_answers_again(ada: Person, tmp_path: 
     expect(ada.page.get_by_text("Imported 150 tasks.")).to_be_visible()
     assert answers == [200, 503, 200]
     assert ada.counts_tasks() == 150
-    ada.forgives("status of 503")
+    ada.ignores_messages("status of 503")
 
 
 def link_to(person: Person, mail: int = 1) -> str:
-    """The one in the first mail to them, or in a later one, that the web app prints."""
+    """Return the link in the first or a later mail to the user, as the web app printed it."""
     mails = rf"^To: {re.escape(person.email)}\n(?:(?!To: ).*\n)*?(http.*)\n"
-    return person.site.web.said(mails, mail)[1]
+    return person.site.web.wait_for_output(mails, mail)[1]
 
 
 def asks_for_a_link(person: Person) -> None:
@@ -428,7 +430,7 @@ def asks_for_a_link(person: Person) -> None:
     expect(person.page.get_by_role("status")).to_contain_text(told)
 
 
-def test_a_forgotten_password_is_replaced_by_a_link(site: stack.Site, newcomer: Newcomer) -> None:
+def test_forgotten_password_can_be_replaced_by_a_link(site: stack.Site, newcomer: Newcomer) -> None:
     ada, stranger = newcomer(site), newcomer(site)
     ada.signs_up()
     asks_for_a_link(stranger)
@@ -450,7 +452,7 @@ def test_a_forgotten_password_is_replaced_by_a_link(site: stack.Site, newcomer: 
     assert [url for url in stranger.requests if token in url] == [link]
     assert not [url for url in referrers if token in url]
     stranger.page.get_by_label("New password").fill(NEW_PASSWORD)
-    ada.leaves()  # an open page would find out by a 401, and say so
+    ada.leaves()  # an open page would get a 401, and log it
     stranger.clicks("Save the new password")
     stranger.is_at("/sign-in?changed=1")
     expect(stranger.page.get_by_role("status")).to_contain_text("Your password is changed.")
@@ -467,7 +469,7 @@ def test_a_forgotten_password_is_replaced_by_a_link(site: stack.Site, newcomer: 
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)])
-def test_every_page_of_an_account_can_be_used_by_everybody(
+def test_every_page_of_the_account_is_accessible(
     site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int], tmp_path: Path
 ) -> None:
     ada = newcomer(site, color_scheme=scheme, viewport=size, reduced_motion="reduce")
@@ -512,4 +514,4 @@ def test_every_page_of_an_account_can_be_used_by_everybody(
     ada.clicks("Confirm the address")
     expect(ada.page.get_by_role("heading", name="is confirmed")).to_be_visible()
     looks("confirmed-email")
-    ada.forgives("status of 400")
+    ada.ignores_messages("status of 400")

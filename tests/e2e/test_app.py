@@ -1,4 +1,4 @@
-"""The product as people meet it: a real browser, the web app as built for production, its API."""
+"""The whole product: a real browser, the production build of the web app, and its API."""
 
 import os
 import re
@@ -15,10 +15,10 @@ from tests.conftest import run
 from tests.e2e.conftest import NARROW, WIDE, Newcomer, Person
 
 EDITS = int(os.environ.get("EDITS", "40"))
-"""Made offline, half of them new tasks."""
+"""The number of edits made offline, half of them new tasks."""
 
 
-def test_two_people_keep_tasks_and_never_meet(site: stack.Site, newcomer: Newcomer) -> None:
+def test_two_users_see_only_their_own_tasks(site: stack.Site, newcomer: Newcomer) -> None:
     ada, bob = newcomer(site), newcomer(site)
     ada.signs_up()
     bob.signs_up()
@@ -50,7 +50,7 @@ def test_two_people_keep_tasks_and_never_meet(site: stack.Site, newcomer: Newcom
 
 
 def reached_by_id(owner: Person, thief: Person) -> list[str]:
-    """What the API tells a person who has another's ids."""
+    """Return the API's error codes for a user who requests the IDs of another."""
     told = []
     mine = f"Bearer {owner.page.evaluate(TOKEN)}"
     query = {"query": "{ tasks(filter: {status: [OPEN, COMPLETED]}) { nodes { id } } }"}
@@ -67,7 +67,7 @@ def reached_by_id(owner: Person, thief: Person) -> list[str]:
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 
 
-def test_details_are_edited_and_kept(ada: Person) -> None:
+def test_details_of_a_task_are_edited_and_saved(ada: Person) -> None:
     ada.adds("Plan the trip")
     ada.clicks("Edit details: Plan the trip")
     dialog = ada.page.get_by_role("dialog")
@@ -91,7 +91,7 @@ HOLD_AUTOSAVE = """() => {
 
 
 @pytest.mark.parametrize("keep", ["Keep mine", "Keep the other one"])
-def test_an_edit_over_anothers_edit_shows_both(ada: Person, keep: str) -> None:
+def test_conflicting_edits_show_both_versions(ada: Person, keep: str) -> None:
     ada.adds("Shared")
     ada.clicks("Edit details: Shared")
     dialog = ada.page.get_by_role("dialog", name="Task details")
@@ -101,7 +101,7 @@ def test_an_edit_over_anothers_edit_shows_both(ada: Person, keep: str) -> None:
     dialog.get_by_label("Title").fill("Typed here")
     elsewhere = ada.context.new_page()
     elsewhere.goto(f"{ada.site.url}/tasks")
-    expect(elsewhere.locator("[inert]")).to_have_count(0)  # it listens
+    expect(elsewhere.locator("[inert]")).to_have_count(0)  # the page listens by now
     elsewhere.get_by_role("listitem", name="Shared").focus()
     elsewhere.keyboard.press("e")
     elsewhere.get_by_label("Title").fill("Changed over there")
@@ -125,7 +125,7 @@ def test_an_edit_over_anothers_edit_shows_both(ada: Person, keep: str) -> None:
     expect(kept).to_be_visible()
 
 
-def test_the_trash_gives_back_or_forgets(ada: Person) -> None:
+def test_trashed_task_can_be_restored_or_deleted(ada: Person) -> None:
     for title in ("Keep me", "Forget me"):
         ada.adds(title)
         ada.clicks(f"Move to trash: {title}")
@@ -140,9 +140,7 @@ def test_the_trash_gives_back_or_forgets(ada: Person) -> None:
     expect(ada.task("Keep me")).to_be_visible()
 
 
-def test_tokens_that_live_for_seconds_are_renewed_unnoticed(
-    tmp_path: Path, newcomer: Newcomer
-) -> None:
+def test_tokens_that_live_for_seconds_are_renewed(tmp_path: Path, newcomer: Newcomer) -> None:
     with stack.site(tmp_path, ACCESS_TOKEN_MAX_AGE="3") as site:
         ada = newcomer(site)
         ada.signs_up()
@@ -157,7 +155,7 @@ def test_tokens_that_live_for_seconds_are_renewed_unnoticed(
         ada.is_at("/tasks")
 
 
-def test_one_token_serves_every_view(ada: Person) -> None:
+def test_all_views_share_one_token(ada: Person) -> None:
     ada.requests.clear()
     ada.goes_to("/tasks")
     expect(ada.page.get_by_text("No open tasks")).to_be_visible()
@@ -168,7 +166,7 @@ def test_one_token_serves_every_view(ada: Person) -> None:
 
 
 def refuses(ada: Person, times: int) -> None:
-    """The API takes none of the next tokens, though they are good."""
+    """Have the API reject the next tokens, though they are good."""
     left = times
 
     def answer(route: Route) -> None:
@@ -183,16 +181,16 @@ def refuses(ada: Person, times: int) -> None:
     ada.page.route("**/graphql", answer)
 
 
-def test_a_401_is_tried_once_more_with_a_fresh_token(ada: Person) -> None:
+def test_401_is_retried_once_with_a_new_token(ada: Person) -> None:
     refuses(ada, times=1)
     ada.requests.clear()
     ada.adds("Went through")
     assert sum(url.endswith("/api/auth/token") for url in ada.requests) == 1
     ada.is_at("/tasks")
-    ada.complaints = [text for text in ada.complaints if "status of 401" not in text]
+    ada.console_messages = [text for text in ada.console_messages if "status of 401" not in text]
 
 
-def test_a_401_on_a_fresh_token_goes_to_sign_in_and_stays_there(ada: Person) -> None:
+def test_401_for_a_new_token_goes_to_sign_in_and_stays_there(ada: Person) -> None:
     refuses(ada, times=1000)
     ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(ada.page).to_have_url(re.compile(r"/sign-in\?.*refused=1"))
@@ -201,11 +199,11 @@ def test_a_401_on_a_fresh_token_goes_to_sign_in_and_stays_there(ada: Person) -> 
     ada.page.reload()
     expect(ada.page).to_have_url(re.compile(r"/sign-in\?.*refused=1"))
     assert not [url for url in ada.requests if url.endswith("/graphql")]
-    ada.complaints = [text for text in ada.complaints if "status of 401" not in text]
+    ada.console_messages = [text for text in ada.console_messages if "status of 401" not in text]
 
 
-def test_when_the_session_is_over_one_signs_in_and_is_back(ada: Person) -> None:
-    """A laptop that slept until its token was old, and meanwhile was signed out from elsewhere."""
+def test_user_returns_to_the_same_view_after_the_session_has_ended(ada: Person) -> None:
+    """A laptop slept until its token expired, and was signed out from another browser meanwhile."""
     ada.page.clock.install()
     ada.adds("Before")
     end = """DELETE FROM session WHERE "userId" = (SELECT id FROM "user" WHERE email = $1)"""
@@ -218,12 +216,10 @@ def test_when_the_session_is_over_one_signs_in_and_is_back(ada: Person) -> None:
     ada.is_at("/tasks?view=trash")
     ada.clicks("All", "link")
     expect(ada.task("Before")).to_be_visible()
-    ada.complaints = [text for text in ada.complaints if "status of 401" not in text]
+    ada.console_messages = [text for text in ada.console_messages if "status of 401" not in text]
 
 
-def test_an_outage_keeps_what_was_typed_and_signs_nobody_out(
-    tmp_path: Path, newcomer: Newcomer
-) -> None:
+def test_outage_keeps_typed_text_and_signs_nobody_out(tmp_path: Path, newcomer: Newcomer) -> None:
     with stack.site(tmp_path) as site:
         ada = newcomer(site)
         ada.signs_up()
@@ -235,7 +231,7 @@ def test_an_outage_keeps_what_was_typed_and_signs_nobody_out(
         expect(waiting.get_by_label("Waiting to be saved")).to_be_visible()
         expect(ada.page.get_by_role("main")).to_contain_text("1 unsaved change,")
         assert ada.violations() == []
-        ada.page.reload()  # rendered without the API, from what the browser kept
+        ada.page.reload()  # rendered without the API, from the browser's storage
         expect(waiting).to_be_visible()
         ada.is_at("/tasks")
         site.api = stack.api(tmp_path, site.env, port=int(site.env["API_URL"].rpartition(":")[2]))
@@ -246,13 +242,13 @@ def test_an_outage_keeps_what_was_typed_and_signs_nobody_out(
         ada.has_read_all()
         expect(waiting).to_have_count(1)
         expect(ada.task("Before")).to_be_visible()
-        edits_survive_a_killed_api(ada, tmp_path)
+        check_edits_survive_a_killed_api(ada, tmp_path)
         ada.leaves()
-        ada.forgives("ERR_")
+        ada.ignores_messages("ERR_")
 
 
-def edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
-    """Made offline; the API is killed, not asked to stop, while they go out. Each is there once."""
+def check_edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
+    """Kill the API while edits made offline are sent. Each edit must be saved exactly once."""
     site = ada.site
     ada.context.set_offline(True)
     field = ada.page.get_by_label("New task")
@@ -285,7 +281,7 @@ def edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
     assert sorted((row["title"], row["completed"]) for row in found) == sorted(expected)
 
 
-def test_the_next_person_at_the_same_browser_sees_nothing_of_the_first(
+def test_next_user_of_the_same_browser_sees_nothing_of_the_first(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site)
@@ -300,7 +296,7 @@ def test_the_next_person_at_the_same_browser_sees_nothing_of_the_first(
     bob.is_at("/tasks")
     expect(bob.page.get_by_text("No open tasks")).to_be_visible()
     expect(bob.page.get_by_label("New task")).to_have_value("")
-    for _ in range(3):  # sign-up, sign-in, and what were her tasks
+    for _ in range(3):  # sign-up, sign-in, and the first user's tasks
         bob.page.go_back()
         bob.page.wait_for_load_state("networkidle")
         expect(bob.page.get_by_text("Hers alone")).to_have_count(0)
@@ -316,24 +312,26 @@ def test_the_next_person_at_the_same_browser_sees_nothing_of_the_first(
         ("javascript:alert(1)", "/tasks"),
     ],
 )
-def test_a_way_back_never_leads_elsewhere(ada: Person, next_path: str, lands: str) -> None:
+def test_next_parameter_never_leads_to_another_site(
+    ada: Person, next_path: str, lands: str
+) -> None:
     ada.signs_out()
     ada.goes_to(f"/sign-in?{urlencode({'next': next_path})}")
     ada.submits("Sign in")
     ada.is_at(lands)
 
 
-def test_a_wrong_password_and_a_taken_address_are_told_in_words(ada: Person) -> None:
+def test_wrong_password_and_used_address_are_explained(ada: Person) -> None:
     ada.signs_out()
     ada.submits("Sign in", password="wrong horse")
     expect(ada.page.get_by_role("alert").filter(has_text="password")).to_be_visible()
     ada.goes_to("/sign-up")
     ada.submits("Create account")
     expect(ada.page.get_by_role("alert").filter(has_text="account")).to_be_visible()
-    ada.complaints = [text for text in ada.complaints if "status of 4" not in text]
+    ada.console_messages = [text for text in ada.console_messages if "status of 4" not in text]
 
 
-def test_the_token_stays_in_memory(ada: Person) -> None:
+def test_token_is_kept_only_in_memory(ada: Person) -> None:
     with ada.page.expect_request(f"{ada.site.env['API_URL']}/graphql") as asked:
         ada.adds("Something")
     token = asked.value.headers["authorization"].removeprefix("Bearer ")
@@ -345,7 +343,7 @@ def test_the_token_stays_in_memory(ada: Person) -> None:
     assert not [url for url in ada.requests if token.split(".")[1] in url]
 
 
-def test_pages_carry_a_strict_policy(ada: Person) -> None:
+def test_pages_have_a_strict_content_security_policy(ada: Person) -> None:
     for path in ("/", "/sign-in", "/tasks", "/nowhere"):
         headers = plain.get(f"{ada.site.url}{path}").headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
@@ -357,8 +355,8 @@ def test_pages_carry_a_strict_policy(ada: Person) -> None:
     assert len(nonces) == 2
 
 
-def test_the_web_app_writes_nothing_into_its_build(site: stack.Site) -> None:
-    """It may belong to another user, or be in an image that nobody can write to."""
+def test_web_app_writes_nothing_into_its_build(site: stack.Site) -> None:
+    """The build may belong to another user, or be in a read-only image."""
 
     def written() -> dict[Path, int]:
         files = (stack.FRONTEND / ".next/standalone").rglob("*")
@@ -371,7 +369,7 @@ def test_the_web_app_writes_nothing_into_its_build(site: stack.Site) -> None:
     assert written() == before
 
 
-def test_graphiql_asks_as_the_signed_in_person_and_only_when_told(ada: Person) -> None:
+def test_graphiql_sends_only_requested_operations_with_the_users_token(ada: Person) -> None:
     ada.adds("Seen from GraphiQL")
     ada.requests.clear()
     sent: list[str] = []
@@ -388,13 +386,13 @@ def test_graphiql_asks_as_the_signed_in_person_and_only_when_told(ada: Person) -
     assert [url for url in ada.requests if not url.startswith(own)] == []
 
 
-def test_graphiql_is_for_those_who_are_signed_in(site: stack.Site, newcomer: Newcomer) -> None:
+def test_graphiql_requires_a_session(site: stack.Site, newcomer: Newcomer) -> None:
     stranger = newcomer(site)
     stranger.goes_to("/graphiql")
     stranger.is_at("/sign-in?next=%2Fgraphiql")
 
 
-def test_the_apis_address_leads_a_browser_to_graphiql(ada: Person) -> None:
+def test_browser_at_the_apis_url_is_redirected_to_graphiql(ada: Person) -> None:
     ada.page.goto(f"{ada.site.env['API_URL']}/graphql?query={{x}}")
     ada.is_at("/graphiql")
     expect(ada.page.get_by_role("button", name="Execute query")).to_be_visible(timeout=30_000)
@@ -409,7 +407,7 @@ def test_the_apis_address_leads_a_browser_to_graphiql(ada: Person) -> None:
         pytest.param("light", NARROW, id="narrow-light", marks=pytest.mark.prove),
     ],
 )
-def test_every_page_can_be_used_by_everybody(  # noqa: PLR0915 - every page is looked at
+def test_every_page_is_accessible(  # noqa: PLR0915 - every page is checked
     site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int], tmp_path: Path
 ) -> None:
     """Axe finds nothing, nothing is cut off, and the pictures for the README are taken."""
@@ -470,7 +468,7 @@ def test_every_page_can_be_used_by_everybody(  # noqa: PLR0915 - every page is l
     expect(ada.task("Return the library books")).to_be_visible()
 
 
-def test_a_wrong_laptop_clock_does_no_harm(ada: Person) -> None:
+def test_wrong_clock_of_a_laptop_does_no_harm(ada: Person) -> None:
     ada.page.clock.set_fixed_time("2031-01-01T00:00:00Z")
     ada.page.reload()
     ada.adds("From the future")

@@ -1,4 +1,4 @@
-"""What people do with keys, a mouse with Shift held, a thumb and the Back button."""
+"""Use by keyboard, by mouse with Shift, by touch and with the Back button."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, expect
 
 from tests import stack
 from tests.e2e.conftest import NARROW, WIDE, Newcomer, Person
-from tests.e2e.test_tasks import has_many, rows, settles, titles
+from tests.e2e.test_tasks import create_many, rows, titles, wait_until_saved
 
 PHONE: dict[str, Any] = {"viewport": NARROW, "has_touch": True, "is_mobile": True}
 
@@ -21,15 +21,15 @@ def phone(site: stack.Site, newcomer: Newcomer) -> Person:
 
 
 def writes(person: Person, line: str) -> None:
-    """A new task, as a line with a date, a priority or labels in it."""
+    """Add a task by a line with a date, a priority or labels in it."""
     field = person.page.get_by_label("New task")
     field.fill(line)
     field.press("Enter")
-    settles(person)
+    wait_until_saved(person)
 
 
 def overlap(one: Locator, other: Locator) -> bool:
-    """Whether two elements share a pixel."""
+    """Return whether two elements share a pixel."""
     a, b = one.bounding_box(), other.bounding_box()
     assert a
     assert b
@@ -42,7 +42,7 @@ def overlap(one: Locator, other: Locator) -> bool:
 
 
 def selected(person: Person) -> list[str]:
-    """The titles of the selected tasks, in their order."""
+    """Return the titles of the selected tasks, in their order."""
     boxes = person.page.get_by_role("checkbox", name=re.compile("^Select: "))
     named: list[str] = boxes.evaluate_all(
         "boxes => boxes.filter(box => box.checked).map(box => box.ariaLabel.slice(8))"
@@ -56,7 +56,7 @@ def test_enter_after_a_paste_of_several_lines_adds_them(ada: Person) -> None:
     ada.page.keyboard.press("Enter")
     expect(ada.page.get_by_role("dialog")).to_have_count(0)
     expect(rows(ada)).to_have_count(3)
-    settles(ada)
+    wait_until_saved(ada)
     assert titles(ada) == ["milk", "eggs", "bread"]
     ada.pastes("one\ntwo")
     ada.page.keyboard.press("Escape")
@@ -65,7 +65,7 @@ def test_enter_after_a_paste_of_several_lines_adds_them(ada: Person) -> None:
     expect(ada.page.get_by_label("New task")).to_be_focused()
 
 
-def test_a_dialog_that_deletes_gives_the_focus_to_the_harmless_button(ada: Person) -> None:
+def test_dialog_that_deletes_focuses_the_harmless_button(ada: Person) -> None:
     ada.adds("Keep me")
     ada.task("Keep me").focus()
     ada.page.keyboard.press("Delete")
@@ -85,13 +85,13 @@ def test_shift_selects_a_range(ada: Person) -> None:
     assert selected(ada) == ["two", "three", "four"]
     assert ada.page.evaluate("getSelection().toString()") == ""
     ada.page.keyboard.press("Escape")
-    # A click on the box itself, with Shift held, is a range too.
+    # A click with Shift on the checkbox itself selects a range too.
     ada.clicks("Select several")
     ada.clicks("Select: one", "checkbox")
     ada.page.get_by_label("Select: three").click(modifiers=["Shift"])
     assert selected(ada) == ["one", "two", "three"]
     ada.page.keyboard.press("Escape")
-    # By keyboard: from the row that has the focus.
+    # By keyboard, the range begins at the focused row.
     ada.task("two").focus()
     ada.page.keyboard.press("Shift+ArrowDown")
     ada.page.keyboard.press("Shift+ArrowDown")
@@ -100,19 +100,19 @@ def test_shift_selects_a_range(ada: Person) -> None:
     ada.page.keyboard.press("Shift+ArrowUp")
     assert selected(ada) == ["two", "three"]
     ada.page.keyboard.press("Escape")
-    # Without a selection a range begins at the row that was used last.
+    # Without a selection, a range begins at the row that was used last.
     ada.task("one").focus()
     ada.task("three").click(modifiers=["Shift"])
     assert selected(ada) == ["one", "two", "three"]
     ada.page.keyboard.press("Escape")
-    # Shift on the box of completion completes, and selects nothing.
+    # Shift on the checkbox "Completed" completes the task, and selects nothing.
     ada.page.get_by_label("Completed: five").click(modifiers=["Shift"])
     expect(ada.page.get_by_label("Completed: five")).to_be_checked()
     assert selected(ada) == []
 
 
 @pytest.mark.parametrize("key", ["Backspace", "Delete", "#", "Space", "e", "x", "Enter"])
-def test_a_key_acts_on_the_row_that_has_the_focus_and_on_no_other(ada: Person, key: str) -> None:
+def test_key_acts_only_on_the_focused_row(ada: Person, key: str) -> None:
     ada.adds("Stay as you are")
     ada.task("Stay as you are").focus()
     ada.page.keyboard.press("/")
@@ -126,7 +126,7 @@ def test_a_key_acts_on_the_row_that_has_the_focus_and_on_no_other(ada: Person, k
     expect(ada.page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_the_row_that_has_the_focus_is_seen_to_have_it(ada: Person) -> None:
+def test_focused_row_has_a_visible_outline(ada: Person) -> None:
     ada.adds("Call the bank")
     outline = "row => getComputedStyle(row).outlineStyle"
     ada.page.mouse.move(0, 0)
@@ -144,7 +144,7 @@ def test_the_row_that_has_the_focus_is_seen_to_have_it(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_a_toast_lies_over_nothing_that_can_be_pressed(
+def test_toast_covers_no_control(
     site: stack.Site, newcomer: Newcomer, size: dict[str, int]
 ) -> None:
     ada = newcomer(site, viewport=size)
@@ -164,7 +164,7 @@ def test_a_toast_lies_over_nothing_that_can_be_pressed(
     expect(ada.page.get_by_label("Select: Water the plants")).to_be_checked()
 
 
-def test_what_is_done_in_the_sheet_of_a_phone_can_be_undone_there(phone: Person) -> None:
+def test_action_in_the_sheet_of_a_phone_can_be_undone_there(phone: Person) -> None:
     phone.adds("Call the bank")
     phone.page.get_by_label("Edit details: Call the bank").tap()
     sheet = phone.page.get_by_role("dialog", name="Task details")
@@ -180,7 +180,7 @@ def test_what_is_done_in_the_sheet_of_a_phone_can_be_undone_there(phone: Person)
     expect(phone.page.get_by_role("region", name="Notifications")).to_have_count(1)
 
 
-def test_a_row_on_a_phone_has_no_button_that_is_not_seen(phone: Person) -> None:
+def test_row_on_a_phone_has_no_invisible_button(phone: Person) -> None:
     phone.adds("Call the bank")
     expect(phone.page.get_by_label("Move to trash: Call the bank")).to_be_hidden()
     row = phone.task("Call the bank").bounding_box()
@@ -191,13 +191,13 @@ def test_a_row_on_a_phone_has_no_button_that_is_not_seen(phone: Person) -> None:
 
 
 @pytest.mark.parametrize("opened", ["details", "palette", "shortcuts", "paste"])
-def test_back_closes_what_is_open_and_nothing_else(phone: Person, opened: str) -> None:
+def test_back_closes_only_the_open_dialog(phone: Person, opened: str) -> None:
     phone.adds("Call the bank")
     phone.clicks("Upcoming", "link")
     phone.clicks("All", "link")
     phone.page.get_by_role("heading", name="All").click()
     dialog = phone.page.get_by_role("dialog")
-    for _ in range(2):  # closed by Back, and closed otherwise before
+    for _ in range(2):  # closed by Back, and before that by Escape
         opens(phone, opened)
         expect(dialog).to_be_visible()
         phone.page.keyboard.press("Escape")
@@ -218,7 +218,7 @@ def test_back_closes_what_is_open_and_nothing_else(phone: Person, opened: str) -
 
 
 def opens(person: Person, what: str) -> None:
-    if what == "details":  # not by a tap: two at the same place are a double click
+    if what == "details":  # not by a tap: two taps at the same place are a double click
         person.task("Call the bank").focus()
         person.page.keyboard.press("Enter")
     elif what == "palette":
@@ -229,7 +229,7 @@ def opens(person: Person, what: str) -> None:
         person.pastes("one\ntwo")
 
 
-def test_back_closes_the_question_before_the_sheet_that_asked_it(phone: Person) -> None:
+def test_back_closes_the_confirmation_before_the_sheet(phone: Person) -> None:
     phone.adds("Call the bank")
     phone.page.get_by_label("Edit details: Call the bank").tap()
     phone.clicks("Move to trash")
@@ -254,7 +254,7 @@ def commands(person: Person, words: str) -> None:
     person.page.keyboard.type(words)
 
 
-def test_back_after_a_command_returns_to_the_view_before_it(ada: Person) -> None:
+def test_back_after_a_command_returns_to_the_previous_view(ada: Person) -> None:
     commands(ada, "upcoming")
     ada.page.keyboard.press("Enter")
     ada.is_at("/tasks?view=upcoming")
@@ -276,7 +276,7 @@ def test_back_closes_a_dialog_of_the_account_page(ada: Person) -> None:
     ada.is_at("/account")
 
 
-def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person) -> None:
+def test_notification_names_the_view_of_a_task_that_is_not_shown(ada: Person) -> None:
     ada.clicks("Today", "link")
     writes(ada, "Pay the rent tomorrow")
     told = ada.page.get_by_role("status").filter(
@@ -288,7 +288,7 @@ def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person)
     ada.clicks("Show")
     ada.is_at("/tasks?view=upcoming")
     expect(ada.task("Pay the rent")).to_be_focused()
-    # In a search that it does not match, and back in the list that was searched.
+    # The task does not match the search. "Show" leads to the list without the search.
     ada.clicks("All", "link")
     ada.page.get_by_label("Search").fill("rent")
     writes(ada, "Buy milk")
@@ -296,23 +296,23 @@ def test_a_task_that_the_view_does_not_show_is_said_to_be_elsewhere(ada: Person)
     ada.clicks("Show")
     ada.is_at("/tasks")
     expect(ada.task("Buy milk")).to_be_focused()
-    # Several, of which one is elsewhere.
+    # One of several tasks is in another view.
     ada.clicks("Today", "link")
     ada.pastes("now\nlater tomorrow")
     ada.page.keyboard.press("Enter")
     expect(ada.page.get_by_text("Added 2 tasks. 1 is in Upcoming.")).to_be_visible()
-    # What is changed so that it leaves the view.
+    # A change moves the task to another view.
     ada.clicks("Edit details: now")
     ada.page.get_by_role("dialog").get_by_label("Due").fill("2091-01-05")
     expect(ada.page.get_by_text("“\u2068now\u2069”. It is in Upcoming.")).to_be_visible()
-    # What stays in sight is not spoken of.
+    # A task that stays visible causes no notification.
     ada.page.keyboard.press("Escape")
     ada.clicks("All", "link")
     ada.adds("Stays")
     expect(ada.page.get_by_text("Added “\u2068Stays\u2069”")).to_have_count(0)
 
 
-def test_a_filter_within_a_list_leaves_the_heading_and_the_mark_of_the_list(ada: Person) -> None:
+def test_filter_within_a_list_keeps_the_heading_and_the_current_link(ada: Person) -> None:
     writes(ada, "Now !high #home today")
     current = ada.page.locator("nav [aria-current=page]")
     ada.clicks("Today", "link")
@@ -333,7 +333,7 @@ def test_a_filter_within_a_list_leaves_the_heading_and_the_mark_of_the_list(ada:
     expect(current).to_have_text("home")
 
 
-def test_a_word_that_is_said_twice_is_one_chip(ada: Person) -> None:
+def test_repeated_word_is_shown_as_one_chip(ada: Person) -> None:
     field = ada.page.get_by_label("New task")
     chips = ada.page.get_by_role("list", name="Understood").get_by_role("listitem")
     field.press_sequentially("Sweep #home #home !high !high")
@@ -344,7 +344,7 @@ def test_a_word_that_is_said_twice_is_one_chip(ada: Person) -> None:
     expect(ada.task("Sweep #home #home")).to_be_visible()
 
 
-def test_a_password_that_everybody_uses_is_refused_in_words(
+def test_common_password_is_rejected_with_an_explanation(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site)
@@ -357,10 +357,10 @@ def test_a_password_that_everybody_uses_is_refused_in_words(
     ada.page.get_by_label("Password").fill("correct horse")
     ada.page.keyboard.press("Enter")
     ada.is_at("/tasks")
-    ada.forgives("status of 400")
+    ada.ignores_messages("status of 400")
 
 
-def test_nothing_moves_for_ever_where_less_motion_is_asked_for(
+def test_no_animation_is_endless_if_reduced_motion_is_preferred(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site, reduced_motion="reduce")
@@ -374,14 +374,14 @@ def test_nothing_moves_for_ever_where_less_motion_is_asked_for(
         .filter(one => one.effect.getComputedTiming().iterations === Infinity).length"""
     assert ada.page.evaluate(endless) == 0
     ada.context.set_offline(False)
-    settles(ada)
-    ada.forgives("ERR_INTERNET_DISCONNECTED")
+    wait_until_saved(ada)
+    ada.ignores_messages("ERR_INTERNET_DISCONNECTED")
 
 
-def test_the_printed_page_is_the_list_and_all_of_it(ada: Person) -> None:
+def test_printed_page_has_the_whole_list(ada: Person) -> None:
     long = " ".join(["Read"] * 40)
     ada.adds(long)
-    has_many(ada, 100)
+    create_many(ada, 100)
     ada.page.reload()
     ada.has_read_all()
     assert rows(ada).count() < 60
@@ -400,7 +400,7 @@ def test_the_printed_page_is_the_list_and_all_of_it(ada: Person) -> None:
     expect(ada.task("Task 0")).to_be_visible()
     for hidden in ("Search", "New task", "Sort by", "Priority"):
         expect(main.get_by_label(hidden, exact=True)).to_be_hidden()
-    # A printed title cannot be opened: all of it is there.
+    # A printed title cannot be opened, so it is printed in full.
     title = ada.page.get_by_text(long)
     assert title.evaluate("title => title.scrollWidth <= title.clientWidth")
     roles: tuple[Any, ...] = ("banner", "navigation", "toolbar")
@@ -408,12 +408,12 @@ def test_the_printed_page_is_the_list_and_all_of_it(ada: Person) -> None:
         expect(ada.page.get_by_role(role)).to_have_count(0)
 
 
-def test_the_palette_finds_what_is_completed_and_what_is_in_the_trash(ada: Person) -> None:
+def test_palette_finds_completed_and_trashed_tasks(ada: Person) -> None:
     for title in ("Bank statement", "Bank letter", "Bank holiday"):
         ada.adds(title)
     ada.page.get_by_role("checkbox", name="Completed: Bank statement").check()
     ada.clicks("Move to trash: Bank letter")
-    settles(ada)
+    wait_until_saved(ada)
     commands(ada, "bank")
     tasks = ada.page.get_by_role("group", name="Tasks").get_by_role("option")
     expect(tasks).to_have_text(["Bank holiday", "Bank statementCompleted", "Bank letterTrash"])
@@ -423,7 +423,7 @@ def test_the_palette_finds_what_is_completed_and_what_is_in_the_trash(ada: Perso
     expect(ada.page.get_by_label("Title")).to_have_value("Bank statement")
 
 
-def test_a_row_says_all_of_its_task_to_a_screen_reader(ada: Person) -> None:
+def test_row_describes_its_task_to_a_screen_reader(ada: Person) -> None:
     writes(ada, "Call the bank tomorrow !high #home #money")
     row = ada.task("Call the bank")
     said = "High priority. Due tomorrow. Labels: \u2068home\u2069, \u2068money\u2069."
@@ -438,9 +438,7 @@ def test_a_row_says_all_of_its_task_to_a_screen_reader(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("path", ["/tasks", "/account"])
-def test_the_first_press_of_tab_offers_to_skip_what_every_page_begins_with(
-    ada: Person, path: str
-) -> None:
+def test_first_tab_key_offers_to_skip_to_the_content(ada: Person, path: str) -> None:
     ada.goes_to(path)
     link = ada.page.get_by_role("link", name="Skip to the content")
     assert ada.violations() == []
@@ -454,9 +452,7 @@ def test_the_first_press_of_tab_offers_to_skip_what_every_page_begins_with(
     expect(link).not_to_be_in_viewport()
 
 
-def test_the_browsers_bar_has_the_colour_of_the_chosen_scheme(
-    site: stack.Site, newcomer: Newcomer
-) -> None:
+def test_theme_colour_follows_the_chosen_appearance(site: stack.Site, newcomer: Newcomer) -> None:
     ada = newcomer(site, color_scheme="light")
     ada.signs_up()
 

@@ -1,4 +1,4 @@
-"""Each procedure of docs/tokens.md, on a running site that people use, none of whom is refused."""
+"""Each procedure of docs/tokens.md, on a site in use, without a rejected request."""
 
 import secrets
 import threading
@@ -14,28 +14,28 @@ import pytest
 
 from tests import plain, stack
 from tests.e2e.conftest import Newcomer, Person
-from tests.e2e.door import Door, door
+from tests.e2e.load_balancer import LoadBalancer, load_balancer
 
 VIEWER = {"query": "{ viewer { id } }"}
 
 
 class Site(stack.Site):
-    """A site whose servers are replaced while it is used, each new one before the old one goes."""
+    """A site whose servers are replaced in use: each new one starts before the old one stops."""
 
-    doors: tuple[Door, Door]
+    doors: tuple[LoadBalancer, LoadBalancer]
     folder: Path
     api_env: dict[str, str]
 
     def settles(self) -> None:
-        """Waits, as a load balancer does, until nobody is on their way to an old server."""
+        """Wait, as a load balancer does, until no request is on its way to an old server."""
 
     def stop(self) -> None:
-        """Whichever servers it has by now."""
+        """Stop the current servers."""
         self.web.stop()
         self.api.stop()
 
     def set_api(self, **changes: str) -> None:
-        """Changes what the API is told; an empty variable is as unset."""
+        """Restart the API with these variables changed. An empty variable is unset."""
         self.api_env |= changes
         port = stack.free_port()
         old, self.api = self.api, stack.api(self.folder, self.api_env, port=port)
@@ -44,7 +44,7 @@ class Site(stack.Site):
         old.stop()
 
     def set_web(self, **changes: str) -> None:
-        """The same for the web app."""
+        """Restart the web app with these variables changed."""
         self.env |= changes
         port = stack.free_port()
         old, self.web = self.web, stack.web(self.env, port)
@@ -54,7 +54,7 @@ class Site(stack.Site):
 
 
 class Program(threading.Thread):
-    """Somebody's program, which goes on asking: with a token of the day, and with its first one."""
+    """A client that sends requests all the time, with a current token and with its first one."""
 
     def __init__(self, site: Site) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Program(threading.Thread):
         self._first = self._fresh()
 
     def _send(self, method: str, url: str, body: object = None, token: str = "") -> httpx.Response:
-        # A connection of its own each time, which a server that goes cannot cut.
+        # A new connection for each request, which a stopping server cannot close.
         headers = self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
         with plain.Client(cookies=self._cookies, timeout=30) as client:
             answer = client.request(method, url, json=body, headers=headers)
@@ -92,7 +92,7 @@ class Program(threading.Thread):
         return token
 
     def run(self) -> None:
-        """Until it is over, or something went wrong."""
+        """Send requests until the end, or until an error."""
         graphql = f"{self._site.env['API_URL']}/graphql"
         try:
             while not self._over.is_set():
@@ -101,11 +101,11 @@ class Program(threading.Thread):
                 self._send("POST", graphql, VIEWER, self._latest)
                 if self.keeps_first:
                     self._send("POST", graphql, VIEWER, self._first)
-        except BaseException as trouble:  # noqa: BLE001 - told by `ends`, in the test's own thread
+        except BaseException as trouble:  # noqa: BLE001 - raised by `ends`, in the test's own thread
             self.trouble = trouble
 
     def goes_on(self) -> None:
-        """Some more requests are answered."""
+        """Wait for twenty more responses."""
         seen = self.answers.total()
         deadline = time.monotonic() + 20
         while self.answers.total() < seen + 20:
@@ -114,7 +114,7 @@ class Program(threading.Thread):
             time.sleep(0.01)
 
     def ends(self) -> None:
-        """And all that it asked for was answered."""
+        """Stop, and check that every request was answered with 200."""
         self._over.set()
         self.join()
         assert self.trouble is None, self.trouble
@@ -139,8 +139,8 @@ def running(folder: Path, **variables: str) -> Iterator[Site]:
             **variables,
         )
         doors = (
-            opened.enter_context(door(api_port, api_behind)),
-            opened.enter_context(door(web_port, web_behind)),
+            opened.enter_context(load_balancer(api_port, api_behind)),
+            opened.enter_context(load_balancer(web_port, web_behind)),
         )
         api_env = dict(env)
         if variables.get("TOKEN_SIGNING") == "key-set":
@@ -157,7 +157,7 @@ def running(folder: Path, **variables: str) -> Iterator[Site]:
 
 @pytest.fixture
 def arrive(tmp_path: Path, newcomer: Newcomer) -> Iterator[Arrive]:
-    """A site with these variables, a program that asks all the time, and a person at a browser."""
+    """Return a function that starts a site, a client that sends requests, and a user's browser."""
     with ExitStack() as opened:
         programs: list[Program] = []
 
@@ -168,7 +168,7 @@ def arrive(tmp_path: Path, newcomer: Newcomer) -> Iterator[Arrive]:
             program = Program(site)
             programs.append(program)
             program.start()
-            site.settles = program.goes_on  # type: ignore[method-assign]  # it is the traffic here
+            site.settles = program.goes_on  # type: ignore[method-assign]  # the client's requests are the traffic
             return site, program, ada
 
         yield begin
@@ -177,14 +177,14 @@ def arrive(tmp_path: Path, newcomer: Newcomer) -> Iterator[Arrive]:
 
 
 def goes_on(program: Program, ada: Person, title: str) -> None:
-    """Both do, the person on the page that they had open, and on a new one."""
+    """Check that the client works, and the user too, in the open page and after a reload."""
     program.goes_on()
     ada.adds(title)
     ada.page.reload()
     ada.adds(f"{title}, and again")
 
 
-def test_rotating_the_secret(arrive: Arrive) -> None:
+def test_secret_is_rotated_without_a_rejected_request(arrive: Arrive) -> None:
     site, program, ada = arrive()
     old, new = site.env["BETTER_AUTH_SECRET"], secrets.token_urlsafe(32)
     both = {"BETTER_AUTH_SECRET": new, "BETTER_AUTH_SECRET_PREVIOUS": old}
@@ -192,7 +192,7 @@ def test_rotating_the_secret(arrive: Arrive) -> None:
     goes_on(program, ada, "the API knows both")
     site.set_web(**both)
     goes_on(program, ada, "the web app signs with the new one")
-    program.keeps_first = False  # it expired meanwhile, as the page says to wait for
+    program.keeps_first = False  # the token has expired by now, as the page says to wait for
     program.goes_on()
     site.set_web(BETTER_AUTH_SECRET_PREVIOUS="")
     site.set_api(BETTER_AUTH_SECRET_PREVIOUS="")
@@ -200,7 +200,7 @@ def test_rotating_the_secret(arrive: Arrive) -> None:
 
 
 @pytest.mark.prove
-def test_moving_from_the_shared_secret_to_a_key_set(arrive: Arrive) -> None:
+def test_shared_secret_is_replaced_by_a_key_set_without_a_rejected_request(arrive: Arrive) -> None:
     site, program, ada = arrive()
     site.set_api(JWKS_URL=f"{site.url}/api/auth/jwks", SHARED_SECRET_TOKENS="1")
     goes_on(program, ada, "the API takes both")
@@ -214,7 +214,9 @@ def test_moving_from_the_shared_secret_to_a_key_set(arrive: Arrive) -> None:
 
 
 @pytest.mark.prove
-def test_moving_back_to_the_shared_secret(arrive: Arrive) -> None:
+def test_key_set_is_replaced_by_the_shared_secret_without_a_rejected_request(
+    arrive: Arrive,
+) -> None:
     site, program, ada = arrive(TOKEN_SIGNING="key-set")
     site.set_api(SHARED_SECRET_TOKENS="1")
     goes_on(program, ada, "the API takes both")
@@ -230,7 +232,7 @@ def test_moving_back_to_the_shared_secret(arrive: Arrive) -> None:
 
 
 @pytest.mark.prove
-def test_rotating_the_keys_of_a_key_set(arrive: Arrive) -> None:
+def test_keys_of_a_key_set_are_rotated_without_a_rejected_request(arrive: Arrive) -> None:
     _, program, ada = arrive(TOKEN_SIGNING="key-set", JWKS_ROTATION="9", ACCESS_TOKEN_MAX_AGE="60")
     ada.adds("under the first key")
     deadline = time.monotonic() + 60
@@ -241,16 +243,16 @@ def test_rotating_the_keys_of_a_key_set(arrive: Arrive) -> None:
     goes_on(program, ada, "under the second key")
 
 
-def test_after_a_leak_nothing_of_the_old_secret_is_believed(
+def test_tokens_and_sessions_of_a_leaked_secret_are_rejected(
     tmp_path: Path, newcomer: Newcomer
 ) -> None:
     with running(tmp_path) as site:
         ada = newcomer(site)
         ada.signs_up()
         program = Program(site)
-        stolen = program._fresh()  # noqa: SLF001 - what a thief would have
+        stolen = program._fresh()  # noqa: SLF001 - the token that a thief would have
         changed = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(32)}
-        ada.leaves()  # an open page would find out by a 401, and say so
+        ada.leaves()  # an open page would get a 401, and log it
         site.set_api(**changed)
         site.set_web(**changed)
         graphql = f"{site.env['API_URL']}/graphql"

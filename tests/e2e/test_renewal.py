@@ -1,4 +1,4 @@
-"""Access tokens as browsers hold them: one for all tabs, by the server's clock, through outages."""
+"""Access tokens in browsers: shared by tabs, timed by the server's clock, and kept in outages."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.e2e.conftest import Person
 
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 
-# Comes back to the page, and says how often that made it fetch.
+# Simulates a return to the page, and counts the requests that this causes.
 RETURN = """async () => {
     const { fetch } = window;
     let count = 0;
@@ -24,18 +24,18 @@ RETURN = """async () => {
 
 
 def fetches(person: Person) -> int:
-    """How often a token was asked for, in any tab."""
+    """Return how often any tab has requested a token."""
     return sum(url.endswith("/api/auth/token") for url in person.requests)
 
 
 def shows_tasks(page: Page) -> None:
-    """And has asked the API itself, with a token of the browser's."""
+    """Wait until the page has read the tasks from the API, with a token of the browser."""
     expect(page.get_by_text("No open tasks")).to_be_visible()
     expect(page.locator("main[data-complete=true]")).to_be_visible()
 
 
 def end_sessions(person: Person) -> None:
-    """As if signed out from elsewhere, by hand: nobody tells the API."""
+    """Delete the sessions in the database, so that no event reaches the API."""
     end = """DELETE FROM session WHERE "userId" = (SELECT id FROM "user" WHERE email = $1)"""
     run(person.site.database, lambda connection: connection.execute(end, person.email))
 
@@ -57,7 +57,7 @@ def test_tabs_share_one_token(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("clock", ["2001-01-01T00:00:00Z", "2031-01-01T00:00:00Z"])
-def test_a_laptop_with_another_time_keeps_its_token(ada: Person, clock: str) -> None:
+def test_laptop_with_a_wrong_clock_keeps_its_token(ada: Person, clock: str) -> None:
     ada.page.clock.set_fixed_time(clock)
     ada.page.reload()
     shows_tasks(ada.page)
@@ -68,7 +68,7 @@ def test_a_laptop_with_another_time_keeps_its_token(ada: Person, clock: str) -> 
     ada.is_at("/tasks")
 
 
-def test_a_laptop_that_slept_through_the_night_goes_on(ada: Person) -> None:
+def test_laptop_that_slept_overnight_renews_its_token(ada: Person) -> None:
     ada.page.clock.install()
     ada.adds("In the evening")
     ada.requests.clear()
@@ -78,7 +78,7 @@ def test_a_laptop_that_slept_through_the_night_goes_on(ada: Person) -> None:
     expect(ada.page.get_by_role("main").get_by_role("alert")).to_have_count(0)
 
 
-def test_a_laptop_that_wakes_before_its_network_shows_no_error(ada: Person) -> None:
+def test_laptop_that_wakes_before_its_network_shows_no_error(ada: Person) -> None:
     token = ada.page.evaluate(TOKEN)
     create = 'mutation { createTask(input: {title: "From elsewhere"}) { task { id } } }'
     plain.post(
@@ -93,7 +93,7 @@ def test_a_laptop_that_wakes_before_its_network_shows_no_error(ada: Person) -> N
     expect(ada.page.get_by_role("main").get_by_role("alert")).to_have_count(0)
 
 
-def test_an_api_that_cannot_answer_costs_neither_token_nor_session(ada: Person) -> None:
+def test_unavailable_api_costs_neither_token_nor_session(ada: Person) -> None:
     def unavailable(route: Route) -> None:
         told = {"errors": [{"message": "no", "extensions": {"code": "UNAVAILABLE"}}]}
         cors = {"Access-Control-Allow-Origin": ada.site.url}
@@ -107,20 +107,22 @@ def test_an_api_that_cannot_answer_costs_neither_token_nor_session(ada: Person) 
     expect(ada.task("Later").get_by_label("Waiting to be saved")).to_be_visible()
     assert fetches(ada) == 0
     ada.is_at("/tasks")
-    ada.forgives("status of 503")
+    ada.ignores_messages("status of 503")
 
 
-def test_signing_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
+def test_sign_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
     second = ada.context.new_page()
     second.goto(f"{ada.site.url}/tasks")
     second.get_by_label("New task").fill("half a thought")
     ada.signs_out()
     expect(second).to_have_url(f"{ada.site.url}/sign-in")
     assert second.evaluate("sessionStorage.length") == 0
-    ada.forgives("status of 401")  # what the second asked between the end and hearing of it
+    ada.ignores_messages(
+        "status of 401"
+    )  # a request of the second tab before it learned of the sign-out
 
 
-def test_what_was_typed_waits_for_the_same_person(ada: Person) -> None:
+def test_typed_text_is_restored_after_the_same_user_signs_in(ada: Person) -> None:
     ada.adds("Plan the trip")
     ada.clicks("Edit details: Plan the trip")
     ada.page.get_by_label("Description").fill("Trains, then the boat")
@@ -137,7 +139,7 @@ def test_what_was_typed_waits_for_the_same_person(ada: Person) -> None:
     ada.page.reload()
     expect(ada.task("Plan the trip")).to_contain_text("Trains, then the boat")
     expect(dialog).to_have_count(0)
-    ada.forgives("status of 401")
+    ada.ignores_messages("status of 401")
 
 
 WAITING = """async () => {
@@ -153,7 +155,7 @@ WAITING = """async () => {
 
 
 @pytest.mark.parametrize("leaves_by", ["signing out", "another signing in"])
-def test_what_waits_is_erased_for_the_next_person(ada: Person, leaves_by: str) -> None:
+def test_unsaved_edits_are_deleted_for_the_next_user(ada: Person, leaves_by: str) -> None:
     ada.page.route("**/graphql", lambda route: route.abort())
     ada.page.get_by_label("New task").fill("Hers alone")
     ada.page.get_by_label("New task").press("Enter")
@@ -171,4 +173,4 @@ def test_what_waits_is_erased_for_the_next_person(ada: Person, leaves_by: str) -
     bob.submits("Create account")
     shows_tasks(bob.page)
     assert bob.page.evaluate(WAITING) == 0
-    bob.forgives("ERR_FAILED", "status of 401")
+    bob.ignores_messages("ERR_FAILED", "status of 401")

@@ -1,4 +1,4 @@
-"""From a click on "Sign out" to the 401 of every API process."""
+"""From a click on "Sign out" to a 401 in every API process."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ SIGN_OUTS = 3
 
 
 class Watch(threading.Thread):
-    """Asks one process with a token until that is refused."""
+    """Sends requests with a token to one process until the token is rejected."""
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Watch(threading.Thread):
         self.refused_at = 0.0
 
     def run(self) -> None:
-        """For ten seconds at the most."""
+        """Send requests for ten seconds at most."""
         deadline = time.monotonic() + 10
         with plain.Client(headers=self._headers, timeout=10) as client:
             while self.last in {0, 200} and time.monotonic() < deadline:
@@ -35,7 +35,7 @@ class Watch(threading.Thread):
         self.refused_at = time.monotonic()
 
 
-def test_a_click_on_sign_out_is_a_401_in_both_processes(
+def test_sign_out_is_a_401_in_both_processes_within_a_second(
     site: stack.Site, newcomer: Newcomer, tmp_path: Path
 ) -> None:
     second = stack.api(tmp_path, site.env)

@@ -1,4 +1,4 @@
-"""Tasks by keyboard, mouse and thumb: quick, undoable, and right under bad networks."""
+"""Tasks by keyboard, mouse and touch: quick, undoable, and correct on bad networks."""
 
 import json
 import re
@@ -15,7 +15,7 @@ TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 
 
 def asks(person: Person, query: str, **variables: Any) -> Any:
-    """What the API answers the person's own program."""
+    """Send a query to the API with the user's token, and return the data."""
     answer = plain.post(
         f"{person.site.api.url}/graphql",
         json={"query": query, "variables": variables},
@@ -25,8 +25,8 @@ def asks(person: Person, query: str, **variables: Any) -> Any:
     return answer["data"]
 
 
-def has_many(person: Person, count: int) -> None:
-    """So many tasks, made elsewhere."""
+def create_many(person: Person, count: int) -> None:
+    """Create this number of tasks by the API."""
     create = """mutation ($inputs: [CreateTaskInput!]!) {
         createTasks(inputs: $inputs) { __typename }
     }"""
@@ -39,22 +39,22 @@ def rows(person: Person) -> Locator:
 
 
 def titles(person: Person) -> list[str]:
-    """In their order."""
+    """Return the titles of the rows, in their order."""
     named: list[str] = rows(person).evaluate_all("rows => rows.map(row => row.ariaLabel)")
     return named
 
 
-def settles(person: Person) -> None:
-    """The server has all of it."""
+def wait_until_saved(person: Person) -> None:
+    """Wait until the server has every edit."""
     expect(person.page.locator("[aria-busy=true]")).to_have_count(0)
 
 
-def test_the_first_page_comes_with_its_tasks_in_it(site: stack.Site, newcomer: Newcomer) -> None:
+def test_first_page_is_rendered_with_its_tasks(site: stack.Site, newcomer: Newcomer) -> None:
     ada = newcomer(site)
     ada.signs_up()
     ada.page.get_by_label("New task").fill("Rendered there !high #home today")
     ada.page.get_by_label("New task").press("Enter")
-    settles(ada)
+    wait_until_saved(ada)
     expect(ada.task("Rendered there")).to_be_visible()
     cookies = {cookie["name"]: cookie["value"] for cookie in ada.context.cookies()}
     for path in ("/tasks", "/tasks?view=today", "/tasks?label=home&priority=HIGH&q=there"):
@@ -66,7 +66,7 @@ def test_the_first_page_comes_with_its_tasks_in_it(site: stack.Site, newcomer: N
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_all_of_it_by_keyboard(  # noqa: PLR0915 - one person's one sitting
+def test_everything_can_be_done_by_keyboard(  # noqa: PLR0915 - one session of one user
     site: stack.Site, newcomer: Newcomer, size: dict[str, int]
 ) -> None:
     ada = newcomer(site, viewport=size)
@@ -81,7 +81,7 @@ def test_all_of_it_by_keyboard(  # noqa: PLR0915 - one person's one sitting
     for line in ("Call the bank tomorrow !high", "Read the lease"):
         text(line)
         press("Enter")
-    settles(ada)
+    wait_until_saved(ada)
     assert titles(ada) == ["Read the lease", "Call the bank", "Water the plants"]
     expect(ada.task("Call the bank")).to_contain_text("High")
     press("Escape")
@@ -89,7 +89,7 @@ def test_all_of_it_by_keyboard(  # noqa: PLR0915 - one person's one sitting
     expect(ada.task("Read the lease")).to_be_focused()
     press("Alt+ArrowDown")
     expect(ada.task("Read the lease")).to_be_focused()
-    settles(ada)
+    wait_until_saved(ada)
     assert titles(ada) == ["Call the bank", "Read the lease", "Water the plants"]
     press("e")
     press("Control+a")
@@ -134,13 +134,13 @@ def test_all_of_it_by_keyboard(  # noqa: PLR0915 - one person's one sitting
     press("?")
     expect(ada.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     press("Escape")
-    settles(ada)
+    wait_until_saved(ada)
     ada.page.reload()
     ada.has_read_all()
     assert titles(ada) == ["Call the bank", "Read the lease twice"]
 
 
-def test_no_key_is_lost_behind_a_shortcut_on_a_slow_machine(
+def test_no_key_is_lost_after_a_shortcut_on_a_slow_machine(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site)
@@ -153,7 +153,7 @@ def test_no_key_is_lost_behind_a_shortcut_on_a_slow_machine(
     for n in range(10):
         text(f"Read page {n}")
         press("Enter")
-    settles(ada)
+    wait_until_saved(ada)
     press("Escape")
     press("j")
     search = ada.page.get_by_label("Search", exact=True)
@@ -168,13 +168,13 @@ def test_no_key_is_lost_behind_a_shortcut_on_a_slow_machine(
         press("j")
 
 
-def test_many_at_once_and_back(ada: Person) -> None:
+def test_bulk_edits_can_be_made_and_undone(ada: Person) -> None:
     ada.pastes("- milk\n- eggs #shop\n\n- [ ] bread")
     expect(ada.page.get_by_role("dialog", name="Add 3 tasks?")).to_be_visible()
     assert ada.violations() == []
     ada.page.keyboard.press("Enter")
     expect(rows(ada)).to_have_count(3)
-    settles(ada)
+    wait_until_saved(ada)
     assert titles(ada) == ["milk", "eggs", "bread"]
     ada.clicks("Select several")
     ada.clicks("Select: milk", "checkbox")
@@ -190,7 +190,7 @@ def test_many_at_once_and_back(ada: Person) -> None:
             expect(ada.task(title)).to_contain_text(said)
     bar.get_by_label("Remove label").select_option(label="shop")
     expect(ada.task("milk")).not_to_contain_text("shop")
-    settles(ada)
+    wait_until_saved(ada)
     assert ada.violations() == []
     ada.clicks("Undo")
     expect(ada.task("milk")).to_contain_text("shop")
@@ -198,7 +198,7 @@ def test_many_at_once_and_back(ada: Person) -> None:
     bar.get_by_role("button", name="Trash").click()
     expect(rows(ada)).to_have_count(1)
     ada.clicks("Undo")
-    settles(ada)
+    wait_until_saved(ada)
     ada.clicks("shop", "link")
     ada.is_at("/tasks?label=shop")
     expect(rows(ada)).to_have_count(1)
@@ -206,18 +206,18 @@ def test_many_at_once_and_back(ada: Person) -> None:
     expect(rows(ada)).to_have_count(2)
 
 
-def test_a_task_is_dragged_to_its_place_and_stays_there(ada: Person) -> None:
+def test_dragged_task_keeps_its_position(ada: Person) -> None:
     for title in ("third", "second", "first"):
         ada.adds(title)
     ada.task("third").drag_to(ada.task("first"), target_position={"x": 200, "y": 4})
-    settles(ada)
+    wait_until_saved(ada)
     assert titles(ada) == ["third", "first", "second"]
     ada.page.reload()
     assert titles(ada) == ["third", "first", "second"]
 
 
-def test_of_a_long_list_only_what_is_seen_is_there(ada: Person) -> None:
-    has_many(ada, 500)
+def test_long_list_renders_only_visible_rows(ada: Person) -> None:
+    create_many(ada, 500)
     ada.page.reload()
     ada.has_read_all()
     expect(ada.page.get_by_text("500 tasks")).to_be_visible()
@@ -231,12 +231,12 @@ def test_of_a_long_list_only_what_is_seen_is_there(ada: Person) -> None:
     expect(ada.task("Task 420")).to_be_visible()
     expect(ada.page.get_by_text("15 tasks")).to_be_visible()
     ada.clicks("Completed", "link")
-    # Polls apart, and scripts that every page loads a moment after it is there.
+    # Polls are excluded, and scripts that every page loads a moment later.
     apart = re.compile(r"/graphql$|/_next/static/")
     assert [url for url in ada.requests if not apart.search(url)] == [], "a view costs no request"
 
 
-def test_a_change_in_another_tab_appears_by_itself(ada: Person) -> None:
+def test_change_in_another_tab_appears(ada: Person) -> None:
     other = ada.context.new_page()
     other.goto(f"{ada.site.url}/tasks")
     ada.has_read_all(other)
@@ -249,7 +249,7 @@ def test_a_change_in_another_tab_appears_by_itself(ada: Person) -> None:
     expect(ada.task("From elsewhere")).to_have_count(0, timeout=10_000)
 
 
-def test_what_is_done_offline_goes_out_in_order_when_the_network_is_back(ada: Person) -> None:
+def test_offline_edits_are_sent_in_order_when_the_network_returns(ada: Person) -> None:
     ada.adds("Before")
     ada.context.set_offline(True)
     expect(ada.page.get_by_role("main")).to_contain_text("You are offline.")
@@ -261,7 +261,7 @@ def test_what_is_done_offline_goes_out_in_order_when_the_network_is_back(ada: Pe
     ada.renames("Offline 2", "Renamed offline")
     expect(ada.page.get_by_role("main")).to_contain_text("5 unsaved changes")
     ada.context.set_offline(False)
-    settles(ada)
+    wait_until_saved(ada)
     expect(ada.page.get_by_role("main")).not_to_contain_text("unsaved change")
     found = asks(ada, "{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
     assert {(task["title"], task["completed"], task["version"]) for task in found} == {
@@ -270,10 +270,10 @@ def test_what_is_done_offline_goes_out_in_order_when_the_network_is_back(ada: Pe
         ("Offline 1", True, 2),
         ("Renamed offline", False, 2),
     }
-    ada.forgives("ERR_INTERNET_DISCONNECTED")
+    ada.ignores_messages("ERR_INTERNET_DISCONNECTED")
 
 
-def test_each_view_shows_its_own_and_the_address_says_which(ada: Person) -> None:
+def test_each_view_shows_its_tasks_and_has_a_url(ada: Person) -> None:
     today = ada.page.evaluate("new Date().toLocaleDateString('sv')")
     day = date.fromisoformat(today)
     given: list[dict[str, Any]] = [
@@ -305,7 +305,10 @@ def test_each_view_shows_its_own_and_the_address_says_which(ada: Person) -> None
         "/tasks?sort=newest": ["Any day", "Soon", "Now", "Late"],
         "/tasks?view=nonsense&sort=nonsense&priority=nonsense": ["Late", "Now", "Soon", "Any day"],
     }
-    for path, expected in shown.items():  # as a link to oneself, rendered there and then here
+    for (
+        path,
+        expected,
+    ) in shown.items():  # as a link, rendered by the server and then in the browser
         ada.goes_to(path)
         assert titles(ada) == expected, f"{path} as the server renders it"
         ada.has_read_all()
@@ -326,11 +329,13 @@ def test_each_view_shows_its_own_and_the_address_says_which(ada: Person) -> None
     expect(rows(ada)).to_have_count(4)
 
 
-def test_what_is_understood_of_a_line_is_shown_and_may_be_kept_as_it_is(ada: Person) -> None:
+def test_parsed_words_of_a_line_are_shown_and_can_be_kept_as_text(ada: Person) -> None:
     field = ada.page.get_by_label("New task")
     chips = ada.page.get_by_role("list", name="Understood").get_by_role("listitem")
     field.fill("Call the bank tomorrow !high #home")
-    expect(chips).to_have_text(["Tomorrow", "High", "home"])  # dates once their reader is there
+    expect(chips).to_have_text(
+        ["Tomorrow", "High", "home"]
+    )  # dates appear once their parser is loaded
     chips.get_by_role("button", name="keep “#home” as plain words").click()
     expect(chips).to_have_count(2)
     expect(field).to_be_focused()
@@ -343,7 +348,7 @@ def test_what_is_understood_of_a_line_is_shown_and_may_be_kept_as_it_is(ada: Per
     expect(ada.task("Meet on the 99th !whatever # 25:99")).to_be_visible()
 
 
-def test_a_slow_network_is_not_felt(ada: Person) -> None:
+def test_edits_are_shown_at_once_on_a_slow_network(ada: Person) -> None:
     ada.adds("Before")
     slow = ada.context.new_cdp_session(ada.page)
     slow.send("Network.enable")
@@ -364,9 +369,9 @@ def test_a_slow_network_is_not_felt(ada: Person) -> None:
     ada.renames("Second", "Second, renamed")
     renamed = ada.task("Second, renamed")
     expect(renamed).to_have_attribute("aria-busy", "true", timeout=seconds * 1000)
-    ada.page.reload()  # with all of it still on its way
+    ada.page.reload()  # while all edits are being sent
     expect(renamed).to_be_visible()
-    settles(ada)
+    wait_until_saved(ada)
     found = asks(ada, "{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
     assert sorted((task["title"], task["completed"], task["version"]) for task in found) == [
         ("Before", True, 2),
@@ -385,7 +390,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("code", SAID)
-def test_a_failing_api_is_told_in_words_and_nothing_is_lost(ada: Person, code: str) -> None:
+def test_failing_api_is_explained_and_no_edit_is_lost(ada: Person, code: str) -> None:
     ada.adds("Water the plants")
     status = {"UNAVAILABLE": 503, "RATE_LIMITED": 429}.get(code, 200)
 
@@ -411,14 +416,14 @@ def test_a_failing_api_is_told_in_words_and_nothing_is_lost(ada: Person, code: s
         ada.page.unroute("**/graphql")
         ada.tries_now()
     expect(box).to_be_checked()
-    settles(ada)
+    wait_until_saved(ada)
     ada.clicks("Completed", "link")
     ada.page.reload()
     expect(ada.task("Water the plants")).to_be_visible()
-    ada.forgives("status of 503", "status of 429")
+    ada.ignores_messages("status of 503", "status of 429")
 
 
-def test_markdown_runs_nothing_and_fetches_nothing(ada: Person) -> None:
+def test_markdown_runs_no_script_and_fetches_nothing(ada: Person) -> None:
     ada.adds("Evil")
     ada.clicks("Edit details: Evil")
     ada.page.get_by_label("Description").fill(
@@ -434,7 +439,7 @@ def test_markdown_runs_nothing_and_fetches_nothing(ada: Person) -> None:
     assert not [url for url in ada.requests if "elsewhere" in url]
 
 
-def test_the_scheme_is_chosen_and_kept_without_a_flash(
+def test_appearance_is_kept_and_rendered_by_the_server(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site, color_scheme="light")
@@ -451,7 +456,7 @@ def test_the_scheme_is_chosen_and_kept_without_a_flash(
     assert re.search(r'<html[^>]* data-theme="dark"', html), "from the first byte"
 
 
-def test_it_can_be_installed(site: stack.Site) -> None:
+def test_web_app_can_be_installed(site: stack.Site) -> None:
     manifest = plain.get(f"{site.url}/manifest.webmanifest").json()
     assert manifest["display"] == "standalone"
     for icon in manifest["icons"]:

@@ -1,4 +1,4 @@
-"""Text that people type or paste: shown as it will be saved, saved as it was typed, never cut."""
+"""Typed and pasted text: shown as it will be saved, saved as typed, and never truncated."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from playwright.sync_api import CDPSession, Locator, Page, Request, expect
 
 from tests import stack
 from tests.e2e.conftest import Newcomer, Person
-from tests.e2e.test_tasks import asks, rows, settles, titles
+from tests.e2e.test_tasks import asks, rows, titles, wait_until_saved
 
 PASTE = """(field, text) => {
     const clipboardData = new DataTransfer();
@@ -21,13 +21,13 @@ FIELDS = "id version title description dueOn completed labels"
 
 
 def saved(person: Person) -> dict[str, Any]:
-    """Return the person's tasks as the API has them, by title."""
+    """Return the user's tasks as the API has them, by title."""
     query = f"{{ tasks(filter: {{status: [OPEN, COMPLETED]}}) {{ nodes {{ {FIELDS} }} }} }}"
     return {node["title"]: node for node in asks(person, query)["tasks"]["nodes"]}
 
 
-def made(person: Person, **given: Any) -> dict[str, Any]:
-    """Make a task elsewhere and wait until the page has it."""
+def create_task(person: Person, **given: Any) -> dict[str, Any]:
+    """Create a task by the API, and wait until the page has it."""
     query = f"""mutation ($input: CreateTaskInput!) {{
         createTask(input: $input) {{ task {{ {FIELDS} }} }}
     }}"""
@@ -37,8 +37,8 @@ def made(person: Person, **given: Any) -> dict[str, Any]:
     return task
 
 
-def writes(person: Person, task: dict[str, Any], **patch: Any) -> None:
-    """Change a task elsewhere."""
+def update_task(person: Person, task: dict[str, Any], **patch: Any) -> None:
+    """Change a task by the API."""
     query = """mutation ($id: ID!, $patch: TaskPatch!) {
         updateTask(id: $id, patch: $patch) { __typename }
     }"""
@@ -65,7 +65,7 @@ def mutations(page: Page) -> Iterator[list[dict[str, Any]]]:
     page.remove_listener("request", see)
 
 
-def test_pasted_lines_become_what_the_preview_shows(ada: Person) -> None:
+def test_pasted_lines_become_the_tasks_of_the_preview(ada: Person) -> None:
     long = " ".join(["longer"] * 49)
     lines = [
         "1/2 cup sugar",
@@ -91,7 +91,7 @@ def test_pasted_lines_become_what_the_preview_shows(ada: Person) -> None:
     expect(shown.nth(7)).to_contain_text("The whole line will be the description.")
     assert ada.violations() == []
     ada.clicks("Add 8 tasks")
-    settles(ada)
+    wait_until_saved(ada)
     tasks = saved(ada)
     [cut] = [title for title in tasks if title.startswith("longer")]
     assert tasks.keys() - {cut} == {*lines[:4], "milk", "call", "write to Bob tomorrow"}
@@ -103,7 +103,7 @@ def test_pasted_lines_become_what_the_preview_shows(ada: Person) -> None:
     assert cut.endswith("…")
 
 
-def test_lines_pasted_as_one_go_where_the_caret_was(ada: Person) -> None:
+def test_lines_pasted_as_one_are_inserted_at_the_caret(ada: Person) -> None:
     field = ada.page.get_by_label("New task")
     field.fill("Buy for dinner")
     field.evaluate("field => field.setSelectionRange(4, 4)")
@@ -112,12 +112,12 @@ def test_lines_pasted_as_one_go_where_the_caret_was(ada: Person) -> None:
     expect(field).to_have_value("Buy - milk - eggsfor dinner")
 
 
-def test_a_title_has_200_characters_however_they_are_stored(ada: Person) -> None:
+def test_title_may_have_200_characters_in_any_encoding(ada: Person) -> None:
     field = ada.page.get_by_label("New task")
     fits = "a" * 199 + "🏠"
     field.fill(fits)
     field.press("Enter")
-    settles(ada)
+    wait_until_saved(ada)
     assert titles(ada) == [fits]
     too_long = "b" * 344
     field.fill(too_long)
@@ -156,7 +156,7 @@ def test_a_title_has_200_characters_however_they_are_stored(ada: Person) -> None
     label.fill("🏠" * 50)
     label.press("Enter")
     description.press("Escape")
-    settles(ada)
+    wait_until_saved(ada)
     expect(ada.page.get_by_role("main").get_by_role("alert")).to_have_count(0)
     [task] = saved(ada).values()
     assert (task["title"], task["labels"]) == (f"{fits[1:]}🏠", ["🏠" * 50])
@@ -164,7 +164,7 @@ def test_a_title_has_200_characters_however_they_are_stored(ada: Person) -> None
 
 
 class InputMethod:
-    """An input method as Chromium has one: a composition, and keys that it handles."""
+    """An input method as in Chromium: a composition, and keys that the input method handles."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -177,23 +177,23 @@ class InputMethod:
         )
 
     def composes(self, text: str) -> None:
-        """Write a text that is not chosen yet."""
+        """Compose a text without committing it."""
         ends = {"selectionStart": len(text), "selectionEnd": len(text)}
         self.session.send("Input.imeSetComposition", {"text": text, **ends})
         assert text in self.page.evaluate("composed")
 
     def presses(self, key: str, code: int) -> None:
-        """Press a key while the composition goes on."""
+        """Press a key during the composition."""
         event = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         self.session.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **event})
         self.session.send("Input.dispatchKeyEvent", {"type": "keyUp", **event})
 
     def commits(self, text: str) -> None:
-        """End the composition with this text."""
+        """Commit this text."""
         self.session.send("Input.insertText", {"text": text})
 
 
-def test_keys_of_an_input_method_are_not_for_the_page(ada: Person) -> None:
+def test_keys_of_an_input_method_are_ignored_by_shortcuts(ada: Person) -> None:
     ada.adds("Milk")
     ada.adds("Bread")
     method = InputMethod(ada.page)
@@ -238,7 +238,7 @@ def test_keys_of_an_input_method_are_not_for_the_page(ada: Person) -> None:
     expect(find).to_be_focused()
     composes("牛", find)
     press("Escape")
-    settles(ada)
+    wait_until_saved(ada)
     assert {title: task["version"] for title, task in saved(ada).items()} == {
         "Bread": 1,
         "パン": 1,
@@ -246,7 +246,7 @@ def test_keys_of_an_input_method_are_not_for_the_page(ada: Person) -> None:
     }
 
 
-def test_a_typed_due_date_is_saved_once_when_it_is_whole(ada: Person) -> None:
+def test_typed_due_date_is_saved_once_when_it_is_complete(ada: Person) -> None:
     ada.adds("Taxes")
     ada.clicks("Edit details: Taxes")
     due = panel(ada).get_by_label("Due")
@@ -256,11 +256,11 @@ def test_a_typed_due_date_is_saved_once_when_it_is_whole(ada: Person) -> None:
         expect(due).to_have_value("2027-05-31")
         ada.page.keyboard.press("Tab")
         ada.page.keyboard.press("Tab")
-        settles(ada)
+        wait_until_saved(ada)
         due.focus()
         ada.page.keyboard.type("0601")
         ada.page.keyboard.press("Escape")
-        settles(ada)
+        wait_until_saved(ada)
         assert [one["patch"] for one in sent] == [{"dueOn": "2027-05-31"}, {"dueOn": "2027-06-01"}]
         ada.clicks("Edit details: Taxes")
         due.focus()
@@ -270,8 +270,8 @@ def test_a_typed_due_date_is_saved_once_when_it_is_whole(ada: Person) -> None:
         expect(panel(ada)).to_have_count(0)
         ada.clicks("Edit details: Taxes")
         expect(due).to_have_value("2027-06-01")
-        due.fill("")  # as the picker's button does
-        settles(ada)
+        due.fill("")  # as the button of the date picker does
+        wait_until_saved(ada)
         assert len(sent) == 3
     assert saved(ada)["Taxes"]["dueOn"] is None
 
@@ -297,10 +297,10 @@ DIRECTIONS = r"""() => {
 }"""
 
 
-def test_a_persons_text_has_its_own_direction_wherever_it_is_shown(ada: Person) -> None:
+def test_text_has_its_own_direction_everywhere(ada: Person) -> None:
     hebrew, arabic = "לקנות חלב!", "اتصل بالبنك!"
-    made(ada, title=hebrew, labels=["בית"], description=f"{arabic}\n\n- {hebrew}")
-    made(ada, title=arabic)
+    create_task(ada, title=hebrew, labels=["בית"], description=f"{arabic}\n\n- {hebrew}")
+    create_task(ada, title=arabic)
 
     def is_right() -> None:
         assert ada.page.evaluate(DIRECTIONS) == []
@@ -342,14 +342,14 @@ def test_a_persons_text_has_its_own_direction_wherever_it_is_shown(ada: Person) 
     is_right()
 
 
-def test_a_hindi_word_is_a_label(ada: Person) -> None:
+def test_hindi_word_can_be_a_label(ada: Person) -> None:
     ada.page.get_by_label("New task").fill("दूध #हिन्दी")
     ada.page.get_by_label("New task").press("Enter")
-    settles(ada)
+    wait_until_saved(ada)
     assert saved(ada)["दूध"]["labels"] == ["हिन्दी"]
 
 
-def test_shortcuts_work_under_a_cyrillic_layout(ada: Person) -> None:
+def test_shortcuts_work_with_a_cyrillic_layout(ada: Person) -> None:
     ada.adds("Second")
     ada.adds("First")
     ada.page.keyboard.press("Escape")
@@ -376,43 +376,41 @@ def test_shortcuts_work_under_a_cyrillic_layout(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("keep", ["Keep mine", "Keep the other one"])
-def test_escape_decides_nothing_about_a_text_that_was_changed_elsewhere(
-    ada: Person, keep: str
-) -> None:
-    task = made(ada, title="Shared", description="Before")
+def test_escape_does_not_decide_a_conflict(ada: Person, keep: str) -> None:
+    task = create_task(ada, title="Shared", description="Before")
     ada.clicks("Edit details: Shared")
     ada.clicks("Edit description")
     field = panel(ada).get_by_label("Description")
     field.press("End")
     field.press_sequentially(", typed")
-    writes(ada, task, description="From elsewhere", title="Shared there")
+    update_task(ada, task, description="From elsewhere", title="Shared there")
     expect(ada.task("Shared there")).to_be_visible(timeout=10_000)
     question = ada.page.get_by_role("dialog", name="changed elsewhere")
     field.press_sequentially(" here")
-    expect(question).to_have_count(0)  # nobody is asked while they type
+    expect(question).to_have_count(0)  # no dialog appears while the user types
     expect(field).to_be_focused()
     ada.page.keyboard.press("Escape")
     expect(question.get_by_role("region", name="Yours")).to_contain_text("Before, typed here")
     ada.page.keyboard.press("Enter")
-    expect(question).to_be_visible()  # Enter chooses neither
+    expect(question).to_be_visible()  # Enter chooses neither version
     ada.page.keyboard.press("Escape")
     expect(question).to_have_count(0)
     assert saved(ada)["Shared there"]["description"] == "From elsewhere"
     assert ada.violations() == []
-    ada.page.reload()  # the text is kept in the browser
+    ada.page.reload()  # the browser stores the text
     expect(question.get_by_role("region", name="Yours")).to_contain_text("Before, typed here")
     ada.page.keyboard.press("Escape")
     ada.clicks("Choose a text")
     ada.clicks(keep)
     expect(question).to_have_count(0)
-    settles(ada)
+    wait_until_saved(ada)
     mine, theirs = "Before, typed here", "From elsewhere"
     is_mine = keep == "Keep mine"
     assert saved(ada)["Shared there"]["description"] == (mine if is_mine else theirs)
     ada.task("Shared there").focus()
     ada.page.keyboard.press("Control+z")
     expect(ada.page.get_by_text("Undone: Kept")).to_be_visible()
-    settles(ada)
+    wait_until_saved(ada)
     assert saved(ada)["Shared there"]["description"] == (theirs if is_mine else mine)
     ada.page.reload()
     ada.has_read_all()
@@ -420,8 +418,8 @@ def test_escape_decides_nothing_about_a_text_that_was_changed_elsewhere(
     expect(ada.page.get_by_role("button", name="Choose a text")).to_have_count(0)
 
 
-def test_text_is_saved_while_it_is_typed_and_undone_in_one_step(ada: Person) -> None:
-    made(ada, title="Letter", description="Dear Bob")
+def test_text_is_saved_during_typing_and_undone_in_one_step(ada: Person) -> None:
+    create_task(ada, title="Letter", description="Dear Bob")
     ada.clicks("Edit details: Letter")
     ada.clicks("Edit description")
     field = panel(ada).get_by_label("Description")
@@ -432,20 +430,20 @@ def test_text_is_saved_while_it_is_typed_and_undone_in_one_step(ada: Person) -> 
             expect(panel(ada)).to_contain_text("Not saved yet")
             expect(panel(ada)).to_contain_text("Saved automatically")  # after a pause
             expect(field).to_be_focused()
-        settles(ada)
+        wait_until_saved(ada)
         assert [one["patch"]["description"] for one in sent] == [
             "Dear Bob, how are",
             "Dear Bob, how are you?",
         ]
     ada.page.keyboard.press("Escape")
     ada.page.keyboard.press("Control+z")
-    settles(ada)
+    wait_until_saved(ada)
     assert saved(ada)["Letter"]["description"] == "Dear Bob"
 
 
 @pytest.mark.parametrize("place", ["panel", "row"])
-def test_a_tab_that_is_closed_in_the_midst_of_typing_loses_nothing(ada: Person, place: str) -> None:
-    made(ada, title="Letter")
+def test_closing_a_tab_during_typing_loses_nothing(ada: Person, place: str) -> None:
+    create_task(ada, title="Letter")
     tab = ada.context.new_page()
     tab.goto(f"{ada.site.url}/tasks")
     ada.has_read_all(tab)
@@ -456,12 +454,12 @@ def test_a_tab_that_is_closed_in_the_midst_of_typing_loses_nothing(ada: Person, 
         tab.get_by_role("listitem", name="Letter").focus()
         tab.keyboard.press("e")
         tab.get_by_label("Title").press_sequentially("Letter to Bob")
-    # Nothing of this tab reaches the server any more: the browser alone can keep the text.
+    # No request of this tab reaches the server any more: only the browser can keep the text.
     tab.route("**/graphql", lambda route: route.abort())
     tab.close()
     ada.page.reload()
     ada.has_read_all()
-    settles(ada)
+    wait_until_saved(ada)
     [task] = saved(ada).values()
     if place == "panel":
         assert task["description"] == "Dear Bob, how are you?"
@@ -469,7 +467,7 @@ def test_a_tab_that_is_closed_in_the_midst_of_typing_loses_nothing(ada: Person, 
         assert task["title"] == "Letter to Bob"
 
 
-def test_dates_are_read_as_the_person_writes_them(site: stack.Site, newcomer: Newcomer) -> None:
+def test_dates_are_parsed_in_the_users_locale(site: stack.Site, newcomer: Newcomer) -> None:
     for locale, day in (("en-US", "12 Jan 2031"), ("de-DE", "1 Dec 2031")):
         ada = newcomer(site, locale=locale)
         ada.signs_up()

@@ -1,4 +1,4 @@
-"""The web app before an API that runs its documents and no others."""
+"""The web app with an API that runs only the web app's documents."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
         yield running
 
 
-def test_the_web_app_needs_no_other_documents(closed: stack.Site, newcomer: Newcomer) -> None:
+def test_web_app_needs_no_other_documents(closed: stack.Site, newcomer: Newcomer) -> None:
     ada = newcomer(closed)
     ada.signs_up()
     ada.adds("Call the bank")
@@ -35,4 +35,4 @@ def test_the_web_app_needs_no_other_documents(closed: stack.Site, newcomer: Newc
     assert answer.json()["errors"][0]["extensions"]["reason"] == "DOCUMENT_NOT_TRUSTED"
     status = ada.page.evaluate("fetch('/graphiql').then(answer => answer.status)")
     assert status == 404
-    ada.complaints.clear()  # of that
+    ada.console_messages.clear()  # the test caused these messages

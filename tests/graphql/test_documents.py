@@ -1,4 +1,4 @@
-"""What is remembered of documents, and what an operation in one may cost."""
+"""The cache of documents, and the cost of an operation."""
 
 import gc
 import weakref
@@ -22,11 +22,11 @@ def documents() -> Documents:
     return Documents(schema)
 
 
-def test_a_known_document_is_the_same_one(documents: Documents) -> None:
+def test_cached_document_is_returned_again(documents: Documents) -> None:
     assert documents.get("{ viewer { id } }") is documents.get("{ viewer { id } }")
 
 
-def test_documents_are_forgotten_by_their_number_the_longest_unused_first() -> None:
+def test_cache_of_documents_evicts_the_least_recently_used() -> None:
     documents = Documents(schema, most=2)
     kept, forgotten = documents.get("{ a: viewer { id } }"), documents.get("{ b: viewer { id } }")
     assert documents.get(kept.text) is kept
@@ -35,7 +35,7 @@ def test_documents_are_forgotten_by_their_number_the_longest_unused_first() -> N
     assert documents.get(forgotten.text) is not forgotten
 
 
-def test_documents_are_forgotten_by_their_size() -> None:
+def test_cache_of_documents_is_bounded_in_bytes() -> None:
     documents = Documents(schema, most_bytes=20_000)
     for long in ("{ viewer { " + "id " * 40 + "} }", '{ task(id: "' + "x" * 6000 + '") { id } }'):
         first = documents.get("{ viewer { id } }")
@@ -43,7 +43,7 @@ def test_documents_are_forgotten_by_their_size() -> None:
         assert documents.get(first.text) is not first
 
 
-def test_what_was_kept_about_a_document_goes_with_it() -> None:
+def test_weak_references_to_an_evicted_document_are_cleared() -> None:
     documents = Documents(schema, most=1)
     kept: weakref.WeakKeyDictionary[Document, str] = weakref.WeakKeyDictionary()
     kept[documents.get("{ a: viewer { id } }")] = "compiled"
@@ -53,7 +53,7 @@ def test_what_was_kept_about_a_document_goes_with_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "{ nothing }", "{ viewer { " + "id " * 60 + "} }"])
-def test_what_is_refused_is_refused_again_and_takes_no_documents_place(text: str) -> None:
+def test_rejected_document_is_rejected_again_and_evicts_no_good_one(text: str) -> None:
     documents = Documents(schema, most=1)
     good = documents.get("{ viewer { id } }")
     told = []
@@ -66,7 +66,7 @@ def test_what_is_refused_is_refused_again_and_takes_no_documents_place(text: str
     assert documents.get(good.text) is good
 
 
-def test_refusals_are_forgotten_by_their_number_the_longest_unused_first() -> None:
+def test_cache_of_rejections_evicts_the_least_recently_used() -> None:
     documents = Documents(schema, most=1)
 
     def errors_of(text: str) -> list[dict[str, Any]]:
@@ -80,13 +80,13 @@ def test_refusals_are_forgotten_by_their_number_the_longest_unused_first() -> No
     assert errors_of("{ a }") is not first
 
 
-def test_a_long_value_is_not_quoted_whole(documents: Documents) -> None:
+def test_error_quotes_a_long_value_in_part(documents: Documents) -> None:
     with pytest.raises(InvalidDocument) as refusal:
         documents.get("{ tasks(first: [" + "1 " * 450 + "]) { totalCount } }")
     assert all(len(error["message"]) < 600 for error in refusal.value.errors)
 
 
-def test_which_operation_is_meant(documents: Documents) -> None:
+def test_operation_is_selected_by_its_name(documents: Documents) -> None:
     document = documents.get("query a { viewer { id } } query b { viewer { email } }")
     assert document.operation("b").node.name.value == "b"  # type: ignore[union-attr]  # it has one
     for name in (None, "", "c"):
@@ -121,13 +121,13 @@ PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
         ("mutation ($i: [ID!]!) { deleteTasks(ids: $i) { deletedIds } }", {"i": ["a"] * 9}, 2),
     ],
 )
-def test_what_an_operation_may_cost(
+def test_cost_counts_fields_and_items_of_lists(
     documents: Documents, query: str, variables: dict[str, object], cost: int
 ) -> None:
     assert documents.get(query).operation(None).cost.evaluate(variables).fields == cost
 
 
-def test_pages_that_hold_too_much_together_are_refused_before_they_are_read(
+def test_lists_of_too_many_fields_together_are_rejected_before_execution(
     documents: Documents,
 ) -> None:
     pages = [
@@ -143,7 +143,7 @@ def test_pages_that_hold_too_much_together_are_refused_before_they_are_read(
         wide.operation(None).cost.check({"n": 100})
 
 
-def test_what_is_sent_counts_as_well(documents: Documents) -> None:
+def test_cost_counts_the_values_of_inputs(documents: Documents) -> None:
     query = "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }"
     check = documents.get(query).operation(None).cost.check
     new = {"title": "x", "labels": ["a"] * 20}
@@ -152,7 +152,7 @@ def test_what_is_sent_counts_as_well(documents: Documents) -> None:
         check({"i": [new] * 1000})
 
 
-def test_introspection_in_full_passes_once(documents: Documents) -> None:
+def test_full_introspection_costs_less_than_the_limit(documents: Documents) -> None:
     query = get_introspection_query(input_value_deprecation=True, specified_by_url=True)
     cost = documents.get(query).operation(None).cost.evaluate({}).fields
     assert MAX_COST / 2 < cost < MAX_COST * 3 / 4, "once, with room to grow; but not twice"
@@ -162,7 +162,7 @@ EVERYTHING = f"{TASK} dueOn completedAt labels position trashedAt"
 
 
 def listed(*selections: str, first: int = 100) -> str:
-    """A query of as many lists, each with this below it."""
+    """Return a query with one list for each of these selections."""
     lists = (f"l{n}: tasks(first: {first}) {{ {each} }}" for n, each in enumerate(selections))
     return f"{{ {' '.join(lists)} }}"
 
@@ -181,8 +181,8 @@ def listed(*selections: str, first: int = 100) -> str:
         (listed(*[f"nodes {{ {'x' * 3_000}: labels title position }}"] * 10), False),
     ],
 )
-def test_how_many_bytes_an_operation_may_ask_for(query: str, *, told: bool) -> None:
-    """A description may take 40,000 of them, and an alias is written once for each item."""
+def test_bytes_of_a_response_are_limited(query: str, *, told: bool) -> None:
+    """A description may have 40,000 bytes, and an alias is repeated in each item."""
     check = Documents(schema, sizes=SIZES).get(query).operation(None).cost.check
     if told:
         check({})
@@ -192,8 +192,8 @@ def test_how_many_bytes_an_operation_may_ask_for(query: str, *, told: bool) -> N
 
 
 @pytest.mark.parametrize("character", ["\U0001f600", '"', "\\", "\u1e9e", "a"])
-def test_no_answer_has_more_bytes_than_were_counted(ada: Caller, character: str) -> None:
-    """The largest task there can be, in every way that a document can select it."""
+def test_response_has_no_more_bytes_than_its_cost(ada: Caller, character: str) -> None:
+    """The task has the most bytes possible, and the document selects it in every possible way."""
     ada(
         "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }",
         i=[

@@ -1,4 +1,4 @@
-"""Compiled execution answers what graphql-core answers: data, order of keys, errors, and calls."""
+"""Compiled execution equals graphql-core: data, the order of keys, errors and resolver calls."""
 
 import asyncio
 import gc
@@ -68,9 +68,9 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
 SEARCHED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
 NOW = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
-# When a field fails before its siblings in a list have begun, graphql-core drops what those would
-# have awaited, in the reference as well. Python says so whenever it collects that garbage, or fails
-# to say so: within a named tuple's making, where there are no builtins to say it with.
+# When a field fails before its siblings in a list have started, graphql-core drops their coroutines
+# in the reference as well. Python warns when it collects one of them, or fails to warn: in the code
+# of a named tuple's constructor there are no builtins.
 pytestmark = [
     pytest.mark.filterwarnings(f"ignore:{message} '?(Executor|GraphQLCoreConverter)\\.:{kind}")
     for message, kind in (
@@ -83,7 +83,7 @@ calls: list[object] = []
 
 
 def called(info: Info, *arguments: object) -> None:
-    """Keeps all that a resolver may be told."""
+    """Record everything that a resolver receives."""
     path = info.path.as_list()
     selected = [getattr(field, "name", field) for field in info.selected_fields]
     kinds = info.path.typename, str(info.return_type)
@@ -209,7 +209,7 @@ def leafy(**odd: Any) -> Leafy:
     return Leafy(**(plain | odd))
 
 
-# One thing wrong with each: what graphql-core has words for, and what it has none for.
+# Each has one error: some that graphql-core describes, and some that it does not.
 ODD: list[Leafy] = [
     leafy(),
     leafy(text=None),
@@ -377,7 +377,7 @@ CONFIG = StrawberryConfig(scalar_map={datetime: DateTime})
 
 class Quiet(strawberry.Schema):
     def process_errors(self, *_: object) -> None:
-        """The errors are what is compared."""
+        """Log nothing: the tests compare the errors."""
 
 
 SCHEMA = Quiet(
@@ -387,7 +387,7 @@ SCHEMA = Quiet(
     config=CONFIG,
     execution_context_class=execution.Replaying,
 )
-CORE = SCHEMA._schema  # noqa: SLF001 - Strawberry has no other name for it
+CORE = SCHEMA._schema  # noqa: SLF001 - Strawberry has no public name for it
 SDL = print_schema(CORE)
 
 
@@ -398,14 +398,14 @@ class Document:
 
 
 def seen(result: ExecutionResult) -> Any:
-    """All that can be seen: the response to the byte, the errors in full, and who was called."""
+    """Return what a client or a resolver can see: exact bytes, full errors and resolver calls."""
     errors = [(e.message, e.path, e.locations, repr(e.original_error)) for e in result.errors or ()]
     body = orjson.dumps(result.data, option=orjson.OPT_UTC_Z)
     return body, sorted(errors, key=repr), result.extensions, sorted(map(repr, calls))
 
 
 async def settled(running: Awaitable[ExecutionResult]) -> ExecutionResult:
-    """Its result, once whoever works on in the background is done as well."""
+    """Return the result after all background tasks have ended."""
     result = await running
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(others)
@@ -413,12 +413,12 @@ async def settled(running: Awaitable[ExecutionResult]) -> ExecutionResult:
 
 
 def same(query: str, variables: dict[str, Any] | None = None) -> bool:
-    """Compares, and tells whether the compiled form answered."""
+    """Compare both results. Return whether the compiled form produced one."""
     document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
     with asyncio.Runner() as runner, watched() as answered:
         calls.clear()
         expected = seen(runner.run(settled(SCHEMA.execute(query, variables, "context"))))
-        for _ in range(3):  # the second sight compiles, the third runs what was compiled
+        for _ in range(3):  # the second execution compiles, the third runs the compiled form
             calls.clear()
             found = seen(runner.run(settled(fast.execute(document, variables, "context"))))
             assert found == expected, query
@@ -428,17 +428,17 @@ def same(query: str, variables: dict[str, Any] | None = None) -> bool:
 
 @contextmanager
 def watched() -> Iterator[list[Plan]]:
-    """The compiled operations that answered."""
+    """Collect the compiled operations that produced a result."""
     answered = []
     run = Plan.__call__
 
-    async def looked_on(plan: Plan, of: Any) -> Any:
+    async def recorded(plan: Plan, of: Any) -> Any:
         data = await run(plan, of)
         answered.append(plan)
         return data
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Plan, "__call__", looked_on)
+        patch.setattr(Plan, "__call__", recorded)
         yield answered
 
 
@@ -446,7 +446,7 @@ LEAVES = "text maybe number ratio flag key colour shade size at texts holes colo
 
 
 @pytest.mark.parametrize("number", range(len(ODD) + 1))
-def test_whatever_is_wrong_is_told_in_graphql_cores_words(number: int) -> None:
+def test_errors_of_compiled_execution_equal_those_of_graphql_core(number: int) -> None:
     for leaf in LEAVES.split():
         variables = {"n": number}
         same(f"query ($n: Int!) {{ must(number: $n) {{ kind: __typename {leaf} }} }}", variables)
@@ -478,7 +478,7 @@ FAST = [
 
 
 @pytest.mark.parametrize("query", FAST)
-def test_what_is_plain_is_compiled(query: str) -> None:
+def test_operation_on_the_fast_path_is_compiled(query: str) -> None:
     assert same(query)
 
 
@@ -501,7 +501,7 @@ SLOW = [
 
 
 @pytest.mark.parametrize("query", SLOW)
-def test_what_is_not_plain_is_left_to_graphql_core(query: str) -> None:
+def test_operation_off_the_fast_path_is_left_to_graphql_core(query: str) -> None:
     assert not same(query)
 
 
@@ -539,7 +539,7 @@ OUTER: dict[str, Any] = {"text": "a", "key": "k"}
         (False, {"outer": OUTER, "inner": {"colour": "RED", "day": "2026-02-30"}}),
     ],
 )
-def test_variables_reach_resolvers_as_ever(plain: bool, variables: dict[str, Any]) -> None:  # noqa: FBT001 - a parameter
+def test_variables_are_coerced_like_graphql_core(plain: bool, variables: dict[str, Any]) -> None:  # noqa: FBT001 - a parameter
     assert same(TAKES, variables) is plain
 
 
@@ -557,13 +557,13 @@ INSIDE = """query ($text: String!, $key: ID, $inners: [Inner!], $n: Int, $colour
         {"text": "a", "key": None, "inners": None, "colour": "RED", "n": None},
     ],
 )
-def test_variables_inside_of_literals(variables: dict[str, Any]) -> None:
+def test_variables_inside_literals_are_coerced(variables: dict[str, Any]) -> None:
     assert same(INSIDE, variables)
     assert not same(INSIDE, variables | {"text": None})
 
 
 @pytest.mark.parametrize("on", [True, False, None])
-def test_a_directive_is_asked_for_each_time(on: bool | None) -> None:  # noqa: FBT001
+def test_skip_and_include_are_evaluated_at_each_execution(on: bool | None) -> None:  # noqa: FBT001
     query = """query ($on: Boolean!) {
         all(first: 1) { leafy { text @skip(if: $on) flag @include(if: $on) } } }"""
     document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
@@ -577,7 +577,7 @@ def test_a_directive_is_asked_for_each_time(on: bool | None) -> None:  # noqa: F
     assert len(answered) == (3 if on is None else 4)
 
 
-def test_the_second_of_several_operations() -> None:
+def test_operation_of_a_document_is_selected_by_name() -> None:
     query = "query A { all { name } } query B { one { name } }"
     document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
     for name in ("A", "B", "A", "B", "A"):
@@ -586,7 +586,7 @@ def test_the_second_of_several_operations() -> None:
         assert (found.data, str(found.errors)) == (expected.data, str(expected.errors))
 
 
-def test_an_extension_that_looks_on_still_does() -> None:
+def test_schema_extensions_still_run() -> None:
     class Looking(SchemaExtension):
         def on_operation(self) -> Iterator[None]:
             calls.append("before")
@@ -606,7 +606,7 @@ def test_an_extension_that_looks_on_still_does() -> None:
 
 
 class Place(tuple[str, int]):
-    """A row. Who asks for an attribute is written down."""
+    """A row that records each access to one of its attributes."""
 
     __slots__ = ()
     places: ClassVar[Mapping[str, int]] = {"name": 0, "number": 1}
@@ -637,7 +637,7 @@ class Spots:
 
 
 @pytest.mark.parametrize("other", [False, True])
-def test_rows_are_read_by_their_places_and_nothing_else_is(*, other: bool) -> None:
+def test_rows_of_a_declared_type_are_read_by_index_not_by_attribute(*, other: bool) -> None:
     schema = Quiet(Spots, execution_context_class=execution.Replaying, config=CONFIG)
     query = "query ($other: Boolean!) { spots(other: $other) { number name } }"
     document = Document(query, parse(query))
@@ -677,7 +677,7 @@ class Lucks:
         return Unlucky()
 
 
-def test_an_unexpected_exception_is_counted_and_logged_once_for_each_document(
+def test_unexpected_exception_is_counted_and_logged_once_per_document(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     schema = Quiet(Lucks, execution_context_class=execution.Replaying)
@@ -705,7 +705,7 @@ def test_an_unexpected_exception_is_counted_and_logged_once_for_each_document(
         {"either": {"this": "a"}, "colour": {"RED": 1}},
     ],
 )
-def test_no_input_of_a_client_counts_as_unexpected(variables: dict[str, Any]) -> None:
+def test_invalid_variables_are_not_counted_as_unexpected(variables: dict[str, Any]) -> None:
     query = """query ($either: Either!, $colour: Colour!) {
         either(either: $either, one: null)
         takes(outer: {text: "a", key: null}, colour: $colour) }"""
@@ -733,13 +733,13 @@ ALSO_UTC = timezone(timedelta(0), "Z")
         (execution.Exactly(date), NOW, False),
     ],
 )
-def test_a_value_stays_an_object_only_if_it_is_exactly_of_its_type(
+def test_value_is_passed_through_only_if_its_type_is_exact(
     condition: execution.Exactly, value: object, *, is_accepted: bool
 ) -> None:
     assert condition.accepts(value) is is_accepted
 
 
-def test_a_schema_without_replays_is_refused() -> None:
+def test_schema_without_a_replaying_context_is_rejected() -> None:
     with pytest.raises(TypeError, match="Replaying"):
         execution.Compiled(Quiet(Query, config=CONFIG))
 
@@ -755,7 +755,7 @@ async def twice(fast: execution.Compiled, document: Document) -> None:
         assert not (await fast.execute(document, None, "context")).errors
 
 
-def test_what_is_compiled_is_bounded() -> None:
+def test_cache_of_compiled_operations_is_bounded() -> None:
     fast = execution.Compiled(SCHEMA, most_fields=100)
     kept = list(documents(20, 9))
     with watched() as answered:
@@ -768,7 +768,7 @@ def test_what_is_compiled_is_bounded() -> None:
     assert len(answered) == 10, "of ten fields each"
 
 
-def test_what_had_to_make_room_is_not_compiled_again_at_once() -> None:
+def test_evicted_operation_is_not_compiled_again_at_once() -> None:
     fast, kept = execution.Compiled(SCHEMA, most_fields=100), list(documents(20, 9))
     with watched() as answered:
         for _ in range(20):
@@ -824,7 +824,7 @@ class Marking:
         "query ($m: Marks! = {value: {a: 1}}) { inside(marks: $m) }",
     ],
 )
-def test_what_a_resolver_writes_into_a_literal_is_for_that_call_alone(query: str) -> None:
+def test_literal_that_a_resolver_changes_is_new_in_each_call(query: str) -> None:
     schema = Quiet(Marking, execution_context_class=execution.Replaying)
     fast, document = execution.Compiled(schema), Document(query, parse(query))
     expected = schema.execute_sync(query).data
@@ -844,7 +844,7 @@ def test_what_a_resolver_writes_into_a_literal_is_for_that_call_alone(query: str
         ),
     ],
 )
-def test_null_is_no_value_even_of_a_scalar_that_takes_everything(
+def test_null_is_rejected_by_a_non_null_scalar_that_accepts_any_value(
     query: str, good: dict[str, Any], bad: dict[str, Any]
 ) -> None:
     schema = Quiet(Marking, execution_context_class=execution.Replaying)
@@ -859,14 +859,14 @@ def test_null_is_no_value_even_of_a_scalar_that_takes_everything(
     assert "JSON!" in error.message
 
 
-def test_an_operation_too_large_is_not_compiled() -> None:
+def test_operation_with_too_many_fields_is_not_compiled() -> None:
     (document,) = documents(1, 600)
     with watched() as answered:
         asyncio.run(twice(execution.Compiled(SCHEMA), document))
     assert not answered
 
 
-def test_what_is_compiled_goes_with_its_document() -> None:
+def test_compiled_operation_is_released_with_its_document() -> None:
     fast = execution.Compiled(SCHEMA)
     (document,) = documents(1, 9)
     with watched() as answered:
@@ -878,7 +878,7 @@ def test_what_is_compiled_goes_with_its_document() -> None:
     assert gone() is None
 
 
-def test_nothing_of_what_was_sent_is_kept() -> None:
+def test_values_of_variables_are_not_retained() -> None:
     fast = execution.Compiled(SCHEMA)
     document = Document(TAKES, parse(TAKES))
 
@@ -895,8 +895,8 @@ def test_nothing_of_what_was_sent_is_kept() -> None:
     assert held() is None
 
 
-def test_whoever_is_not_waited_for_any_more_is_told() -> None:
-    """When a client hangs up. Warnings are errors: of a coroutine that nobody awaited, too."""
+def test_cancellation_closes_pending_resolvers() -> None:
+    """A client disconnects. Warnings are errors, and a coroutine that is never awaited is one."""
     query = "{ all(first: 1) { slow later { text } } }"
     document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA)
 
@@ -916,7 +916,7 @@ def test_whoever_is_not_waited_for_any_more_is_told() -> None:
 def lifted(
     document: DocumentNode, choose: Callable[[list[Any]], Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Some of its arguments as variables, whose values may be missing, null or wrong."""
+    """Replace some arguments by variables, whose values may be missing, null or wrong."""
     found: list[VariableDefinitionNode] = []
     values: dict[str, Any] = {}
     types = TypeInfo(CORE)
@@ -946,14 +946,16 @@ def lifted(
 
 DAYS = st.dates().map(lambda day: StringValueNode(value=str(day)))
 KINDER = re.sub(r"  (broken|breaks|fatal|beings|named|picky|latePicky|ruin)\b.*\n", "", SDL)
-"""Without what always goes wrong, or is never compiled."""
+"""The schema without fields that always fail or are never compiled."""
 
 
 @pytest.mark.parametrize(
     ("kind", "sdl"), [(queries, SDL), (queries, KINDER), (mutations, SDL), (mutations, KINDER)]
 )
 @pytest.mark.repetitive
-def test_random_operations_on_a_nasty_schema(kind: Any, sdl: str) -> None:
+def test_random_operations_on_a_schema_with_edge_cases_match_graphql_core(
+    kind: Any, sdl: str
+) -> None:
     valid, fast = 0, 0
 
     @SEARCHED
@@ -975,7 +977,7 @@ def test_random_operations_on_a_nasty_schema(kind: Any, sdl: str) -> None:
 
 @pytest.fixture(scope="module")
 def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, Any, list[Plan]]]]:
-    """Runs an operation of the real schema, on the database, by graphql-core and compiled."""
+    """Return a function that runs an operation of the real schema in both ways."""
     owner = f"somebody with tasks {uuid4()}"
     database = Database(settings["DATABASE_URL"])
     documents = Documents(house)
@@ -1007,7 +1009,7 @@ def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, A
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
-def test_what_people_ask_is_answered_compiled(ways: Any, workload: Workload) -> None:
+def test_common_operations_are_compiled(ways: Any, workload: Workload) -> None:
     created = "mutation ($input: CreateTaskInput!) { createTask(input: $input) { task { id } } }"
     ids = []
     for _ in range(50):
@@ -1020,15 +1022,15 @@ def test_what_people_ask_is_answered_compiled(ways: Any, workload: Workload) -> 
 
 
 WRONG = {"first", "after"}
-"""Arguments for which what is random is refused."""
+"""Arguments that reject random values."""
 
 
 @pytest.mark.repetitive
-def test_random_operations_on_the_real_api(ways: Any) -> None:
+def test_random_operations_on_the_real_schema_match_graphql_core(ways: Any) -> None:
     days = st.dates().map(lambda day: StringValueNode(value=str(day)))
     kinder = build_schema((ROOT / "schema.graphql").read_text())
     assert kinder.query_type
-    del kinder.query_type.fields["task"]  # what is random is not found
+    del kinder.query_type.fields["task"]  # no random ID is found
     for field in kinder.query_type.fields.values():
         field.args = {name: kind for name, kind in field.args.items() if name not in WRONG}
     fast = 0
@@ -1038,7 +1040,7 @@ def test_random_operations_on_the_real_api(ways: Any) -> None:
     def compare(document: str) -> None:
         nonlocal fast
         expected, found, answered = ways(document, {})
-        # Of several that fail at once, which one is first is chance, here as there.
+        # If several fields fail at once, it is random in both which error is first.
         assert found[0] == expected[0], document
         assert bool(found[1]) == bool(expected[1]), document
         fast += len(answered)
@@ -1060,7 +1062,7 @@ def test_random_operations_on_the_real_api(ways: Any) -> None:
         date(9999, 12, 31),
     ],
 )
-def test_the_encoder_writes_what_the_scalar_would(value: object) -> None:
+def test_json_encoder_writes_dates_as_the_scalars_do(value: object) -> None:
     name = "DateTime" if isinstance(value, datetime) else "Date"
     assert WRITTEN[name].accepts(value)
     scalar = house._schema.type_map[name]  # noqa: SLF001

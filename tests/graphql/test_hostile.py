@@ -1,4 +1,4 @@
-"""Whatever is sent: never a bug, never a trace, and quick afterwards."""
+"""Hostile input: no internal error, no traceback, and quick responses afterwards."""
 
 import json
 import os
@@ -44,7 +44,7 @@ HOSTILE = {
 }
 NUMBERS = [2**31, -(2**31) - 1, 2**53 + 1, 10**400, 1.5, 1e308, -0.0, True, "1", None, [1], {}]
 QUICK = 1.0
-"""Seconds, on a machine that has other things to do."""
+"""Seconds, on a machine that has other work to do."""
 SEVERE = {"INTERNAL_SERVER_ERROR", "UNAVAILABLE", "UNAUTHENTICATED"}
 
 
@@ -55,7 +55,7 @@ def quick(caller: Caller) -> None:
 
 
 def sound(caller: Caller, query: str, variables: dict[str, Any] | None = None) -> Any:
-    """The answer, which may say no but not break."""
+    """Return the response, which may have errors but no internal one."""
     response = caller.post(query, variables)
     assert response.status_code in {200, 400, 413}, (query, response.text)
     body = response.json()
@@ -67,7 +67,7 @@ def sound(caller: Caller, query: str, variables: dict[str, Any] | None = None) -
 
 
 def texts(kind: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Where in an input there is room for text."""
+    """Yield the paths of an input where text is allowed."""
     named = get_named_type(kind)
     if isinstance(named, GraphQLInputObjectType):
         for name, inner in named.fields.items():
@@ -77,7 +77,7 @@ def texts(kind: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_any_text_anywhere_is_stored_as_it_is_or_refused(ada: Caller, name: str) -> None:
+def test_hostile_text_is_stored_unchanged_or_rejected(ada: Caller, name: str) -> None:
     for operation in attack.operations(SCHEMA):
         for argument, declared in operation.field.args.items():
             for path in texts(declared.type, (argument,)):
@@ -91,7 +91,7 @@ def test_any_text_anywhere_is_stored_as_it_is_or_refused(ada: Caller, name: str)
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: str(number)[:20])
-def test_a_number_that_is_none_is_named(ada: Caller, number: object) -> None:
+def test_hostile_number_causes_no_internal_error(ada: Caller, number: object) -> None:
     sound(ada, "query ($n: Int) { tasks(first: $n) { totalCount } }", {"n": number})
     update = """mutation ($n: Int) {
       updateTask(id: "x", patch: {}, expectedVersion: $n) { task { id } }
@@ -110,7 +110,7 @@ RANDOM = from_schema(SDL, custom_scalars={"Date": DATES, "DateTime": DATES})
 
 
 @pytest.mark.repetitive
-def test_random_operations_are_answered(new_caller: Callable[[], Caller]) -> None:
+def test_random_operations_cause_no_internal_error(new_caller: Callable[[], Caller]) -> None:
     caller = new_caller()
     caller.create("something to find", labels=["x"])
 
@@ -124,7 +124,7 @@ def test_random_operations_are_answered(new_caller: Callable[[], Caller]) -> Non
 
 
 @pytest.mark.repetitive
-def test_random_text_is_no_operation(new_caller: Callable[[], Caller]) -> None:
+def test_random_text_causes_no_internal_error(new_caller: Callable[[], Caller]) -> None:
     caller = new_caller()
     names = ("...", "query", "mutation", "fragment", "on", "tasks", "first", "viewer", "id", "null")
     marks = (*"{}()[]:!$@|&=,#1", '"', '"""', "\\u", "__schema", "\ufeff", "\n")

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: what is a request, and what each kind of answer looks like."""
+"""GraphQL over HTTP: which requests are accepted, and what each kind of response looks like."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ def error(response: httpx.Response) -> Any:
         ("text/csv, */*;q=0.1", "application/json"),
     ],
 )
-def test_the_answer_comes_in_a_type_that_was_asked_for(
+def test_response_has_a_media_type_of_the_accept_header(
     api: stack.Server, accept: str | None, answered: str
 ) -> None:
     with plain.Client() as client:
@@ -50,7 +50,7 @@ def test_the_answer_comes_in_a_type_that_was_asked_for(
         request = client.build_request(
             "POST", f"{api.url}/graphql", headers=headers, content=VIEWER
         )
-        del request.headers["accept"]  # httpx has one of its own
+        del request.headers["accept"]  # httpx sets one itself
         if accept:
             request.headers["accept"] = accept
         response = client.send(request)
@@ -61,13 +61,13 @@ def test_the_answer_comes_in_a_type_that_was_asked_for(
 @pytest.mark.parametrize(
     "accept", ["text/csv", f"{GRAPHQL};q=0", "image/*", "application/json;q=0, */*"]
 )
-def test_no_type_that_was_asked_for(api: stack.Server, accept: str) -> None:
+def test_unsupported_accept_header_is_answered_406(api: stack.Server, accept: str) -> None:
     response = send(api, content=VIEWER, headers={"Accept": accept})
     assert (response.status_code, error(response)["extensions"]["code"]) == (406, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize("places", [(0, 1), (1, 0)])
-def test_a_list_in_two_lines_is_one(api: stack.Server, places: tuple[int, int]) -> None:
+def test_repeated_list_headers_are_joined(api: stack.Server, places: tuple[int, int]) -> None:
     sent = [[("Accept", "text/csv"), ("Accept-Encoding", "br")]]
     sent.append([("Accept", GRAPHQL), ("Accept-Encoding", "gzip")])
     others = {"Authorization": f"Bearer {mint('ada')}", "Content-Type": "application/json"}
@@ -79,7 +79,7 @@ def test_a_list_in_two_lines_is_one(api: stack.Server, places: tuple[int, int]) 
     assert response.headers["content-encoding"] == "gzip"
 
 
-def test_of_two_types_of_a_body_the_first_is_taken(api: stack.Server) -> None:
+def test_first_of_two_content_types_counts(api: stack.Server) -> None:
     types = ["application/json", "text/plain"]
     for sent, answered in ((types, 200), (types[::-1], 415)):
         headers = [("Authorization", f"Bearer {mint('ada')}")]
@@ -88,7 +88,7 @@ def test_of_two_types_of_a_body_the_first_is_taken(api: stack.Server) -> None:
         assert response.status_code == answered
 
 
-def test_a_header_of_thousands_of_types_is_not_read_to_its_end(api: stack.Server) -> None:
+def test_long_accept_header_is_read_in_part(api: stack.Server) -> None:
     types = ",".join(f"text/{number}" for number in range(2000))
     for accept, status in ((f"{GRAPHQL},{types}", 200), (f"{types},{GRAPHQL}", 406)):
         assert send(api, content=VIEWER, headers={"Accept": accept}).status_code == status
@@ -108,7 +108,7 @@ def test_a_header_of_thousands_of_types_is_not_read_to_its_end(api: stack.Server
         ("query ($n: Int) { tasks(first: $n) { totalCount } }", {"n": "\ud800"}, "BAD_USER_INPUT"),
     ],
 )
-def test_what_cannot_run_is_400_and_for_older_clients_200(
+def test_invalid_operation_is_answered_400_or_200_for_application_json(
     api: stack.Server, query: str, variables: dict[str, Any], code: str
 ) -> None:
     for accept, status in ((GRAPHQL, 400), ("application/json", 200)):
@@ -118,7 +118,7 @@ def test_what_cannot_run_is_400_and_for_older_clients_200(
         assert error(response)["extensions"]["code"] == code
 
 
-def test_a_variable_of_the_wrong_type_is_named(ada: Caller) -> None:
+def test_variable_of_the_wrong_type_is_named_in_the_error(ada: Caller) -> None:
     query = "mutation ($i: CreateTaskInput!) { createTask(input: $i) { task { id } } }"
     assert list(ada.error(query, i={"title": 7})["extensions"]["fields"]) == ["i"]
     query = 'mutation ($t: String = "x") { createTask(input: {title: $t}) { task { id } } }'
@@ -149,7 +149,7 @@ def test_a_variable_of_the_wrong_type_is_named(ada: Caller) -> None:
         b'{"query": "{ viewer { id } }", "variables": {"x": "\xff"}}',
     ],
 )
-def test_a_body_that_is_no_graphql_request(api: stack.Server, content: str | bytes) -> None:
+def test_malformed_request_body_is_answered_400(api: stack.Server, content: str | bytes) -> None:
     response = send(api, content=content)
     assert (response.status_code, error(response)["extensions"]["code"]) == (400, "BAD_REQUEST")
 
@@ -168,7 +168,7 @@ def test_a_body_that_is_no_graphql_request(api: stack.Server, content: str | byt
         "",
     ],
 )
-def test_a_body_of_another_type(api: stack.Server, content_type: str) -> None:
+def test_unsupported_content_type_is_answered_415(api: stack.Server, content_type: str) -> None:
     response = send(api, content=VIEWER, headers={"Content-Type": content_type})
     assert (response.status_code, error(response)["extensions"]["code"]) == (415, "BAD_REQUEST")
 
@@ -183,12 +183,12 @@ def test_a_body_of_another_type(api: stack.Server, content_type: str) -> None:
         "application/json;",
     ],
 )
-def test_charset_may_be_said_if_it_is_utf_8(api: stack.Server, content_type: str) -> None:
+def test_charset_parameter_may_only_be_utf_8(api: stack.Server, content_type: str) -> None:
     response = send(api, content=VIEWER, headers={"Content-Type": content_type})
     assert response.status_code == 200
 
 
-def test_a_mebibyte_and_no_more(api: stack.Server) -> None:
+def test_request_body_may_have_one_mebibyte_and_no_more(api: stack.Server) -> None:
     fits = VIEWER + " " * (1024 * 1024 - len(VIEWER))
     assert send(api, content=fits).status_code == 200
     response = send(api, content=fits + " ")
@@ -196,7 +196,7 @@ def test_a_mebibyte_and_no_more(api: stack.Server) -> None:
     assert error(response)["extensions"]["code"] == "OPERATION_TOO_LARGE"
 
 
-def test_a_get_may_query(api: stack.Server) -> None:
+def test_get_request_may_run_a_query(api: stack.Server) -> None:
     params = {
         "query": "query A { viewer { id } } query B($n: Int) { tasks(first: $n) { totalCount } }",
         "operationName": "B",
@@ -207,26 +207,26 @@ def test_a_get_may_query(api: stack.Server) -> None:
     assert (bad.status_code, error(bad)["extensions"]["code"]) == (400, "BAD_REQUEST")
 
 
-def test_a_get_may_not_write(api: stack.Server) -> None:
+def test_get_request_may_not_run_a_mutation(api: stack.Server) -> None:
     query = 'mutation { createTask(input: {title: "x"}) { task { id } } }'
     response = send(api, "GET", params={"query": query})
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
-def test_other_methods(api: stack.Server, method: str) -> None:
+def test_other_method_is_answered_405(api: stack.Server, method: str) -> None:
     response = send(api, method)
     assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
 
 
-def test_a_browser_is_sent_to_graphiql_without_what_the_link_said(api: stack.Server) -> None:
+def test_browser_is_redirected_to_graphiql_without_the_query(api: stack.Server) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     response = plain.get(f"{api.url}/graphql", params={"query": "{ x }"}, headers=browser)
     assert (response.status_code, response.headers["location"]) == (303, f"{SITE}/graphiql")
     assert "Accept" in response.headers["vary"]
 
 
-def test_of_several_mutations_one_may_fail_alone(ada: Caller) -> None:
+def test_failed_mutation_does_not_affect_the_others_of_its_document(ada: Caller) -> None:
     body = ada.post(
         """mutation {
           a: createTask(input: {title: "a"}) { task { title } }
@@ -238,14 +238,16 @@ def test_of_several_mutations_one_may_fail_alone(ada: Caller) -> None:
     assert [failed["path"] for failed in body["errors"]] == [["b"]]
 
 
-def test_answers_are_for_nobody_to_keep(api: stack.Server) -> None:
+def test_responses_may_not_be_stored(api: stack.Server) -> None:
     for response in (send(api, content=VIEWER), send(api, content="{")):
         assert response.headers["cache-control"] == "no-store"
         assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_very_many_bad_values_are_bad_input_and_no_bug(ada: Caller, api: stack.Server) -> None:
-    """And what is quoted of them is cut."""
+def test_many_bad_values_are_bad_user_input_and_no_internal_error(
+    ada: Caller, api: stack.Server
+) -> None:
+    """The error quotes the values only in part."""
     query = "query ($s: [TaskStatus!]) { tasks(filter: {status: $s}) { totalCount } }"
     for values in (["x"] * 60, ["x" * 100_000]):
         answer = ada.post(query, {"s": values})

@@ -1,4 +1,4 @@
-"""A document over a limit is refused before it costs anything, and at the limit it runs."""
+"""A document over a limit is rejected before execution, and a document at the limit runs."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Caller
 
-# Deeper than the API's own schema goes: refused before anybody looks whether it fits.
+# Deeper than any path in the API's schema: rejected before validation.
 DEEP = "{ tasks " + "{ x " * 9 + "}" * 10
 INCLUDED = " ".join(f"a{n}: id @include(if: true) @skip(if: false)" for n in range(25))
 BOMB = (
@@ -46,7 +46,9 @@ def answer(caller: Caller, query: str) -> tuple[int, Any]:
         ("{ viewer { id } } fragment f on Viewer { " + "id " * 52 + "}", "50 repeated fields"),
     ],
 )
-def test_a_document_over_a_limit_is_400_at_once(ada: Caller, query: str, told: str) -> None:
+def test_document_over_a_limit_is_answered_400_within_a_second(
+    ada: Caller, query: str, told: str
+) -> None:
     began = time.monotonic()
     status, error = answer(ada, query)
     assert time.monotonic() - began < 1
@@ -66,27 +68,27 @@ def test_a_document_over_a_limit_is_400_at_once(ada: Caller, query: str, told: s
         "{ tasks(filter: {labels: [" + '"a" ' * 400 + "]}) { pageInfo { endCursor } } }",
     ],
 )
-def test_at_a_limit_a_document_runs(ada: Caller, query: str) -> None:
+def test_document_at_a_limit_runs(ada: Caller, query: str) -> None:
     assert ada(query)
 
 
-def test_at_ten_levels_it_is_the_schema_that_refuses(ada: Caller) -> None:
+def test_document_of_ten_levels_is_rejected_by_validation_only(ada: Caller) -> None:
     assert answer(ada, DEEP)[1]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
-def test_introspection_goes_deeper(ada: Caller) -> None:
+def test_introspection_may_be_deeper(ada: Caller) -> None:
     nested = "ofType { name " * 12 + "}" * 12
     status, data = answer(ada, "{ __schema { types { fields { type { name " + nested + " } } } } }")
     assert status == 200
     assert data["__schema"]
 
 
-def test_a_fragment_that_spreads_itself_is_measured_and_refused(ada: Caller) -> None:
+def test_fragment_that_spreads_itself_is_rejected_by_validation(ada: Caller) -> None:
     query = "{ ...f } fragment f on Query { ...f viewer { id } }"
     assert answer(ada, query)[1]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
-def test_of_several_operations_one_must_be_named(ada: Caller) -> None:
+def test_one_of_several_operations_must_be_named(ada: Caller) -> None:
     query = (
         'mutation b { createTask(input: {title: "x"}) { task { id } } } query a { viewer { id } }'
     )
@@ -95,8 +97,10 @@ def test_of_several_operations_one_must_be_named(ada: Caller) -> None:
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
 
 
-def test_an_answer_of_many_megabytes_is_refused_before_anything_is_read(ada: Caller) -> None:
-    """496 bytes of a request were answered with 120 MB, which all who did not read it held."""
+def test_operation_with_a_response_of_many_megabytes_is_rejected_before_it_reads(
+    ada: Caller,
+) -> None:
+    """A request of 496 bytes had a response of 120 MB, held in memory until the client read it."""
     long = {"title": "long", "description": "\U0001f600" * 10_000}
     ada(
         "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }",

@@ -1,4 +1,4 @@
-"""Trusted documents: known by their hashes, and with TRUSTED_DOCUMENTS_ONLY all that runs."""
+"""Trusted documents run by their hashes. With TRUSTED_DOCUMENTS_ONLY nothing else runs."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def identifier(text: str) -> str:
 
 
 def manifest(folder: Path, *documents: str) -> str:
-    """Its path."""
+    """Write a manifest of these documents, and return its path."""
     path = folder / "persisted-documents.json"
     path.write_text(json.dumps({identifier(text): text for text in documents}))
     return str(path)
@@ -32,7 +32,7 @@ def manifest(folder: Path, *documents: str) -> str:
 def trusting(
     settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory, request: Any
 ) -> Iterator[tuple[stack.Server, bool]]:
-    """An API that trusts three documents, and whether it runs these alone."""
+    """Start an API with three trusted documents, and yield whether it runs only these."""
     folder = tmp_path_factory.mktemp("trusting")
     only = request.param == "only"
     variables = {
@@ -52,11 +52,11 @@ def send(server: stack.Server, method: str = "POST", **given: Any) -> httpx.Resp
 
 
 def persisted(text: str, **further: object) -> dict[str, Any]:
-    """As Apollo's clients and urql's write it."""
+    """Return the extension as the clients of Apollo and urql write it."""
     return {"persistedQuery": {"version": 1, "sha256Hash": identifier(text), **further}}
 
 
-def test_a_trusted_document_runs_by_its_identifier(trusting: tuple[stack.Server, bool]) -> None:
+def test_trusted_document_runs_by_its_identifier(trusting: tuple[stack.Server, bool]) -> None:
     server, _ = trusting
     ada = {"data": {"viewer": {"id": "ada"}}}
     assert send(server, documentId=identifier(VIEWER)).json() == ada
@@ -71,7 +71,7 @@ def test_a_trusted_document_runs_by_its_identifier(trusting: tuple[stack.Server,
     assert page == {"data": {"tasks": {"nodes": []}}}
 
 
-def test_what_is_not_trusted_is_not_found_and_is_not_learnt(
+def test_unknown_identifier_is_not_found_and_is_not_registered(
     trusting: tuple[stack.Server, bool],
 ) -> None:
     server, only = trusting
@@ -83,12 +83,14 @@ def test_what_is_not_trusted_is_not_found_and_is_not_learnt(
             assert answer.status_code == 400
             assert error["message"] == "PersistedQueryNotFound"
             assert error["extensions"] == {"code": "BAD_REQUEST", "reason": "DOCUMENT_NOT_TRUSTED"}
-        # As one that would have it registered.
+        # The request of a client that wants to register the document.
         answer = send(server, query=unknown, extensions=persisted(unknown))
         assert answer.status_code == (400 if only else 200)
 
 
-def test_another_text_runs_only_beside_trusted_ones(trusting: tuple[stack.Server, bool]) -> None:
+def test_untrusted_document_runs_unless_only_trusted_ones_may(
+    trusting: tuple[stack.Server, bool],
+) -> None:
     server, only = trusting
     for text in ("{ viewer { email } }", "{ __schema { queryType { name } } }", VIEWER + " "):
         answer = send(server, query=text)
@@ -96,7 +98,7 @@ def test_another_text_runs_only_beside_trusted_ones(trusting: tuple[stack.Server
         assert ("errors" in answer.json()) == only
 
 
-def test_the_text_beside_a_trusted_identifier_does_not_count(
+def test_text_next_to_a_trusted_identifier_is_ignored(
     trusting: tuple[stack.Server, bool],
 ) -> None:
     server, _ = trusting
@@ -104,7 +106,9 @@ def test_the_text_beside_a_trusted_identifier_does_not_count(
     assert answer.json() == {"data": {"viewer": {"id": "ada"}}}
 
 
-def test_the_rules_hold_for_trusted_documents(trusting: tuple[stack.Server, bool]) -> None:
+def test_trusted_documents_are_subject_to_all_other_rules(
+    trusting: tuple[stack.Server, bool],
+) -> None:
     server, _ = trusting
     refused = send(server, "GET", documentId=identifier(RENAME))
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
@@ -115,14 +119,16 @@ def test_the_rules_hold_for_trusted_documents(trusting: tuple[stack.Server, bool
     assert stranger.status_code == 401
 
 
-def test_graphiql_is_there_only_where_anything_runs(trusting: tuple[stack.Server, bool]) -> None:
+def test_graphiql_is_unavailable_if_only_trusted_documents_run(
+    trusting: tuple[stack.Server, bool],
+) -> None:
     server, only = trusting
     answer = plain.get(f"{server.url}/graphql", headers={"Accept": "text/html"})
     assert answer.status_code == (404 if only else 303)
     assert answer.headers.get("location") == (None if only else f"{SITE}/graphiql")
 
 
-def test_an_api_without_any_says_so(api: stack.Server) -> None:
+def test_api_without_trusted_documents_answers_not_supported(api: stack.Server) -> None:
     answer = send(api, documentId=identifier(VIEWER))
     assert answer.json()["errors"][0]["message"] == "PersistedQueryNotSupported"
     assert send(api, query=VIEWER, extensions=persisted(VIEWER, miss=True)).status_code == 200

@@ -1,4 +1,4 @@
-"""The token on its way in: 401 before anything is parsed, the same words whatever was wrong."""
+"""Authentication of requests: 401 before the body is parsed, one body for every bad token."""
 
 import asyncio
 import itertools
@@ -81,7 +81,7 @@ BAD: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("fault", BAD)
-def test_a_bad_token_is_401_and_says_so(api: stack.Server, fault: str) -> None:
+def test_bad_token_is_answered_401_with_error_invalid_token(api: stack.Server, fault: str) -> None:
     response = post(api, f"Bearer {BAD[fault]()}")
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
@@ -90,7 +90,9 @@ def test_a_bad_token_is_401_and_says_so(api: stack.Server, fault: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", [None, "Basic YWRhOnB3", "Token {}", "{}", "Bearer{}"])
-def test_no_bearer_token_is_401_without_a_reason(api: stack.Server, scheme: str | None) -> None:
+def test_request_without_bearer_token_is_answered_401_without_error(
+    api: stack.Server, scheme: str | None
+) -> None:
     response = post(api, *([scheme.format(mint("ada"))] if scheme else []))
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
@@ -98,7 +100,9 @@ def test_no_bearer_token_is_401_without_a_reason(api: stack.Server, scheme: str 
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer    {}"])
-def test_the_ways_to_write_the_header(api: stack.Server, form: str) -> None:
+def test_authorization_scheme_ignores_case_and_repeated_spaces(
+    api: stack.Server, form: str
+) -> None:
     response = post(api, form.format(mint("ada")))
     assert response.json() == {"data": {"viewer": {"id": "ada"}}}
 
@@ -164,7 +168,7 @@ HEADERS: dict[str, tuple[str, list[str]]] = {
 
 
 def check(named: str, answer: wire.Answer, challenge: str) -> None:
-    """The contract's answer, to the byte."""
+    """Check that the answer is the 401 of the contract, with exactly this challenge."""
     assert answer.status == 401, named
     assert answer.headers["www-authenticate"] == challenge, named
     assert json.loads(answer.body) == UNAUTHENTICATED, named
@@ -173,7 +177,7 @@ def check(named: str, answer: wire.Answer, challenge: str) -> None:
     assert answer.headers["cache-control"] == "no-store", named
 
 
-def test_the_ways_not_to_write_the_header(api: stack.Server) -> None:
+def test_malformed_authorization_header_is_answered_401(api: stack.Server) -> None:
     origin, token = f"Origin: {SITE}".encode(), mint("ada")
     asked = [
         wire.request("/graphql", origin, *(line.replace("{}", token).encode() for line in lines))
@@ -185,16 +189,16 @@ def test_the_ways_not_to_write_the_header(api: stack.Server) -> None:
         check(named, answer, challenge)
 
 
-Knock = Callable[[list[str]], Awaitable[httpx.Response]]
+SendAuthorization = Callable[[list[str]], Awaitable[httpx.Response]]
 
 
 @asynccontextmanager
-async def door(
+async def running_middleware(
     postgres: Postgres, ring: KeyRing, key_set: KeySet | None = None
-) -> AsyncIterator[tuple[Database, Revocations, Knock]]:
-    """The same door in this process, and a way to knock at it with these Authorization headers."""
+) -> AsyncIterator[tuple[Database, Revocations, SendAuthorization]]:
+    """Run the middleware in this process; yield a function that sends Authorization headers."""
 
-    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+    async def inner_app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             assert "state" not in scope
             assert (await receive())["type"] == "lifespan.startup"
@@ -212,9 +216,9 @@ async def door(
             verifier, Revocations(database, postgres.url, max_age=86_400), key_set
         ) as authentication,
     ):
-        authenticated = Authenticated(behind, authentication)
+        authenticated = Authenticated(inner_app, authentication)
 
-        states = itertools.cycle([{}, {"state": {"other": 1}}])  # a server may have put one there
+        states = itertools.cycle([{}, {"state": {"other": 1}}])  # a server may have set a state
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             state: dict[str, dict[str, int]] = next(states)
@@ -224,7 +228,7 @@ async def door(
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
 
-            async def knock(values: list[str]) -> httpx.Response:
+            async def send_authorization(values: list[str]) -> httpx.Response:
                 headers = [(b"authorization", value.encode()) for value in values]
                 return await client.get("/", headers=headers)
 
@@ -233,17 +237,17 @@ async def door(
             async def say(message: Message) -> None:
                 said.append(message)
 
-            await authenticated({"type": "lifespan"}, starting, say)
+            await authenticated({"type": "lifespan"}, receive_startup, say)
             assert said == [{"type": "lifespan.startup.complete"}]
-            yield database, authentication.revocations, knock
+            yield database, authentication.revocations, send_authorization
 
 
-async def starting() -> Message:
-    """What a server says first."""
+async def receive_startup() -> Message:
+    """Return the first message that a server sends."""
     return {"type": "lifespan.startup"}
 
 
-def test_who_is_let_through_and_what_the_log_is_told(
+def test_good_token_is_accepted_and_only_rejected_tokens_are_logged(
     postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "api.identity.auth")
@@ -252,9 +256,9 @@ def test_who_is_let_through_and_what_the_log_is_told(
 
     async def ask() -> None:
         ring = KeyRing(shared_secrets([SECRET], ACCESS_TOKEN))
-        async with door(postgres, ring) as (database, kept, knock):
+        async with running_middleware(postgres, ring) as (database, kept, send_authorization):
             for form in ("Bearer {}", "bearer {}", "BEARER   {}"):
-                answer = await knock([form.format(good)])
+                answer = await send_authorization([form.format(good)])
                 assert (answer.status_code, answer.text) == (200, f"{user} {sid}")
             for challenge, lines in HEADERS.values():
                 values = [
@@ -262,19 +266,19 @@ def test_who_is_let_through_and_what_the_log_is_told(
                     for line in lines
                     if line.lower().startswith("authorization:")
                 ]
-                answer = await knock(values)
+                answer = await send_authorization(values)
                 assert answer.status_code == 401
                 assert answer.headers["www-authenticate"] == challenge
                 assert answer.json() == UNAUTHENTICATED
             assert caplog.messages == []
-            answer = await knock([f"Bearer {bad}"])
+            answer = await send_authorization([f"Bearer {bad}"])
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, BAD_TOKEN)
 
             event = SecurityEvent(SITE, secrets.token_hex(8), Kind.SESSION, sid)
             async with database.transaction() as transaction:
                 await kept.record(transaction, event)
             await kept.announce()
-            answer = await knock([f"Bearer {good}"])
+            answer = await send_authorization([f"Bearer {good}"])
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, BAD_TOKEN)
 
     asyncio.run(ask())
@@ -284,7 +288,7 @@ def test_who_is_let_through_and_what_the_log_is_told(
     ]
 
 
-def test_a_flood_of_bad_tokens_is_a_line_a_second(caplog: pytest.LogCaptureFixture) -> None:
+def test_many_bad_tokens_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "api.identity.auth")
     now = 0.0
     rejections = RejectionLog(lambda: now)
@@ -303,27 +307,35 @@ def test_a_flood_of_bad_tokens_is_a_line_a_second(caplog: pytest.LogCaptureFixtu
     ]
 
 
-def test_who_cannot_be_told_is_not_called_a_stranger(postgres: Postgres) -> None:
+def test_unavailable_keys_are_answered_503_or_429_not_401(postgres: Postgres) -> None:
     async def ask() -> None:
         signer = issuer.eddsa()
         case = faults.Case(signer, int(time.time()), SITE)
         token = case.token()
         key_set = KeySet(f"{SITE}/jwks")
-        async with door(postgres, KeyRing([], key_set), key_set) as (_, _, knock):
-            answer = await knock([f"Bearer {token}"])
+        async with running_middleware(postgres, KeyRing([], key_set), key_set) as (
+            _,
+            _,
+            send_authorization,
+        ):
+            answer = await send_authorization([f"Bearer {token}"])
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert "www-authenticate" not in answer.headers
         with issuer.Issuer(issuer.serving(signer.jwk)) as served:
             key_set = KeySet(served.url, max_waiting=0)
-            async with door(postgres, KeyRing([], key_set), key_set) as (_, _, knock):
-                await asyncio.to_thread(served.wait_asked, 1)  # before anybody comes
+            async with running_middleware(postgres, KeyRing([], key_set), key_set) as (
+                _,
+                _,
+                send_authorization,
+            ):
+                await asyncio.to_thread(served.wait_asked, 1)  # before the first request
                 async with asyncio.timeout(issuer.PATIENCE):
-                    while key_set.version == 0:  # noqa: ASYNC110 - the answer takes a moment
+                    while key_set.version == 0:  # noqa: ASYNC110 - the fetch takes a moment
                         await asyncio.sleep(0.005)
-                assert (await knock([f"Bearer {token}"])).text == "ada s1"
+                assert (await send_authorization([f"Bearer {token}"])).text == "ada s1"
                 assert len(served.asked) == 1
                 unknown = case.token({"kid": "of a flood, or new"})
-                answer = await knock([f"Bearer {unknown}"])
+                answer = await send_authorization([f"Bearer {unknown}"])
                 assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
                 assert answer.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
                 assert "www-authenticate" not in answer.headers
@@ -338,7 +350,7 @@ SERVED = issuer.signers()
 def key_set_api(
     settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[stack.Server]:
-    """That believes what these signed, and nothing under a shared secret."""
+    """Start an API that trusts only the keys of `SERVED`, and no shared secret."""
     with issuer.Issuer(issuer.serving(*(one.jwk for one in SERVED.values()))) as serves:
         server = stack.api(tmp_path_factory.mktemp("api"), settings | {"JWKS_URL": serves.url})
         yield server
@@ -346,10 +358,10 @@ def key_set_api(
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", *SERVED])
-def test_every_faulty_token_gets_the_one_answer(
+def test_every_faulty_token_gets_the_same_401(
     request: pytest.FixtureRequest, algorithm: str
 ) -> None:
-    """Among others that are good, on the same connections. How many is said in the log."""
+    """Faulty and good tokens share the connections. The log has the number of faulty tokens."""
     api: stack.Server = request.getfixturevalue("api" if algorithm == "HS256" else "key_set_api")
     raw = SECRET.encode() if algorithm == "HS256" else b""
     signer = SERVED.get(algorithm, issuer.hs256(KEY))
@@ -358,7 +370,7 @@ def test_every_faulty_token_gets_the_one_answer(
         (name, token)
         for family in faults.FAMILIES.values()
         for name, token in family(case)
-        # What HTTP itself would not carry, or would trim until it is a good one.
+        # HTTP cannot carry the first kind, and trims the second until the token is good.
         if not re.search(r"[\0-\x08\n\r]", token) and token == token.strip(" \t")
     ]
     good = [(None, case.token(sid=str(number))) for number in range(50)]
@@ -378,13 +390,13 @@ def test_every_faulty_token_gets_the_one_answer(
     log.info("%d different tokens under %s refused", len({token for _, token in bad}), algorithm)
 
 
-def test_two_headers_are_one_too_many(api: stack.Server) -> None:
+def test_two_authorization_headers_are_answered_401(api: stack.Server) -> None:
     good = f"Bearer {mint('ada')}"
     for pair in ((good, good), (good, "Basic x"), ("Basic x", good), ("", good)):
         assert post(api, *pair).status_code == 401
 
 
-def test_a_token_in_the_address_a_cookie_or_the_body_is_no_token(api: stack.Server) -> None:
+def test_token_in_query_string_cookie_or_body_is_ignored(api: stack.Server) -> None:
     token = mint("ada")
     for name in ("token", "access_token", "authorization"):
         assert post(api, params={name: token}).status_code == 401
@@ -395,15 +407,15 @@ def test_a_token_in_the_address_a_cookie_or_the_body_is_no_token(api: stack.Serv
         assert post(api, content=body).status_code == 401
 
 
-def test_nothing_is_read_before_the_token_is_good(api: stack.Server) -> None:
-    """A body that would be 413, one that is no JSON, a method that is not allowed: all just 401."""
+def test_request_is_not_parsed_before_the_token_is_verified(api: stack.Server) -> None:
+    """A large body, malformed JSON and a wrong method would be 413, 400 and 405: all are 401."""
     assert post(api, content=b"x" * 2_000_000).status_code == 401
     assert post(api, content=b"{").status_code == 401
     assert plain.put(f"{api.url}/graphql").status_code == 401
     assert plain.get(f"{api.url}/graphql", params={"query": "{"}).status_code == 401
 
 
-def test_nothing_is_executed_for_a_bad_token(api: stack.Server) -> None:
+def test_operation_with_bad_token_is_not_executed(api: stack.Server) -> None:
     user = secrets.token_hex(8)
     create = json.dumps({"query": 'mutation { createTask(input: {title: "x"}) { task { id } } }'})
     bad = mint(user, exp=int(time.time()) - 1)
@@ -413,7 +425,7 @@ def test_nothing_is_executed_for_a_bad_token(api: stack.Server) -> None:
     assert answer.json() == {"data": {"viewer": {"taskCount": 0}}}
 
 
-def test_the_frontends_pages_can_read_a_refusal(api: stack.Server) -> None:
+def test_page_of_the_frontend_can_read_a_401(api: stack.Server) -> None:
     response = post(api, headers=[("Origin", SITE)])
     assert response.status_code == 401
     assert response.headers["access-control-allow-origin"] == SITE
@@ -423,7 +435,7 @@ def test_the_frontends_pages_can_read_a_refusal(api: stack.Server) -> None:
     assert "access-control-allow-origin" not in stranger.headers
 
 
-def test_a_preflight_is_answered_without_a_token(api: stack.Server) -> None:
+def test_preflight_request_needs_no_token(api: stack.Server) -> None:
     asked = {
         "Origin": SITE,
         "Access-Control-Request-Method": "POST",
@@ -455,7 +467,7 @@ def preflight(url: str, *headers: str) -> httpx.Response:
         *("apollographql-client-name", "apollographql-client-version", "x-request-id"),
     ],
 )
-def test_pages_may_send_the_headers_of_tracing_and_of_clients(
+def test_cors_allows_headers_of_tracing_and_of_graphql_clients(
     api: stack.Server, header: str
 ) -> None:
     answer = preflight(api.url, "authorization", "content-type", header)
@@ -464,7 +476,9 @@ def test_pages_may_send_the_headers_of_tracing_and_of_clients(
     assert preflight(api.url, header, "x-tenant").status_code == 400
 
 
-def test_pages_may_send_what_a_variable_names(settings: dict[str, str], tmp_path: Any) -> None:
+def test_cors_allows_headers_that_allowed_headers_names(
+    settings: dict[str, str], tmp_path: Any
+) -> None:
     api = stack.api(tmp_path, settings | {"ALLOWED_HEADERS": "X-Tenant, x-datadog-trace-id"})
     try:
         named = "x-tenant", "x-datadog-trace-id", "baggage", "authorization"
@@ -474,9 +488,7 @@ def test_pages_may_send_what_a_variable_names(settings: dict[str, str], tmp_path
         api.stop()
 
 
-def test_neither_the_token_nor_the_secret_is_logged(
-    settings: dict[str, str], tmp_path: Any
-) -> None:
+def test_token_and_secret_are_not_logged(settings: dict[str, str], tmp_path: Any) -> None:
     server = stack.api(tmp_path, settings)
     tokens = [mint("ada"), mint("ada", exp=1), f"{mint('ada')}x"]
     for token in tokens:

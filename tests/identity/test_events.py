@@ -1,4 +1,4 @@
-"""What may be pushed to `/events`, and what is refused there and why."""
+"""Security Event Tokens that `/events` accepts, and those that it rejects."""
 
 import secrets
 import socket
@@ -23,7 +23,7 @@ def claims_of(caller: Caller) -> dict[str, Any]:
     return jwt.decode(caller.token, options={"verify_signature": False})
 
 
-def test_a_session_that_ended_is_refused_and_no_other(
+def test_revoked_session_is_answered_401_and_other_sessions_are_not(
     api: stack.Server, new_caller: Callable[[], Caller]
 ) -> None:
     ada, bob = new_caller(), new_caller()
@@ -39,7 +39,9 @@ def test_a_session_that_ended_is_refused_and_no_other(
     assert bob(WHO)
 
 
-def test_a_trailing_slash_makes_no_other_issuer(api: stack.Server, ada: Caller) -> None:
+def test_session_is_revoked_though_its_issuer_ends_in_a_slash(
+    api: stack.Server, ada: Caller
+) -> None:
     token = mint(ada.user, iss=f"{SITE}/", sid="with-slash")
     caller = Caller(api.url, ada.user, token)
     assert caller(WHO)
@@ -47,7 +49,7 @@ def test_a_trailing_slash_makes_no_other_issuer(api: stack.Server, ada: Caller) 
     assert caller.post(WHO).status_code == 401
 
 
-def test_an_event_that_comes_twice_has_no_second_effect(api: stack.Server, ada: Caller) -> None:
+def test_repeated_event_has_no_second_effect(api: stack.Server, ada: Caller) -> None:
     jti = secrets.token_hex(8)
     assert push(api.url, revoked("nobody", secrets.token_hex(8), jti=jti)).status_code == 202
     assert push(api.url, revoked(ada.user, claims_of(ada)["sid"], jti=jti)).status_code == 202
@@ -56,7 +58,7 @@ def test_an_event_that_comes_twice_has_no_second_effect(api: stack.Server, ada: 
     assert ada("query ($id: ID!) { task(id: $id) { id } }", id=task["id"])
 
 
-def test_an_event_that_was_long_on_its_way_is_taken(api: stack.Server, ada: Caller) -> None:
+def test_event_that_is_a_day_old_is_accepted(api: stack.Server, ada: Caller) -> None:
     claims = revoked(ada.user, claims_of(ada)["sid"], iat=int(NOW()) - 86_400, txn=...)
     claims["events"] = {SESSION_REVOKED: {}}
     assert push(api.url, claims).status_code == 202
@@ -64,7 +66,7 @@ def test_an_event_that_was_long_on_its_way_is_taken(api: stack.Server, ada: Call
 
 
 @pytest.mark.parametrize("typ", ["application/secevent+jwt", "SecEvent+JWT", "secevent+jwt"])
-def test_an_event_may_spell_its_type_and_list_its_audience(
+def test_event_may_write_its_typ_in_full_and_list_its_audiences(
     api: stack.Server, ada: Caller, typ: str
 ) -> None:
     claims = revoked(ada.user, claims_of(ada)["sid"], aud=["x", "http://localhost:8000/events"])
@@ -151,7 +153,7 @@ BAD_CLAIMS: dict[str, tuple[str, Callable[[str, str], dict[str, object]]]] = {
 
 
 @pytest.mark.parametrize("fault", BAD_CLAIMS)
-def test_an_event_with_a_fault_is_400_and_has_no_effect(
+def test_faulty_event_is_answered_400_and_has_no_effect(
     api: stack.Server, ada: Caller, fault: str
 ) -> None:
     err, claims = BAD_CLAIMS[fault]
@@ -163,7 +165,9 @@ def test_an_event_with_a_fault_is_400_and_has_no_effect(
     assert ada(WHO)
 
 
-def test_who_may_say_so(api: stack.Server, ada: Caller) -> None:
+def test_event_token_with_a_wrong_key_or_typ_is_answered_400(
+    api: stack.Server, ada: Caller
+) -> None:
     claims = revoked(ada.user, claims_of(ada)["sid"])
     good = signed(claims)
     for token in (
@@ -190,7 +194,7 @@ def test_who_may_say_so(api: stack.Server, ada: Caller) -> None:
     assert ada(WHO)
 
 
-def test_an_event_is_no_access_token_and_the_other_way_round(
+def test_event_token_is_no_access_token_and_access_token_is_no_event_token(
     api: stack.Server, ada: Caller
 ) -> None:
     access = claims_of(ada)
@@ -205,7 +209,7 @@ def test_an_event_is_no_access_token_and_the_other_way_round(
     assert deliver(api.url, signed(access)).json()["err"] == "invalid_audience"
 
 
-def test_what_the_endpoint_takes(api: stack.Server) -> None:
+def test_events_endpoint_checks_media_type_size_and_method(api: stack.Server) -> None:
     event = signed(revoked("nobody", "nothing"))
     for media_type in ("application/json", "application/jwt", "", f"{TYPE};charset=latin-1", "x/y"):
         answer = deliver(api.url, event, media_type)
@@ -218,7 +222,7 @@ def test_what_the_endpoint_takes(api: stack.Server) -> None:
     assert (read.status_code, read.headers["allow"]) == (405, "POST")
 
 
-def test_whoever_sends_slowly_is_not_waited_for(api: stack.Server) -> None:
+def test_slow_request_body_is_answered_408(api: stack.Server) -> None:
     host, port = api.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as slow:
         slow.sendall(
@@ -230,7 +234,7 @@ def test_whoever_sends_slowly_is_not_waited_for(api: stack.Server) -> None:
         assert time.monotonic() - began < 7
 
 
-def test_no_page_may_push(api: stack.Server) -> None:
+def test_events_endpoint_allows_no_other_origin(api: stack.Server) -> None:
     asked = {
         "Origin": SITE,
         "Access-Control-Request-Method": "POST",
@@ -243,7 +247,7 @@ def test_no_page_may_push(api: stack.Server) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-def test_an_event_under_the_previous_secret_is_taken(
+def test_event_signed_with_the_previous_secret_is_accepted(
     settings: dict[str, str], tmp_path: Any
 ) -> None:
     env = settings | {

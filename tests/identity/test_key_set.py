@@ -1,4 +1,4 @@
-"""The key set, fetched over real sockets from an issuer that may do anything."""
+"""The key set, fetched over real sockets from an issuer that may fail in any way."""
 
 import asyncio
 import functools
@@ -38,13 +38,13 @@ UNAVAILABLE = {"code": "UNAVAILABLE"}
 
 
 def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Runs it, and sees that nothing runs on behind it."""
+    """Run the test in an event loop, and check that it leaves no task running."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         async def alone() -> None:
             await test(*args, **kwargs)
-            async with asyncio.timeout(1):  # httpx leaves a generator to be closed by the loop
+            async with asyncio.timeout(1):  # httpx leaves a generator for the loop to close
                 while asyncio.all_tasks() != {asyncio.current_task()}:  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0)
 
@@ -54,11 +54,11 @@ def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]
 
 
 quick = functools.partial(KeySet, min_interval=0.05, fetch_timeout=2.0)
-"""A key set for which a second is long."""
+"""A key set with short intervals, for which a second is a long time."""
 
 
 def known(key_set: KeySet, signer: Signer = ED) -> bool:
-    """Whether its key is there for nobody to wait, not even for the loop to turn once."""
+    """Return whether this key is cached: `candidates` returns without suspending once."""
     asking = key_set.candidates(signer.algorithm, signer.id)
     try:
         asking.send(None)
@@ -69,9 +69,9 @@ def known(key_set: KeySet, signer: Signer = ED) -> bool:
 
 
 async def becomes_true(condition: Callable[[], bool], seconds: float = issuer.PATIENCE) -> None:
-    """Until it is so."""
+    """Wait until the condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of this
+        while not condition():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.005)
 
 
@@ -88,21 +88,21 @@ async def asked(by: Issuer, times: int) -> None:
 
 
 class Gate:
-    """Holds answers back until it is opened."""
+    """Hold answers back until the gate is opened."""
 
     def __init__(self, behaviour: issuer.Behaviour) -> None:
         self._behaviour = behaviour
         self.opened = threading.Event()
 
     def __call__(self, request: Asked) -> None:
-        """Answers, in the end."""
+        """Answer once the gate is open, or the connection is over."""
         while not (self.opened.wait(0.01) or request.over.is_set()):
             pass
         self._behaviour(request)
 
 
 def bare(user: str) -> str:
-    """As Better Auth signs what it signs for itself."""
+    """Return a token signed with the secret itself, as Better Auth signs its own tokens."""
     return jwt.encode(jwt.decode(mint(user), options={"verify_signature": False}), SECRET)
 
 
@@ -134,7 +134,7 @@ OTHER = "another secret, of which there are thirty-two characters"
     ],
 )
 @in_a_loop
-async def test_what_is_believed_is_what_the_settings_say(
+async def test_settings_decide_which_tokens_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     variables: dict[str, str],
@@ -162,7 +162,7 @@ async def test_what_is_believed_is_what_the_settings_say(
 
 
 @in_a_loop
-async def test_the_log_is_told_when_keys_come_and_come_back(
+async def test_log_says_when_keys_arrive_and_return(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "api.identity.keys")
@@ -181,7 +181,7 @@ async def test_the_log_is_told_when_keys_come_and_come_back(
 
 
 @in_a_loop
-async def test_what_is_known_is_asked_for_once() -> None:
+async def test_cached_keys_are_not_fetched_again() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url) as key_set:
             ring = KeyRing([], key_set)
@@ -201,7 +201,7 @@ async def test_what_is_known_is_asked_for_once() -> None:
 
 
 @in_a_loop
-async def test_all_who_come_before_the_first_answer_wait_for_one_fetch() -> None:
+async def test_requests_before_the_first_key_set_share_one_fetch() -> None:
     gate = Gate(BOTH)
     with Issuer(gate) as served:
         async with quick(served.url) as key_set:
@@ -215,7 +215,7 @@ async def test_all_who_come_before_the_first_answer_wait_for_one_fetch() -> None
 
 
 @in_a_loop
-async def test_unknown_keys_are_asked_about_together_and_never_more_often_than_the_floor() -> None:
+async def test_unknown_key_ids_share_fetches_at_least_min_interval_apart() -> None:
     floor = 0.3  # longer than a fetch takes on a busy machine
     with Issuer(BOTH) as served:
         began = time.monotonic()
@@ -227,13 +227,13 @@ async def test_unknown_keys_are_asked_about_together_and_never_more_often_than_t
                 assert set(found) == {()}
                 assert known(key_set)
             took = time.monotonic() - began
-            # The first wave waits for the first fetch, and each other one for one of its own.
+            # The first wave waits for the first fetch, each later one for a fetch of its own.
             assert len(served.asked) == 4
             assert 3 * floor <= took < 5, "and not much more seldom either"
 
 
 @in_a_loop
-async def test_a_new_key_is_found_by_its_name_at_once() -> None:
+async def test_new_key_id_is_fetched_at_once() -> None:
     with Issuer(serving(ED.jwk)) as served:
         async with quick(served.url) as key_set:
             assert await key_set.candidates("EdDSA", "ed")
@@ -246,7 +246,7 @@ async def test_a_new_key_is_found_by_its_name_at_once() -> None:
 
 
 @in_a_loop
-async def test_a_fetch_that_began_before_does_not_tell_that_a_key_is_unknown() -> None:
+async def test_earlier_fetch_does_not_decide_that_a_key_is_unknown() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url, lifetime=(0.1, 0.1, 0.1)) as key_set:
             await key_set.candidates("EdDSA", "ed")
@@ -272,9 +272,7 @@ REASONS = {
 
 @pytest.mark.parametrize("fault", REASONS)
 @in_a_loop
-async def test_the_log_is_told_why_there_are_no_keys(
-    caplog: pytest.LogCaptureFixture, fault: str
-) -> None:
+async def test_log_says_why_there_are_no_keys(caplog: pytest.LogCaptureFixture, fault: str) -> None:
     with Issuer(FAULTY[fault]) as served:
         async with quick(served.url) as key_set:
             with pytest.raises(KeysUnavailable):
@@ -283,8 +281,8 @@ async def test_the_log_is_told_why_there_are_no_keys(
 
 
 @in_a_loop
-async def test_what_the_issuer_cannot_tell_is_not_asked_about() -> None:
-    """A name that is known for another algorithm; no name at all."""
+async def test_key_id_that_a_fetch_cannot_resolve_causes_no_fetch() -> None:
+    """A key ID of another algorithm; no key ID; a key without an ID."""
     without_name = {name: value for name, value in NEW.jwk.items() if name != "kid"}
     with Issuer(serving(ED.jwk)) as served:
         async with quick(served.url) as key_set:
@@ -302,8 +300,8 @@ async def test_what_the_issuer_cannot_tell_is_not_asked_about() -> None:
 
 
 @in_a_loop
-async def test_no_more_wait_than_there_is_room_for() -> None:
-    """It is no outage, and one of the rest may have a new key's first token."""
+async def test_waiters_for_unknown_keys_are_bounded() -> None:
+    """Too many waiters are no outage, and one of them may have a new key's first token."""
     with Issuer(BOTH) as served:
         async with quick(served.url, max_waiting=10, fetch_timeout=0.3) as key_set:
 
@@ -330,8 +328,8 @@ async def test_no_more_wait_than_there_is_room_for() -> None:
 
 
 @in_a_loop
-async def test_where_nothing_is_known_too_many_are_no_flood() -> None:
-    """They are everybody, after a start."""
+async def test_too_many_waiters_before_the_first_key_set_are_an_outage() -> None:
+    """After a start, every request waits, not only those with unknown keys."""
     with Issuer(gate := Gate(BOTH)) as served:
         async with quick(served.url, max_waiting=1) as key_set:
             first = asyncio.create_task(key_set.candidates("EdDSA", "ed"))
@@ -344,7 +342,7 @@ async def test_where_nothing_is_known_too_many_are_no_flood() -> None:
 
 
 @in_a_loop
-async def test_a_set_is_fetched_again_before_it_is_due_and_becomes_true_it() -> None:
+async def test_key_set_is_refreshed_before_it_expires_and_replaces_the_old_one() -> None:
     with Issuer(BOTH) as served:
         began = time.monotonic()
         async with quick(served.url, lifetime=(0.1, 0.2, 0.3)) as key_set:
@@ -365,9 +363,7 @@ async def test_a_set_is_fetched_again_before_it_is_due_and_becomes_true_it() -> 
     [({"Cache_Control": "max-age=1"}, 0.8), ({"Cache_Control": "max-age=9", "Age": "8"}, 0.8)],
 )
 @in_a_loop
-async def test_a_set_is_kept_for_as_long_as_its_issuer_says(
-    headers: dict[str, str], least: float
-) -> None:
+async def test_key_set_is_cached_for_its_max_age(headers: dict[str, str], least: float) -> None:
     with Issuer(serving(ED.jwk, **headers)) as served:
         began = time.monotonic()
         async with quick(served.url, lifetime=(0.06, 0.06, 1000)):
@@ -377,7 +373,7 @@ async def test_a_set_is_kept_for_as_long_as_its_issuer_says(
 
 @pytest.mark.parametrize("fault", FAULTY)
 @in_a_loop
-async def test_what_was_known_stays_known_whatever_the_issuer_does(fault: str) -> None:
+async def test_faulty_fetch_keeps_the_cached_keys(fault: str) -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url, fetch_timeout=0.3) as key_set:
             assert await in_time(key_set, "ed")
@@ -396,7 +392,7 @@ async def test_what_was_known_stays_known_whatever_the_issuer_does(fault: str) -
 
 @pytest.mark.parametrize("fault", ["hangs", "resets", "HTTP 500", "HTML", "a byte a second"])
 @in_a_loop
-async def test_where_nothing_is_known_nobody_is_told_to_be_false(fault: str) -> None:
+async def test_without_cached_keys_a_faulty_fetch_raises_unavailable(fault: str) -> None:
     with Issuer(FAULTY[fault]) as served:
         async with quick(served.url, fetch_timeout=0.3) as key_set:
             ring = KeyRing([], key_set)
@@ -409,7 +405,7 @@ async def test_where_nothing_is_known_nobody_is_told_to_be_false(fault: str) -> 
 
 
 @in_a_loop
-async def test_an_issuer_that_is_not_there_is_looked_for_until_it_comes(
+async def test_missing_issuer_is_polled_until_it_answers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "api.identity.keys")
@@ -435,7 +431,7 @@ async def test_an_issuer_that_is_not_there_is_looked_for_until_it_comes(
 
 
 @in_a_loop
-async def test_for_a_day_and_no_longer_it_is_used_while_the_issuer_is_away() -> None:
+async def test_stale_keys_are_used_for_a_day_while_the_issuer_is_unavailable() -> None:
     now = 0.0
     with Issuer(BOTH) as served:
         async with quick(served.url, clock=lambda: now) as key_set:
@@ -458,7 +454,7 @@ async def test_for_a_day_and_no_longer_it_is_used_while_the_issuer_is_away() -> 
 
 
 @in_a_loop
-async def test_a_token_under_a_withdrawn_key_is_refused_though_it_was_remembered() -> None:
+async def test_token_of_a_withdrawn_key_is_rejected_though_its_claims_were_cached() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url, lifetime=(0.1, 0.1, 0.1)) as key_set:
             by = Verifier(KeyRing([], key_set), issuer=SITE, audience=SITE, max_age=3600)
@@ -475,7 +471,7 @@ async def test_a_token_under_a_withdrawn_key_is_refused_though_it_was_remembered
 
 
 @in_a_loop
-async def test_a_token_is_held_against_the_key_that_it_names_and_no_other() -> None:
+async def test_token_is_verified_only_with_the_key_that_it_names() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url) as key_set:
             by = Verifier(KeyRing([], key_set), issuer=SITE, audience=SITE, max_age=3600)
@@ -487,7 +483,7 @@ async def test_a_token_is_held_against_the_key_that_it_names_and_no_other() -> N
 
 
 @in_a_loop
-async def test_whoever_hangs_up_does_not_end_it_for_the_others() -> None:
+async def test_cancelled_waiter_does_not_cancel_the_fetch_for_others() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url) as key_set:
             await key_set.candidates("EdDSA", "ed")
@@ -503,7 +499,7 @@ async def test_whoever_hangs_up_does_not_end_it_for_the_others() -> None:
 
 
 @in_a_loop
-async def test_it_goes_on_when_all_have_hung_up() -> None:
+async def test_fetch_goes_on_when_every_waiter_is_cancelled() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url) as key_set:
             await key_set.candidates("EdDSA", "ed")
@@ -518,8 +514,8 @@ async def test_it_goes_on_when_all_have_hung_up() -> None:
 
 @pytest.mark.parametrize("asks", [False, True])
 @in_a_loop
-async def test_nothing_runs_on_once_it_is_left(asks: bool) -> None:  # noqa: FBT001
-    """In the middle of the first fetch, and of one that somebody asked for."""
+async def test_closed_key_set_leaves_no_task_running(asks: bool) -> None:  # noqa: FBT001
+    """During the first fetch, and during one for an unknown key."""
     monotonic = time.monotonic
     with Issuer(BOTH if asks else issuer.hanging) as served:
         began = monotonic()
@@ -538,7 +534,7 @@ async def test_nothing_runs_on_once_it_is_left(asks: bool) -> None:  # noqa: FBT
 
 
 @in_a_loop
-async def test_redirects_are_followed_on_the_spot_and_to_nowhere_else() -> None:
+async def test_redirects_are_followed_within_the_origin_only() -> None:
     hops = {"/jwks": "/a", "/a": "/b?x=1", "/b?x=1": "/c"}
 
     def hop(request: Asked) -> None:
@@ -571,24 +567,26 @@ async def test_redirects_are_followed_on_the_spot_and_to_nowhere_else() -> None:
 
 
 @in_a_loop
-async def test_so_many_bytes_and_no_more() -> None:
+async def test_key_set_may_have_64_kib_and_no_more() -> None:
     body = json.dumps({"keys": [ED.jwk]}).encode()
-    with Issuer(issuer.saying(body.ljust(keys.MAX_BYTES))) as served:
+    with Issuer(issuer.responding(body.ljust(keys.MAX_BYTES))) as served:
         async with quick(served.url) as key_set:
             await key_set.candidates("EdDSA", "ed")
             assert known(key_set)
-            served.behaviour = issuer.saying(body.ljust(keys.MAX_BYTES + 1))
+            served.behaviour = issuer.responding(body.ljust(keys.MAX_BYTES + 1))
             with pytest.raises(KeysUnavailable):
                 await key_set.candidates("EdDSA", "new")
             assert keys.MAX_BYTES == 64 * 1024
 
 
-# The same through a whole API, with its own times.
+# The same with a whole API, and with the default intervals.
 
 
 @pytest.fixture
-def believes(postgres: Postgres, tmp_path: Path) -> Iterator[Callable[[Issuer], stack.Server]]:
-    """Starts an API that believes an issuer."""
+def start_trusting(
+    postgres: Postgres, tmp_path: Path
+) -> Iterator[Callable[[Issuer], stack.Server]]:
+    """Return a function that starts an API with the key set of an issuer."""
     started: list[stack.Server] = []
 
     def start(served: Issuer) -> stack.Server:
@@ -611,14 +609,14 @@ def by(signer: Signer, **header: Any) -> str:
     return Case(signer, int(time.time()), SITE).token(header)
 
 
-def test_an_api_without_its_issuer_signs_nobody_out(
-    believes: Callable[[Issuer], stack.Server],
+def test_api_without_its_issuer_keeps_known_users_signed_in(
+    start_trusting: Callable[[Issuer], stack.Server],
 ) -> None:
     good = {"data": {"viewer": {"id": "ada"}}}
     with Issuer(issuer.hanging) as served:
-        api = believes(served)
+        api = start_trusting(served)
         with plain.Client(base_url=api.url, timeout=30) as client, ThreadPoolExecutor(40) as pool:
-            # Nothing is known yet: 503, and who needs no token is not kept waiting.
+            # No key is cached yet: requests with a token are 503, requests without one do not wait.
             waiting = pool.submit(ask, client, by(ED))
             assert client.get("/health/live").status_code == 200
             assert ask(client, mint("ada")).status_code == 401, "a shared secret is not asked about"
@@ -633,7 +631,7 @@ def test_an_api_without_its_issuer_signs_nobody_out(
                 assert time.monotonic() < deadline
             assert answer.json() == good
 
-            # The issuer hangs, strangers name keys that nobody knows, and whoever is known goes on.
+            # The issuer hangs, and clients name unknown keys: tokens of cached keys are accepted.
             served.behaviour = issuer.hanging
             strangers = [pool.submit(ask, client, by(ED, kid=f"{n}")) for n in range(30)]
             served.wait_asked(len(served.asked) + 1)
@@ -643,7 +641,7 @@ def test_an_api_without_its_issuer_signs_nobody_out(
             for answer in (stranger.result() for stranger in strangers):
                 assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
-            # It is back: the same strangers are told what they are.
+            # The issuer answers again: the tokens with unknown keys are 401.
             served.behaviour = BOTH
             while (answer := ask(client, by(ED, kid="x"))).status_code == 503:
                 assert time.monotonic() < deadline + 20

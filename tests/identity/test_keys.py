@@ -1,4 +1,4 @@
-"""Which keys of a key set are used: of the right kind, of one algorithm, and never a weak one."""
+"""Which keys of a key set are used: of a supported type, for one algorithm, never a weak one."""
 
 import hmac
 import json
@@ -32,8 +32,8 @@ SIGNERS = signers()
 ED, EC, RSA, PSS = (SIGNERS[name].jwk for name in ("EdDSA", "ES256", "RS256", "PS256"))
 ON_THE_HOUR, HALF_PAST = "Wed, 25 Nov 2026 10:00:00 GMT", "Wed, 25 Nov 2026 10:30:00 GMT"
 PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth")
-SHORT = generate_private_key(65_537, 1024)  # noqa: S505 - to be passed over
-# RFC 8032 §5.1: its points of small order, under which anybody can sign.
+SHORT = generate_private_key(65_537, 1024)  # noqa: S505 - a key that must be skipped
+# RFC 8032 §5.1: the points of small order, for which anybody can forge signatures.
 SMALL = [
     bytes(32),
     bytes(31) + b"\x80",
@@ -58,7 +58,7 @@ def without(jwk: dict[str, Any], *members: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("algorithm", SIGNERS)
-def test_a_key_verifies_what_it_signed_and_nothing_else(algorithm: str) -> None:
+def test_key_verifies_only_its_own_signature_of_the_data(algorithm: str) -> None:
     signer = SIGNERS[algorithm]
     [key] = usable(signer.jwk)
     assert (key.algorithm, key.id, key.shared_with_others) == (algorithm, signer.id, False)
@@ -85,11 +85,13 @@ def test_a_key_verifies_what_it_signed_and_nothing_else(algorithm: str) -> None:
         (RSA | {"n": number(2**8191 + 1)}, "RS256"),
     ],
 )
-def test_what_a_key_is_used_for(jwk: dict[str, Any], algorithm: str) -> None:
+def test_algorithm_of_a_key_is_its_alg_or_follows_from_its_type(
+    jwk: dict[str, Any], algorithm: str
+) -> None:
     assert [key.algorithm for key in usable(jwk)] == [algorithm]
 
 
-def test_a_key_may_have_no_id() -> None:
+def test_key_id_may_be_missing_or_empty() -> None:
     assert [key.id for key in usable(without(ED, "kid"), ED | {"kid": ""})] == [None, ""]
 
 
@@ -188,8 +190,7 @@ PASSED_OVER = {
 
 
 @pytest.mark.parametrize("fault", PASSED_OVER)
-def test_a_key_that_is_not_for_this_is_passed_over(fault: str) -> None:
-    """And spoils nothing for those beside it."""
+def test_unusable_key_is_skipped_and_the_others_are_kept(fault: str) -> None:
     assert [key.id for key in usable(PASSED_OVER[fault], EC)] == [EC["kid"]]
 
 
@@ -197,12 +198,12 @@ def test_a_key_that_is_not_for_this_is_passed_over(fault: str) -> None:
     "body",
     [b"", b"[]", b'"keys"', b"null", b"{}", b'{"keys":{}}', b'{"keys":null}', b'{"keys"', b"\xff"],
 )
-def test_a_set_that_is_none(body: bytes) -> None:
+def test_malformed_key_set_raises_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a JWK Set|Expecting|decode"):
         _usable(body)
 
 
-def test_so_many_keys_and_no_more() -> None:
+def test_key_set_may_have_32_keys_and_no_more() -> None:
     assert len(usable(*[ED] * MAX_KEYS)) == MAX_KEYS == 32
     with pytest.raises(ValueError, match="32 keys"):
         usable(*[ED] * (MAX_KEYS + 1))
@@ -210,24 +211,24 @@ def test_so_many_keys_and_no_more() -> None:
         usable(*[None] * (MAX_KEYS + 1))
 
 
-def test_a_set_of_no_keys_is_one() -> None:
+def test_key_set_may_be_empty() -> None:
     assert usable() == ()
 
 
-def test_the_order_of_members_and_spare_ones_make_no_other_key() -> None:
+def test_key_ignores_the_order_of_members_and_unknown_members() -> None:
     again = dict(reversed((ED | {"exp": 7}).items()))
     assert usable(ED) == usable(again)
     other = ED | {"x": base64url(Ed25519PrivateKey.generate().public_key().public_bytes_raw())}
     assert usable(ED) != usable(other)
 
 
-def test_neither_a_key_nor_a_secret_shows_itself() -> None:
+def test_repr_shows_neither_a_key_nor_a_secret() -> None:
     [derived, raw] = shared_secrets(["canary" * 6], ACCESS_TOKEN, raw=True)
     assert "canary" not in repr([derived, raw])
     assert "material" not in repr(derived)
 
 
-def test_the_newest_secret_is_tried_first_and_derived_keys_before_bare_secrets() -> None:
+def test_newest_secret_is_tried_first_and_derived_keys_before_raw_secrets() -> None:
     now, before = "a" * 32, "b" * 32
     both = shared_secrets([now, before], ACCESS_TOKEN, raw=True)
     [a, b] = shared_secrets([now, before], ACCESS_TOKEN)
@@ -243,18 +244,18 @@ def test_the_newest_secret_is_tried_first_and_derived_keys_before_bare_secrets()
 
 
 @pytest.mark.parametrize("purpose", [ACCESS_TOKEN, SECURITY_EVENT])
-def test_a_key_is_derived_as_the_frontend_derives_it(purpose: bytes) -> None:
-    """RFC 5869 by hand: extract under an empty salt, expand by one block."""
+def test_key_is_derived_as_the_frontend_derives_it(purpose: bytes) -> None:
+    """RFC 5869 by hand: extract with an empty salt, expand by one block."""
     extracted = hmac.digest(b"\0" * 32, b"secret", "sha256")
     assert hmac.digest(extracted, purpose + b"\x01", "sha256") == derive(b"secret", purpose)
 
 
-def test_what_the_keys_are_for_is_what_the_frontend_calls_it() -> None:
+def test_purposes_of_derived_keys_match_the_frontend() -> None:
     assert ACCESS_TOKEN == b"bearer-tasks/access-token/v1"
     assert SECURITY_EVENT == b"bearer-tasks/security-event/v1"
 
 
-def test_shared_secrets_are_for_one_algorithm() -> None:
+def test_shared_secrets_are_candidates_for_hs256() -> None:
     shared = shared_secrets(["a" * 32], ACCESS_TOKEN)
     with pytest.raises(StopIteration) as found:
         KeyRing(shared).candidates("HS256", "any").send(None)
@@ -262,7 +263,7 @@ def test_shared_secrets_are_for_one_algorithm() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256", "PS256", "none", "HS512", ""])
-def test_without_a_key_set_there_are_shared_secrets_alone(algorithm: str) -> None:
+def test_shared_secrets_are_candidates_for_no_other_algorithm(algorithm: str) -> None:
     ring = KeyRing(shared_secrets(["a" * 32], ACCESS_TOKEN))
     with pytest.raises(StopIteration) as found:
         ring.candidates(algorithm, None).send(None)
@@ -271,8 +272,8 @@ def test_without_a_key_set_there_are_shared_secrets_alone(algorithm: str) -> Non
 
 
 @pytest.fixture
-def far_from_greenwich() -> Iterator[pytest.MonkeyPatch]:
-    """Where local time is another."""
+def tokyo_time_zone() -> Iterator[pytest.MonkeyPatch]:
+    """Set a local time zone that is not UTC."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "Asia/Tokyo")
         time.tzset()
@@ -335,10 +336,10 @@ def far_from_greenwich() -> Iterator[pytest.MonkeyPatch]:
         ({"Expires": HALF_PAST}, 1500),
     ],
 )
-def test_how_long_a_set_is_kept(
-    headers: dict[str, str], seconds: float, far_from_greenwich: pytest.MonkeyPatch
+def test_lifetime_of_a_key_set_follows_its_cache_headers(
+    headers: dict[str, str], seconds: float, tokyo_time_zone: pytest.MonkeyPatch
 ) -> None:
     five_past = datetime(2026, 11, 25, 10, 5, tzinfo=UTC).timestamp()
-    far_from_greenwich.setattr(time, "time", lambda: five_past)
+    tokyo_time_zone.setattr(time, "time", lambda: five_past)
     written = [(name.encode(), value.encode()) for name, value in headers.items()]
     assert _lifetime(httpx.Headers(written)) == seconds

@@ -1,4 +1,4 @@
-"""How a sign-out reaches every process, and that it cannot be missed, forgotten or outrun."""
+"""A sign-out reaches every process; it cannot be missed, lost or outrun."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ def ended(subject: str, kind: Kind = Kind.SESSION) -> SecurityEvent:
 async def process(
     url: str, listen_url: str | None = None, **limits: Any
 ) -> AsyncIterator[Revocations]:
-    """What one API process keeps of revocations, on a pool of its own."""
+    """Run the revocations of one API process, with a connection pool of its own."""
     async with (
         Database(url) as database,
         Revocations(database, listen_url or url, max_age=86_400, **limits) as kept,
@@ -61,13 +61,13 @@ async def process(
         yield kept
 
 
-async def take(database: Database, kept: Revocations, event: SecurityEvent) -> None:
+async def record(database: Database, kept: Revocations, event: SecurityEvent) -> None:
     async with database.transaction() as transaction:
         await kept.record(transaction, event)
 
 
 async def until(happened: Callable[[], Awaitable[object]], seconds: float) -> float:
-    """How many seconds it took."""
+    """Wait until the condition holds. Return the seconds that this took."""
     began = time.monotonic()
     while not await happened():
         assert time.monotonic() - began < seconds
@@ -75,7 +75,7 @@ async def until(happened: Callable[[], Awaitable[object]], seconds: float) -> fl
     return time.monotonic() - began
 
 
-def test_two_processes_know_within_a_second_and_a_third_after_its_start(
+def test_running_processes_learn_of_a_revocation_within_a_second_and_new_ones_at_start(
     settings: dict[str, str],
     api: stack.Server,
     new_caller: Callable[[], Caller],
@@ -101,20 +101,22 @@ def test_two_processes_know_within_a_second_and_a_third_after_its_start(
         third.stop()
 
 
-def test_without_notifications_a_poll_finds_it_within_a_second(postgres: Postgres) -> None:
+def test_without_notifications_a_poll_finds_a_revocation_within_a_second(
+    postgres: Postgres,
+) -> None:
     async def work() -> None:
         nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
         async with process(postgres.url, nowhere) as here, Database(postgres.url) as elsewhere:
             session = secrets.token_hex(8)
             assert not await here.is_revoked(claims(session=session))
-            await take(elsewhere, here, ended(session))
+            await record(elsewhere, here, ended(session))
             spent = await until(lambda: here.is_revoked(claims(session=session)), 1.0)
             assert spent > 0.01, "the poll was to find it"
 
     asyncio.run(work())
 
 
-def test_a_poll_finds_it_though_nobody_asks_and_whatever_was_before(postgres: Postgres) -> None:
+def test_poll_needs_no_requests_and_survives_an_outage(postgres: Postgres) -> None:
     async def work() -> None:
         session, database = secrets.token_hex(8), Database(postgres.url)
         nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
@@ -126,22 +128,22 @@ def test_a_poll_finds_it_though_nobody_asks_and_whatever_was_before(postgres: Po
             for _ in range(10):
                 await asyncio.sleep(0)  # the poll fails too
             async with database, Database(postgres.url) as elsewhere:
-                await until(lambda: known(kept, session, refused=False), 5.0)
-                await take(elsewhere, kept, ended(session))
-                await until(lambda: known(kept, session), 5.0)
+                await until(lambda: has_state(kept, session, refused=False), 5.0)
+                await record(elsewhere, kept, ended(session))
+                await until(lambda: has_state(kept, session), 5.0)
 
     asyncio.run(work())
 
 
-async def known(kept: Revocations, session: str, *, refused: bool = True) -> bool:
-    """Whether it says so, and without an outage."""
+async def has_state(kept: Revocations, session: str, *, refused: bool = True) -> bool:
+    """Return whether the session has this state. During an outage, return False."""
     try:
         return await kept.is_revoked(claims(session=session)) is refused
     except Unavailable:
         return False
 
 
-def test_a_notification_alone_brings_it_too(postgres: Postgres) -> None:
+def test_notification_alone_delivers_a_revocation(postgres: Postgres) -> None:
     async def work() -> None:
         session = secrets.token_hex(8)
         async with (
@@ -150,14 +152,14 @@ def test_a_notification_alone_brings_it_too(postgres: Postgres) -> None:
         ):
             assert not await kept.is_revoked(claims(session=session))
             await until(lambda: listener(postgres), 5.0)
-            await take(elsewhere, kept, ended(session))
+            await record(elsewhere, kept, ended(session))
             await Revocations(elsewhere, postgres.url, max_age=86_400).announce()
-            assert await until(lambda: known(kept, session), 5.0) < 1
+            assert await until(lambda: has_state(kept, session), 5.0) < 1
 
     asyncio.run(work())
 
 
-def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
+def test_listener_connects_when_it_can_and_reconnects_after_a_loss(
     postgres: Postgres,
 ) -> None:
     later = f"later_{secrets.token_hex(8)}"
@@ -165,7 +167,7 @@ def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
     async def do(statement: str, *arguments: int) -> None:
         await asyncio.to_thread(run, postgres, lambda c: c.execute(statement, *arguments))
 
-    async def another(than: int) -> bool:
+    async def listener_changed(than: int) -> bool:
         return await listener(postgres, later) not in {0, than}
 
     async def work() -> None:
@@ -173,23 +175,23 @@ def test_it_listens_as_soon_as_it_can_and_again_when_its_connection_is_lost(
         async with process(postgres.url, there, poll=0.01) as kept:
             assert not await kept.is_revoked(claims())
             await do(f"CREATE DATABASE {later} TEMPLATE template0")
-            await until(lambda: another(0), 10.0)
+            await until(lambda: listener_changed(0), 10.0)
             first = await listener(postgres, later)
             await do("SELECT pg_terminate_backend($1)", first)
-            await until(lambda: another(first), 10.0)
+            await until(lambda: listener_changed(first), 10.0)
         await do(f"DROP DATABASE {later} WITH (FORCE)")
 
     asyncio.run(work())
 
 
 async def listener(postgres: Postgres, database: str | None = None) -> int:
-    """The process of PostgreSQL that listens for somebody, in this database or that; 0 if none."""
+    """Return the PID of the PostgreSQL process that listens in this database, or 0."""
     query = """SELECT coalesce(max(pid), 0) FROM pg_stat_activity
         WHERE datname = coalesce($1, current_database()) AND query LIKE 'LISTEN%'"""
     return int(await asyncio.to_thread(run, postgres, lambda c: c.fetchval(query, database)))
 
 
-def test_nothing_runs_on_once_it_is_left(postgres: Postgres) -> None:
+def test_closed_revocations_leave_no_task_running(postgres: Postgres) -> None:
     async def work() -> None:
         async with Database(postgres.url) as database:
             async with Revocations(database, postgres.url, max_age=86_400) as kept:
@@ -200,7 +202,7 @@ def test_nothing_runs_on_once_it_is_left(postgres: Postgres) -> None:
     asyncio.run(work())
 
 
-def test_what_was_seen_goes_unquestioned_for_a_moment_and_is_not_looked_up_twice(
+def test_fresh_state_is_not_refreshed_again(
     postgres: Postgres,
 ) -> None:
     now = 1000.0
@@ -213,8 +215,8 @@ def test_what_was_seen_goes_unquestioned_for_a_moment_and_is_not_looked_up_twice
             )
             session = secrets.token_hex(8)
             await kept.refresh()
-            await take(database, kept, ended(session))
-            await kept.refresh()  # whoever asks by the time it began has been answered
+            await record(database, kept, ended(session))
+            await kept.refresh()  # a refresh that began before this moment is recent enough
             now += 0.5
             assert not await kept.is_revoked(claims(session=session))
             now += 0.25
@@ -223,7 +225,7 @@ def test_what_was_seen_goes_unquestioned_for_a_moment_and_is_not_looked_up_twice
     asyncio.run(work())
 
 
-def test_a_look_that_hangs_is_an_outage(postgres: Postgres) -> None:
+def test_refresh_timeout_raises_unavailable(postgres: Postgres) -> None:
     async def work(connection: asyncpg.Connection) -> None:
         async with Database(postgres.url) as database:
             kept = Revocations(database, postgres.url, max_age=86_400, timeout=0.3)
@@ -232,14 +234,14 @@ def test_a_look_that_hangs_is_an_outage(postgres: Postgres) -> None:
                 began = time.monotonic()
                 with pytest.raises(Unavailable):
                     await kept.refresh()
-                await kept.announce()  # which can be heard later, and has been written down
+                await kept.announce()  # the notification can wait: the revocation is stored
                 assert time.monotonic() - began < 1
             await kept.refresh()
 
     run(postgres, work)
 
 
-def test_an_event_is_known_by_its_issuer_and_its_name(postgres: Postgres) -> None:
+def test_event_is_identified_by_its_issuer_and_its_jti(postgres: Postgres) -> None:
     async def work() -> None:
         event = ended(secrets.token_hex(8))
         async with Database(postgres.url) as database:
@@ -250,7 +252,7 @@ def test_an_event_is_known_by_its_issuer_and_its_name(postgres: Postgres) -> Non
                     return await kept.is_recorded(transaction, one)
 
             assert not await is_recorded(event)
-            await take(database, kept, event)
+            await record(database, kept, event)
             assert await is_recorded(event)
             assert await is_recorded(replace(event, subject="another", kind=Kind.OWNER))
             assert not await is_recorded(replace(event, issuer="https://id.example"))
@@ -259,7 +261,7 @@ def test_an_event_is_known_by_its_issuer_and_its_name(postgres: Postgres) -> Non
     asyncio.run(work())
 
 
-def test_numbers_are_no_lower_than_the_time_and_go_on_by_one(
+def test_revocation_number_is_at_least_the_time_and_increases_by_one(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subjects = [secrets.token_hex(8) for _ in range(4)]
@@ -274,14 +276,16 @@ def test_numbers_are_no_lower_than_the_time_and_go_on_by_one(
     async def work() -> None:
         async with Database(postgres.url) as database:
             kept = Revocations(database, postgres.url, max_age=86_400)
-            await take(database, kept, ended(subjects[0]))
+            await record(database, kept, ended(subjects[0]))
             with monkeypatch.context() as behind:
                 behind.setattr(time, "time_ns", lambda: 0)
-                await take(database, kept, ended(subjects[1]))
-                await take(database, kept, ended(subjects[2]))
+                await record(database, kept, ended(subjects[1]))
+                await record(database, kept, ended(subjects[2]))
                 await asyncio.to_thread(run, postgres, go_back)
-                with pytest.raises(asyncpg.UniqueViolationError):  # and not passed over in silence
-                    await take(database, kept, ended(subjects[3]))
+                with pytest.raises(
+                    asyncpg.UniqueViolationError
+                ):  # the conflict is an error, not ignored
+                    await record(database, kept, ended(subjects[3]))
 
     began = time.time_ns() // 1000
     asyncio.run(work())
@@ -290,7 +294,9 @@ def test_numbers_are_no_lower_than_the_time_and_go_on_by_one(
     assert (second, third) == (first + 1, first + 2)
 
 
-def test_memory_is_cleared_every_hour_and_not_at_every_look(postgres: Postgres) -> None:
+def test_expired_revocations_are_evicted_every_hour_not_at_every_refresh(
+    postgres: Postgres,
+) -> None:
     now = 1000.0
 
     async def work() -> None:
@@ -299,7 +305,7 @@ def test_memory_is_cleared_every_hour_and_not_at_every_look(postgres: Postgres) 
             kept = Revocations(database, postgres.url, max_age=0, clock=lambda: now)
             now += room.PRUNED_EVERY + 1
             session = secrets.token_hex(8)
-            await take(database, kept, ended(session))
+            await record(database, kept, ended(session))
             await kept.refresh()
             for waited, refused in ((room.PRUNED_EVERY - 1, True), (2, False)):
                 now += waited
@@ -308,7 +314,7 @@ def test_memory_is_cleared_every_hour_and_not_at_every_look(postgres: Postgres) 
     asyncio.run(work())
 
 
-def test_a_process_that_idled_looks_before_it_lets_anybody_in(
+def test_idle_process_refreshes_before_it_accepts_a_token(
     postgres: Postgres,
 ) -> None:
     now = time.monotonic()
@@ -319,7 +325,7 @@ def test_a_process_that_idled_looks_before_it_lets_anybody_in(
             kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
             session = secrets.token_hex(8)
             assert not await kept.is_revoked(claims(session=session))
-            await take(database, kept, ended(session))
+            await record(database, kept, ended(session))
             assert not await kept.is_revoked(claims(session=session)), "nobody looks in this test"
             now += room.IDLE + 1
             assert await kept.is_revoked(claims(session=session))
@@ -327,7 +333,7 @@ def test_a_process_that_idled_looks_before_it_lets_anybody_in(
     asyncio.run(work())
 
 
-def test_an_idle_process_leaves_its_database_alone(postgres: Postgres) -> None:
+def test_idle_process_does_not_poll_its_database(postgres: Postgres) -> None:
     looked = 0
 
     async def work() -> None:
@@ -340,7 +346,7 @@ def test_an_idle_process_leaves_its_database_alone(postgres: Postgres) -> None:
                 looked += 1
                 await look()
 
-            kept.refresh = counted  # type: ignore[method-assign]  # counts, and does what it does
+            kept.refresh = counted  # type: ignore[method-assign]  # counts, and calls the original
             for _ in range(50):
                 await asyncio.sleep(0)
             assert looked == 0
@@ -350,8 +356,8 @@ def test_an_idle_process_leaves_its_database_alone(postgres: Postgres) -> None:
     asyncio.run(work())
 
 
-def test_no_event_is_skipped_whatever_order_they_are_committed_in(postgres: Postgres) -> None:
-    """The second writer waits for the first, so that no number appears behind a higher one."""
+def test_no_event_is_skipped_whatever_order_transactions_commit_in(postgres: Postgres) -> None:
+    """The second writer waits for the first, so that no number appears after a higher one."""
 
     async def work() -> None:
         async with process(postgres.url) as kept, Database(postgres.url) as database:
@@ -359,7 +365,7 @@ def test_no_event_is_skipped_whatever_order_they_are_committed_in(postgres: Post
             async with AsyncExitStack() as open_transaction:
                 slow = await open_transaction.enter_async_context(database.transaction())
                 await kept.record(slow, ended(first))
-                late = asyncio.create_task(take(database, kept, ended(second)))
+                late = asyncio.create_task(record(database, kept, ended(second)))
                 done, _ = await asyncio.wait({late}, timeout=0.1)
                 assert not done, "it took a number while a lower one was not committed"
                 await kept.refresh()
@@ -372,8 +378,8 @@ def test_no_event_is_skipped_whatever_order_they_are_committed_in(postgres: Post
     asyncio.run(work())
 
 
-def test_no_event_is_skipped_when_a_standby_takes_over_that_is_behind(postgres: Postgres) -> None:
-    """Its numbers go back. What a process has seen is not behind what comes next."""
+def test_no_event_is_skipped_after_a_failover_to_a_standby_that_lags(postgres: Postgres) -> None:
+    """The standby's counter is lower. Events that it numbers again must still be read."""
     lost = """WITH lost AS (DELETE FROM tasks.revocations WHERE subject = any($1))
         UPDATE tasks.revocation_counter SET number = number - 3"""
 
@@ -382,11 +388,11 @@ def test_no_event_is_skipped_when_a_standby_takes_over_that_is_behind(postgres: 
             kept = Revocations(database, postgres.url, max_age=86_400)
             unheard = [secrets.token_hex(8) for _ in range(3)]
             for session in unheard:
-                await take(database, kept, ended(session))
+                await record(database, kept, ended(session))
             await kept.refresh()
             await asyncio.to_thread(run, postgres, lambda c: c.execute(lost, unheard))
             session = secrets.token_hex(8)
-            await take(database, kept, ended(session))
+            await record(database, kept, ended(session))
             await kept.refresh()
             assert await kept.is_revoked(claims(session=session))
             assert await kept.is_revoked(claims(session=unheard[0]))
@@ -394,7 +400,7 @@ def test_no_event_is_skipped_when_a_standby_takes_over_that_is_behind(postgres: 
     asyncio.run(work())
 
 
-def test_what_has_ended_is_remembered_whatever_time_the_machine_believes_it_is(
+def test_revocation_is_cached_for_a_tokens_lifetime_though_the_clock_is_wrong(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, lifetime = 1000.0, 86_460.0
@@ -404,8 +410,8 @@ def test_what_has_ended_is_remembered_whatever_time_the_machine_believes_it_is(
         async with Database(postgres.url) as database:
             kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
             session, owner = secrets.token_hex(8), secrets.token_hex(8)
-            await take(database, kept, ended(session))
-            await take(database, kept, ended(owner, Kind.OWNER))
+            await record(database, kept, ended(session))
+            await record(database, kept, ended(owner, Kind.OWNER))
             of_both = (claims(session=session), claims(owner))
             assert all([await kept.is_revoked(one) for one in of_both])
             with monkeypatch.context() as wrong:
@@ -422,7 +428,7 @@ def test_what_has_ended_is_remembered_whatever_time_the_machine_believes_it_is(
     asyncio.run(work())
 
 
-def test_more_than_a_page_of_events_is_read_to_its_end(postgres: Postgres) -> None:
+def test_events_of_several_pages_are_all_read(postgres: Postgres) -> None:
     async def work() -> None:
         async with Database(postgres.url) as database:
             kept = Revocations(database, postgres.url, max_age=86_400, page_size=3)
@@ -433,16 +439,16 @@ def test_more_than_a_page_of_events_is_read_to_its_end(postgres: Postgres) -> No
                 assert len(rows) <= 3
                 return rows
 
-            database.rows = counted  # type: ignore[method-assign]  # does what it does
+            database.rows = counted  # type: ignore[method-assign]  # calls the original
             sessions = [secrets.token_hex(8) for _ in range(10)]
             for session in sessions:
-                await take(database, kept, ended(session))
+                await record(database, kept, ended(session))
             assert all([await kept.is_revoked(claims(session=s)) for s in sessions])
 
     asyncio.run(work())
 
 
-def test_131_sessions_that_end_at_once_are_all_refused(
+def test_131_sessions_that_are_revoked_at_once_are_all_rejected(
     api: stack.Server, new_caller: Callable[[], Caller]
 ) -> None:
     user = new_caller().user
@@ -455,10 +461,10 @@ def test_131_sessions_that_end_at_once_are_all_refused(
     assert left(WHO)
 
 
-def test_a_request_that_was_let_in_before_does_nothing_after(
+def test_request_that_began_before_the_revocation_is_rejected_when_its_body_arrives(
     api: stack.Server, ada: Caller
 ) -> None:
-    """Whoever holds a stolen token could start requests early and send their bodies late."""
+    """A client with a stolen token could start requests early and send their bodies late."""
     body = b'{"query":"mutation { createTask(input: {title: \\"late\\"}) { task { id } } }"}'
     host, port = api.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as thief:
@@ -473,7 +479,7 @@ def test_a_request_that_was_let_in_before_does_nothing_after(
         assert thief.recv(1000).startswith(b"HTTP/1.1 401")
 
 
-def test_a_purge_leaves_nothing_and_nobody_else_is_touched(
+def test_purge_deletes_all_rows_of_its_owner_and_of_no_other(
     api: stack.Server, postgres: Postgres, new_caller: Callable[[], Caller]
 ) -> None:
     ada, bob = new_caller(), new_caller()
@@ -492,7 +498,7 @@ def test_a_purge_leaves_nothing_and_nobody_else_is_touched(
     assert push(api.url, purged(ada.user)).status_code == 202, "another event of the same"
 
 
-def test_a_purge_that_waits_for_its_owner_holds_up_no_other_event(
+def test_purge_that_waits_for_the_owners_lock_delays_no_other_event(
     api: stack.Server, postgres: Postgres, new_caller: Callable[[], Caller]
 ) -> None:
     ada, bob = new_caller(), new_caller()
@@ -515,10 +521,10 @@ def test_a_purge_that_waits_for_its_owner_holds_up_no_other_event(
     assert [caller.post(WHO).status_code for caller in (ada, bob)] == [401, 401]
 
 
-def test_fifty_writers_that_race_a_purge_leave_no_row(
+def test_fifty_writers_during_a_purge_leave_no_row(
     settings: dict[str, str], api: stack.Server, postgres: Postgres, ada: Caller, tmp_path: Path
 ) -> None:
-    """In two processes, of which one learns of it late."""
+    """The writers use two processes, one of which learns of the purge late."""
     second = stack.api(tmp_path, settings)
     urls = (api.url, second.url)
     purge_from = 150
@@ -545,10 +551,10 @@ def test_fifty_writers_that_race_a_purge_leave_no_row(
     assert run(postgres, lambda c: c.fetchval(COUNTS, ada.user)) == "[0, 0, 0]"
 
 
-def test_a_create_that_waited_for_the_purge_fails_by_itself(
+def test_create_after_a_purge_is_rejected_by_the_owners_row(
     postgres: Postgres, ada: Caller
 ) -> None:
-    """Also in a process that has not heard of it: what refuses is the owner's row."""
+    """A process that has not learned of the purge rejects the write too."""
     ada.create()
 
     async def purge_without_a_word(connection: asyncpg.Connection) -> None:
@@ -562,7 +568,7 @@ def test_a_create_that_waited_for_the_purge_fails_by_itself(
     assert response.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
-def test_what_no_token_can_need_any_more_is_forgotten(postgres: Postgres) -> None:
+def test_revocations_that_no_token_can_need_are_deleted(postgres: Postgres) -> None:
     owner, session, back = (secrets.token_hex(8) for _ in range(3))
 
     async def expire(connection: asyncpg.Connection) -> None:
@@ -581,9 +587,9 @@ def test_what_no_token_can_need_any_more_is_forgotten(postgres: Postgres) -> Non
 
     async def work() -> None:
         async with process(postgres.url) as kept, Database(postgres.url) as database:
-            await take(database, kept, ended(owner, Kind.OWNER))
-            await take(database, kept, ended(back, Kind.OWNER))
-            await take(database, kept, ended(session))
+            await record(database, kept, ended(owner, Kind.OWNER))
+            await record(database, kept, ended(back, Kind.OWNER))
+            await record(database, kept, ended(session))
             await Retention(database, kept.delete_expired).forget()
 
     async def forget() -> None:
@@ -598,7 +604,7 @@ def test_what_no_token_can_need_any_more_is_forgotten(postgres: Postgres) -> Non
     assert run(postgres, left) == [back], "the count of tasks of one who writes again"
 
 
-def test_they_are_kept_for_as_long_as_a_token_may_live(postgres: Postgres) -> None:
+def test_revocation_is_stored_for_the_longest_lifetime_of_a_token(postgres: Postgres) -> None:
     session = secrets.token_hex(8)
 
     async def lasts(connection: asyncpg.Connection) -> float:
@@ -608,14 +614,14 @@ def test_they_are_kept_for_as_long_as_a_token_may_live(postgres: Postgres) -> No
 
     async def work() -> None:
         async with process(postgres.url) as kept, Database(postgres.url) as database:
-            await take(database, kept, ended(session))
+            await record(database, kept, ended(session))
 
     asyncio.run(work())
     assert 86_400 + 50 < run(postgres, lasts) <= 86_400 + 60
 
 
-def test_cut_off_from_its_database_a_process_lets_nobody_in(tmp_path: Path) -> None:
-    """Its connections hang, as they do when a network is gone: nobody says so."""
+def test_process_without_its_database_answers_503_not_data(tmp_path: Path) -> None:
+    """The connections hang without an error, as they do when a network fails."""
     with stack.postgres() as server:
         api = stack.api(tmp_path, trusting(server.url))
         ada = Caller(api.url, "ada", mint("ada"))
@@ -647,7 +653,7 @@ def test_cut_off_from_its_database_a_process_lets_nobody_in(tmp_path: Path) -> N
 
 
 def frozen(server: Postgres) -> list[int]:
-    """Stops every process of this server, the postmaster's children first told."""
+    """Stop every process of this server with SIGSTOP, and return their PIDs."""
     postmaster = int((server.home / "data/postmaster.pid").read_text().split()[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
     pids = [postmaster, *map(int, children)]
@@ -656,7 +662,7 @@ def frozen(server: Postgres) -> list[int]:
     return pids
 
 
-def test_what_was_seen_is_good_for_five_seconds_and_no_longer(postgres: Postgres) -> None:
+def test_state_is_trusted_for_five_seconds_without_a_refresh(postgres: Postgres) -> None:
     now = 1000.0
 
     async def work() -> None:
@@ -664,9 +670,9 @@ def test_what_was_seen_is_good_for_five_seconds_and_no_longer(postgres: Postgres
         async with Database(postgres.url) as database:
             kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
             gone = secrets.token_hex(8)
-            await take(database, kept, ended(gone))
+            await record(database, kept, ended(gone))
             assert not await kept.is_revoked(claims(session="s"))
-        # It has no connection any more, and gets none.
+        # The pool is closed, so that no refresh can succeed.
         now += room.MAX_STALENESS
         assert not await kept.is_revoked(claims(session="s"))
         assert await kept.is_revoked(claims(session=gone))

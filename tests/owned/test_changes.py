@@ -1,4 +1,4 @@
-"""What changed since: each task once, deleted ones too, and a cursor that is too old says so."""
+"""The change feed: each task once, deleted tasks included, and an error for an expired cursor."""
 
 import secrets
 import threading
@@ -47,7 +47,7 @@ def expired(caller: Caller, after: str) -> None:
     assert list(extensions["fields"]) == ["after"]
 
 
-def test_each_write_is_a_change_and_each_task_is_one_change(ada: Caller) -> None:
+def test_feed_has_one_change_for_each_task_that_was_written(ada: Caller) -> None:
     assert changes(ada) == {
         "nodes": [],
         "pageInfo": {
@@ -91,7 +91,7 @@ def test_each_write_is_a_change_and_each_task_is_one_change(ada: Caller) -> None
     assert changes(ada, after=now(ada))["nodes"] == []
 
 
-def test_what_writes_nothing_changes_nothing(ada: Caller) -> None:
+def test_operation_that_writes_nothing_adds_no_change(ada: Caller) -> None:
     task = ada.create()
     many(ada, "trashTasks", [task["id"]])
     since = now(ada)
@@ -105,7 +105,7 @@ def test_what_writes_nothing_changes_nothing(ada: Caller) -> None:
     assert now(ada) == since
 
 
-def test_a_cursor_of_nobody_or_of_the_future_is_expired(ada: Caller, bob: Caller) -> None:
+def test_cursor_of_another_owner_or_of_the_future_is_expired(ada: Caller, bob: Caller) -> None:
     ada.create()
     bob.create()
     expired(bob, now(ada))
@@ -126,12 +126,12 @@ def test_a_cursor_of_nobody_or_of_the_future_is_expired(ada: Caller, bob: Caller
 
 
 @pytest.mark.parametrize("first", [0, -1, 101])
-def test_a_page_of_changes_has_the_size_of_any_other(ada: Caller, first: int) -> None:
+def test_page_of_changes_has_the_same_size_limits_as_other_pages(ada: Caller, first: int) -> None:
     assert list(ada.error(CHANGES, first=first)["extensions"]["fields"]) == ["first"]
 
 
-def test_who_reads_while_others_write_misses_no_state(ada: Caller) -> None:
-    """The numbers of one owner become visible in their order, however many write at once."""
+def test_reader_misses_no_change_during_concurrent_writes(ada: Caller) -> None:
+    """The change numbers of one owner become visible in their order, despite concurrent writers."""
     stopped = threading.Event()
     ids = [ada.create()["id"] for _ in range(8)]
 
@@ -164,7 +164,7 @@ def test_who_reads_while_others_write_misses_no_state(ada: Caller) -> None:
     assert known == {task["id"]: task for task in tasks}
 
 
-def test_an_old_client_is_told_to_begin_again_once_deletions_are_forgotten(
+def test_cursor_expires_when_tombstones_after_it_are_deleted(
     ada: Caller, database: Postgres
 ) -> None:
     old, deleted = ada.create("old"), ada.create("deleted")
@@ -174,7 +174,7 @@ def test_an_old_client_is_told_to_begin_again_once_deletions_are_forgotten(
     ada.create("new")
 
     async def forget(connection: asyncpg.Connection) -> None:
-        """As `retention` does in the end, whose own test is another one."""
+        """Delete a tombstone as `Retention` does, which has a test of its own."""
         await connection.execute("DELETE FROM tasks.task_ids WHERE id = $1", deleted["id"])
         number = "(SELECT change_number - 1 FROM tasks.owners WHERE owner_id = $1)"
         sql = f"UPDATE tasks.owners SET forgotten_number = {number} WHERE owner_id = $1"  # noqa: S608

@@ -1,4 +1,4 @@
-"""Nobody meets anybody else's tasks: not read, not written, not even learned of."""
+"""Isolation: no owner can read, write or learn of the rows of another owner."""
 
 import inspect
 from collections.abc import Callable
@@ -22,8 +22,8 @@ SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 BY_ID = f"query ($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"
 
 
-def test_nobody_gets_at_anything_of_anybodys(new_caller: Callable[[], Caller]) -> None:
-    """Every operation of the schema, found there, with somebody else's ids, cursors and token."""
+def test_owner_cannot_read_or_write_rows_of_another_owner(new_caller: Callable[[], Caller]) -> None:
+    """Try every operation of the schema with the IDs, cursors and token of another owner."""
     attempts = list(attack.attack(attack.Victim(new_caller(), SCHEMA), new_caller, SCHEMA))
     assert {a.operation: a.faults for a in attempts if a.faults} == {}
     tried = {attempt.operation for attempt in attempts}
@@ -31,18 +31,18 @@ def test_nobody_gets_at_anything_of_anybodys(new_caller: Callable[[], Caller]) -
     assert sum(attempt.tries for attempt in attempts) > 100
 
 
-def test_the_attack_would_tell(ada: Caller) -> None:
-    """Whoever has her whole token gets at everything: so each of its tries can succeed."""
+def test_attack_with_the_victims_own_token_succeeds_in_every_operation(ada: Caller) -> None:
+    """So each attempt of the attack can succeed, and a failure means something."""
     attempts = list(attack.attack(attack.Victim(ada, SCHEMA), lambda: ada, SCHEMA))
     stolen = {attempt.operation for attempt in attempts if attempt.faults}
     assert stolen == {attempt.operation for attempt in attempts}
 
 
-def test_the_attack_finds_every_noun() -> None:
+def test_attack_finds_every_noun_of_the_schema() -> None:
     assert [noun.row.name for noun in attack.nouns(SCHEMA)] == [r.type_name for r in RESOURCES]
 
 
-def test_an_id_or_a_cursor_is_found_wherever_an_argument_hides_it() -> None:
+def test_attack_finds_ids_and_cursors_in_nested_inputs() -> None:
     schema = build_schema(
         """type Query { a(x: [Deep!]!, after: String): Int b(first: Int): Int }
         input Deep { y: Deeper title: String } input Deeper { z: [ID!] again: Deep }"""
@@ -54,7 +54,7 @@ def test_an_id_or_a_cursor_is_found_wherever_an_argument_hides_it() -> None:
     assert given == {"x": [{"y": {"z": ["stolen"]}, "title": "stolen"}]}
 
 
-def test_a_way_in_is_found_in_nested_fields_and_in_references() -> None:
+def test_attack_finds_arguments_of_nested_fields_and_references() -> None:
     schema = build_schema(
         """type Query { task: Task! } type Task { id: ID! notes(first: Int, after: String): Notes! }
         type Notes { nodes: [Note!]! } type Note { id: ID! task: Task }
@@ -72,7 +72,7 @@ def test_a_way_in_is_found_in_nested_fields_and_in_references() -> None:
     assert given == {"id": attack.MADE_UP_ID, "patch": {"taskId": "stolen", "text": "stolen"}}
 
 
-def test_looking_for_someone_elses_task_costs_what_looking_for_none_does(
+def test_task_of_another_owner_costs_the_same_statements_as_a_missing_one(
     ada: Caller, bob: Caller, postgres: Postgres
 ) -> None:
     hers = ada.create()["id"]
@@ -82,20 +82,20 @@ def test_looking_for_someone_elses_task_costs_what_looking_for_none_does(
         bob.post(BY_ID, {"id": id})
         return stack.statements(postgres, "bearer-tasks-api")[before:]
 
-    bob.post(BY_ID, {"id": hers})  # a first time, in which a connection may be opened
+    bob.post(BY_ID, {"id": hers})  # the first request may open a connection
     sql = [[text for text in ran(id) if "tasks.tasks" in text] for id in (hers, str(uuid4()), "x")]
     assert sql == [sql[0]] * 3
     assert len(sql[0]) == 1
 
 
-def test_expecting_a_version_tells_nothing_either(ada: Caller, bob: Caller) -> None:
+def test_expected_version_does_not_reveal_another_owners_task(ada: Caller, bob: Caller) -> None:
     hers = ada.create("hers")
     for version in (1, 2):
         error = bob.error(UPDATE, id=hers["id"], patch={"title": "x"}, version=version)
         assert error["extensions"]["code"] == "NOT_FOUND"
 
 
-def test_lists_and_counts_are_ones_own(ada: Caller, bob: Caller) -> None:
+def test_lists_and_counts_include_only_the_owners_tasks(ada: Caller, bob: Caller) -> None:
     ada.create("hers")
     bob.create("his")
     assert [node["title"] for node in bob(PAGE)["tasks"]["nodes"]] == ["his"]
@@ -104,9 +104,7 @@ def test_lists_and_counts_are_ones_own(ada: Caller, bob: Caller) -> None:
     assert viewer == {"id": bob.user, "email": f"{bob.user}@example.com", "taskCount": 1}
 
 
-def test_choosing_someone_elses_id_for_a_task_of_ones_own_tells_nothing(
-    ada: Caller, bob: Caller
-) -> None:
+def test_client_chosen_id_does_not_reveal_another_owners_task(ada: Caller, bob: Caller) -> None:
     hers = ada.create("hers")
     mine = bob.create("his", id=hers["id"])
     assert (mine["id"], mine["title"], mine["version"]) == (hers["id"], "his", 1)
@@ -114,7 +112,7 @@ def test_choosing_someone_elses_id_for_a_task_of_ones_own_tells_nothing(
     assert bob(BY_ID, id=hers["id"])["task"] == mine
 
 
-def test_no_argument_and_no_input_carries_an_owner() -> None:
+def test_schema_has_no_argument_or_input_for_an_owner() -> None:
     names = {
         name
         for kind in schema._schema.type_map.values()  # noqa: SLF001
@@ -125,8 +123,8 @@ def test_no_argument_and_no_input_carries_an_owner() -> None:
     assert not {name for name in names if "owner" in name.lower() or "user" in name.lower()}
 
 
-def test_all_that_a_resolver_gets_is_bound_to_one_owner() -> None:
-    """Wall 1: no method of what a resolver uses takes an owner."""
+def test_classes_that_resolvers_use_accept_no_owner() -> None:
+    """Wall 1: none of their methods has a parameter for an owner."""
     for kind in (Reads, Writes, Changes, Owned):
         for name, member in inspect.getmembers(kind, inspect.isfunction):
             told = inspect.signature(member).parameters

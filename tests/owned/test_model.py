@@ -1,4 +1,4 @@
-"""Random operations by three owners, against the API and against a plain model of the contract."""
+"""Random operations by three owners, on the API and on a simple model of the contract."""
 
 import os
 from collections.abc import Callable
@@ -42,7 +42,7 @@ PRIORITIES = st.sampled_from(model.PRIORITIES)
 
 
 def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Any of these, in any combination."""
+    """Return a strategy for any combination of these fields."""
     return st.fixed_dictionaries({}, optional=fields)
 
 
@@ -77,11 +77,11 @@ ORDERS = st.fixed_dictionaries(
     {"field": st.sampled_from(FIELDS), "direction": st.sampled_from(["ASC", "DESC"])}
 )
 PICKS = st.lists(st.integers(0, 40), max_size=4)
-"""Which ids: of the owner's tasks, of what they deleted, of somebody else's, or of nobody's."""
+"""Indexes of IDs: tasks of the owner, deleted ones, tasks of other owners, or no tasks."""
 
 
 class Machine(RuleBasedStateMachine):
-    """Does something at random, and looks whether the model says the same."""
+    """Does random operations, and compares the API with the model."""
 
     new_caller: Callable[[], Caller]
     postgres: Postgres
@@ -102,7 +102,7 @@ class Machine(RuleBasedStateMachine):
     def ask(
         self, owner: int, query: str, expect: Callable[[], object], **variables: Any
     ) -> Any | None:
-        """The answer; None when the model refused, and the API with the same code."""
+        """Return the result, or None if the model rejects and the API has the same error code."""
         before = deepcopy(self.owners[owner])
         try:
             expect()
@@ -230,19 +230,19 @@ class Machine(RuleBasedStateMachine):
                 mine.delete(set(ids))
 
     @rule(owner=OWNERS, inputs=st.lists(INPUTS, min_size=1, max_size=2))
-    def have_no_ids_left(self, owner: int, inputs: list[dict[str, Any]]) -> None:
-        """For as long as it takes to create these. Tombstones from before are over a day old."""
+    def use_up_all_ids(self, owner: int, inputs: list[dict[str, Any]]) -> None:
+        """Use up the owner's IDs while creating these. Earlier tombstones are over a day old."""
         self.create_all(owner=owner, inputs=inputs, picks=[])
         self.delete(owner=owner, picks=[0])
         mine, most = self.owners[owner], self.owners[owner].room
         mine.old = set(mine.deleted)
-        self.leave_room(owner, 0)
+        self.set_free_ids(owner, 0)
         self.create_all(owner=owner, inputs=inputs, picks=[])
         self.follow(owner=owner, pick=0, size=5)
-        self.leave_room(owner, most)
+        self.set_free_ids(owner, most)
 
-    def leave_room(self, owner: int, room: int) -> None:
-        """Behind the API's back, as if so many ids more could be remembered."""
+    def set_free_ids(self, owner: int, room: int) -> None:
+        """Set the number of free IDs in the database, bypassing the API."""
         self.owners[owner].room, user = room, self.callers[owner].user
 
         async def write(connection: asyncpg.Connection) -> None:
@@ -279,7 +279,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, pick=st.integers(0, 40), size=st.integers(1, 5))
     def follow(self, owner: int, pick: int, size: int) -> None:
-        """From a cursor of any time: each task that changed since, once, as it is now."""
+        """Read from an earlier cursor: each task that changed since, once, in its current state."""
         mine, known = self.owners[owner], self.cursors[owner]
         number, horizon, after = known[pick % len(known)]
         if mine.forgotten > max(number, horizon):
@@ -299,8 +299,8 @@ class Machine(RuleBasedStateMachine):
         known.append((len(mine.writes), horizon, after))
 
     @invariant()
-    def everybody_has_their_own(self) -> None:
-        """Each in turn: what one of them did to another's tasks is seen a step or two later."""
+    def owners_have_only_their_own_tasks(self) -> None:
+        """Check one owner at a time: effects on another owner's tasks show a step or two later."""
         self.turn += 1
         mine, caller = self.owners[self.turn % 3], self.callers[self.turn % 3]
         query = f"""{{ viewer {{ labels changeCursor }} tasks(first: 100,
@@ -316,9 +316,7 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.mark.repetitive
-def test_the_api_does_what_the_model_does(
-    new_caller: Callable[[], Caller], database: Postgres
-) -> None:
+def test_api_matches_the_model(new_caller: Callable[[], Caller], database: Postgres) -> None:
     given = {"new_caller": staticmethod(new_caller), "postgres": database}
     machine = type("Machine", (Machine,), given)
     run_state_machine_as_test(

@@ -1,4 +1,4 @@
-"""Lists: their order, their filter, and pages that stay right while tasks come and go."""
+"""Lists: sort orders, filters, and pages that stay correct during concurrent writes."""
 
 import threading
 import time
@@ -48,13 +48,13 @@ def walk(caller: Caller, first: int, **variables: Any) -> list[str]:
         after = found["pageInfo"]["endCursor"]
 
 
-def test_newest_first(ada: Caller) -> None:
+def test_newest_task_is_first(ada: Caller) -> None:
     for title in ("one", "two", "three"):
         ada.create(title)
     assert titles(ada) == ["three", "two", "one"]
 
 
-def test_a_page_says_where_it_lies(ada: Caller) -> None:
+def test_page_info_says_whether_there_are_pages_before_and_after(ada: Caller) -> None:
     ids = [ada.create()["id"] for _ in range(3)][::-1]
     first = page(ada, first=2)
     assert [edge["node"]["id"] for edge in first["edges"]] == ids[:2]
@@ -90,10 +90,10 @@ COUNTED = [
 
 
 @pytest.mark.parametrize(("query", "bulky"), [(COUNTED[0], []), (COUNTED[1], ["labels"])])
-def test_a_page_and_its_count_come_from_one_statement(
+def test_page_and_its_count_come_from_one_statement(
     ada: Caller, database: Postgres, query: str, bulky: list[str]
 ) -> None:
-    """Behind the last task there is no row that could tell it."""
+    """After the last task no row is left that could carry the count."""
     ids = [ada.create()["id"] for _ in range(3)][::-1]
     end = page(ada)["pageInfo"]["endCursor"]
     for first, after, shown in ((2, "null", ids[:2]), (5, "null", ids), (2, f'"{end}"', [])):
@@ -103,15 +103,13 @@ def test_a_page_and_its_count_come_from_one_statement(
 
 
 @pytest.mark.parametrize("bulky", [["description"], ["labels"], ["description", "labels"], []])
-def test_what_nobody_asks_for_is_not_read(
-    ada: Caller, database: Postgres, bulky: list[str]
-) -> None:
+def test_unselected_columns_are_not_read(ada: Caller, database: Postgres, bulky: list[str]) -> None:
     given = {"description": "At length.", "labels": ["a", "b"]}
     task = ada.create("x", **given)
     spread = f"fragment Bulky on Task {{ title {' '.join(bulky)} }}"
     query = "{ tasks(first: 1) { edges { node { id ...Bulky } } nodes { ...Bulky } } }" + spread
     told = {"title": "x", **{name: given[name] for name in bulky}}
-    for _ in range(3):  # as graphql-core runs it, and compiled
+    for _ in range(3):  # first by graphql-core, then compiled
         found = ada(query)["tasks"]
         assert found == {"edges": [{"node": {"id": task["id"], **told}}], "nodes": [told]}
     statement = newest(without=TASKS.bulky - {*bulky})
@@ -119,14 +117,14 @@ def test_what_nobody_asks_for_is_not_read(
     assert all((f"tasks.{name}" in statement) == (name in bulky) for name in TASKS.bulky)
 
 
-def test_a_list_reads_and_counts_what_it_selects_and_not_what_another_one_does(
+def test_each_list_of_an_operation_reads_only_its_own_selection(
     ada: Caller, database: Postgres
 ) -> None:
     task = ada.create("x", labels=["a"])
     query = """{ long: tasks(first: 7) { nodes { ...All } } long: tasks(first: 7) { totalCount }
       short: tasks(first: 7) { edges { node { id } } } } fragment All on Task { labels }"""
     before = len(stack.statements(database, "bearer-tasks-api"))
-    for _ in range(3):  # as graphql-core runs it, and compiled
+    for _ in range(3):  # first by graphql-core, then compiled
         found = ada(query)
         assert found == {
             "long": {"nodes": [{"labels": ["a"]}], "totalCount": 1},
@@ -138,17 +136,17 @@ def test_a_list_reads_and_counts_what_it_selects_and_not_what_another_one_does(
     assert lists == {long, newest(without=TASKS.bulky)}
 
 
-def test_an_empty_list_is_a_page_too(ada: Caller) -> None:
+def test_empty_list_has_an_empty_page(ada: Caller) -> None:
     info = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
     assert page(ada) == {"totalCount": 0, "nodes": [], "edges": [], "pageInfo": info}
 
 
-def test_a_list_walks_the_same_in_steps_of_any_size(ada: Caller) -> None:
+def test_pages_of_any_size_have_the_same_tasks(ada: Caller) -> None:
     ids = [ada.create()["id"] for _ in range(7)][::-1]
     assert all(walk(ada, step) == ids for step in (1, 2, 3, 7, 100))
 
 
-def test_fifty_is_what_a_page_holds_unless_one_says(ada: Caller) -> None:
+def test_page_has_fifty_tasks_by_default(ada: Caller) -> None:
     for _ in range(51):
         ada.create()
     assert len(page(ada)["nodes"]) == 50
@@ -194,12 +192,14 @@ def test_status_filters_the_list_and_its_count(ada: Caller) -> None:
         ({"filter": {"search": "a b c d e f g h i j k"}}, "filter.search"),
     ],
 )
-def test_what_makes_no_page_is_named(ada: Caller, variables: dict[str, Any], named: str) -> None:
+def test_invalid_argument_of_a_list_is_named_in_the_error(
+    ada: Caller, variables: dict[str, Any], named: str
+) -> None:
     extensions = ada.error(PAGE, **variables)["extensions"]
     assert (extensions["code"], list(extensions["fields"])) == ("BAD_USER_INPUT", [named])
 
 
-def test_a_cursor_changed_in_any_place_is_refused(ada: Caller) -> None:
+def test_cursor_with_one_character_changed_is_rejected(ada: Caller) -> None:
     ada.create()
     cursor = page(ada)["pageInfo"]["endCursor"]
     changed = [
@@ -232,8 +232,8 @@ def test_a_cursor_changed_in_any_place_is_refused(ada: Caller) -> None:
         ("9" * 1_400, ID),
     ],
 )
-def test_a_cursor_that_somebody_made_up_is_refused(ada: Caller, key: tuple[str, ...]) -> None:
-    """The digest is no secret: whoever reads the source can make one."""
+def test_made_up_cursor_is_rejected(ada: Caller, key: tuple[str, ...]) -> None:
+    """The digest is no secret: anyone who reads the source can compute one."""
     scope = f"{ada.user}\0tasks\0created_at desc\0statuses=['COMPLETED', 'OPEN']"
     assert page(ada, after=pages.Cursors(scope).encode(MOMENT, ID))["nodes"] == [], (
         "well made, it is taken"
@@ -242,18 +242,20 @@ def test_a_cursor_that_somebody_made_up_is_refused(ada: Caller, key: tuple[str, 
     assert list(error["extensions"]["fields"]) == ["after"]
 
 
-def test_a_cursor_belongs_to_its_filter_and_its_owner(ada: Caller, bob: Caller) -> None:
+def test_cursor_is_bound_to_its_filter_and_its_owner(ada: Caller, bob: Caller) -> None:
     ada.create()
     bob.create()
     cursor = page(ada)["pageInfo"]["endCursor"]
-    page(ada, after=cursor, filter={"status": ["COMPLETED", "OPEN"]})  # the same list, in words
+    page(
+        ada, after=cursor, filter={"status": ["COMPLETED", "OPEN"]}
+    )  # the default filter, written out
     error = ada.error(PAGE, after=cursor, filter={"status": ["OPEN"]})
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert bob.error(PAGE, after=cursor)["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-def test_pages_neither_skip_nor_repeat_what_was_there_throughout(ada: Caller) -> None:
-    """While others insert, delete and edit, a walk sees each task that stays exactly once."""
+def test_pages_neither_skip_nor_repeat_tasks_during_concurrent_writes(ada: Caller) -> None:
+    """While other clients write, a reader sees each task that remains exactly once."""
     ids = [ada.create()["id"] for _ in range(60)]
     go, stay = ids[::3], ids[1::3] + ids[2::3]
     stopped = threading.Event()
@@ -298,7 +300,7 @@ MIXED = [
 
 
 def sorted_as(tasks: list[Any], field: str, *, descending: bool) -> list[str]:
-    """As the contract says: ties by id, and what has no day last in either direction."""
+    """Sort as the contract says: ties by ID, and tasks without a day last in either direction."""
     name = {"CREATED_AT": "createdAt", "UPDATED_AT": "updatedAt", "DUE_ON": "dueOn"}.get(field)
     ranks = ["NONE", "LOW", "MEDIUM", "HIGH", "URGENT"]
 
@@ -314,7 +316,7 @@ def sorted_as(tasks: list[Any], field: str, *, descending: bool) -> list[str]:
     return [task["id"] for task in dated + undated]
 
 
-def test_each_order_walks_the_same_in_steps_of_any_size(ada: Caller) -> None:
+def test_pages_of_any_size_have_the_same_tasks_in_every_order(ada: Caller) -> None:
     made = ada(CREATE_ALL, inputs=MIXED)["createTasks"]["tasks"]
     ada(UPDATE_ALL, ids=[made[0]["id"], made[4]["id"]], patch={"completed": False})
     every = "query { tasks(first: 100) { nodes { id title dueOn priority position createdAt "
@@ -330,7 +332,7 @@ def test_each_order_walks_the_same_in_steps_of_any_size(ada: Caller) -> None:
         assert found == [id for id in expected if id in kept]
 
 
-def test_filters_apply_together(ada: Caller) -> None:
+def test_filters_are_combined_with_and(ada: Caller) -> None:
     ada.create("Buy BREAD", description="50%_off \\o/", labels=["Home "], dueOn="2026-03-01")
     ada.create("Bread knife", priority="HIGH", labels=["home", "kitchen"])
     ada.create("Straße", completed=True, priority="LOW", dueOn="2026-03-02")
@@ -384,7 +386,7 @@ def test_filters_apply_together(ada: Caller) -> None:
         ("created_at", ("", ID)),
     ],
 )
-def test_a_cursor_made_up_for_another_order_is_refused(
+def test_made_up_cursor_of_another_order_is_rejected(
     ada: Caller, order: str, key: tuple[str, ...]
 ) -> None:
     scope = f"{ada.user}\0tasks\0{order} asc\0statuses=['COMPLETED', 'OPEN']"
@@ -395,8 +397,8 @@ def test_a_cursor_made_up_for_another_order_is_refused(
     assert list(error["extensions"]["fields"]) == ["after"]
 
 
-def test_an_operation_searches_once(ada: Caller) -> None:
-    """Each search may read all of the owner's text, and ten of them fit into one operation."""
+def test_operation_may_search_once(ada: Caller) -> None:
+    """A search may read all text of the owner, and one operation may have ten lists."""
     ada.create("bread")
     search = 'filter: {search: "bread"}'
     once = ada(f"{{ tasks({search}) {{ totalCount nodes {{ title }} }} }}")["tasks"]
@@ -410,10 +412,10 @@ def test_an_operation_searches_once(ada: Caller) -> None:
     assert ada(f"{{ {nothing} {nothing.replace('a:', 'b:')} }}")["b"] == {"totalCount": 1}
 
 
-def test_a_search_takes_no_longer_for_a_word_that_almost_matches_everywhere(
+def test_search_for_a_word_that_almost_matches_is_not_slower(
     new_caller: Callable[[], Caller],
 ) -> None:
-    """LIKE compares up to all of such a word at each place: it took 260 times as long."""
+    """LIKE compares up to the whole word at each position, which took 260 times as long."""
     someone = new_caller()
     inputs = [{"title": "a", "description": "a" * 10_000}] * 100
     for _ in range(5):
@@ -438,8 +440,8 @@ def test_a_search_takes_no_longer_for_a_word_that_almost_matches_everywhere(
 @pytest.mark.parametrize(
     ("search", "is_found"), [("οδος", True), ("ΟΔΟΣ", True), ("Weiß(e)", True), ("weiß.e.", False)]
 )
-def test_a_label_is_found_whatever_its_case(ada: Caller, search: str, *, is_found: bool) -> None:
-    """Labels are kept in lower case, which is not how texts are folded: ß stays, and ς too."""
+def test_label_is_found_in_any_case(ada: Caller, search: str, *, is_found: bool) -> None:
+    """Labels are stored in lower case, which differs from case folding: ß and ς stay."""
     ada.create("Labelled", labels=["ΟΔΟΣ", "Weiß(e)"])
     query = "query ($s: String) { viewer { taskCount(filter: {search: $s}) } }"
     assert ada(query, s=search)["viewer"]["taskCount"] == is_found

@@ -1,6 +1,6 @@
-"""What PostgreSQL reads for each statement: by an index of the owner's, and no more than it must.
+"""What PostgreSQL reads for each statement: an index of the owner, and no more rows than needed.
 
-Plans are generic ones, as prepared statements have them, on 100,000 tasks of a thousand owners.
+The plans are generic, as those of prepared statements, for 100,000 tasks of a thousand owners.
 """
 
 import json
@@ -26,10 +26,10 @@ from tests import stack
 from tests.conftest import run
 
 SIZE = 51
-"""Rows that a page of 50 asks for."""
+"""Rows that a page of 50 reads."""
 EVERY = ["COMPLETED", "OPEN", "TRASHED"]
 PURGING = (retention.close(), retention.delete_everything(), retention.DROP_OWNER)
-"""The statements that delete all that a purged owner had, and then the owner."""
+"""The statements that delete all rows of a purged owner, and then the owner."""
 NARROW: dict[str, dict[str, Any]] = {
     "search": {"filter_search": ["***=a", "***=the"]},
     "priority": {"filter_priority": [3, 4]},
@@ -52,7 +52,7 @@ def loaded() -> Iterator[Postgres]:
 
 
 def literal(value: object) -> str:
-    """As SQL text, which PostgreSQL casts as it would a parameter."""
+    """Return a value as an SQL literal, which PostgreSQL casts like a parameter."""
     if value is None:
         return "NULL"
     if isinstance(value, datetime):
@@ -72,7 +72,7 @@ def scans(plan: Any) -> Iterator[Any]:
 
 
 async def plan(connection: asyncpg.Connection, statement: Statement, **values: object) -> Any:
-    """The plan as it ran, undone afterwards."""
+    """Return the plan of an execution, which is rolled back."""
     arguments = ", ".join(map(literal, [scale.BIG, *statement.arguments(values)]))
     transaction = connection.transaction()
     await transaction.start()
@@ -88,7 +88,7 @@ async def plan(connection: asyncpg.Connection, statement: Statement, **values: o
 
 
 def read(plan: Any, label: str) -> int:
-    """How many rows were read of owned tables, each by an index that starts with the owner."""
+    """Count the rows read of owned tables, each by an index that starts with the owner."""
     rows = 0
     for scan in scans(plan):
         if not scan["Actual Loops"] or scan["Node Type"] == "Bitmap Heap Scan":
@@ -103,7 +103,7 @@ def read(plan: Any, label: str) -> int:
 
 
 async def deep(connection: asyncpg.Connection, by: str) -> dict[str, Any]:
-    """Return a place in the middle of the big owner's list, or none if no task has a value."""
+    """Return a position in the middle of the big owner's list, or none if no task has a value."""
     column = TASKS.sorted_by[by]
     query = f"""SELECT {column}::text AS after, id FROM tasks.tasks WHERE owner_id = $1
         AND {column} IS NOT NULL ORDER BY {column}, id OFFSET 5000 LIMIT 1"""  # noqa: S608
@@ -131,14 +131,14 @@ async def pages(connection: asyncpg.Connection) -> AsyncIterator[tuple[str, Stat
                 yield f"{label} {name}", statement, values | NOTHING | said
 
 
-def test_a_page_reads_what_it_shows_in_every_order(loaded: Postgres) -> None:
+def test_page_reads_no_more_rows_than_it_returns_in_every_order(loaded: Postgres) -> None:
     async def check(connection: asyncpg.Connection) -> None:
         count = 0
         async for label, statement, values in pages(connection):
             rows = read(await plan(connection, statement, **values), label)
             narrow = "filter_search" in values
-            # Merged, stretches are read one row ahead; sorted, where days come last to first with
-            # no day behind them, each of six is read for a page of its own.
+            # Ranges are merged with one row of lookahead each. In descending order by day, tasks
+            # without a day are last, so the statement sorts: it reads a page of each of six ranges.
             sorts = "due_on" in label and "descending=True" in label
             page = SIZE * 6 if sorts else SIZE + 6
             assert rows <= (TASKS.most * 2 if narrow else page), (label, rows)
@@ -148,7 +148,7 @@ def test_a_page_reads_what_it_shows_in_every_order(loaded: Postgres) -> None:
     run(loaded, check)
 
 
-def test_who_counts_reads_the_owners_rows_once_more_at_most(loaded: Postgres) -> None:
+def test_page_with_a_count_reads_the_owners_rows_once_more_at_most(loaded: Postgres) -> None:
     async def check(connection: asyncpg.Connection) -> None:
         bound = read_sql.bound(TASKS, NEWEST_FIRST, None)
         values = {"statuses": EVERY, "limit": SIZE, **bound}
@@ -165,7 +165,7 @@ def test_who_counts_reads_the_owners_rows_once_more_at_most(loaded: Postgres) ->
 async def others(
     connection: asyncpg.Connection,
 ) -> list[tuple[str, Statement, dict[str, Any], int]]:
-    """Return all statements but the pages, each with its values and how many rows it may read."""
+    """Return all statements but the pages, with their values and the most rows that each reads."""
     some = "SELECT id FROM tasks.tasks WHERE owner_id = $1 LIMIT 100"
     ids = [row["id"] for row in await connection.fetch(some, scale.BIG)]
     statuses = {"statuses": EVERY}
@@ -201,7 +201,7 @@ async def others(
     ]
 
 
-def test_everything_else_reads_the_owners_rows_at_most(loaded: Postgres) -> None:
+def test_other_statements_read_no_more_than_the_owners_rows(loaded: Postgres) -> None:
     async def check(connection: asyncpg.Connection) -> None:
         for label, statement, values, most in await others(connection):
             rows = read(await plan(connection, statement, **values), label)
@@ -210,10 +210,10 @@ def test_everything_else_reads_the_owners_rows_at_most(loaded: Postgres) -> None
     run(loaded, check)
 
 
-def test_every_statement_is_read_here(loaded: Postgres) -> None:
+def test_plan_of_every_statement_is_tested(loaded: Postgres) -> None:
     async def check(connection: asyncpg.Connection) -> None:
         tried = {statement.sql for _, statement, _, _ in await others(connection)}
-        # These run once in the life of an account. What they read is what they delete.
+        # These run once in the life of an account, and read what they delete.
         purging = {statement.sql for statement in PURGING}
         every = [*statements.build(), *vars(rules).values()]
         others_own = {each.sql for r in RESOURCES if r is not TASKS for each in statements.of(r)}

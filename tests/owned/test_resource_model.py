@@ -1,7 +1,7 @@
-"""Every registered resource behaves as a model of it does, whatever is done in whatever order.
+"""Every registered resource behaves as its model, for random operations in random order.
 
-The rules use what all resources share, through the same rooms that resolvers use. A resource that
-is added later is tried without a line here.
+The rules use what all resources share, through the same classes that resolvers use. A resource
+that is added later is tested without a change here.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ PICKS = st.lists(st.integers(0, 9), max_size=4)
 
 @dataclass
 class Model:
-    """What an owner should have: the version and the place of each row, and the deleted ids."""
+    """The state of an owner: the version of each row, the rows in the trash and the deleted IDs."""
 
     versions: dict[str, int] = field(default_factory=dict)
     trashed: set[str] = field(default_factory=set)
@@ -82,7 +82,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 9))
     def create_again(self, pick: int) -> None:
-        """The same input with the same id is the same row, unless it was deleted."""
+        """Create a row again with its ID: it is the same row, unless it was deleted."""
         used = sorted(self.model.versions.keys() | self.model.deleted)
         if used:
             id = used[pick % len(used)]
@@ -140,7 +140,7 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.name)
-def test_a_resource_behaves_as_its_model(postgres: Postgres, resource: Resource) -> None:
+def test_resource_behaves_as_its_model(postgres: Postgres, resource: Resource) -> None:
     async def opened() -> Database:
         return await Database(postgres.url).__aenter__()
 

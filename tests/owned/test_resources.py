@@ -1,4 +1,4 @@
-"""What every resource does, whatever its noun: purge, retention, change feed, quota and walls.
+"""What every resource does: purge, retention, change feed, quota and walls.
 
 Each test runs once for each declared resource, so that it covers a noun that is added later.
 """
@@ -58,7 +58,7 @@ def owning(postgres: Postgres, work: Callable[[Owned, Database], Awaitable[T]]) 
 
 
 async def make(owned: Owned, resource: Resource) -> Row:
-    """Create a row of a resource. Each of its references names a new row."""
+    """Create a row of a resource. Each of its references refers to a new row."""
     references = {
         column: (await make(owned, target))["id"] for column, target in resource.references.items()
     }
@@ -71,7 +71,7 @@ async def count(owned: Owned, resource: Resource) -> int:
 
 
 def sql(postgres: Postgres, statement: str, *values: object) -> list[Any]:
-    """Run SQL as the administrator of the server, whom no wall binds."""
+    """Run SQL as the administrator of the server, for whom no wall applies."""
 
     async def fetch(connection: asyncpg.Connection) -> list[Any]:
         return await connection.fetch(statement, *values)
@@ -88,13 +88,13 @@ def holders(postgres: Postgres, owner: str) -> set[str]:
 
 
 def age(postgres: Postgres, table: Any, column: str, id: str, days: int) -> None:
-    """Set the moment in a column of one row back to so many days ago."""
+    """Set the timestamp in a column of one row to this number of days ago."""
     query = f"UPDATE {table} SET {column} = now() - $2::int * interval '1 day' WHERE id = $1"  # noqa: S608
     sql(postgres, query, id, days)
 
 
 def retain(postgres: Postgres) -> None:
-    """Do one round of retention."""
+    """Run retention once."""
 
     async def nobody(_: object) -> Iterable[str]:
         return ()
@@ -107,7 +107,7 @@ def retain(postgres: Postgres) -> None:
 
 
 @EACH
-def test_a_purge_leaves_no_row_and_nothing_can_be_written_afterwards(
+def test_purge_deletes_all_rows_of_an_owner_and_rejects_later_writes(
     resource: Resource, postgres: Postgres
 ) -> None:
     async def live(owned: Owned, _: object) -> str:
@@ -136,7 +136,7 @@ def test_a_purge_leaves_no_row_and_nothing_can_be_written_afterwards(
 
 
 @EACH
-def test_trash_is_deleted_after_thirty_days_and_its_tombstone_after_ninety(
+def test_trash_is_deleted_after_30_days_and_its_tombstone_after_90(
     resource: Resource, postgres: Postgres
 ) -> None:
     async def trash(owned: Owned, _: object) -> tuple[str, list[str]]:
@@ -173,7 +173,7 @@ def test_trash_is_deleted_after_thirty_days_and_its_tombstone_after_ninety(
 
 
 @EACH
-def test_the_change_feed_tells_of_a_create_a_write_and_a_deletion(
+def test_change_feed_has_creates_writes_and_deletions(
     resource: Resource, postgres: Postgres
 ) -> None:
     async def follow(owned: Owned, _: object) -> None:
@@ -200,17 +200,15 @@ def test_the_change_feed_tells_of_a_create_a_write_and_a_deletion(
 
 
 @EACH
-def test_more_rows_than_an_owner_may_keep_are_bad_input(
-    resource: Resource, postgres: Postgres
-) -> None:
+def test_quota_of_an_owner_is_bad_user_input(resource: Resource, postgres: Postgres) -> None:
     async def keep(owned: Owned, _: object) -> str:
         await make(owned, resource)
         return owned.owner
 
     owner = owning(postgres, keep)
 
-    def told(rows: int, tombstones: int, how_many: int = 0) -> dict[str, str]:
-        """Return the fault of a create, or of so many in one list, with these counts before it."""
+    def error_of_create(rows: int, tombstones: int, how_many: int = 0) -> dict[str, str]:
+        """Return the error of a create, or of several at once, with these counts before it."""
         counts = f"{resource.count} = $2, {resource.tombstone_count} = $3"
         update = f"UPDATE tasks.owners SET {counts} WHERE owner_id = $1"  # noqa: S608
         sql(postgres, update, owner, rows, tombstones)
@@ -225,18 +223,16 @@ def test_more_rows_than_an_owner_may_keep_are_bad_input(
         return owning(postgres, create)
 
     full, full_of_ids = resource.full.values()
-    assert told(resource.most, 0) == {"input": full}
-    assert told(resource.most - 1, 0, 2) == {"inputs": full}
-    assert told(1, resource.most_ids - 1) == {"input": full_of_ids}
+    assert error_of_create(resource.most, 0) == {"input": full}
+    assert error_of_create(resource.most - 1, 0, 2) == {"inputs": full}
+    assert error_of_create(1, resource.most_ids - 1) == {"input": full_of_ids}
     assert str(resource.most) in full
     assert str(resource.most_ids) in full_of_ids
 
 
 @EACH
-def test_a_reference_to_a_row_that_does_not_exist_is_not_found(
-    resource: Resource, postgres: Postgres
-) -> None:
-    """A missing id, the id of another owner and a malformed id are all alike."""
+def test_reference_to_a_missing_row_is_not_found(resource: Resource, postgres: Postgres) -> None:
+    """A missing ID, an ID of another owner and a malformed ID have the same error."""
     if not resource.references:
         pytest.skip(f"{resource.name} refer to nothing")
 
@@ -281,13 +277,13 @@ def test_row_security_is_forced_on_every_table(resource: Resource, postgres: Pos
         assert tuple(wall) == (True, [HELD], True), table.name
 
 
-def test_the_owned_tables_are_those_of_the_models_and_of_postgresql(postgres: Postgres) -> None:
+def test_owned_tables_of_the_models_are_those_of_postgresql(postgres: Postgres) -> None:
     assert {row["relname"] for row in sql(postgres, OWNED_TABLES)} == scope.OWNED
     assert {t.name for t in metadata.sorted_tables if "owner_id" in t.c} == scope.OWNED
 
 
 def of_the_noun(resource: Resource) -> list[Compiled]:
-    """Return the statements that a noun has of its own, in the module `rules` of its package."""
+    """Return the statements of a noun in the module `rules` of its package."""
     package = resource.fields.__module__.rpartition(".")[0]
     rules = vars(importlib.import_module(f"{package}.rules"))
     return [value for value in rules.values() if isinstance(value, Compiled)]
@@ -319,8 +315,8 @@ def pages(resource: Resource) -> list[Statement]:
 
 
 @EACH
-def test_every_statement_is_held_to_its_owner_as_postgresql_reads_it(resource: Resource) -> None:
-    """Wall 2, as built. `tests.stack.postgres` reads what really ran."""
+def test_every_statement_is_scoped_to_its_owner_as_postgresql_parses_it(resource: Resource) -> None:
+    """Wall 2, for statements as built. `tests.stack.postgres` checks those that were run."""
     shared = [each for each in statements.build() if isinstance(each, Statement)]
     built = [*shared, *of_the_noun(resource), *pages(resource)]
     assert len(built) >= len(shared) + 16 * len(resource.sorted_by)
@@ -331,7 +327,7 @@ def test_every_statement_is_held_to_its_owner_as_postgresql_reads_it(resource: R
 
 
 @EACH
-def test_the_last_status_alone_has_no_condition(resource: Resource) -> None:
-    """A row for which no other condition holds has the last status. The trash is never it."""
+def test_only_the_last_status_has_no_condition(resource: Resource) -> None:
+    """A row for which no other condition holds has the last status, which is never the trash."""
     assert resource.statuses[TRASHED] is not None
     assert [*resource.statuses.values()].index(None) == len(resource.statuses) - 1

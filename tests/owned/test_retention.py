@@ -1,4 +1,4 @@
-"""What is old goes by itself: trash after its days, and later what is remembered of it."""
+"""Retention: the trash is deleted after some days, and its tombstones later."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ def age(postgres: Postgres, table: str, column: str, ids: list[str], days: int) 
     run(postgres, set_back)
 
 
-def test_trash_goes_after_thirty_days_and_its_tombstone_after_ninety(
+def test_trash_of_an_owner_is_deleted_after_30_days_and_its_tombstone_after_90(
     ada: Caller, postgres: Postgres
 ) -> None:
     kept, young, old = ada.create("kept"), ada.create("young"), ada.create("old")
@@ -65,7 +65,7 @@ def test_trash_goes_after_thirty_days_and_its_tombstone_after_ninety(
     assert ada.create(**given)["version"] == 1, "nobody remembers the id"
 
 
-def test_one_process_does_it_at_a_time(ada: Caller, postgres: Postgres) -> None:
+def test_one_process_at_a_time_runs_retention(ada: Caller, postgres: Postgres) -> None:
     task = ada.create()
     ada(MANY["trashTasks"], ids=[task["id"]])
     age(postgres, "tasks", "trashed_at", [task["id"]], 31)
@@ -94,6 +94,6 @@ def test_one_process_does_it_at_a_time(ada: Caller, postgres: Postgres) -> None:
     ],
     ids=["more than the owner", "something else", "a write"],
 )
-def test_of_everyone_one_may_only_ask_whose_turn_it_is(asked: object) -> None:
+def test_cross_owner_query_selects_owner_ids_only(asked: object) -> None:
     with pytest.raises(UnscopedStatement):
         EveryonesStatement(asked)  # type: ignore[arg-type]  # as SQLAlchemy types it

@@ -1,4 +1,4 @@
-"""Wall 2: a statement that is not held to its owner everywhere is never built."""
+"""Wall 2: a statement is only built if every owned table in it is scoped to the owner."""
 
 from collections.abc import Callable
 
@@ -119,12 +119,12 @@ UNSCOPED: dict[str, Callable[[], Built]] = {
 
 
 @pytest.mark.parametrize("reach", UNSCOPED)
-def test_a_statement_that_reaches_further_is_not_built(reach: str) -> None:
+def test_statement_with_an_unscoped_table_is_rejected(reach: str) -> None:
     with pytest.raises(UnscopedStatement):
         Statement(UNSCOPED[reach]())
 
 
-def test_an_upsert_that_gives_its_row_to_another_owner_is_not_built() -> None:
+def test_upsert_that_gives_its_row_to_another_owner_is_rejected() -> None:
     upsert = (
         pg_insert(task_ids)
         .values(owner_id=OWNER, id=bindparam("new"))
@@ -135,19 +135,19 @@ def test_an_upsert_that_gives_its_row_to_another_owner_is_not_built() -> None:
 
 
 @pytest.mark.parametrize("text", ["it's", "back\\slash"])
-def test_a_text_that_would_need_quoting_is_not_written_into_the_sql(text: str) -> None:
+def test_text_that_needs_quoting_is_not_written_into_the_sql(text: str) -> None:
     with pytest.raises(UnscopedStatement, match="cannot be written into a statement"):
         Statement(select(tasks).where(mine, tasks.c.title == text))
 
 
-def test_an_owner_of_another_type_is_no_wall() -> None:
-    """It would be the caller, and PostgreSQL would have planned the statement before it knew."""
+def test_owner_parameter_of_another_type_is_rejected() -> None:
+    """PostgreSQL would set the caller only after it had planned the statement."""
     late = tasks.c.owner_id == bindparam(OWNER.key, type_=Text)
     with pytest.raises(UnscopedStatement, match="no wall"):
         Statement(select(tasks).where(late))
 
 
-def test_a_statement_held_to_its_owner_everywhere_is_built() -> None:
+def test_scoped_statement_is_built() -> None:
     theirs = exists(select(task_ids.c.id).where(task_ids.c.owner_id == OWNER))
     statement = Statement(
         select(func.count(tasks.c.id)).where(mine, tasks.c.title == bindparam("t"), theirs)
@@ -161,7 +161,7 @@ def test_a_statement_held_to_its_owner_everywhere_is_built() -> None:
     assert not Statement(gone).is_reading
 
 
-def test_the_reader_of_captured_statements_sees_what_is_not_held() -> None:
+def test_parser_of_captured_statements_finds_unscoped_tables() -> None:
     """The check at the end of the run shares no code with wall 2, and must be able to fail."""
     for sql, faults in {
         "SELECT 1": [],
@@ -184,7 +184,7 @@ def test_the_reader_of_captured_statements_sees_what_is_not_held() -> None:
         assert scope.unscoped(sql.replace("@", "$1::tasks.caller")) == faults, sql
 
 
-def test_the_reader_of_captured_statements_sees_what_citus_refuses() -> None:
+def test_parser_of_captured_statements_finds_what_citus_rejects() -> None:
     update = "UPDATE tasks.tasks SET completed_at ="
     upsert = "INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET"
     for sql, faults in {
@@ -214,7 +214,7 @@ def test_the_reader_of_captured_statements_sees_what_citus_refuses() -> None:
         assert scope.unroutable(sql) == faults, sql
 
 
-def test_functions_that_citus_takes_anywhere_are_immutable(postgres: Postgres) -> None:
+def test_functions_that_citus_accepts_anywhere_are_immutable(postgres: Postgres) -> None:
     async def asked(connection: asyncpg.Connection) -> set[str]:
         immutable = "SELECT proname FROM pg_proc WHERE proname = ANY ($1) AND provolatile <> 'i'"
         return {row["proname"] for row in await connection.fetch(immutable, [*scope.IMMUTABLE])}
@@ -222,8 +222,8 @@ def test_functions_that_citus_takes_anywhere_are_immutable(postgres: Postgres) -
     assert run(postgres, asked) == set()
 
 
-def test_no_statement_has_a_shape_that_citus_refuses() -> None:
-    """Pages are read back when they ran, as are all others: see `stack.postgres`."""
+def test_no_statement_has_a_form_that_citus_rejects() -> None:
+    """Pages and all others are also checked after they ran: see `stack.postgres`."""
     rooms = [*vars(revocations_room).values(), *vars(rules).values()]
     built = [*statements.build(), *(each for each in rooms if isinstance(each, Compiled))]
     assert len(built) >= 25
@@ -244,18 +244,18 @@ def test_no_statement_has_a_shape_that_citus_refuses() -> None:
     ],
     ids=str,
 )
-def test_a_statement_about_nobody_reaches_nothing_of_anybody(expression: Built) -> None:
+def test_unowned_statement_cannot_read_or_write_owned_tables(expression: Built) -> None:
     with pytest.raises(UnscopedStatement):
         UnownedStatement(expression)
 
 
-def test_the_reader_knows_every_owned_table() -> None:
+def test_parser_knows_every_owned_table() -> None:
     owned = {table.name for table in metadata.tables.values() if OWNER.key in table.c}
     assert owned == scope.OWNED
 
 
-def test_what_an_api_ran_can_be_read_back(ada: Caller, postgres: Postgres) -> None:
-    """Else the check at the end of each server would pass over nothing."""
+def test_statements_that_an_api_ran_can_be_captured(ada: Caller, postgres: Postgres) -> None:
+    """Otherwise the check at the end of each server would check nothing."""
     ada.create()
     ran = stack.statements(postgres, "bearer-tasks-api")
     assert [sql for sql in ran if sql.startswith("WITH counted AS")]

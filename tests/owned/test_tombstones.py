@@ -1,4 +1,4 @@
-"""Tombstones are bounded, and clients that follow the changes are not harmed by it."""
+"""Tombstones are bounded, without harm to clients that follow the change feed."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +26,7 @@ COUNTED = """UPDATE tasks.owners
 
 
 def counted(caller: Caller, postgres: Postgres) -> tuple[int, int]:
-    """The owner's counts of tasks and tombstones, which must be those of the rows."""
+    """Return the owner's counts of tasks and tombstones, which must equal those of the rows."""
     row = run(postgres, lambda connection: connection.fetchrow(STORED, caller.user))
     assert row is not None
     tasks, tombstones, *rows = row
@@ -35,7 +35,7 @@ def counted(caller: Caller, postgres: Postgres) -> tuple[int, int]:
 
 
 def fill(caller: Caller, postgres: Postgres, *, left: int, hours: int) -> None:
-    """Leave room for so few ids, by tombstones of that age, which are the owner's first writes."""
+    """Leave this number of free IDs: fill up with tombstones of this age, the owner's oldest."""
 
     async def write(connection: asyncpg.Connection) -> None:
         row = await connection.fetchrow(STORED, caller.user)
@@ -49,9 +49,7 @@ def fill(caller: Caller, postgres: Postgres, *, left: int, hours: int) -> None:
     run(postgres, write)
 
 
-def test_tombstones_are_counted_whatever_makes_and_ends_them(
-    ada: Caller, postgres: Postgres
-) -> None:
+def test_count_of_tombstones_follows_deletes_and_retention(ada: Caller, postgres: Postgres) -> None:
     inputs = [{"title": "a task"}] * 9
     ids = [task["id"] for task in ada(CREATE_ALL, inputs=inputs)["createTasks"]["tasks"]]
     assert counted(ada, postgres) == (9, 0)
@@ -68,9 +66,7 @@ def test_tombstones_are_counted_whatever_makes_and_ends_them(
     assert counted(ada, postgres) == (3, 3)
 
 
-def test_with_too_many_of_the_last_day_only_creating_is_refused(
-    ada: Caller, postgres: Postgres
-) -> None:
+def test_too_many_recent_tombstones_prevent_only_creates(ada: Caller, postgres: Postgres) -> None:
     kept, other = ada.create("kept"), ada.create("other")
     fill(ada, postgres, left=1, hours=23)
     before = now(ada)
@@ -93,7 +89,9 @@ def test_with_too_many_of_the_last_day_only_creating_is_refused(
     assert counted(ada, postgres) == (1, TASKS.most_ids - 1)
 
 
-def test_the_oldest_make_room_and_recent_cursors_stay_good(ada: Caller, postgres: Postgres) -> None:
+def test_oldest_tombstones_are_deleted_for_new_tasks_and_recent_cursors_stay_valid(
+    ada: Caller, postgres: Postgres
+) -> None:
     ada.create()
     old = now(ada)
     fill(ada, postgres, left=1, hours=25)
@@ -107,7 +105,9 @@ def test_the_oldest_make_room_and_recent_cursors_stay_good(ada: Caller, postgres
     assert seen == {gone: "PURGED", made: "SAVED"}
 
 
-def test_all_who_race_for_room_find_it(ada: Caller, postgres: Postgres) -> None:
+def test_concurrent_creates_all_succeed_when_old_tombstones_can_be_deleted(
+    ada: Caller, postgres: Postgres
+) -> None:
     ada.create()
     fill(ada, postgres, left=0, hours=25)
     with ThreadPoolExecutor(10) as pool:
@@ -118,10 +118,10 @@ def test_all_who_race_for_room_find_it(ada: Caller, postgres: Postgres) -> None:
     assert tombstones <= TASKS.most_ids - 1 - TOMBSTONES_AT_ONCE
 
 
-def test_a_process_of_an_older_release_that_does_not_count_breaks_nothing(
+def test_process_of_an_older_release_that_does_not_count_tombstones_breaks_nothing(
     ada: Caller, postgres: Postgres
 ) -> None:
-    """Both run for a while when a release is rolled out."""
+    """Both releases run for a while during a rollout."""
     task = ada.create()
     ada(MANY["deleteTasks"], ids=[task["id"]])
     forgotten = "UPDATE tasks.owners SET tombstone_count = 0 WHERE owner_id = $1"

@@ -1,4 +1,4 @@
-"""The three walls: what each alone stops, and wall 3 wherever PostgreSQL could go around it."""
+"""The three walls: which faults each stops alone, and that wall 3 holds in every kind of plan."""
 
 import asyncio
 import logging
@@ -45,9 +45,9 @@ tasks = TASKS.table
 OWNED = [table for table in metadata.sorted_tables if OWNER.key in table.c]
 WHO = {
     "superuser": "SUPERUSER",
-    "bypassing": "CREATEROLE BYPASSRLS",  # as Neon and Supabase have it
-    "owning": "CREATEROLE",  # as RDS and Cloud SQL have it
-    "powerless": "",  # makes no role, so that there is no wall 3
+    "bypassing": "CREATEROLE BYPASSRLS",  # as on Neon and Supabase
+    "owning": "CREATEROLE",  # as on RDS and Cloud SQL
+    "powerless": "",  # cannot create a role, so that there is no wall 3
 }
 """Roles that a URL may name. Each owns the database of its name, and the tables in it."""
 WALLED = [who for who in WHO if who != "powerless"]
@@ -56,17 +56,17 @@ CALLER = "bearer_tasks_caller"
 
 @dataclass(frozen=True)
 class Cluster:
-    """One server, with a database for each kind of role, or for nothing but one test."""
+    """One server, with a database for each kind of role, and more for single tests."""
 
     server: Postgres
 
     def url(self, who: str, database: str | None = None) -> str:
-        """Of a database, as this role."""
+        """Return the URL of a database for this role."""
         parts = urlsplit(self.server.url)
         return parts._replace(netloc=f"{who}@", path=f"/{database or who}").geturl()
 
     def do(self, *commands: str, database: str = "postgres") -> None:
-        """As the administrator, who is nobody's URL."""
+        """Run commands as the administrator, whom no URL of the tests names."""
 
         async def each(connection: asyncpg.Connection) -> None:
             for sql in commands:
@@ -75,7 +75,7 @@ class Cluster:
         run(self.url("postgres", database), each)
 
     def fresh(self, who: str) -> str:
-        """The URL of a database of its own, migrated."""
+        """Create and migrate a database, and return its URL."""
         name = f"x{secrets.token_hex(6)}"
         self.do(f"CREATE DATABASE {name} OWNER {who}")
         migrations.upgrade(self.url(who, name))
@@ -84,7 +84,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Not one of `stack.postgres`, whose statements are read back: those here are faults."""
+    """Start a server, not by `stack.postgres`, which would reject the faulty statements here."""
     (ROOT / ".data").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="walls-", dir=ROOT / ".data") as folder:
         Path(folder).chmod(0o711)
@@ -92,7 +92,7 @@ def cluster() -> Iterator[Cluster]:
             made = Cluster(server)
             for who, options in WHO.items():
                 made.do(f"CREATE ROLE {who} LOGIN {options}", f"CREATE DATABASE {who} OWNER {who}")
-            # Two databases race for the role, which is the server's.
+            # Two databases are migrated at once: the role belongs to the whole server.
             made.do("CREATE DATABASE racing OWNER owning")
             racing = [made.url("owning"), made.url("owning", "racing")]
             migrate = [sys.executable, "-m", "api", "migrate"]
@@ -106,7 +106,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 class Unwalled(Compiled):
-    """A statement with wall 2 off: whatever it reaches for, it is built."""
+    """A statement with wall 2 off: it is built whatever it reads."""
 
     def __init__(self, expression: Built) -> None:
         keys = {getattr(part, "key", None) for part in visitors.iterate(expression)}
@@ -118,54 +118,54 @@ EVERYONES_TITLES: Any = Unwalled(
 )
 
 
-class Told(Owned):
-    """An owner's way with wall 1 off: whoever runs a statement may say for whom."""
+class UnscopedOwned(Owned):
+    """Data access with wall 1 off: a statement may be run for any owner."""
 
     async def rows(self, statement: Any, **values: Any) -> Any:
-        """For this owner, or for that."""
+        """Run a statement for this owner, or for the one in the values."""
         owner = values.pop(OWNER.key, self.owner)
         return await self._database.fetch(statement, owner, *statement.arguments(values))
 
 
 @dataclass(frozen=True)
 class Walls:
-    """What a resolver meets, with only some of the walls up."""
+    """Data access of a resolver, with only some of the walls on."""
 
     up: frozenset[int]
     cluster: Cluster
 
     @property
     def url(self) -> str:
-        """As a role that may bypass row security: PostgreSQL alone would stop nothing."""
+        """Return the URL of a role that may bypass row security: PostgreSQL alone stops nothing."""
         return self.cluster.url("superuser", "superuser" if 3 in self.up else "unwalled")
 
     def own(self, database: Database) -> Owned:
-        """All that it has of the database."""
-        return (Owned if 1 in self.up else Told)(database, "ada")
+        """Return the data access of one owner."""
+        return (Owned if 1 in self.up else UnscopedOwned)(database, "ada")
 
     def owned(self, expression: Built) -> Any:
-        """A statement about what belongs to somebody."""
+        """Build a statement about rows of an owner."""
         return (Statement if 2 in self.up else Unwalled)(expression)
 
     def unowned(self, expression: Built) -> Any:
-        """A statement about what belongs to nobody."""
+        """Build a statement about rows without an owner."""
         return (UnownedStatement if 2 in self.up else Unwalled)(expression)
 
 
-async def _named(walls: Walls, database: Database) -> list[Any]:
-    """A resolver that was handed another's name, and asks for that one's tasks."""
+async def _other_owner(walls: Walls, database: Database) -> list[Any]:
+    """Pass the name of another owner from a resolver, and read that owner's tasks."""
     statement = walls.owned(select(tasks.c.title).where(tasks.c.owner_id == OWNER))
     handed: dict[str, Any] = {OWNER.key: "bob"}
     return await walls.own(database).rows(statement, **handed)
 
 
-async def _forgotten(walls: Walls, database: Database) -> list[Any]:
-    """A statement by somebody who thought of no owner at all."""
+async def _no_owner(walls: Walls, database: Database) -> list[Any]:
+    """Run a statement without any condition on the owner."""
     return await database.rows(walls.unowned(select(tasks.c.title)))
 
 
-async def _beyond(walls: Walls, database: Database) -> list[Any]:
-    """A good statement that calls a function in the database, and it is there that one forgot.
+async def _function_without_owner(walls: Walls, database: Database) -> list[Any]:
+    """Call a function in the database, which has no condition on the owner, in a good statement.
 
     Wall 2 accepts the functions in the API's own schema by their names.
     """
@@ -173,12 +173,12 @@ async def _beyond(walls: Walls, database: Database) -> list[Any]:
     return await walls.own(database).rows(walls.owned(select(func.tasks.titles()).where(mine)))
 
 
-FAULTS = {1: _named, 2: _forgotten, 3: _beyond}
+FAULTS = {1: _other_owner, 2: _no_owner, 3: _function_without_owner}
 
 
 @pytest.fixture(scope="module")
 def faulty(cluster: Cluster) -> Cluster:
-    """With a function that reads everyone's, and one more database, where wall 3 is off."""
+    """Add a function that reads the rows of all owners, and a database where wall 3 is off."""
     cluster.do("CREATE DATABASE unwalled TEMPLATE superuser OWNER superuser")
     cluster.do("ALTER DOMAIN tasks.caller DROP CONSTRAINT wall", database="unwalled")
     for database in ("superuser", "unwalled"):
@@ -192,7 +192,7 @@ def faulty(cluster: Cluster) -> Cluster:
 
 
 def fill(url: str) -> None:
-    """Two owners of 20 tasks each, and of one row of every resource."""
+    """Create 20 tasks for each of two owners, and one row of every other resource."""
 
     async def each() -> None:
         async with Database(url) as database:
@@ -244,7 +244,7 @@ UPDATE {t} SET owner_id = owner_id WHERE @ IS NOT NULL RETURNING owner_id
 WITH gone AS (DELETE FROM {t} WHERE @ IS NOT NULL RETURNING *) SELECT owner_id FROM gone
 """.splitlines()
 ]
-"""Each names the caller, and asks for the rows of everyone all the same."""
+"""Each statement sets the caller, but reads the rows of all owners."""
 GIVING = [
     "UPDATE tasks.tasks SET owner_id = 'bob' WHERE owner_id = $1::tasks.caller",
     "INSERT INTO tasks.owners (owner_id, task_count) SELECT 'eve', 1 WHERE $1::tasks.caller > ''",
@@ -253,7 +253,7 @@ GIVING = [
         " WHERE $1::tasks.caller > '' ON CONFLICT (owner_id) DO UPDATE SET task_count = 0"
     ),
 ]
-"""Each would make a row somebody else's, or write into one."""
+"""Each statement would give a row to another owner, or write to one of theirs."""
 PLANNER = {
     "as it comes": {},
     "without joins by loop or hash": {"enable_nestloop": "off", "enable_hashjoin": "off"},
@@ -266,7 +266,7 @@ PLANNER = {
 
 @pytest.fixture(scope="module")
 def filled(faulty: Cluster) -> Cluster:
-    """With tasks of Ada and Bob in each database in which wall 3 should stand."""
+    """Create tasks of Ada and Bob in each database that has wall 3."""
     for who in WALLED:
         if who != "superuser":
             fill(faulty.url(who))
@@ -275,10 +275,10 @@ def filled(faulty: Cluster) -> Cluster:
 
 @pytest.mark.parametrize("planner", PLANNER)
 @pytest.mark.parametrize("who", WALLED)
-def test_sql_that_asks_for_everyones_rows_gets_the_callers(
+def test_sql_that_reads_all_owners_returns_the_callers_rows(
     filled: Cluster, who: str, planner: str
 ) -> None:
-    """Over and over, with two callers in turn: it is planned for one and run for the other."""
+    """The callers take turns, many times: a statement planned for one is run for the other."""
 
     async def attempt() -> None:
         connection = await asyncpg.connect(filled.url(who), server_settings=PLANNER[planner])
@@ -286,7 +286,7 @@ def test_sql_that_asks_for_everyones_rows_gets_the_callers(
             for sql in READING:
                 asked = await connection.prepare(sql.format(t=table))
                 for caller in ["ada", "bob"] * 4:
-                    async with undone(connection):
+                    async with rolled_back(connection):
                         assert {row[0] for row in await asked.fetch(caller)} == {caller}, sql
         for sql in GIVING:
             for _ in range(2):
@@ -298,8 +298,8 @@ def test_sql_that_asks_for_everyones_rows_gets_the_callers(
 
 
 @asynccontextmanager
-async def undone(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    """What is done inside is not kept."""
+async def rolled_back(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Roll back everything that is done inside."""
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -308,20 +308,20 @@ async def undone(connection: asyncpg.Connection) -> AsyncIterator[None]:
         await transaction.rollback()
 
 
-async def whose(connection: Any) -> tuple[str, str | None]:
-    """Which role the next statement runs under, and for which owner."""
+async def role_and_owner(connection: Any) -> tuple[str, str | None]:
+    """Return the role and the owner for the next statement."""
     [row] = await connection.fetch(
         "SELECT current_user, nullif(current_setting('app.owner_id', true), '')"
     )
     return tuple(row)
 
 
-EVERYBODY = "SELECT DISTINCT owner_id FROM tasks.tasks WHERE $1::tasks.caller IS NOT NULL"
+READ_OWNERS = "SELECT DISTINCT owner_id FROM tasks.tasks WHERE $1::tasks.caller IS NOT NULL"
 
 
 @pytest.mark.parametrize("who", WALLED)
-def test_nothing_of_a_caller_is_left_on_the_connection(filled: Cluster, who: str) -> None:
-    """Not after a statement, nor after one that failed or was given up half way."""
+def test_connection_keeps_no_caller_after_a_statement(filled: Cluster, who: str) -> None:
+    """The caller is reset after a statement that succeeds, fails or is cancelled."""
     fails = "SELECT 1 / (version - version) FROM tasks.tasks WHERE owner_id = $1::tasks.caller"
     waits = "SELECT pg_sleep(10) FROM tasks.tasks WHERE owner_id = $1::tasks.caller"
 
@@ -329,45 +329,47 @@ def test_nothing_of_a_caller_is_left_on_the_connection(filled: Cluster, who: str
         connection = await asyncpg.connect(filled.url(who))
         nobody = (who, None)
         for caller in ("ada", "bob"):
-            assert [tuple(row) for row in await connection.fetch(EVERYBODY, caller)] == [(caller,)]
-            assert await whose(connection) == nobody
+            assert [tuple(row) for row in await connection.fetch(READ_OWNERS, caller)] == [
+                (caller,)
+            ]
+            assert await role_and_owner(connection) == nobody
             with pytest.raises(asyncpg.DivisionByZeroError):
                 await connection.fetch(fails, caller)
-            assert await whose(connection) == nobody
+            assert await role_and_owner(connection) == nobody
             with pytest.raises(TimeoutError):
                 await connection.fetch(waits, caller, timeout=0.05)
-            assert await whose(connection) == nobody
+            assert await role_and_owner(connection) == nobody
         for nothing in ("", None):
             with pytest.raises(asyncpg.IntegrityConstraintViolationError):
-                await connection.fetch(EVERYBODY, nothing)
+                await connection.fetch(READ_OWNERS, nothing)
         await connection.close()
 
     asyncio.run(attempt())
 
 
 @pytest.mark.parametrize("who", WALLED)
-def test_the_last_caller_of_a_transaction_is_the_one(filled: Cluster, who: str) -> None:
-    """Also when PostgreSQL goes back to a savepoint."""
+def test_last_caller_of_a_transaction_applies(filled: Cluster, who: str) -> None:
+    """Rolling back to a savepoint restores the caller before it."""
 
     async def attempt() -> None:
         connection = await asyncpg.connect(filled.url(who))
         async with connection.transaction():
-            assert (await connection.fetchval(EVERYBODY, "ada")) == "ada"
-            async with undone(connection):
-                assert (await connection.fetchval(EVERYBODY, "bob")) == "bob"
-            assert await whose(connection) == (CALLER, "ada")
+            assert (await connection.fetchval(READ_OWNERS, "ada")) == "ada"
+            async with rolled_back(connection):
+                assert (await connection.fetchval(READ_OWNERS, "bob")) == "bob"
+            assert await role_and_owner(connection) == (CALLER, "ada")
             async with connection.transaction():
-                assert (await connection.fetchval(EVERYBODY, "bob")) == "bob"
-            assert await whose(connection) == (CALLER, "bob")
-            assert (await connection.fetchval(EVERYBODY, "ada")) == "ada"
+                assert (await connection.fetchval(READ_OWNERS, "bob")) == "bob"
+            assert await role_and_owner(connection) == (CALLER, "bob")
+            assert (await connection.fetchval(READ_OWNERS, "ada")) == "ada"
         await connection.close()
 
     asyncio.run(attempt())
 
 
 @pytest.mark.parametrize("who", WALLED)
-def test_behind_the_wall_there_is_nothing_but_ones_own(filled: Cluster, who: str) -> None:
-    """No other table, and no way to take it down."""
+def test_role_of_the_caller_can_use_only_owned_tables(filled: Cluster, who: str) -> None:
+    """The role can read no other table, and cannot disable row security."""
     forbidden = [
         "SELECT jti FROM tasks.revocations",
         "SELECT version_num FROM tasks.alembic_version",
@@ -380,15 +382,15 @@ def test_behind_the_wall_there_is_nothing_but_ones_own(filled: Cluster, who: str
 
     async def attempt() -> None:
         connection = await asyncpg.connect(filled.url(who))
-        async with undone(connection):
+        async with rolled_back(connection):
             await connection.execute('CREATE TABLE public.session ("userId" text)')
             for sql in forbidden:
-                async with undone(connection):
-                    await connection.fetchval(EVERYBODY, "ada")
+                async with rolled_back(connection):
+                    await connection.fetchval(READ_OWNERS, "ada")
                     with pytest.raises(asyncpg.InsufficientPrivilegeError):
                         await connection.execute(sql)
-            async with undone(connection):
-                await connection.fetchval(EVERYBODY, "ada")
+            async with rolled_back(connection):
+                await connection.fetchval(READ_OWNERS, "ada")
                 await connection.execute("SET LOCAL row_security = off")
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await connection.execute("SELECT FROM tasks.tasks")
@@ -397,14 +399,14 @@ def test_behind_the_wall_there_is_nothing_but_ones_own(filled: Cluster, who: str
     asyncio.run(attempt())
 
 
-def test_without_a_caller_there_are_no_rows(filled: Cluster) -> None:
-    """For the tables' own owner too, unless PostgreSQL lets that one by."""
+def test_without_a_caller_no_rows_are_visible(filled: Cluster) -> None:
+    """The owner of the tables sees none either, unless that role bypasses row security."""
 
     async def attempt(connection: asyncpg.Connection) -> None:
         for table in OWNED:
             assert await connection.fetch(f"SELECT FROM {table}") == []
-            # And a migration that means the rows of everyone is told, as `env.py` has it.
-            async with undone(connection):
+            # A migration that needs the rows of all owners fails, as `env.py` sets it up.
+            async with rolled_back(connection):
                 await connection.execute("SET LOCAL row_security = off")
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await connection.execute(f"TABLE {table}")
@@ -413,10 +415,8 @@ def test_without_a_caller_there_are_no_rows(filled: Cluster) -> None:
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_a_transaction_may_be_about_several_owners_and_about_nobody(
-    cluster: Cluster, who: str
-) -> None:
-    """As a purge and the forgetting of old ones are."""
+def test_transaction_may_use_several_owners_and_none(cluster: Cluster, who: str) -> None:
+    """A purge and the deletion of expired rows do so."""
 
     async def attempt() -> list[str]:
         async with Database(cluster.url(who)) as database:
@@ -460,7 +460,7 @@ WHERE relnamespace = 'tasks'::regnamespace AND relkind = 'r' AND attname = 'owne
 """
 
 
-def test_a_table_of_owners_that_is_added_later_is_walled_by_the_next_migration(
+def test_owned_table_that_is_added_later_gets_row_security_from_the_next_migration(
     cluster: Cluster,
 ) -> None:
     url = cluster.fresh("owning")
@@ -485,8 +485,8 @@ def test_a_table_of_owners_that_is_added_later_is_walled_by_the_next_migration(
     run(url, note)
 
 
-def test_no_function_in_the_database_leaves_the_wall(cluster: Cluster) -> None:
-    """One that runs as whoever owns it would."""
+def test_no_function_of_the_schema_is_security_definer(cluster: Cluster) -> None:
+    """Such a function would run as the role that owns it, without row security."""
 
     async def leaving(connection: asyncpg.Connection) -> list[asyncpg.Record]:
         return await connection.fetch(
@@ -496,7 +496,7 @@ def test_no_function_in_the_database_leaves_the_wall(cluster: Cluster) -> None:
     assert run(cluster.url("owning"), leaving) == []
 
 
-def test_the_wall_can_be_taken_down_by_hand_and_built_again(cluster: Cluster) -> None:
+def test_row_security_can_be_removed_and_restored_by_migrations(cluster: Cluster) -> None:
     url = cluster.fresh("owning")
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["url"] = url
@@ -513,8 +513,10 @@ def test_the_wall_can_be_taken_down_by_hand_and_built_again(cluster: Cluster) ->
 
 @pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)
 @pytest.mark.parametrize("who", WALLED)
-def test_behind_a_transaction_pooler_everyone_gets_their_own(filled: Cluster, who: str) -> None:
-    """Two processes with more clients than the pooler has connections, who take turns on each."""
+def test_callers_behind_a_transaction_pooler_read_only_their_own_rows(
+    filled: Cluster, who: str
+) -> None:
+    """Two processes have more clients than the pooler has connections, which the clients share."""
 
     async def attempt(url: str) -> None:
         async with Database(url) as one, Database(url) as other:
@@ -530,7 +532,7 @@ def test_behind_a_transaction_pooler_everyone_gets_their_own(filled: Cluster, wh
 
             await asyncio.gather(*(ask(number) for number in range(80)))
             connection = await connect(url)
-            assert await whose(connection) == (who, None)
+            assert await role_and_owner(connection) == (who, None)
             connection.terminate()
 
     with pooler.pooler(filled.url(who)) as url:

@@ -57,11 +57,11 @@ HOSTILE = [
     "Ёж 猫 😀",
     "x" * 255,
 ]
-"""Owners that are no more than a text, however they look."""
+"""Owners that contain SQL or special characters, and are only text."""
 
 
 @pytest.mark.parametrize("conforming", ["on", "off"])
-def test_an_owner_is_announced_as_what_it_is(postgres: Postgres, conforming: str) -> None:
+def test_announced_owner_is_exactly_the_given_text(postgres: Postgres, conforming: str) -> None:
     async def announce(connection: asyncpg.Connection) -> list[str]:
         await connection.execute(f"SET standard_conforming_strings = {conforming}")
         found = []
@@ -86,14 +86,16 @@ def test_an_owner_is_announced_as_what_it_is(postgres: Postgres, conforming: str
         ("something else is wrong", None),
     ],
 )
-def test_a_constraint_that_only_the_message_names_is_known(message: str, name: str | None) -> None:
+def test_constraint_is_found_in_the_message_if_the_error_does_not_name_it(
+    message: str, name: str | None
+) -> None:
     violation = asyncpg.CheckViolationError(message)
     assert citus.constraint(violation) == name
     violation.constraint_name = "ck_tasks_id"
     assert citus.constraint(violation) == "ck_tasks_id"
 
 
-def test_where_there_is_citus_each_statement_is_announced(tmp_path: Path) -> None:
+def test_statements_on_citus_are_preceded_by_their_owner(tmp_path: Path) -> None:
     async def use(url: str) -> None:
         async with Database(url) as database:
             for owner in HOSTILE:
@@ -133,7 +135,7 @@ def test_where_there_is_citus_each_statement_is_announced(tmp_path: Path) -> Non
 
 
 @needs_citus
-def test_wall_3_holds_on_the_nodes_and_doctor_sees_when_it_does_not(postgres: Postgres) -> None:
+def test_wall_3_holds_on_the_nodes_and_doctor_detects_when_it_does_not(postgres: Postgres) -> None:
     async def leaks(*, announced: bool) -> str | None:
         connection = await connect(postgres.url)
         try:
@@ -148,8 +150,8 @@ def test_wall_3_holds_on_the_nodes_and_doctor_sees_when_it_does_not(postgres: Po
 
 
 @needs_citus
-def test_each_statement_but_create_is_a_router_query_of_one_task(postgres: Postgres) -> None:
-    """A create has INSERTs as common tables, which the coordinator takes apart."""
+def test_each_statement_except_create_is_a_router_query_of_one_task(postgres: Postgres) -> None:
+    """A create has INSERTs in common table expressions, which the coordinator splits."""
 
     async def fill() -> None:
         async with Database(postgres.url) as database:
@@ -190,7 +192,7 @@ def test_each_statement_but_create_is_a_router_query_of_one_task(postgres: Postg
 
 
 def is_router(plan: Any) -> bool:
-    """Whether it is one task, of which nothing is done beforehand."""
+    """Return whether the plan is one task without subplans."""
     distributed = plan["Distributed Query"]
     return plan["Custom Plan Provider"] == "Citus Adaptive" and (
         distributed["Job"]["Task Count"] == 1 and "Subplans" not in distributed
@@ -198,7 +200,7 @@ def is_router(plan: Any) -> bool:
 
 
 @needs_citus
-def test_a_check_that_a_node_makes_is_told_as_ever(postgres: Postgres) -> None:
+def test_violated_constraint_on_a_node_has_its_usual_error(postgres: Postgres) -> None:
     owner = f"purged {secrets.token_hex(8)}"
 
     async def attempt() -> None:

@@ -14,7 +14,7 @@ from tests import pooler
 from tests.postgres.test_database import through
 
 
-def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres) -> None:
+def test_connections_opened_at_once_keep_their_prepared_statements(postgres: Postgres) -> None:
     kept = "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 1'"
 
     async def attempt() -> list[int]:
@@ -32,27 +32,27 @@ def test_connections_opened_all_at_once_keep_their_statements(postgres: Postgres
     assert asyncio.run(attempt()) == [1] * Limits().size
 
 
-def test_a_statement_is_prepared_anew_when_a_migration_has_gone_by(postgres: Postgres) -> None:
-    """A statement whose answer could not be read has run, so it is not run again."""
+def test_statement_is_prepared_again_after_a_migration(postgres: Postgres) -> None:
+    """A statement whose result could not be decoded has run, so it is not run again."""
     name = f"passing_{secrets.token_hex(4)}"
-    read_column, read_row = f"SELECT a FROM {name}", f"SELECT row(a)::{name} AS r FROM {name}"  # noqa: S608 - made here
+    read_column, read_row = f"SELECT a FROM {name}", f"SELECT row(a)::{name} AS r FROM {name}"  # noqa: S608 - generated above
 
     async def attempt() -> None:
         connection, other = await connect(postgres.url), await connect(postgres.url)
 
-        async def said(sql: str) -> object:
+        async def first_value(sql: str) -> object:
             return (await connection.fetch(sql, record_class=Row))[0][0]
 
         try:
             await other.execute(f"CREATE TABLE {name} AS SELECT 1 AS a")
-            assert await said(read_column) == 1
-            assert await said(read_row) == (1,)
+            assert await first_value(read_column) == 1
+            assert await first_value(read_row) == (1,)
             await other.execute(f"ALTER TABLE {name} ALTER a TYPE text")
             for _ in range(3):
-                assert await said(read_column) == "1"
+                assert await first_value(read_column) == "1"
             with pytest.raises(asyncpg.OutdatedSchemaCacheError):
-                await said(read_row)
-            assert await said(read_row) == ("1",)
+                await first_value(read_row)
+            assert await first_value(read_row) == ("1",)
         finally:
             await other.execute(f"DROP TABLE {name}")
             connection.terminate()
@@ -61,7 +61,7 @@ def test_a_statement_is_prepared_anew_when_a_migration_has_gone_by(postgres: Pos
     asyncio.run(attempt())
 
 
-def test_a_pooler_that_loses_statements_is_recognised(postgres: Postgres) -> None:
+def test_pooler_that_loses_prepared_statements_is_detected(postgres: Postgres) -> None:
     async def behind(url: str) -> Server:
         connection = await connect(url)
         try:

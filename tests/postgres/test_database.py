@@ -1,4 +1,4 @@
-"""One owner's way into the database, the URLs it takes, and what an outage is."""
+"""The database of one owner: its queue, its deadlines, and which errors are an outage."""
 
 import asyncio
 import secrets
@@ -26,7 +26,7 @@ from tests import pooler, stack
 tasks = TASKS.table
 
 
-def test_nobody_can_hand_in_an_owner(postgres: Postgres) -> None:
+def test_statement_of_an_owner_accepts_no_other_owner(postgres: Postgres) -> None:
     async def attempt() -> None:
         statement = Statement(select(tasks.c.id).where(tasks.c.owner_id == OWNER))
         async with Database(postgres.url) as database:
@@ -36,7 +36,7 @@ def test_nobody_can_hand_in_an_owner(postgres: Postgres) -> None:
     asyncio.run(attempt())
 
 
-def test_a_database_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
+def test_database_that_cannot_be_reached_is_unavailable(tmp_path: Path) -> None:
     async def ask(url: str) -> None:
         async with Database(url) as database:
             await database.notify("nobody")
@@ -51,8 +51,8 @@ WRITE = Statement(update(tasks).where(tasks.c.owner_id == OWNER).values(descript
 
 
 @asynccontextmanager
-async def held(postgres: Postgres) -> AsyncIterator[asyncpg.Connection]:
-    """Nobody gets at the tasks meanwhile, who then waits for them; on a connection for looking."""
+async def locked_tasks(postgres: Postgres) -> AsyncIterator[asyncpg.Connection]:
+    """Lock the tasks, so that statements wait for them. Yield another connection."""
     holding, looking = await asyncpg.connect(postgres.url), await asyncpg.connect(postgres.url)
     try:
         async with holding.transaction():
@@ -64,7 +64,7 @@ async def held(postgres: Postgres) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def waiting(looking: asyncpg.Connection, *, how_many: int = 1) -> list[int]:
-    """The server's processes that wait for the tasks, once they are so many."""
+    """Wait until so many processes of the server wait for the tasks, and return their PIDs."""
     query = """SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
         WHERE NOT granted AND relation = 'tasks.tasks'::regclass
         AND application_name = 'bearer-tasks-api'"""
@@ -73,18 +73,18 @@ async def waiting(looking: asyncpg.Connection, *, how_many: int = 1) -> list[int
     return [row["pid"] for row in found]
 
 
-def test_who_would_wait_in_a_full_line_is_told_at_once(postgres: Postgres) -> None:
+def test_full_queue_raises_unavailable_at_once(postgres: Postgres) -> None:
     limits = Limits(size=2, queue=3)
 
     async def attempt() -> None:
         async with Database(postgres.url, limits, Share(statements=10)) as database:
             own = Owned(database, "ada")
-            async with held(postgres) as looking, asyncio.timeout(limits.wait / 2):
+            async with locked_tasks(postgres) as looking, asyncio.timeout(limits.wait / 2):
                 running = [asyncio.create_task(own.rows(READ)) for _ in range(5)]
                 assert len(await waiting(looking, how_many=2)) == 2, "and three wait for a turn"
                 with pytest.raises(Unavailable):
                     await own.rows(READ)
-                running[3].cancel()  # who leaves the line makes room in it
+                running[3].cancel()  # a cancelled waiter makes room in the queue
                 await asyncio.wait([running[3]])
                 running[3] = asyncio.create_task(own.rows(READ))
                 await asyncio.sleep(0)
@@ -96,14 +96,14 @@ def test_who_would_wait_in_a_full_line_is_told_at_once(postgres: Postgres) -> No
     asyncio.run(attempt())
 
 
-def test_who_waits_in_line_for_too_long_is_told_so(postgres: Postgres) -> None:
+def test_waiter_past_its_deadline_raises_unavailable(postgres: Postgres) -> None:
     limits = Limits(size=1, wait=0.1)
 
     async def attempt() -> None:
         async with Database(postgres.url, limits) as database:
             own = Owned(database, "ada")
             await own.rows(READ)
-            async with held(postgres) as looking:
+            async with locked_tasks(postgres) as looking:
                 running = asyncio.create_task(own.rows(READ))
                 await waiting(looking)
 
@@ -123,12 +123,12 @@ def test_who_waits_in_line_for_too_long_is_told_so(postgres: Postgres) -> None:
     asyncio.run(attempt())
 
 
-def test_whoever_is_given_up_leaves_the_pool_as_large_as_it_was(postgres: Postgres) -> None:
+def test_cancelled_queries_do_not_shrink_the_pool(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with Database(postgres.url, Limits(size=2)) as database:
             own = Owned(database, "ada")
             for _ in range(3):
-                async with held(postgres) as looking:
+                async with locked_tasks(postgres) as looking:
                     running = [asyncio.create_task(own.rows(READ)) for _ in range(6)]
                     await waiting(looking, how_many=2)
                     for task in running:
@@ -145,19 +145,19 @@ WAITING = """SELECT pid FROM pg_stat_activity
     WHERE application_name = 'bearer-tasks-api' AND wait_event_type = 'Lock'"""
 
 
-def test_a_locked_table_holds_no_more_backends_than_the_pool_has(postgres: Postgres) -> None:
-    """Each statement ends in PostgreSQL when its time is over, and not only for whoever waits."""
+def test_locked_table_occupies_no_more_backends_than_the_pool_has(postgres: Postgres) -> None:
+    """PostgreSQL ends each statement at its timeout, not only its client."""
     limits = Limits(size=3, wait=0.4, statement=0.2)
 
     async def attempt() -> None:
         async with (
             Database(postgres.url, limits, Share(statements=40)) as database,
-            held(postgres) as looking,
+            locked_tasks(postgres) as looking,
         ):
             own = Owned(database, "ada")
             seen: set[int] = set()
             async with asyncio.TaskGroup() as group:
-                running = [group.create_task(told_unavailable(own)) for _ in range(40)]
+                running = [group.create_task(expect_unavailable(own)) for _ in range(40)]
                 while not all(task.done() for task in running):
                     seen |= {row["pid"] for row in await looking.fetch(WAITING)}
             assert len(seen) == limits.size, "the same backends all the time"
@@ -166,13 +166,13 @@ def test_a_locked_table_holds_no_more_backends_than_the_pool_has(postgres: Postg
     asyncio.run(attempt())
 
 
-async def told_unavailable(own: Owned) -> None:
+async def expect_unavailable(own: Owned) -> None:
     with pytest.raises(Unavailable):
         await own.rows(READ)
 
 
 def through(postgres: Postgres, *, pooled: bool) -> AbstractContextManager[str]:
-    """The way to the server itself, or through a PgBouncer that refuses a limit for statements."""
+    """Return a URL of the server, or of a PgBouncer that rejects `statement_timeout`."""
     if not pooled:
         return nullcontext(postgres.url)
     if pooler.BINARY is None:
@@ -181,18 +181,18 @@ def through(postgres: Postgres, *, pooled: bool) -> AbstractContextManager[str]:
 
 
 async def settled_waiting(looking: asyncpg.Connection, how_many: int) -> int:
-    """How many statements wait in PostgreSQL, once those that may have all arrived there."""
+    """Return how many statements wait in PostgreSQL, after all that may have arrived there."""
     await waiting(looking, how_many=how_many)
-    for _ in range(100):  # turns of the loop, in which one more would be sent
+    for _ in range(100):  # turns of the event loop, in which one more would be sent
         await asyncio.sleep(0)
     return len(await looking.fetch(WAITING))
 
 
-def test_one_owner_holds_three_connections_and_others_get_theirs(postgres: Postgres) -> None:
+def test_owner_uses_three_connections_at_most_and_others_are_served(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with Database(postgres.url) as database:
             ada, bob = Owned(database, "ada"), Owned(database, "bob")
-            async with held(postgres) as looking:
+            async with locked_tasks(postgres) as looking:
                 many = [asyncio.create_task(ada.rows(READ)) for _ in range(20)]
                 assert await settled_waiting(looking, 3) == 3
                 one = asyncio.create_task(bob.rows(READ))
@@ -202,11 +202,11 @@ def test_one_owner_holds_three_connections_and_others_get_theirs(postgres: Postg
     asyncio.run(attempt())
 
 
-def test_one_owner_searches_once_at_a_time(postgres: Postgres) -> None:
+def test_owner_runs_one_search_at_a_time(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with Database(postgres.url) as database:
             ada = Owned(database, "ada")
-            async with held(postgres) as looking:
+            async with locked_tasks(postgres) as looking:
                 searches = [asyncio.create_task(ada.search(READ)) for _ in range(5)]
                 assert await settled_waiting(looking, 1) == 1
                 other = asyncio.create_task(ada.rows(READ))
@@ -216,17 +216,17 @@ def test_one_owner_searches_once_at_a_time(postgres: Postgres) -> None:
     asyncio.run(attempt())
 
 
-def test_an_owner_whose_statements_wait_in_numbers_or_for_long_is_told_so(
+def test_owner_with_too_many_waiting_statements_is_rate_limited_or_unavailable(
     postgres: Postgres,
 ) -> None:
     async def attempt() -> None:
         share = Share(statements=1, waiters=2, wait=0.1)
         async with Database(postgres.url, share=share) as database:
             ada = Owned(database, "ada")
-            async with held(postgres) as looking:
+            async with locked_tasks(postgres) as looking:
                 running = asyncio.create_task(ada.rows(READ))
                 await waiting(looking)
-                late = [asyncio.create_task(told_unavailable(ada)) for _ in range(2)]
+                late = [asyncio.create_task(expect_unavailable(ada)) for _ in range(2)]
                 await asyncio.sleep(0)
                 with pytest.raises(RateLimited):
                     await ada.rows(READ)
@@ -238,17 +238,17 @@ def test_an_owner_whose_statements_wait_in_numbers_or_for_long_is_told_so(
 
 
 @pytest.mark.parametrize("pooled", [False, True])
-def test_a_statement_that_is_given_up_ends_in_postgresql(
+def test_abandoned_statement_is_cancelled_in_postgresql(
     postgres: Postgres, *, pooled: bool
 ) -> None:
-    """Whoever asked was cancelled, as a poll is by its own deadline, while the lock lasts."""
+    """The client is cancelled, as a poll is by its own deadline, while the lock lasts."""
     limits = Limits(size=1, statement=60)
 
     async def attempt(url: str) -> None:
         async with Database(url, limits) as database:
             own = Owned(database, "ada")
             await own.rows(READ)
-            async with held(postgres) as looking, asyncio.timeout(limits.statement / 2):
+            async with locked_tasks(postgres) as looking, asyncio.timeout(limits.statement / 2):
                 processes: set[int] = set()
                 for _ in range(3):
                     running = asyncio.create_task(own.rows(READ))
@@ -264,10 +264,10 @@ def test_a_statement_that_is_given_up_ends_in_postgresql(
         asyncio.run(attempt(url))
 
 
-def test_a_connection_whose_transaction_has_no_known_end_is_never_lent_again(
+def test_connection_with_an_unknown_transaction_state_is_never_reused(
     postgres: Postgres,
 ) -> None:
-    """Cancelled within BEGIN: the next owner's writes would be told, and never be committed."""
+    """Cancelled in BEGIN: the next owner's writes would seem to succeed and never be committed."""
 
     async def attempt() -> None:
         async with Database(postgres.url, Limits(size=1)) as database:
@@ -282,7 +282,7 @@ def test_a_connection_whose_transaction_has_no_known_end_is_never_lent_again(
                     await asyncio.sleep(0)
                 using.cancel()
                 await asyncio.wait([using])
-                connection = await database._pool.take()  # noqa: SLF001 - what nobody else sees
+                connection = await database._pool.take()  # noqa: SLF001 - no public way to it
                 try:
                     assert not connection.is_in_transaction()
                     async with connection.transaction():
@@ -297,11 +297,13 @@ def test_a_connection_whose_transaction_has_no_known_end_is_never_lent_again(
     asyncio.run(attempt())
 
 
-def test_behind_a_pooler_that_refuses_it_a_transaction_has_the_limit(postgres: Postgres) -> None:
+def test_transaction_behind_a_pooler_without_startup_options_has_the_timeout(
+    postgres: Postgres,
+) -> None:
     limits = Limits(statement=0.3)
 
     async def attempt(url: str) -> None:
-        async with Database(url, limits) as database, held(postgres), asyncio.timeout(10):
+        async with Database(url, limits) as database, locked_tasks(postgres), asyncio.timeout(10):
             with pytest.raises(Unavailable):
                 async with database.transaction() as transaction:
                     await Owned(transaction, "ada").rows(READ)
@@ -311,16 +313,16 @@ def test_behind_a_pooler_that_refuses_it_a_transaction_has_the_limit(postgres: P
 
 
 @pytest.mark.parametrize(("statement", "again"), [(READ, True), (WRITE, False)])
-def test_a_statement_whose_connection_dies_is_run_again_if_it_writes_nothing(
+def test_reading_statement_whose_connection_is_lost_is_retried_and_a_write_is_not(
     postgres: Postgres, statement: Statement, *, again: bool
 ) -> None:
-    """A write may have been written: whoever sent it is told to come again."""
+    """A write may have been committed: the client gets an error, and may send it again."""
 
     async def attempt() -> list[Row]:
         async with Database(postgres.url) as database:
             own = Owned(database, "ada")
             await own.rows(READ)
-            async with held(postgres) as looking:
+            async with locked_tasks(postgres) as looking:
                 running = asyncio.create_task(own.rows(statement))
                 [process] = await waiting(looking)
                 await looking.execute("SELECT pg_terminate_backend($1)", process)
@@ -341,8 +343,8 @@ def test_a_statement_whose_connection_dies_is_run_again_if_it_writes_nothing(
             asyncio.run(attempt())
 
 
-def test_connections_that_died_while_nobody_used_them_are_replaced(postgres: Postgres) -> None:
-    """As a database that sleeps, or a restart, leaves them. No one is told."""
+def test_connections_lost_while_idle_are_replaced(postgres: Postgres) -> None:
+    """A suspended or restarted database leaves such connections. Clients see no error."""
 
     async def attempt() -> None:
         kill = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -366,8 +368,8 @@ def test_connections_that_died_while_nobody_used_them_are_replaced(postgres: Pos
     asyncio.run(attempt())
 
 
-def test_nothing_is_sent_but_the_statement(postgres: Postgres) -> None:
-    """No reset of a session in which nothing was set, and no second round trip."""
+def test_only_the_statement_is_sent(postgres: Postgres) -> None:
+    """There is no reset of a session without settings, and no second round trip."""
     mark = f"ada{secrets.token_hex(4)}"
 
     async def attempt() -> None:

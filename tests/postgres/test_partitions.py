@@ -1,4 +1,4 @@
-"""The tables of owners in hash partitions, and as one table each again.
+"""The owned tables in hash partitions, and as one table each again.
 
 `make test` also runs the tests of tasks, pages and changes on partitions: see the Makefile.
 """
@@ -66,12 +66,12 @@ def loaded() -> Iterator[Postgres]:
 
 
 def touched(plan: Any) -> set[str]:
-    """The tables of owners that a plan reads or writes, without those it was pruned of."""
+    """Return the owned tables that a plan reads or writes, without pruned partitions."""
     return {
         node["Relation Name"]
         for node in nodes(plan)
         if node.get("Relation Name", "").startswith(tuple(OWNED))
-        # A write is planned for the table, and names its partitions below.
+        # A write is planned for the table, and names its partitions in nodes below it.
         and not (node["Node Type"] == "ModifyTable" and node["Relation Name"] in OWNED)
     }
 
@@ -90,7 +90,7 @@ def test_each_statement_is_pruned_to_one_partition(loaded: Postgres) -> None:
         for label, statement, values in each:
             names = touched(await test_plans.plan(connection, statement, **values))
             partitions = {name.removesuffix("_of_8").rpartition("_")[2] for name in names}
-            # PostgreSQL looks up where an inserted row belongs, and reads nothing before it.
+            # PostgreSQL finds the partition of an inserted row without reading any.
             assert len(partitions) == (label != "create"), (label, names)
             assert partitions <= {*"01234567"}, (label, names)
 
@@ -98,13 +98,13 @@ def test_each_statement_is_pruned_to_one_partition(loaded: Postgres) -> None:
 
 
 async def pages(connection: asyncpg.Connection) -> Any:
-    """Each order once, with its first page and each way to narrow it."""
+    """Yield each order once, with its first page and each filter."""
     async for label, statement, values in test_plans.pages(connection):
         if " first " in label and str(test_plans.EVERY) in label:
             yield label, statement, values
 
 
-def test_tables_are_divided_and_made_one_again_with_all_that_is_theirs(tmp_path: Path) -> None:
+def test_tables_are_partitioned_and_merged_again_with_all_their_objects(tmp_path: Path) -> None:
     async def tables(connection: asyncpg.Connection) -> dict[str, dict[str, Any]]:
         return {row["relname"]: dict(row) for row in await connection.fetch(TABLES)}
 

@@ -1,4 +1,4 @@
-"""The connection pool: how many connections it opens, who gets the next one, which are closed."""
+"""The connection pool: how many it opens, which waiter is served next, and which are closed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from dev.postgres import Postgres
 
 
 @asynccontextmanager
-async def running(postgres: Postgres, limits: Limits = Limits()) -> AsyncIterator[Pool]:  # noqa: B008 - it is frozen
+async def running(postgres: Postgres, limits: Limits = Limits()) -> AsyncIterator[Pool]:  # noqa: B008 - the default is frozen
     pool = Pool(Connector(postgres.url, limits).open, limits)
     pool.start()
     try:
@@ -29,7 +29,7 @@ def process(connection: Connection) -> int:
     return connection.get_server_pid()
 
 
-def test_the_most_recently_used_connection_is_lent_first(postgres: Postgres) -> None:
+def test_most_recently_used_connection_is_acquired_first(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres) as pool:
             first, second = await pool.take(), await pool.take()
@@ -41,7 +41,7 @@ def test_the_most_recently_used_connection_is_lent_first(postgres: Postgres) -> 
     asyncio.run(attempt())
 
 
-def test_waiters_are_served_in_order_and_one_more_than_the_queue_holds_is_refused(
+def test_waiters_are_served_in_order_and_a_full_queue_is_unavailable(
     postgres: Postgres,
 ) -> None:
     async def attempt() -> None:
@@ -61,7 +61,7 @@ def test_waiters_are_served_in_order_and_one_more_than_the_queue_holds_is_refuse
     asyncio.run(attempt())
 
 
-def test_a_waiter_fails_after_its_deadline_and_leaves_the_queue(postgres: Postgres) -> None:
+def test_waiter_fails_after_its_deadline_and_leaves_the_queue(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1, queue=1, wait=0.05)) as pool:
             lent = await pool.take()
@@ -75,7 +75,7 @@ def test_a_waiter_fails_after_its_deadline_and_leaves_the_queue(postgres: Postgr
     asyncio.run(attempt())
 
 
-def test_a_waiter_that_is_cancelled_as_it_is_served_passes_the_connection_on(
+def test_waiter_cancelled_while_it_is_served_passes_the_connection_on(
     postgres: Postgres,
 ) -> None:
     async def attempt() -> None:
@@ -98,7 +98,7 @@ def test_a_waiter_that_is_cancelled_as_it_is_served_passes_the_connection_on(
     asyncio.run(attempt())
 
 
-def test_a_connection_that_cannot_be_opened_makes_room_for_another_attempt(
+def test_connection_that_cannot_be_opened_makes_room_for_another_attempt(
     postgres: Postgres,
 ) -> None:
     limits = Limits(size=1)
@@ -125,7 +125,7 @@ def test_a_connection_that_cannot_be_opened_makes_room_for_another_attempt(
     asyncio.run(attempt())
 
 
-def test_one_connection_that_dies_takes_no_other_with_it(postgres: Postgres) -> None:
+def test_one_lost_connection_closes_no_other(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres) as pool:
 
@@ -146,7 +146,7 @@ def test_one_connection_that_dies_takes_no_other_with_it(postgres: Postgres) -> 
     asyncio.run(attempt())
 
 
-def test_an_idle_connection_is_replaced_after_its_time(postgres: Postgres) -> None:
+def test_idle_connection_is_replaced_after_its_timeout(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1, idle=0)) as pool:
             first = await pool.take()
@@ -159,7 +159,7 @@ def test_an_idle_connection_is_replaced_after_its_time(postgres: Postgres) -> No
     asyncio.run(attempt())
 
 
-def test_an_abandoned_statement_ends_before_its_connection_is_lent_again(
+def test_abandoned_statement_ends_before_its_connection_is_reused(
     postgres: Postgres,
 ) -> None:
     async def attempt() -> None:
@@ -184,7 +184,7 @@ def test_an_abandoned_statement_ends_before_its_connection_is_lent_again(
     asyncio.run(attempt())
 
 
-def test_a_connection_that_may_be_in_a_transaction_is_closed(postgres: Postgres) -> None:
+def test_connection_that_may_be_in_a_transaction_is_closed(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1)) as pool:
             lent = await pool.take()
@@ -206,7 +206,7 @@ def test_a_connection_that_may_be_in_a_transaction_is_closed(postgres: Postgres)
         ("SELECT pg_terminate_backend(pg_backend_pid())", (), Lost),
     ],
 )
-def test_only_an_outage_is_told_as_one(
+def test_only_a_lost_connection_is_an_outage(
     postgres: Postgres, sql: str, values: tuple[object, ...], raised: type[Exception]
 ) -> None:
     async def attempt() -> None:
@@ -221,7 +221,7 @@ def test_only_an_outage_is_told_as_one(
     asyncio.run(attempt())
 
 
-def test_a_closed_pool_lends_nothing_and_closes_what_is_given_back(postgres: Postgres) -> None:
+def test_closed_pool_acquires_nothing_and_closes_released_connections(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres) as pool:
             idle, lent = await pool.take(), await pool.take()

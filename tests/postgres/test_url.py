@@ -1,4 +1,4 @@
-"""One DATABASE_URL means one thing to both sides: what they read in it, and how they connect."""
+"""The API and the web app read a DATABASE_URL alike, and connect to the same server."""
 
 import json
 import os
@@ -28,7 +28,7 @@ PASSWORD = "p@s%s/w#o?r:d &+é"
 
 
 def both(what: str, urls: list[str], **env: str) -> tuple[list[Any], list[Any]]:
-    """What the API and the web app answer, each in a process with this environment."""
+    """Return the results of the API and of the web app, each in a process with this environment."""
     answers = []
     for command in (
         [sys.executable, "-m", "tests.connecting"],
@@ -49,10 +49,10 @@ def both(what: str, urls: list[str], **env: str) -> tuple[list[Any], list[Any]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["url"])
-def test_a_url_is_read_as_the_table_says(case: dict[str, Any]) -> None:
-    base = connecting.said(CASES[0]["url"])["says"]
+def test_url_is_parsed_as_in_the_table(case: dict[str, Any]) -> None:
+    base = connecting.parsed(CASES[0]["url"])["says"]
     assert isinstance(base, dict)
-    answer = connecting.said(case["url"])
+    answer = connecting.parsed(case["url"])
     if "refused" in case:
         assert answer == {"refused": case["refused"]}
         assert "hunter2" not in case["refused"]
@@ -61,7 +61,7 @@ def test_a_url_is_read_as_the_table_says(case: dict[str, Any]) -> None:
         assert answer == {"says": base | case["says"]}
 
 
-def test_the_table_has_every_parameter() -> None:
+def test_table_has_every_parameter() -> None:
     urls = " ".join(case["url"] for case in CASES)
     missing = {
         name
@@ -91,7 +91,7 @@ LIKELY = st.builds(
 
 
 @pytest.mark.repetitive
-def test_both_sides_read_any_url_alike() -> None:
+def test_api_and_web_app_parse_random_urls_alike() -> None:
     urls: list[str] = [case["url"] for case in CASES]
 
     @settings(max_examples=int(os.environ.get("EXAMPLES", "100")) * 5, database=None)
@@ -109,7 +109,7 @@ def test_both_sides_read_any_url_alike() -> None:
 
 @pytest.fixture(scope="module")
 def files() -> Iterator[Path]:
-    """A folder that the server of root, who is nobody, can enter too."""
+    """Create a folder that the server can enter too: it runs as the user nobody if we are root."""
     with TemporaryDirectory(prefix="tls-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -122,14 +122,14 @@ def authority(files: Path) -> Authority:
 
 @pytest.fixture(scope="module")
 def encrypted(files: Path, authority: Authority) -> Iterator[int]:
-    """The port of a server whose certificate is for `localhost` alone."""
+    """Start a server whose certificate is for `localhost` only, and return its port."""
     with tls.server(files, authority, PASSWORD) as port:
         yield port
 
 
 @pytest.fixture(scope="module")
 def plain(files: Path) -> Iterator[int]:
-    """The port of a server without TLS."""
+    """Start a server without TLS, and return its port."""
     port, rules = stack.free_port(), files / "hba"
     rules.write_text(tls.RULES)
     rules.chmod(0o644)
@@ -140,7 +140,7 @@ def plain(files: Path) -> Iterator[int]:
 
 
 def answers(urls: Mapping[str, str], **env: str) -> tuple[dict[str, object], dict[str, object]]:
-    """What each side sees: encrypted or not, or why it does not connect."""
+    """Return for each side whether it connects encrypted, or why it does not connect."""
     api, web = both("connect", [*urls.values()], **env)
     told = []
     for side in (api, web):
@@ -153,7 +153,7 @@ NOT = "does not connect"
 
 
 @needs_tls
-def test_a_server_with_tls_is_reached_as_sslmode_says(
+def test_server_with_tls_is_reached_as_sslmode_says(
     encrypted: int, authority: Authority, files: Path
 ) -> None:
     other = Authority(files, "other").path
@@ -186,7 +186,7 @@ def test_a_server_with_tls_is_reached_as_sslmode_says(
 
 
 @needs_tls
-def test_verify_full_believes_the_authorities_of_the_system(
+def test_verify_full_trusts_the_authorities_of_the_system(
     encrypted: int, authority: Authority
 ) -> None:
     url = f"postgresql://postgres@localhost:{encrypted}/postgres?sslmode=verify-full"
@@ -195,7 +195,7 @@ def test_verify_full_believes_the_authorities_of_the_system(
     assert api == web == {url: True, "by name": True}
 
 
-def test_a_server_without_tls_is_reached_unless_tls_is_demanded(plain: int) -> None:
+def test_server_without_tls_is_reached_unless_tls_is_required(plain: int) -> None:
     url = f"postgresql://postgres@127.0.0.1:{plain}/postgres"
     expected: dict[str, object] = {
         url: False,
@@ -210,9 +210,7 @@ def test_a_server_without_tls_is_reached_unless_tls_is_demanded(plain: int) -> N
 
 
 @needs_tls
-def test_a_certificate_of_ones_own_is_shown(
-    encrypted: int, authority: Authority, files: Path
-) -> None:
+def test_client_certificate_is_sent(encrypted: int, authority: Authority, files: Path) -> None:
     certificate, key = authority.issue("carded")
     _, locked = authority.issue("locked", passphrase=b"hunter2")
     url = f"postgresql://carded@localhost:{encrypted}/postgres?sslmode=verify-full"
@@ -238,7 +236,7 @@ def test_a_certificate_of_ones_own_is_shown(
 
 
 @pytest.mark.parametrize("kind", ["plain", pytest.param("encrypted", marks=needs_tls)])
-def test_a_password_of_special_characters_is_percent_encoded(
+def test_password_with_special_characters_is_percent_encoded(
     request: pytest.FixtureRequest, kind: str
 ) -> None:
     encoded, port = quote(PASSWORD, safe=""), request.getfixturevalue(kind)
@@ -259,13 +257,15 @@ def test_a_password_of_special_characters_is_percent_encoded(
 
 
 @needs_tls
-def test_tls_is_used_where_the_server_demands_it_and_the_url_says_nothing(encrypted: int) -> None:
+def test_tls_is_used_if_the_server_requires_it_and_the_url_does_not_mention_it(
+    encrypted: int,
+) -> None:
     url = f"postgresql://secretive:{quote(PASSWORD, safe='')}@127.0.0.1:{encrypted}/postgres"
     api, web = answers({"unsaid": url, "disabled": f"{url}?sslmode=disable"})
     assert api == web == {"unsaid": True, "disabled": NOT}
 
 
-def test_a_session_has_the_name_that_the_url_gives_it(plain: int) -> None:
+def test_session_has_the_application_name_of_the_url(plain: int) -> None:
     url = f"postgresql://postgres@127.0.0.1:{plain}/postgres"
     api, web = both(
         "connect", [url, f"{url}?application_name=a%20b", f"{url}?options=-c%20geqo%3Doff"]

@@ -1,4 +1,4 @@
-"""What one person can do with their own tasks."""
+"""What owners can do with their own tasks."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ ANSWERS = {
     "deleteTasks": "deletedIds",
 }
 SAID = {"updateTasks": ', patch: {addLabels: ["seen"]}'}
-"""What an operation on many tasks wants besides their ids."""
+"""Arguments of operations on many tasks, besides the IDs."""
 MANY = {
     name: f"mutation ($ids: [ID!]!) {{ {name}(ids: $ids{SAID.get(name, '')}) {{ {answer} }} }}"
     for name, answer in ANSWERS.items()
@@ -55,7 +55,7 @@ CREATE_ALL = f"""mutation ($inputs: [CreateTaskInput!]!) {{
 CREATE = "mutation ($i: CreateTaskInput!) { createTask(input: $i) { task { id version } } }"
 
 
-def test_a_new_task_has_what_was_given_and_nothing_else(ada: Caller) -> None:
+def test_new_task_has_the_given_fields_and_defaults(ada: Caller) -> None:
     task = ada.create("  Call the bank ", description="About\nthe card")
     assert task == {
         "id": task["id"],
@@ -77,18 +77,18 @@ def test_a_new_task_has_what_was_given_and_nothing_else(ada: Caller) -> None:
     assert read(ada, task) == task
 
 
-def test_a_task_may_be_born_completed(ada: Caller) -> None:
+def test_task_may_be_created_completed(ada: Caller) -> None:
     task = ada.create(completed=True)
     assert task["completed"]
     assert task["completedAt"] == task["createdAt"]
 
 
-def test_null_in_a_new_task_is_as_good_as_nothing(ada: Caller) -> None:
+def test_null_fields_of_a_new_task_are_defaults(ada: Caller) -> None:
     task = ada.create(id=None, description=None, completed=None)
     assert (task["description"], task["completed"]) == ("", False)
 
 
-def test_the_same_create_sent_twice_is_one_task(ada: Caller) -> None:
+def test_same_create_sent_twice_makes_one_task(ada: Caller) -> None:
     given = {"id": str(uuid4()), "title": "once", "description": "only"}
     first = ada.create(**given)
     edited = update(ada, first, {"title": "since edited"})
@@ -96,7 +96,7 @@ def test_the_same_create_sent_twice_is_one_task(ada: Caller) -> None:
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 1
 
 
-def test_the_same_create_from_twenty_connections_at_once_is_one_task(ada: Caller) -> None:
+def test_same_create_from_twenty_connections_at_once_makes_one_task(ada: Caller) -> None:
     given = {"id": str(uuid4()), "title": "once"}
     with ThreadPoolExecutor(20) as pool:
         tasks = list(pool.map(lambda _: ada.create(**given), range(20)))
@@ -104,14 +104,14 @@ def test_the_same_create_from_twenty_connections_at_once_is_one_task(ada: Caller
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 1
 
 
-def test_an_id_taken_by_another_input_is_a_conflict(ada: Caller) -> None:
+def test_id_of_a_create_with_another_input_is_a_conflict(ada: Caller) -> None:
     task = ada.create("first", id=str(uuid4()))
     update(ada, task, {"title": "second"})
     error = ada.error(CREATE, i={"id": task["id"], "title": "second"})
     assert error["extensions"] == {"code": "CONFLICT", "currentVersion": 2}
 
 
-def test_a_create_sent_again_does_not_revive_what_was_deleted(ada: Caller) -> None:
+def test_create_sent_again_does_not_restore_a_deleted_task(ada: Caller) -> None:
     given = {"id": str(uuid4()), "title": "gone"}
     task = ada.create(**given)
     many(ada, "deleteTasks", [task["id"]])
@@ -120,10 +120,8 @@ def test_a_create_sent_again_does_not_revive_what_was_deleted(ada: Caller) -> No
 
 
 @pytest.mark.skipif("CITUS_URL" in os.environ, reason="locks are waited for on another node")
-def test_a_create_that_races_a_delete_does_not_revive_it_either(
-    ada: Caller, database: Postgres
-) -> None:
-    """Held up by a lock until both are under way, so that neither sees the other's end."""
+def test_create_during_a_delete_does_not_restore_the_task(ada: Caller, database: Postgres) -> None:
+    """A lock delays both until both have begun, so that neither sees that the other has ended."""
     given = {"id": str(uuid4()), "title": "gone"}
     ada.create(**given)
 
@@ -149,7 +147,7 @@ def test_a_create_that_races_a_delete_does_not_revive_it_either(
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
 
 
-def test_two_people_may_choose_the_same_id(ada: Caller, bob: Caller) -> None:
+def test_two_owners_may_choose_the_same_id(ada: Caller, bob: Caller) -> None:
     id = str(uuid4())
     assert ada.create("hers", id=id)["title"] == "hers"
     assert bob.create("his", id=id)["title"] == "his"
@@ -174,7 +172,7 @@ def test_two_people_may_choose_the_same_id(ada: Caller, bob: Caller) -> None:
         ({"title": "x", "id": NIL}, "id"),
     ],
 )
-def test_bad_input_is_named_and_nothing_is_written(
+def test_bad_input_is_named_in_the_error_and_nothing_is_written(
     ada: Caller, fields: dict[str, str], named: str
 ) -> None:
     extensions = ada.error(CREATE, i=fields)["extensions"]
@@ -183,19 +181,19 @@ def test_bad_input_is_named_and_nothing_is_written(
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 0
 
 
-def test_every_bad_field_is_named_at_once(ada: Caller) -> None:
+def test_all_bad_fields_are_named_at_once(ada: Caller) -> None:
     error = ada.error(CREATE, i={"title": "", "description": "\0"})
     assert sorted(error["extensions"]["fields"]) == ["description", "title"]
     error = ada.error(UPDATE, id=ada.create()["id"], patch={"title": None, "completed": None})
     assert sorted(error["extensions"]["fields"]) == ["completed", "title"]
 
 
-def test_the_longest_of_everything_is_taken(ada: Caller) -> None:
+def test_longest_allowed_values_are_accepted(ada: Caller) -> None:
     task = ada.create("é😀" * 100, description="😀\r\n\t" * 2_500)
     assert (len(task["title"]), len(task["description"])) == (200, 10_000)
 
 
-def test_a_patch_writes_what_it_names_and_leaves_the_rest(ada: Caller) -> None:
+def test_patch_changes_only_the_fields_in_it(ada: Caller) -> None:
     task = ada.create("before", description="kept")
     after = update(ada, task, {"title": " after "})
     assert (after["title"], after["description"], after["version"]) == ("after", "kept", 2)
@@ -204,7 +202,7 @@ def test_a_patch_writes_what_it_names_and_leaves_the_rest(ada: Caller) -> None:
     assert update(ada, task, {"description": None})["description"] == ""
 
 
-def test_completing_dates_a_task_once_until_it_is_opened_again(ada: Caller) -> None:
+def test_completed_at_is_set_once_until_the_task_is_reopened(ada: Caller) -> None:
     task = ada.create()
     done = update(ada, task, {"completed": True})
     assert done["completedAt"] == done["updatedAt"]
@@ -213,14 +211,14 @@ def test_completing_dates_a_task_once_until_it_is_opened_again(ada: Caller) -> N
     assert update(ada, task, {"completed": False})["completedAt"] is None
 
 
-def test_an_empty_patch_writes_nothing(ada: Caller) -> None:
+def test_empty_patch_writes_nothing(ada: Caller) -> None:
     task = ada.create()
     assert update(ada, task, {}) == task
     error = ada.error(UPDATE, id=task["id"], patch={}, version=7)
     assert error["extensions"] == {"code": "CONFLICT", "currentVersion": 1}
 
 
-def test_an_update_of_another_version_is_a_conflict(ada: Caller) -> None:
+def test_update_with_another_expected_version_is_a_conflict(ada: Caller) -> None:
     task = ada.create()
     assert update(ada, task, {"title": "second"}, version=1)["version"] == 2
     error = ada.error(UPDATE, id=task["id"], patch={"title": "late"}, version=1)
@@ -228,7 +226,7 @@ def test_an_update_of_another_version_is_a_conflict(ada: Caller) -> None:
     assert read(ada, task)["title"] == "second"
 
 
-def test_of_two_hundred_writers_one_wins_each_version(ada: Caller) -> None:
+def test_one_of_two_hundred_concurrent_writers_wins_each_version(ada: Caller) -> None:
     task = ada.create()
     with ThreadPoolExecutor(50) as pool:
         for version, writers in ((1, 200), (2, 50)):
@@ -239,7 +237,7 @@ def test_of_two_hundred_writers_one_wins_each_version(ada: Caller) -> None:
     assert read(ada, task)["version"] == 3
 
 
-def test_trash_and_back(ada: Caller) -> None:
+def test_tasks_can_be_trashed_and_restored(ada: Caller) -> None:
     one, two = ada.create("one"), ada.create("two", completed=True)
     ids = [two["id"], one["id"], two["id"]]
     trashed = many(ada, "trashTasks", ids)["tasks"]
@@ -254,14 +252,14 @@ def test_trash_and_back(ada: Caller) -> None:
     assert many(ada, "restoreTasks", ids)["tasks"] == restored
 
 
-def test_trashing_some_that_are_trashed_already_leaves_those_alone(ada: Caller) -> None:
+def test_trashing_leaves_tasks_in_the_trash_unchanged(ada: Caller) -> None:
     one, two = ada.create(), ada.create()
     many(ada, "trashTasks", [one["id"]])
     both = many(ada, "trashTasks", [one["id"], two["id"]])["tasks"]
     assert [task["version"] for task in both] == [2, 2]
 
 
-def test_what_is_deleted_is_gone_for_good(ada: Caller) -> None:
+def test_deleted_tasks_cannot_be_deleted_again(ada: Caller) -> None:
     one, two = ada.create(), ada.create()
     many(ada, "trashTasks", [one["id"]])
     ids = [one["id"], two["id"]]
@@ -270,9 +268,7 @@ def test_what_is_deleted_is_gone_for_good(ada: Caller) -> None:
 
 
 @pytest.mark.parametrize("operation", MANY)
-def test_of_a_list_with_one_that_is_not_there_nothing_is_written(
-    ada: Caller, operation: str
-) -> None:
+def test_bulk_operation_with_a_missing_task_writes_nothing(ada: Caller, operation: str) -> None:
     task = ada.create()
     if operation == "restoreTasks":
         [task] = many(ada, "trashTasks", [task["id"]])["tasks"]
@@ -282,7 +278,7 @@ def test_of_a_list_with_one_that_is_not_there_nothing_is_written(
 
 
 @pytest.mark.parametrize("operation", MANY)
-def test_a_list_holds_a_hundred_ids_and_may_be_empty(ada: Caller, operation: str) -> None:
+def test_bulk_operation_accepts_at_most_a_hundred_ids_and_none(ada: Caller, operation: str) -> None:
     ids = [str(uuid4()) for _ in range(100)]
     error = ada.error(MANY[operation], ids=[*ids, *ids])
     assert error["extensions"]["code"] == "NOT_FOUND", "duplicates do not count"
@@ -292,7 +288,7 @@ def test_a_list_holds_a_hundred_ids_and_may_be_empty(ada: Caller, operation: str
     assert next(iter(many(ada, operation, []).values())) == []
 
 
-def test_lists_that_overlap_in_another_order_do_not_lock_each_other_out(ada: Caller) -> None:
+def test_bulk_operations_in_opposite_orders_do_not_deadlock(ada: Caller) -> None:
     ids = [ada.create()["id"] for _ in range(20)]
     moves = [(name, order) for name in ("trashTasks", "restoreTasks") for order in (ids, ids[::-1])]
 
@@ -305,7 +301,7 @@ def test_lists_that_overlap_in_another_order_do_not_lock_each_other_out(ada: Cal
     assert [answer for answer in answers if "errors" in answer] == []
 
 
-def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, database: Postgres) -> None:
+def test_owner_may_have_ten_thousand_tasks_and_no_more(ada: Caller, database: Postgres) -> None:
     async def fill(connection: asyncpg.Connection) -> None:
         await connection.execute(
             "INSERT INTO tasks.tasks (owner_id, id, title, title_folded, position)"
@@ -339,7 +335,7 @@ def test_an_owner_keeps_ten_thousand_tasks_and_no_more(ada: Caller, database: Po
     assert ada.create()["version"] == 1, "there is room again"
 
 
-def test_a_task_has_all_that_was_written_into_it(ada: Caller) -> None:
+def test_task_has_all_fields_that_were_written(ada: Caller) -> None:
     given = {"priority": "URGENT", "dueOn": "2026-02-28", "position": "a0V"}
     task = ada.create(labels=["  Back \u2003 Office", "BÜRO", "büro"], **given)
     assert {name: task[name] for name in given} == given
@@ -353,7 +349,7 @@ def test_a_task_has_all_that_was_written_into_it(ada: Caller) -> None:
         assert update(ada, task, {"dueOn": day})["dueOn"] == day == ada.create(dueOn=day)["dueOn"]
 
 
-def test_a_new_task_is_placed_behind_those_that_were_there(ada: Caller) -> None:
+def test_new_task_gets_the_last_position(ada: Caller) -> None:
     inputs = [{"title": "x"}] * 3
     tasks = [ada.create(), *ada(CREATE_ALL, inputs=inputs)["createTasks"]["tasks"], ada.create()]
     places = [task["position"] for task in tasks]
@@ -372,7 +368,7 @@ def test_a_new_task_is_placed_behind_those_that_were_there(ada: Caller) -> None:
         ({"title": " ", "position": "a"}, "title"),
     ],
 )
-def test_a_field_that_makes_no_sense_is_named(
+def test_invalid_field_is_named_in_the_error(
     ada: Caller, fields: dict[str, Any], named: str
 ) -> None:
     task = ada.create()
@@ -388,12 +384,12 @@ def test_a_field_that_makes_no_sense_is_named(
 
 
 @pytest.mark.parametrize("day", ["2026-02-30", "20260228", "2026-2-28", "0000-01-01", "", "today"])
-def test_a_day_is_written_in_one_way(ada: Caller, day: str) -> None:
+def test_date_has_one_accepted_form(ada: Caller, day: str) -> None:
     answer = ada.post(CREATE, {"i": {"title": "x", "dueOn": day}}).json()
     assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-def test_many_are_created_together_or_not_at_all(ada: Caller) -> None:
+def test_tasks_are_created_together_or_not_at_all(ada: Caller) -> None:
     inputs = [{"id": str(uuid4()), "title": f"{n}", "labels": ["new"]} for n in range(100)]
     made = ada(CREATE_ALL, inputs=inputs)["createTasks"]["tasks"]
     assert [task["id"] for task in made] == [input["id"] for input in inputs], "in their order"
@@ -421,7 +417,7 @@ def test_many_are_created_together_or_not_at_all(ada: Caller) -> None:
     assert ada(CREATE_ALL, inputs=[])["createTasks"]["tasks"] == []
 
 
-def test_one_id_chosen_on_twenty_connections_is_one_task(ada: Caller) -> None:
+def test_same_id_from_twenty_connections_makes_one_task(ada: Caller) -> None:
     given = {"id": str(uuid4()), "title": "once"}
     with ThreadPoolExecutor(20) as pool:
         answers = [r.json() for r in pool.map(lambda _: ada.post(CREATE, {"i": given}), range(20))]
@@ -429,7 +425,7 @@ def test_one_id_chosen_on_twenty_connections_is_one_task(ada: Caller) -> None:
     assert ada("{ viewer { taskCount } }")["viewer"]["taskCount"] == 1
 
 
-def test_many_are_written_together_or_not_at_all(ada: Caller) -> None:
+def test_tasks_are_updated_together_or_not_at_all(ada: Caller) -> None:
     one, two = ada.create(labels=["a", "b"], dueOn="2026-01-01"), ada.create(completed=True)
     ids = [two["id"], one["id"]]
     patch = {"completed": True, "priority": "HIGH", "addLabels": ["C"], "removeLabels": ["b", "x"]}
@@ -457,7 +453,7 @@ def test_many_are_written_together_or_not_at_all(ada: Caller) -> None:
     assert [task["labels"] for task in emptied] == [["c"], ["a", "c"]]
 
 
-def test_labels_of_all_tasks_but_those_in_the_trash(ada: Caller) -> None:
+def test_labels_of_the_viewer_exclude_the_trash(ada: Caller) -> None:
     ada.create(labels=["b", "a"])
     ada.create(labels=["c", "a"], completed=True)
     gone = ada.create(labels=["gone"])

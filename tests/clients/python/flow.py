@@ -1,4 +1,4 @@
-"""A program with the client that ariadne-codegen made: it creates, reads, changes and deletes."""
+"""A program with the client that ariadne-codegen generated: create, read, change and delete."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tasks_client import (
 
 
 async def main() -> None:
-    """Exits with a traceback where the API does not do what its schema says."""
+    """Exit with a traceback if the API does not match its schema."""
     headers = {"Authorization": f"Bearer {os.environ['TOKEN']}"}
     async with Client(os.environ["API"] + "/graphql", headers=headers) as tasks:
         inputs = [

@@ -1,4 +1,4 @@
-"""A load balancer: a port that leads to whichever server is behind it now."""
+"""A load balancer: a port that leads to the current server behind it."""
 
 import asyncio
 import threading
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 
-class Door:
-    """New connections go to the port `upstream`; those that are open stay where they are."""
+class LoadBalancer:
+    """New connections go to the port `upstream`. Open connections stay where they are."""
 
     def __init__(self, upstream: int) -> None:
         self.upstream = upstream
 
     async def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Asyncio: somebody connected."""
+        """Pass a new connection on to the server."""
         with suppress(OSError):
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
             await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
@@ -29,9 +29,9 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @contextmanager
-def door(port: int, upstream: int) -> Iterator[Door]:
-    """Open on this port while the block runs, in a thread of its own: this one has a loop."""
-    through = Door(upstream)
+def load_balancer(port: int, upstream: int) -> Iterator[LoadBalancer]:
+    """Listen on this port, in another thread, since this one has an event loop."""
+    through = LoadBalancer(upstream)
     loop = asyncio.new_event_loop()
     closing = asyncio.Event()
 
