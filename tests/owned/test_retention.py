@@ -87,12 +87,14 @@ def test_one_process_does_it_at_a_time(ada: Caller, postgres: Postgres) -> None:
     [
         union(select(tasks.c.owner_id, tasks.c.title), select(tasks.c.owner_id, tasks.c.title)),
         union(select(tasks.c.title), select(tasks.c.title)),
+        union(select(tasks.c.owner_id), select(tasks.c.title.label("owner_id"))),
+        union(select(tasks.c.title.label("owner_id")), select(tasks.c.owner_id)),
         union(
             select(tasks.c.owner_id),
             select(insert(tasks).values(title="x").returning(tasks.c.owner_id).cte()),
         ),
     ],
-    ids=["more than the owner", "something else", "a write"],
+    ids=["more than the owner", "something else", "a second title", "a first title", "a write"],
 )
 def test_of_everyone_one_may_only_ask_whose_turn_it_is(asked: object) -> None:
     with pytest.raises(UnscopedStatement):
