@@ -227,7 +227,9 @@ class _Reading:
         if isinstance(value, ListValueNode):
             return Length(min(len(value.values), MAX_ITEMS))
         if isinstance(value, IntValueNode):
-            return Length(MAX_ITEMS if len(value.value) > 3 else min(int(value.value), MAX_ITEMS))
+            # A negative length would lower the cost of the rest of the document.
+            most = MAX_ITEMS if len(value.value) > 3 else min(int(value.value), MAX_ITEMS)
+            return Length(max(most, 1))
         return Length(otherwise)
 
 

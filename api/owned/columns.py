@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from annotated_types import Len
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 NIL = str(UUID(int=0))
@@ -84,10 +84,20 @@ MAX_LABELS = 20
 """The most labels of one row."""
 MAX_LABEL = 50
 """The most characters of a label."""
+MAX_RAW_LABEL = 4 * MAX_LABEL
+"""The most characters of a label as it is sent, with all its spaces.
+
+Python puts combining characters into their order in quadratic time: to normalize 500,000 of them
+would take many minutes.
+"""
 LABELS_OCTETS = MAX_LABELS * (4 * MAX_LABEL + 3)
 """The most bytes of a row's labels in JSON, with quotes and commas."""
 Labels = Annotated[
-    list[Annotated[str, ONE_LINE, AfterValidator(_label)]],
+    list[
+        Annotated[
+            str, StringConstraints(max_length=MAX_RAW_LABEL), ONE_LINE, AfterValidator(_label)
+        ]
+    ],
     Len(max_length=1_000),
     AfterValidator(_label_set),
     null_is([]),

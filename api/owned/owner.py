@@ -1,11 +1,17 @@
 """Wall 1: one owner's way into the database. No method of it takes an owner."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from api.errors import OperationTooLarge
+import asyncpg
+
+from api.errors import OperationTooLarge, Unavailable
 from api.owned.walls import Statement
 from api.postgres.database import Connected
 from api.postgres.tables import Row
+
+DELETE_ATTEMPTS = 10
+"""How often a deletion is tried while other requests go on to refer to its rows."""
 
 
 @dataclass(slots=True)
@@ -28,6 +34,17 @@ class Owned:
         """
         async with self._database.turn(self.owner):
             return await self._database.fetch(statement, self.owner, *statement.arguments(values))
+
+    async def delete(self, statement: Statement, **values: object) -> list[Row]:
+        """Run a statement that deletes rows, and clears the references to them.
+
+        A reference that was written while the statement waited for the owner's row is not in its
+        snapshot, and violates the foreign key. The statement then runs again. Raises as `rows`.
+        """
+        for _ in range(DELETE_ATTEMPTS):
+            with suppress(asyncpg.ForeignKeyViolationError):
+                return await self.rows(statement, **values)
+        raise Unavailable
 
     def begin_search(self) -> None:
         """Raise OperationTooLarge for the second search of an operation."""

@@ -216,7 +216,7 @@ class Retention:
             while waiting := {*await locked.owners(due())} - done:
                 for owner in waiting:
                     for resource in RESOURCES:
-                        await Owned(self._database, owner).rows(empty_trash(resource))
+                        await Owned(self._database, owner).delete(empty_trash(resource))
                         await Owned(self._database, owner).rows(forget(resource))
                 done |= waiting
 

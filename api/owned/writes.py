@@ -1,7 +1,8 @@
 """Write rows of one owner. Each method is one statement, all or nothing."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -151,17 +152,21 @@ class Writes:
 
     async def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete all of the rows for good, and return their ids. Raises as `trash` does."""
-        return [row["id"] for row in await self.each(write_sql.remove(self._resource), ids)]
+        run = partial(self._owned.delete, write_sql.remove(self._resource))
+        return [row["id"] for row in await self._all(ids, run)]
 
     async def each(self, statement: Statement, ids: Sequence[str], **values: object) -> list[Row]:
         """Run a statement that returns a row for each id, and return them in the order of the ids.
 
         Raises NotFound if one of them does not exist, and BadUserInput for too many.
         """
+        return await self._all(ids, partial(self._write, statement, **values))
+
+    async def _all(self, ids: Sequence[str], run: Callable[..., Awaitable[list[Row]]]) -> list[Row]:
         if len(set(ids)) > MAX_AT_ONCE:
             raise BadUserInput({"ids": f"must be at most {MAX_AT_ONCE}"})
         wanted = list(dict.fromkeys(id_or_nil(id) for id in ids))
-        rows = {row["id"]: row for row in await self._write(statement, ids=wanted, **values)}
+        rows = {row["id"]: row for row in await run(ids=wanted)}
         if len(rows) != len(wanted):
             raise NotFound(self._resource.one)
         return [rows[id] for id in wanted]

@@ -72,6 +72,8 @@ _FUNCTIONS: Final = frozenset(
         *("make_interval", "max", "now", "pg_try_advisory_xact_lock", "unnest"),
     }
 )
+_NAMES: Final = ("name", "collation")
+"""Attributes of parts that are written into the SQL as identifiers."""
 
 
 class UnscopedStatement(Exception):
@@ -95,6 +97,8 @@ class Compiled:
         if not set(first) <= set(numbered):
             raise UnscopedStatement("the statement does not use its owner")
         constants = {name: value for name, value in compiled.params.items() if value is not None}
+        if fault := constants.keys() & {*first}:
+            raise UnscopedStatement(f"the statement has a value for {sorted(fault)}")
         fixed = {name: _literal(v) for name, v in constants.items() if isinstance(v, str)}
         places = [*first, *dict.fromkeys(n for n in numbered if n not in {*first, *fixed})]
         written = {name: f"${place}" for place, name in enumerate(places, 1)} | fixed
@@ -135,12 +139,16 @@ def check_parts(expression: Built) -> None:
 
 def _is_known(part: object) -> bool:
     """Return whether a part can be read, and holds no SQL that was written as text."""
+    if any(getattr(getattr(part, name, None), "quote", None) is False for name in _NAMES):
+        return False  # `quoted_name(…, quote=False)` is written into the SQL as it is
     if isinstance(part, Table):
         return metadata.tables.get(part.key) is part
     if isinstance(part, FunctionElement):
         # A function in the API's own schema was created by one of its migrations.
-        is_ours = isinstance(part, Function) and part.packagenames == (SCHEMA,)
-        return is_ours or part.name in _FUNCTIONS
+        packages = part.packagenames if isinstance(part, Function) else ()
+        return packages == (SCHEMA,) or (not packages and part.name in _FUNCTIONS)
+    if isinstance(part, Column):
+        return getattr(part, "table", None) is not None
     if type(part) is ColumnClause:  # a column that a CTE made, and not `literal_column`
         return not part.is_literal and isinstance(part.table, CTE | Lateral | TableValuedAlias)
     if isinstance(part, BinaryExpression | UnaryExpression | ExpressionClauseList) and isinstance(

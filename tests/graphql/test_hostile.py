@@ -31,6 +31,7 @@ HOSTILE = {
     "emoji": "👩‍👩‍👧‍👦" * 50,
     "the last character": "\U0010ffff",
     "combining": "a" + "\u0301" * 199,
+    "combining, out of order": "a" + "\u0315" * 80_000 + "\u0300" * 80_000,
     "controls": "\x01\x1b[2J\x7f",
     "line separators": "a\u2028b\u2029c",
     "LIKE": "%_\\%%",

@@ -112,3 +112,18 @@ def test_operation_with_a_response_of_many_megabytes_is_rejected_before_it_reads
     status, data = answer(ada, "{ tasks(first: 100) { nodes { description } } }")
     assert status == 200
     assert [node["description"] for node in data["tasks"]["nodes"]] == [long["description"]] * 8
+
+
+@pytest.mark.parametrize(
+    ("head", "skipped"),
+    [("", "tasks(first: -99)"), ("query ($n: Int = -99) ", "tasks(first: $n)")],
+)
+def test_a_list_of_negative_length_does_not_pay_for_others(
+    ada: Caller, head: str, skipped: str
+) -> None:
+    """A document of 500 bytes was answered with 36 MB, where the limit is 8 MB."""
+    pages = " ".join(f"a{n}: tasks(first: 100) {{ nodes {{ description }} }}" for n in range(9))
+    credit = " ".join(f"b{n}: nodes {{ description }}" for n in range(15))
+    query = f"{head}{{ {pages} {skipped} @skip(if: true) {{ {credit} }} }}"
+    status, error = answer(ada, query)
+    assert (status, error["extensions"]["code"]) == (400, "OPERATION_TOO_LARGE")

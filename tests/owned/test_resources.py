@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
-from api.owned import changes, read_sql, statements
+from api.owned import changes, read_sql, retention, statements
 from api.owned.changes import Changes
 from api.owned.owner import Owned
 from api.owned.reads import Reads
@@ -44,6 +44,10 @@ WALL = """
       (SELECT bool_and(has_table_privilege('bearer_tasks_caller', c.oid, privilege))
        FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege) AS granted
     FROM pg_class c WHERE oid = $1::regclass"""
+WAITING = """
+    SELECT EXISTS (
+      SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
+    )"""
 HELD = "(owner_id = NULLIF(current_setting('app.owner_id'::text, true), ''::text))"
 
 
@@ -268,6 +272,46 @@ def test_deleting_a_row_clears_the_references_to_it(resource: Resource, postgres
             assert (change["id"], change["version"], change[column]) == (row["id"], 2, None)
 
     owning(postgres, delete)
+
+
+@EACH
+@pytest.mark.parametrize("by_retention", [False, True])
+def test_a_row_that_is_referred_to_while_its_deletion_waits_is_deleted(
+    resource: Resource, postgres: Postgres, *, by_retention: bool
+) -> None:
+    """The deletion has a snapshot from before the reference, which a foreign key would refuse."""
+    if not resource.references:
+        pytest.skip(f"{resource.name} refer to nothing")
+
+    async def race(owned: Owned, database: Database) -> None:
+        async def delete(target: Resource, id: str) -> None:
+            if by_retention:
+                await Owned(database, owned.owner).delete(retention.empty_trash(target))
+            else:
+                await Writes(Owned(database, owned.owner), target).delete([id])
+
+        admin = await asyncpg.connect(postgres.url)
+        for column, target in resource.references.items():
+            id = (await make(owned, target))["id"]
+            own = (await Writes(owned, resource).create(resource.example))["id"]
+            await Writes(owned, target).trash([id])
+            old = f"UPDATE {target.table} SET trashed_at = now() - interval '1 year' WHERE id = $1"  # noqa: S608
+            await admin.execute(old, id)
+            async with admin.transaction():
+                await admin.execute(
+                    "SELECT FROM tasks.owners WHERE owner_id = $1 FOR UPDATE", owned.owner
+                )
+                deletion = asyncio.create_task(delete(target, id))
+                while not await admin.fetchval(WAITING):
+                    await asyncio.wait([deletion], timeout=0.01)
+                refer = f"UPDATE {resource.table} SET {column} = $1 WHERE id = $2"  # noqa: S608
+                await admin.execute(refer, id, own)
+            await deletion
+            assert await Reads(owned, target).several([id]) == {}
+            assert (await Reads(owned, resource).get(own))[column] is None
+        await admin.close()
+
+    owning(postgres, race)
 
 
 @EACH

@@ -87,12 +87,14 @@ def test_one_process_at_a_time_runs_retention(ada: Caller, postgres: Postgres) -
     [
         union(select(tasks.c.owner_id, tasks.c.title), select(tasks.c.owner_id, tasks.c.title)),
         union(select(tasks.c.title), select(tasks.c.title)),
+        union(select(tasks.c.owner_id), select(tasks.c.title.label("owner_id"))),
+        union(select(tasks.c.title.label("owner_id")), select(tasks.c.owner_id)),
         union(
             select(tasks.c.owner_id),
             select(insert(tasks).values(title="x").returning(tasks.c.owner_id).cte()),
         ),
     ],
-    ids=["more than the owner", "something else", "a write"],
+    ids=["more than the owner", "something else", "a second title", "a first title", "a write"],
 )
 def test_cross_owner_query_selects_owner_ids_only(asked: object) -> None:
     with pytest.raises(UnscopedStatement):

@@ -10,12 +10,15 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    cast,
+    collate,
     column,
     delete,
     exists,
     func,
     insert,
     join,
+    lateral,
     literal,
     literal_column,
     or_,
@@ -25,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.sql import quoted_name
 
 from api.identity import revocations as revocations_room
 from api.identity.model import revocations
@@ -113,6 +117,22 @@ UNSCOPED: dict[str, Callable[[], Built]] = {
     "a model of one's own": lambda: select(
         Table("tasks", MetaData(), Column("title"), schema="tasks")
     ),
+    "an owner written into the statement": lambda: select(tasks).where(
+        tasks.c.owner_id == bindparam(OWNER.key, "bob", type_=OWNER.type)
+    ),
+    "an owner given beforehand": lambda: select(tasks).where(mine).params(owner_id="bob"),
+    "another caller beside its own": lambda: select(literal("bob", OWNER.type)).where(mine),
+    "a cast to the domain of callers": lambda: select(cast(tasks.c.title, OWNER.type)).where(mine),
+    "a cast that looks like a function": lambda: select(func.tasks.caller("bob")).where(mine),
+    "a function of another schema": lambda: select(func.other.unnest(tasks.c.labels)).where(mine),
+    "a column of no table": lambda: select(Column("title", Text)).where(mine),
+    "SQL as the name of a column": lambda: select(
+        select(tasks.c.title.label(quoted_name("x, (SELECT 1)", quote=False))).where(mine).cte()
+    ),
+    "SQL as a collation": lambda: select(
+        collate(tasks.c.title, quoted_name('"C" OR true', quote=False))
+    ).where(mine),
+    "a table that looks like a query": lambda: select(lateral(tasks).c.title, OWNER),
     "nobody's rows": lambda: select(literal(1)),
     "text": lambda: select(tasks).where(mine, text("true OR true")),
 }

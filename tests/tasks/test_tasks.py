@@ -362,6 +362,7 @@ def test_new_task_gets_the_last_position(ada: Caller) -> None:
         *(({"position": key}, "position") for key in ("", "a", "a00", "b0", "A" + "0" * 26, "é0")),
         *(({"position": key}, "position") for key in ("0a", "a0 ", "a" * 256, "a0\n", "zz")),
         ({"labels": ["x" * 51]}, "labels"),
+        ({"labels": ["x" + " " * 199 + "y"]}, "labels"),
         ({"labels": ["ok", " "]}, "labels"),
         ({"labels": ["a\tb"]}, "labels"),
         ({"labels": [f"label {n}" for n in range(21)]}, "labels"),
