@@ -130,7 +130,7 @@ def test_an_upsert_that_gives_its_row_to_another_owner_is_not_built() -> None:
         .values(owner_id=OWNER, id=bindparam("new"))
         .on_conflict_do_update(index_elements=["owner_id", "id"], set_={"owner_id": OWNER})
     )
-    with pytest.raises(UnscopedStatement, match="an upsert that gives a row away"):
+    with pytest.raises(UnscopedStatement, match="an upsert changes the owner of a row"):
         Statement(upsert)
 
 
@@ -143,7 +143,7 @@ def test_a_text_that_would_need_quoting_is_not_written_into_the_sql(text: str) -
 def test_an_owner_of_another_type_is_no_wall() -> None:
     """It would be the caller, and PostgreSQL would have planned the statement before it knew."""
     late = tasks.c.owner_id == bindparam(OWNER.key, type_=Text)
-    with pytest.raises(UnscopedStatement, match="no wall"):
+    with pytest.raises(UnscopedStatement, match="must have the type of the caller"):
         Statement(select(tasks).where(late))
 
 
