@@ -50,7 +50,7 @@ class BoundedHttp(HttpToolsProtocol):
     """A connection with limits. A subclass may set other limits."""
 
     max_head = 64 * 1024
-    """The most bytes of a head (the request line and its fields), or of trailers, after each read."""
+    """The most bytes of a request line with its fields, or of trailers. Checked after each read."""
     max_fields = 100
     """The most fields of a head, or of trailers."""
     max_pipelined = 100

@@ -32,7 +32,7 @@ HEADINGS = {
     "A second noun": ("148 lines", 150),
 }
 """What the page says of the lines of a section's diffs, and the most that they may be."""
-IN_ITS_PLACE = "Another noun altogether"
+IN_ITS_PLACE = "Another noun in place of tasks"
 NOUN_TESTS = (
     "tests/test_notes.py",
     "tests/owned/test_resources.py",
