@@ -1,4 +1,4 @@
-"""The whole API as one ASGI app, composed from a `Config`."""
+"""Compose the API from a `Config`, as one ASGI app."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -32,15 +32,15 @@ from api.schema import PLACED, SIZES, schema
 from api.types import WRITTEN
 
 HEADERS = (
-    # An answer is for one person and one moment: no cache may keep it.
+    # No cache may store a response: it is for one person, and soon out of date.
     (b"cache-control", b"no-store"),
-    # An answer is data for programs and allowed pages: a browser must not show, run or embed it.
+    # A response is data for programs and allowed pages: a browser must not show, run or embed it.
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
-"""Headers of every answer. A proxy that terminates TLS adds Strict-Transport-Security."""
+"""Headers of every response. A proxy that terminates TLS adds Strict-Transport-Security."""
 
 REQUEST_HEADERS = (
     "Authorization",
@@ -76,20 +76,20 @@ def create_app(config: Config) -> FastAPI:
         openapi_url=None,
         # Without an OpenTelemetry SDK, FastAPI would look for one on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        redirect_slashes=False,  # it would lead wherever the Host header says
+        redirect_slashes=False,  # a redirect would go to the host in the Host header
         exception_handlers={Exception: _failed},
     )
-    app.add_middleware(_Edge)
+    app.add_middleware(_Headers)
     app.add_middleware(process.counting)
 
     @app.get("/health/live")
     async def live() -> Response:
-        """Answer that the process runs."""
+        """Respond 200: the process runs."""
         return JSONResponse({"status": "live"})
 
     @app.get("/health/ready")
     async def ready() -> Response:
-        """Answer 200 if requests can be answered: revocations are known, and no shutdown began."""
+        """Respond 200 if the revocations are known and the process is not shutting down."""
         if process.draining:
             return Unavailable().response()
         try:
@@ -112,8 +112,8 @@ def create_app(config: Config) -> FastAPI:
         )
     except (InvalidDocument, OperationTooLarge) as unfit:
         raise ConfigError(
-            "TRUSTED_DOCUMENTS: expected documents of this API's schema, which `make schema` "
-            f"writes again; one of them is none: {unfit}"
+            "TRUSTED_DOCUMENTS: expected documents that are valid for this API's schema, as "
+            f"`make schema` writes them; one of them is not: {unfit}"
         ) from None
     execution = Execution(
         schema, Compiled(schema, WRITTEN, PLACED) if config.execution == "compiled" else None
@@ -122,15 +122,17 @@ def create_app(config: Config) -> FastAPI:
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     page = None if documents.only_trusted else graphiql
     app.router.routes.append(Route("/events", Events(reader, database, revocations, purge)))
-    # The router tries one route after the other: the one that is asked for most comes first.
-    app.router.routes.insert(0, Route("/graphql", _CrossOrigin(config, _BrowsersTo(page, graphql))))
+    # The router tries the routes in order, so the most frequent one comes first.
+    app.router.routes.insert(
+        0, Route("/graphql", _CrossOrigin(config, _RedirectBrowsers(page, graphql)))
+    )
     return app
 
 
 def lifespan(
     *parts: AbstractAsyncContextManager[object],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return FastAPI's lifespan: the parts start in this order, and stop in the opposite one."""
+    """Return FastAPI's lifespan. It starts the parts in this order, and stops them in reverse."""
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
@@ -151,8 +153,8 @@ def authenticating(config: Config, database: Database) -> Authentication:
     return Authentication(verifier(config, key_set), revocations, key_set)
 
 
-class _Edge:
-    """The middleware of every request: it adds the headers, and bounds bodies that are not read."""
+class _Headers:
+    """Adds the headers to every response, and closes a connection with a long unread body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -167,15 +169,15 @@ class _Edge:
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
-    """Return the answer to an error that no other handler caught, outside of every middleware."""
+    """Return the response to an uncaught error. No middleware adds the headers to it."""
     headers = {name.decode(): value.decode() for name, value in HEADERS}
     return PlainTextResponse("Internal Server Error", 500, headers)
 
 
 class _CrossOrigin:
-    """Lets pages of the allowed origins read the answers, without cookies.
+    """Lets pages of the allowed origins read the responses, without cookies.
 
-    A program sends no `Origin`, so its requests skip Starlette's middleware.
+    Requests without an `Origin`, which come from programs, skip Starlette's middleware.
     """
 
     def __init__(self, config: Config, app: ASGIApp) -> None:
@@ -200,10 +202,10 @@ class _CrossOrigin:
 _VARY = ((b"vary", b"Origin"),)
 
 
-class _BrowsersTo:
-    """Redirects a browser to GraphiQL, and passes the requests of programs on.
+class _RedirectBrowsers:
+    """Redirects a browser to GraphiQL, and passes the requests of programs on to the app.
 
-    Without GraphiQL, a browser is answered 404.
+    Without GraphiQL, it responds 404 to a browser.
     """
 
     def __init__(self, url: str | None, app: ASGIApp) -> None:
@@ -212,7 +214,7 @@ class _BrowsersTo:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Redirect a GET that accepts text/html."""
-        if scope["method"] != "GET" or not _likes_html(scope):
+        if scope["method"] != "GET" or not _accepts_html(scope):
             await self._app(scope, receive, send)
         elif self._url:
             # The query string is dropped: a link must not choose the document that GraphiQL runs.
@@ -222,13 +224,13 @@ class _BrowsersTo:
             await Response(status_code=404, headers={"Vary": "Accept"})(scope, receive, send)
 
 
-def _likes_html(scope: Scope) -> bool:
+def _accepts_html(scope: Scope) -> bool:
     accepted = Headers(scope=scope).get("accept", "")[:512]
     return bool(weights(accepted.encode("latin-1")).get("text/html"))
 
 
 def _with(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
-    """Return a `send` that adds these headers to an answer."""
+    """Return a `send` that adds these headers to a response."""
 
     async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":

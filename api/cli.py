@@ -1,6 +1,6 @@
 """`python -m api serve | migrate | token | schema | doctor`.
 
-A command imports what it needs by itself: an answer about usage does not wait for the whole API.
+Each command imports its own modules, so that `--help` does not wait for the whole API.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def application() -> "FastAPI":
     try:
         return create_app(Config.read())
     except ConfigError as error:
-        _stop(str(error), STARTUP_FAILURE)  # with which uvicorn does not start it again
+        _stop(str(error), STARTUP_FAILURE)  # uvicorn does not restart a worker with this status
 
 
 def _configure_logging() -> None:
@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
 
     examined = commands.add_parser(
         "doctor",
-        help="check an installation, and tell how to fix it",
+        help="check an installation, and suggest fixes",
         description="Check the secret, the database, its migrations and row security, the "
         "clock, the issuer and its key set. Exit 1 if anything is wrong.",
     )
@@ -141,20 +141,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _port(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: write 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: write 0 to 65535")
     return int(text)
 
 
 def _number(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,2}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no such number: write 1 to 999")
+        raise argparse.ArgumentTypeError(f"{text!r} is not such a number: write 1 to 999")
     return int(text)
 
 
 def _span(text: str) -> int:
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None or int(match[1]) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no span: write 90s, 15m, 24h or 1d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time span: write 90s, 15m, 24h or 1d")
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
 
 
@@ -166,15 +166,17 @@ def _serve(chosen: argparse.Namespace) -> None:
     _check_workers(chosen.workers, reload=chosen.reload)
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:
-            log.warning("%s is off: tokens are taken whatever they say there", name)
+            log.warning("%s is off: any value of that claim is accepted", name)
     if config.jwks_url and config.shared_secret_tokens:
-        log.warning("SHARED_SECRET_TOKENS is on: who has the secret can mint, whatever JWKS_URL is")
+        log.warning(
+            "SHARED_SECRET_TOKENS is on: the secret can sign tokens too, although JWKS_URL is set"
+        )
     if config.better_auth_secret_previous:
-        log.warning("BETTER_AUTH_SECRET_PREVIOUS verifies too: unset it once the rotation is over")
+        log.warning("BETTER_AUTH_SECRET_PREVIOUS is also accepted: unset it after the rotation")
     if not chosen.no_migrate:
         _upgrade(config.direct_url)
-    asyncio.run(_say_wall(config.database_url.get_secret_value()))
-    app = create_app(config)  # also where workers make their own: what is wrong is said once
+    asyncio.run(_log_row_security(config.database_url.get_secret_value()))
+    app = create_app(config)  # workers create their own, but an error is reported only once
     is_alone = chosen.workers == 1 and not chosen.reload
     serve(
         app if is_alone else "api.cli:application",
@@ -188,19 +190,17 @@ def _serve(chosen: argparse.Namespace) -> None:
 
 def _check_workers(number: int, *, reload: bool) -> None:
     if number > 1 and reload:
-        _stop("--workers: expected 1 with --reload, which starts one process again", 2)
+        _stop("--workers: expected 1 with --reload, which restarts one process", 2)
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     if number > cores:
-        log.warning(
-            "--workers %d: this machine has %d cores, and more bring nothing", number, cores
-        )
+        log.warning("--workers %d: this machine has only %d cores", number, cores)
 
 
-async def _say_wall(url: str) -> None:
+async def _log_row_security(url: str) -> None:
     from api import doctor
     from api.postgres.connections import connect
 
-    with contextlib.suppress(Unavailable):  # then nothing is served, either
+    with contextlib.suppress(Unavailable):  # without a database, there is nothing to check
         connection = await connect(url)
         try:
             finding = await doctor.row_security(connection)
@@ -235,8 +235,8 @@ def _token(chosen: argparse.Namespace) -> None:
         _stop(f"--expires-in: expected at most {longest}s, which is ACCESS_TOKEN_MAX_AGE", 2)
     if not config.accepts_shared_secrets:
         _stop(
-            "JWKS_URL: tokens come from its issuer alone, who has the private keys; sign in there "
-            "and ask it, or set SHARED_SECRET_TOKENS=1",
+            "JWKS_URL: only its issuer has the private keys to sign tokens; sign in there to get "
+            "one, or set SHARED_SECRET_TOKENS=1",
             2,
         )
     now = int(time.time())
@@ -255,7 +255,7 @@ def _token(chosen: argparse.Namespace) -> None:
     try:
         asyncio.run(verifier(config).verify(token))
     except InvalidToken as reason:
-        _stop(f"--user, --email: the API would refuse this token: {reason}", 2)
+        _stop(f"--user, --email: the API would reject this token: {reason}", 2)
     print(token)
 
 

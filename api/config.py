@@ -1,8 +1,8 @@
 """Read and validate the settings from the environment and `.env`.
 
 The environment of the process takes precedence over `.env` in the working directory. An error
-message consists of a field's description and example. It never contains the invalid value, and
-secrets are in no `repr`.
+message consists of a field's description and example, and never contains the invalid value. The
+`repr` of the settings does not contain secrets.
 """
 
 import re
@@ -26,10 +26,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from api.postgres.url import UnfitUrl, arguments
 
 DAY = 86_400
+"""Seconds."""
 GRACE = 30
 """Seconds that active requests may still take after SIGTERM."""
-
-
 ENV_ENCODING = "utf-8-sig"
 """The encoding of `.env`: UTF-8, with or without the byte order mark that some editors write."""
 
@@ -65,12 +64,13 @@ def _origin(url: str) -> str:
         raise ValueError
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError
-    usual = {"http": 80, "https": 443}[parts.scheme]
+    default = {"http": 80, "https": 443}[parts.scheme]
     host = parts.netloc.lower()
-    return f"{parts.scheme}://{host.removesuffix(f':{usual}') if parts.port == usual else host}"
+    return f"{parts.scheme}://{host.removesuffix(f':{default}') if parts.port == default else host}"
 
 
 def _http_url(url: str) -> str:
+    """Return the URL. Raise ValueError unless it is http or https, without user and fragment."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise ValueError
@@ -102,7 +102,7 @@ def _listed(value: object) -> object:
 
 
 def _manifest(path: object) -> object:
-    """Read the trusted documents, by their identifiers, from a file of codegen's client-preset.
+    """Read the trusted documents by their identifiers from a file of codegen's client-preset.
 
     Raises ValueError if there are none, or if an identifier is not the SHA-256 of its document.
     """
@@ -148,6 +148,7 @@ class _Environment(BaseSettings):
 
 
 def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
+    """Return a line for each invalid variable."""
     lines = {}
     for details in error.errors():
         name = str(details["loc"][0])
@@ -232,7 +233,9 @@ class TokenConfig(_Environment):
 
     @field_validator("better_auth_secret_previous")
     @classmethod
-    def _another(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+    def _not_the_current_secret(
+        cls, secret: SecretStr | None, others: ValidationInfo
+    ) -> SecretStr | None:
         if secret and secret == others.data.get("better_auth_secret"):
             raise ValueError  # the rotation would change nothing
         return secret
@@ -291,8 +294,8 @@ class Config(TokenConfig, DatabaseConfig):
     )
     trusted_documents: Annotated[dict[str, str], NoDecode, BeforeValidator(_manifest)] = Field(
         {},
-        description="the path of a JSON file, as codegen writes it, of documents by their SHA-256, "
-        "which the API's schema allows",
+        description="the path of a JSON file of codegen, with documents by their SHA-256 that are "
+        "valid for the API's schema",
         examples=["frontend/gql/persisted-documents.json"],
     )
     trusted_documents_only: bool = Field(
@@ -303,7 +306,7 @@ class Config(TokenConfig, DatabaseConfig):
 
     @field_validator("trusted_documents_only")
     @classmethod
-    def _some(cls, only: bool, others: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
+    def _only_with_documents(cls, only: bool, others: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
         if only and not others.data.get("trusted_documents", True):
             raise ValueError
         return only

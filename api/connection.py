@@ -1,8 +1,7 @@
-"""uvicorn's HTTP/1.1 protocol, with bounds on what one connection of a stranger may hold.
+"""Limit the resources that one HTTP/1.1 connection may use, in a subclass of uvicorn's protocol.
 
-uvicorn reads, schedules and writes. This subclass adds what uvicorn leaves to a proxy in front:
-limits on heads, on pipelining and on waiting, and the rules of RFC 9112 by which no request can be
-hidden in another one.
+uvicorn reads, schedules and writes. The subclass adds what uvicorn leaves to a reverse proxy:
+limits on heads, pipelining and waiting times, and the rules of RFC 9112 against request smuggling.
 """
 
 import asyncio
@@ -26,11 +25,11 @@ PRIVATE: Final = {
 
 
 class _Parser(httptools.HttpRequestParser):
-    """Parses a request that proposes another protocol as if it did not (RFC 9110 §7.8).
+    """Ignores the `Upgrade` fields of a request, which propose another protocol (RFC 9110 §7.8).
 
-    Java's HTTP client proposes HTTP/2 on each new connection. httptools stops behind the head of
-    such a request, and would skip its body. Here a new parser reads the head again, without its
-    `Upgrade` fields, so that the same rules as for any other request say how long the body is.
+    Java's HTTP client proposes HTTP/2 on each new connection. httptools stops after the head of
+    such a request, and would skip its body. Here a new parser reads the head again without its
+    `Upgrade` fields, so that the usual rules determine the length of the body.
     """
 
     def __init__(self, protocol: "BoundedHttp") -> None:
@@ -38,7 +37,7 @@ class _Parser(httptools.HttpRequestParser):
         self._protocol = protocol
 
     def feed_data(self, data: Any) -> None:
-        """Raise HttpParserError for what is not HTTP/1.1."""
+        """Parse data. Raises HttpParserError if it is not HTTP/1.1."""
         try:
             super().feed_data(data)
         except httptools.HttpParserUpgrade as proposal:
@@ -48,25 +47,27 @@ class _Parser(httptools.HttpRequestParser):
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. A subclass may set other limits."""
+    """A connection with limits. A subclass may set other limits."""
 
     max_head = 64 * 1024
-    """Bytes of a request line and its fields, or of trailers; checked after each read."""
+    """The most bytes of a request line with its fields, or of trailers. Checked after each read."""
     max_fields = 100
-    """Fields of a head, and of trailers."""
+    """The most fields of a head, or of trailers."""
     max_pipelined = 100
-    """Requests that wait for the answers to earlier ones. After these the connection is closed: the
-    client may send the others again on a new one (RFC 9112 §9.3.2)."""
+    """The most requests in the pipeline. At one more, the connection is closed after these are
+    answered. The client may send the others again on a new connection (RFC 9112 §9.3.2)."""
     head_timeout = 10.0
     """Seconds for a head to arrive, and for the rest of a body whose request has been answered."""
     write_timeout = 60.0
-    """Seconds in which a client must read some of what it was sent, and in which a client that has
-    closed its side of the connection is answered."""
+    """Seconds in which a client must read at least some of a response. A client that has closed its
+    side of the connection must be answered within this time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.parser = _Parser(self)
-        self._in_head = True  # the next byte belongs to a head, and not to a body or its trailers
+        self._in_head = (
+            True  # whether the next byte is part of a head, not of a body or its trailers
+        )
         self._pending = 0  # bytes since the last complete head, piece of a body, or request
         self._refused = False
         self._status: int | None = 400  # of a refusal; None closes the connection without an answer
@@ -81,11 +82,11 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timers."""
         super().connection_lost(exc)
-        self._stay_open()
+        self._cancel_deadline()
         self._stop_write_check()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio keeps it open for True
-        """Answer what was asked before the client closed its side of the connection."""
+        """Finish the response in progress, although the client has closed its side."""
         if not self._is_answering() or not (self._in_head or self._refused):
             return False
         self.cycle.keep_alive = False
@@ -93,7 +94,7 @@ class BoundedHttp(HttpToolsProtocol):
         return True
 
     def data_received(self, data: bytes) -> None:
-        """Parse data, unless there is nothing more to take from this connection."""
+        """Parse data, unless a request on this connection was refused."""
         if self._refused:
             return
         self._pending += len(data)
@@ -105,26 +106,26 @@ class BoundedHttp(HttpToolsProtocol):
             self._close_in(self.head_timeout)
 
     def pause_writing(self) -> None:
-        """Check that the client reads."""
+        """Start to check that the client reads."""
         super().pause_writing()
         self._check_writing()
 
     def resume_writing(self) -> None:
-        """End the check, unless the rest of the answers is still to be read."""
+        """Stop the check, unless the connection is closing: the client must still read the rest."""
         super().resume_writing()
         self._stop_write_check()
         if self.transport.is_closing():
             self._check_writing()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a field. Trailers go to a list that nobody reads, and not to the app's headers."""
+        """Count a field. Trailers are collected in a list of their own, which is not used."""
         if len(self.headers) >= self.max_fields:
             self._stop(431 if self._in_head else None)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start a request, unless its head is refused."""
-        if self.parser.should_upgrade():  # this head comes again, by `_Parser`
+        """Start a request, unless its head is not valid."""
+        if self.parser.should_upgrade():  # `_Parser` reads this head again
             if self.parser.get_method() == b"CONNECT":
                 self._stop(400)
             return
@@ -135,14 +136,14 @@ class BoundedHttp(HttpToolsProtocol):
             self._stop(None)
         super().on_headers_complete()
         self.headers, self._in_head, self._pending = [], False, 0
-        self._stay_open()
+        self._cancel_deadline()
         if self.expect_100_continue:
-            # A client that was answered instead may send the body or not. Nobody could tell that
-            # body from a next request.
+            # If a client gets another response than 100, it may or may not send the body. The body
+            # could be taken for the next request, so the connection is closed.
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body. How long a body may be is for the app to say."""
+        """Receive a part of a body. The app limits the length of bodies."""
         self._pending = 0
         super().on_body(body)
 
@@ -150,13 +151,13 @@ class BoundedHttp(HttpToolsProtocol):
         """End a request."""
         if not self.parser.should_upgrade():
             self._in_head, self._pending = True, 0
-            self._stay_open()
-            if not self.parser.should_keep_alive():  # a trailer may say so
+            self._cancel_deadline()
+            if not self.parser.should_keep_alive():  # a trailer may close the connection
                 self.cycle.keep_alive = False
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request in the pipeline, or end the connection if it was refused."""
+        """Continue with the next request in the pipeline, or close a refused connection."""
         was_last = not self.pipeline
         super().on_response_complete()
         if self.transport.is_closing():
@@ -167,14 +168,15 @@ class BoundedHttp(HttpToolsProtocol):
             self._close_in(self.head_timeout)
 
     def send_400_response(self, _: str = "") -> None:
-        """Take no more, and refuse what was taken last once all before it is answered.
+        """Read no more data, and refuse the last request after all earlier ones are answered.
 
-        A proxy that sends the requests of several people would give one of them the other's answer.
+        If the refusal were sent first, a proxy that shares the connection among several people
+        would give it to the wrong one, and so with every later response.
         """
         self._refused = True
         if not self._is_answering():
             self._end()
-        elif not self._in_head and self.pipeline:  # it is the body of the last one that is refused
+        elif not self._in_head and self.pipeline:  # the body of the last request is refused
             self.pipeline.popleft()
         elif not self._in_head:
             self._status = None if self.cycle.response_started else self._status
@@ -195,11 +197,12 @@ class BoundedHttp(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _stop(self, status: int | None) -> NoReturn:
-        """Stop the parser, on which uvicorn calls `send_400_response`."""
+        """Stop the parser. uvicorn then calls `send_400_response`."""
         self._status = status
         raise ValueError(status)
 
     def _end(self) -> None:
+        """Send the status of the refusal, if it has one, and close the connection."""
         if self._status is not None:
             line = f"HTTP/1.1 {self._status} {http.HTTPStatus(self._status).phrase}\r\n".encode()
             self.transport.write(line + b"content-length: 0\r\nconnection: close\r\n\r\n")
@@ -209,13 +212,13 @@ class BoundedHttp(HttpToolsProtocol):
         if self._deadline is None:
             self._deadline = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
-    def _stay_open(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
     def _check_writing(self, unsent: float = math.inf) -> None:
-        """Abort the connection if no fewer bytes than these wait to be sent."""
+        """Abort the connection if the client has read nothing since `unsent` bytes were waiting."""
         self._stop_write_check()
         rest = self.transport.get_write_buffer_size()
         if rest >= unsent:

@@ -1,4 +1,4 @@
-"""The context of a request: who calls, and data that is bound to that caller already."""
+"""The context of a request: its caller, and access to the rows of this caller only."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ _V = TypeVar("_V")
 
 
 class Context:
-    """What a resolver may use. None of it takes an owner."""
+    """What a resolver may use. No method takes an owner (wall 1, docs/walls.md)."""
 
     __slots__ = ("_loaders", "_selected", "claims", "owned")
 
@@ -32,7 +32,7 @@ class Context:
     ) -> None:
         """Bind the context to a caller.
 
-        `selected` maps a path to what the method `selected` returns for it. None: not known.
+        `selected` has the result of the method `selected` for each path, or is None if unknown.
         """
         self.claims = claims
         self.owned = Owned(database, claims.user_id)
@@ -40,11 +40,11 @@ class Context:
         self._loaders: dict[object, DataLoader[str, Any]] = {}
 
     def read(self, resource: Resource) -> Reads:
-        """Return the way to read the caller's rows of a resource."""
+        """Return an object that reads the caller's rows of a resource."""
         return Reads(self.owned, resource)
 
     def write(self, resource: Resource) -> Writes:
-        """Return the way to write the caller's rows of a resource. What was loaded is forgotten."""
+        """Return an object that writes the caller's rows of a resource. Clear the data loaders."""
         self._loaders.clear()
         return Writes(self.owned, resource)
 
@@ -53,7 +53,7 @@ class Context:
         return Changes(self.owned, resource)
 
     async def load(self, resource: Resource, id: str | None) -> Row | None:
-        """Return the row that a reference names. One statement loads those of a whole level."""
+        """Return the row with this id, or None. One statement loads the rows of a whole level."""
         if id is None:
             return None
 
@@ -78,9 +78,9 @@ class Context:
         return await self._loader((resource, reference, repr(wanted)), load).load(parent)
 
     def selected(self, path: Path) -> frozenset[str] | None:
-        """Return the fields, such as `Task.title`, that the field at this path selects, if known.
+        """Return the fields, such as `Task.title`, that are selected below a path of the response.
 
-        `path` is that of a field with arguments, in the answer.
+        The field at the path must have arguments. Return None if it is not known.
         """
         if self._selected is None:
             return None

@@ -1,19 +1,19 @@
-"""Everything that a client can be told went wrong.
+"""The errors that a client can receive.
 
 Problem
-├── Unauthenticated    401  no token, or one that is not good
-├── NotFound           404  missing, someone else's, or a malformed id: never said which
-├── BadUserInput       400  names each field and why
-├── Conflict           409  the task has moved on, or the id is taken
-├── BadRequest         400  not GraphQL over HTTP (with a status of its own: 405, 406, 415)
-├── OperationTooLarge  400  the document is over a limit (413 when the body is)
-├── RateLimited        429  one of very many: try again, nobody is signed out
-├── Unavailable        503  the database or the keys are away: try again, nobody is signed out
-└── Bug                500  ours; the log has it under the same request id
+├── Unauthenticated    401  there is no token, or it is not valid
+├── NotFound           404  the row is missing or another owner's, or the id is malformed
+├── BadUserInput       400  an input is not valid; names each field and the reason
+├── Conflict           409  the row has another version, or the id was used before
+├── BadRequest         400  the request is not GraphQL over HTTP (or 405, 406, 408, 415)
+├── OperationTooLarge  400  the operation exceeds a limit (413 if the body does)
+├── RateLimited        429  there are too many requests: try again
+├── Unavailable        503  the database or the keys are not available: try again
+└── Bug                500  a bug of the API, which is logged under the same request id
 
-`status` is the HTTP status when the whole request failed. A resolver's problem travels in the
-`errors` of a 200 answer instead, but for Unavailable and Unauthenticated, which are 503 and 401
-wherever they come from.
+`status` is the HTTP status of a request that fails as a whole. The error of a resolver is in the
+`errors` of a response with status 200 instead. Unauthenticated, RateLimited and Unavailable are
+exceptions: they set the status of the response wherever they are raised.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def shortened(message: str) -> str:
 
 
 class Code(StrEnum):
-    """`extensions.code` of an error: what a client matches on, never the message."""
+    """The values of `extensions.code`, by which clients distinguish errors. Messages may change."""
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
     NOT_FOUND = "NOT_FOUND"
@@ -49,7 +49,7 @@ class Code(StrEnum):
 
 
 class Problem(Exception):
-    """What a client may be told: a code to match on, a sentence for a person, and nothing else."""
+    """An error that a client may see, with a code for programs and a message for people."""
 
     code: ClassVar[Code]
     status: int
@@ -67,7 +67,11 @@ class Problem(Exception):
 
 
 class Unauthenticated(Problem):
-    """RFC 6750 §3: `error` only when a token was sent, and never what was wrong with it."""
+    """The request has no valid access token.
+
+    The challenge has an `error` only if a token was sent (RFC 6750 §3). No client learns why its
+    token was rejected.
+    """
 
     code = Code.UNAUTHENTICATED
     status = 401
@@ -79,10 +83,10 @@ class Unauthenticated(Problem):
 
 
 class NotFound(Problem):
-    """No such row: missing, of another owner, or a malformed id.
+    """The row does not exist or belongs to another owner, or the id is malformed.
 
-    All three have the same message, without the id, which would tell them apart. `noun` is what
-    was asked for, in the singular.
+    All three cases have the same message, which does not contain the id. `noun` is the noun in the
+    singular.
     """
 
     code = Code.NOT_FOUND
@@ -93,19 +97,22 @@ class NotFound(Problem):
 
 
 class BadUserInput(Problem):
-    """`fields` maps the name of each bad input to what is wrong with it."""
+    """Some inputs are not valid. `fields` maps the name of each one to the reason."""
 
     code = Code.BAD_USER_INPUT
     status = 400
 
     def __init__(self, fields: Mapping[str, str]) -> None:
-        told = "; ".join(f"{name}: {why}" for name, why in fields.items())
-        super().__init__(f"Bad input. {told}.", fields=dict(fields))
+        reasons = "; ".join(f"{name}: {why}" for name, why in fields.items())
+        super().__init__(f"Bad input. {reasons}.", fields=dict(fields))
         self.fields = fields
 
 
 class Conflict(Problem):
-    """`current_version` is None when what is in the way is no longer there to have one."""
+    """The row has another version than expected, or the id was used before.
+
+    `current_version` is None if the row was deleted.
+    """
 
     code = Code.CONFLICT
     status = 409
@@ -115,7 +122,7 @@ class Conflict(Problem):
 
 
 class BadRequest(Problem):
-    """A request that is not GraphQL over HTTP."""
+    """The request is not GraphQL over HTTP."""
 
     code = Code.BAD_REQUEST
 
@@ -128,7 +135,7 @@ class BadRequest(Problem):
 
 
 class OperationTooLarge(Problem):
-    """Over one of the limits of a request."""
+    """The request exceeds a limit."""
 
     code = Code.OPERATION_TOO_LARGE
 
@@ -138,18 +145,21 @@ class OperationTooLarge(Problem):
 
 
 class RateLimited(Problem):
-    """Too many at once for each to be answered. As with an outage, nobody is signed out over it."""
+    """There are too many requests at once. Clients must not sign the user out because of it."""
 
     code = Code.RATE_LIMITED
     status = 429
 
     def __init__(self) -> None:
         self.headers = {"Retry-After": "1"}
-        super().__init__("That was a lot at once. Try again in a moment.")
+        super().__init__("Too many requests at once. Try again in a moment.")
 
 
 class Unavailable(Problem):
-    """An outage of ours. Never a 401: a client would sign its user out over it."""
+    """The API cannot answer at the moment, for example because its database is down.
+
+    The status is never 401, because a client would then sign the user out.
+    """
 
     code = Code.UNAVAILABLE
     status = 503
@@ -160,7 +170,7 @@ class Unavailable(Problem):
 
 
 class Bug(Problem):
-    """A fault of ours, told by nothing but the id under which the log has it."""
+    """A bug of the API. The client learns only the id under which the error is logged."""
 
     code = Code.INTERNAL_SERVER_ERROR
     status = 500

@@ -1,4 +1,4 @@
-"""The process that an app runs in: it is drained before it ends, whichever way it was started."""
+"""Drain the process before it ends, however it was started."""
 
 import asyncio
 import gc
@@ -20,21 +20,22 @@ log = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 GARBAGE = 10_000
-"""Objects more than before, after which Python looks for garbage in cycles; 700 unless set."""
+"""The number of new objects after which Python searches for cycles. Its default is 700."""
 
 
 class Process:
-    """Part of an app's lifespan: when told to stop, it ends once no request is under way.
+    """Delays SIGTERM and SIGINT until no request is in progress.
 
-    Until then the app goes on to accept connections and is not ready (`draining`), so that a load
-    balancer sends its requests elsewhere. uvicorn alone would close its socket at once. A second
-    Ctrl-C ends the process without waiting. A worker whose parent process dies drains as well.
+    An async context manager, which is part of the app's lifespan. While it drains, the app accepts
+    connections but is not ready, so that a load balancer sends new requests elsewhere. uvicorn
+    alone would close its socket at once. A second Ctrl-C ends the process without waiting. A worker
+    also drains when its parent process dies.
     """
 
     def __init__(self, grace: float = GRACE) -> None:
         self.draining = False
         self._grace = grace
-        self._under_way = 0
+        self._in_progress = 0
         self._idle = asyncio.Event()
         self._handlers: dict[signal.Signals, Any] = {}
         self._loop: asyncio.AbstractEventLoop
@@ -47,35 +48,35 @@ class Process:
         if threading.current_thread() is threading.main_thread():
             self._handlers = {each: signal.signal(each, self._stop) for each in SIGNALS}
             _watch_parent()
-        _spare_garbage_collection()
+        _reduce_garbage_collection()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._restore_handlers()
 
     def counting(self, app: ASGIApp) -> ASGIApp:
-        """Return a middleware that counts the requests under way."""
+        """Return a middleware that counts the requests in progress."""
 
         async def count(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "lifespan":
                 await app(scope, receive, send)
                 return
-            self._under_way += 1
+            self._in_progress += 1
             try:
                 await app(scope, receive, send)
             finally:
-                self._under_way -= 1
-                if self.draining and not self._under_way:
+                self._in_progress -= 1
+                if self.draining and not self._in_progress:
                     self._idle.set()
 
         return count
 
     def _stop(self, number: int, _: FrameType | None) -> None:
-        """Handle a signal. The server's own handlers, which were here before, end the process."""
+        """Start to drain. Afterwards, the server's own handlers of the signal end the process."""
         if self.draining and number == signal.SIGINT:
             self._restore_handlers()
-            signal.raise_signal(number)  # the server stops,
-            signal.raise_signal(number)  # and waits for nothing
+            signal.raise_signal(number)  # tells the server to stop
+            signal.raise_signal(number)  # tells the server not to wait
         elif not self.draining:
             self.draining = True
             self._loop.call_soon_threadsafe(self._drain, number)
@@ -84,11 +85,11 @@ class Process:
         async def drain() -> None:
             try:
                 async with asyncio.timeout(self._grace):
-                    while self._under_way:
+                    while self._in_progress:
                         self._idle.clear()
                         await self._idle.wait()
             except TimeoutError:
-                log.warning("%d requests did not end in %d s", self._under_way, self._grace)
+                log.warning("%d requests did not end in %d s", self._in_progress, self._grace)
             if self._handlers:
                 self._restore_handlers()
                 signal.raise_signal(number)
@@ -102,7 +103,7 @@ class Process:
 
 
 def _watch_parent() -> None:
-    """Stop this process as SIGTERM does when the process that started it as a worker has died."""
+    """Send SIGTERM to this process when its parent has died, if it is a worker."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -115,10 +116,11 @@ def _watch_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _spare_garbage_collection() -> None:
+def _reduce_garbage_collection() -> None:
     """Exclude the objects that exist now from garbage collection, and collect less often.
 
-    They live as long as the process, and requests leave no cycles but the traces of errors.
+    These objects live as long as the process. Requests leave no cycles, except those in the
+    tracebacks of errors.
     """
     gc.collect()
     gc.freeze()

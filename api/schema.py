@@ -15,35 +15,35 @@ from api.owned.resource import RESOURCES
 from api.tasks.types import TaskMutation, TaskQuery, TaskViewer
 
 
-@strawberry.type(description="The person whose token came with the request.")
+@strawberry.type(description="The user whose access token was sent with the request.")
 class Viewer(TaskViewer):
-    id: ID = strawberry.field(description="The `user_id` of the token, who owns all that is here.")
+    id: ID = strawberry.field(description="The `user_id` of the token, who owns all returned rows.")
     email: str | None = strawberry.field(description="The `email` of the token, if it has one.")
 
     @strawberry.field(
-        description="The cursor after all changes so far. Read it before a list, and pass it to "
-        "`taskChanges` after the list."
+        description="The cursor after all changes so far. Read it before a list. Then pass it to "
+        "`taskChanges` to get the changes to that list."
     )
     async def change_cursor(self, info: Info) -> str:
         return await changes.current(info.context.owned)
 
 
-@strawberry.type(description="Queries. Every answer is about the caller's own rows.")
+@strawberry.type(description="Queries. They return only the caller's own rows.")
 class Query(TaskQuery):
-    @strawberry.field(description="The person who calls.")
+    @strawberry.field(description="The caller.")
     def viewer(self, info: Info) -> Viewer:
         claims = info.context.claims
         return Viewer(id=ID(claims.user_id), email=claims.email)
 
 
-@strawberry.type(description="Mutations. They write the caller's own rows, and no others.")
+@strawberry.type(description="Mutations. They write only the caller's own rows.")
 class Mutation(TaskMutation):
     pass
 
 
 class Schema(strawberry.Schema):
     def process_errors(self, *_: object) -> None:
-        """Log nothing: a task that does not exist is no fault. `graphql.http` logs bugs."""
+        """Log nothing: most errors are the client's, and `graphql.http` logs bugs."""
 
 
 schema = Schema(
@@ -56,7 +56,7 @@ schema = Schema(
 )
 
 PLACED = {each.type_name: each.record for each in RESOURCES}
-"""The classes of the rows from which compiled execution reads the fields of a type by place."""
+"""By type, the class of the rows whose columns compiled execution reads by index."""
 SIZES = types.sizes(RESOURCES) | {
     "Viewer": {"id": 4 * 255, "email": 8_192, "labels": 1_000 * (4 * 50 + 3)}
 }

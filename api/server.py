@@ -1,4 +1,4 @@
-"""uvicorn as it comes, in one process, several, or one that is started again when code changes."""
+"""Serve the app with uvicorn: in one process, in several, or with reloads when code changes."""
 
 import contextlib
 import resource
@@ -14,8 +14,8 @@ from api.config import GRACE
 from api.connection import BoundedHttp
 
 FILES = 10_240
-"""Connections and files that may be open at once, if the machine allows that many (macOS allows no
-more). Shells and systemd start programs with 1024, which one stranger's slow requests use up."""
+"""The most connections and files that may be open at once, if the system allows that many (macOS
+allows no more). Shells and systemd set 1024, which one client could use up with slow requests."""
 
 
 def serve(  # noqa: PLR0913 - each is an option of the command
@@ -29,8 +29,8 @@ def serve(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """Serve until SIGTERM or SIGINT. Exit with `STARTUP_FAILURE` if the app cannot start.
 
-    Several workers, and a worker that is started again, import the app: then it is the name of a
-    function that makes it, such as `api.cli:application`.
+    With several workers or a `reload_dir`, each worker process creates the app. `app` must then be
+    the name of a function that returns it, such as `api.cli:application`.
     """
     config = uvicorn.Config(
         app,
@@ -45,20 +45,20 @@ def serve(  # noqa: PLR0913 - each is an option of the command
         access_log=access_log,
         proxy_headers=False,
         server_header=False,
-        # `api.process` has let the requests under way end by then.
+        # `api.process` has already waited for the requests in progress.
         timeout_graceful_shutdown=1,
-        # A worker answers its parent from a thread, which a busy machine may keep waiting.
+        # A worker answers health checks in a thread, which may be slow on a busy machine.
         timeout_worker_healthcheck=GRACE,
     )
     _raise_file_limit()
-    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises at the end, after Ctrl-C
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it after Ctrl-C
         if reload_dir is None and workers == 1:
             server = uvicorn.Server(config)
             server.run()
             if not server.started:
                 sys.exit(STARTUP_FAILURE)
             return
-        # Connections wait here until a worker accepts them.
+        # Connections wait at this socket until a worker accepts them.
         listening = config.bind_socket()
         listening.listen(config.backlog)
         if reload_dir is not None:

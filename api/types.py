@@ -32,7 +32,7 @@ def _utc(moment: datetime) -> str:
 
 DateTime = strawberry.scalar(
     name="DateTime",
-    description="A moment in UTC, as RFC 3339 writes it, with up to six decimals of a second.",
+    description="A timestamp in UTC (RFC 3339), with up to six decimals of a second.",
     specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
     serialize=_utc,
     parse_value=datetime.fromisoformat,
@@ -59,10 +59,10 @@ Date = strawberry.scalar(
 @strawberry.enum(description="The values of `extensions.code` of an error.")
 class ErrorCode(Enum):
     UNAUTHENTICATED = strawberry.enum_value(
-        Code.UNAUTHENTICATED, description="There is no token, or it is bad, expired or revoked."
+        Code.UNAUTHENTICATED, description="There is no token, or it is invalid, expired or revoked."
     )
     NOT_FOUND = strawberry.enum_value(
-        Code.NOT_FOUND, description="The caller has nothing with this id, for whatever reason."
+        Code.NOT_FOUND, description="The caller has no row with this id, or the id is malformed."
     )
     BAD_USER_INPUT = strawberry.enum_value(
         Code.BAD_USER_INPUT,
@@ -70,30 +70,30 @@ class ErrorCode(Enum):
     )
     CONFLICT = strawberry.enum_value(
         Code.CONFLICT,
-        description="The row has version `extensions.currentVersion`, or the id is taken.",
+        description="The row has version `extensions.currentVersion`, or the id was used before.",
     )
     OPERATION_TOO_LARGE = strawberry.enum_value(
-        Code.OPERATION_TOO_LARGE, description="The request is over one of its limits."
+        Code.OPERATION_TOO_LARGE, description="The request exceeds a limit."
     )
     RATE_LIMITED = strawberry.enum_value(
         Code.RATE_LIMITED, description="There are too many requests at once: try again later."
     )
     UNAVAILABLE = strawberry.enum_value(
         Code.UNAVAILABLE,
-        description="An outage: try again. It tells nothing about the token.",
+        description="The API is not available: try again. The token may still be valid.",
     )
     INTERNAL_SERVER_ERROR = strawberry.enum_value(
         Code.INTERNAL_SERVER_ERROR,
-        description="A bug. The log has it under `extensions.requestId`.",
+        description="A bug of the API. It is logged under `extensions.requestId`.",
     )
     BAD_REQUEST = strawberry.enum_value(
         Code.BAD_REQUEST, description="The request is not GraphQL over HTTP."
     )
     GRAPHQL_PARSE_FAILED = strawberry.enum_value(
-        Code.GRAPHQL_PARSE_FAILED, description="The document is not GraphQL."
+        Code.GRAPHQL_PARSE_FAILED, description="The document has a syntax error."
     )
     GRAPHQL_VALIDATION_FAILED = strawberry.enum_value(
-        Code.GRAPHQL_VALIDATION_FAILED, description="The document does not fit this schema."
+        Code.GRAPHQL_VALIDATION_FAILED, description="The document is not valid for this schema."
     )
 
 
@@ -103,7 +103,7 @@ class OrderDirection(Enum):
     DESC = strawberry.enum_value("DESC", description="The highest value first.")
 
 
-@strawberry.type(description="The place of a page in its list.")
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether more items follow.")
     has_previous_page: bool = strawberry.field(description="Whether `after` was given.")
@@ -126,7 +126,7 @@ class Edge(Generic[T]):
 
 
 @strawberry.type(
-    description="A page of a list. Items that are added or removed do not move the next page."
+    description="A page of a list. If the list changes, the next page still follows its last item."
 )
 class Connection(Generic[T]):
     page: strawberry.Private[reads.Page]
@@ -141,7 +141,7 @@ class Connection(Generic[T]):
     def nodes(self) -> list[T]:
         return cast("list[T]", self.page.rows)
 
-    @strawberry.field(description="The place of this page in the list.")
+    @strawberry.field(description="The position of this page in the list.")
     def page_info(self) -> PageInfo:
         rows = self.page.rows
         return PageInfo(
@@ -151,16 +151,18 @@ class Connection(Generic[T]):
             end_cursor=self.page.cursor(rows[-1]) if rows else None,
         )
 
-    @strawberry.field(description="How many items the whole list has. Counted only if selected.")
+    @strawberry.field(
+        description="The number of items in the whole list. Counted only if selected."
+    )
     async def total_count(self) -> int:
         return self.page.total if self.page.total is not None else int(await self.count())
 
 
-@strawberry.type(description="A page of changes, in the order in which they became known.")
+@strawberry.type(description="A page of changes, the earliest first.")
 class Page(Generic[T]):
     nodes: list[T] = strawberry.field(description="The changes.")
     page_info: PageInfo = strawberry.field(
-        description="The place of this page in the feed. An empty page ends at the `after` given."
+        description="The position of this page. The `endCursor` of an empty page is `after`."
     )
 
 
@@ -181,7 +183,7 @@ Ids = Annotated[
 ]
 ExpectedVersion = Annotated[
     int | None,
-    strawberry.argument(description="Write only if the current version is this one."),
+    strawberry.argument(description="Write only if the row has this version. Otherwise CONFLICT."),
 ]
 
 
@@ -191,21 +193,24 @@ class _OrderInput(Protocol):
 
 
 def sent(input: Any) -> dict[str, Any]:
-    """Return what a client sent in an input, nulls included, without the fields it left out."""
+    """Return the fields that a client sent in an input, including nulls."""
     if input is None or input is UNSET:
         return {}
     return {name: _plain(value) for name, value in vars(input).items() if value is not UNSET}
 
 
 def _plain(value: Any) -> Any:
-    """Return the values that the members of the schema's enums stand for."""
+    """Return a value, with members of the schema's enums replaced by their values."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.value if isinstance(value, Enum) else value
 
 
 def sent_or_none(argument: T | None) -> T | None:
-    """Return an argument, or None if it was left out: a default of None prints as `= null`."""
+    """Return an argument, or None if it was left out.
+
+    The default is UNSET, because the schema would show a default of None as `= null`.
+    """
     return None if argument is UNSET else argument
 
 
@@ -274,7 +279,7 @@ async def changes(
     after: str | None,
     change: Callable[[Row, str], T],
 ) -> Page[T]:
-    """Return a page of the change feed of a resource, each change made by `change`."""
+    """Return a page of the change feed of a resource. `change` converts a row and its cursor."""
     page = await info.context.changes(resource).since(first, sent_or_none(after))
     return Page(nodes=[*map(change, page.rows, page.cursors)], page_info=_page_info(page))
 
@@ -289,9 +294,10 @@ def _page_info(page: ChangePage) -> PageInfo:
 
 
 WRITTEN = {"DateTime": Exactly(datetime, tzinfo=UTC), "Date": Exactly(date)}
-"""Values that orjson, with OPT_UTC_Z, writes exactly as these scalars do. They stay objects."""
+"""For each scalar, the values that orjson, with OPT_UTC_Z, writes as the same text."""
 _CURSOR = 2_100
-"""The most bytes of a cursor. A cursor of a title is the longest: folding can triple a title."""
+"""The most bytes of a cursor. The longest has a title, which case-folding can make three times as
+long."""
 
 
 def sizes(resources: Sequence[Resource]) -> dict[str, Mapping[str, int]]:

@@ -32,7 +32,7 @@ HEADINGS = {
     "A second noun": ("148 lines", 150),
 }
 """The number of lines in a section's diffs, according to the page, and its maximum."""
-IN_ITS_PLACE = "Another noun altogether"
+IN_ITS_PLACE = "Another noun in place of tasks"
 NOUN_TESTS = (
     "tests/test_notes.py",
     "tests/owned/test_resources.py",

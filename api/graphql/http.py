@@ -1,8 +1,8 @@
-"""GraphQL over HTTP: read a request, run its operation, and write the answer.
+"""Serve GraphQL over HTTP: read a request, run its operation, and send the response.
 
-Follows the GraphQL-over-HTTP specification (https://graphql.github.io/graphql-over-http/draft/):
-an operation that ran is answered 200, even with errors in it; one that could not run is 400 under
-`application/graphql-response+json`, and 200 under the older `application/json`.
+This follows the GraphQL-over-HTTP specification (https://graphql.github.io/graphql-over-http/draft/).
+The status is 200 if an operation ran, even if there were errors. If it could not run, the status is
+400 for `application/graphql-response+json`, and 200 for the older `application/json`.
 """
 
 import asyncio
@@ -44,10 +44,10 @@ JSON = "application/json"
 MAX_VALUE = 512
 """The most bytes of a header that are read. Headers are cached, so this bounds the cache."""
 MIN_COMPRESSED = 4_096
-"""The most bytes of an answer that is not compressed, although the client accepts gzip."""
+"""The most bytes of a response that is not compressed, although the client accepts gzip."""
 MAX_COMPRESSED_HERE = 65_536
-"""The most bytes of an answer that are compressed in the event loop, which takes about a
-millisecond. A longer answer is compressed in a thread, so that it does not block other requests."""
+"""The most bytes of a response that is compressed in the event loop, which takes about a
+millisecond. A longer one is compressed in a thread, so that it does not block other requests."""
 
 
 class Parameters(NamedTuple):
@@ -70,20 +70,20 @@ class Execute(Protocol):
         context: object,
         /,
     ) -> ExecutionResult:
-        """Run the operation of that name, or the only one.
+        """Run the operation with this name; for None, the only one.
 
-        The variables are as they were sent. A variable of a wrong type is an error without a path,
-        and there is no data then. An exception of a resolver is the `original_error` of an error,
-        and is not raised. An exception that is raised is a bug.
+        The variables are not validated yet. A variable of the wrong type becomes an error without a
+        path, in a result without data. An exception of a resolver becomes the `original_error` of
+        an error, and is not raised. An exception that is raised is a bug.
         """
         ...
 
 
 class GraphQLEndpoint:
-    """An ASGI app that runs operations, each in a context that is made for its request.
+    """An ASGI app that runs the operation of each request, in a context for that request.
 
-    The context is made when the body has arrived. That takes as long as the client likes, so a
-    session may have ended since the request began.
+    `context` is called after the body has arrived. It must check again that the session has not
+    ended, because a client can send a body slowly.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class GraphQLEndpoint:
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. An error is answered too, and none is raised."""
+        """Respond to one request. Errors become responses, and are not raised."""
         headers = _headers(scope["headers"])
         media_type = JSON
         try:
@@ -107,7 +107,7 @@ class GraphQLEndpoint:
             response = problem.response(media_type)
         except ClientDisconnect:
             return
-        except Exception as bug:  # noqa: BLE001 - the client learns an id alone
+        except Exception as bug:  # noqa: BLE001 - the client learns only an id
             response = _bug(bug).response(media_type)
         await response(scope, receive, send)
 
@@ -138,11 +138,11 @@ class GraphQLEndpoint:
         operation.cost.check(variables or {})
         context = await self._context(scope, operation)
         result = await self._execute(document, name, variables, context)
-        return await _answered(result, media_type, coding)
+        return await _result_response(result, media_type, coding)
 
 
 def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
-    """Return the headers by name: the first of each, or all lines of a list (RFC 9110 §5.3)."""
+    """Return the headers by name: joined if it is a list (RFC 9110 §5.3), otherwise the first."""
     headers = dict(reversed(sent))
     if len(headers) < len(sent):
         for name in _LISTS & headers.keys():
@@ -154,26 +154,26 @@ _LISTS = frozenset({b"accept", b"accept-encoding"})
 
 
 @dataclass(slots=True)
-class _Answer:
-    """An answer, as an ASGI app. Starlette's `Response` spends more time on its headers."""
+class _Response:
+    """A response, as an ASGI app. Starlette's `Response` spends more time on its headers."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the answer."""
+        """Send the response."""
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
         await send({"type": "http.response.body", "body": self.body})
 
 
-async def _answered(result: ExecutionResult, media_type: str, coding: bytes) -> ASGIApp:
+async def _result_response(result: ExecutionResult, media_type: str, coding: bytes) -> ASGIApp:
     if not result.errors:
         return await _response({"data": result.data}, 200, media_type, coding)
-    # Only an operation that began has errors with a path. Only its answer may have `data`.
+    # Only an operation that began has errors with a path. Only its response may have `data`.
     began = result.data is not None or any(error.path for error in result.errors)
-    body: dict[str, object] = {"errors": [_told(error) for error in result.errors]}
+    body: dict[str, object] = {"errors": [_client_error(error) for error in result.errors]}
     if began:
         body["data"] = result.data
     problems = [e.original_error for e in result.errors if isinstance(e.original_error, Problem)]
@@ -192,29 +192,29 @@ async def _response(
     headers: Mapping[str, str] | None = None,
 ) -> ASGIApp:
     octets = _encoded(body)
-    told = [
+    all_headers = [
         (b"content-type", media_type.encode()),
         (b"vary", b"Accept, Accept-Encoding"),
         *((name.lower().encode(), value.encode()) for name, value in (headers or {}).items()),
     ]
-    # Compression is safe from BREACH. That attack needs a secret in the answer, and a page that
-    # makes the browser of its victim send guesses: no answer holds a token, and no cookie is read.
+    # Compression is safe from the BREACH attack. It needs a secret in the response, and a page that
+    # makes the victim's browser send guesses. But no response has a token, and no cookie is read.
     if len(octets) > MIN_COMPRESSED and weights(coding).get("gzip"):
-        told.append((b"content-encoding", b"gzip"))
+        all_headers.append((b"content-encoding", b"gzip"))
         if len(octets) > MAX_COMPRESSED_HERE:
             octets = await asyncio.to_thread(_compressed, octets)
         else:
             octets = _compressed(octets)
-    told.append((b"content-length", b"%d" % len(octets)))
-    return _Answer(status, told, octets)
+    all_headers.append((b"content-length", b"%d" % len(octets)))
+    return _Response(status, all_headers, octets)
 
 
 def _compressed(octets: bytes) -> bytes:
     return gzip.compress(octets, 1, mtime=0)
 
 
-def _told(error: GraphQLError) -> dict[str, Any]:
-    """Return an error as the client may see it: a `Problem` in full, a bug as an id alone."""
+def _client_error(error: GraphQLError) -> dict[str, Any]:
+    """Return an error as the client may see it: a `Problem` in full, and only the id of a bug."""
     message, extensions = _explained(error)
     return {**error.formatted, "message": message, "extensions": extensions}
 
@@ -251,17 +251,17 @@ def _bug(error: Exception) -> Bug:
 def _encoded(body: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(body, option=orjson.OPT_UTC_Z)
-    except TypeError:  # a lone surrogate of the request, which orjson cannot write
-        return json.dumps(body, default=_as_usual).encode()
+    except TypeError:  # a lone surrogate from the request, which orjson cannot encode
+        return json.dumps(body, default=_with_orjson).encode()
 
 
-def _as_usual(value: object) -> object:
+def _with_orjson(value: object) -> object:
     return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
 @lru_cache(128)
 def _negotiated(accept: bytes) -> str:
-    """Return the media type of the answer (RFC 9110 §12.5.1). Raises BadRequest 406 for neither."""
+    """Return the media type of the response (RFC 9110 §12.5.1). Raises BadRequest 406."""
     named = weights(accept)
     anything = named.get("application/*", named.get("*/*", 0.0))
     quality = {GRAPHQL_RESPONSE: named.get(GRAPHQL_RESPONSE, 0.0), JSON: named.get(JSON, anything)}
@@ -295,7 +295,7 @@ def _json(octets: bytes) -> object:
     try:
         return orjson.loads(octets)
     except ValueError:
-        # orjson cannot read a lone surrogate, which is bad input that must be named.
+        # orjson cannot parse a lone surrogate. Parse it here, so that the error can name its field.
         if b"\\ud" not in octets.lower():
             raise
         return json.loads(octets.decode(), parse_constant=_not_json)
@@ -325,6 +325,6 @@ def _parameters(given: Mapping[str, object]) -> Parameters:
 
 
 def _apollos_hash(persisted: object) -> object:
-    """Return the hash of a document, as Apollo's clients and urql send it, as a document id."""
+    """Return the document id for the hash that Apollo's clients and urql send."""
     given = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
     return f"sha256:{given}" if isinstance(given, str) and ":" not in given else given

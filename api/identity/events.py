@@ -43,7 +43,7 @@ ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-pu
 
 
 class InvalidEvent(Exception):
-    """A rejected event. `err` is a code of RFC 8935 §2.4, `description` a fixed text."""
+    """An event was rejected. `err` is a code of RFC 8935 §2.4, and `description` a fixed text."""
 
     def __init__(self, err: str, description: str, status: int = 400) -> None:
         super().__init__(err, description)
@@ -63,10 +63,10 @@ class InvalidEvent(Exception):
 
 
 class Reader:
-    """Verifies the events of one issuer for one audience. With an issuer of None, it accepts any.
+    """Verifies the events of one issuer for one audience. If `issuer` is None, any is accepted.
 
-    `max_age` is the longest lifetime of an access token, in seconds. An event that is older is
-    rejected: every token that it could revoke has expired.
+    `max_age` is the longest lifetime of an access token, in seconds. Older events are rejected:
+    every token that they could revoke has expired.
     """
 
     def __init__(
@@ -99,8 +99,9 @@ class Reader:
             raise InvalidEvent("invalid_request", str(reason)) from None
 
     def _event(self, claims: dict[str, object]) -> SecurityEvent:
+        """Return the event in these claims. Raises InvalidToken and InvalidEvent."""
         issuer = text(claims, "iss", 255)
-        if issuer is None or (self._issuer and _bare(issuer) != _bare(self._issuer)):
+        if issuer is None or (self._issuer and _normalized(issuer) != _normalized(self._issuer)):
             raise InvalidEvent("invalid_issuer", "wrong iss")
         if self._audience not in audiences(claims):
             raise InvalidEvent("invalid_audience", "wrong aud")
@@ -112,14 +113,17 @@ class Reader:
         jti = text(claims, "jti", 255)
         if jti is None:
             raise InvalidToken("no jti")
-        text(claims, "txn", 255)
+        text(claims, "txn", 255)  # unused, but must be a text if it is there
         if not claims.keys().isdisjoint({"exp", "sub"}):  # RFC 8417 §2.2 and §4.6
             raise InvalidToken("exp and sub belong to access tokens")
         kind, subject = self._subject(claims.get("events"), claims.get("sub_id"), issuer)
-        return SecurityEvent(_bare(issuer), jti, kind, subject)
+        return SecurityEvent(_normalized(issuer), jti, kind, subject)
 
     def _subject(self, events: object, subject: object, issuer: str) -> tuple[Kind, str]:
-        """Return what the event revokes. The subject identifiers are those of RFC 9493."""
+        """Return what the event revokes: the session, or the owner whose account was deleted.
+
+        An event names them with the subject identifiers of RFC 9493. Raises InvalidToken.
+        """
         if not isinstance(events, dict) or len(events) != 1:
             raise InvalidToken("not exactly one event")
         [(name, payload)] = events.items()
@@ -135,9 +139,10 @@ class Reader:
 
 
 class Events:
-    """The endpoint, an ASGI app. It responds 202 once an event is stored.
+    """The ASGI app of `POST /events`. It responds 202 after it has stored an event.
 
-    When the issuer says that an account was deleted, `purge` deletes all rows of that owner.
+    If the event says that an account was deleted, `purge` is called first, in the same transaction,
+    to delete all rows of that owner. `create_app` passes `owned.retention.purge`.
     """
 
     def __init__(
@@ -186,9 +191,9 @@ class Events:
 
 
 def _identifier(subject: object, form: str, *members: str) -> dict[str, object]:
-    """Return the subject identifier if it has this format, these members and no others.
+    """Return a subject identifier. Raises InvalidToken unless it has this format.
 
-    Raises InvalidToken.
+    `members` are all members of an identifier of the format, besides `format`.
     """
     if (
         isinstance(subject, dict)
@@ -200,13 +205,16 @@ def _identifier(subject: object, form: str, *members: str) -> dict[str, object]:
 
 
 def _user(subject: object, issuer: str) -> str:
-    """Return the owner that an `iss_sub` names. Raises InvalidToken for one of another issuer."""
+    """Return the owner in a subject identifier of the format `iss_sub`.
+
+    Raises InvalidToken if the identifier is malformed, or names another issuer.
+    """
     named = _identifier(subject, "iss_sub", "iss", "sub")
-    if _bare(text(named, "iss", 255) or "") != _bare(issuer):
+    if _normalized(text(named, "iss", 255) or "") != _normalized(issuer):
         raise InvalidToken("the subject belongs to another issuer")
     return text(named, "sub", 255) or ""
 
 
-def _bare(issuer: str) -> str:
-    """Return the issuer without a trailing slash: issuers are compared and stored that way."""
+def _normalized(issuer: str) -> str:
+    """Return the issuer without a trailing slash, as issuers are compared and stored."""
     return issuer.removesuffix("/")

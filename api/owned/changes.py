@@ -1,8 +1,8 @@
-"""The change feed: what changed in one owner's rows since a client last looked, by number.
+"""The change feed: the rows of one owner that have changed since a client last read the feed.
 
-Each write takes the owner's next change number and stamps it on the rows that it wrote, or on the
-tombstones of the rows that it deleted (`write_sql.numbered`). So the changes after a number are the
-rows and tombstones with a higher one: the latest state of each row, once.
+Each write takes the owner's next change number (`write_sql.numbered`). It stores the number in the
+rows that it writes, or in the tombstones of the rows that it deletes. So the changes after a number
+are the rows and tombstones with a higher number. Each row appears once, in its latest state.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ _NUMBERS = range(2**63)
 _numbers = (owners.c.change_number, owners.c.forgotten_number)
 _of_owner = owners.c.owner_id == OWNER
 STATE = Statement(select(*_numbers).where(_of_owner))
-"""Read the owner's numbers."""
+"""Reads the owner's numbers."""
 
 
 @cache
 def since(resource: Resource) -> Statement:
-    """Read the changes after a place, in their order; the first row holds the owner's numbers.
+    """Return the statement that reads the owner's numbers, and then the changes after a place.
 
     One statement reads one snapshot, so no change can be skipped.
     """
@@ -58,14 +58,14 @@ def since(resource: Resource) -> Statement:
     )
     nothing = (null().label(column.name) for column in shown)
     state = select(*nothing, *_numbers).where(_of_owner)
-    found = union_all(state, written, deleted).cte("found")  # the first one gives each its type
+    found = union_all(state, written, deleted).cte("found")  # the first SELECT has the types
     in_order = (found.c.id.is_(None).desc(), found.c.change_number, found.c.id)
     query = select(found).order_by(*in_order).limit(bindparam("limit_and_state", type_=Integer))
     return Statement(query, resource.record)
 
 
 class CursorExpired(BadUserInput):
-    """A cursor after which deletions may have been forgotten: the client must read the list."""
+    """Tombstones after the cursor may have been deleted: the client must read the list again."""
 
     def __init__(self) -> None:
         super().__init__({"after": "is too old, or of another owner: read the list again"})
@@ -79,7 +79,8 @@ class _Place:
     number: int
     id: str
     horizon: int
-    """The owner's `forgotten_number` when the client began: it never saw those rows."""
+    """The owner's `forgotten_number` when the client began to read. The client has none of the rows
+    that were deleted before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class ChangePage:
 async def current(owned: Owned) -> str:
     """Return the cursor after all changes so far, for the feed of every resource.
 
-    A client that reads it before a list can follow the feed from there after it.
+    A client reads this cursor first, then a list, and then the feed from the cursor on.
     """
     rows = await owned.rows(STATE)
     number, forgotten = tuple(rows[0]) if rows else (0, 0)
@@ -108,7 +109,7 @@ async def current(owned: Owned) -> str:
 
 
 class Changes:
-    """Read the change feed of one owner's rows of a resource. No method takes an owner."""
+    """Reads the change feed of one owner's rows of a resource. No method takes an owner."""
 
     def __init__(self, owned: Owned, resource: Resource) -> None:
         self._owned = owned

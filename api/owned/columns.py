@@ -1,4 +1,4 @@
-"""What may be stored in a column: rules for texts, ids and positions, for a noun's annotations."""
+"""Validation rules for the columns of nouns: texts, ids, labels and positions."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 NIL = str(UUID(int=0))
-"""The id that stands for a malformed one: no row has it, and looking for it costs the same."""
+"""The nil UUID, which replaces a malformed id. No row has it, and the same query looks for it."""
 MAX = str(UUID(int=2**128 - 1))
 """An id that no row has and that sorts after every other (RFC 9562 §5.10)."""
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -34,7 +34,7 @@ def id_or_nil(text: str) -> str:
 def _without_controls(allowed: str) -> AfterValidator:
     def check(value: str) -> str:
         if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in allowed for c in value):
-            raise PydanticCustomError("control_character", "must not hold control characters")
+            raise PydanticCustomError("control_character", "must not contain control characters")
         return value
 
     return AfterValidator(check)
@@ -52,7 +52,7 @@ def null_is(default: object) -> BeforeValidator:
 
 
 def folded(text: str) -> str:
-    """Return a text as it is searched and sorted: the same for any case, on every server."""
+    """Return a text case-folded, as it is searched and sorted."""
     return text.casefold()
 
 
@@ -102,20 +102,18 @@ Labels = Annotated[
     AfterValidator(_label_set),
     null_is([]),
 ]
-"""Labels in lower case, composed (NFC), sorted, and each once: a set has one spelling."""
+"""A set of labels: normalized by `label_text`, sorted, and without duplicates."""
 
 _LOWEST_POSITION = "A" + "0" * 26
 _POSITION = re.compile(r"[A-Za-z][0-9A-Za-z]{1,254}", re.ASCII)
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_WHOLE = (
-    "CASE WHEN position >= 'a' THEN ascii(position) - 95 ELSE 92 - ascii(position) END"  # as below
-)
+_WHOLE = "CASE WHEN position >= 'a' THEN ascii(position) - 95 ELSE 92 - ascii(position) END"
 POSITION_CHECK = (
     f"position ~ '^[A-Za-z][0-9A-Za-z]{{1,254}}$' AND position <> '{_LOWEST_POSITION}'"
     f" AND (char_length(position) = {_WHOLE}"
     f" OR char_length(position) > {_WHOLE} AND position NOT LIKE '%0')"
 )
-"""The rule of `position_key` in SQL, for a column `position`."""
+"""The rule of `position_key` in SQL, for a column `position`. `_WHOLE` is its `whole`."""
 
 
 def position_key(key: str) -> str:
@@ -132,7 +130,7 @@ def position_key(key: str) -> str:
 
 
 def position_now(place: int) -> str:
-    """Return a position after all earlier ones. `place` tells apart rows that are created together.
+    """Return a position after all earlier ones. `place` distinguishes rows of the same request.
 
     The position is the time in microseconds, so that new rows follow the rows before them.
     """

@@ -1,4 +1,4 @@
-"""The filters of a list: how each of them reads in SQL, and what a client may give for it."""
+"""The filters of a list: the SQL condition of each, and the values that it accepts."""
 
 import re
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ _search = TypeAdapter[str](Annotated[str, StringConstraints(max_length=200), PAR
 
 
 class Filter(ABC):
-    """A condition that a list may have, by a column. None, or no value, sets no condition."""
+    """A condition that a client may set on a list. The value None sets no condition."""
 
     @abstractmethod
     def condition(self, resource: "Resource", parameter: str) -> ColumnElement[bool]:
@@ -133,9 +133,9 @@ class Search(Filter):
 
 
 def named(given: Any) -> Any:
-    """Return the given list. Raises ValueError for an empty one: it would match nothing."""
+    """Return a list of values. Raises ValueError if it is empty: it would match nothing."""
     if not given:
-        raise PydanticCustomError("empty", "must name one, or be left out")
+        raise PydanticCustomError("empty", "must contain a value, or be left out")
     return given
 
 

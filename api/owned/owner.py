@@ -1,4 +1,4 @@
-"""Wall 1: one owner's way into the database. No method of it takes an owner."""
+"""Wall 1: access to the database for one owner. No method takes an owner."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,11 +16,12 @@ DELETE_ATTEMPTS = 10
 
 @dataclass(slots=True)
 class Owned:
-    """The database as one owner may see it.
+    """Access to the rows of one owner.
 
-    It is made from the claims of a verified token. A resolver that holds it cannot name another
-    owner: each statement receives this one as `$1`. That a statement is held to `$1` is checked
-    when it is built (wall 2, `walls`), and by PostgreSQL's row security when it runs (wall 3).
+    It is created from the claims of a verified token. A resolver cannot choose another owner,
+    because each statement gets this owner as `$1`. When a statement is built, wall 2 (`walls.py`)
+    checks that it is restricted to `$1`. When it runs, PostgreSQL's row security enforces that
+    (wall 3).
     """
 
     _database: Connected
@@ -28,9 +29,10 @@ class Owned:
     _has_searched: bool = field(default=False, init=False)
 
     async def rows(self, statement: Statement, **values: object) -> list[Row]:
-        """Run a statement in one round trip. Raises Unavailable when the database is unreachable.
+        """Run a statement in one round trip, and return its rows.
 
-        Raises asyncpg's errors for violated constraints: the caller knows what they mean.
+        Raises Unavailable, and RateLimited if too many statements of the owner are waiting. Raises
+        asyncpg's errors for violated constraints, which the caller translates.
         """
         async with self._database.turn(self.owner):
             return await self._database.fetch(statement, self.owner, *statement.arguments(values))
@@ -49,10 +51,15 @@ class Owned:
     def begin_search(self) -> None:
         """Raise OperationTooLarge for the second search of an operation."""
         if self._has_searched:
-            raise OperationTooLarge("An operation may search once: send one for each search.")
+            raise OperationTooLarge(
+                "An operation may contain one search: send a request for each search."
+            )
         self._has_searched = True
 
     async def search(self, statement: Statement, **values: object) -> list[Row]:
-        """Run a statement that reads all text of the owner, one at a time. Raises Unavailable."""
+        """Run a search, which reads all texts of the owner. Raises the same errors as `rows`.
+
+        Only one search of an owner runs at a time.
+        """
         async with self._database.searching(self.owner):
             return await self.rows(statement, **values)

@@ -1,9 +1,9 @@
-"""The statements of lists: a page, how many rows there are, and where a page begins.
+"""Build the statements that read rows: by id, a page of a list, and the count of a list.
 
-A page is made of stretches, one for each status, each of which an index holds in the page's order:
-PostgreSQL merges them and reads what it shows, however deep the page lies and however long the
-list is. Rows without a value to sort by are stretches of their own, after all others in either
-direction.
+A page is a UNION ALL of index scans, one for each status. An index has the rows of a status in the
+order of the page, so PostgreSQL merges the scans. It reads only the rows that it returns, however
+long the list is and wherever the page begins. Rows without a value in the sorted column have scans
+of their own, because they are last in both directions.
 """
 
 from collections.abc import Sequence
@@ -88,15 +88,15 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
     counted: bool = False,
     without: frozenset[str] = frozenset(),
 ) -> Statement:
-    """Return the statement of a page, built when it is first used: to build them all takes seconds.
+    """Return the statement of a page. It is built at its first use: building all takes seconds.
 
-    `narrow` lists have filters besides the status. If `counted`, each row holds the `total` of the
-    list. The bulky columns in `without` are null.
+    `narrow` is true for a list with filters besides the status. If `counted`, each row holds the
+    `total` of the list. The bulky columns in `without` are null.
     """
     table = resource.table
     column = table.c[resource.sorted_by[by]]
     shown, sorting = _columns(resource, column, without)
-    stretches = [
+    scans = [
         select(*shown, *sorting)
         .where(table.c.owner_id == OWNER, table.c.status == literal(status, Text))
         .where(literal(status, Text) == any_(STATUSES), condition)
@@ -107,7 +107,7 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
             resource.statuses, _beyond(column, table.c.id, descending=descending)
         )
     ]
-    found = union_all(*stretches).cte("found")
+    found = union_all(*scans).cte("found")
     total = [_counted(resource, narrow=narrow).scalar_subquery().label("total")] if counted else []
     in_order = _sorted(
         found.c[column.name], found.c.id, descending=descending, nullable=bool(column.nullable)
@@ -173,13 +173,13 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
 def _columns(
     resource: Resource, column: Column[Any], without: frozenset[str]
 ) -> tuple[Sequence[ColumnElement[Any]], Sequence[ColumnElement[Any]]]:
-    """Return the columns to show, and the one to sort by if it is none of them."""
+    """Return the columns to show, and the column to sort by if it is not one of them."""
     shown = [cast(null(), c.type).label(c.name) if c.name in without else c for c in resource.shown]
     return shown, [] if column.name in resource.record.places else [column]
 
 
 def _beyond(column: Column[Any], id: Column[Any], *, descending: bool) -> list[ColumnElement[bool]]:
-    """Return the conditions for a row to follow a cursor: with a value to sort by, and without."""
+    """Return the conditions for rows after a cursor: with a value to sort by, and without one."""
     place = tuple_(column, id)
     bound = tuple_(sort_key(column).parameter, bindparam("after_id", type_=Uuid))
     beyond = [place < bound if descending else place > bound]
@@ -194,8 +194,8 @@ def _sorted(
 ) -> list[ColumnElement[Any]]:
     """Return the order of a list, in which rows without a value to sort by are last.
 
-    Only a nullable column says so: an index is read backwards for `DESC`, and not for
-    `DESC NULLS LAST`, so that PostgreSQL would sort what it could merge.
+    NULLS LAST is written only for a nullable column. PostgreSQL reads an index backwards for
+    `DESC`, but not for `DESC NULLS LAST`: it would sort the rows instead of merging the scans.
     """
     if not descending:
         return [column.asc(), id.asc()]
@@ -216,9 +216,10 @@ def _filters(resource: Resource) -> list[ColumnElement[bool]]:
 
 
 def bound(resource: Resource, order: Order, position: Sequence[str] | None) -> dict[str, object]:
-    """Return where a page begins: after a position that a cursor holds, or at the beginning.
+    """Return the values of the parameters that say where a page begins.
 
-    Raises InvalidCursor for a position that no cursor of this list holds.
+    The page begins after the position in a cursor or, if there is none, at the beginning of the
+    list. Raises InvalidCursor for a position that is not valid in this list.
     """
     column = resource.table.c[resource.sorted_by[order.by]]
     key, nullable = sort_key(column), bool(column.nullable)

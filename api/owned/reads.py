@@ -1,4 +1,4 @@
-"""Read rows of one owner: one by its id, a page of a list, and how many rows a list has."""
+"""Read rows of one owner: by their ids, a page of a list, or the count of a list."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ class Page:
     has_next: bool
     has_previous: bool
     total: int | None
-    """How many rows the whole list has, if they were counted."""
+    """The number of rows in the whole list, if they were counted."""
     scope: Callable[[], str] = field(repr=False)
     column: str = field(repr=False)
     key: SortKey = field(repr=False)
@@ -44,7 +44,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A page that is asked for: how many rows, after which cursor, which rows and in which order.
+    """The page that a client asks for: its size, the cursor before it, its filter and its order.
 
     If `counted`, the whole list is counted in the same statement. The bulky columns in `without`
     are not read.
@@ -53,15 +53,15 @@ class Wanted:
     first: int | None = None
     after: str | None = None
     filter: Mapping[str, Any] = field(default_factory=dict)
-    """Values for `status` and the filters of the resource. None is no condition; a list without a
-    `status` leaves out the trash."""
+    """Values for `status` and the filters of the resource. A value of None sets no condition.
+    Without a `status`, the list leaves out the trash."""
     order: Order = NEWEST_FIRST
     counted: bool = False
     without: frozenset[str] = frozenset()
 
 
 class Reads:
-    """Read one owner's rows of a resource. No method takes an owner."""
+    """Reads one owner's rows of a resource. No method takes an owner."""
 
     def __init__(self, owned: Owned, resource: Resource) -> None:
         self._owned = owned
@@ -107,16 +107,16 @@ class Reads:
         bound = self._bound(wanted, scope)
         rows = await self._run(statement, {**values, **bound})
         total = None
-        if wanted.counted:  # without rows, no row holds the total
+        if wanted.counted:  # the total is in the rows: an empty page needs another query
             total = rows or await self._again(read_sql.count(resource, narrow=narrow), values)
         return self._page(rows, wanted, scope, total)
 
     async def pages_of(
         self, reference: str, parents: Sequence[str], wanted: Wanted
     ) -> dict[str, Page]:
-        """Return for each parent the page of the rows that refer to it, in one statement.
+        """Return a page of the rows that refer to each parent. One statement reads all pages.
 
-        A cursor belongs to the list of one parent. Raises as `page` does.
+        A cursor belongs to the list of one parent. Raises the same errors as `page`.
         """
         order = wanted.order
         values, _ = self._values(wanted.filter, with_all=True)
@@ -138,7 +138,7 @@ class Reads:
         for row in await self._run(statement, {**values, **bound, "ids": parents}):
             found[row["parent_id"]].append(row)
         if wanted.counted and wanted.after is not None and not found[parents[0]]:
-            # After the end of a list, no row holds the total.
+            # The total is in the rows. After the end of a list, read it from the first page.
             return {
                 parent: replace(page, rows=[], has_next=False, has_previous=True)
                 for parent, page in (
@@ -155,7 +155,8 @@ class Reads:
     ) -> tuple[dict[str, object], bool]:
         """Return the values for a statement, and whether the list is narrow. Raises BadUserInput.
 
-        A list that is not narrow needs no values for its filters, except `with_all`.
+        A list is narrow if it has filters other than the status. If not, the values of the filters
+        are left out, unless `with_all` is true.
         """
         resource = self._resource
         given = {name: value for name, value in filter.items() if value is not None}
@@ -176,23 +177,25 @@ class Reads:
         return values, bool(given)
 
     def _scope(self, order: Order, values: Mapping[str, object]) -> str:
-        """Return all that a list depends on, to which its cursors are bound."""
+        """Return a text of all that the list depends on. Its cursors are valid only for it."""
         by = f"{order.by} {'desc' if order.descending else 'asc'}"
         filters = (f"{name}={value}" for name, value in values.items())
         return "\0".join((self._owned.owner, self._resource.name, by, *filters))
 
     def _bound(self, wanted: Wanted, scope: Callable[[], str]) -> dict[str, object]:
-        """Return where a page begins and its size, as values for a statement."""
+        """Return the values of the parameters for the beginning and the size of a page."""
         size = cursors.size(wanted.first, cursors.DEFAULT_SIZE)
         key = Cursors(scope()).decode(wanted.after) if wanted.after is not None else None
         return {**read_sql.bound(self._resource, wanted.order, key), "limit": size + 1}
 
     async def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        """Run a statement. Raises OperationTooLarge for the second search of an operation."""
         if self._is_search(values):
             self._owned.begin_search()
         return await self._again(statement, values)
 
     async def _again(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        """Run a statement for a list that was already counted as a search."""
         run = self._owned.search if self._is_search(values) else self._owned.rows
         return await run(statement, **values)
 

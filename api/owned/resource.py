@@ -1,7 +1,7 @@
-"""A resource: what a noun declares about its table, and all else follows from.
+"""Declare a noun's table as a `Resource`, from which all statements of the noun are built.
 
-Declaring a resource registers it. Purge, retention, the checks of the walls and the tests iterate
-over `RESOURCES`, so a noun cannot be forgotten by one of them.
+Declaring a resource registers it in `RESOURCES`. Account purge, retention, the checks of the walls
+and the tests iterate over this list, so none of them can forget a noun.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from api.owned.tables import OwnedRow, id_table, owners
 from api.postgres.tables import SCHEMA, Row, metadata
 
 RESOURCES: Final[list["Resource"]] = []
-"""Every resource, in the order of their declarations."""
+"""Every resource, in the order of declaration."""
 
 TRASHED = "TRASHED"
 """The status of a row in the trash. Every resource has it."""
@@ -36,28 +36,36 @@ _HIDDEN = {"owner_id", "status", "change_number"}
 
 
 class Record(Row):
-    """A row of a resource. It begins with the columns that clients see."""
+    """A row of a resource. Its first columns are those that clients see."""
 
     __slots__ = ()
     places: ClassVar[Mapping[str, int]] = {}
-    """The place of each of these columns in the row."""
+    """The index of each of these columns in the row."""
 
 
 class Resource:
     """A noun whose rows belong to owners.
 
-    `example` is an input that creates a row, for `doctor` and the tests. `most` bounds the rows of
-    an owner, and `most_ids` the rows and the tombstones together. `statuses` maps each status to
-    its condition in SQL; the first that holds is the status of a row, and the condition of the last
-    is None. `sorted_by` maps each order of a list to the column that sorts.
-    `filters` and `bulk` name the filters of a list and the columns that many rows can be given at
-    once. `listed` are filters by columns that are all three: they filter a list, sort it, and can
-    be given to many rows at once. `folded` maps texts to the column that holds them case-folded.
-    `since` maps a boolean to the column that holds when it became true. `filled` computes a column
-    that a client left out. `references` maps columns to the resource that they refer to: deleting a
-    row that is referred to sets them to null. `bulky` maps long columns, which are read only if a
-    client selects them, to the most bytes of their values in JSON. `prefix` begins the names of
-    this resource's columns in `owners`.
+    - `model`: the table.
+    - `fields`: the columns that clients write, with their rules.
+    - `example`: an input that creates a row, for `doctor` and the tests.
+    - `most`: the most rows of an owner.
+    - `most_ids`: the most rows and tombstones of an owner, together.
+    - `statuses`: the SQL condition of each status. A row has the first status whose condition is
+      true. The condition of the last status is None.
+    - `sorted_by`: the orders of a list, and the column that each one sorts by.
+    - `filters`: the filters of a list.
+    - `bulk`: the columns that clients can change in many rows at once.
+    - `listed`: filters by columns that also sort a list, and that clients can change in bulk.
+    - `folded`: for each text that is searched or sorted, the column with its case-folded form.
+    - `since`: for each boolean, the column with the time at which it became true.
+    - `filled`: for each column that a client may leave out, a function that computes its value from
+      the index of the input in a list of inputs.
+    - `references`: for each column that refers to rows of a resource, that resource. Deleting a row
+      sets the references to it to null.
+    - `bulky`: the most bytes in JSON of each long column. It is read only if a client selects it.
+    - `prefix`: the beginning of the names of this resource's columns in `owners`. By default it is
+      the noun and an underscore.
     """
 
     def __init__(  # noqa: PLR0913 - a declaration: each is an aspect of a noun
@@ -96,16 +104,16 @@ class Resource:
         self.bulky_fields = {column: to_camel(column) for column in bulky}
         """The bulky columns, and the GraphQL fields that show them."""
         self.octets = {**_octets(fields), **bulky}
-        """The most bytes of the long columns in JSON. A character has at most four in UTF-8."""
+        """The most bytes of each long column in JSON."""
         self.shown_statuses = sorted(str(each) for each in statuses if each != TRASHED)
-        """The statuses of a list that asks for none: all but the trash."""
+        """The statuses of a list whose filter names none: all except the trash."""
         self.searches = [f"filter_{n}" for n, each in filters.items() if isinstance(each, Search)]
-        """The parameters of statements that search the text of the owner."""
+        """The parameters of statements that search all texts of an owner."""
         self.rules = {
             name: TypeAdapter[Any](Annotated[field.annotation, field])  # type: ignore[arg-type]  # made at run time
             for name, field in fields.model_fields.items()
         }
-        """What may stand in each column that clients write."""
+        """The validation rule of each column that clients write."""
 
         self.table = metadata.tables[f"{SCHEMA}.{self.name}"]
         self.ids = id_table(self.one)
@@ -114,12 +122,12 @@ class Resource:
         self.count = f"{self.one}_count"
         self.tombstone_count = f"{prefix}tombstone_count"
         self.full = {
-            f"ck_owners_{self.count}": f"makes more than the {most} {self.name} one may keep, trash"
-            " and all",
-            f"ck_owners_{prefix}id_count": f"makes more than {most_ids} {self.name}, with those "
-            "that were deleted within the last day: try again later",
+            f"ck_owners_{self.count}": f"would exceed the limit of {most} {self.name}, including "
+            "those in the trash",
+            f"ck_owners_{prefix}id_count": f"would exceed the limit of {most_ids} {self.name}, "
+            "including those that were deleted within the last day: try again later",
         }
-        """The error messages of the constraints that bound an owner, by their names."""
+        """For each constraint on the number of an owner's rows and ids, the error message."""
         self.id_bound = f"ck_owners_{prefix}id_count"
         self.purged = f"ck_owners_{prefix}purged"
         self._count_in_owners(prefix)
@@ -144,9 +152,9 @@ class Resource:
         ]
 
     def with_ids(self, given: Mapping[str, object]) -> dict[str, object]:
-        """Return an input whose references are ids. The nil UUID stands for a malformed one.
+        """Return an input, with the nil UUID in place of each malformed reference.
 
-        A malformed reference then fails as one that does not exist, by the same statement.
+        It then fails in the same statement as a reference to a row that does not exist.
         """
         ids = {
             name: id_or_nil(str(given[name]))
@@ -156,17 +164,18 @@ class Resource:
         return {**given, **ids}
 
     def violated_reference(self, constraint: str | None) -> "Resource | None":
-        """Return the resource of which a row does not exist, by the name of a foreign key."""
+        """Return the resource that a foreign key of this table refers to; None for another name."""
         for column, target in self.references.items():
             if constraint == f"fk_{self.name}_{column}":
                 return target
         return None
 
     def _complete_table(self) -> None:
-        """Add what follows from the declaration: the status, checks, foreign keys and indexes.
+        """Add the status, the checks, the foreign keys and the indexes to the table.
 
-        Each order of a list has its index, and each status its stretch of it: a page reads what it
-        shows. Text is sorted by its bytes, since collations differ between servers.
+        Each order of a list has an index, in which the status precedes the sorted column. So a page
+        reads only the rows that it shows. Texts are sorted by their bytes, because collations
+        differ between servers.
         """
         table = self.table
         cases = " ".join(f"WHEN {on} THEN '{status}'" for status, on in self.statuses.items() if on)
@@ -206,6 +215,7 @@ class Resource:
 
 
 def _octets(fields: type[SQLModel]) -> dict[str, int]:
+    """Return the most bytes of each text with a limited length: 4 for each character, in UTF-8."""
     return {
         name: 4 * rule.max_length
         for name, field in fields.model_fields.items()

@@ -1,4 +1,4 @@
-"""Delete what is no longer needed: old trash, old tombstones, and all that a purged owner had."""
+"""Delete old rows in the trash, old tombstones, and all rows of a purged owner."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ EVERY = 600.0
 OWNERS_AT_ONCE = 100
 
 LOCK = 4_208_150_212
-"""An advisory lock of PostgreSQL: of several processes, one does the round."""
+"""The number of an advisory lock. Only the process that holds the lock does a round."""
 _LOCKED = UnownedStatement(select(func.pg_try_advisory_xact_lock(LOCK).label("locked")))
 _of_owner = owners.c.owner_id == OWNER
 
@@ -47,7 +47,7 @@ def _days_ago(days: int) -> ColumnElement[Any]:
 
 @cache
 def empty_trash(resource: Resource) -> Statement:
-    """Delete the rows that have been in the trash for `TRASH_DAYS`."""
+    """Return the statement that deletes the rows that have been in the trash for `TRASH_DAYS`."""
     is_old = resource.table.c.trashed_at < _days_ago(TRASH_DAYS)
     old = write_sql.locked(resource, is_old, most=TRASH_AT_ONCE)
     return write_sql.deleted(resource, old, exists(old))
@@ -55,13 +55,15 @@ def empty_trash(resource: Resource) -> Statement:
 
 @cache
 def forget(resource: Resource) -> Statement:
-    """Delete the tombstones that are older than `TOMBSTONE_DAYS`."""
+    """Return the statement that deletes the tombstones that are older than `TOMBSTONE_DAYS`."""
     return _forget(resource, resource.ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS))
 
 
 @cache
 def forget_oldest(resource: Resource) -> Statement:
-    """Delete the oldest tombstones to make room for new ids, but none of the last day.
+    """Return the statement that deletes the oldest tombstones, but none of the last day.
+
+    Deleting them makes room for new ids.
 
     The tombstones are selected by their change number, not by a join on their ids: if PostgreSQL
     estimates that the owner has few rows, a join compares each of 30,000 ids with each of 5,000.
@@ -80,7 +82,7 @@ def forget_oldest(resource: Resource) -> Statement:
 
 
 def _forget(resource: Resource, *which: ColumnElement[bool]) -> Statement:
-    """Delete these tombstones, and record the highest change number among them.
+    """Return the statement that deletes these tombstones and records their highest change number.
 
     The count never drops below 0, although it may be too low: a process of an older release does
     not count its tombstones.
@@ -109,9 +111,9 @@ def _forget(resource: Resource, *which: ColumnElement[bool]) -> Statement:
 
 @cache
 def close() -> Statement:
-    """Mark the owner as purged. From here on the CHECK constraints refuse new rows.
+    """Return the statement that marks an owner as purged. CHECK constraints then refuse new rows.
 
-    A create that is under way waits for the owner's row, and fails.
+    A concurrent create waits for the lock on the owner's row, and then fails.
     """
     closed = insert(owners).values(owner_id=OWNER, purged_at=func.now())
     counts = {name: 0 for each in RESOURCES for name in (each.count, each.tombstone_count)}
@@ -126,9 +128,10 @@ def close() -> Statement:
 
 @cache
 def delete_everything() -> Statement:
-    """Delete all rows and ids of the owner, of every resource, and return how many rows.
+    """Return the statement that deletes all rows and ids of an owner, of every resource.
 
-    In one statement, foreign keys are checked once all of the rows are deleted.
+    It returns the number of rows of each resource. Because it is one statement, foreign keys are
+    checked after all rows are deleted.
     """
     rows = [
         delete(each.table)
@@ -146,12 +149,12 @@ def delete_everything() -> Statement:
 
 
 DROP_OWNER = Statement(delete(owners).where(_of_owner, owners.c.purged_at.is_not(None)))
-"""Delete the row that keeps a purged owner from writing."""
+"""Deletes the owner's row, which refuses the writes of a purged owner."""
 
 
 @cache
 def due() -> EveryonesStatement:
-    """Return the owners whose trash or tombstones are old."""
+    """Return the statement that finds the owners with old rows in the trash or old tombstones."""
     questions = [
         question
         for each in RESOURCES
@@ -164,9 +167,10 @@ def due() -> EveryonesStatement:
 
 
 async def purge(transaction: Transaction, owner: str) -> None:
-    """Delete everything of an owner for good, and let nothing be written any more.
+    """Delete all rows of an owner, and refuse further writes of that owner.
 
-    The second statement sees what was committed before the first one had its lock.
+    These are two statements, because the second one must see the rows that were committed while the
+    first one waited for its lock.
     """
     owned = Owned(transaction, owner)
     await owned.rows(close())
@@ -174,10 +178,11 @@ async def purge(transaction: Transaction, owner: str) -> None:
 
 
 class Retention:
-    """An async context manager in which old rows are deleted, one round every `EVERY` seconds.
+    """Deletes old rows in the background, in a round every `EVERY` seconds.
 
-    `forget_revocations` deletes the revocations that no token needs any more, and returns the
-    purged owners among them: no token of theirs is left that could write.
+    An async context manager. `forget_revocations` deletes the expired revocations, and returns the
+    purged owners among them. All tokens of these owners have expired, so their `owners` rows can be
+    deleted too.
     """
 
     def __init__(
@@ -200,10 +205,11 @@ class Retention:
                 await self._task
 
     async def forget(self) -> None:
-        """Do one round, unless another process does.
+        """Do one round, unless another process is doing one.
 
-        Raises Unavailable, also when PostgreSQL ends a deadlock with the purge of an owner, which
-        locks the owner's row first. The purge is sent again, and the next round comes.
+        Raises Unavailable. This includes a deadlock with the purge of an owner, which locks the
+        owner's row first. Both are repeated: the issuer sends the event again, and the next round
+        deletes the rest.
         """
         async with self._database.transaction() as locked:
             [row] = await locked.rows(_LOCKED)

@@ -1,4 +1,4 @@
-"""The keys by which lists are sorted: in a cursor, and as a bound below and above all values."""
+"""The sort keys of lists: their form in a cursor, and a bound below and above all values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlalchemy import Column, ColumnElement, Date, DateTime, SmallInteger, Text
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """The sort key of a list: how a cursor holds it, and what is below and above each value."""
+    """The sort key of a list: its form in a cursor, and its lowest and highest value."""
 
     parameter: ColumnElement[Any]
     lowest: object
@@ -36,7 +36,7 @@ _SMALL = range(-(2**15), 2**15)
 
 
 def _written_moment(moment: datetime) -> str:
-    """Return microseconds: `isoformat` takes four times as long, for each edge of a page."""
+    """Return the microseconds since 1970 as text. `isoformat` would take four times as long."""
     since = moment - _EPOCH
     return str((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
@@ -62,7 +62,7 @@ def _read_text(text: str) -> str:
 
 
 _KEYS: dict[type, SortKey] = {
-    # asyncpg writes the first and the last moment that Python has, without a zone, as infinite.
+    # The codec sends `datetime.min` and `datetime.max` without a time zone as infinite.
     DateTime: SortKey(
         bindparam("after", type_=DateTime(timezone=True)),
         datetime.min,  # noqa: DTZ901 - see above
@@ -74,6 +74,6 @@ _KEYS: dict[type, SortKey] = {
     SmallInteger: SortKey(
         bindparam("after", type_=SmallInteger), _SMALL[0], _SMALL[-1], str, _read_small
     ),
-    # Unicode's last character, more often than any text that is sorted by has characters.
+    # The highest value repeats the last character of Unicode, and is longer than any sorted text.
     Text: SortKey(bindparam("after", type_=Text), "", "\U0010ffff" * 256, str, _read_text),
 }

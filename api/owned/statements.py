@@ -1,4 +1,4 @@
-"""Every statement about the resources, built before the first request."""
+"""Build every statement about the resources before the first request."""
 
 from api.owned import changes, read_sql, retention, write_sql
 from api.owned.resource import RESOURCES, Resource
@@ -7,7 +7,7 @@ from api.postgres.statement import Compiled
 
 
 def of(resource: Resource) -> list[Statement]:
-    """Return the statements of a resource, but for the pages of its lists, which are many."""
+    """Return the statements of a resource, except the pages of its lists, which are too many."""
     return [
         read_sql.one(resource),
         read_sql.several(resource),
@@ -28,7 +28,7 @@ def of(resource: Resource) -> list[Statement]:
 def build() -> list[Compiled]:
     """Build every statement, so that a fault shows when the API starts.
 
-    Raises UnscopedStatement for a statement that is not held to its owner.
+    Raises UnscopedStatement for a statement that is not restricted to its owner.
     """
     return [
         *(statement for resource in RESOURCES for statement in of(resource)),

@@ -1,7 +1,7 @@
-"""Wall 2: a statement about owned tables is held to its owner, or it is not built.
+"""Wall 2: refuse every statement about owned tables that is not restricted to its owner.
 
-A statement is built once, when the API starts, and refused there and then unless every use of an
-owned table in it compares `owner_id` to the caller.
+Statements are built once, when the API starts. A statement is refused when it is built, unless it
+compares `owner_id` to the caller wherever it uses an owned table.
 """
 
 import re
@@ -47,11 +47,11 @@ _DOMAIN: Final = "caller"
 
 
 class _Caller(UserDefinedType[str]):
-    """The domain over text that puts up wall 3: see `migrations/row_security.sql`.
+    """The SQL domain whose CHECK activates wall 3 (see `migrations/row_security.sql`).
 
-    PostgreSQL evaluates its CHECK when `$1` arrives, before it plans the statement. A cast of
-    another type to the domain would be evaluated too late, and leak: so each `$1` of a statement
-    must be of this very type.
+    PostgreSQL evaluates the CHECK when it receives `$1`, before it plans the statement. If `$1` had
+    another type and were cast to the domain, the CHECK would be evaluated too late, and rows could
+    leak. So each `$1` in a statement must have this type.
     """
 
     cache_ok = True
@@ -63,13 +63,13 @@ class _Caller(UserDefinedType[str]):
 
 
 OWNER: Final = bindparam(OWNER_COLUMN, type_=_Caller)
-"""The caller, in a statement. `Owned` alone passes a value for it."""
+"""The parameter of a statement for the caller. Only `Owned` passes a value for it."""
 
 
 class Statement(Compiled):
-    """A statement whose `$1` is the owner; the other values go by name.
+    """A statement whose `$1` is the owner. Its other values are passed by name.
 
-    Raises UnscopedStatement if it could reach the rows of another owner.
+    Raises UnscopedStatement if the statement could reach the rows of another owner.
     """
 
     is_owned: ClassVar[bool] = True
@@ -80,13 +80,13 @@ class Statement(Compiled):
             raise UnscopedStatement(fault)
         super().__init__(expression, OWNER.key, record=record)
         if re.search(rf"\$1(?!\d|::{_Caller().get_col_spec()}\b)", self.sql):
-            raise UnscopedStatement("the type of an owner puts up no wall")
+            raise UnscopedStatement("$1 must have the type of the caller everywhere")
 
 
 class EveryonesStatement(Compiled):
-    """A question about the rows of every owner that is answered by owners alone: who is due.
+    """A query over the rows of every owner that returns only owners (see `retention.due`).
 
-    Raises UnscopedStatement when it would write, or answer anything else.
+    Raises UnscopedStatement if it writes, or returns any other column.
     """
 
     def __init__(self, expression: CompoundSelect[Any]) -> None:
@@ -131,30 +131,30 @@ def _names_a_caller(part: object) -> bool:
 
 
 def _read_faults(select: Select[Any]) -> Iterator[str]:
-    held = _held(select.whereclause)
+    restricted = _restricted(select.whereclause)
     for source in select.get_final_froms():
         if not isinstance(source, Table | CTE | Lateral | TableValuedAlias):
-            yield f"SELECT FROM {type(source).__name__} cannot be read"
+            yield f"SELECT FROM {type(source).__name__} cannot be checked"
         elif isinstance(source, CTE | Lateral) and not isinstance(source.element, QUERIES):
-            yield f"SELECT FROM {type(source).__name__} of a table cannot be read"
-        elif isinstance(source, Table) and source not in held:
-            yield f"SELECT FROM {source} is not held to its owner"
+            yield f"SELECT FROM {type(source).__name__} of a table cannot be checked"
+        elif isinstance(source, Table) and source not in restricted:
+            yield f"SELECT FROM {source} is not restricted to its owner"
 
 
 def _write_faults(write: Update | Delete) -> Iterator[str]:
-    held = _held(write.whereclause)
+    restricted = _restricted(write.whereclause)
     for table in {write.table, *_tables_beside(write)}:
-        if table not in held:
-            yield f"a write by {table} is not held to its owner"
+        if table not in restricted:
+            yield f"a write that uses {table} is not restricted to its owner"
     if isinstance(write, Update) and OWNER.key in _names(_values(write)):
-        yield "a write that gives a row away"
+        yield "a write changes the owner of a row"
 
 
-def _held(where: ColumnElement[Any] | None) -> list[object]:
+def _restricted(where: ColumnElement[Any] | None) -> list[object]:
     """Return the tables whose `owner_id` must equal the caller for this condition to be true."""
     match where:
         case BooleanClauseList(operator=operator) if operator is and_:
-            return [table for clause in where.clauses for table in _held(clause)]
+            return [table for clause in where.clauses for table in _restricted(clause)]
         case BinaryExpression(
             operator=operator, left=Column() as left, right=BindParameter() as right
         ):
@@ -189,18 +189,17 @@ def _insert_faults(insert: Insert) -> Iterator[str]:
 
 
 def _conflict_faults(conflict: OnConflictClause) -> Iterator[str]:
-    # A unique key without the owner would find, and tell of, the row of another owner.
+    # A conflict on a unique key without the owner would reveal that another owner has such a row.
     if OWNER.key not in _names(conflict.inferred_target_elements or ()):
-        yield "the conflict may be with the row of another owner"
+        yield "a conflict could be with the row of another owner"
     if not isinstance(conflict, OnConflictDoUpdate):
         return
     if OWNER.key in _names(conflict.update_values_to_set):
-        yield "an upsert that gives a row away"
+        yield "an upsert changes the owner of a row"
 
 
-# As in `_insert_faults`, SQLAlchemy has no public way to read these back.
 def _values(write: Insert | Update) -> Mapping[Any, object]:
-    return write._values or {}  # noqa: SLF001 - see above
+    return write._values or {}  # noqa: SLF001 - no public way to read them back
 
 
 def _names(columns: Iterable[Any]) -> set[str]:

@@ -1,7 +1,7 @@
-"""The statements that write a resource, and the parts that a noun's own statements are made of.
+"""Build the statements that write rows, and the parts from which a noun can build its own.
 
-Each write is one statement, all or nothing. It locks the owner's row before it reads any other, so
-that writes of one owner follow each other and never wait for each other in a circle.
+Each write is one statement, which takes effect as a whole or not at all. It locks the owner's row
+before it reads any other row. So the writes of one owner run one after another, without deadlocks.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,13 +45,13 @@ TURN = (
     .with_for_update()
     .cte("turn")
 )
-"""The lock on the owner's row. It is taken before any other row is read, so that a write sees the
-result of the write before it. `now()` is a column of it, since Citus refuses functions in CASE and
-COALESCE."""
+"""A CTE that locks the owner's row. The lock is taken before any other row is read, so that a
+write sees the result of the previous one. The CTE also selects `now()`, because Citus refuses
+function calls in CASE and COALESCE."""
 
 
 def locked(resource: Resource, *which: ColumnElement[bool], most: int | None = None) -> CTE:
-    """Return the rows to write, locked after the owner's row."""
+    """Return a CTE that selects and locks the rows to write, after the owner's row."""
     table = resource.table
     return (
         select(*resource.shown)
@@ -63,14 +63,17 @@ def locked(resource: Resource, *which: ColumnElement[bool], most: int | None = N
 
 
 def locked_by_ids(resource: Resource) -> tuple[CTE, ColumnElement[bool]]:
-    """Return the rows with these ids, locked, and the condition that there is one for each id."""
+    """Return a CTE of the locked rows with the ids of `IDS`, and the condition that all exist."""
     wanted = locked(resource, resource.table.c.id == any_(IDS))
     found = select(func.count(wanted.c.id)).scalar_subquery()
     return wanted, found == func.cardinality(IDS)
 
 
 def numbered(*when: ColumnElement[bool], **counts: ColumnElement[int]) -> CTE:
-    """Take the owner's next change number, if there is something to write."""
+    """Return a CTE that takes the owner's next change number if all conditions `when` are true.
+
+    `counts` are new values for columns of the owner's row.
+    """
     return (
         update(owners)
         .where(_of_owner, *when)
@@ -83,7 +86,7 @@ def numbered(*when: ColumnElement[bool], **counts: ColumnElement[int]) -> CTE:
 def written(
     resource: Resource, wanted: CTE, number: CTE, *which: ColumnElement[bool], **values: Any
 ) -> Update:
-    """Write the values into the wanted rows, with their next version and this change number."""
+    """Return an UPDATE of the wanted rows that sets these values, the version and the number."""
     table = resource.table
     return (
         update(table)
@@ -99,9 +102,9 @@ def written(
 
 
 def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
-    """Return these columns as a patch leaves them: a column that it does not name stays as it is.
+    """Return an expression for each column: the value in the patch, or else the current value.
 
-    The values are those of `patch_values`.
+    A statement with these expressions needs the values that `patch_values` returns.
     """
     table = resource.table
     sources = {folded: name for name, folded in resource.folded.items()}
@@ -125,9 +128,10 @@ def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement
 
 @cache
 def create(resource: Resource) -> Statement:
-    """Count the rows, take their ids and write them. An id that is taken undoes all of it.
+    """Return the statement that counts new rows, reserves their ids and inserts them.
 
-    The CHECK constraints of `owners` bound the rows and ids of an owner, and refuse a purged owner.
+    If one of the ids was used before, the violated primary key rolls the whole statement back. The
+    CHECK constraints of `owners` limit the rows and ids of an owner, and refuse a purged owner.
     """
     table, ids = resource.table, resource.ids
     given = (
@@ -188,7 +192,7 @@ def create(resource: Resource) -> Statement:
 
 @cache
 def digests(resource: Resource) -> Statement:
-    """Read the digests of the inputs from which rows with these ids were created."""
+    """Return the statement that reads the digests of the inputs that created these ids."""
     ids = resource.ids
     return Statement(
         select(ids.c.id, ids.c.input_digest).where(ids.c.owner_id == OWNER, ids.c.id == any_(IDS))
@@ -197,7 +201,7 @@ def digests(resource: Resource) -> Statement:
 
 @cache
 def change(resource: Resource) -> Statement:
-    """Write a patch into one row, if it has the expected version."""
+    """Return the statement that writes a patch into one row, if it has the expected version."""
     table = resource.table
     expected = bindparam("expected_version", type_=Integer)
     wanted = locked(
@@ -209,7 +213,7 @@ def change(resource: Resource) -> Statement:
 
 @cache
 def change_all(resource: Resource) -> Statement:
-    """Write a patch of the columns in `bulk` into each of the rows with these ids, or into none."""
+    """Return the statement that writes a patch of the columns in `bulk` into all rows, or none."""
     wanted, all_found = locked_by_ids(resource)
     names = [*resource.bulk, *(resource.folded[n] for n in resource.bulk if n in resource.folded)]
     new = patched(resource, names)
@@ -218,7 +222,10 @@ def change_all(resource: Resource) -> Statement:
 
 @cache
 def move(resource: Resource, *, trash: bool) -> Statement:
-    """Move rows into the trash or out of it. A row that is there already is not written."""
+    """Return the statement that moves rows into the trash or out of it.
+
+    A row that is already there is returned, but not written.
+    """
     wanted, all_found = locked_by_ids(resource)
     is_there = wanted.c.trashed_at.is_not(None) if trash else wanted.c.trashed_at.is_(None)
     number = numbered(all_found, exists(select(wanted.c.id).where(~is_there)))
@@ -230,14 +237,15 @@ def move(resource: Resource, *, trash: bool) -> Statement:
 
 @cache
 def remove(resource: Resource) -> Statement:
-    """Delete the rows with these ids, or none, and leave their tombstones."""
+    """Return the statement that deletes the rows with these ids, or none, and leaves tombstones."""
     return deleted(resource, *locked_by_ids(resource))
 
 
 def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Statement:
-    """Return the statement that deletes the wanted rows and leaves their tombstones.
+    """Return the statement that deletes the wanted rows and leaves tombstones.
 
-    References to them become null: those rows are written, and so are in the change feed.
+    References to the deleted rows become null. The rows with such a reference get a new version,
+    and appear in the change feed.
     """
     table, ids = resource.table, resource.ids
     how_many = select(func.count(wanted.c.id)).scalar_subquery()
@@ -282,11 +290,11 @@ def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Stat
 def patch_values(
     resource: Resource, values: Mapping[str, Any], names: Iterable[str]
 ) -> dict[str, object]:
-    """Return the values for `patched`: which of these columns a patch names, and with what."""
+    """Return the parameters of `patched`: whether the patch has each column, and its value."""
     given: dict[str, object] = {}
     for name in names:
         value = values.get(name)
-        if isinstance(value, UUID):  # ids are text on a connection of the pool
+        if isinstance(value, UUID):  # connections exchange ids as text
             value = str(value)
         given[f"has_{name}"] = name in values
         given[f"new_{name}"] = value

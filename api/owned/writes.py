@@ -1,4 +1,4 @@
-"""Write rows of one owner. Each method is one statement, all or nothing."""
+"""Write rows of one owner. A method writes all of its rows in one statement, or none."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ MAX_AT_ONCE = 100
 
 
 class Writes:
-    """Write one owner's rows of a resource. No method takes an owner."""
+    """Writes one owner's rows of a resource. No method takes an owner."""
 
     def __init__(self, owned: Owned, resource: Resource) -> None:
         self._owned = owned
@@ -34,16 +34,16 @@ class Writes:
         self._reads = Reads(owned, resource)
 
     async def create(self, given: Mapping[str, object]) -> Row:
-        """Create a row, or return it if this very input has created it before.
+        """Create a row, and return it. Return the existing row if the same input created it before.
 
-        Raises BadUserInput; NotFound for a reference to a row that does not exist; Conflict when
-        the id was used with another input, or deleted for good; Unauthenticated when the account
-        was purged meanwhile.
+        Raises BadUserInput; NotFound if a reference names a row that does not exist; Conflict if
+        another input created the row with this id, or if that row was deleted; Unauthenticated if
+        the account was purged in the meantime.
         """
         return (await self._create([_New(self._resource, given)], "input"))[0]
 
     async def create_all(self, given: Sequence[Mapping[str, object]]) -> list[Row]:
-        """Create a row for each input, or none. Raises as `create` does."""
+        """Create a row for each input, or none at all. Raises the same errors as `create`."""
         if len(given) > MAX_AT_ONCE:
             raise BadUserInput({"inputs": f"must be at most {MAX_AT_ONCE}"})
         new: list[_New] = []
@@ -55,24 +55,29 @@ class Writes:
                 faults |= {f"inputs.{place}.{name}": why for name, why in fault.fields.items()}
         for place, row in enumerate(new if not faults else []):
             if row.id in {other.id for other in new[:place]}:
-                faults[f"inputs.{place}.id"] = "is the id of another input, too"
+                faults[f"inputs.{place}.id"] = "is also the id of another input"
         if faults:
             raise BadUserInput(faults)
         return await self._create(new, "inputs") if new else []
 
-    async def _create(self, new: Sequence["_New"], named: str) -> list[Row]:
-        """Create the rows that do not exist yet. If another request takes an id, look again."""
+    async def _create(self, new: Sequence["_New"], argument: str) -> list[Row]:
+        """Create the rows that do not exist yet, and return all rows.
+
+        If another request has created one of the rows in the meantime, read the rows again and
+        retry. If the owner has too many tombstones, delete old ones and retry once. `argument` is
+        the name by which the error about a limit refers to the input.
+        """
         resource = self._resource
-        there: dict[str, Row] = {}
+        existing: dict[str, Row] = {}
         made_room = False
-        while missing := [row for row in new if row.id not in there]:
+        while missing := [row for row in new if row.id not in existing]:
             records = orjson.dumps([row.record for row in missing]).decode()
             try:
                 rows = await self._write(
                     write_sql.create(resource), given=records, how_many=len(missing)
                 )
             except asyncpg.UniqueViolationError:
-                there = await self._same(new)
+                existing = await self._created_before(new)
             except asyncpg.CheckViolationError as violation:
                 violated = constraint(violation)
                 if violated == resource.purged:
@@ -80,20 +85,20 @@ class Writes:
                 full = resource.full.get(violated or "")
                 if full is None:
                     raise
-                again = await self._same(new)
-                if len(again) > len(there):  # a duplicate: the first request took the last place
-                    there = again
+                found = await self._created_before(new)
+                if len(found) > len(existing):  # the same request, sent before, reached the limit
+                    existing = found
                 elif violated == resource.id_bound and not made_room:
                     await self._owned.rows(retention.forget_oldest(resource))
                     made_room = True
                 else:
-                    raise BadUserInput({named: full}) from None
+                    raise BadUserInput({argument: full}) from None
             else:
-                there |= {row["id"]: row for row in rows}
-        return [there[row.id] for row in new]
+                existing |= {row["id"]: row for row in rows}
+        return [existing[row.id] for row in new]
 
-    async def _same(self, new: Sequence["_New"]) -> dict[str, Row]:
-        """Return the rows that the same inputs created before. Raises Conflict for other inputs."""
+    async def _created_before(self, new: Sequence["_New"]) -> dict[str, Row]:
+        """Return the rows that these inputs created. Raises Conflict if others used an id."""
         ids = [row.id for row in new]
         taken = await self._owned.rows(write_sql.digests(self._resource), ids=ids)
         digests = {row["id"]: row["input_digest"] for row in taken}
@@ -103,15 +108,15 @@ class Writes:
             if each.id in digests and (row is None or digests[each.id] != each.digest):
                 one = self._resource.one
                 raise Conflict(
-                    f"This id is taken by a {one} that was created otherwise.",
+                    f"This id was used for a {one} with another input.",
                     row["version"] if row else None,
                 )
         return there
 
     async def update(self, id: str, patch: Mapping[str, object], expected: int | None) -> Row:
-        """Write the fields in the patch; none, if it is empty.
+        """Write the fields of the patch into the row, and return it. An empty patch writes nothing.
 
-        Raises NotFound, also for a reference; BadUserInput; and Conflict if the row does not have
+        Raises BadUserInput; NotFound, also for a reference; and Conflict if the row does not have
         the `expected` version.
         """
         resource = self._resource
@@ -127,12 +132,12 @@ class Writes:
                 raise NotFound(resource.one)
         current = await self._reads.get(id)
         if values or expected not in {None, current["version"]}:
-            message = f"The {resource.one} was changed since that version."
+            message = f"The {resource.one} has been changed since that version."
             raise Conflict(message, current["version"])
         return current
 
     async def update_all(self, ids: Sequence[str], patch: Mapping[str, object]) -> list[Row]:
-        """Write a patch of the columns in `bulk` into each row, or into none.
+        """Write a patch of the columns in `bulk` into all of the rows, or into none.
 
         Raises NotFound, and BadUserInput.
         """
@@ -151,7 +156,7 @@ class Writes:
         return await self.each(write_sql.move(self._resource, trash=False), ids)
 
     async def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete all of the rows for good, and return their ids. Raises as `trash` does."""
+        """Delete all of the rows, and return their ids. Raises the same errors as `trash`."""
         run = partial(self._owned.delete, write_sql.remove(self._resource))
         return [row["id"] for row in await self._all(ids, run)]
 
@@ -174,9 +179,9 @@ class Writes:
     def checked(
         self, patch: Mapping[str, object], rules: Mapping[str, TypeAdapter[Any]] | None = None
     ) -> dict[str, Any]:
-        """Return a patch as it is stored. Raises BadUserInput, which names every bad field.
+        """Validate a patch, and return the values to store. Raises BadUserInput.
 
-        `rules` are those of fields that are no columns, beside those of the columns.
+        `rules` are the rules of fields of the patch that are not columns.
         """
         values, faults = {}, {}
         for name, value in self._resource.with_ids(patch).items():
@@ -201,7 +206,7 @@ class Writes:
 
 
 class _New:
-    """A row to be created. Raises BadUserInput."""
+    """A row to create from an input. Raises BadUserInput if the input is not valid."""
 
     def __init__(self, resource: Resource, given: Mapping[str, object], place: int = 0) -> None:
         sent = {name: value for name, value in given.items() if value is not None}
@@ -211,9 +216,11 @@ class _New:
         except ValidationError as error:
             faults = {to_camel(str(e["loc"][0])): why(e) for e in error.errors()}
             raise BadUserInput(faults) from None
-        # Fields with their default values are left out: a field added later changes no digest.
-        told = orjson.dumps(fields.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
-        self.digest = hashlib.sha256(told).digest()
+        # Default values are left out, so that adding a field to the noun changes no digest.
+        content = orjson.dumps(
+            fields.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS
+        )
+        self.digest = hashlib.sha256(content).digest()
         values = fields.model_dump()
         for name, fill in resource.filled.items():
             values[name] = values[name] or fill(place)

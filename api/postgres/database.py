@@ -1,4 +1,4 @@
-"""PostgreSQL: a bounded number of connections, statements that run on them, and transactions."""
+"""Run statements and transactions on a pool of connections to PostgreSQL."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -18,18 +18,24 @@ from api.postgres.tables import Row
 
 
 class Connected(ABC):
-    """What statements run on: the pool, or one transaction."""
+    """The base of `Database` and `Transaction`, which both run statements."""
 
     @abstractmethod
     async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
-        """Return the rows of a statement with all its values in place. Raises Unavailable."""
+        """Run a statement, with the values of `$1`, `$2` and so on. Return its rows.
+
+        Raises Unavailable.
+        """
 
     def turn(self, _owner: str) -> AbstractAsyncContextManager[None]:
-        """Return the context manager for a statement of this owner. A transaction never waits."""
+        """Return the context manager in which a statement of this owner must run.
+
+        In a transaction it does nothing: the transaction already has its connection.
+        """
         return nullcontext()
 
     def searching(self, _owner: str) -> AbstractAsyncContextManager[None]:
-        """Return the context manager for a search of this owner. A transaction never waits."""
+        """Return the context manager in which a search of this owner must run, as with `turn`."""
         return nullcontext()
 
     async def rows(self, statement: UnownedStatement, **values: object) -> list[Row]:
@@ -38,23 +44,31 @@ class Connected(ABC):
 
 
 class Transaction(Connected):
-    """Several statements, all or none; each behind the wall of its own owner, or behind none."""
+    """A transaction: all of its statements take effect, or none does.
+
+    Statements of different owners may be in one transaction. Row security (wall 3, docs/walls.md)
+    restricts each of them to the rows of its own owner.
+    """
 
     def __init__(self, connection: Connection, *, is_citus: bool) -> None:
         self._connection = connection
         self._is_citus = is_citus
 
     async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
-        """Run a statement, and take down the wall of its owner before the next statement."""
+        """Run a statement.
+
+        After a statement of an owner, reset the role that row security gave it. That role may not
+        run the statements that have no owner.
+        """
         rows = await _fetched(self._connection, statement, values, is_citus=self._is_citus)
         if statement.is_owned:
             await self._connection.execute("RESET ROLE")
         return rows
 
     async def owners(self, statement: Compiled) -> list[str]:
-        """Return the owners of whom a statement is true.
+        """Return the owners that a statement finds. It may read the rows of every owner.
 
-        For the rest of the transaction, a statement without an owner sees the rows of every owner.
+        So may every other statement without an owner, until the transaction ends.
         """
         if self._is_citus:
             await self._connection.execute(citus.SETTINGS)
@@ -64,10 +78,13 @@ class Transaction(Connected):
 
 
 class Database(Connected):
-    """A bounded pool of connections: an async context manager, as long as the app runs."""
+    """The database, reached through a bounded pool of connections.
+
+    An async context manager, which the app enters when it starts.
+    """
 
     def __init__(self, url: str, limits: Limits = Limits(), share: Share = Share()) -> None:  # noqa: B008 - it is frozen
-        """Open no connection yet: without its database the API starts, and answers 503."""
+        """Open no connection yet: without its database, the API starts and responds 503."""
         self._limits = limits
         self._turns = Turns(share)
         self._connector = Connector(url, limits)
@@ -89,8 +106,8 @@ class Database(Connected):
         return self._turns.searching(owner)
 
     async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
-        """Run a statement, once more on another connection if one is lost during a read."""
-        may_again = statement.is_reading
+        """Run a statement. If the connection is lost during a read, retry once on another one."""
+        may_retry = statement.is_reading
         while True:
             try:
                 async with self._pool.connection() as connection:
@@ -102,13 +119,16 @@ class Database(Connected):
                     async with self._begun(connection) as is_citus:
                         return await _fetched(connection, statement, values, is_citus=is_citus)
             except Lost:
-                if not may_again:
+                if not may_retry:
                     raise
-                may_again = False
+                may_retry = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commit at the end, or roll back when an exception is raised. Raises Unavailable."""
+        """Open a transaction for an `async with` block. Roll it back if the block raises.
+
+        Raises Unavailable.
+        """
         async with self._pool.connection() as connection, self._begun(connection) as is_citus:
             yield Transaction(connection, is_citus=is_citus)
 
@@ -121,7 +141,8 @@ class Database(Connected):
     async def _begun(self, connection: Connection) -> AsyncIterator[bool]:
         """Begin a transaction in which PostgreSQL cancels each statement that takes too long.
 
-        Yield whether the database has Citus: each owner must then be announced to its nodes.
+        Yield whether the database has Citus. If so, its nodes must be told the owner before each of
+        the owner's statements.
         """
         server = self._connector.server
         transaction = connection.transaction()
@@ -148,17 +169,20 @@ async def _fetched(
     *,
     is_citus: bool,
 ) -> list[Row]:
-    """Run a statement in a transaction. The first value of an owner's statement is the owner."""
+    """Run a statement in a transaction. On Citus, first tell the nodes the statement's owner.
+
+    The owner is the first value of such a statement.
+    """
     if is_citus and statement.is_owned:
         await connection.execute(citus.announcement(str(values[0])))
     return await connection.fetch(statement.sql, *values, record_class=statement.record)
 
 
 async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
-    """Call `heard` at each notification, for as long as the connection lasts.
+    """Call `heard` for each notification on a channel, until the connection is closed.
 
-    Raises Unavailable when the connection fails. A connection that is lost unnoticed receives
-    nothing, so a caller that must not miss a change also polls.
+    Raises Unavailable when the connection cannot be opened. The loss of a connection can go
+    unnoticed, so a caller that must not miss a change must also poll.
     """
     connection = await connect(url)
     lost = asyncio.Event()

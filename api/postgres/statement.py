@@ -1,8 +1,8 @@
-"""SQL statements, compiled once for asyncpg, and made only of parts that can be checked.
+"""Compile SQL statements for asyncpg, and refuse statements with parts that cannot be checked.
 
 A statement may use the tables of `metadata`, the parts of SQLAlchemy in `_PARTS` and the functions
-in `_FUNCTIONS`. Anything else, above all SQL that was written as text, is refused: a wall cannot
-vouch for what it cannot read. `owned.walls` adds the rules for tables whose rows have an owner.
+in `_FUNCTIONS`. Anything else is refused, above all SQL text, because the walls cannot check it.
+`owned.walls` adds the rules for tables whose rows have an owner.
 """
 
 import re
@@ -52,7 +52,7 @@ from sqlalchemy.sql.selectable import ForUpdateArg, SelectStatementGrouping
 from api.postgres.tables import SCHEMA, Row, metadata
 
 OWNER_COLUMN: Final = "owner_id"
-"""The column by which a table is known to hold rows of owners."""
+"""The column that marks a table whose rows have an owner."""
 
 Built = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
 
@@ -77,15 +77,16 @@ _NAMES: Final = ("name", "collation")
 
 
 class UnscopedStatement(Exception):
-    """A statement that reaches beyond its owner: a bug, raised when the statement is built."""
+    """A statement could reach rows of other owners. This is a bug, found when it is built."""
 
 
 class Compiled:
-    """SQL for asyncpg. The values for `first` are `$1` and on; the others go by name.
+    """A statement in SQL for asyncpg. The parameters in `first` are `$1`, `$2` and so on.
 
-    A text that is the same each time is written into the SQL and need not be sent: a list has up to
-    thirty. Numbers are sent: if PostgreSQL knew how many days the trash is kept, it would plan to
-    read the rows of every owner.
+    The values of the other parameters are passed by name. Constant texts are literals in the SQL,
+    so that they are not sent with each call: a list has up to thirty. Constant numbers are sent. If
+    PostgreSQL knew for how many days the trash is kept, it would plan to read the rows of every
+    owner.
     """
 
     is_owned: ClassVar[bool] = False
@@ -112,7 +113,10 @@ class Compiled:
         )
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
-        """Return the values in their places. Raises TypeError if one is missing or unknown."""
+        """Return the values in the order of their parameters.
+
+        Raises TypeError for an unknown name, and KeyError for a missing one.
+        """
         if not values.keys() <= self._known:
             raise TypeError(f"the statement has no {sorted(values.keys() - self._known)}")
         given = {**self.constants, **values} if self.constants else values
@@ -131,14 +135,14 @@ class UnownedStatement(Compiled):
 
 
 def check_parts(expression: Built) -> None:
-    """Raise UnscopedStatement for a part that no rule here can read."""
+    """Raise UnscopedStatement if the statement has a part that cannot be checked."""
     for part in visitors.iterate(expression):
         if not _is_known(part):
             raise UnscopedStatement(f"{type(part).__name__} cannot be part of a statement here")
 
 
 def _is_known(part: object) -> bool:
-    """Return whether a part can be read, and holds no SQL that was written as text."""
+    """Return whether a part can be checked and contains no SQL text."""
     if any(getattr(getattr(part, name, None), "quote", None) is False for name in _NAMES):
         return False  # `quoted_name(…, quote=False)` is written into the SQL as it is
     if isinstance(part, Table):
@@ -160,7 +164,7 @@ def _is_known(part: object) -> bool:
 
 
 def _literal(text: str) -> str:
-    """Return a text that a statement was built with, and never a request's, as SQL."""
+    """Return a constant text as an SQL literal. Texts of requests are parameters, not literals."""
     if "'" in text or "\\" in text:
         raise UnscopedStatement(f"{text!r} cannot be written into a statement")
     return f"'{text}'"

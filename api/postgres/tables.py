@@ -1,4 +1,4 @@
-"""The metadata of all tables, and the records in which PostgreSQL's rows arrive."""
+"""The base class of all tables, and the class of the rows that statements return."""
 
 from typing import Any, ClassVar
 
@@ -37,7 +37,7 @@ def number() -> Any:
 
 
 class Row(asyncpg.Record):
-    """A row of an answer, whose columns are also attributes."""
+    """A row of a result, whose columns can also be read as attributes."""
 
     __slots__ = ()
 

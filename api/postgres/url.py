@@ -20,15 +20,16 @@ import certifi
 EXAMPLE = "postgresql://user:password@host/database?sslmode=require"
 VALUES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
-    "ssl": ("true",),  # JDBC's, which libpq reads as sslmode=require
+    "ssl": ("true",),  # a parameter of JDBC, which libpq reads as sslmode=require
     "sslnegotiation": ("postgres", "direct"),
     "channel_binding": ("disable", "prefer", "require"),
     "target_session_attrs": ("any", "read-write", "primary", "prefer-standby"),
     "gssencmode": ("disable", "prefer"),
     "client_encoding": ("auto", "UTF8", "utf8", "UTF-8", "utf-8"),
 }
-"""The parameters that take one of a few values. The last three have no effect: there is only one
-host, GSSAPI is never used, and both drivers use UTF-8."""
+"""The allowed values of the parameters that have a fixed set of values. `target_session_attrs`,
+`gssencmode` and `client_encoding` have no effect: there is only one host, GSSAPI is never used, and
+both drivers use UTF-8."""
 SUPPORTED = frozenset(
     {
         *("host", "port", "user", "password", "dbname", "application_name", "options"),
@@ -63,7 +64,10 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 
 class UnfitUrl(ValueError):
-    """The URL is invalid. The message names what was expected, and quotes no value of the URL."""
+    """The URL is invalid. The message says what was expected.
+
+    The message contains no value from the URL, because the value may be a password.
+    """
 
     def __init__(self, expected: str, example: str = EXAMPLE) -> None:
         super().__init__(f"expected {expected}, for example {example}")
@@ -74,11 +78,11 @@ class DatabaseUrl:
     """The settings in a URL, completed with libpq's defaults."""
 
     host: str
-    """A name, an address, or the directory of a socket, which begins with a slash."""
+    """A name, an address, or the directory of a Unix socket, which begins with a slash."""
     port: int
     user: str
     password: str | None = field(repr=False)
-    """With None, the drivers use PGPASSWORD or ~/.pgpass."""
+    """If it is None, the drivers read PGPASSWORD or ~/.pgpass."""
     database: str
     sslmode: str
     """One of disable, prefer, require, verify-ca and verify-full."""
@@ -94,7 +98,7 @@ class DatabaseUrl:
 
 
 def read(url: str) -> DatabaseUrl:
-    """Return the settings in the URL. Raises UnfitUrl."""
+    """Return the settings in a URL, with defaults for those that it leaves out. Raises UnfitUrl."""
     match = _URL.fullmatch(url)
     if match is None:
         raise UnfitUrl("a PostgreSQL URL")
@@ -106,7 +110,7 @@ def read(url: str) -> DatabaseUrl:
         or "#" in url
         or any(character <= " " or character == "\x7f" for character in url)
     ):
-        raise _unencoded()
+        raise _not_encoded()
     given = _parameters(query)
     user, _, password = userinfo.partition(":")
     host, port = _address(address, given)
@@ -132,7 +136,7 @@ def read(url: str) -> DatabaseUrl:
 def arguments(url: str) -> dict[str, Any]:
     """Return the arguments of `asyncpg.connect` for this URL. Raises UnfitUrl.
 
-    Each process reads the certificate files that the URL names only once.
+    The certificate files that the URL names are read once in each process.
     """
     parsed = read(url)
     settings = {"application_name": parsed.application_name, "options": parsed.options}
@@ -142,7 +146,7 @@ def arguments(url: str) -> dict[str, Any]:
         "user": parsed.user,
         "password": parsed.password,
         "database": parsed.database,
-        "ssl": _ssl(parsed),
+        "ssl": _asyncpg_ssl(parsed),
         "direct_tls": parsed.sslnegotiation == "direct",
         "target_session_attrs": "any",
         "server_settings": {name: value for name, value in settings.items() if value},
@@ -168,7 +172,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _address(address: str, given: dict[str, str]) -> tuple[str, int]:
-    """Return the host and the port."""
+    """Return the host and the port. Parameters take precedence over the address in the URL."""
     match = _HOST.fullmatch(address)
     host = given.get("host") or (_decoded(match[1]).strip("[]") if match else "")
     port = given.get("port") or (match[2] if match else "") or "5432"
@@ -186,10 +190,12 @@ def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
     """Return `sslmode` and `sslrootcert`. A Unix socket never uses TLS."""
     root = given.get("sslrootcert")
     named = [name for name in FILES if name in given]
-    usual = "verify-full" if named else "require" if "ssl" in given else "prefer"
-    mode = given.get("sslmode", usual)
+    default = "verify-full" if named else "require" if "ssl" in given else "prefer"
+    mode = given.get("sslmode", default)
     if named and mode not in VERIFYING:
-        raise UnfitUrl(f"{named[0]} only where sslmode verifies", "sslmode=verify-full")
+        raise UnfitUrl(
+            f"{named[0]} only with sslmode=require, verify-ca or verify-full", "sslmode=verify-full"
+        )
     if root == "system" and mode != "verify-full":
         raise UnfitUrl("sslmode=verify-full with sslrootcert=system", "sslmode=verify-full")
     if mode == "verify-ca" and root is None:
@@ -214,17 +220,18 @@ def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
 def _decoded(text: str) -> str:
     """Return the text percent-decoded. Raises UnfitUrl if it is not UTF-8 or contains a NUL."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
-        raise _unencoded()
+        raise _not_encoded()
     try:
         decoded = unquote_to_bytes(text).decode()
     except UnicodeError:
-        raise _unencoded() from None
+        raise _not_encoded() from None
     if "\0" in decoded:
-        raise _unencoded()
+        raise _not_encoded()
     return decoded
 
 
-def _unencoded() -> UnfitUrl:
+def _not_encoded() -> UnfitUrl:
+    """Return the error for a special character that is not percent-encoded."""
     return UnfitUrl(
         "special characters in its parts to be percent-encoded (@ as %40, % as %25, / as %2F, "
         "# as %23, ? as %3F, a space as %20)",
@@ -239,16 +246,17 @@ def _system_user() -> str:
         raise UnfitUrl("a user") from None
 
 
-def _ssl(parsed: DatabaseUrl) -> Any:
+def _asyncpg_ssl(parsed: DatabaseUrl) -> Any:
+    """Return the argument `ssl` of `asyncpg.connect`."""
     if parsed.sslmode == "disable":
         return False
     if parsed.sslmode == "prefer":
         return "prefer"  # asyncpg then connects without TLS if the server has none
-    return _context(parsed.sslmode, parsed.sslrootcert, parsed.sslcert, parsed.sslkey)
+    return _tls_context(parsed.sslmode, parsed.sslrootcert, parsed.sslcert, parsed.sslkey)
 
 
 @lru_cache(8)
-def _context(mode: str, root: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
+def _tls_context(mode: str, root: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = mode == "verify-full"
     context.set_alpn_protocols(["postgresql"])  # required by sslnegotiation=direct
@@ -256,7 +264,7 @@ def _context(mode: str, root: str | None, cert: str | None, key: str | None) -> 
         context.verify_mode = ssl.CERT_NONE
     elif root == "system":
         context.load_default_certs()
-        context.load_verify_locations(certifi.where())  # for a system without a store, as Node
+        context.load_verify_locations(certifi.where())  # the system may have no certificates
     else:
         try:
             context.load_verify_locations(root)

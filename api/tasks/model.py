@@ -1,4 +1,4 @@
-"""The table of tasks, and what clients may write into each column."""
+"""The table of tasks, with the validation rules of the columns that clients write."""
 
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
@@ -23,7 +23,7 @@ from api.postgres.tables import moment
 
 
 class Status(StrEnum):
-    """The state of a task. The trash hides whether it was completed."""
+    """The state of a task. A task in the trash is TRASHED, whether it was completed or not."""
 
     OPEN = "OPEN"
     COMPLETED = "COMPLETED"
@@ -56,8 +56,7 @@ class TaskFields(SQLModel):
     due_on: date | None = None
     labels: Labels = Field([], sa_type=ARRAY(Text), sa_column_kwargs={"server_default": "{}"})
     position: Annotated[str, AfterValidator(position_key)] = Field("", sa_type=Text(collation="C"))
-    """The place of the task in the order that people drag tasks into, after all others by default.
-    """
+    """The position in the manual order. A new task is last by default."""
 
 
 class Task(TaskFields, OwnedRow, table=True):

@@ -1,4 +1,4 @@
-"""What tasks are, as a resource, and what only tasks do: labels, listed and changed in bulk."""
+"""The `Resource` of tasks, and what only tasks have: a list of labels, changed in bulk."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -57,7 +57,7 @@ _LABEL_RULES = {name: TypeAdapter[Any](Labels) for name in ("add_labels", "remov
 
 
 def _labels() -> Statement:
-    """Read the labels of the tasks in some statuses, sorted."""
+    """Return the statement that reads the labels of the tasks in some statuses, sorted."""
     tasks = TASKS.table
     found = (
         select(collate(func.unnest(tasks.c.labels), "C").label("label"))
@@ -72,7 +72,7 @@ LABELS = _labels()
 
 
 def _change_all() -> Statement:
-    """Write a patch and new labels into each of the tasks with these ids, or into none."""
+    """Return the statement that writes a patch and labels into all tasks of `ids`, or none."""
     add = bindparam("add_labels", type_=ARRAY(Text))
     remove = bindparam("remove_labels", type_=ARRAY(Text))
     wanted, all_found = write_sql.locked_by_ids(TASKS)
@@ -94,7 +94,7 @@ async def shown_labels(owned: Owned) -> list[str]:
 
 
 async def update_all(tasks: Writes, ids: Sequence[str], patch: Mapping[str, object]) -> list[Row]:
-    """Write a patch into each task, or into none. `add_labels` and `remove_labels` may be in it.
+    """Write a patch into all of the tasks, or none. It may have `add_labels` and `remove_labels`.
 
     Raises NotFound, and BadUserInput.
     """
@@ -103,7 +103,9 @@ async def update_all(tasks: Writes, ids: Sequence[str], patch: Mapping[str, obje
         return await tasks.update_all(ids, {})
     add, remove = values.pop("add_labels", []), values.pop("remove_labels", [])
     if both := sorted({*add} & {*remove}):
-        raise BadUserInput({"removeLabels": f"must not name {both[0]}, which is to be added"})
+        raise BadUserInput(
+            {"removeLabels": f"must not contain {both[0]}, which is also in `addLabels`"}
+        )
     given = write_sql.patch_values(TASKS, values, TASKS.bulk)
     try:
         return await tasks.each(CHANGE_ALL, ids, add_labels=add, remove_labels=remove, **given)

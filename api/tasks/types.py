@@ -46,10 +46,10 @@ class TaskOrderField(Enum):
     CREATED_AT = strawberry.enum_value("created_at", description="By the time of creation.")
     UPDATED_AT = strawberry.enum_value("updated_at", description="By the time of the last change.")
     DUE_ON = strawberry.enum_value(
-        "due_on", description="By the day it is due. Tasks without a day are last in any direction."
+        "due_on", description="By due day. Tasks without one are last in both directions."
     )
     PRIORITY = strawberry.enum_value("priority", description="By priority. NONE is the lowest.")
-    POSITION = strawberry.enum_value("position", description="By position, as people sort by hand.")
+    POSITION = strawberry.enum_value("position", description="By position: the manual order.")
     TITLE = strawberry.enum_value("title", description="By title, ignoring case.")
 
 
@@ -71,13 +71,13 @@ class Task:
     priority: TaskPriority = strawberry.field(description="The priority of the task.")
     due_on: date | None = strawberry.field(description="The day on which the task is due.")
     labels: list[str] = strawberry.field(
-        description=f"Up to {MAX_LABELS} labels, in lower case, sorted, each once."
+        description=f"Up to {MAX_LABELS} labels, in lower case, sorted, without duplicates."
     )
     position: str = strawberry.field(
-        description="The place in the order by hand: a fractional index key, compared by its bytes."
+        description="The position in the manual order: a fractional index key, compared by bytes."
     )
     version: int = strawberry.field(
-        description="How many times the task was written, its creation included."
+        description="How many times the task was written, including its creation."
     )
     created_at: datetime = strawberry.field(description="When the task was created.")
     updated_at: datetime = strawberry.field(description="When the task was last written.")
@@ -87,7 +87,7 @@ class Task:
 
 
 def _task(row: Row) -> Task:
-    """Return a row as it is: the fields of the type are the columns of the row."""
+    """Return the row itself as a Task: its columns have the names of the type's fields."""
     return cast("Task", row)
 
 
@@ -114,7 +114,7 @@ class TaskChange:
 @strawberry.input(description="The tasks that match all of these conditions.")
 class TaskFilter:
     status: list[TaskStatus] | None = strawberry.field(
-        default=UNSET, description="Any of these states; by default OPEN and COMPLETED."
+        default=UNSET, description="Any of these states. The default is OPEN and COMPLETED."
     )
     search: str | None = strawberry.field(
         default=UNSET,
@@ -142,7 +142,7 @@ class TaskOrder:
 class CreateTaskInput:
     id: ID | None = strawberry.field(
         default=UNSET,
-        description="A UUID of your choice. The same input sent again returns the same task.",
+        description="A UUID of your choice. Sending the same input again returns the same task.",
     )
     title: str = strawberry.field(description="1 to 200 characters, trimmed, one line.")
     description: str | None = strawberry.field(
@@ -162,7 +162,7 @@ class CreateTaskInput:
     )
     position: str | None = strawberry.field(
         default=UNSET,
-        description="A fractional index key of up to 255 characters; by default after all others.",
+        description="A fractional index key of up to 255 characters. By default, the task is last.",
     )
 
 
@@ -178,13 +178,13 @@ class TaskPatch:
         default=UNSET, description="Whether the task is completed; not null."
     )
     priority: TaskPriority | None = strawberry.field(
-        default=UNSET, description="The priority of the task; null is NONE."
+        default=UNSET, description="The priority of the task; null means NONE."
     )
     due_on: date | None = strawberry.field(
         default=UNSET, description="The day on which the task is due; null removes it."
     )
     labels: list[str] | None = strawberry.field(
-        default=UNSET, description="The labels that replace all others; null removes them."
+        default=UNSET, description="The new labels, which replace all old ones; null removes all."
     )
     position: str | None = strawberry.field(
         default=UNSET, description="A fractional index key of up to 255 characters; not null."
@@ -197,7 +197,7 @@ class TasksPatch:
         default=UNSET, description="Whether the tasks are completed; not null."
     )
     priority: TaskPriority | None = strawberry.field(
-        default=UNSET, description="The priority of the tasks; null is NONE."
+        default=UNSET, description="The priority of the tasks; null means NONE."
     )
     due_on: date | None = strawberry.field(
         default=UNSET, description="The day on which the tasks are due; null removes it."
@@ -236,7 +236,7 @@ Filter = Annotated[TaskFilter | None, strawberry.argument(description="The tasks
 @strawberry.type
 class TaskViewer:
     @strawberry.field(
-        description="How many tasks the caller has. The trash counts only if the filter names it."
+        description="The number of the caller's tasks, by default without those in the trash."
     )
     async def task_count(self, info: Info, filter: Filter = UNSET) -> int:
         return await info.context.read(TASKS).count(types.sent(filter))
@@ -269,8 +269,8 @@ class TaskQuery:
         return await types.connection(info, TASKS, first, after, filter, order_by)
 
     @strawberry.field(
-        description="The changes after a cursor, or all: the latest state of each task, once. "
-        "After CURSOR_EXPIRED (`extensions.reason`) read the list again."
+        description="The changes after a cursor, or all changes. Each task appears once, in its "
+        "latest state. If `extensions.reason` is CURSOR_EXPIRED, read the list again."
     )
     async def task_changes(
         self, info: Info, first: First = CHANGES_SIZE, after: AfterChange = UNSET
@@ -280,7 +280,7 @@ class TaskQuery:
 
 @strawberry.type
 class TaskMutation:
-    @strawberry.mutation(description="Create a task. Safe to send twice if it has an id.")
+    @strawberry.mutation(description="Create a task. If it has an id, it is safe to repeat.")
     async def create_task(
         self,
         info: Info,
@@ -290,7 +290,7 @@ class TaskMutation:
         return TaskPayload(task=_task(row))
 
     @strawberry.mutation(
-        description="Create tasks, all or none. Safe to send twice if they have ids."
+        description="Create all of the tasks, or none. If they have ids, it is safe to repeat."
     )
     async def create_tasks(
         self,

@@ -154,7 +154,10 @@ function checkTls(given: Given, mode: string, file: string | undefined): void {
   const root = given.get("sslrootcert");
   const isVerifying = VERIFYING.includes(mode);
   if (file && !isVerifying) {
-    throw new UnfitUrl(`${file} only where sslmode verifies`, "sslmode=verify-full");
+    throw new UnfitUrl(
+      `${file} only with sslmode=require, verify-ca or verify-full`,
+      "sslmode=verify-full",
+    );
   }
   if (root === "system" && mode !== "verify-full") {
     throw new UnfitUrl("sslmode=verify-full with sslrootcert=system", "sslmode=verify-full");

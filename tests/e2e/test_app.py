@@ -95,8 +95,8 @@ def test_conflicting_edits_show_both_versions(ada: Person, keep: str) -> None:
     ada.adds("Shared")
     ada.clicks("Edit details: Shared")
     dialog = ada.page.get_by_role("dialog", name="Task details")
-    # What is typed is saved after a pause. This tab does not save it by itself, or the machine would
-    # decide which of the two tabs is first.
+    # What is typed is saved after a pause. This tab must not save before the other one, or the
+    # speed of the machine would decide which of the two is first.
     ada.page.evaluate(HOLD_AUTOSAVE)
     dialog.get_by_label("Title").fill("Typed here")
     elsewhere = ada.context.new_page()

@@ -150,7 +150,7 @@ def test_upsert_that_gives_its_row_to_another_owner_is_rejected() -> None:
         .values(owner_id=OWNER, id=bindparam("new"))
         .on_conflict_do_update(index_elements=["owner_id", "id"], set_={"owner_id": OWNER})
     )
-    with pytest.raises(UnscopedStatement, match="an upsert that gives a row away"):
+    with pytest.raises(UnscopedStatement, match="an upsert changes the owner of a row"):
         Statement(upsert)
 
 
@@ -163,7 +163,7 @@ def test_text_that_needs_quoting_is_not_written_into_the_sql(text: str) -> None:
 def test_owner_parameter_of_another_type_is_rejected() -> None:
     """PostgreSQL would set the caller only after it had planned the statement."""
     late = tasks.c.owner_id == bindparam(OWNER.key, type_=Text)
-    with pytest.raises(UnscopedStatement, match="no wall"):
+    with pytest.raises(UnscopedStatement, match="must have the type of the caller"):
         Statement(select(tasks).where(late))
 
 

@@ -1,18 +1,19 @@
 """Compiled execution of GraphQL operations for Strawberry.
 
-graphql-core walks a response leaf by leaf, at some 6 µs each, and Strawberry converts each argument
-anew. Here an operation that is requested a second time is compiled to one Python function, which
-makes the arguments, calls the resolvers, reads the attributes and builds the response.
+graphql-core needs about 6 µs for each leaf of a response, and Strawberry converts the arguments of
+a resolver again at each call. This package compiles an operation to Python functions when it is
+requested for the second time. They make the arguments, call the resolvers, read the attributes and
+build the response.
 
-A compiled operation handles plain values only. At a null in a non-null field, a leaf of another
-type, an exception or an argument of another shape it stops, and graphql-core runs the operation. It
-uses the values that resolvers have already returned in place of calling those resolvers. So the
-errors, paths and null propagation are those of graphql-core, and nothing is executed twice.
+A compiled operation handles plain values only. It stops at a null in a non-null field, at a leaf
+or an argument of an unexpected type, and at an exception. graphql-core then executes the operation,
+and gets the recorded results of the resolvers that have already run. So the errors, their paths and
+the null propagation are those of graphql-core, and no resolver runs twice.
 Operations with abstract types or `@defer`, and schemas with extensions that have hooks around
 execution, are never compiled.
 
-Nothing here is specific to tasks. Another app uses it like this, with documents that it has parsed,
-validated and kept:
+Nothing here is specific to tasks. Another app can use the package like this, with a cache of parsed
+and validated documents:
 
     schema = strawberry.Schema(Query, execution_context_class=Replaying)
     compiled = Compiled(schema)

@@ -1,4 +1,4 @@
-"""Compiled operations, and the decision whether to run one or to leave it to graphql-core."""
+"""Compile operations, and decide which requests are left to graphql-core."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -27,13 +27,16 @@ from api.graphql.execution.selections import Later, Placed, Run, Source, Step
 log = logging.getLogger(__name__)
 
 MOST_FIELDS = 20_000
-"""The most fields of all compiled operations, at about 1 kB each. The oldest documents go first."""
-SIGHTS = 2
-"""How often an operation must be requested before it is compiled.
+"""The most fields of all compiled operations together. A field takes about 1 kB of memory.
 
-The number doubles for a document each time that its operations are dropped to make room. Otherwise
-more operations than there is room for would be compiled again at each request, which costs more
-than graphql-core does.
+The operations of the oldest documents are dropped first.
+"""
+MIN_REQUESTS = 2
+"""The number of requests for an operation after which it is compiled.
+
+Each time that the operations of a document are dropped to make room, the number doubles for that
+document. Otherwise, if there are too many operations, each request would compile one again, which
+takes longer than graphql-core takes to execute it.
 """
 MOST_CONDITIONS = 4
 """The most variables of `@skip` and `@include`. Each combination of their values that is requested
@@ -45,11 +48,11 @@ HOOKS = ("on_operation", "on_execute", "resolve", "get_results")
 
 
 class Document(Protocol):
-    """A parsed and valid document, hashed by identity. Weak references to it are possible."""
+    """A parsed and valid document. It is hashed by identity, and allows weak references."""
 
     @property
     def text(self) -> str:
-        """The source."""
+        """The source text."""
         ...
 
     @property
@@ -60,15 +63,16 @@ class Document(Protocol):
 
 @dataclass(slots=True)
 class Plan:
-    """A compiled operation, for one combination of conditions."""
+    """A compiled operation, for one combination of the values of its conditions."""
 
     steps: list[Step]
     fields: int
+    """The number of its fields, which is counted against `MOST_FIELDS`."""
 
     async def __call__(self, run: Run) -> dict[str, Any]:
         """Return the data of the response.
 
-        Raises NotPlain where only graphql-core can continue, and any exception of a property.
+        Raises NotPlain when only graphql-core can continue, and the exceptions of properties.
         """
         data: dict[str, Any] = {}
         for step in self.steps:
@@ -85,20 +89,26 @@ class Operation:
     """An operation that was requested often enough to be compiled."""
 
     coerce: Callable[[Mapping[str, Any]], dict[str, Any]]
+    """A function that coerces the variables of a request. Raises NotPlain."""
     conditions: list[str]
+    """The variables of `@skip` and `@include`."""
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
 
 
 class Compiled:
-    """Run the operations of a schema: `execute` takes the place of the schema's own `execute`.
+    """Runs the operations of a schema. Call `execute` instead of the schema's own `execute`.
 
-    `written` names scalars whose values may stay objects in the response, and the condition on such
-    a value: that the encoder of the response writes exactly the text that the scalar would.
-    `placed` names types whose objects are rows of a class, of which an item is read in a fraction
-    of the time that an attribute takes. graphql-core handles all other objects of such a type.
+    `written` maps the name of a scalar to a condition on its values. A value that meets the
+    condition stays an object in the response. The encoder of the response must write such an object
+    as the same text that the scalar would serialize it to.
 
-    A schema with an extension that has hooks around execution is left to Strawberry, which calls
-    them. Raises TypeError for a schema without `execution_context_class=Replaying`.
+    `placed` maps the name of a type to the class of its objects, if they are rows. Columns are
+    read by index, which is faster than reading an attribute. An operation that meets another object
+    of the type is left to graphql-core.
+
+    If an extension of the schema has hooks around execution, no operation is compiled, because
+    Strawberry must call the hooks. Raises TypeError for a schema without
+    `execution_context_class=Replaying`.
     """
 
     def __init__(
@@ -118,11 +128,12 @@ class Compiled:
         self._placed = placed or {}
         self._most_fields = most_fields
         self._inputs = Inputs(schema)
-        self._is_on = not any(_has_hooks(extension) for extension in schema.get_extensions())
-        self._met: WeakKeyDictionary[Document, dict[str | None, Operation | int]] = (
+        self._is_enabled = not any(_has_hooks(extension) for extension in schema.get_extensions())
+        # By document and name: the operation, or how often it was requested so far.
+        self._requested: WeakKeyDictionary[Document, dict[str | None, Operation | int]] = (
             WeakKeyDictionary()
         )
-        self._needed: WeakKeyDictionary[Document, int] = WeakKeyDictionary()
+        self._requests_needed: WeakKeyDictionary[Document, int] = WeakKeyDictionary()
         self._logged: WeakSet[Document] = WeakSet()
 
     async def execute(
@@ -179,24 +190,25 @@ class Compiled:
 
     def _operation(self, document: Document, name: str | None) -> Operation | None:
         """Return an operation that was requested often enough, or None."""
-        if not self._is_on:
+        if not self._is_enabled:
             return None
-        operations = self._met.setdefault(document, {})
+        operations = self._requested.setdefault(document, {})
         found = operations.get(name, 0)
         if isinstance(found, int):
             found += 1
-            if found >= self._needed.get(document, SIGHTS):
+            if found >= self._requests_needed.get(document, MIN_REQUESTS):
                 found = self._prepared(document.node, name)
             operations[name] = found
         return found if isinstance(found, Operation) else None
 
     def _prepared(self, document: DocumentNode, name: str | None) -> Operation:
+        """Return the operation, or `NEVER` if it cannot be compiled."""
         node = get_operation_ast(document, name)
         if node is None:
             return NEVER
         conditions = _Conditions()
         visit(separate_operations(document)[node.name.value if node.name else ""], conditions)
-        if not conditions.alone or len(conditions.names) > MOST_CONDITIONS:
+        if not conditions.only_skip_and_include or len(conditions.names) > MOST_CONDITIONS:
             return NEVER
         try:
             return Operation(self._inputs.variables(node), sorted(conditions.names))
@@ -211,6 +223,10 @@ class Compiled:
         sent: dict[str, Any] | None,
         variables: Mapping[str, Any],
     ) -> Plan | None:
+        """Return the plan for these variables, which is compiled at first use.
+
+        Return None if an earlier attempt has failed. Raises NotPlain if this one fails.
+        """
         chosen = tuple(variables.get(condition) for condition in operation.conditions)
         if chosen not in operation.plans:
             if not all(type(choice) is bool for choice in chosen):
@@ -240,6 +256,7 @@ class Compiled:
         return Plan(steps, source.fields)
 
     def _make_room(self) -> None:
+        """Drop the operations of the oldest documents until the others have few enough fields."""
         fields = {
             document: sum(
                 plan.fields
@@ -248,15 +265,17 @@ class Compiled:
                 for plan in operation.plans.values()
                 if plan
             )
-            for document, operations in self._met.items()
+            for document, operations in self._requested.items()
         }
         total = sum(fields.values())
         for document, number in fields.items():  # the oldest first
             if total <= self._most_fields:
                 return
             if number:
-                del self._met[document]
-                self._needed[document] = 2 * self._needed.get(document, SIGHTS)
+                del self._requested[document]
+                self._requests_needed[document] = 2 * self._requests_needed.get(
+                    document, MIN_REQUESTS
+                )
                 total -= number
 
 
@@ -269,18 +288,18 @@ NEVER = Operation(_refuse, [])
 
 
 class _Conditions(Visitor):
-    """The variables that decide which fields are selected."""
+    """Collects the variables of `@skip` and `@include`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
-        self.alone = True
+        self.only_skip_and_include = True
         """Whether the operation has no directives but `@skip` and `@include`."""
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         """Collect the variables of a directive."""
         if node.name.value not in {"skip", "include"}:
-            self.alone = False
+            self.only_skip_and_include = False
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
                 self.names.add(argument.value.name.value)

@@ -1,8 +1,9 @@
 """Coerce variables and arguments, and convert them to the Python values that resolvers take.
 
-There are two steps, as without compilation. GraphQL's coercion follows the types of the schema.
-Strawberry's conversion follows the annotations in Python. For each type, both are composed once
-from small functions. Input that is not plain raises NotPlain before its resolver is called.
+There are two steps, as without compilation. First GraphQL coerces a value to its type in the
+schema. Then Strawberry converts it to its type annotation in Python. The functions for both steps
+are composed once for each type. Input that is not plain raises NotPlain before its resolver is
+called.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +49,7 @@ from strawberry.types.base import (
 from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 from strawberry.types.lazy_type import LazyType
 
-from api.graphql.execution.plain import Change, Members, NotPlain, condition, core_schema, read
+from api.graphql.execution.plain import Conversion, Members, NotPlain, condition, core_schema, read
 
 Variables = Mapping[str, Any]
 Arguments = Callable[[Variables], dict[str, Any]]
@@ -61,8 +62,8 @@ class Inputs:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._graphql = core_schema(schema)
-        self._coercions: dict[str, Change] = {}
-        self._conversions: dict[Any, Change] = {}
+        self._coercions: dict[str, Conversion] = {}
+        self._conversions: dict[Any, Conversion] = {}
 
     def variables(
         self, operation: OperationDefinitionNode
@@ -79,15 +80,15 @@ class Inputs:
                 default = _value(node.default_value, kind)
                 if not _may_be_shared(kind, default):
                     raise NotPlain
-            needed = isinstance(kind, GraphQLNonNull) and default is Undefined
-            steps.append((node.variable.name.value, self._coercion(kind), default, needed))
+            required = isinstance(kind, GraphQLNonNull) and default is Undefined
+            steps.append((node.variable.name.value, self._coercion(kind), default, required))
 
         def coerce(sent: Variables) -> dict[str, Any]:
             found = {}
-            for name, change, default, needed in steps:
+            for name, change, default, required in steps:
                 if name in sent:
                     found[name] = change(sent[name])
-                elif needed:
+                elif required:
                     raise NotPlain
                 elif default is not Undefined:
                     found[name] = default
@@ -110,18 +111,18 @@ class Inputs:
         for name, argument in field.args.items():
             default: Any = coerce_default_value(argument)
             value = self._literal(given[name], argument.type) if name in given else None
-            needed = is_required_argument(argument)
-            if value is None and needed:
+            required = is_required_argument(argument)
+            if value is None and required:
                 raise NotPlain
             out, change = converted.get(name) or (argument.out_name or name, None)
-            steps.append((out, value, default, needed, change))
+            steps.append((out, value, default, required, change))
 
         def build(variables: Variables) -> dict[str, Any]:
             found = {}
-            for out, value, default, needed, change in steps:
+            for out, value, default, required, change in steps:
                 argument = Undefined if value is None else value(variables)
                 if argument is Undefined:
-                    if needed:
+                    if required:
                         raise NotPlain
                     argument = default
                     if argument is Undefined:
@@ -133,7 +134,7 @@ class Inputs:
 
     def _converted(
         self, arguments: list[StrawberryArgument] | None
-    ) -> dict[str, tuple[str, Change | None]]:
+    ) -> dict[str, tuple[str, Conversion | None]]:
         """Return the Python name and the conversion of each argument, by its GraphQL name."""
         found = {}
         for argument in arguments or ():
@@ -141,7 +142,7 @@ class Inputs:
             found[name] = argument.python_name, self._conversion(argument.type)
         return found
 
-    def _literal(self, node: ValueNode, kind: GraphQLInputType) -> Change:
+    def _literal(self, node: ValueNode, kind: GraphQLInputType) -> Conversion:
         """Return a function from the variables to the value of a node.
 
         The value is Undefined if the node is a variable that was not sent.
@@ -166,14 +167,14 @@ class Inputs:
 
         return literal
 
-    def _coercion(self, kind: Any) -> Change:
+    def _coercion(self, kind: Any) -> Conversion:
         """Return the coercion of a JSON value to this type (GraphQL §3.12)."""
         if isinstance(kind, GraphQLNonNull):
-            return self._there(kind.of_type)
-        there = self._there(kind)
-        return lambda value: None if value is None else there(value)
+            return self._non_null(kind.of_type)
+        non_null = self._non_null(kind)
+        return lambda value: None if value is None else non_null(value)
 
-    def _there(self, kind: Any) -> Change:
+    def _non_null(self, kind: Any) -> Conversion:
         """Return the coercion of a value that is not null. It raises NotPlain for null."""
         if isinstance(kind, GraphQLList):
             item = self._coercion(kind.of_type)
@@ -184,9 +185,9 @@ class Inputs:
                 return [item(each) for each in value]
 
             return items
-        return _kept(self._coercions, kind.name, lambda: self._named(kind))
+        return _cached(self._coercions, kind.name, lambda: self._named(kind))
 
-    def _named(self, kind: Any) -> Change:
+    def _named(self, kind: Any) -> Conversion:
         if isinstance(kind, GraphQLInputObjectType):
             return self._object(kind)
         if isinstance(kind, GraphQLEnumType):
@@ -196,7 +197,8 @@ class Inputs:
             return _checked(own) if own else read(kind)
         raise NotPlain
 
-    def _object(self, kind: GraphQLInputObjectType) -> Change:
+    def _object(self, kind: GraphQLInputObjectType) -> Conversion:
+        """Return the coercion of a value to this input object type."""
         if kind.is_one_of:
             return _refuse
         steps = [
@@ -207,16 +209,16 @@ class Inputs:
         def coerce(value: Any) -> Any:
             if type(value) is not dict:
                 raise NotPlain
-            left, found = len(value), {}
+            remaining, found = len(value), {}
             for name, out, change, default in steps:
                 if name in value:
                     found[out] = change(value[name])
-                    left -= 1
-                elif default is _NEEDED:
+                    remaining -= 1
+                elif default is _REQUIRED:
                     raise NotPlain
                 elif default is not Undefined:
                     found[out] = default
-            if left:
+            if remaining:
                 raise NotPlain  # a field that the type does not have
             try:
                 return kind.out_type(found)
@@ -225,7 +227,7 @@ class Inputs:
 
         return coerce
 
-    def _conversion(self, kind: Any) -> Change | None:
+    def _conversion(self, kind: Any) -> Conversion | None:
         """Return Strawberry's conversion for this type; None if it leaves values unchanged.
 
         It does the same as `strawberry.types.arguments.convert_argument`.
@@ -237,19 +239,20 @@ class Inputs:
         if isinstance(kind, LazyType):
             return self._conversion(kind.resolve_type())
         if isinstance(kind, StrawberryList):
-            return _each(self._conversion(kind.of_type))
+            return _list_of(self._conversion(kind.of_type))
         if kind is GlobalID:
             raise NotPlain
         leaf = isinstance(kind, StrawberryEnumDefinition) or has_enum_definition(kind)
         if leaf or is_scalar(kind, self._schema.schema_converter.scalar_registry):
             return None
-        return _kept(self._conversions, kind, lambda: self._instance(kind))
+        return _cached(self._conversions, kind, lambda: self._instance(kind))
 
-    def _instance(self, kind: Any) -> Change:
+    def _instance(self, kind: Any) -> Conversion:
+        """Return the conversion of a coerced input object to an instance of this Python class."""
         definition = get_object_definition(kind)
         if definition is None or not definition.is_input or definition.from_input is not None:
             raise NotPlain
-        nothing = {
+        absent = {
             field.python_name: None
             for field in definition.fields
             if field.default_value is MISSING and field.default_factory is MISSING
@@ -265,7 +268,7 @@ class Inputs:
         def make(value: Any) -> Any:
             if value is None or value is UNSET:
                 return value
-            found = nothing.copy()
+            found = absent.copy()
             for name, given in value.items():
                 python_name, change = steps[name]
                 found[python_name] = change(given) if change else given
@@ -274,20 +277,20 @@ class Inputs:
         return make
 
 
-def _kept(kept: dict[Any, Change], key: Any, make: Callable[[], Change]) -> Change:
-    """Return the function for this key, which is made once.
+def _cached(cached: dict[Any, Conversion], key: Any, make: Callable[[], Conversion]) -> Conversion:
+    """Return the cached function for a key. Make it if there is none.
 
-    While it is being made, a placeholder that calls it stands in its place: an input type can
-    contain itself.
+    An input type can contain itself. So the cache holds a placeholder, which calls the function,
+    while the function is being made.
     """
-    if key not in kept:
-        kept[key] = lambda value: kept[key](value)  # noqa: PLW0108 - looks up the final function
+    if key not in cached:
+        cached[key] = lambda value: cached[key](value)  # noqa: PLW0108 - looks up the final function
         try:
-            kept[key] = make()
+            cached[key] = make()
         except BaseException:
-            del kept[key]
+            del cached[key]
             raise
-    return kept[key]
+    return cached[key]
 
 
 def _value(node: ValueNode, kind: GraphQLInputType, variables: VariableValues | None = None) -> Any:
@@ -301,28 +304,28 @@ def _value(node: ValueNode, kind: GraphQLInputType, variables: VariableValues | 
     return value
 
 
-_NEEDED = object()
+_REQUIRED = object()
 
 
 def _default(field: GraphQLInputField) -> Any:
-    return _NEEDED if is_required_input_field(field) else coerce_default_value(field)
+    return _REQUIRED if is_required_input_field(field) else coerce_default_value(field)
 
 
 def _refuse(_: Any = None) -> Any:
     raise NotPlain
 
 
-def _checked(condition: str) -> Change:
-    """Return a function that returns values for which the condition is true.
+def _checked(condition: str) -> Conversion:
+    """Return a function that returns its argument if the condition is true.
 
-    For other values it raises NotPlain.
+    Otherwise that function raises NotPlain.
     """
     text = condition.format("value")
-    checked: Change = eval(f"lambda value: value if {text} else refuse()", {"refuse": _refuse})  # noqa: S307 - one of five
+    checked: Conversion = eval(f"lambda value: value if {text} else refuse()", {"refuse": _refuse})  # noqa: S307 - one of five
     return checked
 
 
-def _each(change: Change | None) -> Change:
+def _list_of(change: Conversion | None) -> Conversion:
     def items(value: Any) -> Any:
         if value is None or value is UNSET:
             return value

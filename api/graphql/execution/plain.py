@@ -1,6 +1,6 @@
 """Check and convert leaf values on the fast path.
 
-A value is "plain" if graphql-core would leave it unchanged, or if one look-up converts it.
+A value is "plain" if coercion leaves it unchanged, or if a single look-up or call converts it.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,8 @@ from graphql import (
 from graphql.pyutils import is_awaitable
 from strawberry import Schema
 
-Change = Callable[[Any], Any]
+Conversion = Callable[[Any], Any]
+"""A function that checks a value, and returns it as it is or converted."""
 
 CONDITIONS = {
     "String": "type({0}) is str",
@@ -27,22 +28,23 @@ CONDITIONS = {
     "Int": "type({0}) is int and -2147483648 <= {0} <= 2147483647",
     "Float": "type({0}) is float and {0} - {0} == 0",
 }
-"""Of each scalar of GraphQL, the condition in Python under which coercion keeps a value."""
+"""For each built-in scalar, the Python condition under which coercion does not change a value."""
 
 
 class NotPlain(Exception):
-    """Only graphql-core can do this part of an operation."""
+    """Only graphql-core can execute this part of an operation."""
 
 
 def core_schema(schema: Schema) -> GraphQLSchema:
-    """Return the schema of graphql-core in a schema of Strawberry."""
+    """Return the graphql-core schema that a Strawberry schema wraps."""
     return schema._schema  # noqa: SLF001 - it has no public name
 
 
 class Exactly:
-    """A condition on a value: its type is this very class, and its attributes are these objects.
+    """A condition on a value: its type is this class, and its attributes are these objects.
 
-    `Exactly(datetime, tzinfo=UTC)` accepts the datetimes in UTC. An object is compared by identity.
+    `Exactly(datetime, tzinfo=UTC)` accepts the datetimes in UTC. A subclass is not accepted.
+    Attributes are compared by identity.
     """
 
     def __init__(self, type_: type, **attributes: object) -> None:
@@ -56,7 +58,7 @@ class Exactly:
         )
 
     def source(self, value: str, name_of: Callable[[object], str]) -> str:
-        """Return the condition in Python. `name_of` returns the variable that holds an object."""
+        """Return the condition as Python source. `name_of` returns a variable for an object."""
         parts = [f"type({value}) is {name_of(self.type)}"]
         for name, wanted in self.attributes.items():
             parts.append(f"{value}.{name} is {name_of(wanted)}")
@@ -64,12 +66,12 @@ class Exactly:
 
 
 def condition(kind: GraphQLScalarType) -> str | None:
-    """Return the condition of a scalar of GraphQL, or None for another scalar, even of its name."""
+    """Return the condition of a built-in scalar; None for any other, even one of the same name."""
     own = is_specified_scalar_type(kind) and specified_scalar_types[kind.name] is kind
     return CONDITIONS[kind.name] if own else None
 
 
-def written(kind: GraphQLScalarType) -> Change:
+def written(kind: GraphQLScalarType) -> Conversion:
     """Return a function that serializes a scalar for a response.
 
     It raises NotPlain if graphql-core would report an error.
@@ -89,7 +91,7 @@ def written(kind: GraphQLScalarType) -> Change:
     return write
 
 
-def read(kind: GraphQLScalarType) -> Change:
+def read(kind: GraphQLScalarType) -> Conversion:
     """Return a function that parses a scalar from variables.
 
     It raises NotPlain if graphql-core would report an error.
@@ -117,8 +119,8 @@ class Names(dict[int, str]):
 def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[Names, Names]:
     """Return the names of an enum's members by `id(member)`, and by the members' numbers.
 
-    The first is by `id`, because Python computes the hash of a member from its name at each lookup.
-    A member lives as long as its enum.
+    The first look-up uses `id(member)` because it is faster: Python computes the hash of a member
+    again at each look-up. An id stays valid, because a member lives as long as its enum.
     """
     by_id, by_number = Names(), Names()
     member: Any

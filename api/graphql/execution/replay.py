@@ -1,7 +1,7 @@
 """Replay recorded results of resolvers, so that no resolver runs twice.
 
-When a compiled operation turns out not to be plain, graphql-core executes it from the beginning. It
-gets the results of the resolvers that have already run from here.
+When a compiled operation meets a value that is not plain, graphql-core executes the operation from
+the beginning. If a resolver has already run, this module returns its recorded result.
 """
 
 from asyncio import isfuture
@@ -32,7 +32,7 @@ class Answer:
     waiting: Awaitable[Any] | None = None
 
     def again(self) -> Any:
-        """Return or raise what the resolver did, through an awaitable if the resolver is async."""
+        """Return the value or raise the error; if the resolver is async, return an awaitable."""
         if self.waited or self.waiting is not None:
             return self._later()
         if self.error:
@@ -55,13 +55,13 @@ def forget(memory: Memory) -> None:
     for answer in memory.values():
         if isfuture(answer.waiting):
             if not answer.waiting.cancel() and not answer.waiting.cancelled():
-                answer.waiting.exception()  # or asyncio logs that it was never retrieved
+                answer.waiting.exception()  # otherwise asyncio logs that it was never retrieved
         elif iscoroutine(answer.waiting):
             answer.waiting.close()
 
 
 class Replaying(StrawberryGraphQLCoreExecutionContext):
-    """Execution context that calls no resolver whose result is recorded.
+    """An execution context that uses the recorded result of a resolver instead of calling it.
 
     Pass it to Strawberry as `strawberry.Schema(execution_context_class=…)`.
     """

@@ -35,10 +35,10 @@ Call = Callable[[Any, Path, "Run"], Any]
 """A function that calls a resolver for a source object."""
 Complete = Callable[[Any, Path, "Run", "Later"], Any]
 """A function that completes the result of a resolver (GraphQL §6.4.3)."""
-Place = tuple[Awaitable[Any], Path, dict[Any, Any], Complete]
+Pending = tuple[Awaitable[Any], Path, dict[Any, Any], Complete]
 """A pending field: the awaitable of its resolver, its path, the response object that it belongs to,
 and the function that completes its value."""
-Later = list[Place]
+Later = list[Pending]
 """The fields that are still pending."""
 Step = Callable[[None, None, "Run", Later], dict[str, Any]]
 """A function that executes root fields, and returns the response object for them."""
@@ -72,23 +72,24 @@ class Run:
         """
         while len(later) == 1:
             later = await self._settle_alone(*later[0])
-        places = {self._begin(each): each for each in later}
+        pending = {self._start(each): each for each in later}
         try:
-            while places:
-                await wait(places, return_when=FIRST_COMPLETED)
-                for task in [task for task in places if task.done()]:
-                    _, path, into, complete = places.pop(task)
+            while pending:
+                await wait(pending, return_when=FIRST_COMPLETED)
+                for task in [task for task in pending if task.done()]:
+                    _, path, into, complete = pending.pop(task)
                     if task.cancelled() or task.exception():
                         raise NotPlain
                     more: Later = []
                     into[path.key] = complete(task.result(), path, self, more)
-                    places |= {self._begin(each): each for each in more}
+                    pending |= {self._start(each): each for each in more}
         except CancelledError:
-            for task in places:
+            for task in pending:
                 task.cancel()
             raise
 
-    def _begin(self, each: Place) -> Future[Any]:
+    def _start(self, each: Pending) -> Future[Any]:
+        """Start a task for the resolver of a pending field, and record the task."""
         answer = self.memory[each[1]]
         answer.waiting = task = ensure_future(each[0])
         return task
@@ -96,6 +97,10 @@ class Run:
     async def _settle_alone(
         self, awaitable: Awaitable[Any], path: Path, into: dict[Any, Any], complete: Complete
     ) -> Later:
+        """Await and complete the only pending field, without the cost of a task.
+
+        Return the fields that are pending after that.
+        """
         answer = self.memory[path]
         answer.waited, answer.waiting = True, None
         try:
@@ -140,7 +145,7 @@ class _Resolver:
 
 
 class Source:
-    """Generates the source code of the functions for an operation, and their global names.
+    """Generates the source code of an operation's functions, and their global variables.
 
     In the generated code, `s` is a source object, `v` the result of a resolver, `p` the path to
     either, `r` the run, `l` the list of pending fields and `d` the response object.
@@ -161,7 +166,7 @@ class Source:
         self._placed = placed
         self._lines: list[str] = []
         self._names = 0
-        self._around: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path}
+        self._globals: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path}
         self._resolvers: list[tuple[_Resolver, str]] = []
         self.fields = 0
         """The number of fields that were generated so far."""
@@ -183,19 +188,19 @@ class Source:
         sets = [{key: details} for key, details in grouped.items()] if serially else [grouped]
         names = [self._step(root, each) for each in sets]
         code = compile("\n".join(self._lines), "<compiled operation>", "exec")
-        exec(code, self._around)  # noqa: S102 - only names from the schema, and generated ones
+        exec(code, self._globals)  # noqa: S102 - only names from the schema, and generated ones
         for resolver, complete in self._resolvers:
-            resolver.complete = self._around[complete]
-        return [self._around[name] for name in names]
+            resolver.complete = self._globals[complete]
+        return [self._globals[name] for name in names]
 
     def _name(self) -> str:
         self._names += 1
         return f"x{self._names}"
 
-    def _beside(self, value: object) -> str:
-        """Return the name of a new global variable of the functions that holds this object."""
+    def _global(self, value: object) -> str:
+        """Make this object a global variable of the generated functions. Return its name."""
         name = self._name()
-        self._around[name] = value
+        self._globals[name] = value
         return name
 
     def _step(self, root: GraphQLObjectType, grouped: GroupedFieldSet) -> str:
@@ -247,7 +252,7 @@ class Source:
                 is_async = isinstance(definition, StrawberryField) and definition.is_async
                 resolver = _Resolver(self._call(of, found, details), is_async=is_async)
                 self._resolvers.append((resolver, self._complete(found, details)))
-                call = f"{self._beside(resolver)}({source}, {below}, r, l, {into})"
+                call = f"{self._global(resolver)}({source}, {below}, r, l, {into})"
                 parts.append((key, "", [call]))
                 live = True
         if not live:
@@ -266,14 +271,14 @@ class Source:
     ) -> tuple[list[str], bool]:
         """Return lines that complete the variable `value`, and whether they call resolvers."""
         if isinstance(kind, GraphQLNonNull):
-            lines, live = self._there(kind.of_type, value, details, path)
+            lines, live = self._non_null(kind.of_type, value, details, path)
             if isinstance(kind.of_type, GraphQLScalarType):
                 return lines, live  # the check of the scalar also rejects None
             return [f"if {value} is None: raise NotPlain", *lines], live
-        lines, live = self._there(kind, value, details, path)
+        lines, live = self._non_null(kind, value, details, path)
         return [f"if {value} is not None:", *_indented(lines or ["pass"])], live
 
-    def _there(
+    def _non_null(
         self, kind: Any, value: str, details: list[FieldDetails], path: str
     ) -> tuple[list[str], bool]:
         if isinstance(kind, GraphQLObjectType):
@@ -290,12 +295,12 @@ class Source:
     def _check(self, of: GraphQLObjectType, value: str) -> list[str]:
         """Return lines with the checks that graphql-core makes before it executes an object."""
         made = self._placed.get(of.name)
-        lines = [f"if type({value}) is not {self._beside(made)}: raise NotPlain"] if made else []
+        lines = [f"if type({value}) is not {self._global(made)}: raise NotPlain"] if made else []
         if of.is_type_of is not None:
             definition = of.extensions.get(DEFINITION)
             if not isinstance(definition, StrawberryObjectDefinition) or definition.is_type_of:
                 raise NotPlain  # the application's own `is_type_of` may need a real `info`
-            asked = f"{self._beside(of.is_type_of)}({value}, None)"
+            asked = f"{self._global(of.is_type_of)}({value}, None)"
             lines.append(f"if not {asked}: raise NotPlain")
         return lines
 
@@ -320,35 +325,36 @@ class Source:
             if not isinstance(definition, StrawberryEnumDefinition):
                 raise NotPlain
             by_id, by_number = names(kind, definition.wrapped_cls)
-            member = f"{self._beside(by_id)}[id({value})]"
+            member = f"{self._global(by_id)}[id({value})]"
             if not by_number:
                 return f"{value} = {member}"
-            number = f"{self._beside(by_number)}[{value}]"
+            number = f"{self._global(by_number)}[{value}]"
             return f"{value} = {number} if type({value}) is int else {member}"
         if not isinstance(kind, GraphQLScalarType):
             raise NotPlain
         if as_is := self._written_as_is.get(kind.name):
-            return f"if not ({as_is.source(value, self._beside)}): raise NotPlain"
+            return f"if not ({as_is.source(value, self._global)}): raise NotPlain"
         if own := condition(kind):
             return f"if not ({own.format(value)}): raise NotPlain"
-        return f"{value} = {self._beside(written(kind))}({value})"
+        return f"{value} = {self._global(written(kind))}({value})"
 
     def _call(
         self, of: GraphQLObjectType, found: GraphQLField, details: list[FieldDetails]
     ) -> Call:
+        """Return a function that calls the resolver of a field. Raises NotPlain."""
         nodes = [detail.node for detail in details]
-        about = _about(self._executor, found, nodes, of)
+        make_info = _info_maker(self._executor, found, nodes, of)
         definition = found.extensions.get(DEFINITION)
         if isinstance(definition, StrawberryField) and self._is_direct(definition):
             try:
-                return self._direct(definition, found, nodes[0], about)
+                return self._direct(definition, found, nodes[0], make_info)
             except NotPlain:
                 pass  # it has an argument that only Strawberry can convert
         if found.resolve is None:
             raise NotPlain
         resolve, arguments = found.resolve, self._inputs.arguments(found, nodes[0], None)
         return lambda source, path, run: resolve(
-            source, about(path, run), **arguments(run.variables)
+            source, make_info(path, run), **arguments(run.variables)
         )
 
     def _is_direct(self, definition: StrawberryField) -> bool:
@@ -365,7 +371,7 @@ class Source:
         definition: StrawberryField,
         found: GraphQLField,
         node: Any,
-        about: Callable[[Path, Run], GraphQLResolveInfo[Any]],
+        make_info: Callable[[Path, Run], GraphQLResolveInfo[Any]],
     ) -> Call:
         """Return a function that calls the resolver directly.
 
@@ -385,7 +391,7 @@ class Source:
             for name in sources:
                 given[name] = source
             if info:
-                given[info] = info_class(_raw_info=about(path, run), _field=definition)
+                given[info] = info_class(_raw_info=make_info(path, run), _field=definition)
             return resolver(source, **given) if takes_self else resolver(**given)
 
         return call
@@ -410,18 +416,18 @@ def _attribute(found: GraphQLField) -> str | None:
     return None
 
 
-def _about(
+def _info_maker(
     executor: Executor[Any], found: GraphQLField, nodes: list[Any], of: GraphQLObjectType
 ) -> Callable[[Path, Run], GraphQLResolveInfo[Any]]:
-    """Return a function that makes the `info` of a resolver from a template.
+    """Return a function that makes the `info` of a resolver.
 
-    Only the path and the values of the request differ from call to call.
+    The function copies a template, since calls differ only in their path and their request.
     """
     template = executor.build_resolve_info(found, nodes, of, Path(None, "", None))
     kind: Any = type(template)
     places = [kind._fields.index(name) for name in _CHANGES]
 
-    def about(path: Path, run: Run) -> GraphQLResolveInfo[Any]:
+    def make_info(path: Path, run: Run) -> GraphQLResolveInfo[Any]:
         values = [*template]
         new = (path, run.variables, run.context, run.extensions)
         for place, value in zip(places, new, strict=True):
@@ -429,7 +435,7 @@ def _about(
         info: GraphQLResolveInfo[Any] = kind._make(values)
         return info
 
-    return about
+    return make_info
 
 
 _CHANGES = ("path", "variable_values", "context", "operation_extensions")
