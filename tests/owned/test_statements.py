@@ -5,10 +5,12 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 from sqlalchemy import (
+    ARRAY,
     Column,
     MetaData,
     Table,
     Text,
+    Uuid,
     bindparam,
     cast,
     collate,
@@ -177,6 +179,10 @@ def test_scoped_statement_is_built() -> None:
     assert statement.is_reading
     written = insert(task_ids).values(owner_id=OWNER, id=bindparam("new_id"))
     assert not Statement(written).is_reading
+    parents = func.unnest(bindparam("ids", type_=ARRAY(Uuid))).table_valued("id", name="parents")
+    below = select(tasks.c.title).where(mine, tasks.c.id == parents.c.id).correlate(parents)
+    nested = Statement(select(parents.c.id, below.lateral("below")).select_from(parents))
+    assert "LATERAL" in nested.sql
     gone = select(tasks.c.id).where(mine).add_cte(delete(tasks).where(mine).cte("gone"))
     assert not Statement(gone).is_reading
 
