@@ -22,6 +22,7 @@ from sqlalchemy import (
     Insert,
     Lateral,
     Select,
+    Subquery,
     Table,
     TableValuedAlias,
     Update,
@@ -135,10 +136,15 @@ def _read_faults(select: Select[Any]) -> Iterator[str]:
     for source in select.get_final_froms():
         if not isinstance(source, Table | CTE | Lateral | TableValuedAlias):
             yield f"SELECT FROM {type(source).__name__} cannot be read"
-        elif isinstance(source, CTE | Lateral) and not isinstance(source.element, QUERIES):
-            yield f"SELECT FROM {type(source).__name__} of a table cannot be read"
+        elif isinstance(source, Lateral) and not _is_of_query(source):
+            yield "SELECT FROM Lateral of a table cannot be read"
         elif isinstance(source, Table) and source not in held:
             yield f"SELECT FROM {source} is not held to its owner"
+
+
+def _is_of_query(source: Lateral) -> bool:
+    element = source.element
+    return isinstance(element.element if isinstance(element, Subquery) else element, QUERIES)
 
 
 def _write_faults(write: Update | Delete) -> Iterator[str]:

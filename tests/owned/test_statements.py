@@ -175,6 +175,8 @@ def test_a_statement_held_to_its_owner_everywhere_is_built() -> None:
     assert statement.names == ["t"]
     assert statement.sql.count("$1") == 2
     assert statement.is_reading
+    lateral_query = select(task_ids.c.id).where(task_ids.c.owner_id == OWNER).lateral()
+    assert Statement(select(tasks.c.id, lateral_query).where(mine)).sql.count("$1") == 2
     written = insert(task_ids).values(owner_id=OWNER, id=bindparam("new_id"))
     assert not Statement(written).is_reading
     gone = select(tasks.c.id).where(mine).add_cte(delete(tasks).where(mine).cte("gone"))
