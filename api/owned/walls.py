@@ -136,16 +136,16 @@ def _read_faults(select: Select[Any]) -> Iterator[str]:
     for source in select.get_final_froms():
         if not isinstance(source, Table | CTE | Lateral | TableValuedAlias):
             yield f"SELECT FROM {type(source).__name__} cannot be checked"
-        elif isinstance(source, CTE | Lateral) and not isinstance(_inner(source), QUERIES):
-            yield f"SELECT FROM {type(source).__name__} of a table cannot be checked"
+        elif isinstance(source, Lateral) and not _is_of_query(source):
+            yield "SELECT FROM LATERAL of a table cannot be checked"
         elif isinstance(source, Table) and source not in restricted:
             yield f"SELECT FROM {source} is not restricted to its owner"
 
 
-def _inner(source: CTE | Lateral) -> object:
-    """Return what a CTE or a LATERAL reads. SQLAlchemy wraps the query of a LATERAL."""
-    inner = source.element
-    return inner.element if isinstance(inner, Subquery) else inner
+def _is_of_query(source: Lateral) -> bool:
+    """Return whether a LATERAL reads a query, which SQLAlchemy wraps in a subquery."""
+    element = source.element
+    return isinstance(element.element if isinstance(element, Subquery) else element, QUERIES)
 
 
 def _write_faults(write: Update | Delete) -> Iterator[str]:

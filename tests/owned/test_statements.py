@@ -177,6 +177,8 @@ def test_scoped_statement_is_built() -> None:
     assert statement.names == ["t"]
     assert statement.sql.count("$1") == 2
     assert statement.is_reading
+    lateral_query = select(task_ids.c.id).where(task_ids.c.owner_id == OWNER).lateral()
+    assert Statement(select(tasks.c.id, lateral_query).where(mine)).sql.count("$1") == 2
     written = insert(task_ids).values(owner_id=OWNER, id=bindparam("new_id"))
     assert not Statement(written).is_reading
     parents = func.unnest(bindparam("ids", type_=ARRAY(Uuid))).table_valued("id", name="parents")
