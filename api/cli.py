@@ -155,7 +155,7 @@ def _span(text: str) -> int:
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match is None or int(match[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time span: write 90s, 15m, 24h or 1d")
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": DAY}[match[2]]
 
 
 def _serve(chosen: argparse.Namespace) -> None:

@@ -7,21 +7,10 @@ limits on heads, pipelining and waiting times, and the rules of RFC 9112 against
 import asyncio
 import http
 import math
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-PRIVATE: Final = {
-    "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": (
-        *("cycle", "expect_100_continue", "headers", "loop", "parser", "pipeline", "transport"),
-        *("on_response_complete", "send_400_response", "timeout_keep_alive_handler", "url"),
-    ),
-    "uvicorn.protocols.http.httptools_impl.RequestResponseCycle": (
-        *("keep_alive", "response_complete", "response_started"),
-    ),
-}
-"""Names of uvicorn that this module uses, and that no documentation promises to keep."""
 
 
 class _Parser(httptools.HttpRequestParser):

@@ -55,7 +55,7 @@ SELECT current_user AS role, session_user AS login, ARRAY(
   SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
   WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND c.relkind IN ('r', 'p')
     AND a.attname = 'owner_id' AND NOT a.attisdropped AND NOT row_security_active(c.oid)
-) AS unheld
+) AS unprotected
 WHERE $1::{SCHEMA}.caller IS NOT NULL
 """  # noqa: S608 - of constants
 """The role that runs the statements of a caller, and the tables without active row security."""
@@ -64,11 +64,11 @@ SELECT DISTINCT owner_id FROM {SCHEMA}.{{}}
 WHERE owner_id = ANY ($2::text[]) AND $1::{SCHEMA}.caller <> ''
 """  # noqa: S608 - of constants
 _WRITE = f"""
-UPDATE {SCHEMA}.owners SET task_count = 0
+UPDATE {SCHEMA}.owners SET change_number = 0
 WHERE owner_id = $2::text AND $1::{SCHEMA}.caller <> '' RETURNING owner_id
 """  # noqa: S608 - of constants
 _GIVE = f"""
-INSERT INTO {SCHEMA}.owners (owner_id, task_count)
+INSERT INTO {SCHEMA}.owners (owner_id, change_number)
 VALUES ($2::text, length($1::{SCHEMA}.caller) * 0)
 """  # noqa: S608 - of constants
 """Statements that access the rows of another owner. Only row security (wall 3) can stop them."""
@@ -229,7 +229,7 @@ async def row_security(connection: Connection) -> Finding:
         "python -m api migrate"
     )
     try:
-        [(role, login, unheld)] = await connection.fetch(_ROW_SECURITY, "nobody")
+        [(role, login, unprotected)] = await connection.fetch(_ROW_SECURITY, "nobody")
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidSchemaNameError):
         return Finding(about, "is off, because the migrations have not created it yet", _MIGRATE)
     except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError) as error:
@@ -241,8 +241,8 @@ async def row_security(connection: Connection) -> Finding:
     if role == login:
         detail = f"is off, because {login} may neither create its role nor use it"
         return Finding(about, detail, grant.format(login))
-    if unheld:
-        detail = f"is off for {', '.join(unheld)}, because row security is not active there"
+    if unprotected:
+        detail = f"is off for {', '.join(unprotected)}, because row security is not active there"
         return Finding(about, detail, _MIGRATE)
     is_citus = await citus.serves(connection)
     try:

@@ -1,7 +1,7 @@
-"""A rate limit for the log: one line a second of each kind, with the number of omitted lines.
+"""Limit the log to one line a second of each kind. A line tells how many were omitted before it.
 
-A caller can repeat an error thousands of times a second. Those repetitions must not fill the log,
-nor push more important lines out of it.
+A client can repeat an error thousands of times a second. These repetitions must not fill the disk,
+or push more important lines out of the log.
 """
 
 import logging
@@ -61,7 +61,7 @@ class Limit(logging.Filter):
 
 
 def before(count: int) -> str:
-    """Return the end of a line: how many lines were omitted before it."""
+    """Return the end of a line that says how many lines were omitted before it."""
     return f", and {count} before it" if count else ""
 
 
@@ -94,7 +94,7 @@ def hide_query_strings() -> None:
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """Cut a path. The arguments of such a line begin with the client, the method and the path."""
+    """Remove the query string from the path, which is the third argument of such a line."""
     if isinstance(record.args, tuple) and len(record.args) > 2:
         client, method, path, *rest = record.args
         record.args = (client, method, str(path).partition("?")[0], *rest)

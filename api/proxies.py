@@ -57,7 +57,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_excluded(host: str) -> bool:
-    """Return whether NO_PROXY names a network with this address. curl and Go do so; urllib not."""
+    """Return whether NO_PROXY names a network with this address, which urllib does not check."""
     try:
         address = ip_address(host)
     except ValueError:

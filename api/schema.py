@@ -17,7 +17,9 @@ from api.tasks.types import TaskMutation, TaskQuery, TaskViewer
 
 @strawberry.type(description="The user whose access token was sent with the request.")
 class Viewer(TaskViewer):
-    id: ID = strawberry.field(description="The `user_id` of the token, who owns all returned rows.")
+    id: ID = strawberry.field(
+        description="The `user_id` of the token: the owner of the returned rows."
+    )
     email: str | None = strawberry.field(description="The `email` of the token, if it has one.")
 
     @strawberry.field(

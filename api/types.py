@@ -183,7 +183,7 @@ Ids = Annotated[
 ]
 ExpectedVersion = Annotated[
     int | None,
-    strawberry.argument(description="Write only if the row has this version. Otherwise CONFLICT."),
+    strawberry.argument(description="Fail with CONFLICT unless the row has this version."),
 ]
 
 

@@ -2,10 +2,7 @@
 
 import asyncio
 import gc
-import importlib
-import inspect
 import os
-import re
 import socket
 import string
 import struct
@@ -24,7 +21,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
-from api.connection import PRIVATE, BoundedHttp
+from api.connection import BoundedHttp
 from tests import stack
 from tests.conftest import mint
 from tests.wire import BODY, START, connected, post
@@ -95,14 +92,6 @@ def test_host_in_a_trailer_does_not_count(api: stack.Server) -> None:
     with connected(api.url) as client:
         client.sendall(f"{chunked}\r\n0\r\nHost: x\r\n\r\n".encode())
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
-
-
-def test_each_private_name_of_uvicorn_exists() -> None:
-    for place, names in PRIVATE.items():
-        module, _, kind = place.rpartition(".")
-        source = inspect.getsource(getattr(importlib.import_module(module), kind))
-        for name in names:
-            assert re.search(rf"self\.{name}\b.* = |def {name}\(", source), f"{place}.{name}"
 
 
 CHUNKED = "POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"

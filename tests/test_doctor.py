@@ -16,6 +16,7 @@ import pytest
 
 from api import doctor, migrations
 from api.config import Config
+from api.owned.resource import RESOURCES
 from dev.postgres import Postgres
 from tests import issuer, pooler, stack
 from tests.authority import CANNOT_ENTER_THE_STORE, Authority
@@ -33,6 +34,11 @@ def examined(env: Mapping[str, str], **limits: float) -> dict[str, doctor.Findin
     with mock.patch.dict(os.environ, env, clear=True):
         config = Config.read(Path("/dev/null"))
     return asyncio.run(each())
+
+
+def test_the_check_of_row_security_uses_no_column_of_a_noun() -> None:
+    source = Path(doctor.__file__).read_text()
+    assert [each.name for each in RESOURCES if each.count in source] == []
 
 
 def wrong(found: Mapping[str, doctor.Finding]) -> list[str]:

@@ -138,12 +138,12 @@ class Costs:
             for definition in operation.variable_definitions or ()
             if definition.default_value
         }
-        reading = _Reading(self._schema, self._sizes, self._lengths, fragments, defaults)
-        return reading.selections(root, operation.selection_set, None) if root else Cost(0)
+        estimation = _Estimation(self._schema, self._sizes, self._lengths, fragments, defaults)
+        return estimation.selections(root, operation.selection_set, None) if root else Cost(0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _Estimation:
     """The estimation of one operation."""
 
     schema: GraphQLSchema

@@ -48,7 +48,7 @@ MAX_BYTES = 50_000_000
 TOKEN_BYTES = 470
 """The bytes of memory for each token of a document, as measured."""
 TEXT_COPIES = 3
-"""A long string is in memory this often: in the text, in its token and in its node."""
+"""The number of copies of a long string in memory: in the text, in its token and in its node."""
 MAX_ERRORS = 10
 """The number of errors in a document after which validation stops."""
 

@@ -118,7 +118,7 @@ class _Nesting:
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """The size of one operation: `counts` has the number of its fields, aliases and so on."""
+    """The size of one operation. `counts` has the number of its fields, its aliases and so on."""
 
     fragments: dict[str, FragmentDefinitionNode]
     spread: set[str]

@@ -1,4 +1,4 @@
-"""Define the tables of revocations: what was revoked, and in which order."""
+"""Define the tables of revocations and of the counter that numbers them."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -224,11 +224,12 @@ class Revocations:
         try:
             async with asyncio.timeout(self._timeout), self._refresh_lock:
                 if self._seen_at < asked_at:  # else another call refreshed it in the meantime
-                    await self._read_on()
+                    await self._read_new()
         except TimeoutError:
             raise Unavailable from None
 
-    async def _read_on(self) -> None:
+    async def _read_new(self) -> None:
+        """Read the revocations after the last known number, in pages."""
         began = self._clock()
         if began > self._prune_at:
             self._prune()
@@ -236,8 +237,8 @@ class Revocations:
             rows = await self._database.rows(
                 SELECT_AFTER, after=self._number, limit=self._page_size
             )
-            # At least as long as PostgreSQL stores them. The clock is monotonic: setting the
-            # machine's time must not drop a revocation.
+            # The cache keeps them at least as long as PostgreSQL does. The clock is monotonic: a
+            # change of the machine's time must not drop a revocation.
             until = self._clock() + self._kept.total_seconds()
             for number, kind, issuer, subject in rows:
                 if kind == Kind.OWNER:

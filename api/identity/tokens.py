@@ -207,6 +207,7 @@ def _members(octets: bytes) -> dict[str, object]:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the members of an object. Raises ValueError for duplicate names."""
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError
@@ -214,6 +215,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refuse(_constant: str) -> object:
+    """Raise ValueError for NaN and Infinity, which are not JSON."""
     raise ValueError
 
 

@@ -108,7 +108,7 @@ class Reads:
         rows = await self._run(statement, {**values, **bound})
         total = None
         if wanted.counted:  # the total is in the rows: an empty page needs another query
-            total = rows or await self._again(read_sql.count(resource, narrow=narrow), values)
+            total = rows or await self._execute(read_sql.count(resource, narrow=narrow), values)
         return self._page(rows, wanted, scope, total)
 
     async def pages_of(
@@ -192,9 +192,9 @@ class Reads:
         """Run a statement. Raises OperationTooLarge for the second search of an operation."""
         if self._is_search(values):
             self._owned.begin_search()
-        return await self._again(statement, values)
+        return await self._execute(statement, values)
 
-    async def _again(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+    async def _execute(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         """Run a statement for a list that was already counted as a search."""
         run = self._owned.search if self._is_search(values) else self._owned.rows
         return await run(statement, **values)

@@ -64,8 +64,8 @@ class Resource:
     - `references`: for each column that refers to rows of a resource, that resource. Deleting a row
       sets the references to it to null.
     - `bulky`: the most bytes in JSON of each long column. It is read only if a client selects it.
-    - `prefix`: the beginning of the names of this resource's columns in `owners`. By default it is
-      the noun and an underscore.
+    - `prefix`: the beginning of the names of its tombstone count and its CHECK constraints in
+      `owners`. By default it is the noun and an underscore.
     """
 
     def __init__(  # noqa: PLR0913 - a declaration: each is an aspect of a noun

@@ -38,7 +38,7 @@ class Connection(_Connection):
     def __init__(self, *arguments_of_asyncpg: Any) -> None:
         super().__init__(*arguments_of_asyncpg)
         self.may_be_in_transaction = False
-        """Also true after a cancelled BEGIN, of which asyncpg does not know whether it ran."""
+        """Also true after a cancelled BEGIN: asyncpg does not know whether it ran."""
 
     async def answers(self, seconds: float) -> bool:
         """Return whether this connection answers an empty statement within so many seconds."""
@@ -57,7 +57,7 @@ class Server:
     keeps_statements: bool
     """Whether a statement that is prepared on a connection can be run on it later.
 
-    A transaction pooler gives each transaction another server connection. It must then track the
+    A transaction pooler may give each transaction another server connection, so it must track the
     prepared statements of its clients. PgBouncer does so from version 1.21 on, if
     `max_prepared_statements` is set. Without that, a name may refer to the statement of another
     client, so the API prepares and runs a statement in one transaction.
@@ -87,7 +87,7 @@ class Server:
 
 
 class Connector:
-    """Open the connections of a pool, and find out the properties of their server."""
+    """Opens the connections of a pool, and finds out the properties of their server."""
 
     def __init__(self, url: str, limits: Limits) -> None:
         self._url = url

@@ -17,7 +17,7 @@ from api.postgres.waiters import Waiters
 
 
 class Pool:
-    """Lend connections, the most recently used one first, and open them on demand.
+    """Lends connections, the most recently used one first, and opens them on demand.
 
     `opened` opens a connection, and raises Unavailable when that fails.
     """
@@ -43,7 +43,9 @@ class Pool:
         for task in settling:
             task.cancel()
         await asyncio.gather(*settling, return_exceptions=True)
-        for connection in settling.values():  # a task that never began has not closed its own
+        for (
+            connection
+        ) in settling.values():  # a task that was cancelled before it began closed nothing
             connection.terminate()
         while self._idle:
             connection, _ = self._idle.pop()
@@ -69,8 +71,8 @@ class Pool:
 
     def give(self, connection: Connection, error: BaseException | None = None) -> None:
         """Take a connection back. Raises Lost or Unavailable if the error means an outage."""
-        is_away = error is not None and is_outage(error)
-        is_lost = is_away and (connection.is_closed() or isinstance(error, CONNECTION_LOST))
+        means_outage = error is not None and is_outage(error)
+        is_lost = means_outage and (connection.is_closed() or isinstance(error, CONNECTION_LOST))
         if is_lost:
             connection.terminate()
             self._doubtful_until = monotonic()  # a restart of the server closes every connection
@@ -82,11 +84,11 @@ class Pool:
             task.add_done_callback(self._settling.pop)
         else:
             self._pass_on(connection)
-        if is_away:
+        if means_outage:
             raise (Lost if is_lost else Unavailable) from error
 
     async def _take_idle(self) -> Connection | None:
-        """Return an idle connection, or None. Check those that were idle when one was lost."""
+        """Return an idle connection, or None. Check it first if another one was lost meanwhile."""
         while self._idle and self._is_running:
             connection, since = self._idle.pop()
             is_fresh = monotonic() - since < self._limits.idle and not connection.is_closed()
@@ -105,8 +107,8 @@ class Pool:
     async def _settle(self, connection: Connection) -> None:
         """Lend a connection again once PostgreSQL has ended its abandoned statement.
 
-        asyncpg has already started a cancel request. To close the connection now would drop that
-        request, and PostgreSQL would continue the statement while another connection replaces this.
+        asyncpg has already started a cancel request. If the connection were closed now, the request
+        would be dropped, and PostgreSQL would continue the statement.
         """
         is_usable = await self._answers(connection) and not connection.may_be_in_transaction
         if is_usable and self._is_running:

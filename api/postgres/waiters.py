@@ -1,4 +1,4 @@
-"""A queue of waiters, bounded in number and in time."""
+"""A queue of waiters with a limited length and a timeout."""
 
 import asyncio
 from collections import deque

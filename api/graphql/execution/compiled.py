@@ -26,7 +26,7 @@ from api.graphql.execution.selections import Later, Placed, Run, Source, Step
 
 log = logging.getLogger(__name__)
 
-MOST_FIELDS = 20_000
+MOST_COMPILED_FIELDS = 20_000
 """The most fields of all compiled operations together. A field takes about 1 kB of memory.
 
 The operations of the oldest documents are dropped first.
@@ -67,7 +67,7 @@ class Plan:
 
     steps: list[Step]
     fields: int
-    """The number of its fields, which is counted against `MOST_FIELDS`."""
+    """The number of its fields, which is counted against `MOST_COMPILED_FIELDS`."""
 
     async def __call__(self, run: Run) -> dict[str, Any]:
         """Return the data of the response.
@@ -117,7 +117,7 @@ class Compiled:
         written: Mapping[str, Exactly] | None = None,
         placed: Mapping[str, type[Placed]] | None = None,
         *,
-        most_fields: int = MOST_FIELDS,
+        most_fields: int = MOST_COMPILED_FIELDS,
     ) -> None:
         if not issubclass(schema.execution_context_class, Replaying):
             raise TypeError("expected a schema with execution_context_class=Replaying")

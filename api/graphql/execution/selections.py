@@ -45,7 +45,7 @@ Step = Callable[[None, None, "Run", Later], dict[str, Any]]
 
 DEFINITION = "strawberry-definition"
 """The extension of GraphQL's types and fields that holds Strawberry's definition of them."""
-MOST_FIELDS = 200
+MOST_OPERATION_FIELDS = 200
 """The most fields of an operation that is compiled. Compiling takes about 100 µs for each field."""
 
 
@@ -226,7 +226,7 @@ class Source:
         Otherwise one dict display creates all fields, which is faster.
         """
         self.fields += len(grouped)
-        if self.fields > MOST_FIELDS:
+        if self.fields > MOST_OPERATION_FIELDS:
             raise NotPlain
         places = self._placed[of.name].places if of.name in self._placed else {}
         parts: list[tuple[str, str, list[str]]] = []
