@@ -91,25 +91,25 @@ def push(url: str) -> None:
     assert plain.post(f"{url}/events", content="x", headers=headers).status_code == 400
 
 
-def present_a_bad_token(url: str) -> None:
+def send_bad_token(url: str) -> None:
     headers = {"Authorization": "Bearer x.y.z"}
     assert plain.post(f"{url}/graphql", headers=headers).status_code == 401
 
 
-def say_what_is_no_request(url: str) -> None:
+def send_malformed_request(url: str) -> None:
     with connected(url) as stranger:
         stranger.sendall(b"no request\r\n\r\n")
         assert b"400" in stranger.makefile("rb").read()
 
 
-def propose_another_protocol(url: str) -> None:
+def propose_upgrade(url: str) -> None:
     with connected(url) as stranger:
         upgrade = b"Connection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n"
         stranger.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + upgrade)
         assert b"200" in stranger.recv(1000)
 
 
-def ask_for_nothing(url: str) -> None:
+def request_unknown_path(url: str) -> None:
     assert plain.get(f"{url}/nowhere").status_code == 404
 
 
@@ -117,10 +117,10 @@ def ask_for_nothing(url: str) -> None:
     "wrong",
     [
         push,
-        present_a_bad_token,
-        say_what_is_no_request,
-        propose_another_protocol,
-        ask_for_nothing,
+        send_bad_token,
+        send_malformed_request,
+        propose_upgrade,
+        request_unknown_path,
     ],
 )
 def test_invalid_requests_are_logged_at_most_once_a_second(

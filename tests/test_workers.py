@@ -29,7 +29,7 @@ def workers(server: stack.Server) -> list[int]:
     return [int(server.wait_for_output(r"Started server process \[(\d+)\]", n)[1]) for n in (1, 2)]
 
 
-def soon(holds: Callable[[], bool], what: str) -> None:
+def wait_until(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline, what
@@ -50,7 +50,7 @@ def runs(process: int) -> bool:
     return state != "Z"
 
 
-def asked(server: stack.Server) -> int:
+def ready_status(server: stack.Server) -> int:
     """Return the status of a request on a new connection, which any worker may accept."""
     return httpx.get(f"{server.url}/health/ready", verify=NO_TLS, timeout=30).status_code
 
@@ -58,11 +58,11 @@ def asked(server: stack.Server) -> int:
 def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Path) -> None:
     server = stack.api(tmp_path, settings, "--workers", "2")
     killed = workers(server)[0]
-    assert asked(server) == 200
+    assert ready_status(server) == 200
     os.kill(killed, signal.SIGKILL)
     server.wait_for_output(COMPLETE, times=3)
     assert not runs(killed)
-    assert all(asked(server) == 200 for _ in range(20))
+    assert all(ready_status(server) == 200 for _ in range(20))
 
     url = urlsplit(server.url)
     body = b'{"query": "{ viewer { id } }"}'
@@ -70,7 +70,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection((url.hostname, url.port), timeout=30) as busy:
         busy.sendall(head.encode() + body[:10])
-        assert asked(server) == 200  # the other request is running by then
+        assert ready_status(server) == 200  # the other request is running by then
         server.child.process.send_signal(signal.SIGTERM)
         busy.sendall(body[10:])
         answer = b""
@@ -93,7 +93,7 @@ def test_workers_end_when_their_parent_is_killed(
     left = workers(server) if "--workers" in arguments else [worker(server)]
     os.kill(server.child.process.pid, signal.SIGKILL)
     server.stop()
-    soon(lambda: not any(map(runs, left)), "they ended")
+    wait_until(lambda: not any(map(runs, left)), "they ended")
 
 
 def test_second_ctrl_c_stops_at_once(settings: dict[str, str], tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_second_ctrl_c_stops_at_once(settings: dict[str, str], tmp_path: Path) -
         busy.sendall(post(b"Expect: 100-continue").removesuffix(BODY))
         assert b" 100 " in busy.recv(1000)  # the request is running by then
         os.killpg(group, signal.SIGINT)
-        soon(lambda: sum(map(runs, both)) == 1, "the idle one has ended")
+        wait_until(lambda: sum(map(runs, both)) == 1, "the idle one has ended")
         os.killpg(group, signal.SIGINT)
         server.child.process.wait(10)
     server.stop()

@@ -20,7 +20,7 @@ TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 NEW_PASSWORD = "battery staple"
 
 
-def api_answers(site: stack.Site, token: str) -> int:
+def api_status(site: stack.Site, token: str) -> int:
     """Return the status of an API request with this token."""
     query = {"query": "{ viewer { id } }"}
     headers = {"Authorization": f"Bearer {token}"}
@@ -42,7 +42,7 @@ def sessions(person: Person) -> Locator:
     return person.page.get_by_role("list", name="Sessions").get_by_role("listitem")
 
 
-def posts(person: Person, path: str, body: Any) -> Any:
+def post_from_page(person: Person, path: str, body: Any) -> Any:
     """Send a request from a script in the page, and return its status and text."""
     script = """([path, body]) => fetch(`/api/auth/${path}`, {
         method: "POST", body, headers: {"Content-Type": "application/json"},
@@ -81,10 +81,10 @@ def test_session_can_be_ended_from_another_browser(site: stack.Site, newcomer: N
     expect(sessions(ada).first.get_by_role("button")).to_have_count(0)
 
     token = phone.page.evaluate(TOKEN)
-    assert api_answers(site, token) == 200
+    assert api_status(site, token) == 200
     ada.clicks("Sign out there: Safari on iPhone")
     expect(sessions(ada)).to_have_count(2)
-    assert api_answers(site, token) == 401
+    assert api_status(site, token) == 401
     phone.goes_to("/tasks")
     is_sent_to_sign_in(phone)
     tablet.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -114,12 +114,14 @@ def test_user_cannot_end_the_session_of_another_user(site: stack.Site, newcomer:
     ada.signs_up()
     bob.signs_up()
     mine = ada.page.evaluate("fetch('/api/auth/get-session').then(r => r.json())")
-    theft = posts(bob, "end-session", {"id": mine["session"]["id"]})
-    assert theft == posts(bob, "end-session", {"id": "of-nobody"}) == [200, '{"status":true}']
+    theft = post_from_page(bob, "end-session", {"id": mine["session"]["id"]})
+    assert (
+        theft == post_from_page(bob, "end-session", {"id": "of-nobody"}) == [200, '{"status":true}']
+    )
     ada.page.reload()
     ada.is_at("/tasks")
     for junk in ({}, {"id": {"operator": "ne"}}, {"id": [mine["session"]["id"]]}):
-        assert posts(ada, "end-session", junk)[0] == 400
+        assert post_from_page(ada, "end-session", junk)[0] == 400
     ada.page.reload()
     ada.is_at("/tasks")
     ada.ignores_messages("status of 400")
@@ -218,7 +220,7 @@ def test_deleted_account_leaves_no_tasks_and_cannot_sign_in(
     expect(other_tab.get_by_role("listitem", name="Hers")).to_be_visible()
     token = ada.page.evaluate(TOKEN)
     ada.goes_to("/account")
-    assert posts(ada, "delete-user", {})[0] == 400, "not without the password"
+    assert post_from_page(ada, "delete-user", {})[0] == 400, "not without the password"
     ada.clicks("Delete account")
     dialog = ada.page.get_by_role("dialog")
     dialog.get_by_label("Your password").fill("wrong horse")
@@ -235,7 +237,7 @@ def test_deleted_account_leaves_no_tasks_and_cannot_sign_in(
     told = "Your account and all its tasks were deleted."
     expect(ada.page.get_by_role("status")).to_contain_text(told)
     expect(other_tab).to_have_url(f"{site.url}/sign-in")
-    assert api_answers(site, token) == 401
+    assert api_status(site, token) == 401
     owner = jwt.decode(token, options={"verify_signature": False})["user_id"]
     left = "SELECT count(*) FROM tasks.tasks WHERE owner_id = $1"
     assert run(site.database, lambda connection: connection.fetchval(left, owner)) == 0
@@ -420,7 +422,7 @@ def link_to(person: Person, mail: int = 1) -> str:
     return person.site.web.wait_for_output(mails, mail)[1]
 
 
-def asks_for_a_link(person: Person) -> None:
+def request_reset_link(person: Person) -> None:
     person.goes_to("/sign-in")
     person.clicks("Forgot your password?", "link")
     person.is_at("/forgot-password")
@@ -433,12 +435,12 @@ def asks_for_a_link(person: Person) -> None:
 def test_forgotten_password_can_be_replaced_by_a_link(site: stack.Site, newcomer: Newcomer) -> None:
     ada, stranger = newcomer(site), newcomer(site)
     ada.signs_up()
-    asks_for_a_link(stranger)
+    request_reset_link(stranger)
     stranger.goes_to("/sign-in")
     stranger.email, nobody = ada.email, stranger.email
-    asks_for_a_link(stranger)
+    request_reset_link(stranger)
     first = link_to(stranger)
-    asks_for_a_link(stranger)
+    request_reset_link(stranger)
     link = link_to(stranger, 2)
     assert first != link
     assert f"To: {nobody}" not in site.web.lines

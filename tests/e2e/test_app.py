@@ -165,7 +165,7 @@ def test_all_views_share_one_token(ada: Person) -> None:
     assert sum(url.endswith("/api/auth/token") for url in ada.requests) == 1
 
 
-def refuses(ada: Person, times: int) -> None:
+def reject_next_tokens(ada: Person, times: int) -> None:
     """Have the API reject the next tokens, though they are good."""
     left = times
 
@@ -182,7 +182,7 @@ def refuses(ada: Person, times: int) -> None:
 
 
 def test_401_is_retried_once_with_a_new_token(ada: Person) -> None:
-    refuses(ada, times=1)
+    reject_next_tokens(ada, times=1)
     ada.requests.clear()
     ada.adds("Went through")
     assert sum(url.endswith("/api/auth/token") for url in ada.requests) == 1
@@ -191,7 +191,7 @@ def test_401_is_retried_once_with_a_new_token(ada: Person) -> None:
 
 
 def test_401_for_a_new_token_goes_to_sign_in_and_stays_there(ada: Person) -> None:
-    refuses(ada, times=1000)
+    reject_next_tokens(ada, times=1000)
     ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(ada.page).to_have_url(re.compile(r"/sign-in\?.*refused=1"))
     expect(ada.page.get_by_role("status")).to_contain_text("did not accept")

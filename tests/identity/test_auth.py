@@ -47,7 +47,7 @@ def post(api: stack.Server, *authorization: str, **kwargs: Any) -> httpx.Respons
     return plain.post(f"{api.url}/graphql", headers=headers, content=content, **kwargs)
 
 
-def none_of(user: str) -> str:
+def unsigned(user: str) -> str:
     return jwt.encode(
         {"user_id": user, "iss": SITE, "aud": SITE, "exp": time.time() + 60}, "", "none"
     )
@@ -75,7 +75,7 @@ BAD: dict[str, Callable[[], str]] = {
     "no audience": lambda: mint("ada", aud=None),
     "another secret": lambda: other_key("ada"),
     "another algorithm": lambda: other_algorithm("ada"),
-    "no algorithm": lambda: none_of("ada"),
+    "no algorithm": lambda: unsigned("ada"),
     "malformed": lambda: "not.a.token",
 }
 

@@ -37,7 +37,7 @@ BOTH = serving(ED.jwk, EC.jwk)
 UNAVAILABLE = {"code": "UNAVAILABLE"}
 
 
-def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+def run_in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """Run the test in an event loop, and check that it leaves no task running."""
 
     @functools.wraps(test)
@@ -68,14 +68,14 @@ def known(key_set: KeySet, signer: Signer = ED) -> bool:
     return False
 
 
-async def becomes_true(condition: Callable[[], bool], seconds: float = issuer.PATIENCE) -> None:
+async def wait_until(condition: Callable[[], bool], seconds: float = issuer.PATIENCE) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.005)
 
 
-async def in_time(key_set: KeySet, key_id: str) -> tuple[Key, ...]:
+async def candidates_after_retry(key_set: KeySet, key_id: str) -> tuple[Key, ...]:
     """Return the keys with this id. Ask again after a fetch that failed or took too long."""
     async with asyncio.timeout(issuer.PATIENCE):
         while True:
@@ -101,7 +101,7 @@ class Gate:
         self._behaviour(request)
 
 
-def bare(user: str) -> str:
+def signed_with_secret(user: str) -> str:
     """Return a token signed with the secret itself, as Better Auth signs its own tokens."""
     return jwt.encode(jwt.decode(mint(user), options={"verify_signature": False}), SECRET)
 
@@ -117,23 +117,26 @@ OTHER = "another secret, of which there are thirty-two characters"
 @pytest.mark.parametrize(
     ("variables", "believed"),
     [
-        ({}, [mint, bare]),
+        ({}, [mint, signed_with_secret]),
         ({"RAW_SECRET_TOKENS": "0"}, [mint]),
         ({"BETTER_AUTH_SECRET": OTHER}, []),
-        ({"BETTER_AUTH_SECRET": OTHER, "BETTER_AUTH_SECRET_PREVIOUS": SECRET}, [mint, bare]),
+        (
+            {"BETTER_AUTH_SECRET": OTHER, "BETTER_AUTH_SECRET_PREVIOUS": SECRET},
+            [mint, signed_with_secret],
+        ),
         ({"JWT_ISSUER": ELSEWHERE}, []),
         ({"JWT_AUDIENCE": ELSEWHERE}, []),
-        ({"JWT_ISSUER": "off", "JWT_AUDIENCE": SITE}, [mint, bare]),
+        ({"JWT_ISSUER": "off", "JWT_AUDIENCE": SITE}, [mint, signed_with_secret]),
         ({"ACCESS_TOKEN_MAX_AGE": "600"}, []),
         ({"JWKS_URL": "…"}, [under_a_key]),
-        ({"JWKS_URL": "…", "SHARED_SECRET_TOKENS": "1"}, [mint, bare, under_a_key]),
+        ({"JWKS_URL": "…", "SHARED_SECRET_TOKENS": "1"}, [mint, signed_with_secret, under_a_key]),
         (
             {"JWKS_URL": "…", "SHARED_SECRET_TOKENS": "1", "RAW_SECRET_TOKENS": "0"},
             [mint, under_a_key],
         ),
     ],
 )
-@in_a_loop
+@run_in_loop
 async def test_settings_decide_which_tokens_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -154,14 +157,14 @@ async def test_settings_decide_which_tokens_are_accepted(
                 key_set = await running.enter_async_context(quick(config.jwks_url))
             asked = verifier(config, key_set)
             found = []
-            for make in (mint, bare, under_a_key):
+            for make in (mint, signed_with_secret, under_a_key):
                 with suppress(InvalidToken):
                     assert (await asked.verify(make("ada"))).user_id == "ada"
                     found.append(make)
     assert found == believed
 
 
-@in_a_loop
+@run_in_loop
 async def test_log_says_when_keys_arrive_and_return(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -180,7 +183,7 @@ async def test_log_says_when_keys_arrive_and_return(
             assert caplog.messages == [there, f"{gone}ValueError HTTP 500", there]
 
 
-@in_a_loop
+@run_in_loop
 async def test_cached_keys_are_not_fetched_again() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url) as key_set:
@@ -200,7 +203,7 @@ async def test_cached_keys_are_not_fetched_again() -> None:
     assert "authorization" not in request.head
 
 
-@in_a_loop
+@run_in_loop
 async def test_requests_before_the_first_key_set_share_one_fetch() -> None:
     gate = Gate(BOTH)
     with Issuer(gate) as served:
@@ -214,7 +217,7 @@ async def test_requests_before_the_first_key_set_share_one_fetch() -> None:
         assert len(served.asked) == 1
 
 
-@in_a_loop
+@run_in_loop
 async def test_unknown_key_ids_share_fetches_at_least_min_interval_apart() -> None:
     floor = 0.3  # longer than a fetch takes on a busy machine
     with Issuer(BOTH) as served:
@@ -232,7 +235,7 @@ async def test_unknown_key_ids_share_fetches_at_least_min_interval_apart() -> No
             assert 3 * floor <= took < 5, "and not much more seldom either"
 
 
-@in_a_loop
+@run_in_loop
 async def test_new_key_id_is_fetched_at_once() -> None:
     with Issuer(serving(ED.jwk)) as served:
         async with quick(served.url) as key_set:
@@ -245,7 +248,7 @@ async def test_new_key_id_is_fetched_at_once() -> None:
             assert len(served.asked) == 2
 
 
-@in_a_loop
+@run_in_loop
 async def test_earlier_fetch_does_not_decide_that_a_key_is_unknown() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url, lifetime=(0.1, 0.1, 0.1)) as key_set:
@@ -271,7 +274,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize("fault", REASONS)
-@in_a_loop
+@run_in_loop
 async def test_log_says_why_there_are_no_keys(caplog: pytest.LogCaptureFixture, fault: str) -> None:
     with Issuer(FAULTY[fault]) as served:
         async with quick(served.url) as key_set:
@@ -280,7 +283,7 @@ async def test_log_says_why_there_are_no_keys(caplog: pytest.LogCaptureFixture, 
         assert caplog.messages == [f"no key set from {served.url}: {REASONS[fault]}"]
 
 
-@in_a_loop
+@run_in_loop
 async def test_key_id_that_a_fetch_cannot_resolve_causes_no_fetch() -> None:
     """A key ID of another algorithm; no key ID; a key without an ID."""
     without_name = {name: value for name, value in NEW.jwk.items() if name != "kid"}
@@ -299,7 +302,7 @@ async def test_key_id_that_a_fetch_cannot_resolve_causes_no_fetch() -> None:
             assert len(served.asked) == 2
 
 
-@in_a_loop
+@run_in_loop
 async def test_waiters_for_unknown_keys_are_bounded() -> None:
     """Too many waiters are no outage, and one of them may have a new key's first token."""
     with Issuer(BOTH) as served:
@@ -327,7 +330,7 @@ async def test_waiters_for_unknown_keys_are_bounded() -> None:
             assert await too_many(KeysUnavailable, 5) == [()] * 10
 
 
-@in_a_loop
+@run_in_loop
 async def test_too_many_waiters_before_the_first_key_set_are_an_outage() -> None:
     """After a start, every request waits, not only those with unknown keys."""
     with Issuer(gate := Gate(BOTH)) as served:
@@ -341,7 +344,7 @@ async def test_too_many_waiters_before_the_first_key_set_are_an_outage() -> None
             assert len(await first) == 1
 
 
-@in_a_loop
+@run_in_loop
 async def test_key_set_is_refreshed_before_it_expires_and_replaces_the_old_one() -> None:
     with Issuer(BOTH) as served:
         began = time.monotonic()
@@ -354,7 +357,7 @@ async def test_key_set_is_refreshed_before_it_expires_and_replaces_the_old_one()
             await asked(served, 6)
             assert known(key_set)
             gate.opened.set()
-            await becomes_true(lambda: known(key_set, NEW))
+            await wait_until(lambda: known(key_set, NEW))
             assert not known(key_set, ED)
 
 
@@ -362,7 +365,7 @@ async def test_key_set_is_refreshed_before_it_expires_and_replaces_the_old_one()
     ("headers", "least"),
     [({"Cache_Control": "max-age=1"}, 0.8), ({"Cache_Control": "max-age=9", "Age": "8"}, 0.8)],
 )
-@in_a_loop
+@run_in_loop
 async def test_key_set_is_cached_for_its_max_age(headers: dict[str, str], least: float) -> None:
     with Issuer(serving(ED.jwk, **headers)) as served:
         began = time.monotonic()
@@ -372,11 +375,11 @@ async def test_key_set_is_cached_for_its_max_age(headers: dict[str, str], least:
 
 
 @pytest.mark.parametrize("fault", FAULTY)
-@in_a_loop
+@run_in_loop
 async def test_faulty_fetch_keeps_the_cached_keys(fault: str) -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url, fetch_timeout=0.3) as key_set:
-            assert await in_time(key_set, "ed")
+            assert await candidates_after_retry(key_set, "ed")
             version = key_set.version
             served.behaviour = FAULTY[fault]
             with pytest.raises(KeysUnavailable):
@@ -385,13 +388,13 @@ async def test_faulty_fetch_keeps_the_cached_keys(fault: str) -> None:
             assert known(key_set, EC)
             assert key_set.version == version
             served.behaviour = serving(NEW.jwk)
-            assert await in_time(key_set, "new")
+            assert await candidates_after_retry(key_set, "new")
             assert not known(key_set, ED)
         assert all(request.sent < 8_000_000 for request in served.asked)
 
 
 @pytest.mark.parametrize("fault", ["hangs", "resets", "HTTP 500", "HTML", "a byte a second"])
-@in_a_loop
+@run_in_loop
 async def test_without_cached_keys_a_faulty_fetch_raises_unavailable(fault: str) -> None:
     with Issuer(FAULTY[fault]) as served:
         async with quick(served.url, fetch_timeout=0.3) as key_set:
@@ -404,7 +407,7 @@ async def test_without_cached_keys_a_faulty_fetch_raises_unavailable(fault: str)
             assert ring.version == key_set.version == 0
 
 
-@in_a_loop
+@run_in_loop
 async def test_missing_issuer_is_polled_until_it_answers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -415,7 +418,7 @@ async def test_missing_issuer_is_polled_until_it_answers(
             with pytest.raises(KeysUnavailable):
                 await key_set.candidates("EdDSA", "ed")
         with Issuer(BOTH, port) as served:
-            await becomes_true(lambda: key_set.version > 0)
+            await wait_until(lambda: key_set.version > 0)
             assert known(key_set)
             await asyncio.gather(key_set.candidates("EdDSA", "a"))
             assert len(served.asked) == 2
@@ -430,7 +433,7 @@ async def test_missing_issuer_is_polled_until_it_answers(
     assert gone_again.startswith(f"no key set from {url}: ")
 
 
-@in_a_loop
+@run_in_loop
 async def test_stale_keys_are_used_for_a_day_while_the_issuer_is_unavailable() -> None:
     now = 0.0
     with Issuer(BOTH) as served:
@@ -453,7 +456,7 @@ async def test_stale_keys_are_used_for_a_day_while_the_issuer_is_unavailable() -
             assert await by.verify(token) == claims
 
 
-@in_a_loop
+@run_in_loop
 async def test_token_of_a_withdrawn_key_is_rejected_though_its_claims_were_cached() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url, lifetime=(0.1, 0.1, 0.1)) as key_set:
@@ -464,13 +467,13 @@ async def test_token_of_a_withdrawn_key_is_rejected_though_its_claims_were_cache
             await by.verify(stays)
             served.behaviour = serving(EC.jwk)
             await asked(served, len(served.asked) + 2)
-            await becomes_true(lambda: not known(key_set, ED))
+            await wait_until(lambda: not known(key_set, ED))
             with pytest.raises(InvalidToken, match="no known key"):
                 await by.verify(gone)
             await by.verify(stays)
 
 
-@in_a_loop
+@run_in_loop
 async def test_token_is_verified_only_with_the_key_that_it_names() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url) as key_set:
@@ -482,7 +485,7 @@ async def test_token_is_verified_only_with_the_key_that_it_names() -> None:
                     await by.verify(case.token({"kid": name}))
 
 
-@in_a_loop
+@run_in_loop
 async def test_cancelled_waiter_does_not_cancel_the_fetch_for_others() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url) as key_set:
@@ -498,7 +501,7 @@ async def test_cancelled_waiter_does_not_cancel_the_fetch_for_others() -> None:
             assert len(served.asked) == 2
 
 
-@in_a_loop
+@run_in_loop
 async def test_fetch_goes_on_when_every_waiter_is_cancelled() -> None:
     with Issuer(BOTH) as served:
         async with quick(served.url) as key_set:
@@ -509,11 +512,11 @@ async def test_fetch_goes_on_when_every_waiter_is_cancelled() -> None:
             only.cancel()
             await asyncio.wait([only])
             gate.opened.set()
-            await becomes_true(lambda: known(key_set, NEW))
+            await wait_until(lambda: known(key_set, NEW))
 
 
 @pytest.mark.parametrize("asks", [False, True])
-@in_a_loop
+@run_in_loop
 async def test_closed_key_set_leaves_no_task_running(asks: bool) -> None:  # noqa: FBT001
     """During the first fetch, and during one for an unknown key."""
     monotonic = time.monotonic
@@ -533,7 +536,7 @@ async def test_closed_key_set_leaves_no_task_running(asks: bool) -> None:  # noq
         assert monotonic() - began < 2.0, "it did not wait for the fetch to time out"
 
 
-@in_a_loop
+@run_in_loop
 async def test_redirects_are_followed_within_the_origin_only() -> None:
     hops = {"/jwks": "/a", "/a": "/b?x=1", "/b?x=1": "/c"}
 
@@ -566,7 +569,7 @@ async def test_redirects_are_followed_within_the_origin_only() -> None:
         assert {request.path for request in served.asked} <= {"/jwks", "/a", "/b?x=1", "/c"}
 
 
-@in_a_loop
+@run_in_loop
 async def test_key_set_may_have_64_kib_and_no_more() -> None:
     body = json.dumps({"keys": [ED.jwk]}).encode()
     with Issuer(issuer.responding(body.ljust(keys.MAX_BYTES))) as served:

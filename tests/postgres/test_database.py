@@ -107,7 +107,7 @@ def test_waiter_past_its_deadline_raises_unavailable(postgres: Postgres) -> None
                 running = asyncio.create_task(own.rows(READ))
                 await waiting(looking)
 
-                async def told_after_its_wait() -> bool:
+                async def fails_after_deadline() -> bool:
                     since = monotonic()
                     with pytest.raises(Unavailable):
                         await own.rows(READ)
@@ -115,7 +115,7 @@ def test_waiter_past_its_deadline_raises_unavailable(postgres: Postgres) -> None
 
                 async with asyncio.timeout(limits.statement - 1):
                     for _ in range(2):
-                        told = await asyncio.gather(*(told_after_its_wait() for _ in range(2)))
+                        told = await asyncio.gather(*(fails_after_deadline() for _ in range(2)))
                         assert told == [True] * 2
             assert await running == []
             assert await own.rows(READ) == [], "nobody waits any more whose turn this could be"
