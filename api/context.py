@@ -75,7 +75,9 @@ class Context:
             pages = await self.read(resource).pages_of(reference, parents, wanted)
             return [pages[parent] for parent in parents]
 
-        return await self._loader((resource, reference, repr(wanted)), load).load(parent)
+        # A cursor belongs to the list of one parent: it is no fault of the other lists.
+        of = parent if wanted.after is not None else None
+        return await self._loader((resource, reference, of, repr(wanted)), load).load(parent)
 
     def selected(self, path: Path) -> frozenset[str] | None:
         """Return the fields, such as `Task.title`, that are selected below a path of the response.

@@ -153,10 +153,12 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
         .correlate(parents)
         .lateral("found")
     )
-    total = of_parent(func.count(table.c.id)).correlate(parents).scalar_subquery().label("total")
+    # In the FROM, PostgreSQL counts once for each parent, and not once for each row.
+    total = of_parent(func.count(table.c.id).label("total")).correlate(parents).lateral("counted")
+    more = [total] if counted else []
     query = (
-        select(found, parent_id, *([total] if counted else ()))
-        .select_from(parents, found)
+        select(found, parent_id, *more)
+        .select_from(parents, *more, found)
         .order_by(
             parent_id,
             *_sorted(

@@ -5,6 +5,7 @@ Each test runs once for each declared resource, so that it covers a noun that is
 
 import asyncio
 import importlib
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import product
@@ -13,11 +14,14 @@ from typing import Any, TypeVar
 import asyncpg
 import pytest
 
+from api.context import Context
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
+from api.identity.tokens import Claims
 from api.owned import changes, read_sql, retention, statements
 from api.owned.changes import Changes
+from api.owned.cursors import InvalidCursor
 from api.owned.owner import Owned
-from api.owned.reads import Reads
+from api.owned.reads import Page, Reads, Wanted
 from api.owned.resource import RESOURCES, TRASHED, Resource
 from api.owned.retention import Retention, purge
 from api.owned.tables import owners
@@ -272,6 +276,69 @@ def test_deleting_a_row_clears_the_references_to_it(resource: Resource, postgres
             assert (change["id"], change["version"], change[column]) == (row["id"], 2, None)
 
     owning(postgres, delete)
+
+
+@EACH
+def test_a_cursor_of_one_parent_does_not_fail_the_list_of_another(
+    resource: Resource, postgres: Postgres
+) -> None:
+    if not resource.references:
+        pytest.skip(f"{resource.name} refer to nothing")
+
+    async def nest(owned: Owned, database: Database) -> None:
+        claims = Claims(owned.owner, None, None, "", 0)
+        for column, target in resource.references.items():
+            one, other = [(await make(owned, target))["id"] for _ in range(2)]
+            for _ in range(3):
+                await Writes(owned, resource).create({**resource.example, column: one})
+            first = (await Reads(owned, resource).pages_of(column, [one], Wanted(1)))[one]
+            rest = Wanted(after=first.cursor(first.rows[0]))
+            context = Context(claims, database)
+            page, error = await asyncio.gather(
+                *(context.page_of(resource, column, parent, rest) for parent in (one, other)),
+                return_exceptions=True,
+            )
+            assert isinstance(page, Page)
+            assert len(page.rows) == 2
+            assert isinstance(error, InvalidCursor)
+
+    owning(postgres, nest)
+
+
+@EACH
+def test_a_nested_list_is_counted_once_and_not_for_each_row(
+    resource: Resource, postgres: Postgres
+) -> None:
+    if not resource.references:
+        pytest.skip(f"{resource.name} refer to nothing")
+
+    def read(plan: Any) -> int:
+        of_this = plan.get("Relation Name") == resource.name
+        rows = round(plan["Actual Rows"] * plan["Actual Loops"]) if of_this else 0
+        return rows + sum(map(read, plan.get("Plans", ())))
+
+    async def explain(owned: Owned, _: Database) -> None:
+        admin = await asyncpg.connect(postgres.url)
+        for column, target in resource.references.items():
+            parent = (await make(owned, target))["id"]
+            given = [{**resource.example, column: parent}] * 20
+            await Writes(owned, resource).create_all(given)
+            statement = read_sql.nested_page(
+                resource, column, "created_at", descending=True, counted=True
+            )
+            values = {
+                **{name: None for name in statement.names if name.startswith("filter_")},
+                **read_sql.bound(resource, read_sql.NEWEST_FIRST, None),
+                "ids": [parent],
+                "statuses": resource.shown_statuses,
+                "limit": 20,
+            }
+            explained = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}"
+            found = await admin.fetchval(explained, owned.owner, *statement.arguments(values))
+            assert 20 < read(json.loads(found)[0]["Plan"]) <= 40
+        await admin.close()
+
+    owning(postgres, explain)
 
 
 @EACH
