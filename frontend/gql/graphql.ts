@@ -12,11 +12,11 @@ export type CreateTaskInput = {
   description?: string | null | undefined;
   /** The day on which the task is due. */
   dueOn?: string | null | undefined;
-  /** A UUID of your choice. The same input sent again returns the same task. */
+  /** A UUID of your choice. Sending the same input again returns the same task. */
   id?: string | null | undefined;
   /** Up to 20 labels of 1 to 50 characters. */
   labels?: Array<string> | null | undefined;
-  /** A fractional index key of up to 255 characters; by default after all others. */
+  /** A fractional index key of up to 255 characters. By default, the task is last. */
   position?: string | null | undefined;
   /** The priority of the task; NONE by default. */
   priority?: Priority | null | undefined;
@@ -56,7 +56,7 @@ export type TaskFilter = {
   priority?: Array<Priority> | null | undefined;
   /** Each word occurs in the title, the description or a label, ignoring case. */
   search?: string | null | undefined;
-  /** Any of these states; by default OPEN and COMPLETED. */
+  /** Any of these states. The default is OPEN and COMPLETED. */
   status?: Array<TaskStatus> | null | undefined;
 };
 
@@ -72,9 +72,9 @@ export type TaskOrder = {
 export type TaskOrderField =
   /** By the time of creation. */
   | 'CREATED_AT'
-  /** By the day it is due. Tasks without a day are last in any direction. */
+  /** By due day. Tasks without one are last in both directions. */
   | 'DUE_ON'
-  /** By position, as people sort by hand. */
+  /** By position: the manual order. */
   | 'POSITION'
   /** By priority. NONE is the lowest. */
   | 'PRIORITY'
@@ -91,11 +91,11 @@ export type TaskPatch = {
   description?: string | null | undefined;
   /** The day on which the task is due; null removes it. */
   dueOn?: string | null | undefined;
-  /** The labels that replace all others; null removes them. */
+  /** The new labels, which replace all old ones; null removes all. */
   labels?: Array<string> | null | undefined;
   /** A fractional index key of up to 255 characters; not null. */
   position?: string | null | undefined;
-  /** The priority of the task; null is NONE. */
+  /** The priority of the task; null means NONE. */
   priority?: Priority | null | undefined;
   /** 1 to 200 characters, trimmed, one line; not null. */
   title?: string | null | undefined;
@@ -118,7 +118,7 @@ export type TasksPatch = {
   completed?: boolean | null | undefined;
   /** The day on which the tasks are due; null removes it. */
   dueOn?: string | null | undefined;
-  /** The priority of the tasks; null is NONE. */
+  /** The priority of the tasks; null means NONE. */
   priority?: Priority | null | undefined;
   /** Labels to remove from each task. */
   removeLabels?: Array<string> | null | undefined;
