@@ -358,6 +358,13 @@ def test_what_asks_for_nothing_here_is_no_request(api: stack.Server, request_lin
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 4")
 
 
+@pytest.mark.parametrize("version", [b" HTTP/0.9", b" HTTP/2.0", b""])
+def test_another_version_of_http_is_refused(api: stack.Server, version: bytes) -> None:
+    with connected(api.url) as client:
+        client.sendall(b"GET /health/live" + version + b"\r\nHost: x\r\n\r\n")
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 505 ")
+
+
 def test_two_lengths_of_one_body_are_no_request(api: stack.Server) -> None:
     """By which a request is hidden in another's body (RFC 9112 §11.2)."""
     for line in (b"Content-Length: 3", b"Transfer-Encoding: chunked"):
