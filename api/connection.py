@@ -118,8 +118,11 @@ class BoundedHttp(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 self._stop(400)
             return
+        version = self.parser.get_http_version()
+        if version not in {"1.0", "1.1"}:  # llhttp reads 0.9 and 2.0 as well
+            self._stop(505)
         hosts = [name for name, _ in self.headers if name == b"host"]
-        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+        if len(hosts) != 1 and (hosts or version != "1.0"):
             self._stop(400)  # RFC 9112 §3.2
         if len(self.pipeline) >= self.max_pipelined:
             self._stop(None)

@@ -351,6 +351,13 @@ def test_request_line_without_a_path_of_this_server_is_answered_with_an_error(
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 4")
 
 
+@pytest.mark.parametrize("version", [b" HTTP/0.9", b" HTTP/2.0", b""])
+def test_another_version_of_http_is_answered_505(api: stack.Server, version: bytes) -> None:
+    with connected(api.url) as client:
+        client.sendall(b"GET /health/live" + version + b"\r\nHost: x\r\n\r\n")
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 505 ")
+
+
 def test_two_content_lengths_are_answered_400(api: stack.Server) -> None:
     """They could hide a request in the body of another (RFC 9112 §11.2)."""
     for line in (b"Content-Length: 3", b"Transfer-Encoding: chunked"):

@@ -92,6 +92,9 @@ class Cost:
     """The number of bytes outside `lists`."""
     lists: tuple[tuple[Length, "Cost"], ...] = ()
     """The lists whose cost depends on variables, each with its length and the cost of one item."""
+    rows: Length | None = None
+    """The rows that the resolver of a page reads. They are the least cost of the page: a client may
+    select nothing of them."""
 
     def evaluate(self, variables: Variables) -> Total:
         """Return the fields and bytes of the largest response with these variables."""
@@ -100,6 +103,8 @@ class Cost:
             times, each = length.evaluate(variables), items.evaluate(variables)
             fields += times * each.fields
             octets += times * each.octets
+        if self.rows is not None:
+            fields = max(fields, self.rows.evaluate(variables))
         return Total(fields, octets)
 
     def check(self, variables: Variables) -> None:
@@ -182,10 +187,14 @@ class _Estimation:
         key = len((node.alias or node.name).value) + PUNCTUATION
         if found is None or parent is None or node.selection_set is None:
             return Cost(1, key + self._size(parent, node.name.value, found))
-        page = self._page(found, node) or page
+        own = self._page(found, node)
+        page = own or page
         named = get_named_type(found.type)
         if not isinstance(get_nullable_type(found.type), GraphQLList):
             inner = self.selections(named, node.selection_set, page)
+            if "first" in found.args:
+                inner = replace(inner, rows=own)
+                return Cost(1, key + PUNCTUATION, ((Length(1), inner),))
             return Cost(1 + inner.fields, key + PUNCTUATION + inner.octets, inner.lists)
         known = self.lengths.get((parent.name, node.name.value))
         length = Length(known) if known is not None else page or Length(MAX_ITEMS)

@@ -178,7 +178,7 @@ async def purge(transaction: Transaction, owner: str) -> None:
 
 
 class Retention:
-    """Deletes old rows in the background, in a round every `EVERY` seconds.
+    """Deletes old rows in the background, in a round every `every` seconds.
 
     An async context manager. `forget_revocations` deletes the expired revocations, and returns the
     purged owners among them. All tokens of these owners have expired, so their `owners` rows can be
@@ -189,9 +189,11 @@ class Retention:
         self,
         database: Database,
         forget_revocations: Callable[[Transaction], Awaitable[Iterable[str]]],
+        every: float = EVERY,
     ) -> None:
         self._database = database
         self._forget_revocations = forget_revocations
+        self._every = every
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -228,8 +230,12 @@ class Retention:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(self._every)
             try:
                 await self.forget()
             except Unavailable:
                 log.info("the database is unavailable: old rows are deleted in a later round")
+            except Exception:  # one that is not foreseen must not end all later rounds
+                log.exception(
+                    "a round of retention failed: the next one begins in %.0f s", self._every
+                )

@@ -101,7 +101,8 @@ PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
     ("query", "variables", "cost"),
     [
         ("{ viewer { id email } }", {}, 3),
-        ("{ tasks { totalCount } }", {}, 2),
+        ("{ tasks { totalCount } }", {}, 51),
+        ("{ tasks(first: 100) { pageInfo { hasNextPage } } }", {}, 101),
         ("{ tasks { nodes { id } } }", {}, 2 + 50),
         ("{ tasks(first: null) { nodes { id } } }", {}, 2 + 50),
         ("{ tasks(first: 3) { nodes { id title } edges { node { id } } } }", {}, 3 + 3 * 4),

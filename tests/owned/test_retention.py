@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, union
 
 from api.owned.retention import LOCK, Retention
 from api.owned.walls import EveryonesStatement
-from api.postgres.database import Database
+from api.postgres.database import Database, Transaction
 from api.postgres.statement import UnscopedStatement
 from api.tasks.rules import TASKS
 from dev.postgres import Postgres
@@ -99,3 +99,24 @@ def test_one_process_at_a_time_runs_retention(ada: Caller, postgres: Postgres) -
 def test_cross_owner_query_selects_owner_ids_only(asked: object) -> None:
     with pytest.raises(UnscopedStatement):
         EveryonesStatement(asked)  # type: ignore[arg-type]  # as SQLAlchemy types it
+
+
+def test_round_that_fails_does_not_end_the_later_rounds(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> None:
+        rounds, came = 0, asyncio.Event()
+
+        async def forget(_: Transaction) -> list[str]:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 1:
+                raise ValueError("not foreseen")
+            came.set()
+            return []
+
+        async with Database(postgres.url) as database, Retention(database, forget, every=0.01):
+            await asyncio.wait_for(came.wait(), 10)
+
+    asyncio.run(work())
+    assert "a round of retention failed" in caplog.text
