@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.bodies import HAS_ARRIVED
+
 
 class _Parser(httptools.HttpRequestParser):
     """Ignores the `Upgrade` fields of a request, which propose another protocol (RFC 9110 §7.8).
@@ -147,6 +149,7 @@ class BoundedHttp(HttpToolsProtocol):
             if not self.parser.should_keep_alive():  # a trailer may close the connection
                 self.cycle.keep_alive = False
             super().on_message_complete()
+            self.scope["state"][HAS_ARRIVED] = True
 
     def on_response_complete(self) -> None:
         """Continue with the next request in the pipeline, or close a refused connection."""

@@ -34,6 +34,7 @@ class Pool:
 
     def start(self) -> None:
         """Start to lend connections. The first request opens the first connection."""
+        self._waiters.start()
         self._is_running = True
 
     async def close(self) -> None:
@@ -43,9 +44,7 @@ class Pool:
         for task in settling:
             task.cancel()
         await asyncio.gather(*settling, return_exceptions=True)
-        for (
-            connection
-        ) in settling.values():  # a task that was cancelled before it began closed nothing
+        for connection in settling.values():  # a task cancelled before it began closed nothing
             connection.terminate()
         while self._idle:
             connection, _ = self._idle.pop()

@@ -23,14 +23,17 @@ class Waiters(Generic[T]):
         self._unclaimed = unclaimed
         self._queue: deque[asyncio.Future[T]] = deque()
 
+    def start(self) -> None:
+        """Use the running event loop. To ask for it takes a system call, so ask once."""
+        self._loop = asyncio.get_running_loop()
+
     async def wait(self) -> T:
         """Wait for a value. Raises Unavailable after `seconds`, or at once if the queue is full."""
         if len(self._queue) >= self._most:
             raise Unavailable
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[T] = loop.create_future()
+        waiter: asyncio.Future[T] = self._loop.create_future()
         self._queue.append(waiter)
-        deadline = loop.call_later(self._seconds, _expire, waiter)
+        deadline = self._loop.call_later(self._seconds, _expire, waiter)
         try:
             return await waiter
         except BaseException:
