@@ -15,7 +15,7 @@ function microseconds(moment) {
 
 function cursor(owner, { id, createdAt }) {
   const position = `${microseconds(createdAt)}\x1f${id}`;
-  const scope = `${owner}\0created_at desc\0statuses=['COMPLETED', 'OPEN']`;
+  const scope = `${owner}\0tasks\0created_at desc\0statuses=['COMPLETED', 'OPEN']`;
   const digest = createHash("sha256").update(scope).digest().subarray(0, 8);
   const checksum = Buffer.alloc(4);
   checksum.writeUInt32BE(crc32(position));
