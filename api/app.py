@@ -50,7 +50,7 @@ REQUEST_HEADERS = (
     *("traceparent", "tracestate", "baggage", "sentry-trace"),
     *("apollographql-client-name", "apollographql-client-version", "x-request-id"),
 )
-"""Headers that a page may send; `ALLOWED_HEADERS` adds others. The API reads only the first two."""
+"""The headers that CORS lets a page send. `ALLOWED_HEADERS` adds others."""
 
 
 def create_app(config: Config) -> FastAPI:

@@ -11,7 +11,7 @@ _QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 @lru_cache(128)
 def is_utf8(content_type: bytes, media_type: str) -> bool:
-    """Return whether this Content-Type names this media type, and UTF-8 or no charset.
+    """Return whether a Content-Type is of this media type, and its charset is UTF-8 or missing.
 
     Parameters other than `charset` are ignored (RFC 2045 §1). A media type and its parameters are
     case-insensitive, and a quoted value is the same as an unquoted one (RFC 9110 §5.6.6).

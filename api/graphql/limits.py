@@ -51,8 +51,8 @@ MAX_DEFINITIONS = 50
 MAX_VARIABLES = 50
 
 # Splits a text into tokens as the lexer of graphql-core does; skips invalid characters. Comments
-# count too, as they do in the lexer. An unterminated string also matches: otherwise the search for
-# its end would start again at each quote, which takes quadratic time.
+# count too, as they do in the lexer. An unterminated string also matches. If it did not, the
+# expression would search for the end of a string again from each quote, in quadratic time.
 _TOKEN = re.compile(
     r'"""(?:[^"\\]|\\"""|\\|"(?!""))*+(?:""")?'
     r'|"(?:[^"\\\n\r]|\\.)*+"?'

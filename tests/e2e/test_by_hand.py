@@ -400,7 +400,7 @@ def test_printed_page_has_the_whole_list(ada: Person) -> None:
     expect(ada.task("Task 0")).to_be_visible()
     for hidden in ("Search", "New task", "Sort by", "Priority"):
         expect(main.get_by_label(hidden, exact=True)).to_be_hidden()
-    # A printed title cannot be opened, so it is printed in full.
+    # Paper has no dialog for a shortened title, so the page prints the whole title.
     title = ada.page.get_by_text(long)
     assert title.evaluate("title => title.scrollWidth <= title.clientWidth")
     roles: tuple[Any, ...] = ("banner", "navigation", "toolbar")

@@ -517,7 +517,7 @@ async def test_fetch_goes_on_when_every_waiter_is_cancelled() -> None:
 
 @pytest.mark.parametrize("asks", [False, True])
 @run_in_loop
-async def test_closed_key_set_leaves_no_task_running(asks: bool) -> None:  # noqa: FBT001
+async def test_closed_key_set_leaves_no_task_running(asks: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """During the first fetch, and during one for an unknown key."""
     monotonic = time.monotonic
     with Issuer(BOTH if asks else issuer.hanging) as served:

@@ -177,7 +177,7 @@ def test_cursor_expires_when_tombstones_after_it_are_deleted(
         """Delete a tombstone as `Retention` does, which has a test of its own."""
         await connection.execute("DELETE FROM tasks.task_ids WHERE id = $1", deleted["id"])
         number = "(SELECT change_number - 1 FROM tasks.owners WHERE owner_id = $1)"
-        sql = f"UPDATE tasks.owners SET forgotten_number = {number} WHERE owner_id = $1"  # noqa: S608
+        sql = f"UPDATE tasks.owners SET forgotten_number = {number} WHERE owner_id = $1"  # noqa: S608 - of constants alone
         await connection.execute(sql, ada.user)
 
     run(database, forget)

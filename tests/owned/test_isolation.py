@@ -115,7 +115,7 @@ def test_client_chosen_id_does_not_reveal_another_owners_task(ada: Caller, bob: 
 def test_schema_has_no_argument_or_input_for_an_owner() -> None:
     names = {
         name
-        for kind in schema._schema.type_map.values()  # noqa: SLF001
+        for kind in schema._schema.type_map.values()  # noqa: SLF001 - no public way to do it
         for field_name, field in getattr(kind, "fields", {}).items()
         for name in (field_name, *getattr(field, "args", {}))
         if not kind.name.startswith("__")

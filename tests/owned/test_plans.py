@@ -56,7 +56,7 @@ def literal(value: object) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, datetime):
-        text = {datetime.min: "-infinity", datetime.max: "infinity"}.get(value, value.isoformat())  # noqa: DTZ901
+        text = {datetime.min: "-infinity", datetime.max: "infinity"}.get(value, value.isoformat())  # noqa: DTZ901 - PostgreSQL has them as infinite
     elif isinstance(value, list):
         text = json.dumps([str(item) for item in value]).replace("[", "{").replace("]", "}")
     else:
@@ -106,7 +106,7 @@ async def deep(connection: asyncpg.Connection, by: str) -> dict[str, Any]:
     """Return a position in the middle of the big owner's list, or none if no task has a value."""
     column = TASKS.sorted_by[by]
     query = f"""SELECT {column}::text AS after, id FROM tasks.tasks WHERE owner_id = $1
-        AND {column} IS NOT NULL ORDER BY {column}, id OFFSET 5000 LIMIT 1"""  # noqa: S608
+        AND {column} IS NOT NULL ORDER BY {column}, id OFFSET 5000 LIMIT 1"""  # noqa: S608 - of constants alone
     rows = await connection.fetch(query, scale.BIG)
     return {"after": rows[0]["after"], "after_id": rows[0]["id"]} if rows else {}
 

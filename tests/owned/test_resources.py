@@ -97,7 +97,7 @@ def holders(postgres: Postgres, owner: str) -> set[str]:
 
 def age(postgres: Postgres, table: Any, column: str, id: str, days: int) -> None:
     """Set the timestamp in a column of one row to this number of days ago."""
-    query = f"UPDATE {table} SET {column} = now() - $2::int * interval '1 day' WHERE id = $1"  # noqa: S608
+    query = f"UPDATE {table} SET {column} = now() - $2::int * interval '1 day' WHERE id = $1"  # noqa: S608 - of constants alone
     sql(postgres, query, id, days)
 
 
@@ -158,12 +158,12 @@ def test_trash_is_deleted_after_30_days_and_its_tombstone_after_90(
     retain(postgres)
 
     def left(table: Any) -> set[str]:
-        query = f"SELECT id::text FROM {table} WHERE id = any($1::uuid[])"  # noqa: S608
+        query = f"SELECT id::text FROM {table} WHERE id = any($1::uuid[])"  # noqa: S608 - of constants alone
         return {row["id"] for row in sql(postgres, query, [kept, young, old])}
 
     assert left(resource.table) == {kept, young}
     assert left(resource.ids) == {kept, young, old}
-    counts = f"SELECT {resource.count}, {resource.tombstone_count} FROM tasks.owners"  # noqa: S608
+    counts = f"SELECT {resource.count}, {resource.tombstone_count} FROM tasks.owners"  # noqa: S608 - of constants alone
     assert tuple(sql(postgres, f"{counts} WHERE owner_id = $1", owner)[0]) == (2, 1)
 
     async def again(_: object, database: Database) -> None:
@@ -218,7 +218,7 @@ def test_quota_of_an_owner_is_bad_user_input(resource: Resource, postgres: Postg
     def error_of_create(rows: int, tombstones: int, how_many: int = 0) -> dict[str, str]:
         """Return the error of a create, or of several at once, with these counts before it."""
         counts = f"{resource.count} = $2, {resource.tombstone_count} = $3"
-        update = f"UPDATE tasks.owners SET {counts} WHERE owner_id = $1"  # noqa: S608
+        update = f"UPDATE tasks.owners SET {counts} WHERE owner_id = $1"  # noqa: S608 - of constants alone
         sql(postgres, update, owner, rows, tombstones)
 
         async def create(_: object, database: Database) -> dict[str, str]:
@@ -362,7 +362,7 @@ def test_a_row_that_is_referred_to_while_its_deletion_waits_is_deleted(
             id = (await make(owned, target))["id"]
             own = (await Writes(owned, resource).create(resource.example))["id"]
             await Writes(owned, target).trash([id])
-            old = f"UPDATE {target.table} SET trashed_at = now() - interval '1 year' WHERE id = $1"  # noqa: S608
+            old = f"UPDATE {target.table} SET trashed_at = now() - interval '1 year' WHERE id = $1"  # noqa: S608 - of constants alone
             await admin.execute(old, id)
             async with admin.transaction():
                 await admin.execute(
@@ -371,7 +371,7 @@ def test_a_row_that_is_referred_to_while_its_deletion_waits_is_deleted(
                 deletion = asyncio.create_task(delete(target, id))
                 while not await admin.fetchval(WAITING):
                     await asyncio.wait([deletion], timeout=0.01)
-                refer = f"UPDATE {resource.table} SET {column} = $1 WHERE id = $2"  # noqa: S608
+                refer = f"UPDATE {resource.table} SET {column} = $1 WHERE id = $2"  # noqa: S608 - of constants alone
                 await admin.execute(refer, id, own)
             await deletion
             assert await Reads(owned, target).several([id]) == {}

@@ -139,7 +139,7 @@ def test_wall_3_holds_on_the_nodes_and_doctor_detects_when_it_does_not(postgres:
     async def leaks(*, announced: bool) -> str | None:
         connection = await connect(postgres.url)
         try:
-            return await doctor._leaks(connection, is_citus=announced)  # noqa: SLF001
+            return await doctor._leaks(connection, is_citus=announced)  # noqa: SLF001 - no public way to do it
         finally:
             connection.terminate()
 

@@ -292,7 +292,7 @@ def test_connection_with_an_unknown_transaction_state_is_never_reused(
                         )
                     assert not connection.is_in_transaction(), "and it was no savepoint of another"
                 finally:
-                    database._pool.give(connection)  # noqa: SLF001
+                    database._pool.give(connection)  # noqa: SLF001 - no public way to do it
 
     asyncio.run(attempt())
 

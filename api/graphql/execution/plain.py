@@ -51,12 +51,6 @@ class Exactly:
         self.type = type_
         self.attributes = attributes
 
-    def accepts(self, value: object) -> bool:
-        """Return whether the condition holds for a value."""
-        return type(value) is self.type and all(
-            getattr(value, name) is wanted for name, wanted in self.attributes.items()
-        )
-
     def source(self, value: str, name_of: Callable[[object], str]) -> str:
         """Return the condition as Python source. `name_of` returns a variable for an object."""
         parts = [f"type({value}) is {name_of(self.type)}"]

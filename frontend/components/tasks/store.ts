@@ -148,8 +148,8 @@ export class TaskStore {
     };
     // The person or the network is back. That ends our own pause, but not one that the server asked for.
     const onReturn = () => {
-      // A device that just woke has no network yet: `online` follows. As `onLine` may be wrong, polling
-      // goes on all the same.
+      // A device that has just woken may have no network. The `online` event then calls this again.
+      // Polling continues in the meantime, because `onLine` may be wrong.
       if (!navigator.onLine) return;
       this.#retry.skipOwnPause();
       poll();
