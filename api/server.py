@@ -10,12 +10,16 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from api.config import GRACE
 from api.connection import BoundedHttp
 
 FILES = 10_240
 """The most connections and files that may be open at once, if the system allows that many (macOS
 allows no more). Shells and systemd set 1024, which one client could use up with slow requests."""
+
+HEALTH_CHECK = 10
+"""The most seconds a worker may take to answer its parent, which then replaces it. A worker answers
+in a thread, which may be slow on a busy machine. Until this time is over, uvicorn does not notice
+that a worker died between the question and the answer."""
 
 
 def serve(  # noqa: PLR0913 - each is an option of the command
@@ -47,8 +51,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command
         server_header=False,
         # `api.process` has already waited for the requests in progress.
         timeout_graceful_shutdown=1,
-        # A worker answers health checks in a thread, which may be slow on a busy machine.
-        timeout_worker_healthcheck=GRACE,
+        timeout_worker_healthcheck=HEALTH_CHECK,
     )
     _raise_file_limit()
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it after Ctrl-C

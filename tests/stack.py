@@ -192,7 +192,7 @@ class Server:
     def wait_for_output(self, pattern: str, times: int = 1) -> re.Match[str]:
         """Wait until the program has printed a pattern so many times. Return the last match."""
         expression = re.compile(pattern, re.MULTILINE)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + START_TIMEOUT
         while True:
             lines = self.lines
             matches = list(expression.finditer("\n".join([*lines, ""])))
