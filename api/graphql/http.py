@@ -87,6 +87,8 @@ class GraphQLEndpoint:
             response = problem.response(media_type)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:  # the server stops, and waits no longer for this request
+            response = Unavailable().response(media_type)
         except Exception as bug:  # noqa: BLE001 - the client learns only an id
             response = _bug(bug).response(media_type)
         await response(scope, receive, send)
