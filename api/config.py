@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.postgres.url import UnfitUrl, arguments
+from api.postgres.url import InvalidUrl, arguments
 
 DAY = 86_400
 """Seconds."""
@@ -158,7 +158,7 @@ def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
         reason = details.get("ctx", {}).get("error")
         field = cls.model_fields[name]
         expected = f"expected {field.description}, for example {(field.examples or [''])[0]}"
-        lines[name] = f"{name.upper()}: {reason if isinstance(reason, UnfitUrl) else expected}"
+        lines[name] = f"{name.upper()}: {reason if isinstance(reason, InvalidUrl) else expected}"
     return [*lines.values()]
 
 
