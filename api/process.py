@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import logs
-from api.config import GRACE
+from api.config import GRACE, LAST_GRACE
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Process:
     also drains when its parent process dies.
     """
 
-    def __init__(self, grace: float = GRACE) -> None:
+    def __init__(self, grace: float = GRACE - LAST_GRACE) -> None:
         self.draining = False
         self._grace = grace
         self._in_progress = 0

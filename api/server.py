@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
+from api.config import LAST_GRACE
 from api.connection import BoundedHttp
 
 FILES = 10_240
@@ -49,8 +50,8 @@ def serve(  # noqa: PLR0913 - each is an option of the command
         access_log=access_log,
         proxy_headers=False,
         server_header=False,
-        # `api.process` has already waited for the requests in progress.
-        timeout_graceful_shutdown=1,
+        # `api.process` has already waited, but more requests may have come in since.
+        timeout_graceful_shutdown=LAST_GRACE,
         timeout_worker_healthcheck=HEALTH_CHECK,
     )
     _raise_file_limit()

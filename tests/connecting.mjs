@@ -7,14 +7,14 @@ registerHooks({
   resolve: (specifier, context, next) =>
     next(context.parentURL?.endsWith(".ts") ? specifier.replace(/^\.\/[\w-]+$/, "$&.ts") : specifier, context),
 });
-const { readDatabaseUrl, UnfitUrl } = await import("../frontend/lib/database-url.ts");
+const { readDatabaseUrl, InvalidUrl } = await import("../frontend/lib/database-url.ts");
 const { createPool } = await import("../frontend/lib/database.ts");
 
 function read(url) {
   try {
     return { says: readDatabaseUrl(url) };
   } catch (error) {
-    if (!(error instanceof UnfitUrl)) throw error;
+    if (!(error instanceof InvalidUrl)) throw error;
     return { refused: error.message };
   }
 }
@@ -28,7 +28,7 @@ async function connect(url) {
     const { rows } = await pool.query(ASKED);
     return rows[0];
   } catch (error) {
-    return error instanceof UnfitUrl ? error.message : "does not connect";
+    return error instanceof InvalidUrl ? error.message : "does not connect";
   } finally {
     await pool?.end();
   }

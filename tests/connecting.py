@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from api.errors import Unavailable
 from api.postgres.connections import connect
-from api.postgres.url import UnfitUrl, read
+from api.postgres.url import InvalidUrl, read
 
 ASKED = """SELECT current_user, ssl, current_setting('application_name') AS application
 FROM pg_stat_ssl WHERE pid = pg_backend_pid()"""
@@ -17,16 +17,16 @@ def parsed(url: str) -> dict[str, object]:
     """Return what the API reads in a URL, or why it rejects the URL."""
     try:
         return {"says": asdict(read(url))}
-    except UnfitUrl as unfit:
-        return {"refused": str(unfit)}
+    except InvalidUrl as invalid:
+        return {"refused": str(invalid)}
 
 
 async def connected(url: str) -> object:
     """Return properties of a connection, or why there is none."""
     try:
         connection = await connect(url)
-    except UnfitUrl as unfit:
-        return str(unfit)
+    except InvalidUrl as invalid:
+        return str(invalid)
     except Unavailable:
         return "does not connect"
     try:

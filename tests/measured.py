@@ -1,4 +1,4 @@
-"""A pytest plugin for `make test`: pause the measurement of coverage in repetitive tests.
+"""A pytest plugin for `make coverage`: pause the measurement of coverage in repetitive tests.
 
 A property test calls the same lines with hundreds of generated values. Measured, it takes twice as
 long. Tests with fixed values cover the same lines, and do so in every run.

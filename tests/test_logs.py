@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.logs import MOST_KINDS, Limit, Seldom
+from api.logs import MOST_KINDS, Limit, Throttle
 from tests import plain, stack
 from tests.test_bodies import SERVERS, TYPES, run_server
 from tests.wire import connected
@@ -39,7 +39,7 @@ class Logger:
             handler = logging.Handler()
             handler.emit = lambda record: self.lines.append(record.getMessage())  # type: ignore[method-assign]
             self.log.addHandler(handler)
-        rule = Limit(Seldom(lambda: self.now))
+        rule = Limit(Throttle(lambda: self.now))
         for handler in self.log.handlers:
             handler.addFilter(rule)
 
@@ -79,11 +79,11 @@ def test_errors_at_different_places_are_different_kinds() -> None:
 
 def test_number_of_kinds_is_bounded() -> None:
     now = 0.0
-    seldom = Seldom(lambda: now)
-    told = [n for n in range(3 * MOST_KINDS) if seldom.left_out(n) is not None]
+    throttle = Throttle(lambda: now)
+    told = [n for n in range(3 * MOST_KINDS) if throttle.left_out(n) is not None]
     assert len(told) == MOST_KINDS + 1
     now = 1.0
-    assert seldom.left_out("another") == 0
+    assert throttle.left_out("another") == 0
 
 
 def push(url: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -94,6 +95,37 @@ def test_workers_end_when_their_parent_is_killed(
     os.kill(server.child.process.pid, signal.SIGKILL)
     server.stop()
     wait_until(lambda: not any(map(runs, left)), "they ended")
+
+
+def test_request_that_arrives_just_before_the_server_stops_is_not_answered_500(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    """Its body never arrives. A connection that the server closes sooner gets no answer."""
+    server = stack.api(tmp_path, settings, "--workers", "2")
+    workers(server)
+    begun = post().removesuffix(BODY)
+    with ExitStack() as until_the_end:
+        first = until_the_end.enter_context(connected(server.url))
+        first.sendall(begun)
+        assert ready_status(server) == 200  # the first request is running by then
+        os.kill(server.child.process.pid, signal.SIGKILL)
+        server.wait_for_output("Shutting down")  # the other worker has no request
+        others = [until_the_end.enter_context(connected(server.url)) for _ in range(20)]
+        first.sendall(BODY)
+        assert first.recv(1000).startswith(b"HTTP/1.1 200 ")
+        for each in others:
+            with suppress(OSError):
+                each.sendall(begun)
+        answers = [answer_or_nothing(each) for each in others]
+    assert {answer[:13] for answer in answers} <= {b"", b"HTTP/1.1 503 "}
+    server.stop()
+
+
+def answer_or_nothing(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(1000)
+    except ConnectionError:
+        return b""
 
 
 def test_second_ctrl_c_stops_at_once(settings: dict[str, str], tmp_path: Path) -> None:

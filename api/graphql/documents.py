@@ -301,8 +301,9 @@ class Execution:
         """Run the operation with this name; for None, the only one.
 
         The variables are those of the request, not validated yet. A variable of the wrong type
-        becomes an error without a path. An exception of a resolver becomes an error of the result,
-        and is not raised.
+        becomes an error without a path, in a result without data. An exception of a resolver
+        becomes the `original_error` of an error, and is not raised. An exception that is raised is
+        a bug.
         """
         extensions = {_DOCUMENT: document}
         if self._compiled:

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 from graphql import GraphQLError, OperationType, VariableDefinitionNode
@@ -32,7 +32,7 @@ from api.errors import (
     Unavailable,
     shortened,
 )
-from api.graphql.documents import Document, Documents, InvalidDocument, Operation
+from api.graphql.documents import Documents, Execution, InvalidDocument, Operation
 from api.media_types import is_utf8, weights
 
 log = logging.getLogger(__name__)
@@ -59,26 +59,6 @@ class Parameters(NamedTuple):
     operation_name: str | None
 
 
-class Execute(Protocol):
-    """A function that runs an operation of a prepared document."""
-
-    async def __call__(
-        self,
-        document: Document,
-        operation_name: str | None,
-        variables: dict[str, Any] | None,
-        context: object,
-        /,
-    ) -> ExecutionResult:
-        """Run the operation with this name; for None, the only one.
-
-        The variables are not validated yet. A variable of the wrong type becomes an error without a
-        path, in a result without data. An exception of a resolver becomes the `original_error` of
-        an error, and is not raised. An exception that is raised is a bug.
-        """
-        ...
-
-
 class GraphQLEndpoint:
     """An ASGI app that runs the operation of each request, in a context for that request.
 
@@ -89,7 +69,7 @@ class GraphQLEndpoint:
     def __init__(
         self,
         documents: Documents,
-        execute: Execute,
+        execute: Execution,
         context: Callable[[Scope, Operation], Awaitable[object]],
     ) -> None:
         self._documents = documents
@@ -107,6 +87,8 @@ class GraphQLEndpoint:
             response = problem.response(media_type)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:  # the server stops, and waits no longer for this request
+            response = Unavailable().response(media_type)
         except Exception as bug:  # noqa: BLE001 - the client learns only an id
             response = _bug(bug).response(media_type)
         await response(scope, receive, send)

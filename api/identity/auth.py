@@ -21,7 +21,7 @@ from api.identity.keys import (
 )
 from api.identity.revocations import Revocations
 from api.identity.tokens import Claims, InvalidToken, Verifier
-from api.logs import LIMITED, Seldom, before
+from api.logs import LIMITED, Throttle, before
 
 log = logging.getLogger(__name__)
 
@@ -106,11 +106,11 @@ class RejectionLog:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seldom = Seldom(clock)
+        self._throttle = Throttle(clock)
 
     def add(self, reason: str) -> None:
         """Log a reason, and how many lines for it were omitted before. The reasons are fixed."""
-        count = self._seldom.left_out(reason)
+        count = self._throttle.left_out(reason)
         if count is not None:
             log.info("token rejected: %s%s", reason, before(count), extra=LIMITED)
 

@@ -34,7 +34,7 @@ class Owned:
         Raises Unavailable, and RateLimited if too many statements of the owner are waiting. Raises
         asyncpg's errors for violated constraints, which the caller translates.
         """
-        async with self._database.turn(self.owner):
+        async with self._database.limited(self.owner):
             return await self._database.fetch(statement, self.owner, *statement.arguments(values))
 
     async def delete(self, statement: Statement, **values: object) -> list[Row]:
@@ -61,5 +61,5 @@ class Owned:
 
         Only one search of an owner runs at a time.
         """
-        async with self._database.searching(self.owner):
+        async with self._database.limited_search(self.owner):
             return await self.rows(statement, **values)

@@ -18,7 +18,6 @@ from api.owned.tables import owners
 from api.owned.walls import OWNER, EveryonesStatement, Statement
 from api.owned.write_sql import TURN
 from api.postgres.database import Database, Transaction
-from api.postgres.statement import UnownedStatement
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +34,6 @@ EVERY = 600.0
 """Seconds between two rounds."""
 OWNERS_AT_ONCE = 100
 
-LOCK = 4_208_150_212
-"""The number of an advisory lock. Only the process that holds the lock does a round."""
-_LOCKED = UnownedStatement(select(func.pg_try_advisory_xact_lock(LOCK).label("locked")))
 _of_owner = owners.c.owner_id == OWNER
 
 
@@ -207,26 +203,26 @@ class Retention:
                 await self._task
 
     async def forget(self) -> None:
-        """Do one round, unless another process is doing one.
+        """Do one round. Several processes may do so at a time: each row is deleted once.
 
         Raises Unavailable. This includes a deadlock with the purge of an owner, which locks the
         owner's row first. Both are repeated: the issuer sends the event again, and the next round
         deletes the rest.
         """
-        async with self._database.transaction() as locked:
-            [row] = await locked.rows(_LOCKED)
-            if not row["locked"]:
-                return
-            async with self._database.transaction() as transaction:
-                for owner in await self._forget_revocations(transaction):
-                    await Owned(transaction, owner).rows(DROP_OWNER)
-            done: set[str] = set()
-            while waiting := {*await locked.owners(due())} - done:
-                for owner in waiting:
-                    for resource in RESOURCES:
-                        await Owned(self._database, owner).delete(empty_trash(resource))
-                        await Owned(self._database, owner).rows(forget(resource))
-                done |= waiting
+        async with self._database.transaction() as transaction:
+            for owner in await self._forget_revocations(transaction):
+                await Owned(transaction, owner).rows(DROP_OWNER)
+        done: set[str] = set()
+        while waiting := await self._due() - done:
+            for owner in waiting:
+                for resource in RESOURCES:
+                    await Owned(self._database, owner).delete(empty_trash(resource))
+                    await Owned(self._database, owner).rows(forget(resource))
+            done |= waiting
+
+    async def _due(self) -> set[str]:
+        async with self._database.transaction() as transaction:
+            return {*await transaction.owners(due())}
 
     async def _follow(self) -> None:
         while True:

@@ -18,8 +18,8 @@ from api.owned.owner import Owned
 from api.owned.reads import Reads
 from api.owned.resource import Resource
 from api.owned.walls import Statement
-from api.postgres.citus import constraint
 from api.postgres.tables import Row
+from api.postgres.violations import violated_constraint
 
 MAX_AT_ONCE = 100
 """The most ids or inputs in one list, not counting repeated ids."""
@@ -79,7 +79,7 @@ class Writes:
             except asyncpg.UniqueViolationError:
                 existing = await self._created_before(new)
             except asyncpg.CheckViolationError as violation:
-                violated = constraint(violation)
+                violated = violated_constraint(violation)
                 if violated == resource.purged:
                     raise Unauthenticated(token_sent=True) from None
                 full = resource.full.get(violated or "")
@@ -199,7 +199,7 @@ class Writes:
         try:
             return await self._owned.rows(statement, **values)
         except asyncpg.ForeignKeyViolationError as violation:
-            missing = self._resource.violated_reference(constraint(violation))
+            missing = self._resource.violated_reference(violated_constraint(violation))
             if missing is None:
                 raise
             raise NotFound(missing.one) from None

@@ -7,10 +7,10 @@ So on Citus each statement of an owner runs in its own transaction, which first 
 CHECK calls.
 """
 
-import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import asyncpg
+if TYPE_CHECKING:
+    import asyncpg
 
 SETTINGS = (
     "SET LOCAL citus.propagate_set_commands = 'local'; "
@@ -35,15 +35,3 @@ def announcement(owner: str) -> str:
     """
     escaped = owner.replace("\\", "\\\\").replace("'", "''")
     return f"{SETTINGS}; SET LOCAL app.owner_id = E'{escaped}'"
-
-
-def constraint(violation: asyncpg.IntegrityConstraintViolationError) -> str | None:
-    """Return the name of the CHECK that was violated.
-
-    An error from a node of Citus reaches the client only as a message, which may be in any
-    language. The name is then found in the message.
-    """
-    if violation.constraint_name is not None:
-        return violation.constraint_name
-    found = re.search(r"\bck_\w+", str(violation))
-    return found[0] if found else None

@@ -9,7 +9,7 @@ from typing import Self
 from api.errors import Unavailable
 from api.postgres import citus
 from api.postgres.connections import Connection, Connector, connect
-from api.postgres.fairness import Share, Turns
+from api.postgres.fairness import Fairness, Share
 from api.postgres.limits import Limits
 from api.postgres.outages import OUTAGE_ERRORS, Lost
 from api.postgres.pool import Pool
@@ -27,15 +27,15 @@ class Connected(ABC):
         Raises Unavailable.
         """
 
-    def turn(self, _owner: str) -> AbstractAsyncContextManager[None]:
-        """Return the context manager in which a statement of this owner must run.
+    def limited(self, _key: str) -> AbstractAsyncContextManager[None]:
+        """Return the context manager in which a statement of this key, such as an owner, must run.
 
         In a transaction it does nothing: the transaction already has its connection.
         """
         return nullcontext()
 
-    def searching(self, _owner: str) -> AbstractAsyncContextManager[None]:
-        """Return the context manager in which a search of this owner must run, as with `turn`."""
+    def limited_search(self, _key: str) -> AbstractAsyncContextManager[None]:
+        """Return the context manager in which a search of this key must run, as with `limited`."""
         return nullcontext()
 
     async def rows(self, statement: UnownedStatement, **values: object) -> list[Row]:
@@ -86,7 +86,7 @@ class Database(Connected):
     def __init__(self, url: str, limits: Limits = Limits(), share: Share = Share()) -> None:  # noqa: B008 - it is frozen
         """Open no connection yet: without its database, the API starts and responds 503."""
         self._limits = limits
-        self._turns = Turns(share)
+        self._fairness = Fairness(share)
         self._connector = Connector(url, limits)
         self._pool = Pool(self._connector.open, limits)
 
@@ -97,13 +97,13 @@ class Database(Connected):
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
 
-    def turn(self, owner: str) -> AbstractAsyncContextManager[None]:
-        """Return a context manager that bounds the owner's concurrent statements."""
-        return self._turns.of(owner)
+    def limited(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Return a context manager that limits the key's concurrent statements."""
+        return self._fairness.statement(key)
 
-    def searching(self, owner: str) -> AbstractAsyncContextManager[None]:
-        """Return a context manager that bounds the owner's concurrent searches."""
-        return self._turns.searching(owner)
+    def limited_search(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Return a context manager that limits the key's concurrent searches."""
+        return self._fairness.search(key)
 
     async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
         """Run a statement. If the connection is lost during a read, retry once on another one."""

@@ -1,7 +1,7 @@
-"""Limit the connections of the pool that one owner may use at a time.
+"""Limit the connections of the pool that one key, such as an owner, may use at a time.
 
 Without this limit, a single request with ten searches could use all connections of the process,
-while the other owners wait.
+while all other requests wait.
 """
 
 import asyncio
@@ -13,46 +13,46 @@ from api.errors import RateLimited, Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The limits for the statements of one owner in one process."""
+    """The limits for the statements of one key in one process."""
 
     statements: int = 3
     """The most statements that run at a time. The others wait, first in, first out."""
     searches: int = 1
-    """The most searches among these statements. A search reads all texts of the owner."""
+    """The most searches among these statements. A search reads many rows."""
     waiters: int = 200
     """The most statements that wait. A further statement fails at once."""
     wait: float = 5.0
     """The seconds after which a waiting statement fails."""
 
 
-class Turns:
-    """The semaphores that limit the concurrent statements of each owner."""
+class Fairness:
+    """The semaphores that limit the concurrent statements of each key."""
 
     def __init__(self, share: Share = Share()) -> None:
         self._share = share
-        self._statements: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
-        self._searches: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
+        self._statements: WeakValueDictionary[str, _Semaphore] = WeakValueDictionary()
+        self._searches: WeakValueDictionary[str, _Semaphore] = WeakValueDictionary()
 
-    def of(self, owner: str) -> "_Turn":
-        """Return the asynchronous context manager in which a statement of this owner must run.
+    def statement(self, key: str) -> "_Semaphore":
+        """Return the asynchronous context manager in which a statement of this key must run.
 
-        Entering it raises RateLimited when too many statements of the owner wait already, and
+        Entering it raises RateLimited when too many statements of the key wait already, and
         Unavailable when this statement has waited for too long.
         """
-        turn = self._statements.get(owner)
-        if turn is None:
-            turn = self._statements[owner] = _Turn(self._share.statements, self._share)
-        return turn
+        semaphore = self._statements.get(key)
+        if semaphore is None:
+            semaphore = self._statements[key] = _Semaphore(self._share.statements, self._share)
+        return semaphore
 
-    def searching(self, owner: str) -> "_Turn":
-        """Return the context manager for a search. Enter it before the one that `of` returns."""
-        turn = self._searches.get(owner)
-        if turn is None:
-            turn = self._searches[owner] = _Turn(self._share.searches, self._share)
-        return turn
+    def search(self, key: str) -> "_Semaphore":
+        """Return the context manager for a search. Enter it before the one for the statement."""
+        semaphore = self._searches.get(key)
+        if semaphore is None:
+            semaphore = self._searches[key] = _Semaphore(self._share.searches, self._share)
+        return semaphore
 
 
-class _Turn(asyncio.Semaphore):
+class _Semaphore(asyncio.Semaphore):
     """A semaphore that limits the number of its waiters, and how long they wait."""
 
     def __init__(self, value: int, share: Share) -> None:

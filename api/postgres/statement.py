@@ -69,7 +69,7 @@ _PARTS: Final = (
 _FUNCTIONS: Final = frozenset(
     {
         *("array_to_string", "cardinality", "coalesce", "count", "greatest", "jsonb_to_recordset"),
-        *("make_interval", "max", "now", "pg_try_advisory_xact_lock", "unnest"),
+        *("make_interval", "max", "now", "unnest"),
     }
 )
 _NAMES: Final = ("name", "collation")

@@ -63,7 +63,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,62}")
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
-class UnfitUrl(ValueError):
+class InvalidUrl(ValueError):
     """The URL is invalid. The message says what was expected.
 
     The message contains no value from the URL, because the value may be a password.
@@ -98,10 +98,10 @@ class DatabaseUrl:
 
 
 def read(url: str) -> DatabaseUrl:
-    """Return the settings in a URL, with defaults for those that it leaves out. Raises UnfitUrl."""
+    """Return the settings in a URL, with defaults for omitted ones. Raises InvalidUrl."""
     match = _URL.fullmatch(url)
     if match is None:
-        raise UnfitUrl("a PostgreSQL URL")
+        raise InvalidUrl("a PostgreSQL URL")
     authority, path, query = match[1], match[2] or "", match[3] or ""
     userinfo, _, address = authority.rpartition("@")
     if (
@@ -134,7 +134,7 @@ def read(url: str) -> DatabaseUrl:
 
 
 def arguments(url: str) -> dict[str, Any]:
-    """Return the arguments of `asyncpg.connect` for this URL. Raises UnfitUrl.
+    """Return the arguments of `asyncpg.connect` for this URL. Raises InvalidUrl.
 
     The certificate files that the URL names are read once in each process.
     """
@@ -160,12 +160,12 @@ def _parameters(query: str) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         name, value = _decoded(name), _decoded(value)
         if not equals or not _NAME.fullmatch(name):
-            raise UnfitUrl("parameters of the form name=value after the question mark")
+            raise InvalidUrl("parameters of the form name=value after the question mark")
         if name not in SUPPORTED | IGNORED:
-            raise UnfitUrl(f"no parameter {name}, which the API or the web app does not support")
+            raise InvalidUrl(f"no parameter {name}, which the API or the web app does not support")
         if value and value not in VALUES.get(name, (value,)):
             one_of = ", ".join(VALUES[name])
-            raise UnfitUrl(f"{name} to be one of {one_of}", f"{name}={VALUES[name][-1]}")
+            raise InvalidUrl(f"{name} to be one of {one_of}", f"{name}={VALUES[name][-1]}")
         if value and name in SUPPORTED:
             given[name] = value
     return given
@@ -177,9 +177,11 @@ def _address(address: str, given: dict[str, str]) -> tuple[str, int]:
     host = given.get("host") or (_decoded(match[1]).strip("[]") if match else "")
     port = given.get("port") or (match[2] if match else "") or "5432"
     if match is None or not _PORT.fullmatch(port) or not 1 <= int(port) <= 65_535:
-        raise UnfitUrl("one host, and a port of 1 to 65535", "postgresql://user@host:5432/database")
+        raise InvalidUrl(
+            "one host, and a port of 1 to 65535", "postgresql://user@host:5432/database"
+        )
     if not host.startswith("/") and not _TCP_HOST.fullmatch(host):
-        raise UnfitUrl(
+        raise InvalidUrl(
             "one host, or the directory of a socket",
             "postgresql://user@/database?host=/var/run/postgresql",
         )
@@ -193,21 +195,23 @@ def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
     default = "verify-full" if named else "require" if "ssl" in given else "prefer"
     mode = given.get("sslmode", default)
     if named and mode not in VERIFYING:
-        raise UnfitUrl(
+        raise InvalidUrl(
             f"{named[0]} only with sslmode=require, verify-ca or verify-full", "sslmode=verify-full"
         )
     if root == "system" and mode != "verify-full":
-        raise UnfitUrl("sslmode=verify-full with sslrootcert=system", "sslmode=verify-full")
+        raise InvalidUrl("sslmode=verify-full with sslrootcert=system", "sslmode=verify-full")
     if mode == "verify-ca" and root is None:
-        raise UnfitUrl(
+        raise InvalidUrl(
             "sslrootcert with sslmode=verify-ca, since anybody can get a certificate of a public "
             "authority",
             "sslmode=verify-full",
         )
     if ("sslcert" in given) != ("sslkey" in given):
-        raise UnfitUrl("sslcert and sslkey together", "sslcert=/a.crt&sslkey=/a.key")
+        raise InvalidUrl("sslcert and sslkey together", "sslcert=/a.crt&sslkey=/a.key")
     if given.get("sslnegotiation") == "direct" and mode not in VERIFYING:
-        raise UnfitUrl("sslmode=require or stronger with sslnegotiation=direct", "sslmode=require")
+        raise InvalidUrl(
+            "sslmode=require or stronger with sslnegotiation=direct", "sslmode=require"
+        )
     if is_socket:
         return "disable", None
     if mode == "require" and root:
@@ -218,7 +222,7 @@ def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
 
 
 def _decoded(text: str) -> str:
-    """Return the text percent-decoded. Raises UnfitUrl if it is not UTF-8 or contains a NUL."""
+    """Return the text percent-decoded. Raises InvalidUrl if it is not UTF-8 or contains a NUL."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
         raise _not_encoded()
     try:
@@ -230,9 +234,9 @@ def _decoded(text: str) -> str:
     return decoded
 
 
-def _not_encoded() -> UnfitUrl:
+def _not_encoded() -> InvalidUrl:
     """Return the error for a special character that is not percent-encoded."""
-    return UnfitUrl(
+    return InvalidUrl(
         "special characters in its parts to be percent-encoded (@ as %40, % as %25, / as %2F, "
         "# as %23, ? as %3F, a space as %20)",
         "postgresql://user:p%40ssword@host/database",
@@ -243,7 +247,7 @@ def _system_user() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        raise UnfitUrl("a user") from None
+        raise InvalidUrl("a user") from None
 
 
 def _asyncpg_ssl(parsed: DatabaseUrl) -> Any:
@@ -269,7 +273,7 @@ def _tls_context(mode: str, root: str | None, cert: str | None, key: str | None)
         try:
             context.load_verify_locations(root)
         except OSError:
-            raise UnfitUrl(
+            raise InvalidUrl(
                 "sslrootcert to be system, or a readable file of certificates in PEM",
                 "sslrootcert=system",
             ) from None
@@ -277,7 +281,7 @@ def _tls_context(mode: str, root: str | None, cert: str | None, key: str | None)
         try:
             context.load_cert_chain(cert, key, password="")
         except (OSError, ValueError):
-            raise UnfitUrl(
+            raise InvalidUrl(
                 "sslcert and sslkey to be readable files in PEM, of a certificate and its key "
                 "without a passphrase",
                 "sslcert=/a.crt&sslkey=/a.key",

@@ -15,8 +15,8 @@ from api.owned.owner import Owned
 from api.owned.resource import Resource
 from api.owned.walls import OWNER, Statement
 from api.owned.writes import Writes
-from api.postgres.citus import constraint
 from api.postgres.tables import Row
+from api.postgres.violations import violated_constraint
 from api.tasks.model import Status, Task, TaskFields
 
 TASKS = Resource(
@@ -110,7 +110,7 @@ async def update_all(tasks: Writes, ids: Sequence[str], patch: Mapping[str, obje
     try:
         return await tasks.each(CHANGE_ALL, ids, add_labels=add, remove_labels=remove, **given)
     except asyncpg.CheckViolationError as violation:
-        if constraint(violation) != "ck_tasks_labels":
+        if violated_constraint(violation) != "ck_tasks_labels":
             raise
         full = f"would make more than {MAX_LABELS} labels of a task"
         raise BadUserInput({"addLabels": full}) from None

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { readDatabaseUrl, tlsOptions, UnfitUrl } from "./database-url";
+import { InvalidUrl, readDatabaseUrl, tlsOptions } from "./database-url";
 
 /**
  * The checked environment variables. They are read when the server starts, never during the build.
@@ -131,7 +131,7 @@ function postgresUrl(env: Environment, variable: string): string {
   try {
     tlsOptions(readDatabaseUrl(value));
   } catch (error) {
-    if (!(error instanceof UnfitUrl)) throw error;
+    if (!(error instanceof InvalidUrl)) throw error;
     throw new ConfigError(variable, error.expected, error.example);
   }
   return value;

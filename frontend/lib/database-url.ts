@@ -65,8 +65,8 @@ type DatabaseUrl = {
 /**
  * Thrown for a URL that is not accepted: what was expected and an example, never values of the URL.
  */
-export class UnfitUrl extends Error {
-  override readonly name = "UnfitUrl";
+export class InvalidUrl extends Error {
+  override readonly name = "InvalidUrl";
   readonly expected: string;
   readonly example: string;
   constructor(expected: string, example = EXAMPLE) {
@@ -79,7 +79,7 @@ export class UnfitUrl extends Error {
 type Given = ReadonlyMap<string, string>;
 
 const unencoded = () =>
-  new UnfitUrl(
+  new InvalidUrl(
     "special characters in its parts to be percent-encoded (@ as %40, % as %25, / as %2F, # as %23, ? as %3F, a space as %20)",
     "postgresql://user:p%40ssword@host/database",
   );
@@ -98,15 +98,15 @@ function decoded(text: string): string {
 /**
  * Check a parameter.
  *
- * @throws {UnfitUrl} for an unknown name or an invalid value.
+ * @throws {InvalidUrl} for an unknown name or an invalid value.
  */
 function check(name: string, value: string): void {
   if (!(TAKEN.has(name) || DROPPED.has(name))) {
-    throw new UnfitUrl(`no parameter ${name}, which the API or the web app does not support`);
+    throw new InvalidUrl(`no parameter ${name}, which the API or the web app does not support`);
   }
   const values = VALUES.get(name);
   if (value && values && !values.includes(value)) {
-    throw new UnfitUrl(`${name} to be one of ${values.join(", ")}`, `${name}=${values.at(-1)}`);
+    throw new InvalidUrl(`${name} to be one of ${values.join(", ")}`, `${name}=${values.at(-1)}`);
   }
 }
 
@@ -120,7 +120,7 @@ function parameters(query: string): Given {
     const name = decoded(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? "" : decoded(pair.slice(equals + 1));
     if (equals < 0 || !/^[A-Za-z][A-Za-z0-9_.]{0,62}$/.test(name)) {
-      throw new UnfitUrl("parameters of the form name=value after the question mark");
+      throw new InvalidUrl("parameters of the form name=value after the question mark");
     }
     check(name, value);
     if (value && TAKEN.has(name)) given.set(name, value);
@@ -133,7 +133,7 @@ function place(text: string, given: Given): [host: string, port: number] {
   const host = given.get("host") ?? decoded(match?.[1] ?? "").replace(/^\[|\]$/g, "");
   const port = given.get("port") ?? (match?.[2] || "5432");
   if (!(match && /^[0-9]{1,5}$/.test(port)) || Number(port) < 1 || Number(port) > 65_535) {
-    throw new UnfitUrl(
+    throw new InvalidUrl(
       "one host, and a port of 1 to 65535",
       "postgresql://user@host:5432/database",
     );
@@ -141,7 +141,7 @@ function place(text: string, given: Given): [host: string, port: number] {
   // RFC 1035 §2.3.4: a label has at most 63 characters.
   const isName = /^(?!.*[^.]{64})(?!\.)(?!.*\.\.)[A-Za-z0-9_.:%-]{1,253}$/.test(host);
   if (!(host.startsWith("/") || isName)) {
-    throw new UnfitUrl(
+    throw new InvalidUrl(
       "one host, or the directory of a socket",
       "postgresql://user@/database?host=/var/run/postgresql",
     );
@@ -149,30 +149,33 @@ function place(text: string, given: Given): [host: string, port: number] {
   return [host, Number(port)];
 }
 
-/** @throws {UnfitUrl} for parameters that exclude each other. */
+/** @throws {InvalidUrl} for parameters that exclude each other. */
 function checkTls(given: Given, mode: string, file: string | undefined): void {
   const root = given.get("sslrootcert");
   const isVerifying = VERIFYING.includes(mode);
   if (file && !isVerifying) {
-    throw new UnfitUrl(
+    throw new InvalidUrl(
       `${file} only with sslmode=require, verify-ca or verify-full`,
       "sslmode=verify-full",
     );
   }
   if (root === "system" && mode !== "verify-full") {
-    throw new UnfitUrl("sslmode=verify-full with sslrootcert=system", "sslmode=verify-full");
+    throw new InvalidUrl("sslmode=verify-full with sslrootcert=system", "sslmode=verify-full");
   }
   if (mode === "verify-ca" && !root) {
-    throw new UnfitUrl(
+    throw new InvalidUrl(
       "sslrootcert with sslmode=verify-ca, since anybody can get a certificate of a public authority",
       "sslmode=verify-full",
     );
   }
   if (given.has("sslcert") !== given.has("sslkey")) {
-    throw new UnfitUrl("sslcert and sslkey together", "sslcert=/a.crt&sslkey=/a.key");
+    throw new InvalidUrl("sslcert and sslkey together", "sslcert=/a.crt&sslkey=/a.key");
   }
   if (given.get("sslnegotiation") === "direct" && !isVerifying) {
-    throw new UnfitUrl("sslmode=require or stronger with sslnegotiation=direct", "sslmode=require");
+    throw new InvalidUrl(
+      "sslmode=require or stronger with sslnegotiation=direct",
+      "sslmode=require",
+    );
   }
 }
 
@@ -193,7 +196,7 @@ function systemUser(): string {
   try {
     return userInfo().username;
   } catch {
-    throw new UnfitUrl("a user");
+    throw new InvalidUrl("a user");
   }
 }
 
@@ -202,7 +205,7 @@ type Parts = { login: string; password: string; place: string; path: string; que
 /** Split a URL into its parts, without decoding them. */
 function split(url: string): Parts {
   const match = /^postgres(?:ql)?:\/\/([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url);
-  if (!match) throw new UnfitUrl("a PostgreSQL URL");
+  if (!match) throw new InvalidUrl("a PostgreSQL URL");
   const [, authority = "", path = "", query = ""] = match;
   const at = authority.lastIndexOf("@");
   const isUnencoded =
@@ -217,7 +220,7 @@ function split(url: string): Parts {
 /**
  * Parse a URL.
  *
- * @throws {UnfitUrl}
+ * @throws {InvalidUrl}
  */
 export function readDatabaseUrl(url: string): DatabaseUrl {
   const parts = split(url);
@@ -266,7 +269,7 @@ function secureContext({ sslrootcert, sslcert, sslkey }: DatabaseUrl): SecureCon
     if (sslrootcert) authorities = certificates(sslrootcert);
     createSecureContext({ ca: authorities });
   } catch {
-    throw new UnfitUrl(
+    throw new InvalidUrl(
       "sslrootcert to be system, or a readable file of certificates in PEM",
       "sslrootcert=system",
     );
@@ -277,7 +280,7 @@ function secureContext({ sslrootcert, sslcert, sslkey }: DatabaseUrl): SecureCon
     contexts.set(key, context);
     return context;
   } catch {
-    throw new UnfitUrl(
+    throw new InvalidUrl(
       "sslcert and sslkey to be readable files in PEM, of a certificate and its key without a passphrase",
       "sslcert=/a.crt&sslkey=/a.key",
     );
@@ -287,7 +290,7 @@ function secureContext({ sslrootcert, sslcert, sslkey }: DatabaseUrl): SecureCon
 /**
  * Return pg's TLS options for a URL, or false for a connection without TLS.
  *
- * @throws {UnfitUrl} for a file that cannot be read.
+ * @throws {InvalidUrl} for a file that cannot be read.
  */
 export function tlsOptions(url: DatabaseUrl): ConnectionOptions | false {
   switch (url.sslmode) {

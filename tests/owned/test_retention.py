@@ -1,13 +1,16 @@
 """Retention: the trash is deleted after some days, and its tombstones later."""
 
 import asyncio
+import secrets
 
 import asyncpg
 import pytest
 from sqlalchemy import insert, select, union
 
-from api.owned.retention import LOCK, Retention
+from api.owned.owner import Owned
+from api.owned.retention import Retention
 from api.owned.walls import EveryonesStatement
+from api.owned.writes import Writes
 from api.postgres.database import Database, Transaction
 from api.postgres.statement import UnscopedStatement
 from api.tasks.rules import TASKS
@@ -65,21 +68,33 @@ def test_trash_of_an_owner_is_deleted_after_30_days_and_its_tombstone_after_90(
     assert ada.create(**given)["version"] == 1, "nobody remembers the id"
 
 
-def test_one_process_at_a_time_runs_retention(ada: Caller, postgres: Postgres) -> None:
-    task = ada.create()
-    ada(MANY["trashTasks"], ids=[task["id"]])
-    age(postgres, "tasks", "trashed_at", [task["id"]], 31)
-    trash = "{ viewer { taskCount(filter: {status: [TRASHED]}) } }"
+def test_processes_that_run_retention_at_the_same_time_delete_each_row_once(
+    postgres: Postgres,
+) -> None:
+    owners = [secrets.token_hex(8) for _ in range(8)]
 
-    async def meanwhile(connection: asyncpg.Connection) -> None:
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-            await asyncio.to_thread(retain, postgres)
+    async def create(database: Database, owner: str) -> list[str]:
+        writes = Writes(Owned(database, owner), TASKS)
+        created = await writes.create_all([{"title": "old"}] * 5)
+        await writes.trash([row["id"] for row in created])
+        return [row["id"] for row in created]
 
-    run(postgres, meanwhile)
-    assert ada(trash)["viewer"]["taskCount"] == 1, "left to the one that has the lock"
-    retain(postgres)
-    assert ada(trash)["viewer"]["taskCount"] == 0
+    async def deleted(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        return await connection.fetch(
+            """SELECT task_count, tombstone_count, count(deleted_at)
+            FROM tasks.owners JOIN tasks.task_ids USING (owner_id)
+            WHERE owner_id = any($1) GROUP BY owners.owner_id, task_count, tombstone_count""",
+            owners,
+        )
+
+    async def work() -> None:
+        async with Database(postgres.url) as database:
+            ids = [each for owner in owners for each in await create(database, owner)]
+        await asyncio.to_thread(age, postgres, "tasks", "trashed_at", ids, 31)
+        await asyncio.gather(*(asyncio.to_thread(retain, postgres) for _ in range(4)))
+
+    asyncio.run(work())
+    assert [tuple(row) for row in run(postgres, deleted)] == [(0, 5, 5)] * len(owners)
 
 
 @pytest.mark.parametrize(

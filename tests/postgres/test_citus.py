@@ -75,26 +75,6 @@ def test_announced_owner_is_exactly_the_given_text(postgres: Postgres, conformin
     assert run(postgres, announce) == HOSTILE
 
 
-@pytest.mark.parametrize(
-    ("message", "name"),
-    [
-        (
-            'new row for relation "owners_102034" violates check constraint "ck_owners_task_count"',
-            "ck_owners_task_count",
-        ),
-        ("neue Zeile verletzt Check-Constraint »ck_tasks_labels«", "ck_tasks_labels"),
-        ("something else is wrong", None),
-    ],
-)
-def test_constraint_is_found_in_the_message_if_the_error_does_not_name_it(
-    message: str, name: str | None
-) -> None:
-    violation = asyncpg.CheckViolationError(message)
-    assert citus.constraint(violation) == name
-    violation.constraint_name = "ck_tasks_id"
-    assert citus.constraint(violation) == "ck_tasks_id"
-
-
 def test_statements_on_citus_are_preceded_by_their_owner(tmp_path: Path) -> None:
     async def use(url: str) -> None:
         async with Database(url) as database:

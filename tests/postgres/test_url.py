@@ -149,6 +149,13 @@ def answers(urls: Mapping[str, str], **env: str) -> tuple[dict[str, object], dic
     return told[0], told[1]
 
 
+def assert_both_answer(expected: dict[str, object]) -> None:
+    """Assert what the API and the web app answer for each URL."""
+    api, web = answers({url: url for url in expected})
+    assert api == expected
+    assert web == expected
+
+
 NOT = "does not connect"
 
 
@@ -180,9 +187,7 @@ def test_server_with_tls_is_reached_as_sslmode_says(
         f"{by_name}?sslrootcert=system": NOT,
         f"{by_name}?pgbouncer=true&connect_timeout=15&schema=public": True,
     }
-    api, web = answers({url: url for url in expected})
-    assert api == expected
-    assert web == expected
+    assert_both_answer(expected)
 
 
 @needs_tls
@@ -204,9 +209,7 @@ def test_server_without_tls_is_reached_unless_tls_is_required(plain: int) -> Non
         f"{url}?sslmode=require": NOT,
         f"{url}?sslmode=verify-full": NOT,
     }
-    api, web = answers({url: url for url in expected})
-    assert api == expected
-    assert web == expected
+    assert_both_answer(expected)
 
 
 @needs_tls

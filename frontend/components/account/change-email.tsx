@@ -4,6 +4,7 @@ import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { CurrentPasswordField, Field, FormNotice, FormProblem } from "./field";
 import { requestOutcome } from "./problem";
+import { SubmitForm } from "./submit-form";
 import { textOf, useForm } from "./use-form";
 
 type Props = { email: string; isConfirmed: boolean };
@@ -44,24 +45,18 @@ export function ChangeEmail({ email, isConfirmed }: Props) {
           <FormProblem problem={own.problem} />
         </form>
       )}
-      <form {...other.form} className="mt-4">
-        <fieldset className="grid max-w-sm gap-4" disabled={other.isDisabled}>
-          <Field
-            autoComplete="email"
-            label="New email"
-            maxLength={255}
-            name="email"
-            problem={other.problem}
-            required={true}
-            type="email"
-          />
-          <CurrentPasswordField email={email} label="Your password" problem={other.problem} />
-          <FormProblem problem={other.problem} />
-          <button className="button justify-self-start" disabled={other.isPending} type="submit">
-            {other.isPending ? "Sending…" : "Send confirmation link"}
-          </button>
-        </fieldset>
-      </form>
+      <SubmitForm pending="Sending…" state={other} submit="Send confirmation link">
+        <Field
+          autoComplete="email"
+          label="New email"
+          maxLength={255}
+          name="email"
+          problem={other.problem}
+          required={true}
+          type="email"
+        />
+        <CurrentPasswordField email={email} label="Your password" problem={other.problem} />
+      </SubmitForm>
       <FormNotice>
         {sentTo &&
           `A link is on its way to ${sentTo}. It works for one hour. Your email does not change until you open it.`}

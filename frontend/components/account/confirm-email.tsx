@@ -5,8 +5,8 @@ import { useEffect, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { HOME } from "@/lib/next-path";
 import { AuthPage } from "./auth-page";
-import { FormProblem } from "./field";
 import { requestProblem } from "./problem";
+import { SubmitForm } from "./submit-form";
 import { useForm } from "./use-form";
 
 type Props = {
@@ -28,12 +28,13 @@ export function ConfirmEmail(given: Props) {
     window.history.replaceState(null, "", "/confirm-email");
   }, []);
 
-  const { form, problem, isPending, isDisabled } = useForm(async () => {
+  const state = useForm(async () => {
     const failure = await requestProblem(() =>
       authClient.$fetch("/confirm-email", { method: "POST", body: { token } }),
     );
     if (!failure) setDone(true);
-    return failure;
+    // The form has no field that could show a problem of its own.
+    return failure && { message: failure.message };
   });
 
   if (email === null) {
@@ -63,15 +64,7 @@ export function ConfirmEmail(given: Props) {
   return (
     <AuthPage heading="Is this your address?">
       <p className="mt-3 text-muted wrap-anywhere">You will sign in as {email}.</p>
-      <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isDisabled}>
-          {/* The form has no field that could show a problem of its own. */}
-          <FormProblem problem={problem && { message: problem.message }} />
-          <button className="button button-primary" disabled={isPending} type="submit">
-            {isPending ? "Confirming…" : "Confirm the address"}
-          </button>
-        </fieldset>
-      </form>
+      <SubmitForm isMain={true} pending="Confirming…" state={state} submit="Confirm the address" />
     </AuthPage>
   );
 }

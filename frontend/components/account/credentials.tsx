@@ -3,8 +3,9 @@
 import Link from "next/link";
 import { authClient } from "@/lib/auth-client";
 import { AuthPage } from "./auth-page";
-import { Field, FormProblem } from "./field";
+import { Field } from "./field";
 import { requestProblem } from "./problem";
+import { SubmitForm } from "./submit-form";
 import { textOf, useForm } from "./use-form";
 
 type Props = {
@@ -40,7 +41,7 @@ const defaultName = (email: string) => email.split("@")[0] || email;
 export function Credentials({ intent, next, notice }: Props) {
   const texts = TEXTS[intent];
   const isSignUp = intent === "sign-up";
-  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
+  const state = useForm(async (data) => {
     const email = textOf(data, "email");
     const password = textOf(data, "password");
     const failure = await requestProblem(() =>
@@ -56,34 +57,28 @@ export function Credentials({ intent, next, notice }: Props) {
 
   return (
     <AuthPage heading={texts.heading} notice={notice}>
-      <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isDisabled}>
-          <Field
-            autoComplete={isSignUp ? "email" : "username webauthn"}
-            label="Email"
-            maxLength={255}
-            name="email"
-            problem={problem}
-            required={true}
-            type="email"
-          />
-          <Field
-            autoComplete={isSignUp ? "new-password" : "current-password"}
-            hint={isSignUp ? "At least 8 characters." : ""}
-            label="Password"
-            maxLength={128}
-            minLength={isSignUp ? 8 : undefined}
-            name="password"
-            problem={problem}
-            required={true}
-            type="password"
-          />
-          <FormProblem problem={problem} />
-          <button className="button button-primary" disabled={isPending} type="submit">
-            {isPending ? texts.pending : texts.submit}
-          </button>
-        </fieldset>
-      </form>
+      <SubmitForm isMain={true} pending={texts.pending} state={state} submit={texts.submit}>
+        <Field
+          autoComplete={isSignUp ? "email" : "username webauthn"}
+          label="Email"
+          maxLength={255}
+          name="email"
+          problem={state.problem}
+          required={true}
+          type="email"
+        />
+        <Field
+          autoComplete={isSignUp ? "new-password" : "current-password"}
+          hint={isSignUp ? "At least 8 characters." : ""}
+          label="Password"
+          maxLength={128}
+          minLength={isSignUp ? 8 : undefined}
+          name="password"
+          problem={state.problem}
+          required={true}
+          type="password"
+        />
+      </SubmitForm>
       <div className="mt-6 flex flex-wrap justify-between gap-x-6 gap-y-2 text-sm text-muted">
         <p>
           {texts.other}{" "}

@@ -4,8 +4,9 @@ import Link from "next/link";
 import { useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { AuthPage } from "./auth-page";
-import { Field, FormNotice, FormProblem } from "./field";
+import { Field, FormNotice } from "./field";
 import { requestProblem } from "./problem";
+import { SubmitForm } from "./submit-form";
 import { textOf, useForm } from "./use-form";
 
 /**
@@ -14,7 +15,7 @@ import { textOf, useForm } from "./use-form";
  */
 export function ForgotPassword() {
   const [sentTo, setSentTo] = useState<string | null>(null);
-  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
+  const state = useForm(async (data) => {
     const email = textOf(data, "email");
     const failure = await requestProblem(() => authClient.requestPasswordReset({ email }));
     if (!failure) setSentTo(email);
@@ -26,23 +27,17 @@ export function ForgotPassword() {
       <p className="mt-3 text-muted">
         Enter your email. We will send you a link that works for one hour.
       </p>
-      <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isDisabled}>
-          <Field
-            autoComplete="username"
-            label="Email"
-            maxLength={255}
-            name="email"
-            problem={problem}
-            required={true}
-            type="email"
-          />
-          <FormProblem problem={problem} />
-          <button className="button button-primary" disabled={isPending} type="submit">
-            {isPending ? "Sending…" : "Send the link"}
-          </button>
-        </fieldset>
-      </form>
+      <SubmitForm isMain={true} pending="Sending…" state={state} submit="Send the link">
+        <Field
+          autoComplete="username"
+          label="Email"
+          maxLength={255}
+          name="email"
+          problem={state.problem}
+          required={true}
+          type="email"
+        />
+      </SubmitForm>
       <FormNotice>
         {sentTo &&
           `If there is an account for ${sentTo}, the link is on its way. Check your spam folder, too.`}

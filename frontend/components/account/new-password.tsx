@@ -4,8 +4,9 @@ import Link from "next/link";
 import { useEffect, useState } from "react";
 import { authClient } from "@/lib/auth-client";
 import { AuthPage } from "./auth-page";
-import { FormProblem, NewPasswordField } from "./field";
+import { NewPasswordField } from "./field";
 import { requestProblem } from "./problem";
+import { SubmitForm } from "./submit-form";
 import { textOf, useForm } from "./use-form";
 
 type Props = {
@@ -22,7 +23,7 @@ export function NewPassword({ token: given }: Props) {
     window.history.replaceState(null, "", "/reset-password");
   }, []);
 
-  const { form, problem, isPending, isDisabled } = useForm(async (data) => {
+  const state = useForm(async (data) => {
     const newPassword = textOf(data, "password");
     const failure = await requestProblem(() =>
       authClient.resetPassword({ newPassword, token: token ?? "" }),
@@ -54,15 +55,9 @@ export function NewPassword({ token: given }: Props) {
       <p className="mt-3 text-muted">
         Saving it signs you out everywhere. Then sign in with the new password.
       </p>
-      <form {...form} className="mt-6">
-        <fieldset className="grid gap-4" disabled={isDisabled}>
-          <NewPasswordField problem={problem} />
-          <FormProblem problem={problem} />
-          <button className="button button-primary" disabled={isPending} type="submit">
-            {isPending ? "Saving…" : "Save the new password"}
-          </button>
-        </fieldset>
-      </form>
+      <SubmitForm isMain={true} pending="Saving…" state={state} submit="Save the new password">
+        <NewPasswordField problem={state.problem} />
+      </SubmitForm>
       <p className="mt-6 text-sm text-muted">
         <Link className="link" href="/forgot-password">
           Request a new link
