@@ -1,6 +1,6 @@
 """Compose the API from a `Config`, as one ASGI app."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
@@ -164,7 +164,7 @@ class _Headers:
         if scope["type"] == "http":
             if not bodies.is_short(scope):
                 receive, send = bodies.closing(receive, send)
-            send = _with(send, HEADERS)
+            send = _with_headers(send)
         await self._app(scope, receive, send)
 
 
@@ -196,10 +196,7 @@ class _CrossOrigin:
         if any(name == b"origin" for name, _ in scope["headers"]):
             await self._pages(scope, receive, send)
         else:
-            await self._app(scope, receive, _with(send, _VARY))
-
-
-_VARY = ((b"vary", b"Origin"),)
+            await self._app(scope, receive, send)
 
 
 class _RedirectBrowsers:
@@ -229,12 +226,16 @@ def _accepts_html(scope: Scope) -> bool:
     return bool(weights(accepted.encode("latin-1")).get("text/html"))
 
 
-def _with(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
-    """Return a `send` that adds these headers to a response."""
+def _with_headers(send: Send) -> Send:
+    """Return a `send` that adds the headers to a response."""
 
-    async def send_with(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *headers]
+            message["headers"] = [*message["headers"], *HEADERS, _VARY]
         await send(message)
 
-    return send_with
+    return send_with_headers
+
+
+_VARY = (b"vary", b"Origin")
+"""CORS adds it again to the responses that it handles, which means the same."""

@@ -6,6 +6,7 @@ import os
 import socket
 import string
 import struct
+import sys
 import time
 import weakref
 from collections.abc import AsyncIterator
@@ -148,22 +149,34 @@ def test_client_that_expects_100_continue_gets_it(api: stack.Server) -> None:
         assert client.makefile("rb").read().endswith(b'{"data":{"viewer":{"id":"ada"}}}')
 
 
-def test_client_that_closes_its_sending_side_gets_its_response(api: stack.Server) -> None:
-    for _ in range(50):
-        with connected(api.url) as client:
-            client.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-            client.shutdown(socket.SHUT_WR)
-            assert client.makefile("rb").read().startswith(b"HTTP/1.1 401")
-
-
-def test_malformed_request_is_answered_400_after_earlier_responses(
+def test_malformed_request_closes_the_connection_after_earlier_responses(
     api: stack.Server,
 ) -> None:
-    """Otherwise a proxy, which pipelines requests of several users, would mix up the responses."""
+    """If it were answered, a proxy that pipelines requests of several users could mix them up."""
     with connected(api.url) as client:
-        client.sendall(post() + b"no request\r\n\r\n")
-        assert _answer(client).endswith(b'{"data":{"viewer":{"id":"ada"}}}')
-        assert client.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
+        client.sendall(post() + post() + b"no request\r\n\r\n")
+        for _ in range(2):
+            assert _answer(client).endswith(b'{"data":{"viewer":{"id":"ada"}}}')
+        assert client.recv(1) == b""
+
+
+def test_malformed_request_is_answered_400(api: stack.Server) -> None:
+    for earlier in (b"", START + b"\r\n"):
+        with connected(api.url) as client:
+            client.sendall(earlier)
+            assert not earlier or _answer(client).startswith(b"HTTP/1.1 200 ")
+            client.sendall(b"no request\r\n\r\n")
+            assert client.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
+
+
+def test_malformed_body_is_answered_400_unless_there_was_a_response(api: stack.Server) -> None:
+    token = f"Authorization: Bearer {mint('ada')}\r\nContent-Type: application/json\r\n"
+    for headers, early, late in ((token, b"", b"HTTP/1.1 400 "), ("", b"HTTP/1.1 401 ", b"")):
+        with connected(api.url) as client:
+            client.sendall(f"{CHUNKED}{headers}\r\n1\r\na\r\n".encode())
+            assert not early or _answer(client).startswith(early)
+            client.sendall(b"no length\r\n")
+            assert client.makefile("rb").read()[:13] == late
 
 
 def test_large_body_does_not_count_towards_the_next_head(api: stack.Server) -> None:
@@ -470,6 +483,7 @@ class ShortTimeouts(BoundedHttp):
     write_timeout = 0.2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this limit")
 def test_client_that_stops_reading_is_disconnected() -> None:
     """The whole response may have been written, or a part may still be buffered."""
     huge = b"x" * 50_000_000
@@ -480,7 +494,7 @@ def test_client_that_stops_reading_is_disconnected() -> None:
             greedy.sendall(GET)
             while not state.connections:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0)
-            await asyncio.wait_for(wait_until_idle(state), 10)
+            await asyncio.wait_for(wait_until_idle(state), 30)
             greedy.close()
 
     asyncio.run(attempt(body(huge)))
@@ -493,14 +507,14 @@ def test_client_that_reads_gets_the_whole_response() -> None:
 
 
 def test_upgrade_request_with_invalid_framing_is_answered_400() -> None:
-    """The 400 follows the responses to earlier requests."""
+    """The 400 is not sent while an earlier request waits for its response."""
     app = answering(started((b"content-length", b"2")), body(b"ok"))
     proposal = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
     post = b"POST / HTTP/1.1\r\nHost: x\r\n"
     for framing in (b"Transfer-Encoding: gzip\r\n", b"Transfer-Encoding: chunked, x\r\n"):
-        told = asked(app, GET + post + proposal + framing + b"\r\nabc")
-        assert told.count(b"HTTP/1.1 200 ") == told.count(b"HTTP/1.1 400 ") == 1
-        assert told.index(b"ok") < told.index(b"400")
+        refused = post + proposal + framing + b"\r\nabc"
+        assert asked(app, refused).startswith(b"HTTP/1.1 400 ")
+        assert b"HTTP/1.1 400 " not in asked(app, GET + refused)
 
 
 def test_requests_over_the_pipelining_limit_are_not_answered() -> None:
@@ -548,7 +562,7 @@ def test_every_pending_receive_gets_the_disconnect() -> None:
     assert asked(app, GET).startswith(b"HTTP/1.1 200 ")
 
 
-def test_trailer_may_close_the_connection() -> None:
+def test_request_after_a_trailer_that_closes_the_connection_is_not_answered() -> None:
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
         while (await receive()).get("more_body"):
             pass
@@ -557,7 +571,7 @@ def test_trailer_may_close_the_connection() -> None:
 
     chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
     told = asked(app, chunked + b"Connection: close\r\n\r\n" + GET)
-    assert told.count(b"HTTP/1.1 ") == told.count(b"\r\nconnection: close\r\n") == 1
+    assert told.count(b"HTTP/1.1 200 ") == 1
 
 
 def test_response_instead_of_100_continue_closes_the_connection() -> None:

@@ -155,8 +155,7 @@ async def verify_signature(
     segments = token.split(".")
     if len(segments) != 3:
         raise InvalidToken("not three segments")
-    header_octets, payload, signature = (_canonical(segment) for segment in segments)
-    header = _members(header_octets)
+    header, signature = _members(_canonical(segments[0])), _canonical(segments[2])
     if _media_type(header.get("typ", "JWT")) not in types:
         raise InvalidToken("wrong typ")
     if not _EXTENSIONS.isdisjoint(header):
@@ -165,7 +164,7 @@ async def verify_signature(
     signed = token.rpartition(".")[0].encode()
     for key in await keys.candidates(algorithm or "", key_id):
         if key.signed(signed, signature):
-            return _members(payload), key
+            return _members(_canonical(segments[1])), key
     raise InvalidToken("no known key verifies the signature")
 
 
