@@ -31,7 +31,7 @@ SITE = f"http://{stack.NOBODY}"
 """The URL of the web app that issues the tests' tokens. Nothing listens there."""
 KEY = derive(SECRET.encode(), ACCESS_TOKEN)
 NO_TLS = plain.NO_TLS
-CLIENT = plain.Client(verify=NO_TLS, timeout=30)
+CLIENT = plain.Client()
 """A client with persistent connections, for tests that send one request after the other."""
 atexit.register(CLIENT.close)
 
@@ -182,7 +182,7 @@ class Caller:
         url = f"{self.url}/graphql"
         if threading.current_thread() is threading.main_thread():
             return CLIENT.post(url, content=content, headers=headers)
-        return plain.post(url, content=content, headers=headers, timeout=30)
+        return plain.post(url, content=content, headers=headers)
 
     def __call__(self, query: str, **variables: Any) -> Any:
         """Return the data of an operation that must succeed."""

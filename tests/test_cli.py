@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jwt
@@ -13,6 +14,7 @@ import pytest
 from dev.postgres import ROOT
 from tests import plain, stack
 from tests.conftest import SECRET, SITE, Caller
+from tests.waiting import PATIENCE
 
 
 def run(
@@ -21,7 +23,7 @@ def run(
     """Run `python -m api` with these arguments, under another command if one is given."""
     command = [*under, sys.executable, "-m", "api", *arguments]
     return subprocess.run(
-        command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=60
+        command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 
@@ -116,9 +118,9 @@ def test_failed_migration_prints_one_line_without_the_password(tmp_path: Path) -
 def test_concurrent_and_repeated_migrations_succeed(tmp_path: Path) -> None:
     with stack.postgres() as server:
         env = stack.environment(DATABASE_URL=server.url)
-        command = [sys.executable, "-m", "api", "migrate"]
-        running = [subprocess.Popen(command, env=env, cwd=tmp_path) for _ in range(4)]
-        assert [process.wait(60) for process in running] == [0, 0, 0, 0]
+        with ThreadPoolExecutor(4) as pool:
+            running = [pool.submit(run, env, tmp_path, "migrate") for _ in range(4)]
+        assert [migration.result().returncode for migration in running] == [0, 0, 0, 0]
         assert run(env, tmp_path, "migrate").returncode == 0
 
 
@@ -129,6 +131,6 @@ def test_server_stops_on_sigterm_and_sigint(
     server = stack.api(tmp_path, settings)
     assert plain.get(f"{server.url}/health/live").status_code == 200
     server.child.process.send_signal(number)
-    assert server.child.process.wait(10) in {0, -number, 128 + number}
+    assert server.child.process.wait(PATIENCE) in {0, -number, 128 + number}
     server.stop()
     assert "Finished server process" in "\n".join(server.lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 from dev.postgres import ROOT
 from tests import stack
 from tests.conftest import mint
+from tests.waiting import PATIENCE
 
 CLIENTS = ROOT / "tests/clients"
 MODULES = stack.FRONTEND / "node_modules"
@@ -32,7 +33,7 @@ def run(folder: Path, *command: str | Path, **variables: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
