@@ -52,6 +52,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONGEST))
 
 
+STARTED: pytest.StashKey[list[stack.Server]] = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Note which servers a test itself starts. Fixtures start and stop their own."""
+    before = len(stack.started)
+    try:
+        yield
+    finally:
+        item.stash[STARTED] = stack.started[before:]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Stop the servers that a failed test left running, so that no other test fails with it."""
+    try:
+        yield
+    finally:
+        for server in item.stash.get(STARTED, []):
+            server.stop()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that is marked `partitioned` with whole and with partitioned tables."""
     marked = metafunc.definition.get_closest_marker("partitioned")

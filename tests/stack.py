@@ -157,6 +157,10 @@ def _log(server: Postgres) -> str:
     return path.read_text().partition(mark)[0]
 
 
+started: "list[Server]" = []
+"""Every server of this process, in the order in which they started. Some have stopped."""
+
+
 class Server:
     """A program that serves HTTP on a port of its choice, until `stop`.
 
@@ -171,13 +175,14 @@ class Server:
         self._last_lines: list[str] | None = None
         self.child = Child(command, cwd=cwd, env=env, output=file)
         os.close(file)
+        started.append(self)
         deadline = time.monotonic() + PATIENCE
-        while not (started := re.search(listening, "\n".join(self.lines))):
+        while not (found := re.search(listening, "\n".join(self.lines))):
             if self.has_stopped() or time.monotonic() > deadline:
                 self.stop()
                 raise AssertionError("does not start:\n" + "\n".join(self.lines))
             time.sleep(0.01)
-        self.url = started[1]
+        self.url = found[1]
 
     @property
     def lines(self) -> list[str]:
@@ -209,11 +214,12 @@ class Server:
         return self.child.process.poll() is not None
 
     def stop(self) -> int:
-        """Stop the program, and return its exit status."""
+        """Stop the program, unless it was stopped before, and return its exit status."""
+        if self._last_lines is not None:
+            return self.child.process.wait()
         status = self.child.stop(PATIENCE)
-        if self._last_lines is None:
-            self._last_lines = self.lines
-            self._printed.unlink()
+        self._last_lines = self.lines
+        self._printed.unlink()
         return status
 
     def description(self) -> list[str]:
