@@ -11,6 +11,7 @@ from pathlib import Path
 import jwt
 import pytest
 
+from api import cli
 from dev.postgres import ROOT
 from tests import plain, stack
 from tests.conftest import SECRET, SITE, Caller
@@ -27,13 +28,25 @@ def run(
     )
 
 
+def parse(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Return the exit status and the output of a command that ends before it reads its settings.
+
+    It is called in this process, because starting another one takes a second.
+    """
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    return ended.value.code, *capsys.readouterr()  # type: ignore[return-value]  # the code is a number
+
+
 @pytest.mark.parametrize(
     "command", [(), ("serve",), ("migrate",), ("token",), ("schema",), ("doctor",)]
 )
-def test_help_describes_every_option(tmp_path: Path, command: tuple[str, ...]) -> None:
-    done = run(stack.environment(), tmp_path, *command, "--help")
-    assert done.returncode == 0
-    undescribed = re.findall(r"^  (--\S+(?: \S+)?)$(?!\n {10,}\S)", done.stdout, re.MULTILINE)
+def test_help_describes_every_option(
+    capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    status, printed, _ = parse(capsys, *command, "--help")
+    assert status == 0
+    undescribed = re.findall(r"^  (--\S+(?: \S+)?)$(?!\n {10,}\S)", printed, re.MULTILINE)
     assert not undescribed
 
 
@@ -65,18 +78,21 @@ def test_token_command_needs_shared_secret_tokens_when_a_key_set_is_configured(
     assert moving.returncode == 0
 
 
-@pytest.mark.parametrize("span", ["0s", "25h", "1w", "", "-1s", "24"])
+@pytest.mark.parametrize("span", ["0s", "1w", "", "-1s", "24"])
 def test_invalid_lifetime_of_a_token_is_rejected(
-    settings: dict[str, str], tmp_path: Path, span: str
+    capsys: pytest.CaptureFixture[str], span: str
 ) -> None:
-    done = run(settings, tmp_path, "token", "--user", "ada", "--expires-in", span)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--expires-in" in done.stderr
+    status, printed, error = parse(capsys, "token", "--user", "ada", "--expires-in", span)
+    assert (status, printed) == (2, "")
+    assert "--expires-in" in error
 
 
 def test_printed_token_lives_no_longer_than_access_token_max_age(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
+    done = run(settings, tmp_path, "token", "--user", "ada", "--expires-in", "25h")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--expires-in" in done.stderr
     done = run(settings | {"ACCESS_TOKEN_MAX_AGE": "60"}, tmp_path, "token", "--user", "ada")
     claims = jwt.decode(done.stdout.strip(), options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 60
@@ -92,10 +108,10 @@ def test_token_for_an_invalid_user_is_not_printed(
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_invalid_port_is_rejected(settings: dict[str, str], tmp_path: Path, port: str) -> None:
-    done = run(settings, tmp_path, "serve", "--port", port)
-    assert done.returncode == 2
-    assert "--port" in done.stderr
+def test_invalid_port_is_rejected(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    status, _, error = parse(capsys, "serve", "--port", port)
+    assert status == 2
+    assert "--port" in error
 
 
 def test_serve_without_a_database_url_prints_one_line(tmp_path: Path) -> None:
