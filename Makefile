@@ -22,7 +22,7 @@ dev: python
 
 test: check
 	@$(BOTH) test-web build-web
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --durations=10
 
 # The same tests, and which branches of the API they run. It takes a third longer, so it is apart.
 coverage: setup build-web
