@@ -22,7 +22,7 @@ dev: python
 
 test: check
 	@$(BOTH) test-web build-web
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --durations=10
 
 # Runs the same tests, and prints which branches of the API they run. This takes a third longer.
 coverage: setup build-web

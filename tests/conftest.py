@@ -31,7 +31,7 @@ SITE = f"http://{stack.NOBODY}"
 """The URL of the web app that issues the tests' tokens. Nothing listens there."""
 KEY = derive(SECRET.encode(), ACCESS_TOKEN)
 NO_TLS = plain.NO_TLS
-CLIENT = plain.Client(verify=NO_TLS, timeout=30)
+CLIENT = plain.Client()
 """A client with persistent connections, for tests that send one request after the other."""
 atexit.register(CLIENT.close)
 
@@ -50,6 +50,29 @@ LONGEST = ("dev/test_make_dev.py", "e2e/test_procedures.py", "e2e/test_app.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the slowest tests first: a worker that began one at the end would delay the run."""
     items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONGEST))
+
+
+STARTED: pytest.StashKey[list[stack.Server]] = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Note which servers a test itself starts. Fixtures start and stop their own."""
+    before = len(stack.started)
+    try:
+        yield
+    finally:
+        item.stash[STARTED] = stack.started[before:]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Stop the servers that a failed test left running, so that no other test fails with it."""
+    try:
+        yield
+    finally:
+        for server in item.stash.get(STARTED, []):
+            server.stop()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -182,7 +205,7 @@ class Caller:
         url = f"{self.url}/graphql"
         if threading.current_thread() is threading.main_thread():
             return CLIENT.post(url, content=content, headers=headers)
-        return plain.post(url, content=content, headers=headers, timeout=30)
+        return plain.post(url, content=content, headers=headers)
 
     def __call__(self, query: str, **variables: Any) -> Any:
         """Return the data of an operation that must succeed."""

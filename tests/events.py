@@ -70,4 +70,4 @@ def push(url: str, claims: dict[str, object]) -> httpx.Response:
 def deliver(url: str, token: str | bytes, media_type: str = TYPE) -> httpx.Response:
     """Send exactly these octets."""
     headers = {"Content-Type": media_type, "Accept": "application/json"}
-    return plain.post(f"{url}/events", content=token, headers=headers, timeout=30)
+    return plain.post(f"{url}/events", content=token, headers=headers)

@@ -4,7 +4,6 @@ import base64
 import gzip
 import hmac
 import json
-import os
 import socket
 import socketserver
 import ssl
@@ -35,8 +34,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-PATIENCE = float(os.environ.get("PATIENCE", "20"))
-"""Seconds to wait for a condition. Mutants have fewer, since many of them wait in vain."""
+from tests.waiting import PATIENCE
+
 JWK = dict[str, Any]
 Sign = Callable[[bytes], bytes]
 
@@ -227,10 +226,10 @@ class Issuer:
         with suppress(OSError):
             self.behaviour(asked)
 
-    def wait_asked(self, times: int, timeout: float = PATIENCE) -> None:
+    def wait_asked(self, times: int) -> None:
         """Wait until this number of requests has arrived in total."""
         with self._somebody_asked:
-            assert self._somebody_asked.wait_for(lambda: len(self.asked) >= times, timeout)
+            assert self._somebody_asked.wait_for(lambda: len(self.asked) >= times, PATIENCE)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, quote, urlsplit
 
 from dev.processes import Child
+from tests.waiting import PATIENCE
 
 BINARY = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 WHY_NOT = "needs pgbouncer: apt-get install pgbouncer"
 SERVER_CONNECTIONS = 2
 """Fewer than the clients, so that clients share each connection."""
-_WAIT = 10.0
 
 
 def keeps_statements() -> bool:
@@ -61,7 +61,7 @@ def _started(url: str, folder: Path) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         command: list[str | Path] = [BINARY or "", folder / "ini"]
         child = Child(command, cwd=Path("/"), env={}, output=log, user=user)
-    deadline = time.monotonic() + _WAIT
+    deadline = time.monotonic() + PATIENCE
     try:
         while not (folder / ".s.PGSQL.6432").exists():
             if child.process.poll() is not None or time.monotonic() > deadline:

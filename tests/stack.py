@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import psutil
 import pytest
 
 from api import migrations
@@ -27,8 +28,8 @@ from api.owned import retention
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 from tests import plain, scope, shared
+from tests.waiting import PATIENCE, wait_until
 
-START_TIMEOUT = 60.0
 FRONTEND = ROOT / "frontend"
 SCALE = ROOT / "docs/scale.md"
 KEPT = ("COVERAGE_PROCESS_CONFIG", "HOME", "LANG", "PATH", "TMPDIR")
@@ -152,11 +153,12 @@ def _log(server: Postgres) -> str:
             pool.submit(asyncio.run, send()).result()
     except OSError:
         return path.read_text()
-    deadline = time.monotonic() + 20
-    while mark not in (log := path.read_text()):
-        assert time.monotonic() < deadline, "the log is not written"
-        time.sleep(0.01)
-    return log[: log.index(mark)]
+    wait_until(lambda: mark in path.read_text(), "the log is not written")
+    return path.read_text().partition(mark)[0]
+
+
+started: "list[Server]" = []
+"""Every server of this process, in the order in which they started. Some have stopped."""
 
 
 class Server:
@@ -173,13 +175,14 @@ class Server:
         self._last_lines: list[str] | None = None
         self.child = Child(command, cwd=cwd, env=env, output=file)
         os.close(file)
-        deadline = time.monotonic() + START_TIMEOUT
-        while not (started := re.search(listening, "\n".join(self.lines))):
+        started.append(self)
+        deadline = time.monotonic() + PATIENCE
+        while not (found := re.search(listening, "\n".join(self.lines))):
             if self.has_stopped() or time.monotonic() > deadline:
                 self.stop()
                 raise AssertionError("does not start:\n" + "\n".join(self.lines))
             time.sleep(0.01)
-        self.url = started[1]
+        self.url = found[1]
 
     @property
     def lines(self) -> list[str]:
@@ -192,7 +195,7 @@ class Server:
     def wait_for_output(self, pattern: str, times: int = 1) -> re.Match[str]:
         """Wait until the program has printed a pattern so many times. Return the last match."""
         expression = re.compile(pattern, re.MULTILINE)
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + PATIENCE
         while True:
             lines = self.lines
             matches = list(expression.finditer("\n".join([*lines, ""])))
@@ -201,16 +204,22 @@ class Server:
             assert time.monotonic() < deadline, "\n".join(lines)
             time.sleep(0.01)
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that the program has used, which other programs do not increase."""
+        used = psutil.Process(self.child.process.pid).cpu_times()
+        return float(used.user + used.system)
+
     def has_stopped(self) -> bool:
         """Return whether the program has ended."""
         return self.child.process.poll() is not None
 
     def stop(self) -> int:
-        """Stop the program, and return its exit status."""
-        status = self.child.stop()
-        if self._last_lines is None:
-            self._last_lines = self.lines
-            self._printed.unlink()
+        """Stop the program, unless it was stopped before, and return its exit status."""
+        if self._last_lines is not None:
+            return self.child.process.wait()
+        status = self.child.stop(PATIENCE)
+        self._last_lines = self.lines
+        self._printed.unlink()
         return status
 
     def description(self) -> list[str]:
@@ -261,7 +270,7 @@ def web(env: Mapping[str, str], port: int | None = None, under: Sequence[str] = 
     command: list[str | Path] = [*under, NODE, "--use-system-ca", built]
     server = Server(command, FRONTEND, {**env, **listening}, r"(Ready) in")
     server.url = url
-    answer = plain.get(f"http://127.0.0.1:{own}/api/health", timeout=START_TIMEOUT)
+    answer = plain.get(f"http://127.0.0.1:{own}/api/health")
     assert answer.status_code == 200, "\n".join(server.lines)
     return server
 

@@ -23,13 +23,15 @@ from tests.authority import CANNOT_ENTER_THE_STORE, Authority
 from tests.conftest import run, trusting
 from tests.issuer import Issuer
 from tests.test_cli import run as command
+from tests.waiting import PATIENCE
 
 
 def examined(env: Mapping[str, str], **limits: float) -> dict[str, doctor.Finding]:
     """Return the findings in this environment, by subject."""
 
     async def each() -> dict[str, doctor.Finding]:
-        return {finding.about: finding async for finding in doctor.examine(config, **limits)}
+        patient = {"patience": PATIENCE, "fetch_timeout": PATIENCE} | limits
+        return {finding.about: finding async for finding in doctor.examine(config, **patient)}
 
     with mock.patch.dict(os.environ, env, clear=True):
         config = Config.read(Path("/dev/null"))

@@ -152,7 +152,7 @@ def test_access_log_of_a_worker_has_no_query_strings(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     server = stack.api(tmp_path, settings, "--access-log", "--workers", "2")
-    plain.get(f"{server.url}/graphql?query=secret", timeout=30)
+    plain.get(f"{server.url}/graphql?query=secret")
     server.wait_for_output(r'"GET /graphql HTTP/1.1" 401')
     server.stop()
     assert "secret" not in "\n".join(server.lines)

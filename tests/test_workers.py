@@ -5,17 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
-from tests import stack
-from tests.conftest import NO_TLS, mint
+from tests import plain, stack
+from tests.conftest import mint
+from tests.waiting import PATIENCE, wait_until
 from tests.wire import BODY, connected, post
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
@@ -28,13 +26,6 @@ def workers(server: stack.Server) -> list[int]:
     """Wait until both workers serve, and return their PIDs."""
     server.wait_for_output(COMPLETE, times=2)
     return [int(server.wait_for_output(r"Started server process \[(\d+)\]", n)[1]) for n in (1, 2)]
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def worker(server: stack.Server) -> int:
@@ -53,7 +44,7 @@ def runs(process: int) -> bool:
 
 def ready_status(server: stack.Server) -> int:
     """Return the status of a request on a new connection, which any worker may accept."""
-    return httpx.get(f"{server.url}/health/ready", verify=NO_TLS, timeout=30).status_code
+    return plain.get(f"{server.url}/health/ready").status_code
 
 
 def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Path) -> None:
@@ -69,7 +60,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     body = b'{"query": "{ viewer { id } }"}'
     head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint('ada')}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection((url.hostname, url.port), timeout=30) as busy:
+    with socket.create_connection((url.hostname, url.port), timeout=PATIENCE) as busy:
         busy.sendall(head.encode() + body[:10])
         assert ready_status(server) == 200  # the other request is running by then
         server.child.process.send_signal(signal.SIGTERM)
@@ -79,7 +70,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
             received = busy.recv(4096)
             assert received, "hung up on"
             answer += received
-    assert server.child.process.wait(30) == 0
+    assert server.child.process.wait(PATIENCE) == 0
     server.stop()
     log = "\n".join(server.lines)
     assert f"Child process [{killed}] died" in log
@@ -140,7 +131,7 @@ def test_second_ctrl_c_stops_at_once(settings: dict[str, str], tmp_path: Path) -
         os.killpg(group, signal.SIGINT)
         wait_until(lambda: sum(map(runs, both)) == 1, "the idle one has ended")
         os.killpg(group, signal.SIGINT)
-        server.child.process.wait(10)
+        server.child.process.wait(PATIENCE)
     server.stop()
     assert not any(map(runs, both))
 
@@ -166,7 +157,7 @@ def app():
         cwd=tmp_path,
         env=settings,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 3
@@ -181,7 +172,7 @@ def test_server_stopped_while_it_starts_leaves_no_process_running(
         tmp_path, settings, *arguments
     )  # the server listens, and its workers are starting
     server.child.process.send_signal(signal.SIGTERM)
-    assert server.child.process.wait(30) in {
+    assert server.child.process.wait(PATIENCE) in {
         0,
         -signal.SIGTERM,
     }  # the signal may arrive before the first worker
@@ -193,7 +184,7 @@ def test_port_in_use_is_an_error_of_one_line(settings: dict[str, str], tmp_path:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "api", "serve", "--port", port, "--workers", "2"]
         done = subprocess.run(
-            command, cwd=tmp_path, env=settings, capture_output=True, timeout=60, check=False
+            command, cwd=tmp_path, env=settings, capture_output=True, timeout=PATIENCE, check=False
         )
     assert done.returncode == 3
     assert b"address already in use" in done.stderr.splitlines()[-1].lower()

@@ -30,6 +30,7 @@ from cryptography.x509.oid import NameOID
 from dev.processes import Child, identity
 from tests import stack
 from tests.conftest import run
+from tests.waiting import PATIENCE
 
 _FOLDERS = (
     *Path("/usr/lib/postgresql").glob("*/bin"),
@@ -47,7 +48,6 @@ TLS_RULES = """
 hostssl all carded all cert
 hostssl all secretive all scram-sha-256
 """
-_WAIT = 20.0
 
 
 def version() -> int:
@@ -147,7 +147,7 @@ def server(folder: Path, authority: Authority, password: str) -> Iterator[int]:
         command: list[str | Path] = [f"{BINARIES}/postgres", "-D", data, *flags]
         child = Child(command, cwd=Path("/"), env={"LC_ALL": "C"}, output=log, user=user)
     try:
-        deadline = time.monotonic() + _WAIT
+        deadline = time.monotonic() + PATIENCE
         while (status := _ready(data, port)) != 0:
             if child.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{status}: " + (folder / "log").read_text())

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from api.connection import BoundedHttp
 from tests.conftest import mint
+from tests.waiting import PATIENCE
 
 START = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
 """The beginning of a request, which an empty line ends."""
@@ -43,9 +43,7 @@ def post(*lines: bytes, body: bytes = BODY) -> bytes:
 def connected(url: str) -> socket.socket:
     """Connect to a server. The timeout leaves it time to close the connection itself."""
     parts = urlsplit(url)
-    return socket.create_connection(
-        (parts.hostname, parts.port), timeout=BoundedHttp.head_timeout + 10
-    )
+    return socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE)
 
 
 class Wire:

@@ -82,7 +82,7 @@ class Browsers:
         """Return a client with a new address, since sign-ups are limited by address."""
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
         headers = {"Origin": url, "X-Forwarded-For": address}
-        client = plain.Client(base_url=url, headers=headers, timeout=30)
+        client = plain.Client(base_url=url, headers=headers)
         return self._opened.enter_context(client)
 
     def join(self, url: str) -> Member:

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import jwt
 
+from tests.waiting import PATIENCE
+
 Answer = tuple[int, Mapping[str, str], bytes]
 TAKEN: Answer = (202, {}, b"")
 
@@ -108,11 +110,11 @@ class Receiver:
         with self._changed:
             return [one for one in self.pushed if one.user == user]
 
-    def wait(self, user: str, count: int, seconds: float = 20) -> list[Pushed]:
+    def wait(self, user: str, count: int) -> list[Pushed]:
         """Wait for this number of events about a user, and return them."""
         with self._changed:
             arrived = self._changed.wait_for(
-                lambda: sum(one.user == user for one in self.pushed) >= count, seconds
+                lambda: sum(one.user == user for one in self.pushed) >= count, PATIENCE
             )
         assert arrived, self.of(user)
         return self.of(user)

@@ -9,6 +9,7 @@ import pytest
 
 from dev.postgres import ROOT, Postgres
 from tests import pooler, stack
+from tests.waiting import PATIENCE
 
 
 def under_a_lock(url: str, watched: str) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def under_a_lock(url: str, watched: str) -> dict[str, Any]:
     table = f"locked_{secrets.token_hex(6)}"
     script = ROOT / "tests/contract/lock.mjs"
     command = [str(stack.NODE), str(script), url, watched, table]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert ran.returncode == 0, ran.stderr
     seen: dict[str, Any] = json.loads(ran.stdout)
     return seen

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests import stack
 from tests.conftest import Caller
+from tests.waiting import PATIENCE
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 def test_api_passes_every_must_and_should_of_graphql_over_http(ada: Caller) -> None:
     script = Path(__file__).with_name("audits.mjs")
     command = [*map(str, (stack.NODE, script)), f"{ada.url}/graphql", ada.token]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     audits = [json.loads(line) for line in done.stdout.splitlines()]
     levels = Counter(audit["name"].split()[0] for audit in audits)

@@ -14,6 +14,7 @@ import pytest
 from tests import plain, stack
 from tests.conftest import run
 from tests.contract.people import Browsers, Issuer, issuer
+from tests.waiting import PATIENCE
 
 LOCK = 7238619340925514
 """The advisory lock for creating a key."""
@@ -95,7 +96,7 @@ def test_two_processes_rotate_to_the_same_key(eddsa: Issuer, browsers: Browsers)
             await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
             asked = [asyncio.create_task(asyncio.to_thread(kid, number)) for number in range(20)]
             waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while await connection.fetchval(waiting) < 2:  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.02)
             await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
@@ -146,7 +147,7 @@ def test_keys_rotate_at_the_configured_interval(browsers: Browsers) -> None:
     with issuer(**settings) as site:
         ada = browsers.join(site.url)
         kids: dict[str, None] = {}
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while len(kids) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.5)  # Better Auth allows ten requests a second to each path

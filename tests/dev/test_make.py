@@ -15,6 +15,7 @@ from dev.postgres import ROOT
 from tests.authority import CANNOT_ENTER_THE_STORE, Authority
 from tests.dev import wheel
 from tests.issuer import Asked, Issuer
+from tests.waiting import PATIENCE
 
 EVERYWHERE = {"cd", "echo", "exec", "exit", "ln", "touch"}
 """Commands that are built into a shell, or in the same place on every system."""
@@ -116,7 +117,13 @@ def test_programs_that_make_starts_trust_the_systems_store(
     command = [*under, "make", "--silent", "-f", str(probe), "probe"]
     env = BARE | {"HOME": str(tmp_path)}
     done = subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
+        command,
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -134,7 +141,13 @@ def test_first_pip_trusts_the_systems_store(index: tuple[str, list[str]], tmp_pa
     env = tools.trusting_the_system(BARE | {"HOME": str(tmp_path), "PIP_CONFIG_FILE": os.devnull})
     command = [*under, *pip, "--no-deps", "--retries=0", "--index-url", url, "demo"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
+        command,
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

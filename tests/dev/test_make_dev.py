@@ -10,19 +10,19 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
 import pytest
 
 from dev.postgres import ROOT
 from dev.run import NAMES
+from tests import plain
+from tests.waiting import PATIENCE, wait_until
 
-COLD, WARM = 600.0, 120.0
+COLD, WARM = 600.0, PATIENCE
 """Seconds to wait for the start, with and without the installation."""
 
 
@@ -98,7 +98,7 @@ class Dev:
         """Run the printed curl command in a shell, and return its output."""
         command = self.printed[self.printed.index("    curl ") :]
         done = subprocess.run(
-            ["sh", "-c", command], capture_output=True, text=True, check=True, timeout=30
+            ["sh", "-c", command], capture_output=True, text=True, check=True, timeout=PATIENCE
         )
         return done.stdout
 
@@ -106,19 +106,16 @@ class Dev:
         """Query the API with the token of the printed command."""
         url, token = re.findall(r"curl (\S+)|Bearer (\S+)'", self.printed)[-2:]
         headers = {"Authorization": f"Bearer {token[1]}"}
-        answer = httpx.post(url[0], json={"query": query}, headers=headers, timeout=30)
+        answer = plain.post(url[0], json={"query": query}, headers=headers)
         return answer.raise_for_status().json()["data"]
 
     def ends(self) -> None:
         """Wait for the end, and check that no process is left."""
-        self.make.wait(30)
-        self._reader.join(10)
+        self.make.wait(PATIENCE)
+        self._reader.join(PATIENCE)
         assert not self._reader.is_alive(), "somebody still holds the terminal"
         # Next's process for telemetry, which is off, lives on for a second or two.
-        deadline = time.monotonic() + 10
-        while left := processes_of(self.folder):
-            assert time.monotonic() < deadline, left
-            time.sleep(0.1)
+        wait_until(lambda: not processes_of(self.folder), lambda: str(processes_of(self.folder)))
 
 
 def processes_of(folder: Path) -> dict[int, str]:
@@ -190,7 +187,7 @@ def check_life_cycle(folder: Path, home: Path) -> None:
         assert not dev.url.endswith(":3000")
         assert "curl http://localhost:8000" not in dev.printed
         assert json.loads(dev.curl()) == {"data": {"viewer": {"id": "curl", "taskCount": 0}}}
-        assert "Bearer Tasks" in httpx.get(f"{dev.url}/sign-in", timeout=60).text
+        assert "Bearer Tasks" in plain.get(f"{dev.url}/sign-in").text
         check_sign_up_and_api(dev)
 
         written = folder / ".env"
@@ -233,26 +230,24 @@ def check_life_cycle(folder: Path, home: Path) -> None:
 
 def check_sign_up_and_api(dev: Dev) -> None:
     """Check that Better Auth has its tables, and that both sides use the same URLs."""
-    with httpx.Client(base_url=dev.url, headers={"Origin": dev.url}, timeout=60) as browser:
+    with plain.Client(base_url=dev.url, headers={"Origin": dev.url}) as browser:
         person = {"email": "ada@example.com", "name": "Ada", "password": "correct horse"}
         browser.post("/api/auth/sign-up/email", json=person).raise_for_status()
         token = browser.get("/api/auth/token").raise_for_status().json()["token"]
     [api] = re.findall(r"curl (\S+)", dev.printed)[-1:]
-    answer = httpx.post(
+    answer = plain.post(
         api,
         json={"query": "{ viewer { email } }"},
         headers={"Authorization": f"Bearer {token}"},
-        timeout=30,
     )
     assert answer.json() == {"data": {"viewer": {"email": "ada@example.com"}}}
     command = [".venv/bin/python", "-m", "api", "token", "--user", "typed"]
     typed = subprocess.run(
         command, cwd=dev.folder, env=dev.env, capture_output=True, text=True, check=True
     )
-    answer = httpx.post(
+    answer = plain.post(
         api,
         json={"query": "{ viewer { id } }"},
         headers={"Authorization": f"Bearer {typed.stdout.strip()}"},
-        timeout=30,
     )
     assert answer.json() == {"data": {"viewer": {"id": "typed"}}}

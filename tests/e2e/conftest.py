@@ -25,6 +25,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dev.postgres import ROOT
 from tests import plain, shared, stack
+from tests.waiting import PATIENCE
 
 DRIVER = Path(playwright.__file__).parent / "driver"
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
@@ -230,7 +231,7 @@ class Person:
         return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found]
 
 
-expect.set_options(timeout=15_000)  # one second here may be ten seconds on a busy machine
+expect.set_options(timeout=PATIENCE * 1000)
 
 Newcomer = Callable[..., Person]
 
@@ -242,6 +243,7 @@ def newcomer(chromium: Browser) -> Iterator[Newcomer]:
 
     def arrive(site: stack.Site, **options: Any) -> Person:
         context = chromium.new_context(**({"viewport": WIDE} | options))
+        context.set_default_timeout(PATIENCE * 1000)
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
 
         def from_own_address(route: Route) -> None:

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from tests.waiting import PATIENCE
+
 
 class LoadBalancer:
     """New connections go to the port `upstream`. Open connections stay where they are."""
@@ -45,7 +47,7 @@ def load_balancer(port: int, upstream: int) -> Iterator[LoadBalancer]:
     opened = threading.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert opened.wait(10)
+    assert opened.wait(PATIENCE)
     try:
         yield through
     finally:

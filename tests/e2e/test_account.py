@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import jwt
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests import stack
+from tests import plain, stack
 from tests.conftest import run
 from tests.e2e.conftest import NARROW, PASSWORD, WIDE, Newcomer, Person
 
@@ -24,7 +23,7 @@ def api_status(site: stack.Site, token: str) -> int:
     """Return the status of an API request with this token."""
     query = {"query": "{ viewer { id } }"}
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.post(f"{site.api.url}/graphql", json=query, headers=headers).status_code
+    return plain.post(f"{site.api.url}/graphql", json=query, headers=headers).status_code
 
 
 def second_browser(person: Person, newcomer: Newcomer, **options: Any) -> Person:

@@ -273,7 +273,7 @@ def check_edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
     expect(main).to_contain_text("retrying automatically")
     site.api.stop()
     site.api = stack.api(folder, site.env, port=int(site.env["API_URL"].rpartition(":")[2]))
-    expect(main).not_to_contain_text(re.compile(r"\d (unsaved )?changes?\b"), timeout=30_000)
+    expect(main).not_to_contain_text(re.compile(r"\d (unsaved )?changes?\b"))
     expect(ada.page.locator("[aria-busy=true]")).to_have_count(0)
     each = """SELECT title, completed FROM tasks.tasks WHERE title LIKE 'Offline %'"""
     found = run(site.database, lambda connection: connection.fetch(each))
@@ -376,7 +376,7 @@ def test_graphiql_sends_only_requested_operations_with_the_users_token(ada: Pers
     ada.page.on("request", lambda request: sent.append(request.post_data or "IntrospectionQuery"))
     ada.goes_to("/graphiql?query=mutation%20%7B%20evil%20%7D")
     run_button = ada.page.get_by_role("button", name="Execute query")
-    expect(run_button).to_be_visible(timeout=30_000)
+    expect(run_button).to_be_visible()
     expect(ada.page.locator(".graphiql-query-editor .view-lines")).to_be_visible()
     assert "evil" not in ada.page.locator(".graphiql-query-editor").inner_text()
     assert all("IntrospectionQuery" in body for body in sent), "nothing else ran on load"
@@ -395,7 +395,7 @@ def test_graphiql_requires_a_session(site: stack.Site, newcomer: Newcomer) -> No
 def test_browser_at_the_apis_url_is_redirected_to_graphiql(ada: Person) -> None:
     ada.page.goto(f"{ada.site.env['API_URL']}/graphql?query={{x}}")
     ada.is_at("/graphiql")
-    expect(ada.page.get_by_role("button", name="Execute query")).to_be_visible(timeout=30_000)
+    expect(ada.page.get_by_role("button", name="Execute query")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -384,7 +384,7 @@ def test_escape_does_not_decide_a_conflict(ada: Person, keep: str) -> None:
     field.press("End")
     field.press_sequentially(", typed")
     update_task(ada, task, description="From elsewhere", title="Shared there")
-    expect(ada.task("Shared there")).to_be_visible(timeout=10_000)
+    expect(ada.task("Shared there")).to_be_visible()
     question = ada.page.get_by_role("dialog", name="changed elsewhere")
     field.press_sequentially(" here")
     expect(question).to_have_count(0)  # no dialog appears while the user types

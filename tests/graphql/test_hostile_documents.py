@@ -126,7 +126,7 @@ def test_hostile_documents_are_rejected_within_half_a_second_of_cpu_time(api: st
     }
     sent = {name: json.dumps({"query": text}) for name, text in DOCUMENTS.items()} | BODIES
     process = api.child.process.pid
-    with plain.Client(base_url=api.url, headers=headers, timeout=60) as mallory:
+    with plain.Client(base_url=api.url, headers=headers) as mallory:
         ask = '{"query": "{ viewer { id } }"}'
         assert mallory.post("/graphql", content=ask).status_code == 200
         log.info("%-36s %10s %8s %7s", "what", "bytes", "CPU ms", "status")

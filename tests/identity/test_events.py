@@ -9,11 +9,12 @@ from typing import Any
 import jwt
 import pytest
 
-from api.identity.events import ACCOUNT_PURGED, SESSION_REVOKED
+from api.identity.events import ACCOUNT_PURGED, BODY_TIMEOUT, SESSION_REVOKED
 from api.identity.keys import ACCESS_TOKEN, derive
 from tests import plain, stack
 from tests.conftest import KEY, SECRET, SITE, Caller, mint
 from tests.events import EVENT_KEY, TYPE, deliver, purged, push, revoked, session, signed, user
+from tests.waiting import PATIENCE, SLACK
 
 WHO = "{ viewer { id } }"
 NOW = time.time
@@ -224,14 +225,14 @@ def test_events_endpoint_checks_media_type_size_and_method(api: stack.Server) ->
 
 def test_slow_request_body_is_answered_408(api: stack.Server) -> None:
     host, port = api.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as slow:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as slow:
         slow.sendall(
             f"POST /events HTTP/1.1\r\nHost: {host}\r\nContent-Type: {TYPE}\r\n"
             "Content-Length: 500\r\n\r\nabc".encode()
         )
         began = time.monotonic()
         assert slow.recv(1000).startswith(b"HTTP/1.1 408")
-        assert time.monotonic() - began < 7
+        assert time.monotonic() - began < BODY_TIMEOUT + SLACK
 
 
 def test_events_endpoint_allows_no_other_origin(api: stack.Server) -> None:

@@ -28,6 +28,7 @@ from tests.conftest import SECRET, SITE, mint, trusting
 from tests.faults import Case
 from tests.identity.test_auth import UNAUTHENTICATED
 from tests.issuer import FAULTY, Asked, Issuer, Signer, serving
+from tests.waiting import PATIENCE, SLACK
 
 P = ParamSpec("P")
 
@@ -44,7 +45,7 @@ def run_in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Non
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         async def alone() -> None:
             await test(*args, **kwargs)
-            async with asyncio.timeout(1):  # httpx leaves a generator for the loop to close
+            async with asyncio.timeout(PATIENCE):  # httpx leaves a generator for the loop to close
                 while asyncio.all_tasks() != {asyncio.current_task()}:  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0)
 
@@ -53,8 +54,8 @@ def run_in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Non
     return run
 
 
-quick = functools.partial(KeySet, min_interval=0.05, fetch_timeout=2.0)
-"""A key set with short intervals, for which a second is a long time."""
+quick = functools.partial(KeySet, min_interval=0.05, fetch_timeout=PATIENCE)
+"""A key set with short intervals. Its fetches do not time out while a test waits for them."""
 
 
 def known(key_set: KeySet, signer: Signer = ED) -> bool:
@@ -68,16 +69,16 @@ def known(key_set: KeySet, signer: Signer = ED) -> bool:
     return False
 
 
-async def wait_until(condition: Callable[[], bool], seconds: float = issuer.PATIENCE) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.005)
 
 
 async def candidates_after_retry(key_set: KeySet, key_id: str) -> tuple[Key, ...]:
     """Return the keys with this id. Ask again after a fetch that failed or took too long."""
-    async with asyncio.timeout(issuer.PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(KeysUnavailable):
                 return await key_set.candidates("EdDSA", key_id)
@@ -232,7 +233,7 @@ async def test_unknown_key_ids_share_fetches_at_least_min_interval_apart() -> No
             took = time.monotonic() - began
             # The first wave waits for the first fetch, each later one for a fetch of its own.
             assert len(served.asked) == 4
-            assert 3 * floor <= took < 5, "and not much more seldom either"
+            assert 3 * floor <= took < 30 * floor, "and not much more seldom either"
 
 
 @run_in_loop
@@ -306,7 +307,7 @@ async def test_key_id_that_a_fetch_cannot_resolve_causes_no_fetch() -> None:
 async def test_waiters_for_unknown_keys_are_bounded() -> None:
     """Too many waiters are no outage, and one of them may have a new key's first token."""
     with Issuer(BOTH) as served:
-        async with quick(served.url, max_waiting=10, fetch_timeout=0.3) as key_set:
+        async with quick(served.url, max_waiting=10) as key_set:
 
             async def too_many(why: type[KeysUnavailable], asked_in_all: int) -> list[Any]:
                 room = [asyncio.create_task(key_set.candidates("EdDSA", str(n))) for n in range(10)]
@@ -363,7 +364,10 @@ async def test_key_set_is_refreshed_before_it_expires_and_replaces_the_old_one()
 
 @pytest.mark.parametrize(
     ("headers", "least"),
-    [({"Cache_Control": "max-age=1"}, 0.8), ({"Cache_Control": "max-age=9", "Age": "8"}, 0.8)],
+    [
+        ({"Cache_Control": "max-age=1"}, 0.8),
+        ({"Cache_Control": "max-age=999", "Age": "998"}, 0.8),
+    ],
 )
 @run_in_loop
 async def test_key_set_is_cached_for_its_max_age(headers: dict[str, str], least: float) -> None:
@@ -371,7 +375,7 @@ async def test_key_set_is_cached_for_its_max_age(headers: dict[str, str], least:
         began = time.monotonic()
         async with quick(served.url, lifetime=(0.06, 0.06, 1000)):
             await asked(served, 2)
-        assert least <= served.asked[1].at - began < least + 1, "and asked again before that ends"
+        assert least <= served.asked[1].at - began < least + SLACK, "not only after 799 s"
 
 
 @pytest.mark.parametrize("fault", FAULTY)
@@ -533,7 +537,7 @@ async def test_closed_key_set_leaves_no_task_running(asks: bool) -> None:  # noq
                 await asked(served, 1)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert monotonic() - began < 2.0, "it did not wait for the fetch to time out"
+        assert monotonic() - began < PATIENCE / 2, "it did not wait for the fetch to time out"
 
 
 @run_in_loop
@@ -618,7 +622,7 @@ def test_api_without_its_issuer_keeps_known_users_signed_in(
     good = {"data": {"viewer": {"id": "ada"}}}
     with Issuer(issuer.hanging) as served:
         api = start_trusting(served)
-        with plain.Client(base_url=api.url, timeout=30) as client, ThreadPoolExecutor(40) as pool:
+        with plain.Client(base_url=api.url) as client, ThreadPoolExecutor(40) as pool:
             # No key is cached yet: requests with a token are 503, requests without one do not wait.
             waiting = pool.submit(ask, client, by(ED))
             assert client.get("/health/live").status_code == 200
@@ -629,7 +633,7 @@ def test_api_without_its_issuer_keeps_known_users_signed_in(
             assert answer.headers["access-control-allow-origin"] == SITE
 
             served.behaviour = BOTH
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE
             while (answer := ask(client, by(ED))).status_code == 503:
                 assert time.monotonic() < deadline
             assert answer.json() == good
@@ -646,7 +650,8 @@ def test_api_without_its_issuer_keeps_known_users_signed_in(
 
             # The issuer answers again: the tokens with unknown keys are 401.
             served.behaviour = BOTH
+            deadline = time.monotonic() + PATIENCE
             while (answer := ask(client, by(ED, kid="x"))).status_code == 503:
-                assert time.monotonic() < deadline + 20
+                assert time.monotonic() < deadline
             assert (answer.status_code, answer.json()) == (401, UNAUTHENTICATED)
             assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'

@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import socket
+import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,11 +26,13 @@ from api.identity.revocations import Revocations, SecurityEvent
 from api.identity.tokens import Claims
 from api.owned.retention import Retention
 from api.postgres.database import Database
+from api.postgres.limits import Limits
 from api.postgres.tables import Row
 from dev.postgres import Postgres
 from tests import plain, stack
 from tests.conftest import SITE, Caller, mint, run, trusting
 from tests.events import purged, push, revoked
+from tests.waiting import PATIENCE, SLACK, wait_until
 
 WHO = "{ viewer { id } }"
 COUNTS = """SELECT json_build_array((SELECT count(*) FROM tasks.tasks WHERE owner_id = $1),
@@ -66,11 +69,11 @@ async def record(database: Database, kept: Revocations, event: SecurityEvent) ->
         await kept.record(transaction, event)
 
 
-async def until(happened: Callable[[], Awaitable[object]], seconds: float) -> float:
+async def until(happened: Callable[[], Awaitable[object]]) -> float:
     """Wait until the condition holds. Return the seconds that this took."""
     began = time.monotonic()
     while not await happened():
-        assert time.monotonic() - began < seconds
+        assert time.monotonic() - began < PATIENCE
         await asyncio.sleep(0.005)
     return time.monotonic() - began
 
@@ -83,6 +86,7 @@ def test_running_processes_learn_of_a_revocation_within_a_second_and_new_ones_at
 ) -> None:
     second = stack.api(tmp_path, settings)
     try:
+        took = []
         for _ in range(20):
             here = new_caller()
             there = Caller(second.url, here.user, here.token)
@@ -91,7 +95,9 @@ def test_running_processes_learn_of_a_revocation_within_a_second_and_new_ones_at
             began = time.monotonic()
             assert here.post(WHO).status_code == 401
             while there.post(WHO).status_code == 200:
-                assert time.monotonic() - began < 1
+                assert time.monotonic() - began < PATIENCE
+            took.append(time.monotonic() - began)
+        assert statistics.median(took) < 1
     finally:
         second.stop()
     third = stack.api(tmp_path, settings)
@@ -107,11 +113,16 @@ def test_without_notifications_a_poll_finds_a_revocation_within_a_second(
     async def work() -> None:
         nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
         async with process(postgres.url, nowhere) as here, Database(postgres.url) as elsewhere:
-            session = secrets.token_hex(8)
-            assert not await here.is_revoked(claims(session=session))
-            await record(elsewhere, here, ended(session))
-            spent = await until(lambda: here.is_revoked(claims(session=session)), 1.0)
-            assert spent > 0.01, "the poll was to find it"
+
+            async def took() -> float:
+                session = secrets.token_hex(8)
+                assert not await here.is_revoked(claims(session=session))
+                await record(elsewhere, here, ended(session))
+                return await until(lambda: here.is_revoked(claims(session=session)))
+
+            spent = [await took() for _ in range(3)]
+            assert min(spent) < 1
+            assert max(spent) > 0.01, "the poll was to find it"
 
     asyncio.run(work())
 
@@ -128,9 +139,9 @@ def test_poll_needs_no_requests_and_survives_an_outage(postgres: Postgres) -> No
             for _ in range(10):
                 await asyncio.sleep(0)  # the poll fails too
             async with database, Database(postgres.url) as elsewhere:
-                await until(lambda: has_state(kept, session, refused=False), 5.0)
+                await until(lambda: has_state(kept, session, refused=False))
                 await record(elsewhere, kept, ended(session))
-                await until(lambda: has_state(kept, session), 5.0)
+                await until(lambda: has_state(kept, session))
 
     asyncio.run(work())
 
@@ -151,10 +162,10 @@ def test_notification_alone_delivers_a_revocation(postgres: Postgres) -> None:
             Database(postgres.url) as elsewhere,
         ):
             assert not await kept.is_revoked(claims(session=session))
-            await until(lambda: listener(postgres), 5.0)
+            await until(lambda: listener(postgres))
             await record(elsewhere, kept, ended(session))
             await Revocations(elsewhere, postgres.url, max_age=86_400).announce()
-            assert await until(lambda: has_state(kept, session), 5.0) < 1
+            await until(lambda: has_state(kept, session))
 
     asyncio.run(work())
 
@@ -175,10 +186,10 @@ def test_listener_connects_when_it_can_and_reconnects_after_a_loss(
         async with process(postgres.url, there, poll=0.01) as kept:
             assert not await kept.is_revoked(claims())
             await do(f"CREATE DATABASE {later} TEMPLATE template0")
-            await until(lambda: listener_changed(0), 10.0)
+            await until(lambda: listener_changed(0))
             first = await listener(postgres, later)
             await do("SELECT pg_terminate_backend($1)", first)
-            await until(lambda: listener_changed(first), 10.0)
+            await until(lambda: listener_changed(first))
         await do(f"DROP DATABASE {later} WITH (FORCE)")
 
     asyncio.run(work())
@@ -227,15 +238,14 @@ def test_fresh_state_is_not_refreshed_again(
 
 def test_refresh_timeout_raises_unavailable(postgres: Postgres) -> None:
     async def work(connection: asyncpg.Connection) -> None:
-        async with Database(postgres.url) as database:
+        async with Database(postgres.url, Limits(statement=2 * PATIENCE)) as database:
             kept = Revocations(database, postgres.url, max_age=86_400, timeout=0.3)
             async with connection.transaction():
                 await connection.execute("LOCK TABLE tasks.revocations")
-                began = time.monotonic()
-                with pytest.raises(Unavailable):
-                    await kept.refresh()
-                await kept.announce()  # the notification can wait: the revocation is stored
-                assert time.monotonic() - began < 1
+                async with asyncio.timeout(PATIENCE):
+                    with pytest.raises(Unavailable):
+                        await kept.refresh()
+                    await kept.announce()  # the notification can wait: the revocation is stored
             await kept.refresh()
 
     run(postgres, work)
@@ -467,7 +477,7 @@ def test_request_that_began_before_the_revocation_is_rejected_when_its_body_arri
     """A client with a stolen token could start requests early and send their bodies late."""
     body = b'{"query":"mutation { createTask(input: {title: \\"late\\"}) { task { id } } }"}'
     host, port = api.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as thief:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as thief:
         thief.sendall(
             f"POST /graphql HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ada.token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -631,8 +641,8 @@ def test_process_without_its_database_answers_503_not_data(tmp_path: Path) -> No
             cut_off = time.monotonic()
             try:
                 answers = [ada.post("{ tasks { nodes { title } } }")]
-                assert time.monotonic() - cut_off < 5
-                while time.monotonic() - cut_off < 5:
+                assert time.monotonic() - cut_off < room.MAX_STALENESS + SLACK
+                while time.monotonic() - cut_off < room.MAX_STALENESS:
                     answers.append(ada.post("{ tasks { nodes { title } } }"))
                 began = time.monotonic()
                 answers.append(ada.post("{ tasks { nodes { title } } }"))
@@ -644,10 +654,8 @@ def test_process_without_its_database_answers_503_not_data(tmp_path: Path) -> No
             assert {answer.status_code for answer in (*answers, ready)} == {503}
             assert all("secret" not in answer.text for answer in answers)
             assert all(answer.headers["retry-after"] for answer in answers)
-            assert spent < room.TIMEOUT + 0.5
-            deadline = time.monotonic() + 10
-            while ada.post(WHO).status_code != 200:
-                assert time.monotonic() < deadline, "it recovers by itself"
+            assert spent < room.TIMEOUT + SLACK
+            wait_until(lambda: ada.post(WHO).status_code == 200, "it recovers by itself")
         finally:
             api.stop()
 

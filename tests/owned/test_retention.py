@@ -19,6 +19,7 @@ from tests.conftest import Caller, run
 from tests.identity.test_revocations import process
 from tests.owned.test_changes import changes, expired, now, walk
 from tests.tasks.test_tasks import CREATE, MANY
+from tests.waiting import PATIENCE
 
 tasks = TASKS.table
 
@@ -131,7 +132,7 @@ def test_round_that_fails_does_not_end_the_later_rounds(
             return []
 
         async with Database(postgres.url) as database, Retention(database, forget, every=0.01):
-            await asyncio.wait_for(came.wait(), 10)
+            await asyncio.wait_for(came.wait(), PATIENCE)
 
     asyncio.run(work())
     assert "a round of retention failed" in caplog.text

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from api.tasks.rules import TASKS
 from dev.postgres import ROOT, Postgres
 from tests import pooler, stack
 from tests.conftest import run
+from tests.waiting import PATIENCE
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +98,13 @@ def cluster() -> Iterator[Cluster]:
             made.do("CREATE DATABASE racing OWNER owning")
             racing = [made.url("owning"), made.url("owning", "racing")]
             migrate = [sys.executable, "-m", "api", "migrate"]
-            environments = [stack.environment(DATABASE_URL=url) for url in racing]
-            processes = [subprocess.Popen(migrate, env=env, cwd=folder) for env in environments]
-            assert [process.wait(60) for process in processes] == [0, 0]
+
+            def run_migrate(url: str) -> None:
+                env = stack.environment(DATABASE_URL=url)
+                subprocess.run(migrate, env=env, cwd=folder, check=True, timeout=PATIENCE)
+
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(run_migrate, racing))
             made.do(f"GRANT {CALLER} TO bypassing")
             for who in ("superuser", "bypassing", "powerless"):
                 migrations.upgrade(made.url(who))
@@ -323,7 +329,7 @@ READ_OWNERS = "SELECT DISTINCT owner_id FROM tasks.tasks WHERE $1::tasks.caller 
 def test_connection_keeps_no_caller_after_a_statement(filled: Cluster, who: str) -> None:
     """The caller is reset after a statement that succeeds, fails or is cancelled."""
     fails = "SELECT 1 / (version - version) FROM tasks.tasks WHERE owner_id = $1::tasks.caller"
-    waits = "SELECT pg_sleep(10) FROM tasks.tasks WHERE owner_id = $1::tasks.caller"
+    waits = "SELECT pg_sleep(1000) FROM tasks.tasks WHERE owner_id = $1::tasks.caller"
 
     async def attempt() -> None:
         connection = await asyncpg.connect(filled.url(who))

@@ -22,6 +22,7 @@ from api.postgres.tables import Row
 from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import pooler, stack
+from tests.waiting import PATIENCE
 
 tasks = TASKS.table
 
@@ -74,12 +75,12 @@ async def waiting(looking: asyncpg.Connection, *, how_many: int = 1) -> list[int
 
 
 def test_full_queue_raises_unavailable_at_once(postgres: Postgres) -> None:
-    limits = Limits(size=2, queue=3)
+    limits = Limits(size=2, queue=3, wait=2 * PATIENCE, statement=2 * PATIENCE)
 
     async def attempt() -> None:
         async with Database(postgres.url, limits, Share(statements=10)) as database:
             own = Owned(database, "ada")
-            async with locked_tasks(postgres) as looking, asyncio.timeout(limits.wait / 2):
+            async with locked_tasks(postgres) as looking, asyncio.timeout(PATIENCE):
                 running = [asyncio.create_task(own.rows(READ)) for _ in range(5)]
                 assert len(await waiting(looking, how_many=2)) == 2, "and three wait for a turn"
                 with pytest.raises(Unavailable):
@@ -97,7 +98,7 @@ def test_full_queue_raises_unavailable_at_once(postgres: Postgres) -> None:
 
 
 def test_waiter_past_its_deadline_raises_unavailable(postgres: Postgres) -> None:
-    limits = Limits(size=1, wait=0.1)
+    limits = Limits(size=1, wait=0.1, statement=2 * PATIENCE)
 
     async def attempt() -> None:
         async with Database(postgres.url, limits) as database:
@@ -113,7 +114,7 @@ def test_waiter_past_its_deadline_raises_unavailable(postgres: Postgres) -> None
                         await own.rows(READ)
                     return monotonic() - since > limits.wait * 0.9  # the loop's clock is coarse
 
-                async with asyncio.timeout(limits.statement - 1):
+                async with asyncio.timeout(PATIENCE):
                     for _ in range(2):
                         told = await asyncio.gather(*(fails_after_deadline() for _ in range(2)))
                         assert told == [True] * 2
@@ -242,13 +243,13 @@ def test_abandoned_statement_is_cancelled_in_postgresql(
     postgres: Postgres, *, pooled: bool
 ) -> None:
     """The client is cancelled, as a poll is by its own deadline, while the lock lasts."""
-    limits = Limits(size=1, statement=60)
+    limits = Limits(size=1, statement=2 * PATIENCE)
 
     async def attempt(url: str) -> None:
         async with Database(url, limits) as database:
             own = Owned(database, "ada")
             await own.rows(READ)
-            async with locked_tasks(postgres) as looking, asyncio.timeout(limits.statement / 2):
+            async with locked_tasks(postgres) as looking, asyncio.timeout(PATIENCE):
                 processes: set[int] = set()
                 for _ in range(3):
                     running = asyncio.create_task(own.rows(READ))
@@ -257,7 +258,7 @@ def test_abandoned_statement_is_cancelled_in_postgresql(
                     while await looking.fetch(WAITING):  # noqa: ASYNC110 - another process
                         await asyncio.sleep(0.01)
                 assert pooled or len(processes) == 1, "its connection is lent again"
-            async with asyncio.timeout(limits.statement / 2):
+            async with asyncio.timeout(PATIENCE):
                 assert await own.rows(READ) == []
 
     with through(postgres, pooled=pooled) as url:
@@ -303,7 +304,11 @@ def test_transaction_behind_a_pooler_without_startup_options_has_the_timeout(
     limits = Limits(statement=0.3)
 
     async def attempt(url: str) -> None:
-        async with Database(url, limits) as database, locked_tasks(postgres), asyncio.timeout(10):
+        async with (
+            Database(url, limits) as database,
+            locked_tasks(postgres),
+            asyncio.timeout(PATIENCE),
+        ):
             with pytest.raises(Unavailable):
                 async with database.transaction() as transaction:
                     await Owned(transaction, "ada").rows(READ)

@@ -13,6 +13,7 @@ from api.postgres.limits import Limits
 from api.postgres.outages import Lost
 from api.postgres.pool import Pool
 from dev.postgres import Postgres
+from tests.waiting import PATIENCE
 
 
 @asynccontextmanager
@@ -168,7 +169,7 @@ def test_abandoned_statement_ends_before_its_connection_is_reused(
 
             async def use() -> None:
                 try:
-                    await lent.execute("SELECT pg_sleep(60)")
+                    await lent.execute("SELECT pg_sleep(1000)")
                 except BaseException as error:
                     pool.give(lent, error)
                     raise
@@ -176,7 +177,7 @@ def test_abandoned_statement_ends_before_its_connection_is_reused(
             abandoned = asyncio.create_task(use())
             await asyncio.sleep(0)
             abandoned.cancel()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 assert await pool.take() is lent
             assert await lent.fetchval("SELECT 1") == 1
             pool.give(lent)
@@ -191,7 +192,7 @@ def test_connection_that_may_be_in_a_transaction_is_closed(postgres: Postgres) -
             lent.may_be_in_transaction = True
             of_lent = process(lent)
             pool.give(lent)
-            async with asyncio.timeout(5), pool.connection() as other:
+            async with asyncio.timeout(PATIENCE), pool.connection() as other:
                 assert lent.is_closed()
                 assert process(other) != of_lent
 

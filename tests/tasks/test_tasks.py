@@ -12,6 +12,7 @@ import pytest
 from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests.conftest import TASK, Caller, run
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.partitioned
 
@@ -133,7 +134,7 @@ def test_create_during_a_delete_does_not_restore_the_task(ada: Caller, database:
                 waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                 before = await connection.fetchval(waiting)
                 deleting = pool.submit(ada.post, MANY["deleteTasks"], {"ids": [given["id"]]})
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE):
                     while await connection.fetchval(waiting) == before:
                         pass
                     creating = pool.submit(ada.post, CREATE, {"i": given})
