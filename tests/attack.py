@@ -194,7 +194,7 @@ def operations(schema: GraphQLSchema) -> list[Operation]:
     roots = {"query": schema.query_type, "mutation": schema.mutation_type}
     known = nouns(schema)
     return [
-        Operation(kind, name, found, (*_ways_in(found), *_nested_ways_in(found)), known)
+        Operation(kind, name, found, (*_ways_in(found), *_nested_ways_in(kind, found)), known)
         for kind, root in roots.items()
         if root
         for name, found in root.fields.items()
@@ -209,8 +209,12 @@ def _ways_in(found: GraphQLField, at: tuple[str, ...] = ()) -> Iterator[WayIn]:
             yield WayIn((name,), "cursor", at)
 
 
-def _nested_ways_in(found: GraphQLField) -> Iterator[WayIn]:
-    """Yield the ways in of the fields that are selected, each field of a type once."""
+def _nested_ways_in(root: str, found: GraphQLField) -> Iterator[WayIn]:
+    """Yield the ways in of the fields that are selected, each field of a type once.
+
+    The lists in a mutation's answer may be empty, as those in a new row are. So only the queries
+    have the ways in below a nested list.
+    """
     seen: set[tuple[str, str]] = set()
     waiting: list[tuple[GraphQLOutputType, tuple[str, ...]]] = [(found.type, ())]
     for kind, at in waiting:
@@ -221,7 +225,8 @@ def _nested_ways_in(found: GraphQLField) -> Iterator[WayIn]:
             if (named.name, name) not in seen and _is_selected(inner):
                 seen.add((named.name, name))
                 yield from _ways_in(inner, (*at, name))
-                waiting.append((inner.type, (*at, name)))
+                if root == "query" or "first" not in inner.args:
+                    waiting.append((inner.type, (*at, name)))
 
 
 def _ids(
