@@ -227,7 +227,7 @@ class Caller:
 
 
 TASK = """id title description completed completedAt priority dueOn labels position
-  version createdAt updatedAt trashedAt"""
+  version createdAt updatedAt trashedAt project { id }"""
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ class Retention:
         while waiting := await self._due() - done:
             for owner in waiting:
                 for resource in RESOURCES:
-                    await Owned(self._database, owner).delete(empty_trash(resource))
+                    await Owned(self._database, owner).with_references(empty_trash(resource))
                     await Owned(self._database, owner).rows(forget(resource))
             done |= waiting
 

@@ -15,6 +15,7 @@ from hypothesis_graphql import from_schema
 from dev.postgres import ROOT
 from tests import attack
 from tests.conftest import Caller
+from tests.projects.test_projects import create
 from tests.waiting import SLACK
 
 SDL = (ROOT / "schema.graphql").read_text()
@@ -112,7 +113,8 @@ RANDOM = from_schema(SDL, custom_scalars={"Date": DATES, "DateTime": DATES})
 @pytest.mark.repetitive
 def test_random_operations_cause_no_internal_error(new_caller: Callable[[], Caller]) -> None:
     caller = new_caller()
-    caller.create("something to find", labels=["x"])
+    project = create(caller, "a project to find")
+    caller.create("something to find", labels=["x"], projectId=project["id"])
 
     @SEARCHED
     @given(RANDOM)
