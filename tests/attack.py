@@ -619,7 +619,8 @@ def main() -> None:
         migrations.upgrade(server.url)
         api = stack.api(Path(folder), trusting(server.url))
         try:
-            ada = Caller(api.url, "ada", mint("ada"))
+            user = "ada the victim"  # no id and no cursor contains a space
+            ada = Caller(api.url, user, mint(user))
             names = (f"eve-{number}" for number in count())
             thieves = (Caller(api.url, name, mint(name)) for name in names)
             attempts = list(attack(Victim(ada, schema), lambda: next(thieves), schema))
