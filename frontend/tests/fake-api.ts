@@ -76,10 +76,10 @@ export class FakeApi {
     const ids = variables.ids ?? [String(variables.id)];
     if (!ids.every((id) => this.tasks.has(id))) return this.#refuse("NOT_FOUND");
     const found = ids.map((id) => this.tasks.get(id) as Task);
-    if (name === "Task") return { data: { task: found[0] } };
+    if (name === "Task") return { data: { row: found[0] } };
     if (name === "DeleteTasks") {
       for (const id of ids) this.purge(id);
-      return { data: { deleteTasks: { deletedIds: ids } } };
+      return { data: { saved: { deletedIds: ids } } };
     }
     const { expectedVersion } = variables;
     if (typeof expectedVersion === "number" && found[0]?.version !== expectedVersion) {
@@ -92,28 +92,27 @@ export class FakeApi {
     if (after !== null && after === this.expiredCursor) {
       return this.#refuse("BAD_USER_INPUT", { reason: "CURSOR_EXPIRED" });
     }
-    const saved = [...this.tasks.values()].map((one) => ({ taskId: one.id, task: one }));
-    const all = [...saved, ...this.purged.map((taskId) => ({ taskId, task: null }))];
+    const saved = [...this.tasks.values()].map((one) => ({ id: one.id, row: one }));
+    const all = [...saved, ...this.purged.map((id) => ({ id, row: null }))];
     // Each read has all changes, as if they were made just now. Within one, the cursor counts pages.
     const start = Number(after) || 0;
     const nodes = all.slice(start, start + this.pageSize);
     const hasNextPage = start + this.pageSize < all.length;
     const endCursor = hasNextPage ? String(start + this.pageSize) : "cursor";
-    return { data: { taskChanges: { nodes, pageInfo: { hasNextPage, endCursor } } } };
+    return { data: { changes: { nodes, pageInfo: { hasNextPage, endCursor } } } };
   }
 
   #create(inputs: Task[]) {
     for (const input of inputs) {
       if (!this.tasks.has(input.id)) this.tasks.set(input.id, task(input));
     }
-    return { data: { createTasks: { tasks: inputs.map(({ id }) => this.tasks.get(id)) } } };
+    return { data: { saved: { rows: inputs.map(({ id }) => this.tasks.get(id)) } } };
   }
 
   #update(name: string, found: Task[], patch: Partial<Task>) {
     const trashedAt = name === "TrashTasks" ? AT : null;
     const next = found.map((one) => ({ ...one, ...patch, trashedAt, version: one.version + 1 }));
     for (const one of next) this.tasks.set(one.id, one);
-    const payload = name === "UpdateTask" ? { task: next[0] } : { tasks: next };
-    return { data: { [`${name[0]?.toLowerCase()}${name.slice(1)}`]: payload } };
+    return { data: { saved: name === "UpdateTask" ? { row: next[0] } : { rows: next } } };
   }
 }

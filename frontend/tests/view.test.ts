@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { describeTask, formatDay } from "../components/tasks/task";
+import { describeTask, formatDay, type Task } from "../components/tasks/task";
 import {
+  compareTasks,
   listContaining,
   pathOf,
-  sorted,
+  type Sort,
   toQueryVariables,
   viewOf,
   viewPredicate,
@@ -100,6 +101,8 @@ test.each([
 ])("screen readers get what a row shows besides the title", (one, said) => {
   expect(describeTask(one, TODAY)).toBe(said);
 });
+
+const sorted = (tasks: Task[], sort: Sort) => tasks.toSorted((a, b) => compareTasks(sort, a, b));
 
 test("tasks without a due date come last, and urgent ones first", () => {
   const none = task();

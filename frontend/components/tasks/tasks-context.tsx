@@ -14,10 +14,12 @@ import {
 } from "react";
 import { useClient } from "urql";
 import { useSession } from "@/components/graphql/graphql";
+import { idsOf } from "@/components/store/edit";
+import { type State, Store } from "@/components/store/store";
+import { Table } from "@/components/store/table";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
-import { type Edit, idsOf } from "./edit";
-import { type State, TaskStore } from "./store";
+import { TASKS, type TaskEdit, type TaskTypes } from "./noun";
 import type { Task } from "./task";
 import { localToday } from "./today";
 import {
@@ -30,8 +32,10 @@ import {
   viewTitle,
 } from "./view";
 
+type Tables = { tasks: Table<TaskTypes> };
+
 type Context = {
-  store: TaskStore;
+  store: Store<Tables>;
   state: State;
   /** The current day in the reader's time zone, YYYY-MM-DD. */
   today: string;
@@ -50,7 +54,7 @@ type Context = {
    * Performs edits and shows a message with an Undo button. `isQuiet` shows it only if a task left
    * the view.
    */
-  act: (edits: readonly Edit[], message: string, isQuiet?: boolean) => void;
+  act: (edits: readonly TaskEdit[], message: string, isQuiet?: boolean) => void;
   undo: () => void;
   redo: () => void;
 };
@@ -95,7 +99,9 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const client = useClient();
   const { owner } = useSession();
   const toast = useToast();
-  const [store] = useState(() => new TaskStore(client, owner, seed ?? []));
+  const [store] = useState(
+    () => new Store(client, owner, { tasks: new Table(TASKS, client, seed ?? []) }),
+  );
   const state = useSyncExternalStore(store.subscribe, store.state, store.state);
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
@@ -168,13 +174,13 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   }, [store, toast]);
 
   const act = useCallback(
-    (edits: readonly Edit[], message: string, isQuiet = false) => {
+    (edits: readonly TaskEdit[], message: string, isQuiet = false) => {
       const isListed = viewPredicate(latest.current.view, latest.current.today);
       const visibleIds = edits
         .filter(({ kind }) => kind !== "trash" && kind !== "delete") // their messages say where the task is now
         .flatMap(idsOf)
         .filter((id) => {
-          const task = store.get(id);
+          const task = store.tables.tasks.get(id);
           return task === null || isListed(task);
         });
       store.act(edits, message);
@@ -185,7 +191,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
         setRecentlyCompleted((before) => new Set([...before, ...completedIds]));
       const hiddenTasks = visibleIds
         .filter((id) => !completedIds.includes(id))
-        .map((id) => store.get(id))
+        .map((id) => store.tables.tasks.get(id))
         .filter((task) => task !== null && !isListed(task));
       const [first] = hiddenTasks;
       const action = { label: "Undo", run: undo };
@@ -203,7 +209,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
   const tasks = useMemo(() => {
     const isListed = viewPredicate(deferredView, today);
-    return store.ordered(deferredView.sort).filter((task) => {
+    return store.tables.tasks.ordered(deferredView.sort).filter((task) => {
       // A task that was just completed stays visible until another view is shown.
       const isOpen = deferredView.list !== "completed" && recentlyCompleted.has(task.id);
       return isListed(isOpen ? { ...task, completed: false } : task);
@@ -214,7 +220,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same
   const labels = useMemo(() => {
     const names = new Map<string, string>();
-    for (const task of store.ordered("manual")) {
+    for (const task of store.tables.tasks.ordered("manual")) {
       if (task.trashedAt !== null) continue;
       for (const label of task.labels) names.set(label.toLowerCase(), label);
     }

@@ -159,10 +159,6 @@ const COMPARE: Readonly<Record<Sort, (a: Task, b: Task) => number>> = {
   title: (a, b) => collator.compare(a.title, b.title) || compareText(a.id, b.id),
 };
 
-/**
- * Sort tasks in place. If most of them are already in order, this takes one pass: engines detect
- * sorted runs.
- */
-export function sorted(tasks: Task[], sort: Sort): Task[] {
-  return tasks.sort(COMPARE[sort]);
+export function compareTasks(sort: Sort, a: Task, b: Task): number {
+  return COMPARE[sort](a, b);
 }
