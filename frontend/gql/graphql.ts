@@ -20,6 +20,8 @@ export type CreateTaskInput = {
   position?: string | null | undefined;
   /** The priority of the task; NONE by default. */
   priority?: Priority | null | undefined;
+  /** The project of the task; none by default. */
+  projectId?: string | null | undefined;
   /** 1 to 200 characters, trimmed, one line. */
   title: string;
 };
@@ -54,6 +56,8 @@ export type TaskFilter = {
   labels?: Array<string> | null | undefined;
   /** Any of these priorities. */
   priority?: Array<Priority> | null | undefined;
+  /** In any of these projects; null in the list selects tasks without a project. */
+  projectIds?: Array<string | null | undefined> | null | undefined;
   /** Each word occurs in the title, the description or a label, ignoring case. */
   search?: string | null | undefined;
   /** Any of these states. The default is OPEN and COMPLETED. */
@@ -97,6 +101,8 @@ export type TaskPatch = {
   position?: string | null | undefined;
   /** The priority of the task; null means NONE. */
   priority?: Priority | null | undefined;
+  /** The project of the task; null removes the task from it. */
+  projectId?: string | null | undefined;
   /** 1 to 200 characters, trimmed, one line; not null. */
   title?: string | null | undefined;
 };
@@ -120,6 +126,8 @@ export type TasksPatch = {
   dueOn?: string | null | undefined;
   /** The priority of the tasks; null means NONE. */
   priority?: Priority | null | undefined;
+  /** The project of the tasks; null removes them from theirs. */
+  projectId?: string | null | undefined;
   /** Labels to remove from each task. */
   removeLabels?: Array<string> | null | undefined;
 };
