@@ -75,10 +75,8 @@ export interface Noun<T extends NounTypes = NounTypes> {
   /** Return patches that undo a patch of many rows, each with the rows that it is for. */
   inverseOfMany(rows: readonly T["row"][], patch: T["manyPatch"]): [T["row"][], T["manyPatch"]][];
   /**
-   * Return an edit that the server refused without its references to rows that no longer exist;
-   * null if it has none or if nothing is left of it.
+   * Return what is left of an edit without its references to rows that do not exist, and what to tell
+   * the person; null if it has no such reference.
    */
-  withoutMissing(edit: Edit<T>, exists: Exists): Edit<T> | null;
-  /** Tells the person what was done then. */
-  readonly repairMessage: string;
+  withoutMissing(edit: Edit<T>, exists: Exists): { left: Edit<T> | null; message: string } | null;
 }

@@ -6,6 +6,11 @@ import type { Row } from "./noun";
  * of its neighbours. So moving a row writes only that row.
  */
 
+export const compareText = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+
+export const byPosition = (a: Row, b: Row) =>
+  compareText(a.position, b.position) || compareText(a.id, b.id);
+
 /** Return positions for `count` new rows before all others, in order. */
 export function positionsAtTop(ordered: readonly Row[], count: number): string[] {
   return generateNKeysBetween(null, ordered[0]?.position ?? null, count);

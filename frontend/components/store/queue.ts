@@ -95,6 +95,13 @@ export class EditQueue {
     this.#edits.push(queued(pending));
   }
 
+  /** Send another edit in the place of one that was refused: later edits may depend on it. */
+  replace(refused: PendingEdit, edit: Edit): void {
+    const pending = { ...refused, edit };
+    void this.#storage.save(pending);
+    this.#edits.unshift(queued(pending));
+  }
+
   /** Put the edits of closed tabs first and allow sending. Returns these edits. */
   async load(): Promise<Edit[]> {
     const orphans = await this.#storage.takeOverOrphans();

@@ -210,7 +210,7 @@ export class Store<T extends Tables = Tables> {
 
   #settle(pending: PendingEdit, { error, conflict }: Answer): void {
     const { edit } = pending;
-    if (error) this.#rollBack(edit, error);
+    if (error) this.#rollBack(pending, error);
     this.#show(edit);
     const { conflicts } = this.#state;
     const isConflict = conflict !== undefined && edit.kind === "write";
@@ -225,7 +225,8 @@ export class Store<T extends Tables = Tables> {
   }
 
   /** Tell about a refused edit, or send again what is left of it without rows that do not exist. */
-  #rollBack(edit: Edit, error: CombinedError): void {
+  #rollBack(pending: PendingEdit, error: CombinedError): void {
+    const { edit } = pending;
     const { noun } = tableOf(this.tables, edit.noun);
     const message = apiErrorMessage(error, noun.singular);
     if (failureCode(error) !== "NOT_FOUND") {
@@ -234,10 +235,10 @@ export class Store<T extends Tables = Tables> {
     }
     const existing = this.#withExistingIds(edit);
     const repaired = noun.withoutMissing(edit, (name, id) => this.#canReferTo(name, id));
-    const left = existing ?? repaired;
-    if (left) this.#perform([left]);
+    const left = existing ?? repaired?.left;
+    if (left) this.#queue.replace(pending, left);
     if (existing || edit.kind === "delete") return;
-    this.onRefusal({ message: repaired ? noun.repairMessage : message });
+    this.onRefusal({ message: repaired?.message ?? message });
   }
 
   /** Return an edit of only those rows that exist; null if these are none or all of them. */

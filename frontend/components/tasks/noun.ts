@@ -45,10 +45,15 @@ function changeLabels(
   return [...kept, ...add.filter((label) => !existing.has(label.toLowerCase()))];
 }
 
+const referenceTo = (id: string | null | undefined) => (id ? { id } : null);
+
+/** Return the values of a task that a patch can set. */
+const valuesOf = (task: Task) => ({ ...task, projectId: task.project?.id ?? null });
+
 /** Return the task with the fields of the patch; null clears a field. */
 function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
   const { completed = task.completed, priority, dueOn, labels, position } = patch;
-  const { addLabels, removeLabels } = patch;
+  const { addLabels, removeLabels, projectId } = patch;
   return {
     ...task,
     completed: completed === true,
@@ -61,6 +66,7 @@ function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
       addLabels ?? [],
     ),
     position: position ?? task.position,
+    project: projectId === undefined ? task.project : referenceTo(projectId),
   };
 }
 
@@ -81,7 +87,7 @@ export const TASKS: Noun<TaskTypes> = {
   nameOf: ({ title }) => title,
   compare: compareTasks,
   patched,
-  patchOf: pick,
+  patchOf: (task, patch) => pick(valuesOf(task), patch),
 
   created: (input, at) => ({
     id: input.id,
@@ -93,6 +99,7 @@ export const TASKS: Noun<TaskTypes> = {
     dueOn: input.dueOn ?? null,
     labels: [...(input.labels ?? [])],
     position: input.position,
+    project: referenceTo(input.projectId),
     version: 0,
     createdAt: at,
     updatedAt: at,
@@ -103,11 +110,13 @@ export const TASKS: Noun<TaskTypes> = {
     const withLabel = (label: string, hasLabel: boolean) =>
       tasks.filter(({ labels }) => toLowerCaseSet(labels).has(label.toLowerCase()) === hasLabel);
     /** Return the tasks that had each previous value, with the patch that sets it again. */
-    function restore(name: "completed" | "priority" | "dueOn"): [Task[], TasksPatch][] {
+    function restore(
+      name: "completed" | "priority" | "dueOn" | "projectId",
+    ): [Task[], TasksPatch][] {
       if (patch[name] === undefined) return [];
-      const values = new Set(tasks.map((task) => task[name]));
+      const values = new Set(tasks.map((task) => valuesOf(task)[name]));
       return [...values].map((value) => [
-        tasks.filter((task) => task[name] === value),
+        tasks.filter((task) => valuesOf(task)[name] === value),
         { [name]: value },
       ]);
     }
@@ -115,6 +124,7 @@ export const TASKS: Noun<TaskTypes> = {
       ...restore("completed"),
       ...restore("priority"),
       ...restore("dueOn"),
+      ...restore("projectId"),
       ...(patch.addLabels ?? []).map((label): [Task[], TasksPatch] => [
         withLabel(label, false),
         { removeLabels: [label] },
@@ -126,6 +136,18 @@ export const TASKS: Noun<TaskTypes> = {
     ];
   },
 
-  withoutMissing: () => null,
-  repairMessage: "",
+  withoutMissing(edit, exists) {
+    const isMissing = (id: string | null | undefined) =>
+      Boolean(id) && !exists("projects", id ?? "");
+    if (edit.kind === "create") {
+      if (!edit.inputs.some(({ projectId }) => isMissing(projectId))) return null;
+      const inputs = edit.inputs.map((input) =>
+        isMissing(input.projectId) ? { ...input, projectId: null } : input,
+      );
+      const message = "The project no longer exists. The task was added without a project.";
+      return { left: { ...edit, inputs }, message };
+    }
+    if (!("patch" in edit && isMissing(edit.patch.projectId))) return null;
+    return { left: null, message: "The project no longer exists." };
+  },
 };

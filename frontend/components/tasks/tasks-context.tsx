@@ -14,12 +14,13 @@ import {
 } from "react";
 import { useClient } from "urql";
 import { useSession } from "@/components/graphql/graphql";
+import type { ProjectEdit } from "@/components/projects/noun";
 import { idsOf } from "@/components/store/edit";
-import { type State, Store } from "@/components/store/store";
-import { Table } from "@/components/store/table";
+import type { State } from "@/components/store/store";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
-import { TASKS, type TaskEdit, type TaskTypes } from "./noun";
+import { type AppStore, openStore, type Seed } from "./app-store";
+import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
 import { localToday } from "./today";
 import {
@@ -32,14 +33,14 @@ import {
   viewTitle,
 } from "./view";
 
-type Tables = { tasks: Table<TaskTypes> };
-
 type Context = {
-  store: Store<Tables>;
+  store: AppStore;
   state: State;
   /** The current day in the reader's time zone, YYYY-MM-DD. */
   today: string;
   view: View;
+  /** The title of the view: the name of its list, project or label. */
+  title: string;
   /** The tasks of the view, in its order. */
   tasks: readonly Task[];
   /** All labels in use, by name. */
@@ -54,7 +55,7 @@ type Context = {
    * Performs edits and shows a message with an Undo button. `isQuiet` shows it only if a task left
    * the view.
    */
-  act: (edits: readonly TaskEdit[], message: string, isQuiet?: boolean) => void;
+  act: (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet?: boolean) => void;
   undo: () => void;
   redo: () => void;
 };
@@ -88,8 +89,8 @@ function describeLocation(
 }
 
 type Props = {
-  /** The tasks that the server rendered; null if the API did not answer. */
-  seed: readonly Task[] | null;
+  /** What the server rendered; null if the API did not answer. */
+  seed: Seed | null;
   today: string;
   view: View;
   children: ReactNode;
@@ -99,9 +100,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const client = useClient();
   const { owner } = useSession();
   const toast = useToast();
-  const [store] = useState(
-    () => new Store(client, owner, { tasks: new Table(TASKS, client, seed ?? []) }),
-  );
+  const [store] = useState(() => openStore(client, owner, seed));
   const state = useSyncExternalStore(store.subscribe, store.state, store.state);
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
@@ -135,10 +134,6 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
     window.addEventListener("popstate", onBack);
     return () => window.removeEventListener("popstate", onBack);
   }, []);
-
-  useEffect(() => {
-    document.title = `${viewTitle(view)} · Bearer Tasks`;
-  }, [view]);
 
   const show = useCallback((next: Partial<View>, replace = false) => {
     const path = pathOf(next);
@@ -174,9 +169,10 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   }, [store, toast]);
 
   const act = useCallback(
-    (edits: readonly TaskEdit[], message: string, isQuiet = false) => {
+    (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet = false) => {
       const isListed = viewPredicate(latest.current.view, latest.current.today);
       const visibleIds = edits
+        .filter(({ noun }) => noun === "tasks")
         .filter(({ kind }) => kind !== "trash" && kind !== "delete") // their messages say where the task is now
         .flatMap(idsOf)
         .filter((id) => {
@@ -185,7 +181,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
         });
       store.act(edits, message);
       const completedIds = edits.flatMap((edit) =>
-        edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
+        edit.noun === "tasks" && edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
       );
       if (completedIds.length > 0)
         setRecentlyCompleted((before) => new Set([...before, ...completedIds]));
@@ -203,6 +199,13 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
     },
     [store, toast, undo, showTask],
   );
+
+  const project = view.project === null ? null : store.tables.projects.get(view.project);
+  const title = viewTitle(view, project?.name);
+
+  useEffect(() => {
+    document.title = `${title} · Bearer Tasks`;
+  }, [title]);
 
   const deferredView = useDeferredValue(view);
   const { revision } = state;
@@ -233,6 +236,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       state,
       today,
       view,
+      title,
       tasks,
       labels,
       show,
@@ -242,7 +246,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       undo,
       redo,
     }),
-    [store, state, today, view, tasks, labels, show, showTask, taskToFocus, act, undo, redo],
+    [store, state, today, view, title, tasks, labels, show, showTask, taskToFocus, act, undo, redo],
   );
   return <TasksContext value={context}>{children}</TasksContext>;
 }
