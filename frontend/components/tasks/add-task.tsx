@@ -4,13 +4,13 @@ import { ArrowUp, Plus } from "lucide-react";
 import { type ClipboardEvent, type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
 import { useSession } from "@/components/graphql/graphql";
+import { toBatches } from "@/components/store/batches";
+import { positionsAtTop } from "@/components/store/order";
 import { uuidv7 } from "@/lib/uuid";
-import { toBatches } from "./batches";
 import { Chips } from "./chips";
 import { isDayFirst } from "./dates";
 import { readDraft, writeDraft } from "./draft";
-import type { Edit } from "./edit";
-import { positionsAtTop } from "./order";
+import type { TaskEdit } from "./noun";
 import { PastedLines } from "./pasted-lines";
 import {
   moveLongTitle,
@@ -66,13 +66,15 @@ export function AddTask() {
 
   function add(plans: readonly PlannedTask[]) {
     const at = new Date().toISOString();
-    const keys = positionsAtTop(store.ordered("manual"), plans.length);
+    const keys = positionsAtTop(store.tables.tasks.ordered("manual"), plans.length);
     const inputs = plans.map((one, index) => ({
       id: uuidv7(),
       ...toInput(one),
       position: keys[index] ?? "a0",
     }));
-    const edits = toBatches(inputs).map((batch): Edit => ({ kind: "create", inputs: batch, at }));
+    const edits = toBatches(inputs).map(
+      (batch): TaskEdit => ({ noun: "tasks", kind: "create", inputs: batch, at }),
+    );
     const [first] = plans;
     const message =
       first && plans.length === 1

@@ -132,7 +132,7 @@ function Rows({
           move={row.actions.move}
           onFocus={onFocusRow}
           index={rows.start + index}
-          isBusy={store.isPending(task.id)}
+          isBusy={store.isPending("tasks", task.id)}
           isSelected={selected.has(task.id)}
           task={task}
         >
@@ -140,7 +140,7 @@ function Rows({
             {...row}
             isRenaming={task.id === renamingId}
             isSelected={selected.has(task.id)}
-            isPending={store.state().syncProblem !== null && store.isPending(task.id)}
+            isPending={store.state().syncProblem !== null && store.isPending("tasks", task.id)}
             task={task}
             today={today}
           />
@@ -212,8 +212,8 @@ function ListItem({
         setEdge(null);
         const { top, height } = row.getBoundingClientRect();
         const isBefore = location.current.input.clientY < top + height / 2;
-        const moved = store.get(String(source.data.task));
-        const here = store.get(id);
+        const moved = store.tables.tasks.get(String(source.data.task));
+        const here = store.tables.tasks.get(id);
         if (moved && here) move(moved, isBefore ? "before" : "after", here);
       },
     });

@@ -5,7 +5,7 @@ import type { Ref } from "react";
 import type { Priority } from "@/gql/graphql";
 import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
-import { SORT_NAMES, SORTS, type Sort, viewTitle } from "./view";
+import { SORT_NAMES, SORTS, type Sort } from "./view";
 
 // Created once: the toolbar renders again with each change of the tasks.
 const ICONS = {
@@ -30,7 +30,7 @@ type Props = {
  * address.
  */
 export function Toolbar({ search, isSelecting, onSelecting }: Props) {
-  const { view, tasks, show, state } = useTasks();
+  const { view, title, tasks, show, state } = useTasks();
   return (
     <div className="mb-4">
       <div className="flex items-baseline gap-3">
@@ -38,7 +38,7 @@ export function Toolbar({ search, isSelecting, onSelecting }: Props) {
           dir="auto"
           className="truncate text-[1.75rem] leading-tight font-semibold tracking-[-0.02em]"
         >
-          {viewTitle(view)}
+          {title}
         </h1>
         <p className="shrink-0 text-sm text-muted tabular-nums" role="status">
           {state.isComplete || tasks.length < 50 ? taskCount(tasks.length) : ""}

@@ -58,7 +58,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const cursor = useCursor(tasks, renamingId !== null);
   const search = useRef<HTMLInputElement>(null);
   const main = useRef<HTMLElement>(null);
-  const openTask = openId === null ? null : store.get(openId);
+  const openTask = openId === null ? null : store.tables.tasks.get(openId);
   const { current, focus, setCurrent } = cursor;
   const { toggle, addRange, selectedTasks } = selection;
 
