@@ -11,6 +11,7 @@ import type { Project } from "../components/projects/project";
 import { type AppStore, openStore, type Seed } from "../components/tasks/app-store";
 import type { TaskEdit } from "../components/tasks/noun";
 import { AT, FakeApi } from "./fake-api";
+import { ada } from "./person";
 import { project } from "./project";
 import { task } from "./task";
 
@@ -19,8 +20,8 @@ let api: FakeApi;
 async function open({ tasks = [], projects = [] }: Partial<Seed>): Promise<AppStore> {
   for (const one of tasks) api.tasks.set(one.id, one);
   for (const one of projects) api.projects.set(one.id, one);
-  const store = openStore(api.client, "ada", { tasks, projects });
-  store.start("ada");
+  const store = openStore(api.client, ada, { tasks, projects });
+  store.start(ada.id);
   await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
   return store;
 }

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { OfflineCopy } from "../components/offline/offline-copy";
 import { Store } from "../components/store/store";
 import { Table } from "../components/store/table";
 import { TASKS, type TaskEdit, type TaskTypes } from "../components/tasks/noun";
 import type { Task } from "../components/tasks/task";
 import { AT, FakeApi } from "./fake-api";
+import { ada } from "./person";
 import { task } from "./task";
 
 type TaskStore = Store<{ tasks: Table<TaskTypes> }>;
@@ -13,8 +15,8 @@ let api: FakeApi;
 async function open(...seed: Task[]): Promise<TaskStore> {
   for (const one of seed) api.tasks.set(one.id, one);
   const tasks = new Table(TASKS, api.client, seed);
-  const store = new Store(api.client, "ada", { tasks });
-  store.start("ada");
+  const store = new Store(api.client, ada.id, { tasks }, new OfflineCopy(ada));
+  store.start(ada.id);
   await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
   return store;
 }

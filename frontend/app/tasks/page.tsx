@@ -1,6 +1,7 @@
 import type { Metadata } from "next";
 import { cookies } from "next/headers";
 import { GraphQL } from "@/components/graphql/graphql";
+import { InstallServiceWorker } from "@/components/offline/install-service-worker";
 import { TasksProvider } from "@/components/tasks/tasks-context";
 import { TIME_ZONE_COOKIE, todayIn } from "@/components/tasks/today";
 import { pathOf, viewOf, viewTitle } from "@/components/tasks/view";
@@ -27,13 +28,15 @@ export async function generateMetadata({ searchParams }: PageProps<"/tasks">): P
 
 export default async function TasksPage({ searchParams }: PageProps<"/tasks">) {
   const view = read(await searchParams);
-  const { user } = await requireSession(pathOf(view));
+  const { user, session } = await requireSession(pathOf(view));
   const today = todayIn((await cookies()).get(TIME_ZONE_COOKIE)?.value);
   const seed = await firstPage(view, today);
+  const person = { id: user.id, email: user.email, sessionEndsAt: session.expiresAt.valueOf() };
   return (
     <GraphQL apiUrl={config().apiUrl} owner={user.id}>
+      <InstallServiceWorker />
       <Toasts>
-        <TasksProvider seed={seed} today={today} view={view}>
+        <TasksProvider person={person} seed={seed} today={today} view={view}>
           <Workspace email={user.email} isSeeded={seed !== null} />
         </TasksProvider>
       </Toasts>

@@ -1,6 +1,7 @@
 "use client";
 
 import Link from "next/link";
+import { EraseOfflineCopy } from "@/components/offline/erase-offline-copy";
 import { authClient } from "@/lib/auth-client";
 import { AuthPage } from "./auth-page";
 import { Field, FormProblem } from "./field";
@@ -56,6 +57,7 @@ export function Credentials({ intent, next, notice }: Props) {
 
   return (
     <AuthPage heading={texts.heading} notice={notice}>
+      <EraseOfflineCopy />
       <form {...form} className="mt-6">
         <fieldset className="grid gap-4" disabled={isDisabled}>
           <Field

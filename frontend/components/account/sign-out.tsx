@@ -1,6 +1,7 @@
 "use client";
 
 import { useState } from "react";
+import { eraseOfflineCopy } from "@/components/offline/offline-copy";
 import { authClient } from "@/lib/auth-client";
 import { useHydrated } from "@/lib/use-hydrated";
 import { announceSignOut, leave, setLeaving } from "./signed-out";
@@ -23,6 +24,8 @@ export function SignOut() {
     setLeaving(true);
     if (!(await isDone())) {
       setLeaving(false);
+      // The session goes on, since only the server can end it. The next one here must not see the tasks.
+      void eraseOfflineCopy();
       return setState("failed");
     }
     announceSignOut();

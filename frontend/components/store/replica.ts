@@ -4,7 +4,7 @@ import { readChanges } from "./read-changes";
 
 /** The ids of the rows that changed, or what stopped the reading, if it is worth a message. */
 export type PullResult =
-  | { isComplete: true; ids: ReadonlySet<string> }
+  | { isComplete: true; ids: ReadonlySet<string>; cursor: string | null; isFull: boolean }
   | { isComplete: false; error: CombinedError | undefined };
 
 const isExpiredCursor = (error: CombinedError) =>
@@ -44,6 +44,12 @@ export class Replica<R extends Row = Row> {
     }
   }
 
+  /** Store rows that were read up to a cursor, for the next `pull` to continue there. */
+  restore({ rows, cursor }: { rows: readonly R[]; cursor: string | null }): void {
+    this.put(rows);
+    this.#cursor = cursor;
+  }
+
   /** Remove a row that the server permanently deleted. */
   delete(id: string): void {
     this.#deletedIds.add(id);
@@ -53,7 +59,8 @@ export class Replica<R extends Row = Row> {
   /** Read what changed on the server since the last time, or all rows the first time. */
   async pull(): Promise<PullResult> {
     // A full read has every row: those that are missing from it were deleted.
-    const missing = new Set(this.#cursor === null ? this.#rows.keys() : []);
+    const isFull = this.#cursor === null;
+    const missing = new Set(isFull ? this.#rows.keys() : []);
     const changed = new Set<string>();
     const result = await readChanges(this.#client, this.#changes, this.#cursor, ({ id, row }) => {
       if (row) this.put([row]);
@@ -67,7 +74,7 @@ export class Replica<R extends Row = Row> {
       this.delete(id);
       changed.add(id);
     }
-    return { isComplete: true, ids: changed };
+    return { isComplete: true, ids: changed, cursor: result.cursor, isFull };
   }
 
   /** After an expired cursor, which needs no message, the next `pull` reads all rows. */

@@ -1,11 +1,13 @@
 import type { Client, CombinedError } from "urql";
 import { isLeaving } from "@/components/account/signed-out";
+import type { OfflineCopy } from "@/components/offline/offline-copy";
 import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
 import { addConflict, type Conflict, overwrite, unsavedTexts } from "./conflict";
 import { type Edit, effectsOf, idsOf, inverseOf } from "./edit";
 import { UndoHistory } from "./history";
 import type { PendingEdit } from "./pending-edits";
 import { EditQueue, type Tables, tableOf } from "./queue";
+import type { PullResult } from "./replica";
 import { RetryTimer } from "./retry-timer";
 import type { Answer } from "./send-edit";
 import type { Table } from "./table";
@@ -48,6 +50,9 @@ type EditOf<T extends Tables> = T[keyof T] extends infer One
 export class Store<T extends Tables = Tables> {
   readonly tables: T;
   readonly #queue: EditQueue;
+  readonly #copy: OfflineCopy;
+  /** The cursors of the stored rows. */
+  readonly #storedCursors = new Map<string, string | null>();
   readonly #history = new UndoHistory();
   readonly #retry = new RetryTimer(() => void this.tryNow());
   readonly #listeners = new Set<() => void>();
@@ -65,8 +70,9 @@ export class Store<T extends Tables = Tables> {
   /** Called for each edit that the server refused. */
   onRefusal: (refusal: Refusal) => void = () => {};
 
-  constructor(client: Client, owner: string, tables: T) {
+  constructor(client: Client, owner: string, tables: T, copy: OfflineCopy) {
     this.tables = tables;
+    this.#copy = copy;
     this.#queue = new EditQueue(client, owner, {
       tables,
       retry: this.#retry,
@@ -132,7 +138,7 @@ export class Store<T extends Tables = Tables> {
     await this.#refreshing;
   }
 
-  /** Take over the edits of closed tabs, read all rows, and poll. Returns what stops the polling. */
+  /** Show the stored rows, take over the edits of closed tabs, read all rows, and poll. Returns what stops the polling. */
   start(owner: string): () => void {
     const poll = () => {
       if (document.visibilityState !== "visible" || isLeaving() || this.#retry.isPaused()) return;
@@ -168,9 +174,19 @@ export class Store<T extends Tables = Tables> {
   }
 
   async #load(): Promise<void> {
+    await this.#restore();
     for (const edit of await this.#queue.load()) this.#show(edit);
     this.#change({});
     await this.#sync();
+  }
+
+  /** Show the rows that are stored in the browser, before the server has answered. */
+  async #restore(): Promise<void> {
+    const tables = Object.values(this.tables);
+    const restored = await Promise.all(tables.map((table) => table.restore(this.#copy)));
+    for (const [index, { noun }] of tables.entries())
+      this.#showRows(noun.name, restored[index] ?? []);
+    if (restored.every((ids) => ids !== null)) this.#change({ isComplete: true });
   }
 
   async #sync(): Promise<void> {
@@ -264,11 +280,25 @@ export class Store<T extends Tables = Tables> {
       this.#showRows(noun.name, pull.ids);
       hasChanged = true;
     }
+    this.#store(pulls);
     const failed = pulls.filter((pull) => !pull.isComplete);
     if (failed.length === 0) this.#pulled(hasChanged);
     else if (hasChanged) this.#change({});
     const error = failed.find((pull) => pull.error)?.error;
     if (error) this.#pullFailed(error);
+  }
+
+  /** Store what changed in the browser. */
+  #store(pulls: readonly PullResult[]): void {
+    const changes = Object.values(this.tables).flatMap((table, index) => {
+      const pull = pulls[index];
+      if (!pull?.isComplete) return [];
+      const { name } = table.noun;
+      if (pull.ids.size === 0 && this.#storedCursors.get(name) === pull.cursor) return [];
+      this.#storedCursors.set(name, pull.cursor);
+      return [table.changesOf(pull)];
+    });
+    if (changes.length > 0) void this.#copy.save(changes);
   }
 
   #pullFailed(error: CombinedError): void {

@@ -1,6 +1,8 @@
 import type { Client } from "urql";
+import type { OfflineCopy, SavedChanges } from "@/components/offline/offline-copy";
+import { documentHash } from "@/lib/graphql";
 import type { Noun, NounTypes } from "./noun";
-import { Replica } from "./replica";
+import { type PullResult, Replica } from "./replica";
 import { ShownRows } from "./shown-rows";
 
 /** All rows of one noun: as the server has them, and as the page shows them. */
@@ -23,6 +25,26 @@ export class Table<T extends NounTypes = NounTypes> {
 
   ordered(sort: T["sort"]): readonly T["row"][] {
     return this.#shown.ordered(sort);
+  }
+
+  /** Identifies the fields of the rows. */
+  get #shape(): string {
+    return documentHash(this.noun.documents.changes) ?? "";
+  }
+
+  /** Take over the rows that are stored in the browser. Returns their ids; null if there are none. */
+  async restore(copy: OfflineCopy): Promise<string[] | null> {
+    const stored = await copy.read(this.noun.name, this.#shape);
+    if (!stored) return null;
+    this.replica.restore(stored);
+    return stored.rows.map(({ id }) => id);
+  }
+
+  /** Return what a complete `pull` has changed, to be stored in the browser. */
+  changesOf({ ids, cursor, isFull }: PullResult & { isComplete: true }): SavedChanges {
+    const rows = [...ids].map((id) => this.replica.get(id)).filter((row) => row !== null);
+    const deletedIds = [...ids].filter((id) => !this.replica.has(id));
+    return { noun: this.noun.name, shape: this.#shape, cursor, isFull, rows, deletedIds };
   }
 
   /** Show a row; null removes it. */

@@ -1,4 +1,5 @@
 import type { Client } from "urql";
+import { OfflineCopy, type Person } from "@/components/offline/offline-copy";
 import { PROJECTS, type ProjectTypes } from "@/components/projects/noun";
 import type { Project } from "@/components/projects/project";
 import { Store } from "@/components/store/store";
@@ -12,10 +13,11 @@ export type AppStore = Store<{ tasks: Table<TaskTypes>; projects: Table<ProjectT
 /** The rows that the server rendered. */
 export type Seed = { tasks: readonly Task[]; projects: readonly Project[] };
 
-export function openStore(client: Client, owner: string, seed: Seed | null): AppStore {
+export function openStore(client: Client, person: Person, seed: Seed | null): AppStore {
   const { tasks = [], projects = [] } = seed ?? {};
-  return new Store(client, owner, {
+  const tables = {
     tasks: new Table(TASKS, client, tasks),
     projects: new Table(PROJECTS, client, projects),
-  });
+  };
+  return new Store(client, person.id, tables, new OfflineCopy(person));
 }

@@ -14,6 +14,7 @@ import {
 } from "react";
 import { useClient } from "urql";
 import { useSession } from "@/components/graphql/graphql";
+import type { Person } from "@/components/offline/offline-copy";
 import type { ProjectEdit } from "@/components/projects/noun";
 import { idsOf } from "@/components/store/edit";
 import type { State } from "@/components/store/store";
@@ -89,6 +90,7 @@ function describeLocation(
 }
 
 type Props = {
+  person: Person;
   /** What the server rendered; null if the API did not answer. */
   seed: Seed | null;
   today: string;
@@ -96,11 +98,17 @@ type Props = {
   children: ReactNode;
 };
 
-export function TasksProvider({ seed, today: serverToday, view: serverView, children }: Props) {
+export function TasksProvider({
+  person,
+  seed,
+  today: serverToday,
+  view: serverView,
+  children,
+}: Props) {
   const client = useClient();
   const { owner } = useSession();
   const toast = useToast();
-  const [store] = useState(() => openStore(client, owner, seed));
+  const [store] = useState(() => openStore(client, person, seed));
   const state = useSyncExternalStore(store.subscribe, store.state, store.state);
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
