@@ -55,7 +55,12 @@ FIRST_ROW = """new MutationObserver((_, observer) => {
 """A script that notes when the first row of the complete list is in the page."""
 
 
-WITHOUT_NETWORK = ("ERR_INTERNET_DISCONNECTED", "ERR_FAILED")
+WITHOUT_NETWORK = (
+    "ERR_INTERNET_DISCONNECTED",
+    "ERR_FAILED",
+    # Chromium does not match a preloaded font that a service worker answered with its use.
+    "woff2 was preloaded",
+)
 """What Chromium logs for requests without a network."""
 
 
