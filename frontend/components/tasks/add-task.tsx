@@ -4,6 +4,7 @@ import { ArrowUp, Plus } from "lucide-react";
 import { type ClipboardEvent, type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
 import { useSession } from "@/components/graphql/graphql";
+import { useProjects } from "@/components/projects/use-projects";
 import { toBatches } from "@/components/store/batches";
 import { positionsAtTop } from "@/components/store/order";
 import { uuidv7 } from "@/lib/uuid";
@@ -24,6 +25,7 @@ import {
 import { taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
+import { useCompletion } from "./use-completion";
 
 /** Several pasted lines, and the selection that the paste would have replaced. */
 type Pasted = {
@@ -50,7 +52,8 @@ export function AddTask() {
     setDayFirst(isDayFirst(navigator.language));
   }, [owner]);
 
-  const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst };
+  const { active } = useProjects();
+  const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst, projects: active };
   const plan = planTask(parseLine(line ?? "", parseOptions, plain), view, today);
   const hasText = plan.title !== "";
   // The preview and the new tasks come from the same plan.
@@ -63,6 +66,8 @@ export function AddTask() {
     setLine(text);
     writeDraft(owner, text);
   }
+
+  const completion = useCompletion(input, line ?? "", write);
 
   function add(plans: readonly PlannedTask[]) {
     const at = new Date().toISOString();
@@ -136,7 +141,9 @@ export function AddTask() {
           id={id}
           name="title"
           onChange={(event) => write(event.target.value)}
+          {...completion.props}
           onKeyDown={(event) => {
+            if (completion.onKey(event)) return;
             if (event.key === "Escape") event.currentTarget.blur();
           }}
           onPaste={onPaste}
@@ -151,6 +158,7 @@ export function AddTask() {
         >
           <ArrowUp aria-hidden="true" className="size-4.5" />
         </button>
+        {completion.list}
       </div>
       <p className="mt-2 pl-1 text-sm text-danger empty:hidden" id={`${id}-problem`} role="alert">
         {plan.problem}
