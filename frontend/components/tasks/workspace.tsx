@@ -53,6 +53,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const [unsavedText, setUnsavedText] = useState<UnsavedText | null>(null);
   const [tasksToDelete, setTasksToDelete] = useState<readonly Task[]>([]);
   const [openDialog, setOpenDialog] = useState<"palette" | "shortcuts" | null>(null);
+  const [paletteTargets, setPaletteTargets] = useState<readonly Task[]>([]);
   const [serverView] = useState(view);
   const selection = useSelection(tasks);
   const cursor = useCursor(tasks, renamingId !== null);
@@ -151,6 +152,12 @@ export function Workspace({ email, isSeeded }: Props) {
     return task ? [task] : [];
   }
 
+  function openPalette() {
+    // The palette takes the focus from the row.
+    setPaletteTargets(targetTasks());
+    setOpenDialog("palette");
+  }
+
   function complete() {
     const some = targetTasks();
     if (some.length > 0) actions.complete(some, !some.every(({ completed }) => completed));
@@ -194,7 +201,7 @@ export function Workspace({ email, isSeeded }: Props) {
     "#": trash,
     Escape: () => (openTask ? close() : selection.clear()),
     "Mod+a": selection.addAll,
-    "Mod+k": () => setOpenDialog("palette"),
+    "Mod+k": openPalette,
     "Mod+z": undo,
     "Mod+Shift+z": redo,
     "Mod+y": redo,
@@ -213,7 +220,7 @@ export function Workspace({ email, isSeeded }: Props) {
 
   return (
     <>
-      <Header email={email} onSearch={() => setOpenDialog("palette")} />
+      <Header email={email} onSearch={openPalette} />
       <div className={`workspace ${openTask ? "workspace-open" : ""}`}>
         <Lists />
         <main
@@ -289,7 +296,9 @@ export function Workspace({ email, isSeeded }: Props) {
       {openDialog === "shortcuts" && <Shortcuts onClose={() => setOpenDialog(null)} />}
       {openDialog === "palette" && (
         <Palette
+          actions={actions}
           commands={commands}
+          targets={paletteTargets}
           onClose={() => setOpenDialog(null)}
           onOpen={(chosenTask) => {
             if (!tasks.includes(chosenTask)) showTask(chosenTask);
