@@ -79,6 +79,20 @@ class Context:
         of = parent if wanted.after is not None else None
         return await self._loader((resource, reference, of, repr(wanted)), load).load(parent)
 
+    async def count_of(
+        self, resource: Resource, reference: str, parent: str, filter: Mapping[str, Any]
+    ) -> int:
+        """Return how many rows refer to a parent. One statement counts for a whole level.
+
+        Raises BadUserInput, and OperationTooLarge for the second search of an operation.
+        """
+
+        async def load(parents: list[str]) -> list[int]:
+            counts = await self.read(resource).counts_of(reference, parents, filter)
+            return [counts[parent] for parent in parents]
+
+        return await self._loader((resource, reference, repr(filter)), load).load(parent)
+
     def selected(self, path: Path) -> frozenset[str] | None:
         """Return the fields, such as `Task.title`, that are selected below a path of the response.
 

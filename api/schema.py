@@ -12,6 +12,7 @@ from api.graphql.documents import Prepared
 from api.graphql.execution import Replaying
 from api.owned import changes
 from api.owned.resource import RESOURCES
+from api.projects.types import ProjectMutation, ProjectQuery
 from api.tasks.types import TaskMutation, TaskQuery, TaskViewer
 
 
@@ -24,14 +25,14 @@ class Viewer(TaskViewer):
 
     @strawberry.field(
         description="The cursor after all changes so far. Read it before a list. Then pass it to "
-        "`taskChanges` to get the changes to that list."
+        "`taskChanges` or `projectChanges` to get the changes to that list."
     )
     async def change_cursor(self, info: Info) -> str:
         return await changes.current(info.context.owned)
 
 
 @strawberry.type(description="Queries. They return only the caller's own rows.")
-class Query(TaskQuery):
+class Query(TaskQuery, ProjectQuery):
     @strawberry.field(description="The caller.")
     def viewer(self, info: Info) -> Viewer:
         claims = info.context.claims
@@ -39,7 +40,7 @@ class Query(TaskQuery):
 
 
 @strawberry.type(description="Mutations. They write only the caller's own rows.")
-class Mutation(TaskMutation):
+class Mutation(TaskMutation, ProjectMutation):
     pass
 
 

@@ -4,11 +4,14 @@ Each selected field counts once, multiplied by the length of each list that cont
 of a list is the argument `first`, or the number of items of a list among the field's arguments. The
 bytes of a field are those of its key and of its largest value, which the author of the schema
 declares (`Sizes`). This module does not depend on tasks.
+
+Introspection is weighted: the full introspection query costs half of each limit in any schema. So a
+schema may grow, and aliases cannot repeat its introspection.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from graphql import (
     DocumentNode,
@@ -27,9 +30,11 @@ from graphql import (
     SelectionSetNode,
     ValueNode,
     VariableNode,
+    get_introspection_query,
     get_named_type,
     get_nullable_type,
     is_composite_type,
+    parse,
 )
 
 from api.errors import OperationTooLarge
@@ -129,6 +134,10 @@ class Costs:
         self._schema = schema
         self._sizes = sizes
         self._lengths = _introspected(schema)
+        self._introspection = Total(1, 1)
+        document = parse(get_introspection_query())
+        full = self.estimate(cast("OperationDefinitionNode", document.definitions[0]), document)
+        self._introspection = Total(MAX_COST / 2 / full.fields, MAX_RESPONSE / 2 / full.octets)
 
     def estimate(self, operation: OperationDefinitionNode, document: DocumentNode) -> Cost:
         """Return the cost of an operation of a valid document."""
@@ -143,7 +152,9 @@ class Costs:
             for definition in operation.variable_definitions or ()
             if definition.default_value
         }
-        estimation = _Estimation(self._schema, self._sizes, self._lengths, fragments, defaults)
+        estimation = _Estimation(
+            self._schema, self._sizes, self._lengths, self._introspection, fragments, defaults
+        )
         return estimation.selections(root, operation.selection_set, None) if root else Cost(0)
 
 
@@ -154,6 +165,8 @@ class _Estimation:
     schema: GraphQLSchema
     sizes: Sizes
     lengths: Mapping[tuple[str, str], float]
+    introspection: Total
+    """The weights of a field and of a byte of introspection."""
     fragments: Mapping[str, FragmentDefinitionNode]
     defaults: Mapping[str, ValueNode]
 
@@ -195,7 +208,11 @@ class _Estimation:
             if "first" in found.args:
                 inner = replace(inner, rows=own)
                 return Cost(1, key + PUNCTUATION, ((Length(1), inner),))
-            return Cost(1 + inner.fields, key + PUNCTUATION + inner.octets, inner.lists)
+            cost = Cost(1 + inner.fields, key + PUNCTUATION + inner.octets, inner.lists)
+            if node.name.value in ("__schema", "__type"):  # all their lists are in `lengths`
+                weight = self.introspection
+                return Cost(cost.fields * weight.fields, cost.octets * weight.octets)
+            return cost
         known = self.lengths.get((parent.name, node.name.value))
         length = Length(known) if known is not None else page or Length(MAX_ITEMS)
         inner = self.selections(named, node.selection_set, None)

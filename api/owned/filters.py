@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import StringConstraints, TypeAdapter
 from pydantic_core import PydanticCustomError
-from sqlalchemy import ARRAY, ColumnElement, Text, all_, any_, bindparam, func, or_
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, all_, any_, bindparam, cast, func, or_
 
-from api.owned.columns import PARAGRAPHS, folded, label_text
+from api.owned.columns import MAX, NIL, PARAGRAPHS, folded, is_id, label_text
 
 if TYPE_CHECKING:
     from api.owned.resource import Resource
 
 MAX_WORDS = 10
 """The most words of one search. Each word is searched for in all text of the owner."""
+MAX_REFERENCES = 100
+"""The most ids in a filter by references."""
 LITERAL = "***="
 """The prefix of a literal regular expression (PostgreSQL, "Regular Expression Metasyntax").
 
@@ -70,6 +72,27 @@ class AnyOf(ColumnFilter):
         for each in named(given):
             ColumnFilter.value(self, resource, each)
         return sorted({*given})
+
+
+@dataclass(frozen=True, slots=True)
+class AnyReference(ColumnFilter):
+    """The column refers to one of the given rows. None among them is for no reference."""
+
+    def condition(self, resource: "Resource", parameter: str) -> ColumnElement[bool]:
+        """Return `coalesce(column, nil) = ANY (ids)`."""
+        ids = bindparam(parameter, type_=ARRAY(Uuid))
+        reference = func.coalesce(resource.table.c[self.column], cast(NIL, Uuid))
+        return or_(ids.is_(None), reference == any_(ids))
+
+    def value(self, _: "Resource", given: Any) -> object:
+        """Return the distinct ids, sorted. Raises ValueError if there are none, or too many.
+
+        The nil UUID stands for None, and MAX, which no row has, for a malformed id.
+        """
+        if len(named(given)) > MAX_REFERENCES:
+            raise PydanticCustomError("ids", f"must be at most {MAX_REFERENCES} ids")
+        known = {NIL if id is None else id if is_id(id) and id != NIL else MAX for id in given}
+        return sorted(known)
 
 
 @dataclass(frozen=True, slots=True)

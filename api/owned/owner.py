@@ -10,8 +10,8 @@ from api.owned.walls import Statement
 from api.postgres.database import Connected
 from api.postgres.tables import Row
 
-DELETE_ATTEMPTS = 10
-"""How often a deletion is tried while other requests go on to refer to its rows."""
+ATTEMPTS = 10
+"""How often a write is tried while other requests go on to refer to its rows."""
 
 
 @dataclass(slots=True)
@@ -37,13 +37,13 @@ class Owned:
         async with self._database.turn(self.owner):
             return await self._database.fetch(statement, self.owner, *statement.arguments(values))
 
-    async def delete(self, statement: Statement, **values: object) -> list[Row]:
-        """Run a statement that deletes rows, and clears the references to them.
+    async def with_references(self, statement: Statement, **values: object) -> list[Row]:
+        """Run a statement that writes rows, and also the rows that refer to them.
 
         A reference that was written while the statement waited for the owner's row is not in its
-        snapshot, and violates the foreign key. The statement then runs again. Raises as `rows`.
+        snapshot, and violates a foreign key. The statement then runs again. Raises as `rows`.
         """
-        for _ in range(DELETE_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             with suppress(asyncpg.ForeignKeyViolationError):
                 return await self.rows(statement, **values)
         raise Unavailable

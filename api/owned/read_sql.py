@@ -172,6 +172,19 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
     return Statement(query, resource.record)
 
 
+@cache
+def nested_count(resource: Resource, reference: str) -> Statement:
+    """Return the statement that counts the rows that refer to each of several parents."""
+    table = resource.table
+    parent = table.c[reference]
+    return Statement(
+        select(parent.label("parent_id"), func.count(table.c.id).label("total"))
+        .where(table.c.owner_id == OWNER, parent == any_(IDS))
+        .where(table.c.status == any_(STATUSES), *_filters(resource))
+        .group_by(parent)
+    )
+
+
 def _columns(
     resource: Resource, column: Column[Any], without: frozenset[str]
 ) -> tuple[Sequence[ColumnElement[Any]], Sequence[ColumnElement[Any]]]:

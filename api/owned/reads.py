@@ -116,12 +116,16 @@ class Reads:
     ) -> dict[str, Page]:
         """Return a page of the rows that refer to each parent. One statement reads all pages.
 
-        A cursor belongs to the list of one parent. Raises the same errors as `page`.
+        A cursor belongs to the list of one parent. It is also a cursor of the list of all rows with
+        the same filter and order, and this parent in the filter by the reference. Raises the same
+        errors as `page`.
         """
         order = wanted.order
         values, _ = self._values(wanted.filter, with_all=True)
+        parameter = self._resource.parameter_of(reference)
         scopes = {
-            parent: partial(self._scope, order, {**values, reference: parent}) for parent in parents
+            parent: partial(self._scope, order, {**values, parameter: [parent]})
+            for parent in parents
         }
         if wanted.after is not None and len(parents) > 1:
             raise InvalidCursor
@@ -149,6 +153,18 @@ class Reads:
             parent: self._page(rows, wanted, scopes[parent], rows if wanted.counted else None)
             for parent, rows in found.items()
         }
+
+    async def counts_of(
+        self, reference: str, parents: Sequence[str], filter: Mapping[str, Any]
+    ) -> dict[str, int]:
+        """Return how many of the rows that refer to each parent match a filter, in one statement.
+
+        Raises the same errors as `count`.
+        """
+        values, _ = self._values(filter, with_all=True)
+        statement = read_sql.nested_count(self._resource, reference)
+        rows = await self._run(statement, {**values, "ids": parents})
+        return dict.fromkeys(parents, 0) | {row["parent_id"]: row["total"] for row in rows}
 
     def _values(
         self, filter: Mapping[str, Any], *, with_all: bool = False

@@ -10,18 +10,23 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import StringConstraints, TypeAdapter
 from pydantic.alias_generators import to_camel
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     Computed,
     ForeignKeyConstraint,
     Index,
     Integer,
+    Table,
     Text,
+    UniqueConstraint,
+    Uuid,
+    false,
 )
 from sqlmodel import SQLModel
 
 from api.owned.columns import MAX, NIL, id_or_nil
-from api.owned.filters import ColumnFilter, Filter, Search
+from api.owned.filters import AnyReference, ColumnFilter, Filter, Search
 from api.owned.tables import OwnedRow, id_table, owners
 from api.postgres.tables import SCHEMA, Row, metadata
 
@@ -32,7 +37,7 @@ TRASHED = "TRASHED"
 """The status of a row in the trash. Every resource has it."""
 ACTIVE_OR_TRASHED: Final = {TRASHED: "trashed_at IS NOT NULL", "ACTIVE": None}
 NEWEST_FIRST: Final = {"created_at": "created_at", "updated_at": "updated_at"}
-_HIDDEN = {"owner_id", "status", "change_number"}
+_HIDDEN = {"owner_id", "status", "change_number", "trashed_as_part"}
 
 
 class Record(Row):
@@ -53,6 +58,7 @@ class Resource:
     - `most_ids`: the most rows and tombstones of an owner, together.
     - `statuses`: the SQL condition of each status. A row has the first status whose condition is
       true. The condition of the last status is None.
+    - `shown`: the statuses of a list whose filter names none. By default, all except the trash.
     - `sorted_by`: the orders of a list, and the column that each one sorts by.
     - `filters`: the filters of a list.
     - `bulk`: the columns that clients can change in many rows at once.
@@ -63,6 +69,8 @@ class Resource:
       the index of the input in a list of inputs.
     - `references`: for each column that refers to rows of a resource, that resource. Deleting a row
       sets the references to it to null.
+    - `part_of`: the reference to the row that a row is a part of. A part is trashed, restored and
+      deleted with the whole row.
     - `bulky`: the most bytes in JSON of each long column. It is read only if a client selects it.
     - `prefix`: the beginning of the names of its tombstone count and its CHECK constraints in
       `owners`. By default it is the noun and an underscore.
@@ -77,6 +85,7 @@ class Resource:
         most: int = 10_000,
         most_ids: int = 30_000,
         statuses: Mapping[str, str | None] = ACTIVE_OR_TRASHED,
+        shown: Sequence[str] | None = None,
         sorted_by: Mapping[str, str] = NEWEST_FIRST,
         filters: Mapping[str, Filter] = {},
         bulk: Sequence[str] = (),
@@ -85,6 +94,7 @@ class Resource:
         since: Mapping[str, str] = {},
         filled: Mapping[str, Callable[[int], object]] = {},
         references: Mapping[str, "Resource"] = {},
+        part_of: str | None = None,
         bulky: Mapping[str, int] = {},
         prefix: str | None = None,
     ) -> None:
@@ -100,13 +110,14 @@ class Resource:
         self.statuses, self.sorted_by = statuses, {**sorted_by, **columns}
         self.filters, self.bulk = {**filters, **listed}, (*bulk, *columns)
         self.folded, self.since, self.filled = folded, since, filled
-        self.references, self.bulky = references, frozenset(bulky)
+        self.references, self.part_of = references, part_of
+        self.bulky = frozenset(bulky)
         self.bulky_fields = {column: to_camel(column) for column in bulky}
         """The bulky columns, and the GraphQL fields that show them."""
         self.octets = {**_octets(fields), **bulky}
         """The most bytes of each long column in JSON."""
-        self.shown_statuses = sorted(str(each) for each in statuses if each != TRASHED)
-        """The statuses of a list whose filter names none: all except the trash."""
+        shown = [each for each in statuses if each != TRASHED] if shown is None else shown
+        self.shown_statuses = sorted(map(str, shown))
         self.searches = [f"filter_{n}" for n, each in filters.items() if isinstance(each, Search)]
         """The parameters of statements that search all texts of an owner."""
         self.rules = {
@@ -132,7 +143,8 @@ class Resource:
         self.purged = f"ck_owners_{prefix}purged"
         self._count_in_owners(prefix)
 
-        self.shown = [c for c in self.table.c if c.name not in {*_HIDDEN, *folded.values()}]
+        hidden = {*_HIDDEN, *folded.values(), f"live_{part_of}"}
+        self.shown = [column for column in self.table.c if column.name not in hidden]
         """The columns that clients see."""
         self.written = [*fields.model_fields, *folded.values()]
         """The columns that a create or an update sets from its input."""
@@ -151,6 +163,19 @@ class Resource:
             if target is self
         ]
 
+    def parts(self) -> list[tuple["Resource", str]]:
+        """Return those of the referring resources whose rows are parts of rows of this one."""
+        return [(each, column) for each, column in self.referring() if column == each.part_of]
+
+    def parameter_of(self, reference: str) -> str:
+        """Return the parameter of the filter by a reference, or the reference if there is none.
+
+        The cursors of a nested list are those of a list that is filtered by its parent.
+        """
+        by_reference = AnyReference(reference)
+        names = (name for name, each in self.filters.items() if each == by_reference)
+        return next((f"filter_{name}" for name in names), reference)
+
     def with_ids(self, given: Mapping[str, object]) -> dict[str, object]:
         """Return an input, with the nil UUID in place of each malformed reference.
 
@@ -166,7 +191,7 @@ class Resource:
     def violated_reference(self, constraint: str | None) -> "Resource | None":
         """Return the resource that a foreign key of this table refers to; None for another name."""
         for column, target in self.references.items():
-            if constraint == f"fk_{self.name}_{column}":
+            if constraint in {f"fk_{self.name}_{column}", f"fk_{self.name}_live_{column}"}:
                 return target
         return None
 
@@ -192,13 +217,50 @@ class Resource:
                     name=f"fk_{self.name}_{column}",
                 )
             )
-            Index(f"{self.name}_of_{column}", table.c.owner_id, table.c[column], table.c.id)
+            Index(
+                f"{self.name}_of_{column}",
+                *(table.c.owner_id, table.c[column], table.c.id),
+                postgresql_where=table.c[column].is_not(None),
+            )
+        if self.part_of:
+            self._bind_to_whole(self.part_of, self.references[self.part_of].table)
         for order, column in self.sorted_by.items():
             key = (table.c.owner_id, table.c.status, table.c[column], table.c.id)
             Index(f"{self.name}_by_{order}", *key)
         Index(f"{self.name}_changed", table.c.owner_id, table.c.change_number, table.c.id)
         trashed_at = table.c.trashed_at
         Index(f"{self.name}_trashed", trashed_at, postgresql_where=trashed_at.is_not(None))
+
+    def _bind_to_whole(self, reference: str, whole: Table) -> None:
+        """Let PostgreSQL refuse a row outside the trash that is a part of a row in the trash.
+
+        `live_id` is the id of a whole that is not in the trash, and the column `live_…` of a part
+        is the reference of a part that is not in the trash. A foreign key from one to the other is
+        checked at the end of each statement, whatever the statement itself could see.
+        """
+        table, live = self.table, f"live_{reference}"
+        id_if_live = Computed("CASE WHEN trashed_at IS NULL THEN id END", persisted=True)
+        if "live_id" not in whole.c:
+            whole.append_column(Column("live_id", Uuid, id_if_live))
+            key = UniqueConstraint("owner_id", "live_id", name=f"uq_{whole.name}_live_id")
+            whole.append_constraint(key)
+        if_live = Computed(f"CASE WHEN trashed_at IS NULL THEN {reference} END", persisted=True)
+        table.append_column(Column(live, Uuid, if_live))
+        table.append_constraint(
+            ForeignKeyConstraint(
+                ["owner_id", live],
+                [whole.c.owner_id, whole.c.live_id],
+                name=f"fk_{self.name}_{live}",
+            )
+        )
+        is_live = table.c[live].is_not(None)
+        Index(f"{self.name}_of_{live}", table.c.owner_id, table.c[live], postgresql_where=is_live)
+        # Whether the row went into the trash with the row that it is a part of.
+        table.append_column(
+            Column("trashed_as_part", Boolean, nullable=False, server_default=false())
+        )
+        check = f"NOT trashed_as_part OR (trashed_at IS NOT NULL AND {reference} IS NOT NULL)"
+        table.append_constraint(CheckConstraint(check, name="trashed_as_part"))
 
     def _count_in_owners(self, prefix: str) -> None:
         """Add the columns and checks of `owners` that bound the rows and the ids of an owner."""

@@ -224,7 +224,7 @@ class Retention:
             while waiting := {*await locked.owners(due())} - done:
                 for owner in waiting:
                     for resource in RESOURCES:
-                        await Owned(self._database, owner).delete(empty_trash(resource))
+                        await Owned(self._database, owner).with_references(empty_trash(resource))
                         await Owned(self._database, owner).rows(forget(resource))
                 done |= waiting
 

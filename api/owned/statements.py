@@ -12,6 +12,7 @@ def of(resource: Resource) -> list[Statement]:
         read_sql.one(resource),
         read_sql.several(resource),
         *(read_sql.count(resource, narrow=narrow) for narrow in (False, True)),
+        *(read_sql.nested_count(resource, reference) for reference in resource.references),
         write_sql.create(resource),
         write_sql.digests(resource),
         write_sql.change(resource),

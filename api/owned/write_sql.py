@@ -15,15 +15,18 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     LargeBinary,
+    Table,
     Update,
     Uuid,
     any_,
     bindparam,
     case,
+    cast,
     column,
     delete,
     exists,
     func,
+    literal,
     null,
     or_,
     select,
@@ -31,6 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from api.owned.columns import NIL
 from api.owned.columns import folded as fold
 from api.owned.read_sql import ID, IDS
 from api.owned.resource import Resource
@@ -50,7 +54,12 @@ write sees the result of the previous one. The CTE also selects `now()`, because
 function calls in CASE and COALESCE."""
 
 
-def locked(resource: Resource, *which: ColumnElement[bool], most: int | None = None) -> CTE:
+def locked(
+    resource: Resource,
+    *which: ColumnElement[bool],
+    most: int | None = None,
+    name: str = "wanted",
+) -> CTE:
     """Return a CTE that selects and locks the rows to write, after the owner's row."""
     table = resource.table
     return (
@@ -58,7 +67,7 @@ def locked(resource: Resource, *which: ColumnElement[bool], most: int | None = N
         .where(table.c.owner_id == OWNER, table.c.owner_id == TURN.c.owner_id, *which)
         .limit(most)
         .with_for_update(of=table)
-        .cte("wanted")
+        .cte(name)
     )
 
 
@@ -91,14 +100,18 @@ def written(
     return (
         update(table)
         .where(table.c.owner_id == OWNER, table.c.id == wanted.c.id, *which)
-        .values(
-            **values,
-            version=table.c.version + 1,
-            updated_at=func.now(),
-            change_number=number.c.change_number,
-        )
+        .values(**values, **_stamped(table, number))
         .returning(*resource.shown)
     )
+
+
+def _stamped(table: Table, number: CTE) -> dict[str, ColumnElement[Any]]:
+    """Return the values that every write of a row sets: its version, its time and its number."""
+    return {
+        "version": table.c.version + 1,
+        "updated_at": func.now(),
+        "change_number": number.c.change_number,
+    }
 
 
 def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
@@ -118,12 +131,26 @@ def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement
         )
         for name in names
     }
-    moments = {
+    moments: dict[str, ColumnElement[Any]] = {
         moment: case((new[name], func.coalesce(table.c[moment], TURN.c.now)), else_=null())
         for name, moment in resource.since.items()
         if name in new
     }
+    if (part_of := resource.part_of) in new:
+        sent = bindparam(f"new_{part_of}", type_=Uuid)
+        is_sent = bindparam(f"has_{part_of}", type_=Boolean)
+        live = func.coalesce(_live_id(resource, sent), cast(NIL, Uuid))
+        found = case((sent.is_(None), null()), else_=live)
+        new[part_of] = case((is_sent, found), else_=table.c[part_of])
+        moments["trashed_as_part"] = table.c.trashed_as_part & ~is_sent
     return {**new, **moments}
+
+
+def _live_id(resource: Resource, reference: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the id of the whole with this id, or NULL if it is in the trash or does not exist."""
+    whole = resource.references[str(resource.part_of)].table
+    of_owner = select(whole.c.live_id).where(whole.c.owner_id == OWNER)
+    return of_owner.where(whole.c.id == reference).scalar_subquery()
 
 
 @cache
@@ -224,15 +251,30 @@ def change_all(resource: Resource) -> Statement:
 def move(resource: Resource, *, trash: bool) -> Statement:
     """Return the statement that moves rows into the trash or out of it.
 
-    A row that is already there is returned, but not written.
+    A row that is already there is returned, but not written. Its parts go with a row, and are
+    restored with it. A part that is restored alone loses the reference to a row in the trash.
     """
     wanted, all_found = locked_by_ids(resource)
     is_there = wanted.c.trashed_at.is_not(None) if trash else wanted.c.trashed_at.is_(None)
     number = numbered(all_found, exists(select(wanted.c.id).where(~is_there)))
-    trashed_at = func.now() if trash else null()
-    moved = written(resource, wanted, number, ~is_there, trashed_at=trashed_at).cte("moved")
+    values: dict[str, ColumnElement[Any]] = {"trashed_at": func.now() if trash else null()}
+    alone = {}
+    if resource.part_of and not trash:
+        live = _live_id(resource, wanted.c[resource.part_of])
+        alone = {resource.part_of: live, "trashed_as_part": literal(False)}
+    moved = written(resource, wanted, number, ~is_there, **values, **alone).cte("moved")
     there = select(wanted).where(is_there)
-    return Statement(select(moved).union_all(there), resource.record)
+    query = select(moved).union_all(there)
+    for part, reference in resource.parts():
+        rows = part.table
+        goes_too = rows.c.trashed_at.is_(None) if trash else rows.c.trashed_as_part
+        with_it = (
+            update(rows)
+            .where(rows.c.owner_id == OWNER, rows.c[reference] == moved.c.id, goes_too)
+            .values(**values, trashed_as_part=literal(trash), **_stamped(rows, number))
+        )
+        query = query.add_cte(with_it.cte(f"moved_{part.name}"))
+    return Statement(query, resource.record)
 
 
 @cache
@@ -242,26 +284,37 @@ def remove(resource: Resource) -> Statement:
 
 
 def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Statement:
-    """Return the statement that deletes the wanted rows and leaves tombstones.
+    """Return the statement that deletes the wanted rows with their parts, and leaves tombstones.
 
     References to the deleted rows become null. The rows with such a reference get a new version,
     and appear in the change feed.
     """
+    doomed = [(resource, wanted)]
+    for each, rows in doomed:  # which grows: a part may have parts
+        for part, reference in each.parts():
+            of_them = part.table.c[reference].in_(select(rows.c.id))
+            doomed.append((part, locked(part, of_them, name=f"wanted_{part.name}")))
+    counts: dict[str, ColumnElement[int]] = {}
+    for each, rows in doomed:
+        how_many = select(func.count(rows.c.id)).scalar_subquery()
+        counts[each.count] = owners.c[each.count] - how_many
+        counts[each.tombstone_count] = owners.c[each.tombstone_count] + how_many
+    number = numbered(*when, **counts)
+    [answer, *others] = (_tombstones(each, rows, number) for each, rows in doomed)
+    for (each, _), tombstones in zip(doomed[1:], others, strict=True):
+        answer = answer.add_cte(tombstones.cte(f"buried_{each.name}"))
+    return Statement(answer)
+
+
+def _tombstones(resource: Resource, wanted: CTE, number: CTE) -> Update:
+    """Return the UPDATE that makes tombstones of rows which it deletes in a CTE."""
     table, ids = resource.table, resource.ids
-    how_many = select(func.count(wanted.c.id)).scalar_subquery()
-    number = numbered(
-        *when,
-        **{
-            resource.count: owners.c[resource.count] - how_many,
-            resource.tombstone_count: owners.c[resource.tombstone_count] + how_many,
-        },
-    )
     gone = (
         delete(table)
         .where(table.c.owner_id == OWNER, table.c.id == wanted.c.id)
         .where(number.c.change_number.is_not(None))
         .returning(table.c.id)
-        .cte("gone")
+        .cte(f"gone_{resource.name}")
     )
     tombstones = (
         update(ids)
@@ -270,21 +323,15 @@ def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Stat
         .returning(ids.c.id)
     )
     for referring, name in resource.referring():
-        reference = referring.table.c[name]
+        if name == referring.part_of:
+            continue  # its rows are deleted too
         unlinked = (
             update(referring.table)
-            .where(referring.table.c.owner_id == OWNER, reference == gone.c.id)
-            .values(
-                {
-                    name: null(),
-                    "version": referring.table.c.version + 1,
-                    "updated_at": func.now(),
-                    "change_number": number.c.change_number,
-                }
-            )
+            .where(referring.table.c.owner_id == OWNER, referring.table.c[name] == gone.c.id)
+            .values({name: null(), **_stamped(referring.table, number)})
         )
         tombstones = tombstones.add_cte(unlinked.cte(f"unlinked_{referring.name}_{name}"))
-    return Statement(tombstones)
+    return tombstones
 
 
 def patch_values(

@@ -149,15 +149,19 @@ class Writes:
 
     async def trash(self, ids: Sequence[str]) -> list[Row]:
         """Move all of the rows into the trash. Raises NotFound, and BadUserInput for too many."""
-        return await self.each(write_sql.move(self._resource, trash=True), ids)
+        return await self._move(ids, trash=True)
 
     async def restore(self, ids: Sequence[str]) -> list[Row]:
         """Move all of the rows out of the trash. Raises NotFound, and BadUserInput for too many."""
-        return await self.each(write_sql.move(self._resource, trash=False), ids)
+        return await self._move(ids, trash=False)
+
+    async def _move(self, ids: Sequence[str], *, trash: bool) -> list[Row]:
+        move = write_sql.move(self._resource, trash=trash)
+        return await self._all(ids, partial(self._owned.with_references, move))
 
     async def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete all of the rows, and return their ids. Raises the same errors as `trash`."""
-        run = partial(self._owned.delete, write_sql.remove(self._resource))
+        run = partial(self._owned.with_references, write_sql.remove(self._resource))
         return [row["id"] for row in await self._all(ids, run)]
 
     async def each(self, statement: Statement, ids: Sequence[str], **values: object) -> list[Row]:

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import AfterValidator, StringConstraints
 from sqlalchemy import CheckConstraint, SmallInteger, Text, false
@@ -57,6 +58,7 @@ class TaskFields(SQLModel):
     labels: Labels = Field([], sa_type=ARRAY(Text), sa_column_kwargs={"server_default": "{}"})
     position: Annotated[str, AfterValidator(position_key)] = Field("", sa_type=Text(collation="C"))
     """The position in the manual order. A new task is last by default."""
+    project_id: UUID | None = None
 
 
 class Task(TaskFields, OwnedRow, table=True):

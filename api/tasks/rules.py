@@ -10,13 +10,14 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, collate, func, select
 from api.errors import BadUserInput
 from api.owned import read_sql, write_sql
 from api.owned.columns import LABELS_OCTETS, MAX_LABELS, Labels, position_now
-from api.owned.filters import AllOf, AnyOf, From, Search, To
+from api.owned.filters import AllOf, AnyOf, AnyReference, From, Search, To
 from api.owned.owner import Owned
 from api.owned.resource import Resource
 from api.owned.walls import OWNER, Statement
 from api.owned.writes import Writes
 from api.postgres.citus import constraint
 from api.postgres.tables import Row
+from api.projects.rules import PROJECTS
 from api.tasks.model import Status, Task, TaskFields
 
 TASKS = Resource(
@@ -35,10 +36,11 @@ TASKS = Resource(
         "title": "title_folded",
     },
     filters={
+        "project_ids": AnyReference("project_id"),
         "search": Search("title", "description", "labels"),
         "labels": AllOf("labels"),
     },
-    bulk=("completed",),
+    bulk=("completed", "project_id"),
     listed={
         "priority": AnyOf("priority"),
         "due_from": From("due_on"),
@@ -47,6 +49,8 @@ TASKS = Resource(
     folded={"title": "title_folded", "description": "description_folded"},
     since={"completed": "completed_at"},
     filled={"position": position_now},
+    references={"project_id": PROJECTS},
+    part_of="project_id",
     bulky={"description": 4 * 10_000, "labels": LABELS_OCTETS},
     prefix="",  # the columns of `owners` that count tasks are older than other resources
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Self, cast
+from typing import TYPE_CHECKING, Annotated, Self, cast
 
 import strawberry
 from strawberry import ID, UNSET
@@ -15,10 +15,14 @@ from api.owned.columns import MAX_LABELS
 from api.owned.cursors import DEFAULT_SIZE
 from api.owned.writes import MAX_AT_ONCE
 from api.postgres.tables import Row
+from api.projects.rules import PROJECTS
 from api.tasks import rules
 from api.tasks.model import Priority, Status
 from api.tasks.rules import MAX_LABELS_LISTED, TASKS
 from api.types import After, AfterChange, Connection, ExpectedVersion, First, Ids, Page
+
+if TYPE_CHECKING:
+    from api.projects.types import Project
 
 
 @strawberry.enum(name="Priority", description="The priority of a task.")
@@ -84,6 +88,13 @@ class Task:
     trashed_at: datetime | None = strawberry.field(
         description="When the task was moved into the trash."
     )
+    project_id: strawberry.Private[ID | None]
+
+    @strawberry.field(description="The project that the task is in.")
+    async def project(
+        self, info: Info
+    ) -> Annotated["Project", strawberry.lazy("api.projects.types")] | None:
+        return cast("Project | None", await info.context.load(PROJECTS, self.project_id))
 
 
 def _task(row: Row) -> Task:
@@ -113,6 +124,10 @@ class TaskChange:
 
 @strawberry.input(description="The tasks that match all of these conditions.")
 class TaskFilter:
+    project_ids: list[ID | None] | None = strawberry.field(
+        default=UNSET,
+        description="In any of these projects; null in the list selects tasks without a project.",
+    )
     status: list[TaskStatus] | None = strawberry.field(
         default=UNSET, description="Any of these states. The default is OPEN and COMPLETED."
     )
@@ -164,6 +179,9 @@ class CreateTaskInput:
         default=UNSET,
         description="A fractional index key of up to 255 characters. By default, the task is last.",
     )
+    project_id: ID | None = strawberry.field(
+        default=UNSET, description="The project of the task; none by default."
+    )
 
 
 @strawberry.input(description="Changes to a task. A field that is left out stays as it is.")
@@ -189,6 +207,9 @@ class TaskPatch:
     position: str | None = strawberry.field(
         default=UNSET, description="A fractional index key of up to 255 characters; not null."
     )
+    project_id: ID | None = strawberry.field(
+        default=UNSET, description="The project of the task; null removes the task from it."
+    )
 
 
 @strawberry.input(description="Changes to many tasks. A field that is left out stays as it is.")
@@ -207,6 +228,9 @@ class TasksPatch:
     )
     remove_labels: list[str] | None = strawberry.field(
         default=UNSET, description="Labels to remove from each task."
+    )
+    project_id: ID | None = strawberry.field(
+        default=UNSET, description="The project of the tasks; null removes them from theirs."
     )
 
 
@@ -231,6 +255,7 @@ class DeleteTasksPayload:
 
 TaskId = Annotated[ID, strawberry.argument(description="The id of the task.")]
 Filter = Annotated[TaskFilter | None, strawberry.argument(description="The tasks to select.")]
+OrderBy = Annotated[TaskOrder | None, strawberry.argument(description="The order of the list.")]
 
 
 @strawberry.type
@@ -262,9 +287,7 @@ class TaskQuery:
         first: First = DEFAULT_SIZE,
         after: After = UNSET,
         filter: Filter = UNSET,
-        order_by: Annotated[
-            TaskOrder | None, strawberry.argument(description="The order of the list.")
-        ] = UNSET,
+        order_by: OrderBy = UNSET,
     ) -> Connection[Task]:
         return await types.connection(info, TASKS, first, after, filter, order_by)
 
@@ -329,7 +352,10 @@ class TaskMutation:
     async def trash_tasks(self, info: Info, ids: Ids) -> TasksPayload | None:
         return TasksPayload.of(await info.context.write(TASKS).trash(ids))
 
-    @strawberry.mutation(description="Move tasks out of the trash.")
+    @strawberry.mutation(
+        description="Move tasks out of the trash. A task leaves its project if that is in the "
+        "trash."
+    )
     async def restore_tasks(self, info: Info, ids: Ids) -> TasksPayload | None:
         return TasksPayload.of(await info.context.write(TASKS).restore(ids))
 

@@ -79,8 +79,12 @@ export function retryAfterIn({ networkError, response }: CombinedError): number 
   return isResponse(response) ? retryAfterOf(response) : null;
 }
 
-/** Return a sentence for the person, with what to do next. */
-export function apiErrorMessage(error: CombinedError): string {
+/**
+ * Return a sentence for the person, with what to do next.
+ *
+ * @param noun what the request was about.
+ */
+export function apiErrorMessage(error: CombinedError, noun = "task"): string {
   switch (failureCode(error)) {
     case "UNREACHABLE":
       return NO_ANSWER;
@@ -91,9 +95,9 @@ export function apiErrorMessage(error: CombinedError): string {
     case "FAULT":
       return APP_ERROR;
     case "NOT_FOUND":
-      return "This task no longer exists.";
+      return `This ${noun} no longer exists.`;
     case "CONFLICT":
-      return "This task was changed elsewhere. Try again.";
+      return `This ${noun} was changed elsewhere. Try again.`;
     case "BAD_USER_INPUT":
       return error.graphQLErrors[0]?.message ?? "The server did not accept this.";
     case "UNAUTHENTICATED":

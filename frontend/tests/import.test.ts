@@ -1,6 +1,6 @@
 import { CombinedError } from "urql";
 import { describe, expect, test, vi } from "vitest";
-import { toBatches } from "../components/tasks/batches";
+import { toBatches } from "../components/store/batches";
 import type { Task } from "../components/tasks/task";
 import {
   countOverLimit,

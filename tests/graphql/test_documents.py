@@ -2,13 +2,15 @@
 
 import gc
 import weakref
+from dataclasses import make_dataclass
 from typing import Any
 
 import pytest
+import strawberry
 from graphql import get_introspection_query
 
 from api.errors import BadRequest, OperationTooLarge
-from api.graphql.cost import MAX_COST
+from api.graphql.cost import MAX_COST, MAX_RESPONSE
 from api.graphql.documents import Document, Documents, InvalidDocument
 from api.schema import SIZES, schema
 from tests.conftest import Caller
@@ -153,10 +155,38 @@ def test_cost_counts_the_values_of_inputs(documents: Documents) -> None:
         check({"i": [new] * 1000})
 
 
-def test_full_introspection_costs_less_than_the_limit(documents: Documents) -> None:
-    query = get_introspection_query(input_value_deprecation=True, specified_by_url=True)
-    cost = documents.get(query).operation(None).cost.evaluate({}).fields
-    assert MAX_COST / 2 < cost < MAX_COST * 3 / 4, "once, with room to grow; but not twice"
+def documents_of_a_schema(*, nouns: int) -> Documents:
+    """Return the documents of a schema with this number of types, each with five texts."""
+    texts = [(f"text_{n}", str) for n in range(5)]
+    types = [strawberry.type(make_dataclass(f"Noun{n}", texts)) for n in range(nouns)]
+    query = make_dataclass("Query", [(f"noun_{n}", each) for n, each in enumerate(types)])
+    return Documents(strawberry.Schema(strawberry.type(query)))
+
+
+@pytest.mark.parametrize("nouns", [1, 300])
+def test_full_introspection_costs_half_of_each_limit_in_any_schema(nouns: int) -> None:
+    documents = documents_of_a_schema(nouns=nouns)
+    cost = documents.get(get_introspection_query()).operation(None).cost.evaluate({})
+    assert cost == pytest.approx((MAX_COST / 2, MAX_RESPONSE / 2))
+    every_option = get_introspection_query(
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+    )
+    documents.get(every_option).operation(None).cost.check({})
+
+
+@pytest.mark.parametrize("nouns", [1, 300])
+def test_aliases_cannot_repeat_introspection(nouns: int) -> None:
+    documents = documents_of_a_schema(nouns=nouns)
+    again = "a: __schema { types { ...FullType } } b: __schema { types { ...FullType } }"
+    query = get_introspection_query().replace("__schema {", f"{again} __schema {{")
+    with pytest.raises(OperationTooLarge, match="fields"):
+        documents.get(query).operation(None).cost.check({})
+    long = f"{{ __schema {{ types {{ fields {{ {'x' * 30_000}: name }} }} }} }}"
+    with pytest.raises(OperationTooLarge, match="bytes"):
+        documents.get(long).operation(None).cost.check({})
 
 
 EVERYTHING = f"{TASK} dueOn completedAt labels position trashedAt"

@@ -353,7 +353,7 @@ def test_a_row_that_is_referred_to_while_its_deletion_waits_is_deleted(
     async def race(owned: Owned, database: Database) -> None:
         async def delete(target: Resource, id: str) -> None:
             if by_retention:
-                await Owned(database, owned.owner).delete(retention.empty_trash(target))
+                await Owned(database, owned.owner).with_references(retention.empty_trash(target))
             else:
                 await Writes(Owned(database, owned.owner), target).delete([id])
 

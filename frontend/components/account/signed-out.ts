@@ -1,4 +1,4 @@
-import { erasePendingEdits } from "@/components/tasks/pending-edits";
+import { erasePendingEdits } from "@/components/store/pending-edits";
 import { type SignedOutReason, signInPath } from "@/lib/next-path";
 
 let channel: BroadcastChannel | undefined;

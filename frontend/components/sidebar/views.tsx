@@ -85,7 +85,7 @@ function useCounts(): Partial<Record<ListName, number>> {
     const counts: Partial<Record<ListName, number>> = {};
     for (const list of COUNTED_LISTS) {
       const isListed = viewPredicate(viewOf(new URLSearchParams({ view: list })), today);
-      counts[list] = store.ordered("manual").filter(isListed).length;
+      counts[list] = store.tables.tasks.ordered("manual").filter(isListed).length;
     }
     return counts;
   }, [store, today, revision]);

@@ -21,7 +21,7 @@ export function useDoneToday() {
   const doneToday = useMemo(() => {
     if (view.list !== "today" || !isHydrated) return [];
     const isListed = viewPredicate({ ...view, list: "completed" }, today);
-    return doneOn(today, store.ordered("newest")).filter(
+    return doneOn(today, store.tables.tasks.ordered("newest")).filter(
       (task) => isListed(task) && !recentlyCompleted.has(task.id),
     );
   }, [store, revision, view, today, isHydrated, recentlyCompleted]);

@@ -1,4 +1,4 @@
-import type { Text } from "./edit";
+import type { Text } from "./noun";
 
 /*
  * Unsaved text of one person, in this tab's session storage. It survives a reload and a sign-in.

@@ -130,7 +130,7 @@ function Message({ picture, title, text, children }: Words & { children?: ReactN
 export function EmptyOrLoading({ isKnown }: { isKnown: boolean }) {
   const { store, state, view } = useTasks();
   const isFirstRun =
-    state.isComplete && view.list === "all" && store.ordered("manual").length === 0;
+    state.isComplete && view.list === "all" && store.tables.tasks.ordered("manual").length === 0;
   if (isFirstRun) return <FirstRun />;
   if (isKnown) return <Empty />;
   return (

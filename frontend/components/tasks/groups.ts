@@ -64,7 +64,8 @@ export function groupsOf(
   today: string,
   hasTimeZone: boolean,
 ): readonly Group[] {
-  if (view.sort !== defaultSort(view.list)) return [{ key: "all", name: "", isDay: false, isLate: false, tasks }];
+  if (view.sort !== defaultSort(view.list))
+    return [{ key: "all", name: "", isDay: false, isLate: false, tasks }];
   const groups = new Map<string, Task[]>();
   for (const task of byMoment(view, tasks)) {
     const name = hasTimeZone || isByDueDay(view) ? headingOf(task, view, today) : "";

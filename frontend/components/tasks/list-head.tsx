@@ -7,7 +7,7 @@ import { useChoice } from "@/components/appearance/use-choice";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
 import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
-import { defaultSort, SORT_NAMES, SORTS, viewTitle } from "./view";
+import { defaultSort, SORT_NAMES, SORTS } from "./view";
 
 // Created once: the head renders again with each change of the tasks.
 const ICONS = {
@@ -40,7 +40,7 @@ type Props = {
 
 /** The title of the view, its search, and a menu to filter and sort. The address has all of it. */
 export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props) {
-  const { view, tasks, show, state } = useTasks();
+  const { view, title, tasks, show, state } = useTasks();
   return (
     <>
       <div className="list-head">
@@ -55,7 +55,7 @@ export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props)
           {ICONS.sidebar}
         </button>
         <h1 className="list-title truncate" dir="auto">
-          {viewTitle(view)}
+          {title}
         </h1>
         <p className="shrink-0 text-sm text-muted tabular-nums" role="status">
           {state.isComplete || tasks.length < 50 ? taskCount(tasks.length) : ""}

@@ -34,7 +34,7 @@ export default function Palette({ commands, onOpen, onClose }: Props) {
       viewPredicate({ ...DEFAULT_VIEW, list, search: text }, today),
     );
     for (const isFound of lists) {
-      for (const task of store.ordered("newest")) {
+      for (const task of store.tables.tasks.ordered("newest")) {
         if (found.length < MAX_TASKS_FOUND && isFound(task)) found.push(task);
       }
     }

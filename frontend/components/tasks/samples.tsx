@@ -30,7 +30,7 @@ export function ClearSamples({ actions }: { actions: Actions }) {
       Some of these tasks are samples.
       <button
         className="link"
-        onClick={() => actions.trash(store.ordered("manual").filter(isSample))}
+        onClick={() => actions.trash(store.tables.tasks.ordered("manual").filter(isSample))}
         type="button"
       >
         Clear the samples

@@ -165,7 +165,7 @@ function Rows(props: RowsProps) {
                   <ListItem
                     canMove={row.canMove}
                     index={first + index}
-                    isBusy={store.isPending(task.id)}
+                    isBusy={store.isPending("tasks", task.id)}
                     isSelected={selected.has(task.id)}
                     isTabStop={task.id === tabStop}
                     key={task.id}
@@ -178,7 +178,9 @@ function Rows(props: RowsProps) {
                   >
                     <TaskRow
                       {...row}
-                      isPending={store.state().syncProblem !== null && store.isPending(task.id)}
+                      isPending={
+                        store.state().syncProblem !== null && store.isPending("tasks", task.id)
+                      }
                       isRenaming={task.id === renamingId}
                       isSelected={selected.has(task.id)}
                       task={task}
@@ -275,8 +277,8 @@ function ListItem({
         setEdge(null);
         const { top, height } = row.getBoundingClientRect();
         const isBefore = location.current.input.clientY < top + height / 2;
-        const moved = store.get(String(source.data.task));
-        const here = store.get(id);
+        const moved = store.tables.tasks.get(String(source.data.task));
+        const here = store.tables.tasks.get(id);
         if (moved && here) move(moved, isBefore ? "before" : "after", here);
       },
     });

@@ -14,12 +14,15 @@ import {
 } from "react";
 import { useClient } from "urql";
 import { useSession } from "@/components/graphql/graphql";
+import type { ProjectEdit } from "@/components/projects/noun";
+import { idsOf } from "@/components/store/edit";
+import type { State } from "@/components/store/store";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
 import { useHydrated } from "@/lib/use-hydrated";
-import { type Edit, idsOf } from "./edit";
+import { type AppStore, openStore, type Seed } from "./app-store";
 import { type Group, groupsOf } from "./groups";
-import { type State, TaskStore } from "./store";
+import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
 import { localToday } from "./today";
 import {
@@ -34,11 +37,13 @@ import {
 } from "./view";
 
 type Context = {
-  store: TaskStore;
+  store: AppStore;
   state: State;
   /** The current day in the reader's time zone, YYYY-MM-DD. */
   today: string;
   view: View;
+  /** The title of the view: the name of its list, project or label. */
+  title: string;
   /** The tasks of the view, in its groups. */
   groups: readonly Group[];
   /** The tasks of all groups, in their order. */
@@ -57,7 +62,7 @@ type Context = {
    * Performs edits and shows a message with an Undo button. `isQuiet` shows it only if a task left
    * the view.
    */
-  act: (edits: readonly Edit[], message: string, isQuiet?: boolean) => void;
+  act: (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet?: boolean) => void;
   undo: () => void;
   redo: () => void;
 };
@@ -91,8 +96,8 @@ function describeLocation(
 }
 
 type Props = {
-  /** The tasks that the server rendered; null if the API did not answer. */
-  seed: readonly Task[] | null;
+  /** What the server rendered; null if the API did not answer. */
+  seed: Seed | null;
   today: string;
   view: View;
   children: ReactNode;
@@ -102,7 +107,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   const client = useClient();
   const { owner } = useSession();
   const toast = useToast();
-  const [store] = useState(() => new TaskStore(client, owner, seed ?? []));
+  const [store] = useState(() => openStore(client, owner, seed));
   const state = useSyncExternalStore(store.subscribe, store.state, store.state);
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
@@ -141,10 +146,6 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
     return () => window.removeEventListener("popstate", onBack);
   }, []);
 
-  useEffect(() => {
-    document.title = `${viewTitle(view)} · Bearer Tasks`;
-  }, [view]);
-
   const show = useCallback((next: Partial<View>, replace = false) => {
     const task = replace ? taskOf(new URLSearchParams(window.location.search)) : null;
     const path = pathOf(next, task);
@@ -180,24 +181,25 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   }, [store, toast]);
 
   const act = useCallback(
-    (edits: readonly Edit[], message: string, isQuiet = false) => {
+    (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet = false) => {
       const isListed = viewPredicate(latest.current.view, latest.current.today);
       const visibleIds = edits
+        .filter(({ noun }) => noun === "tasks")
         .filter(({ kind }) => kind !== "trash" && kind !== "delete") // their messages say where the task is now
         .flatMap(idsOf)
         .filter((id) => {
-          const task = store.get(id);
+          const task = store.tables.tasks.get(id);
           return task === null || isListed(task);
         });
       store.act(edits, message);
       const completedIds = edits.flatMap((edit) =>
-        edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
+        edit.noun === "tasks" && edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
       );
       if (completedIds.length > 0)
         setRecentlyCompleted((before) => new Set([...before, ...completedIds]));
       const hiddenTasks = visibleIds
         .filter((id) => !completedIds.includes(id))
-        .map((id) => store.get(id))
+        .map((id) => store.tables.tasks.get(id))
         .filter((task) => task !== null && !isListed(task));
       const [first] = hiddenTasks;
       const action = { label: "Undo", run: undo };
@@ -210,13 +212,20 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
     [store, toast, undo, showTask],
   );
 
+  const project = view.project === null ? null : store.tables.projects.get(view.project);
+  const title = viewTitle(view, project?.name);
+
+  useEffect(() => {
+    document.title = `${title} · Bearer Tasks`;
+  }, [title]);
+
   const deferredView = useDeferredValue(view);
   const isHydrated = useHydrated();
   const { revision } = state;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
   const groups = useMemo(() => {
     const isListed = viewPredicate(deferredView, today);
-    const listed = store.ordered(deferredView.sort).filter((task) => {
+    const listed = store.tables.tasks.ordered(deferredView.sort).filter((task) => {
       // A task that was just completed stays visible until another view is shown.
       const isOpen = deferredView.list !== "completed" && recentlyCompleted.has(task.id);
       return isListed(isOpen ? { ...task, completed: false } : task);
@@ -229,7 +238,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same
   const labels = useMemo(() => {
     const names = new Map<string, string>();
-    for (const task of store.ordered("manual")) {
+    for (const task of store.tables.tasks.ordered("manual")) {
       if (task.trashedAt !== null) continue;
       for (const label of task.labels) names.set(label.toLowerCase(), label);
     }
@@ -243,6 +252,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       today,
       view,
       groups,
+      title,
       tasks,
       recentlyCompleted,
       labels,
@@ -258,6 +268,7 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       state,
       today,
       view,
+      title,
       groups,
       tasks,
       recentlyCompleted,

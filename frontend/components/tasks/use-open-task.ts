@@ -47,7 +47,7 @@ export function useOpenTask() {
     if (taskOf(query()) === null) setOpenId(null);
   }, [view]);
 
-  const openTask = openId === null ? null : store.get(openId);
+  const openTask = openId === null ? null : store.tables.tasks.get(openId);
   const isMissing = openId !== null && openTask === null && state.isComplete;
   useEffect(() => {
     if (!isMissing) return;

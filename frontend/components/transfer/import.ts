@@ -1,12 +1,13 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { AnyVariables, Client, CombinedError, OperationResult } from "urql";
-import { toBatches } from "@/components/tasks/batches";
+import { toBatches } from "@/components/store/batches";
+import { readChanges } from "@/components/store/read-changes";
 import type { Task } from "@/components/tasks/task";
-import { readChanges } from "@/components/tasks/task-changes";
 import {
   type CreateTaskInput,
   CreateTasksDocument,
   RestoreTasksDocument,
+  TaskChangesDocument,
   TrashTasksDocument,
 } from "@/gql/graphql";
 import { Backoff } from "@/lib/backoff";
@@ -80,7 +81,9 @@ export function countOverLimit({ create }: ImportPlan, known: KnownTasks): numbe
  */
 export async function readAllTasks(client: Client): Promise<KnownTasks> {
   const known = new Map<string, Task | null>();
-  const result = await readChanges(client, null, ({ taskId, task }) => known.set(taskId, task));
+  const result = await readChanges<Task>(client, TaskChangesDocument, null, ({ id, row }) =>
+    known.set(id, row),
+  );
   if (result.isComplete) return known;
   throw new TransferError(result.error ? apiErrorMessage(result.error) : NO_ANSWER);
 }

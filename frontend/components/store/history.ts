@@ -1,28 +1,31 @@
-import type { Edit, Text } from "./edit";
+import type { Edit } from "./edit";
+import type { Text } from "./noun";
 
 /** What was done, in words, and the edits that undo it. */
 type Step = { message: string; inverse: Edit[] };
+
+type RowName = { noun: string; id: string };
 
 /** Return what undoes two text edits at once, or null unless the second continues the first. */
 function coalesced(before: readonly Edit[], after: readonly Edit[]): Edit[] | null {
   const [first] = before;
   const [second] = after;
-  if (first?.kind !== "write" || second?.kind !== "write" || first.id !== second.id) return null;
   if (before.length > 1 || after.length > 1) return null;
+  if (first?.kind !== "write" || second?.kind !== "write") return null;
+  if (first.noun !== second.noun || first.id !== second.id) return null;
   const text = { ...second.text, ...first.text };
-  return [
-    { kind: "write", id: first.id, text, baseText: { ...first.baseText, ...second.baseText } },
-  ];
+  return [{ ...first, text, baseText: { ...first.baseText, ...second.baseText } }];
 }
 
-/** Whether a step undoes one of these texts in a task. */
-function undoesText({ inverse }: Step, id: string, texts: readonly Text[]): boolean {
+/** Whether a step undoes one of these texts of a row. */
+function undoesText({ inverse }: Step, { noun, id }: RowName, texts: readonly Text[]): boolean {
   return inverse.some(
     (edit) =>
       edit.kind === "write" &&
+      edit.noun === noun &&
       edit.id === id &&
-      (Object.keys(edit.baseText) as (keyof Text)[]).every((name) =>
-        texts.some((text) => text[name] === edit.baseText[name]),
+      Object.entries(edit.baseText).every(([name, base]) =>
+        texts.some((text) => text[name] === base),
       ),
   );
 }
@@ -46,14 +49,14 @@ export class UndoHistory {
     this.add(message, joined ?? inverse);
   }
 
-  /** Add a step that changed no task: what was undone before can still be redone. */
+  /** Add a step that changed no row: what was undone before can still be redone. */
   add(message: string, inverse: Edit[]): void {
     this.#undoable.push({ message, inverse });
   }
 
-  /** Remove the steps that undo these texts in a task: they were never saved. */
-  discardTexts(id: string, texts: readonly Text[]): void {
-    this.#undoable = this.#undoable.filter((step) => !undoesText(step, id, texts));
+  /** Remove the steps that undo these texts of a row: they were never saved. */
+  discardTexts(row: RowName, texts: readonly Text[]): void {
+    this.#undoable = this.#undoable.filter((step) => !undoesText(step, row, texts));
   }
 
   /**

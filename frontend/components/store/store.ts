@@ -2,22 +2,19 @@ import type { Client, CombinedError } from "urql";
 import { isLeaving } from "@/components/account/signed-out";
 import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
 import { addConflict, type Conflict, overwrite, unsavedTexts } from "./conflict";
-import { type Edit, idsOf, inverseOf } from "./edit";
+import { type Edit, effectsOf, idsOf, inverseOf } from "./edit";
 import { UndoHistory } from "./history";
 import type { PendingEdit } from "./pending-edits";
-import { EditQueue } from "./queue";
-import { Replica } from "./replica";
+import { EditQueue, type Tables, tableOf } from "./queue";
 import { RetryTimer } from "./retry-timer";
 import type { Answer } from "./send-edit";
-import { ShownTasks } from "./shown-tasks";
-import type { Task } from "./task";
-import type { Sort } from "./view";
+import type { Table } from "./table";
 
-/** What the page shows besides the tasks. A new object with every change. */
+/** What the page shows besides the rows. A new object with every change. */
 export type State = {
-  /** Increases with each change of the tasks. */
+  /** Increases with each change of the rows. */
   revision: number;
-  /** Whether all tasks are read, and not only the first page. */
+  /** Whether all rows are read, and not only the first page. */
   isComplete: boolean;
   /** Number of edits that the server has not answered. */
   pendingCount: number;
@@ -34,17 +31,23 @@ const OFFLINE = "You are offline.";
 
 const POLL_MS = 5_000;
 
+/** An edit of any of the nouns. */
+type EditOf<T extends Tables> = T[keyof T] extends infer One
+  ? One extends Table<infer Types>
+    ? Edit<Types>
+    : never
+  : never;
+
 /**
- * All tasks of one person, in memory. Stores the server's tasks (`Replica`), applies pending edits on
- * top (`EditQueue`), and remembers how to undo them (`UndoHistory`).
+ * All rows of one person, in memory: a table for each noun. Stores the server's rows (`Replica`), applies
+ * pending edits on top (`EditQueue`), and remembers how to undo them (`UndoHistory`).
  *
  * So an edit shows at once, removing a refused one rolls it back, and changes from elsewhere appear
  * beneath the pending edits. Changes are polled every few seconds.
  */
-export class TaskStore {
-  readonly #replica: Replica;
+export class Store<T extends Tables = Tables> {
+  readonly tables: T;
   readonly #queue: EditQueue;
-  readonly #shown: ShownTasks;
   readonly #history = new UndoHistory();
   readonly #retry = new RetryTimer(() => void this.tryNow());
   readonly #listeners = new Set<() => void>();
@@ -62,18 +65,15 @@ export class TaskStore {
   /** Called for each edit that the server refused. */
   onRefusal: (refusal: Refusal) => void = () => {};
 
-  /** @param seed the tasks of the page that the server rendered. */
-  constructor(client: Client, owner: string, seed: readonly Task[]) {
-    this.#replica = new Replica(client, seed);
+  constructor(client: Client, owner: string, tables: T) {
+    this.tables = tables;
     this.#queue = new EditQueue(client, owner, {
-      replica: this.#replica,
+      tables,
       retry: this.#retry,
       onOutage: (error) => this.#pause(error),
       refresh: () => this.refresh(),
       onAnswer: (pending, answer) => this.#settle(pending, answer),
     });
-    this.#shown = new ShownTasks((id) => this.#queue.applyTo(id));
-    this.#shown.update(seed.map(({ id }) => id));
   }
 
   readonly subscribe = (listener: () => void) => {
@@ -83,17 +83,9 @@ export class TaskStore {
 
   readonly state = () => this.#state;
 
-  get(id: string): Task | null {
-    return this.#shown.get(id);
-  }
-
-  /** Whether an edit of the task is not answered yet. */
-  isPending(id: string): boolean {
-    return this.#queue.includes(id);
-  }
-
-  ordered(sort: Sort): readonly Task[] {
-    return this.#shown.ordered(sort);
+  /** Whether an edit of the row is not answered yet. */
+  isPending(noun: keyof T & string, id: string): boolean {
+    return this.#queue.includes(noun, id);
   }
 
   /**
@@ -101,7 +93,7 @@ export class TaskStore {
    *
    * @param coalesce whether a text edit that continues the one before is undone together with it.
    */
-  act(edits: readonly Edit[], message: string, coalesce = false): void {
+  act(edits: readonly EditOf<T>[], message: string, coalesce = false): void {
     this.#history.record(message, this.#perform(edits), coalesce);
   }
 
@@ -119,8 +111,8 @@ export class TaskStore {
     const [conflict, ...conflicts] = this.#state.conflicts;
     if (!conflict) return;
     const edit = overwrite(conflict);
-    this.#history.discardTexts(conflict.id, unsavedTexts(conflict));
-    if (keep === "mine") this.act([edit], "Kept your text");
+    this.#history.discardTexts(conflict, unsavedTexts(conflict));
+    if (keep === "mine") this.#history.record("Kept your text", this.#perform([edit]));
     else this.#history.add("Kept the other text", [edit]);
     this.#queue.forget(conflict.edits);
     this.#change({ conflicts });
@@ -140,7 +132,7 @@ export class TaskStore {
     await this.#refreshing;
   }
 
-  /** Take over the edits of closed tabs, read all tasks, and poll. Returns what stops the polling. */
+  /** Take over the edits of closed tabs, read all rows, and poll. Returns what stops the polling. */
   start(owner: string): () => void {
     const poll = () => {
       if (document.visibilityState !== "visible" || isLeaving() || this.#retry.isPaused()) return;
@@ -176,8 +168,7 @@ export class TaskStore {
   }
 
   async #load(): Promise<void> {
-    const ids = await this.#queue.load();
-    if (ids.length > 0) this.#show(ids);
+    for (const edit of await this.#queue.load()) this.#show(edit);
     this.#change({});
     await this.#sync();
   }
@@ -191,17 +182,24 @@ export class TaskStore {
     const inverse: Edit[] = [];
     const now = new Date().toISOString();
     for (const edit of edits) {
-      inverse.unshift(...inverseOf(edit, (id) => this.get(id), now));
+      const table = tableOf(this.tables, edit.noun);
+      inverse.unshift(...inverseOf(table.noun, edit, (id) => table.get(id), now));
       this.#queue.add(edit);
-      this.#show(idsOf(edit));
+      this.#show(edit);
     }
     this.#change({});
     void this.#queue.send();
     return inverse;
   }
 
-  #show(ids: Iterable<string>): void {
-    this.#shown.update(ids);
+  /** Show the rows that an edit changes as they are now. */
+  #show(edit: Edit): void {
+    for (const effect of effectsOf(edit)) this.#showRows(effect.noun, idsOf(effect));
+  }
+
+  #showRows(noun: string, ids: Iterable<string>): void {
+    const table = tableOf(this.tables, noun);
+    for (const id of ids) table.show(id, this.#queue.applyTo(noun, id));
     this.#state = { ...this.#state, revision: this.#state.revision + 1 };
   }
 
@@ -212,35 +210,65 @@ export class TaskStore {
 
   #settle(pending: PendingEdit, { error, conflict }: Answer): void {
     const { edit } = pending;
-    if (edit.kind === "delete" && !error) for (const id of edit.ids) this.#replica.delete(id);
-    if (error) this.#rollBack(edit, error);
-    this.#show(idsOf(edit));
+    if (error) this.#rollBack(pending, error);
+    this.#show(edit);
     const { conflicts } = this.#state;
     const isConflict = conflict !== undefined && edit.kind === "write";
     this.#change({
       syncProblem: null,
       conflicts: isConflict ? addConflict(conflicts, pending, edit, conflict) : conflicts,
     });
-    // Other tabs read what changed.
-    if (!error) this.#channel?.postMessage(null);
+    if (error) return;
+    // Other tabs read what changed, and this one what the server did along with the edit.
+    this.#channel?.postMessage(null);
+    if ("cascade" in edit) void this.refresh();
   }
 
-  /** Tell about a refused edit, or send it again without the tasks that do not exist. */
-  #rollBack(edit: Edit, error: CombinedError): void {
-    if (failureCode(error) === "NOT_FOUND") {
-      const existing = idsOf(edit).filter((id) => this.#replica.has(id));
-      if ("ids" in edit && existing.length > 0 && existing.length < edit.ids.length) {
-        this.#perform([{ ...edit, ids: existing }]);
-      } else if (edit.kind !== "delete") this.onRefusal({ message: apiErrorMessage(error) });
+  /** Tell about a refused edit, or send again what is left of it without rows that do not exist. */
+  #rollBack(pending: PendingEdit, error: CombinedError): void {
+    const { edit } = pending;
+    const { noun } = tableOf(this.tables, edit.noun);
+    const message = apiErrorMessage(error, noun.singular);
+    if (failureCode(error) !== "NOT_FOUND") {
+      this.onRefusal({ message, retry: () => void this.#perform([edit]) });
       return;
     }
-    this.onRefusal({ message: apiErrorMessage(error), retry: () => void this.#perform([edit]) });
+    const existing = this.#withExistingIds(edit);
+    const repaired = noun.withoutMissing(edit, (name, id) => this.#canReferTo(name, id));
+    const left = existing ?? repaired?.left;
+    if (left) this.#queue.replace(pending, left);
+    if (existing || edit.kind === "delete") return;
+    this.onRefusal({ message: repaired?.message ?? message });
+  }
+
+  /** Return an edit of only those rows that exist; null if these are none or all of them. */
+  #withExistingIds(edit: Edit): Edit | null {
+    if (!("ids" in edit)) return null;
+    const { replica } = tableOf(this.tables, edit.noun);
+    const ids = edit.ids.filter((id) => replica.has(id));
+    return ids.length > 0 && ids.length < edit.ids.length ? { ...edit, ids } : null;
+  }
+
+  /** Whether the server has a row that others can refer to: one that is not in the trash. */
+  #canReferTo(noun: string, id: string): boolean {
+    return tableOf(this.tables, noun).replica.get(id)?.trashedAt === null;
   }
 
   async #pull(): Promise<void> {
-    const result = await this.#replica.pull();
-    if (result.isComplete) this.#showPulled(result.ids);
-    else if (result.error) this.#pullFailed(result.error);
+    const tables = Object.values(this.tables);
+    const pulls = await Promise.all(tables.map(({ replica }) => replica.pull()));
+    let hasChanged = false;
+    for (const [index, { noun }] of tables.entries()) {
+      const pull = pulls[index];
+      if (!pull?.isComplete || pull.ids.size === 0) continue;
+      this.#showRows(noun.name, pull.ids);
+      hasChanged = true;
+    }
+    const failed = pulls.filter((pull) => !pull.isComplete);
+    if (failed.length === 0) this.#pulled(hasChanged);
+    else if (hasChanged) this.#change({});
+    const error = failed.find((pull) => pull.error)?.error;
+    if (error) this.#pullFailed(error);
   }
 
   #pullFailed(error: CombinedError): void {
@@ -249,14 +277,13 @@ export class TaskStore {
     else this.#change({ syncProblem: apiErrorMessage(error) });
   }
 
-  #showPulled(ids: ReadonlySet<string>): void {
-    if (ids.size > 0) this.#show(ids);
+  #pulled(hasChanged: boolean): void {
     const { syncProblem, isComplete } = this.#state;
     const hasPending = this.#queue.size > 0;
     if (!hasPending) this.#retry.reset();
     // With edits in the queue, their own success clears the problem.
     const next = hasPending ? syncProblem : null;
-    if (ids.size > 0 || !isComplete || syncProblem !== next) {
+    if (hasChanged || !isComplete || syncProblem !== next) {
       this.#change({ isComplete: true, syncProblem: next });
     }
   }

@@ -1,7 +1,5 @@
 import type { Client, CombinedError } from "urql";
-import { TaskChangesDocument, type TaskChangesQuery } from "@/gql/graphql";
-
-type TaskChange = TaskChangesQuery["taskChanges"]["nodes"][number];
+import type { Change, Documents } from "./noun";
 
 /** The cursor at the end of the feed, or what stopped the reading before it. */
 type ReadResult =
@@ -10,19 +8,20 @@ type ReadResult =
   | { isComplete: false; error: CombinedError | undefined };
 
 /**
- * Read the change feed page by page, from a cursor to its end. From null it has all tasks, and the ids
+ * Read a change feed page by page, from a cursor to its end. From null it has all rows, and the ids
  * of those that were permanently deleted. The pages before an error are passed to `onChange`, too.
  */
-export async function readChanges(
+export async function readChanges<R>(
   client: Client,
+  document: Documents<R>["changes"],
   cursor: string | null,
-  onChange: (change: TaskChange) => void,
+  onChange: (change: Change<R>) => void,
 ): Promise<ReadResult> {
   for (let after = cursor; ; ) {
-    const { data, error } = await client.query(TaskChangesDocument, { after }).toPromise();
+    const { data, error } = await client.query(document, { after } as never).toPromise();
     if (!data) return { isComplete: false, error };
-    for (const change of data.taskChanges.nodes) onChange(change);
-    const { hasNextPage, endCursor } = data.taskChanges.pageInfo;
+    for (const change of data.changes.nodes) onChange(change);
+    const { hasNextPage, endCursor } = data.changes.pageInfo;
     if (!hasNextPage) return { isComplete: true, cursor: endCursor };
     after = endCursor;
   }

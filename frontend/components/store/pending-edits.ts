@@ -1,5 +1,6 @@
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
-import type { Edit, Text } from "./edit";
+import type { Edit } from "./edit";
+import type { Text } from "./noun";
 
 /** An edit that the server has not answered yet. Keys sort in the order of a tab's edits. */
 export type PendingEdit = { key: string; owner: string; tab: string; edit: Edit };
@@ -9,19 +10,19 @@ interface Schema extends DBSchema {
 }
 
 const DATABASE = "waiting-edits";
-/** Version 1 called the base text of an edit `over`. */
-const VERSION = 2;
+/** Version 1 called the base text of an edit `over`. Before version 3, all edits were of tasks. */
+const VERSION = 3;
 const TAKEOVER_LOCK = "waiting-edits:adopting";
 
 /** The name of the lock that a tab holds for as long as it is open. */
 const tabLock = (tab: string) => `waiting-edits:${tab}`;
 
-type OldEdit = Edit & { over?: Text };
+type OldEdit = Edit & { noun?: string; over?: Text };
 
-/** Return a stored edit of version 1 as this version has it. */
+/** Return a stored edit of an older version as this version has it. */
 export function migrateEdit(edit: OldEdit): Edit {
-  const { over, ...rest } = edit;
-  return rest.kind === "write" && over ? { ...rest, baseText: over } : rest;
+  const { over, noun = "tasks", ...rest } = edit;
+  return { ...rest, noun, ...(over && { baseText: over }) };
 }
 
 /**
