@@ -5,13 +5,9 @@ import { type ClipboardEvent, type FormEvent, useEffect, useId, useRef, useState
 import { Dialog } from "@/components/dialog/dialog";
 import { useSession } from "@/components/graphql/graphql";
 import { useProjects } from "@/components/projects/use-projects";
-import { toBatches } from "@/components/store/batches";
-import { positionsAtTop } from "@/components/store/order";
-import { uuidv7 } from "@/lib/uuid";
 import { Chips } from "./chips";
 import { isDayFirst } from "./dates";
 import { readDraft, writeDraft } from "./draft";
-import type { TaskEdit } from "./noun";
 import { PastedLines } from "./pasted-lines";
 import {
   moveLongTitle,
@@ -26,6 +22,7 @@ import { taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
 import { useCompletion } from "./use-completion";
+import { useCreate } from "./use-create";
 
 /** Several pasted lines, and the selection that the paste would have replaced. */
 type Pasted = {
@@ -38,7 +35,8 @@ type Pasted = {
 /** The field for a new task. Recognized dates, priorities and labels are shown before Enter. */
 export function AddTask() {
   const { owner } = useSession();
-  const { store, view, today, act } = useTasks();
+  const { view, today } = useTasks();
+  const create = useCreate();
   // Null until the stored draft was read: then the field is disabled.
   const [line, setLine] = useState<string | null>(null);
   const [dayFirst, setDayFirst] = useState(true);
@@ -70,22 +68,12 @@ export function AddTask() {
   const completion = useCompletion(input, line ?? "", write);
 
   function add(plans: readonly PlannedTask[]) {
-    const at = new Date().toISOString();
-    const keys = positionsAtTop(store.tables.tasks.ordered("manual"), plans.length);
-    const inputs = plans.map((one, index) => ({
-      id: uuidv7(),
-      ...toInput(one),
-      position: keys[index] ?? "a0",
-    }));
-    const edits = toBatches(inputs).map(
-      (batch): TaskEdit => ({ noun: "tasks", kind: "create", inputs: batch, at }),
-    );
     const [first] = plans;
     const message =
       first && plans.length === 1
         ? `Added “${isolateText(first.title)}”`
         : `Added ${taskCount(plans.length)}`;
-    act(edits, message, plans.length === 1);
+    create(plans.map(toInput), message);
   }
 
   function onSubmit(event: FormEvent) {
@@ -120,7 +108,7 @@ export function AddTask() {
   }
 
   return (
-    <form className="add-task" onSubmit={onSubmit}>
+    <form className="add-task pt-0.5" onSubmit={onSubmit}>
       <label className="sr-only" htmlFor={id}>
         New task
       </label>

@@ -18,7 +18,7 @@ import { useTextEdit } from "./use-text-edit";
 const Markdown = dynamic(() => import("./markdown"));
 
 /** From this width on, the panel is next to the list, which stays usable. */
-const BESIDE_LIST = "(min-width: 64rem)";
+const BESIDE_LIST = "(min-width: 75rem)";
 
 type Props = {
   task: Task;

@@ -1,9 +1,10 @@
 "use client";
 
-import { CalendarDays, CircleCheck, Inbox, Sun, Tag, Trash2 } from "lucide-react";
+import { CalendarDays, CircleCheck, Inbox, Sun, Trash2 } from "lucide-react";
 import type { MouseEvent, ReactNode } from "react";
 import { useDeferredValue, useMemo } from "react";
-import { useTasks } from "./tasks-context";
+import { Dot, labelColor } from "@/components/tasks/dot";
+import { useTasks } from "@/components/tasks/tasks-context";
 import {
   isListView,
   LIST_NAMES,
@@ -13,31 +14,27 @@ import {
   type View,
   viewOf,
   viewPredicate,
-} from "./view";
+} from "@/components/tasks/view";
 
 const ICON_PROPS = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
 
 // Created once, so that React does not render them again.
-const ICONS: Readonly<Record<ListName | "label", ReactNode>> = {
+const ICONS: Readonly<Record<ListName, ReactNode>> = {
   today: <Sun {...ICON_PROPS} />,
   upcoming: <CalendarDays {...ICON_PROPS} />,
   all: <Inbox {...ICON_PROPS} />,
   completed: <CircleCheck {...ICON_PROPS} />,
   trash: <Trash2 {...ICON_PROPS} />,
-  label: <Tag {...ICON_PROPS} />,
 };
 
 const COUNTED_LISTS: readonly ListName[] = ["today", "upcoming", "all"];
 
-/**
- * The navigation between lists and labels: a column next to the tasks, or a row above them on a
- * phone.
- */
-export function Lists() {
+/** The navigation between lists, projects and labels. */
+export function Views() {
   const { view, labels, state } = useTasks();
   const counts = useCounts();
   return (
-    <nav aria-label="Views" className="view-nav">
+    <nav aria-label="Views" className="views">
       <ul>
         {LISTS.map((list) => {
           const count = counts[list] ?? 0;
@@ -46,8 +43,8 @@ export function Lists() {
               <ViewLink isCurrent={isListView(view) && view.list === list} view={{ list }}>
                 {ICONS[list]}
                 {LIST_NAMES[list]}
-                {COUNTED_LISTS.includes(list) && state.isComplete && count > 0 && (
-                  <span aria-hidden="true" className="ml-auto text-xs tabular-nums text-muted">
+                {state.isComplete && count > 0 && (
+                  <span aria-hidden="true" className="view-count">
                     {count}
                   </span>
                 )}
@@ -58,7 +55,7 @@ export function Lists() {
       </ul>
       {labels.length > 0 && (
         <>
-          <h2 className="mt-6 mb-1 hidden px-3 text-xs font-medium text-muted lg:block">Labels</h2>
+          <h2 className="views-heading">Labels</h2>
           <ul>
             {labels.map((label) => (
               <li key={label}>
@@ -66,7 +63,9 @@ export function Lists() {
                   isCurrent={!isListView(view) && view.label === label}
                   view={{ list: "all", label }}
                 >
-                  {ICONS.label}
+                  <span className="grid size-4 shrink-0 place-items-center">
+                    <Dot color={labelColor(label)} />
+                  </span>
                   <bdi className="truncate">{label}</bdi>
                 </ViewLink>
               </li>
