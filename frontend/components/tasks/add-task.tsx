@@ -4,6 +4,7 @@ import { ArrowUp, Plus } from "lucide-react";
 import { type ClipboardEvent, type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
 import { useSession } from "@/components/graphql/graphql";
+import { useProjects } from "@/components/projects/use-projects";
 import { Chips } from "./chips";
 import { isDayFirst } from "./dates";
 import { readDraft, writeDraft } from "./draft";
@@ -20,6 +21,7 @@ import {
 import { taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
+import { useCompletion } from "./use-completion";
 import { useCreate } from "./use-create";
 
 /** Several pasted lines, and the selection that the paste would have replaced. */
@@ -48,7 +50,8 @@ export function AddTask() {
     setDayFirst(isDayFirst(navigator.language));
   }, [owner]);
 
-  const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst };
+  const { active } = useProjects();
+  const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst, projects: active };
   const plan = planTask(parseLine(line ?? "", parseOptions, plain), view, today);
   const hasText = plan.title !== "";
   // The preview and the new tasks come from the same plan.
@@ -61,6 +64,8 @@ export function AddTask() {
     setLine(text);
     writeDraft(owner, text);
   }
+
+  const completion = useCompletion(input, line ?? "", write);
 
   function add(plans: readonly PlannedTask[]) {
     const [first] = plans;
@@ -124,7 +129,9 @@ export function AddTask() {
           id={id}
           name="title"
           onChange={(event) => write(event.target.value)}
+          {...completion.props}
           onKeyDown={(event) => {
+            if (completion.onKey(event)) return;
             if (event.key === "Escape") event.currentTarget.blur();
           }}
           onPaste={onPaste}
@@ -139,6 +146,7 @@ export function AddTask() {
         >
           <ArrowUp aria-hidden="true" className="size-4.5" />
         </button>
+        {completion.list}
       </div>
       <p className="mt-2 pl-1 text-sm text-danger empty:hidden" id={`${id}-problem`} role="alert">
         {plan.problem}
