@@ -62,6 +62,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const [unsavedText, setUnsavedText] = useState<UnsavedText | null>(null);
   const [tasksToDelete, setTasksToDelete] = useState<readonly Task[]>([]);
   const [openDialog, setOpenDialog] = useState<"palette" | "shortcuts" | "drawer" | null>(null);
+  const [paletteTargets, setPaletteTargets] = useState<readonly Task[]>([]);
   const [serverView] = useState(view);
   const { doneToday, isAllDone } = useDoneToday();
   const selection = useSelection(tasks);
@@ -163,6 +164,12 @@ export function Workspace({ email, isSeeded }: Props) {
     return task ? [task] : [];
   }
 
+  function openPalette() {
+    // The palette takes the focus from the row.
+    setPaletteTargets(targetTasks());
+    setOpenDialog("palette");
+  }
+
   function complete() {
     const some = targetTasks();
     if (some.length > 0) actions.complete(some, !some.every(({ completed }) => completed));
@@ -196,7 +203,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const sidebarProps: Omit<SidebarProps, "onHide"> = {
     email,
     onAdd: focusNewTask,
-    onSearch: () => setOpenDialog("palette"),
+    onSearch: openPalette,
     onShortcuts: () => setOpenDialog("shortcuts"),
   };
 
@@ -222,7 +229,7 @@ export function Workspace({ email, isSeeded }: Props) {
     "#": trash,
     Escape: () => (openTask ? close() : selection.clear()),
     "Mod+a": selection.addAll,
-    "Mod+k": () => setOpenDialog("palette"),
+    "Mod+k": openPalette,
     "Mod+z": undo,
     "Mod+Shift+z": redo,
     "Mod+y": redo,
@@ -329,7 +336,9 @@ export function Workspace({ email, isSeeded }: Props) {
       {openDialog === "shortcuts" && <Shortcuts onClose={() => setOpenDialog(null)} />}
       {openDialog === "palette" && (
         <Palette
+          actions={actions}
           commands={commands}
+          targets={paletteTargets}
           onClose={() => setOpenDialog(null)}
           onOpen={(chosenTask) => {
             if (!tasks.includes(chosenTask)) showTask(chosenTask);
