@@ -21,6 +21,10 @@ export default function Menu({ label, entries, className, align, children }: Men
           className="menu"
           collisionPadding={8}
           loop={true}
+          onCloseAutoFocus={(event) => {
+            // The chosen command has moved the focus.
+            if (document.activeElement !== document.body) event.preventDefault();
+          }}
           sideOffset={6}
         >
           {entries.map((entry, index) => (

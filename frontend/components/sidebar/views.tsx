@@ -1,20 +1,19 @@
 "use client";
 
 import { CalendarDays, CircleCheck, Inbox, Sun, Trash2 } from "lucide-react";
-import type { MouseEvent, ReactNode } from "react";
-import { useDeferredValue, useMemo } from "react";
-import { Dot, labelColor } from "@/components/tasks/dot";
+import { type ReactNode, useDeferredValue, useMemo } from "react";
+import { LabelDot } from "@/components/tasks/label-dot";
 import { useTasks } from "@/components/tasks/tasks-context";
 import {
   isListView,
   LIST_NAMES,
   LISTS,
   type ListName,
-  pathOf,
-  type View,
   viewOf,
   viewPredicate,
 } from "@/components/tasks/view";
+import { Projects } from "./projects";
+import { ViewLink } from "./view-link";
 
 const ICON_PROPS = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
 
@@ -53,6 +52,7 @@ export function Views() {
           );
         })}
       </ul>
+      <Projects />
       {labels.length > 0 && (
         <>
           <h2 className="views-heading">Labels</h2>
@@ -60,12 +60,10 @@ export function Views() {
             {labels.map((label) => (
               <li key={label}>
                 <ViewLink
-                  isCurrent={!isListView(view) && view.label === label}
+                  isCurrent={!isListView(view) && view.project === null && view.label === label}
                   view={{ list: "all", label }}
                 >
-                  <span className="grid size-4 shrink-0 place-items-center">
-                    <Dot color={labelColor(label)} />
-                  </span>
+                  <LabelDot label={label} />
                   <bdi className="truncate">{label}</bdi>
                 </ViewLink>
               </li>
@@ -89,32 +87,4 @@ function useCounts(): Partial<Record<ListName, number>> {
     }
     return counts;
   }, [store, today, revision]);
-}
-
-type LinkProps = { view: Partial<View>; isCurrent: boolean; children: ReactNode };
-
-/**
- * A link that also works in a new tab and before scripts run. A click changes the view without a
- * request.
- */
-function ViewLink({ view, isCurrent, children }: LinkProps) {
-  const { show } = useTasks();
-
-  function onClick(event: MouseEvent) {
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
-    event.preventDefault();
-    show(view);
-    window.scrollTo(0, 0);
-  }
-
-  return (
-    <a
-      aria-current={isCurrent ? "page" : undefined}
-      className="view-link"
-      href={pathOf(view)}
-      onClick={onClick}
-    >
-      {children}
-    </a>
-  );
 }

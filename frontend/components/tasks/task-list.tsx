@@ -1,9 +1,5 @@
 "use client";
 
-import {
-  draggable,
-  dropTargetForElements,
-} from "@atlaskit/pragmatic-drag-and-drop/element/adapter";
 import { useWindowVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
 import {
   Fragment,
@@ -15,6 +11,8 @@ import {
   useRef,
   useState,
 } from "react";
+import { useSortable } from "@/components/drag/use-sortable";
+import { projectOf } from "@/components/projects/use-projects";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useIsPrinting } from "@/lib/use-is-printing";
 import type { Group } from "./groups";
@@ -134,7 +132,7 @@ function visibleGroups(lines: readonly Line[], { start, end }: VisibleRange) {
 function Rows(props: RowsProps) {
   const { lines, range, measure, current, hasFocus, selected, renamingId, onFocusRow, ...row } =
     props;
-  const { store, tasks, today } = useTasks();
+  const { store, tasks, today, view } = useTasks();
   const list = useRef<HTMLDivElement>(null);
   const tabStop = current ?? tasks[0]?.id;
 
@@ -183,6 +181,7 @@ function Rows(props: RowsProps) {
                       }
                       isRenaming={task.id === renamingId}
                       isSelected={selected.has(task.id)}
+                      project={view.project === null ? projectOf(store, task) : null}
                       task={task}
                       today={today}
                     />
@@ -252,41 +251,19 @@ function ListItem({
     },
     [measure],
   );
-  const [edge, setEdge] = useState<"before" | "after" | null>(null);
   const { id } = task;
   const details = [isSelected && "Selected.", describeTask(task, today)].filter(Boolean).join(" ");
 
-  useEffect(() => {
-    const row = element.current;
-    if (!(row && canMove)) return;
-    const stopDragging = draggable({
-      element: row,
-      getInitialData: () => ({ task: id }),
-      onDragStart: () => row.setAttribute("data-dragged", ""),
-      onDrop: () => row.removeAttribute("data-dragged"),
-    });
-    const stopDropping = dropTargetForElements({
-      element: row,
-      canDrop: ({ source }) => source.data.task !== id,
-      onDrag: ({ location }) => {
-        const { top, height } = row.getBoundingClientRect();
-        setEdge(location.current.input.clientY < top + height / 2 ? "before" : "after");
-      },
-      onDragLeave: () => setEdge(null),
-      onDrop: ({ source, location }) => {
-        setEdge(null);
-        const { top, height } = row.getBoundingClientRect();
-        const isBefore = location.current.input.clientY < top + height / 2;
-        const moved = store.tables.tasks.get(String(source.data.task));
-        const here = store.tables.tasks.get(id);
-        if (moved && here) move(moved, isBefore ? "before" : "after", here);
-      },
-    });
-    return () => {
-      stopDragging();
-      stopDropping();
-    };
-  }, [id, canMove, move, store]);
+  const edge = useSortable(element, {
+    kind: "task",
+    id,
+    canSort: canMove,
+    onDrop: (dragged, to) => {
+      const moved = store.tables.tasks.get(dragged);
+      const here = store.tables.tasks.get(id);
+      if (moved && here && to !== "into") move(moved, to, here);
+    },
+  });
 
   return (
     <li

@@ -3,7 +3,9 @@
 import { CalendarDays, Check, Flag, GripVertical, RotateCcw, Trash2 } from "lucide-react";
 import { type KeyboardEvent, type MouseEvent, memo, useId, useState } from "react";
 import { usePageLeave } from "@/components/keyboard/use-page-leave";
-import { Dot, labelColor } from "./dot";
+import type { Project } from "@/components/projects/project";
+import { ProjectDot } from "@/components/projects/project-dot";
+import { LabelDot } from "./label-dot";
 import { addDays, excerpt, formatDay, PRIORITY_NAMES, type Task } from "./task";
 import { lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
@@ -22,6 +24,8 @@ export type RowProps = {
   onSelect: (task: Task, isRange: boolean) => void;
   onRename: (task: Task | null) => void;
   onDelete: (task: Task) => void;
+  /** The project of the task, unless the view shows only tasks of this project. */
+  project?: Project | null;
 };
 
 /** One task of a list. */
@@ -94,7 +98,7 @@ export const TaskRow = memo((props: RowProps) => {
           >
             {title}
           </button>
-          <TaskDetails task={task} today={props.today} />
+          <TaskDetails project={props.project ?? null} task={task} today={props.today} />
         </div>
       )}
       {isPending && (
@@ -150,11 +154,14 @@ function nearness(dueOn: string, today: string): string {
   return dueOn === addDays(today, 1) ? "tomorrow" : "later";
 }
 
-/** The beginning of the description, the due date, the priority and the labels. */
-function TaskDetails({ task, today }: Pick<RowProps, "task" | "today">) {
+type DetailsProps = { task: Task; today: string; project: Project | null };
+
+/** The beginning of the description, the due date, the priority, the project and the labels. */
+function TaskDetails({ task, today, project }: DetailsProps) {
   const { dueOn, priority, labels } = task;
   const note = excerpt(task.description);
-  if (dueOn === null && priority === "NONE" && labels.length === 0 && !note) return null;
+  const hasFacts = dueOn !== null || priority !== "NONE" || labels.length > 0 || project !== null;
+  if (!(hasFacts || note)) return null;
   return (
     <div className="task-details">
       <div>
@@ -176,9 +183,15 @@ function TaskDetails({ task, today }: Pick<RowProps, "task" | "today">) {
               {PRIORITY_NAMES[priority]}
             </span>
           )}
+          {project && (
+            <span className="fact">
+              <ProjectDot color={project.color} />
+              <bdi>{project.name}</bdi>
+            </span>
+          )}
           {labels.map((label) => (
             <span className="fact" key={label}>
-              <Dot color={labelColor(label)} />
+              <LabelDot label={label} />
               <bdi>{label}</bdi>
             </span>
           ))}
