@@ -1,4 +1,6 @@
 import { useDeferredValue, useMemo } from "react";
+import type { AppStore } from "@/components/tasks/app-store";
+import type { Task } from "@/components/tasks/task";
 import { useTasks } from "@/components/tasks/tasks-context";
 import { isActive, type Project } from "./project";
 
@@ -43,8 +45,7 @@ export function useOpenCounts(): ReadonlyMap<string, number> {
 }
 
 /** Return the project of a task, or null. A project in the trash counts as none. */
-export function useProjectOf(task: { project: { id: string } | null }): Project | null {
-  const { store } = useTasks();
+export function projectOf(store: AppStore, task: Pick<Task, "project">): Project | null {
   const project = task.project && store.tables.projects.get(task.project.id);
   return project?.trashedAt === null ? project : null;
 }

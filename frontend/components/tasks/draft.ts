@@ -16,6 +16,15 @@ export function writeDraft(owner: string, title: string): void {
   else sessionStorage.removeItem(draftKey(owner));
 }
 
+const welcomedKey = (owner: string) => `welcomed:${owner}`;
+
+/** Return whether the person is new to this tab, and remember that they are not any more. */
+export function isNewcomer(owner: string): boolean {
+  const isNew = sessionStorage.getItem(welcomedKey(owner)) === null;
+  sessionStorage.setItem(welcomedKey(owner), "");
+  return isNew;
+}
+
 /** Text that is being typed into a task, and the text that was there before. */
 export type UnsavedText = { id: string; typed: Text; baseText: Text };
 

@@ -20,7 +20,9 @@ import { idsOf } from "@/components/store/edit";
 import type { State } from "@/components/store/store";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
+import { useHydrated } from "@/lib/use-hydrated";
 import { type AppStore, openStore, type Seed } from "./app-store";
+import { type Group, groupsOf } from "./groups";
 import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
 import { localToday } from "./today";
@@ -28,6 +30,7 @@ import {
   LIST_NAMES,
   listContaining,
   pathOf,
+  taskOf,
   type View,
   viewOf,
   viewPredicate,
@@ -42,8 +45,12 @@ type Context = {
   view: View;
   /** The title of the view: the name of its list, project or label. */
   title: string;
-  /** The tasks of the view, in its order. */
+  /** The tasks of the view, in its groups. */
+  groups: readonly Group[];
+  /** The tasks of all groups, in their order. */
   tasks: readonly Task[];
+  /** Tasks that were completed since the view was shown. They keep their places. */
+  recentlyCompleted: ReadonlySet<string>;
   /** All labels in use, by name. */
   labels: readonly string[];
   /** Changes the view. `replace` adds no entry to the browser's history. */
@@ -138,13 +145,18 @@ export function TasksProvider({
   }, []);
 
   useEffect(() => {
-    const onBack = () => setView(viewOf(new URLSearchParams(window.location.search)));
+    const onBack = () =>
+      setView((before) => {
+        const after = viewOf(new URLSearchParams(window.location.search));
+        return pathOf(after) === pathOf(before) ? before : after;
+      });
     window.addEventListener("popstate", onBack);
     return () => window.removeEventListener("popstate", onBack);
   }, []);
 
   const show = useCallback((next: Partial<View>, replace = false) => {
-    const path = pathOf(next);
+    const task = replace ? taskOf(new URLSearchParams(window.location.search)) : null;
+    const path = pathOf(next, task);
     // The page has all tasks: only the address changes, without a request.
     goTo(path, !replace);
     if (!replace) setRecentlyCompleted(NONE);
@@ -216,16 +228,19 @@ export function TasksProvider({
   }, [title]);
 
   const deferredView = useDeferredValue(view);
+  const isHydrated = useHydrated();
   const { revision } = state;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
-  const tasks = useMemo(() => {
+  const groups = useMemo(() => {
     const isListed = viewPredicate(deferredView, today);
-    return store.tables.tasks.ordered(deferredView.sort).filter((task) => {
+    const listed = store.tables.tasks.ordered(deferredView.sort).filter((task) => {
       // A task that was just completed stays visible until another view is shown.
       const isOpen = deferredView.list !== "completed" && recentlyCompleted.has(task.id);
       return isListed(isOpen ? { ...task, completed: false } : task);
     });
-  }, [store, deferredView, today, revision, recentlyCompleted]);
+    return groupsOf(deferredView, listed, today, isHydrated);
+  }, [store, deferredView, today, revision, recentlyCompleted, isHydrated]);
+  const tasks = useMemo(() => groups.flatMap((group) => group.tasks), [groups]);
   // The navigation may render a frame later than the list.
   const deferredRevision = useDeferredValue(revision);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same
@@ -244,8 +259,10 @@ export function TasksProvider({
       state,
       today,
       view,
+      groups,
       title,
       tasks,
+      recentlyCompleted,
       labels,
       show,
       showTask,
@@ -254,7 +271,23 @@ export function TasksProvider({
       undo,
       redo,
     }),
-    [store, state, today, view, title, tasks, labels, show, showTask, taskToFocus, act, undo, redo],
+    [
+      store,
+      state,
+      today,
+      view,
+      title,
+      groups,
+      tasks,
+      recentlyCompleted,
+      labels,
+      show,
+      showTask,
+      taskToFocus,
+      act,
+      undo,
+      redo,
+    ],
   );
   return <TasksContext value={context}>{children}</TasksContext>;
 }

@@ -1,4 +1,5 @@
 import { useMemo } from "react";
+import type { Project } from "@/components/projects/project";
 import { toBatches } from "@/components/store/batches";
 import { positionAt } from "@/components/store/order";
 import type { Priority } from "@/gql/graphql";
@@ -7,7 +8,7 @@ import { formatDay, PRIORITY_NAMES, type Task, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
 
-const describeTasks = (tasks: readonly Task[]) =>
+export const describeTasks = (tasks: readonly Task[]) =>
   tasks[0] && tasks.length === 1 ? `“${isolateText(tasks[0].title)}”` : taskCount(tasks.length);
 
 /** Return one edit for each request that the tasks need. */
@@ -53,6 +54,13 @@ export function useActions() {
       removeLabel(tasks: readonly Task[], label: string) {
         const message = `Removed #${isolateText(label)} from ${describeTasks(tasks)}`;
         setMany(tasks, { removeLabels: [label] }, message, tasks.length === 1);
+      },
+      setProject(tasks: readonly Task[], project: Project | null) {
+        const message =
+          project === null
+            ? `No project for ${describeTasks(tasks)}`
+            : `Moved ${describeTasks(tasks)} to ${isolateText(project.name)}`;
+        setMany(tasks, { projectId: project?.id ?? null }, message, tasks.length === 1);
       },
       trash(tasks: readonly Task[]) {
         const at = now();

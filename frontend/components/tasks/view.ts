@@ -43,6 +43,9 @@ const SORT_OF_LIST: Readonly<Record<ListName, Sort>> = {
   trash: "newest",
 };
 
+/** Return the order of a list for which the address has no other. */
+export const defaultSort = (list: ListName): Sort => SORT_OF_LIST[list];
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 type Query = { get: (name: string) => string | null };
@@ -60,7 +63,11 @@ export function viewOf(query: Query): View {
   };
 }
 
-export function pathOf(view: Partial<View>): string {
+/** Return the id of the open task in the query of an address. */
+export const taskOf = (query: Query): string | null => query.get("task") || null;
+
+/** Return the address of a view, and of the task that is open in it. */
+export function pathOf(view: Partial<View>, task: string | null = null): string {
   const { list = "all", label, project, priority, search, sort } = view;
   const query = new URLSearchParams();
   if (list !== "all") query.set("view", list);
@@ -69,6 +76,7 @@ export function pathOf(view: Partial<View>): string {
   if (priority) query.set("priority", priority);
   if (search) query.set("q", search);
   if (sort && sort !== SORT_OF_LIST[list]) query.set("sort", sort);
+  if (task) query.set("task", task);
   return query.size > 0 ? `/tasks?${query}` : "/tasks";
 }
 

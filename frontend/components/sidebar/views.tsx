@@ -1,43 +1,39 @@
 "use client";
 
-import { CalendarDays, CircleCheck, Inbox, Sun, Tag, Trash2 } from "lucide-react";
-import type { MouseEvent, ReactNode } from "react";
-import { useDeferredValue, useMemo } from "react";
-import { useTasks } from "./tasks-context";
+import { CalendarDays, CircleCheck, Inbox, Sun, Trash2 } from "lucide-react";
+import { type ReactNode, useDeferredValue, useMemo } from "react";
+import { LabelDot } from "@/components/tasks/label-dot";
+import { useTasks } from "@/components/tasks/tasks-context";
 import {
   isListView,
   LIST_NAMES,
   LISTS,
   type ListName,
-  pathOf,
-  type View,
   viewOf,
   viewPredicate,
-} from "./view";
+} from "@/components/tasks/view";
+import { Projects } from "./projects";
+import { ViewLink } from "./view-link";
 
 const ICON_PROPS = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
 
 // Created once, so that React does not render them again.
-const ICONS: Readonly<Record<ListName | "label", ReactNode>> = {
+const ICONS: Readonly<Record<ListName, ReactNode>> = {
   today: <Sun {...ICON_PROPS} />,
   upcoming: <CalendarDays {...ICON_PROPS} />,
   all: <Inbox {...ICON_PROPS} />,
   completed: <CircleCheck {...ICON_PROPS} />,
   trash: <Trash2 {...ICON_PROPS} />,
-  label: <Tag {...ICON_PROPS} />,
 };
 
 const COUNTED_LISTS: readonly ListName[] = ["today", "upcoming", "all"];
 
-/**
- * The navigation between lists and labels: a column next to the tasks, or a row above them on a
- * phone.
- */
-export function Lists() {
+/** The navigation between lists, projects and labels. */
+export function Views() {
   const { view, labels, state } = useTasks();
   const counts = useCounts();
   return (
-    <nav aria-label="Views" className="view-nav">
+    <nav aria-label="Views" className="views">
       <ul>
         {LISTS.map((list) => {
           const count = counts[list] ?? 0;
@@ -46,8 +42,8 @@ export function Lists() {
               <ViewLink isCurrent={isListView(view) && view.list === list} view={{ list }}>
                 {ICONS[list]}
                 {LIST_NAMES[list]}
-                {COUNTED_LISTS.includes(list) && state.isComplete && count > 0 && (
-                  <span aria-hidden="true" className="ml-auto text-xs tabular-nums text-muted">
+                {state.isComplete && count > 0 && (
+                  <span aria-hidden="true" className="view-count">
                     {count}
                   </span>
                 )}
@@ -56,17 +52,18 @@ export function Lists() {
           );
         })}
       </ul>
+      <Projects />
       {labels.length > 0 && (
         <>
-          <h2 className="mt-6 mb-1 hidden px-3 text-xs font-medium text-muted lg:block">Labels</h2>
+          <h2 className="views-heading">Labels</h2>
           <ul>
             {labels.map((label) => (
               <li key={label}>
                 <ViewLink
-                  isCurrent={!isListView(view) && view.label === label}
+                  isCurrent={!isListView(view) && view.project === null && view.label === label}
                   view={{ list: "all", label }}
                 >
-                  {ICONS.label}
+                  <LabelDot label={label} />
                   <bdi className="truncate">{label}</bdi>
                 </ViewLink>
               </li>
@@ -90,32 +87,4 @@ function useCounts(): Partial<Record<ListName, number>> {
     }
     return counts;
   }, [store, today, revision]);
-}
-
-type LinkProps = { view: Partial<View>; isCurrent: boolean; children: ReactNode };
-
-/**
- * A link that also works in a new tab and before scripts run. A click changes the view without a
- * request.
- */
-function ViewLink({ view, isCurrent, children }: LinkProps) {
-  const { show } = useTasks();
-
-  function onClick(event: MouseEvent) {
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
-    event.preventDefault();
-    show(view);
-    window.scrollTo(0, 0);
-  }
-
-  return (
-    <a
-      aria-current={isCurrent ? "page" : undefined}
-      className="view-link"
-      href={pathOf(view)}
-      onClick={onClick}
-    >
-      {children}
-    </a>
-  );
 }
