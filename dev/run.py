@@ -38,9 +38,12 @@ DEV_ENV = DATA / "dev.env"
 FRONTEND = ROOT / "frontend"
 PYTHON = ROOT / ".venv/bin/python"
 NODE = ROOT / ".tools/node/bin"
-START_TIMEOUT = 180.0
-"""Seconds for a server to respond. This includes the time in which Next.js compiles its first page.
+FIRST_USE = ("/", "/sign-up", "/api/auth/ok", "/tasks")
+"""What a new user of the web app requests. Next.js compiles each route on its first request, so
+`make dev` requests them before it prints the URL: nobody waits for it after a click.
 """
+START_TIMEOUT = 180.0
+"""Seconds for the servers to respond, with the time in which Next.js compiles `FIRST_USE`."""
 
 
 # These lines of Next.js are hidden. They name 127.0.0.1, where sign-in would fail: for a browser it
@@ -109,11 +112,11 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
     for server in servers:  # callbacks run in reverse order: all servers get a signal first
         running.callback(server.child.ask_to_stop)
 
-    _say("Starting the API and the web app; the first page is being compiled ...")
+    _say("Starting the API and the web app; Next.js compiles the first pages ...")
     site = settings["NEXT_PUBLIC_BETTER_AUTH_URL"]
-    for url in (f"http://{at}:{api}/health/ready", f"http://{at}:{web}/sign-in"):
-        if not _answers(url, servers, stop):
-            return
+    urls = [f"http://{at}:{api}/health/ready", *(f"http://{at}:{web}{path}" for path in FIRST_USE)]
+    if not _all_answer(urls, servers, stop):
+        return
     _say(_welcome(site, settings["API_URL"], env, time.monotonic() - began))
     while not stop.wait(0.2):
         _check(servers)
@@ -246,20 +249,38 @@ class _Stop:
         return self.asked
 
 
-def _answers(url: str, servers: Sequence[_Server], stop: "_Stop") -> bool:
-    """Wait until the URL responds. Return False if a signal arrives first. Raises StartError."""
+def _all_answer(urls: Sequence[str], servers: Sequence[_Server], stop: _Stop) -> bool:
+    """Wait until all URLs respond. Return False if a signal arrives first. Raises StartError."""
     deadline = time.monotonic() + START_TIMEOUT
+    answers = {url: _request(url) for url in urls}
+    while waiting := [url for url, answered in answers.items() if not answered.is_set()]:
+        if stop.wait(0.1):
+            return False
+        _check(servers)
+        if time.monotonic() > deadline:
+            raise StartError(f"{waiting[0]} does not respond: see the output above.")
+    return True
+
+
+def _request(url: str) -> threading.Event:
+    """Request the URL in the background until it responds. Return an event of that.
+
+    One request waits for as long as Next.js compiles. The thread never delays the end of this
+    program.
+    """
+    answered = threading.Event()
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while not stop.asked:
-        try:
-            with direct.open(url, timeout=2):
-                return True
-        except OSError:
-            _check(servers)
-            if time.monotonic() > deadline:
-                raise StartError(f"{url} does not respond: see the output above.") from None
-            stop.wait(0.1)
-    return False
+
+    def run() -> None:
+        while not answered.is_set():
+            try:
+                with direct.open(url, timeout=START_TIMEOUT):
+                    answered.set()
+            except OSError:  # it does not listen yet
+                time.sleep(0.1)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answered
 
 
 def _check(servers: Sequence[_Server]) -> None:

@@ -256,13 +256,17 @@ def api(cwd: Path, env: Mapping[str, str], *arguments: str, port: int = 0) -> Se
     return Server([*command], cwd, env, r"running on (http://\S+)")
 
 
-def web(env: Mapping[str, str], port: int | None = None, under: Sequence[str] = ()) -> Server:
+def web(
+    env: Mapping[str, str],
+    port: int | None = None,
+    under: Sequence[str] = (),
+    built: Path = FRONTEND / ".next/standalone/server.js",
+) -> Server:
     """Run the production build of the web app at `NEXT_PUBLIC_BETTER_AUTH_URL`.
 
     With a port of its own, the web app is behind a proxy at that URL. `under` is a command that
     starts it. The web app is ready when it answers, which it does once Better Auth's tables exist.
     """
-    built = FRONTEND / ".next/standalone/server.js"
     assert built.exists(), "the web app is not built: `make test` does it first"
     url = env["NEXT_PUBLIC_BETTER_AUTH_URL"]
     own = str(port or url.rpartition(":")[2])

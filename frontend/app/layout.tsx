@@ -2,8 +2,8 @@ import type { Metadata, Viewport } from "next";
 import localFont from "next/font/local";
 import { cookies } from "next/headers";
 import type { ReactNode } from "react";
+import { barColors, type ChoiceName, choiceOf } from "@/components/appearance/choices";
 import { InputMethod } from "@/components/keyboard/input-method";
-import { barColors, isTheme, THEME_COOKIE, type Theme } from "@/components/theme/themes";
 import "./globals.css";
 
 const sans = localFont({
@@ -13,27 +13,48 @@ const sans = localFont({
   variable: "--font-instrument",
 });
 
+/** The letters of Latin scripts beyond Western Europe. Browsers load it if a page contains one. */
+const sansExtended = localFont({
+  src: "../node_modules/@fontsource-variable/instrument-sans/files/instrument-sans-latin-ext-wght-normal.woff2",
+  weight: "400 700",
+  display: "swap",
+  preload: false,
+  adjustFontFallback: false,
+  variable: "--font-instrument-extended",
+  declarations: [
+    {
+      prop: "unicode-range",
+      value:
+        "U+0100-02BA, U+02BD-02C5, U+02C7-02CC, U+02CE-02D7, U+02DD-02FF, U+1D00-1DBF, U+1E00-1E9F, U+1EF2-1EFF, U+2020, U+20A0-20AB, U+20AD-20C0, U+2113, U+2C60-2C7F, U+A720-A7FF",
+    },
+  ],
+});
+
 export const metadata: Metadata = {
   title: { default: "Bearer Tasks", template: "%s · Bearer Tasks" },
   description: "Your tasks, and nobody else's.",
   appleWebApp: { title: "Bearer Tasks" },
 };
 
-async function chosenTheme(): Promise<Theme> {
-  const theme = (await cookies()).get(THEME_COOKIE)?.value;
-  return isTheme(theme) ? theme : "system";
+async function choice<Name extends ChoiceName>(name: Name) {
+  return choiceOf(name, (await cookies()).get(name)?.value);
 }
 
 export async function generateViewport(): Promise<Viewport> {
-  return { themeColor: barColors(await chosenTheme()) };
+  return { themeColor: barColors(await choice("theme")) };
 }
 
 export default async function RootLayout({ children }: { children: ReactNode }) {
   // Read for each request: a page made at build time cannot carry the nonce of the request's
-  // Content-Security-Policy, nor the person's theme.
-  const theme = await chosenTheme();
+  // Content-Security-Policy, nor the person's choices.
   return (
-    <html className={sans.variable} data-theme={theme} lang="en">
+    <html
+      className={`${sans.variable} ${sansExtended.variable}`}
+      data-density={await choice("density")}
+      data-sidebar={await choice("sidebar")}
+      data-theme={await choice("theme")}
+      lang="en"
+    >
       <body>
         <InputMethod />
         {children}

@@ -1,5 +1,5 @@
 import type { MetadataRoute } from "next";
-import { PAPER } from "@/components/theme/themes";
+import { PAPER } from "@/components/appearance/choices";
 import { HOME } from "@/lib/next-path";
 
 export default function manifest(): MetadataRoute.Manifest {

@@ -2,6 +2,7 @@ import { Check } from "lucide-react";
 import Link from "next/link";
 import { redirect } from "next/navigation";
 import { Wordmark } from "@/components/header/wordmark";
+import { EraseOfflineCopy } from "@/components/offline/erase-offline-copy";
 import { HOME } from "@/lib/next-path";
 import { currentSession } from "@/lib/session";
 
@@ -15,6 +16,7 @@ export default async function LandingPage() {
   if (await currentSession()) redirect(HOME);
   return (
     <main className="mx-auto grid min-h-dvh max-w-5xl content-center items-center gap-12 px-6 py-12 md:grid-cols-[1.1fr_1fr] md:gap-16">
+      <EraseOfflineCopy />
       <div>
         <Wordmark />
         <h1 className="mt-8 text-4xl leading-[1.08] font-semibold tracking-tight text-balance sm:text-5xl">

@@ -1,6 +1,6 @@
 import { headers } from "next/headers";
 import { Client, fetchExchange, mapExchange } from "urql";
-import type { Task } from "@/components/tasks/task";
+import type { Seed } from "@/components/tasks/app-store";
 import { toQueryVariables, type View } from "@/components/tasks/view";
 import { FirstPageDocument } from "@/gql/graphql";
 import { getAuth } from "./auth";
@@ -14,10 +14,10 @@ const FIRST = 50;
 const TIMEOUT_MS = 2_000;
 
 /**
- * Return the first tasks of a view for the person of the current request; null if the API does not
+ * Return the first tasks of a view, and the first projects, for the person of the current request; null if the API does not
  * answer in time. The token stays on the server.
  */
-export async function firstPage(view: View, today: string): Promise<readonly Task[] | null> {
+export async function firstPage(view: View, today: string): Promise<Seed | null> {
   const { graphqlUrl } = config();
   try {
     const { token } = await getAuth().api.getToken({ headers: await headers() });
@@ -33,7 +33,7 @@ export async function firstPage(view: View, today: string): Promise<readonly Tas
     });
     const variables = { first: FIRST, ...toQueryVariables(view, today) };
     const { data, error } = await client.query(FirstPageDocument, variables).toPromise();
-    if (data) return data.tasks.nodes;
+    if (data) return { tasks: data.tasks.nodes, projects: data.projects.nodes };
     throw error ?? new Error("no data");
   } catch (error) {
     console.error(`frontend: a page was sent without its tasks (${reasonOf(error)})`);

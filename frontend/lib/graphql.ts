@@ -79,8 +79,12 @@ export function retryAfterIn({ networkError, response }: CombinedError): number 
   return isResponse(response) ? retryAfterOf(response) : null;
 }
 
-/** Return a sentence for the person, with what to do next. */
-export function apiErrorMessage(error: CombinedError): string {
+/**
+ * Return a sentence for the person, with what to do next.
+ *
+ * @param noun what the request was about.
+ */
+export function apiErrorMessage(error: CombinedError, noun = "task"): string {
   switch (failureCode(error)) {
     case "UNREACHABLE":
       return NO_ANSWER;
@@ -91,9 +95,9 @@ export function apiErrorMessage(error: CombinedError): string {
     case "FAULT":
       return APP_ERROR;
     case "NOT_FOUND":
-      return "This task no longer exists.";
+      return `This ${noun} no longer exists.`;
     case "CONFLICT":
-      return "This task was changed elsewhere. Try again.";
+      return `This ${noun} was changed elsewhere. Try again.`;
     case "BAD_USER_INPUT":
       return error.graphQLErrors[0]?.message ?? "The server did not accept this.";
     case "UNAUTHENTICATED":
@@ -103,15 +107,21 @@ export function apiErrorMessage(error: CombinedError): string {
   }
 }
 
+/** Return the hash that codegen has given a document; null if it has none. */
+export function documentHash(document: object): string | null {
+  const meta = "__meta__" in document ? document.__meta__ : undefined;
+  const hash = meta instanceof Object && "hash" in meta ? meta.hash : undefined;
+  return typeof hash === "string" ? hash : null;
+}
+
 /**
  * Return the operation with its hash from codegen, by which an API that accepts only trusted
  * documents identifies it. The text is sent as well (urql calls that a miss), so that other APIs
  * need no second request.
  */
 export function withDocumentHash(operation: Operation): Operation {
-  const meta = "__meta__" in operation.query ? operation.query.__meta__ : undefined;
-  const hash = meta instanceof Object && "hash" in meta ? meta.hash : undefined;
-  if (typeof hash !== "string") return operation;
+  const hash = documentHash(operation.query);
+  if (hash === null) return operation;
   const persistedQuery = { version: 1, sha256Hash: hash, miss: true } as const;
   const extensions = { ...operation.extensions, persistedQuery };
   return makeOperation(operation.kind, { ...operation, extensions });

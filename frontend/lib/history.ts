@@ -42,6 +42,18 @@ export function closeOnBack(close: Close): Close {
 }
 
 /**
+ * Change the address for a dialog that is about to open, as a step: Back closes the dialog and
+ * returns to the current address.
+ */
+export function goToDialog(path: string): void {
+  const dialogs = open.length + 1;
+  // The entry of a dialog that is closed already is used again.
+  if (currentDepth() >= dialogs) window.history.replaceState({ dialogs }, "", path);
+  else window.history.pushState({ dialogs }, "", path);
+  depth = dialogs;
+}
+
+/**
  * Change the address without a request to the server.
  *
  * @param isStep whether Back returns to the current address.

@@ -1,15 +1,21 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Edit } from "../components/tasks/edit";
-import { UndoHistory } from "../components/tasks/history";
+import type { Edit } from "../components/store/edit";
+import { UndoHistory } from "../components/store/history";
 
 const write = (id: string, title: string, base: string): Edit => ({
+  noun: "tasks",
   kind: "write",
   id,
   text: { title },
   baseText: { title: base },
 });
-const trash = (id: string): Edit => ({ kind: "trash", ids: [id], at: "2026-11-25T13:00:00Z" });
-const restore = (id: string): Edit => ({ kind: "restore", ids: [id] });
+const trash = (id: string): Edit => ({
+  noun: "tasks",
+  kind: "trash",
+  ids: [id],
+  at: "2026-11-25T13:00:00Z",
+});
+const restore = (id: string): Edit => ({ noun: "tasks", kind: "restore", ids: [id] });
 
 let history: UndoHistory;
 let performed: Edit[];
@@ -90,7 +96,7 @@ test("the steps of texts that were never saved are discarded, and no others", ()
   history.record("Saved", [write("a", "Milk", "Oat")]);
   history.record("Unsaved", [write("a", "Oat", "Soy")]);
   history.record("Other task", [write("b", "Milk", "Soy")]);
-  history.discardTexts("a", [{ title: "Soy" }]);
+  history.discardTexts({ noun: "tasks", id: "a" }, [{ title: "Soy" }]);
   expect([history.undo(perform), history.undo(perform)]).toEqual(["Other task", "Saved"]);
   expect(history.undo(perform)).toBeNull();
 });

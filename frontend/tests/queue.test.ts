@@ -1,26 +1,37 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { Edit } from "../components/tasks/edit";
-import { migrateEdit } from "../components/tasks/pending-edits";
-import { EditQueue } from "../components/tasks/queue";
-import { Replica } from "../components/tasks/replica";
-import { RetryTimer } from "../components/tasks/retry-timer";
+import { migrateEdit } from "../components/store/pending-edits";
+import { EditQueue } from "../components/store/queue";
+import type { Replica } from "../components/store/replica";
+import { RetryTimer } from "../components/store/retry-timer";
+import { Table } from "../components/store/table";
+import { TASKS, type TaskEdit } from "../components/tasks/noun";
 import type { Task } from "../components/tasks/task";
 import { AT, FakeApi } from "./fake-api";
 import { task } from "./task";
 
 let api: FakeApi;
-let replica: Replica;
+let replica: Replica<Task>;
 let retry: RetryTimer;
 
 const listener = { onOutage: vi.fn(), refresh: vi.fn(), onAnswer: vi.fn() };
 
-const complete = ({ id }: Task): Edit => ({ kind: "set", id, patch: { completed: true } });
+const complete = ({ id }: Task): TaskEdit => ({
+  noun: "tasks",
+  kind: "set",
+  id,
+  patch: { completed: true },
+});
+
+function create(seed: readonly Task[]): EditQueue {
+  const tasks = new Table(TASKS, api.client, seed);
+  replica = tasks.replica;
+  return new EditQueue(api.client, "ada", { tables: { tasks }, retry, ...listener });
+}
 
 /** A queue over these tasks, which has taken over the edits of closed tabs. */
 async function open(...tasks: Task[]): Promise<EditQueue> {
   for (const one of tasks) api.tasks.set(one.id, one);
-  replica = new Replica(api.client, tasks);
-  const queue = new EditQueue(api.client, "ada", { replica, retry, ...listener });
+  const queue = create(tasks);
   expect(await queue.load()).toEqual([]);
   return queue;
 }
@@ -41,11 +52,15 @@ test("edits are sent in order, one at a time, and leave the queue when they are 
   const [a, b] = [task(), task()];
   const queue = await open(a, b);
   queue.add(complete(a));
-  queue.add({ kind: "trash", ids: [b.id], at: AT });
-  expect([queue.size, queue.includes(a.id), queue.includes("other")]).toEqual([2, true, false]);
+  queue.add({ noun: "tasks", kind: "trash", ids: [b.id], at: AT });
+  expect([queue.size, queue.includes("tasks", a.id), queue.includes("tasks", "other")]).toEqual([
+    2,
+    true,
+    false,
+  ]);
   await Promise.all([queue.send(), queue.send()]);
   expect(api.writes()).toEqual(["UpdateTask", "TrashTasks"]);
-  expect([queue.size, queue.includes(a.id)]).toEqual([0, false]);
+  expect([queue.size, queue.includes("tasks", a.id)]).toEqual([0, false]);
   expect(replica.get(a.id)).toMatchObject({ completed: true, version: 2 });
   expect(listener.onAnswer).toHaveBeenCalledTimes(2);
 });
@@ -54,17 +69,20 @@ test("pending edits are applied on top of the server's task, in order", async ()
   const milk = task();
   const queue = await open(milk);
   queue.add(complete(milk));
-  queue.add({ kind: "trash", ids: [milk.id], at: AT });
-  expect(queue.applyTo(milk.id)).toMatchObject({ completed: true, trashedAt: AT, version: 1 });
+  queue.add({ noun: "tasks", kind: "trash", ids: [milk.id], at: AT });
+  expect(queue.applyTo("tasks", milk.id)).toMatchObject({
+    completed: true,
+    trashedAt: AT,
+    version: 1,
+  });
   expect(replica.get(milk.id)).toBe(milk);
-  expect(queue.applyTo("missing")).toBeNull();
+  expect(queue.applyTo("tasks", "missing")).toBeNull();
 });
 
 test("nothing is sent before the edits of closed tabs are loaded", async () => {
   const milk = task();
   api.tasks.set(milk.id, milk);
-  replica = new Replica(api.client, [milk]);
-  const queue = new EditQueue(api.client, "ada", { replica, retry, ...listener });
+  const queue = create([milk]);
   queue.add(complete(milk));
   await queue.send();
   expect(api.writes()).toEqual([]);
@@ -135,7 +153,8 @@ test("an edit stays in the queue when the session is over", async () => {
 });
 
 describe("a text edit", () => {
-  const write = (id: string, title: string, base: string): Edit => ({
+  const write = (id: string, title: string, base: string): TaskEdit => ({
+    noun: "tasks",
     kind: "write",
     id,
     text: { title },
@@ -149,7 +168,7 @@ describe("a text edit", () => {
     api.tasks.set(milk.id, theirs);
     queue.add(write(milk.id, "Oat milk", "Milk"));
     await queue.send();
-    expect(listener.onAnswer.mock.calls[0]?.[1]).toEqual({ tasks: [], conflict: theirs });
+    expect(listener.onAnswer.mock.calls[0]?.[1]).toEqual({ rows: [], conflict: theirs });
     expect(api.tasks.get(milk.id)).toBe(theirs);
   });
 
@@ -169,7 +188,13 @@ describe("a text edit", () => {
 test("an edit that an older version of the app stored is read", () => {
   const text = { title: "Oat milk" };
   const old = { kind: "write", id: "a", text, over: { title: "Milk" } } as never;
-  expect(migrateEdit(old)).toEqual({ kind: "write", id: "a", text, baseText: { title: "Milk" } });
-  const restore: Edit = { kind: "restore", ids: ["a"] };
+  expect(migrateEdit(old)).toEqual({
+    noun: "tasks",
+    kind: "write",
+    id: "a",
+    text,
+    baseText: { title: "Milk" },
+  });
+  const restore: TaskEdit = { noun: "tasks", kind: "restore", ids: ["a"] };
   expect(migrateEdit(restore)).toEqual(restore);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { complete, completionAt } from "../components/tasks/completion";
 import { isDayFirst } from "../components/tasks/dates";
 import {
   moveLongTitle,
@@ -14,13 +15,14 @@ const TODAY = "2026-11-25";
 const ALL = viewOf(new URLSearchParams());
 
 const read = (line: string, plain: string[] = []) =>
-  parseLine(line, { now: NOW, dayFirst: true }, plain);
+  parseLine(line, { now: NOW, dayFirst: true, projects: [] }, plain);
 
 const asItStands = (line: string) => ({
   title: line,
   dueOn: null,
   priority: "NONE",
   labels: [],
+  projectId: null,
   chips: [],
 });
 
@@ -82,7 +84,7 @@ describe("a line", () => {
   });
 
   test("counts months from the 31st to the last day of a shorter month", () => {
-    const reader = { now: new Date(2027, 0, 31, 12), dayFirst: true };
+    const reader = { now: new Date(2027, 0, 31, 12), dayFirst: true, projects: [] };
     for (const words of ["in 1 month", "next month"]) {
       expect(parseLine(`pay ${words}`, reader, [])).toMatchObject({ dueOn: "2027-02-28" });
     }
@@ -155,7 +157,7 @@ describe("a line", () => {
     ["invoice 31/12/2026", false, "2026-12-31"],
     ["invoice 2026/12/01", false, "2026-12-01"],
   ])("%s, day first: %s", (line, dayFirst, dueOn) => {
-    expect(parseLine(line, { now: NOW, dayFirst }, []).dueOn).toBe(dueOn);
+    expect(parseLine(line, { now: NOW, dayFirst, projects: [] }, []).dueOn).toBe(dueOn);
   });
 
   test.each([
@@ -292,5 +294,102 @@ describe("a pasted text", () => {
       { text: "tea", completed: false },
       { text: "[x]y", completed: false },
     ]);
+  });
+});
+
+describe("a project in a line", () => {
+  const PROJECTS = [
+    { id: "house", name: "House" },
+    { id: "move", name: "House move" },
+    { id: "friday", name: "Friday #plans" },
+  ];
+  const parse = (line: string, plain: string[] = []) =>
+    parseLine(line, { now: NOW, dayFirst: true, projects: PROJECTS }, plain);
+
+  test.each([
+    ["pack +House move tomorrow", "pack", "move"],
+    ["pack +house !high", "pack", "house"],
+    ["+HOUSE MOVE pack", "pack", "move"],
+    ["pack +House moving boxes", "pack moving boxes", "house"],
+    ["pack +House +House", "pack", "house"],
+    ["pack +House +House move", "pack +House", "move"],
+  ])("%s", (line, title, projectId) => {
+    expect(parse(line)).toMatchObject({ title, projectId });
+  });
+
+  test.each(["pack +Garden", "call +49 30 1234", "C++ House", "1+House", "+House", "pack +Houses"])(
+    "is not created, and what is not its name stays in the title: %s",
+    (line) => {
+      expect(parse(line)).toMatchObject({ title: line, projectId: null });
+    },
+  );
+
+  test("may have a name with a day and a label in it", () => {
+    expect(parse("write invitations +Friday #plans")).toMatchObject({
+      title: "write invitations",
+      projectId: "friday",
+      dueOn: null,
+      labels: [],
+    });
+  });
+
+  test("stays in the title if the person wants it there", () => {
+    expect(parse("pack +House", ["+House"])).toMatchObject({
+      title: "pack +House",
+      projectId: null,
+    });
+  });
+
+  test("is that of the view, unless the line names another one", () => {
+    const view = { ...ALL, project: "house" };
+    expect(planTask(parse("pack"), view, TODAY).projectId).toBe("house");
+    expect(planTask(parse("pack +House move"), view, TODAY).projectId).toBe("move");
+  });
+});
+
+describe("a completion", () => {
+  const known = {
+    projects: ["House", "House move", "My house", "Garden"].map((name) => ({
+      id: name,
+      name,
+      color: "GRAY" as const,
+    })),
+    labels: ["home", "work", "two words"],
+  };
+  const namesAt = (line: string, caret = line.length) =>
+    completionAt(line, caret, known)?.options.map(({ name }) => name) ?? null;
+
+  test.each([
+    ["pack +ho", ["House", "House move", "My house"]],
+    ["pack +House m", ["House move"]],
+    ["pack +", ["House", "House move", "My house", "Garden"]],
+    ["pack #", ["home", "work"]],
+    ["#W", ["work"]],
+    // Complete, or no name of a project or label.
+    ["pack +house", null],
+    ["pack +House ", null],
+    ["pack #home", null],
+    ["pack +x", null],
+    ["pack #two w", null],
+    ["C++", null],
+    ["1 + 1", null],
+  ])("of %j offers %j", (line, names) => {
+    expect(namesAt(line)).toEqual(names);
+  });
+
+  test("is of the word before the caret", () => {
+    expect(namesAt("pack #wo +ho", 8)).toEqual(["work"]);
+    const found = completionAt("pack +ho now", 8, known);
+    const [option] = found?.options ?? [];
+    expect(found && option && complete("pack +ho now", found, option)).toEqual({
+      line: "pack +House now",
+      caret: 12,
+    });
+  });
+
+  test("takes the first project with Enter, but no label, because labels may be new", () => {
+    expect(completionAt("+ho", 3, known)?.takesFirst).toBe(true);
+    expect(completionAt("+", 1, known)?.takesFirst).toBe(false);
+    expect(completionAt("#ho", 3, known)?.takesFirst).toBe(false);
   });
 });

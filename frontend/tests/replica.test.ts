@@ -1,10 +1,14 @@
 import { CombinedError } from "urql";
 import { beforeEach, expect, test } from "vitest";
-import { Replica } from "../components/tasks/replica";
+import { Replica } from "../components/store/replica";
+import type { Task } from "../components/tasks/task";
+import { TaskChangesDocument } from "../gql/graphql";
 import { FakeApi } from "./fake-api";
 import { task } from "./task";
 
 let api: FakeApi;
+
+const replicaOf = (...seed: Task[]) => new Replica<Task>(api.client, TaskChangesDocument, seed);
 
 beforeEach(() => {
   api = new FakeApi();
@@ -12,7 +16,7 @@ beforeEach(() => {
 
 test("a pull returns the ids of all tasks that were created, changed or deleted", async () => {
   const [kept, deleted, created] = [task(), task(), task()];
-  const replica = new Replica(api.client, [kept, deleted]);
+  const replica = replicaOf(kept, deleted);
   api.tasks.set(kept.id, { ...kept, title: "Changed", version: 2 });
   api.tasks.set(created.id, created);
   api.purge(deleted.id);
@@ -25,7 +29,7 @@ test("a pull returns the ids of all tasks that were created, changed or deleted"
 
 test("the first pull deletes the tasks that the server no longer knows", async () => {
   const expired = task();
-  const replica = new Replica(api.client, [expired]);
+  const replica = replicaOf(expired);
   expect(await replica.pull()).toEqual({ isComplete: true, ids: new Set([expired.id]) });
   expect(replica.has(expired.id)).toBe(false);
 });
@@ -33,7 +37,7 @@ test("the first pull deletes the tasks that the server no longer knows", async (
 test("a later pull starts at the cursor and deletes nothing that it does not mention", async () => {
   const [old, recent] = [task(), task()];
   api.tasks.set(old.id, old);
-  const replica = new Replica(api.client, []);
+  const replica = replicaOf();
   await replica.pull();
   api.tasks.delete(old.id);
   api.tasks.set(recent.id, recent);
@@ -46,7 +50,7 @@ test("a pull reads every page", async () => {
   const tasks = [task(), task(), task()];
   for (const one of tasks) api.tasks.set(one.id, one);
   api.pageSize = 1;
-  const replica = new Replica(api.client, []);
+  const replica = replicaOf();
   await replica.pull();
   expect(tasks.every(({ id }) => replica.has(id))).toBe(true);
   expect(api.calls).toHaveLength(3);
@@ -54,7 +58,7 @@ test("a pull reads every page", async () => {
 
 test("an older version of a task is ignored, and so is one of a deleted task", () => {
   const one = task({ version: 3, title: "New" });
-  const replica = new Replica(api.client, [one]);
+  const replica = replicaOf(one);
   replica.put([{ ...one, version: 2, title: "Old" }]);
   expect(replica.get(one.id)?.title).toBe("New");
   replica.delete(one.id);
@@ -63,7 +67,7 @@ test("an older version of a task is ignored, and so is one of a deleted task", (
 });
 
 test("an outage is reported, and the next pull goes on from the same cursor", async () => {
-  const replica = new Replica(api.client, []);
+  const replica = replicaOf();
   await replica.pull();
   api.status = "down";
   const result = await replica.pull();
@@ -74,7 +78,7 @@ test("an outage is reported, and the next pull goes on from the same cursor", as
 });
 
 test("after an expired cursor the next pull reads all tasks", async () => {
-  const replica = new Replica(api.client, []);
+  const replica = replicaOf();
   await replica.pull();
   api.expiredCursor = "cursor";
   expect(await replica.pull()).toEqual({ isComplete: false, error: undefined });

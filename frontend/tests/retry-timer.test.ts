@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { RetryTimer } from "../components/tasks/retry-timer";
+import { RetryTimer } from "../components/store/retry-timer";
 
 const onElapsed = vi.fn();
 let retry: RetryTimer;

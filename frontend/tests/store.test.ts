@@ -1,16 +1,22 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { Edit } from "../components/tasks/edit";
-import { TaskStore } from "../components/tasks/store";
+import { OfflineCopy } from "../components/offline/offline-copy";
+import { Store } from "../components/store/store";
+import { Table } from "../components/store/table";
+import { TASKS, type TaskEdit, type TaskTypes } from "../components/tasks/noun";
 import type { Task } from "../components/tasks/task";
 import { AT, FakeApi } from "./fake-api";
+import { ada } from "./person";
 import { task } from "./task";
+
+type TaskStore = Store<{ tasks: Table<TaskTypes> }>;
 
 let api: FakeApi;
 
 async function open(...seed: Task[]): Promise<TaskStore> {
   for (const one of seed) api.tasks.set(one.id, one);
-  const store = new TaskStore(api.client, "ada", seed);
-  store.start("ada");
+  const tasks = new Table(TASKS, api.client, seed);
+  const store = new Store(api.client, ada.id, { tasks }, new OfflineCopy(ada));
+  store.start(ada.id);
   await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
   return store;
 }
@@ -31,10 +37,13 @@ describe("an edit", () => {
   test("is shown at once, and replaced by the server's answer", async () => {
     const milk = task();
     const store = await open(milk);
-    store.act([{ kind: "set", id: milk.id, patch: { completed: true } }], "Completed");
-    expect(store.get(milk.id)).toMatchObject({ completed: true, version: 1 });
+    store.act(
+      [{ noun: "tasks", kind: "set", id: milk.id, patch: { completed: true } }],
+      "Completed",
+    );
+    expect(store.tables.tasks.get(milk.id)).toMatchObject({ completed: true, version: 1 });
     await settled(store);
-    expect(store.get(milk.id)).toMatchObject({ completed: true, version: 2 });
+    expect(store.tables.tasks.get(milk.id)).toMatchObject({ completed: true, version: 2 });
   });
 
   test("that is refused is rolled back, reported, and can be tried again", async () => {
@@ -43,10 +52,10 @@ describe("an edit", () => {
     const told = vi.fn();
     store.onRefusal = told;
     api.refusal = "INTERNAL_SERVER_ERROR";
-    store.act([{ kind: "trash", ids: [milk.id], at: AT }], "Trashed");
-    expect(store.get(milk.id)?.trashedAt).toBe(AT);
+    store.act([{ noun: "tasks", kind: "trash", ids: [milk.id], at: AT }], "Trashed");
+    expect(store.tables.tasks.get(milk.id)?.trashedAt).toBe(AT);
     await settled(store);
-    expect(store.get(milk.id)?.trashedAt).toBeNull();
+    expect(store.tables.tasks.get(milk.id)?.trashedAt).toBeNull();
     api.refusal = undefined;
     told.mock.calls[0]?.[0].retry();
     await settled(store);
@@ -57,21 +66,21 @@ describe("an edit", () => {
     const [a, b] = [task(), task()];
     const store = await open(a, b);
     api.purge(a.id);
-    store.act([{ kind: "delete", ids: [a.id, b.id] }], "Deleted");
+    store.act([{ noun: "tasks", kind: "delete", ids: [a.id, b.id] }], "Deleted");
     await settled(store);
     expect(api.tasks.has(b.id)).toBe(false);
-    expect([store.get(a.id), store.get(b.id)]).toEqual([null, null]);
+    expect([store.tables.tasks.get(a.id), store.tables.tasks.get(b.id)]).toEqual([null, null]);
   });
 
   test("is undone and redone", async () => {
     const milk = task({ priority: "LOW" });
     const store = await open(milk);
-    store.act([{ kind: "set", id: milk.id, patch: { priority: "HIGH" } }], "High");
-    store.act([{ kind: "trash", ids: [milk.id], at: AT }], "Trashed");
+    store.act([{ noun: "tasks", kind: "set", id: milk.id, patch: { priority: "HIGH" } }], "High");
+    store.act([{ noun: "tasks", kind: "trash", ids: [milk.id], at: AT }], "Trashed");
     expect(store.undo()).toBe("Trashed");
     expect(store.undo()).toBe("High");
     expect(store.undo()).toBeNull();
-    expect(store.get(milk.id)).toMatchObject({ priority: "LOW", trashedAt: null });
+    expect(store.tables.tasks.get(milk.id)).toMatchObject({ priority: "LOW", trashedAt: null });
     expect(store.redo()).toBe("High");
     await settled(store);
     expect(api.tasks.get(milk.id)).toMatchObject({ priority: "HIGH", trashedAt: null });
@@ -85,12 +94,15 @@ describe("during an outage", () => {
     for (let count = 0; count < 100; count += 1) {
       const id = `task-${count}`;
       const inputs = [{ id, title: `Task ${count}`, position: "a0" }];
-      store.act([{ kind: "create", inputs, at: AT }], "Added");
-      store.act([{ kind: "set", id, patch: { completed: count % 2 === 0 } }], "Completed");
+      store.act([{ noun: "tasks", kind: "create", inputs, at: AT }], "Added");
+      store.act(
+        [{ noun: "tasks", kind: "set", id, patch: { completed: count % 2 === 0 } }],
+        "Completed",
+      );
     }
     await vi.waitFor(() => expect(store.state().syncProblem).not.toBeNull());
     expect(store.state().pendingCount).toBe(200);
-    expect(store.ordered("manual")).toHaveLength(100);
+    expect(store.tables.tasks.ordered("manual")).toHaveLength(100);
     api.status = "losing";
     await store.tryNow();
     await store.tryNow();
@@ -108,7 +120,7 @@ describe("after an outage", () => {
   });
 
   const complete = (store: TaskStore, { id }: Task) =>
-    store.act([{ kind: "set", id, patch: { completed: true } }], "Completed");
+    store.act([{ noun: "tasks", kind: "set", id, patch: { completed: true } }], "Completed");
 
   test.each([
     ["in seconds", "30"],
@@ -168,14 +180,15 @@ describe("a browser that reports to be offline", () => {
     expect(store.state().syncProblem).toBe("You are offline.");
     api.tasks.set(milk.id, { ...milk, title: "Oat milk", version: 2 });
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(store.get(milk.id)?.title).toBe("Oat milk");
+    expect(store.tables.tasks.get(milk.id)?.title).toBe("Oat milk");
     expect(store.state().syncProblem).toBeNull();
     vi.useRealTimers();
   });
 });
 
 describe("a text", () => {
-  const write = (id: string, mine: string, base: string): Edit => ({
+  const write = (id: string, mine: string, base: string): TaskEdit => ({
+    noun: "tasks",
     kind: "write",
     id,
     text: { title: mine },

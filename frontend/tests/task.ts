@@ -15,6 +15,7 @@ export function task(values: Partial<Task> = {}): Task {
     dueOn: null,
     labels: [],
     position: `a${count}`,
+    project: null,
     version: 1,
     createdAt: "2026-11-25T12:00:00Z",
     updatedAt: "2026-11-25T12:00:00Z",

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { describeTask, formatDay } from "../components/tasks/task";
+import { describeTask, formatDay, type Task } from "../components/tasks/task";
 import {
+  compareTasks,
   listContaining,
   pathOf,
-  sorted,
+  type Sort,
   toQueryVariables,
   viewOf,
   viewPredicate,
@@ -12,6 +13,7 @@ import {
 import { task } from "./task";
 
 const TODAY = "2026-11-25";
+const HOME = "00000000-0000-7000-9000-00000000000a";
 const view = (query: string) => viewOf(new URLSearchParams(query));
 
 describe("an address", () => {
@@ -21,17 +23,24 @@ describe("an address", () => {
     "view=trash&q=milk+eggs",
     "label=home&priority=HIGH&sort=title",
     "view=upcoming&sort=manual",
+    `project=${HOME}`,
+    `view=today&project=${HOME}&label=home`,
   ])("encodes a view: %s", (query) => {
     expect(pathOf(view(query))).toBe(query ? `/tasks?${query}` : "/tasks");
   });
 
   test("that is invalid shows all tasks", () => {
-    expect(view("view=evil&priority=x&sort=__proto__")).toEqual(view(""));
+    expect(view("view=evil&project=x&priority=x&sort=__proto__")).toEqual(view(""));
   });
 });
 
 describe("a view lists", () => {
-  const late = task({ dueOn: "2026-11-01", title: "Buy MILK", labels: ["Home"] });
+  const late = task({
+    dueOn: "2026-11-01",
+    title: "Buy MILK",
+    labels: ["Home"],
+    project: { id: HOME },
+  });
   const soon = task({ dueOn: "2026-11-26", priority: "HIGH", description: "fresh milk" });
   const done = task({ dueOn: TODAY, completed: true });
   const gone = task({ dueOn: TODAY, trashedAt: "2026-11-25T12:00:00Z" });
@@ -45,6 +54,8 @@ describe("a view lists", () => {
     ["view=trash", [gone]],
     ["label=home", [late]],
     ["priority=HIGH", [soon]],
+    [`project=${HOME}`, [late]],
+    [`view=upcoming&project=${HOME}`, []],
     ["q=milk", [late, soon]],
     ["q=MILK fresh", [soon]],
     ["q=home", [late]],
@@ -57,6 +68,11 @@ describe("a view lists", () => {
       filter: { status: ["OPEN"], dueFrom: "2026-11-26", labels: ["home"], search: "milk" },
       orderBy: { field: "DUE_ON", direction: "ASC" },
     });
+  });
+
+  test("the tasks of a project that the API is asked for", () => {
+    const { filter } = toQueryVariables(view(`project=${HOME}`), TODAY);
+    expect(filter).toEqual({ status: ["OPEN"], projectIds: [HOME] });
   });
 
   test("and sends no longer search than the API accepts", () => {
@@ -73,8 +89,11 @@ test.each([
   ["priority=HIGH", "All"],
   ["label=home&priority=HIGH&q=x", "home"],
   ["view=today&label=home", "Today · home"],
+  [`project=${HOME}`, "Garden"],
+  [`project=${HOME}&label=home`, "Garden · home"],
+  [`view=today&project=${HOME}`, "Today · Garden"],
 ])("the heading of %j is %s", (query, heading) => {
-  expect(viewTitle(view(query))).toBe(heading);
+  expect(viewTitle(view(query), "Garden")).toBe(heading);
 });
 
 test("a task is found in the current list, or else in the most specific one", () => {
@@ -100,6 +119,8 @@ test.each([
 ])("screen readers get what a row shows besides the title", (one, said) => {
   expect(describeTask(one, TODAY)).toBe(said);
 });
+
+const sorted = (tasks: Task[], sort: Sort) => tasks.toSorted((a, b) => compareTasks(sort, a, b));
 
 test("tasks without a due date come last, and urgent ones first", () => {
   const none = task();

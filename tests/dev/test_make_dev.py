@@ -233,7 +233,11 @@ def check_sign_up_and_api(dev: Dev) -> None:
     with plain.Client(base_url=dev.url, headers={"Origin": dev.url}) as browser:
         person = {"email": "ada@example.com", "name": "Ada", "password": "correct horse"}
         browser.post("/api/auth/sign-up/email", json=person).raise_for_status()
+        assert "No open tasks" in browser.get("/tasks").raise_for_status().text
         token = browser.get("/api/auth/token").raise_for_status().json()["token"]
+    after_the_url = dev.printed.partition("is running")[2]
+    assert "GET /tasks 200" in after_the_url
+    assert "Compiling" not in after_the_url
     [api] = re.findall(r"curl (\S+)", dev.printed)[-1:]
     answer = plain.post(
         api,

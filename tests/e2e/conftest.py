@@ -154,8 +154,36 @@ class Person:
 
     def signs_out(self) -> None:
         """Sign out, and wait for the sign-in page."""
-        self.page.get_by_role("button", name="Sign out").click()
+        self.chooses_in_account_menu("Sign out")
         self.is_at("/sign-in")
+
+    def opens_sidebar(self) -> None:
+        """Open the sidebar in front of the list, on a page without room beside the list."""
+        button = self.page.get_by_role("button", name="Show the sidebar")
+        if button.is_visible():
+            button.click()
+
+    def shows(self, view: str) -> None:
+        """Show a view by its link in the sidebar."""
+        self.opens_sidebar()
+        self.clicks(view, "link")
+
+    def chooses_in_account_menu(self, entry: str, role: Any = "menuitem") -> None:
+        """Choose an entry of the menu for the account."""
+        self.opens_sidebar()
+        self.page.get_by_role("button", name=f"Account: {self.email}").click()
+        self.clicks(entry, role)
+
+    def chooses_appearance(self, theme: str) -> None:
+        """Choose a theme in the menu for the account, which stays open, and close it."""
+        self.chooses_in_account_menu(theme, "menuitemradio")
+        self.page.keyboard.press("Escape")
+
+    def chooses_in_filter_menu(self, entry: str) -> None:
+        """Choose an entry of the menu to filter and sort, which stays open, and close it."""
+        self.clicks("Filter and sort")
+        self.clicks(entry, "menuitemradio")
+        self.page.keyboard.press("Escape")
 
     def submits(self, button: str, password: str = PASSWORD) -> None:
         """Submit a form with the user's email address and a password."""

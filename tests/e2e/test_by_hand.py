@@ -193,8 +193,8 @@ def test_row_on_a_phone_has_no_invisible_button(phone: Person) -> None:
 @pytest.mark.parametrize("opened", ["details", "palette", "shortcuts", "paste"])
 def test_back_closes_only_the_open_dialog(phone: Person, opened: str) -> None:
     phone.adds("Call the bank")
-    phone.clicks("Upcoming", "link")
-    phone.clicks("All", "link")
+    phone.shows("Upcoming")
+    phone.shows("All")
     phone.page.get_by_role("heading", name="All").click()
     dialog = phone.page.get_by_role("dialog")
     for _ in range(2):  # closed by Back, and before that by Escape
@@ -222,7 +222,8 @@ def opens(person: Person, what: str) -> None:
         person.task("Call the bank").focus()
         person.page.keyboard.press("Enter")
     elif what == "palette":
-        person.page.get_by_role("button", name="Find").tap()
+        person.opens_sidebar()
+        person.page.get_by_role("button", name="Search", exact=True).tap()
     elif what == "shortcuts":
         person.page.keyboard.press("?")
     else:
@@ -233,7 +234,7 @@ def test_back_closes_the_confirmation_before_the_sheet(phone: Person) -> None:
     phone.adds("Call the bank")
     phone.page.get_by_label("Edit details: Call the bank").tap()
     phone.clicks("Move to trash")
-    phone.clicks("Trash", "link")
+    phone.shows("Trash")
     phone.page.get_by_label("Edit details: Call the bank").tap()
     phone.clicks("Delete permanently")
     question = phone.page.get_by_role("dialog", name="Delete permanently?")
@@ -316,7 +317,7 @@ def test_filter_within_a_list_keeps_the_heading_and_the_current_link(ada: Person
     writes(ada, "Now !high #home today")
     current = ada.page.locator("nav [aria-current=page]")
     ada.clicks("Today", "link")
-    ada.page.get_by_label("Priority", exact=True).select_option(label="High")
+    ada.chooses_in_filter_menu("High")
     ada.is_at("/tasks?view=today&priority=HIGH")
     expect(ada.page.get_by_role("heading", level=1)).to_have_text("Today")
     expect(current).to_contain_text("Today")
@@ -398,7 +399,7 @@ def test_printed_page_has_the_whole_list(ada: Person) -> None:
     main = ada.page.get_by_role("main")
     expect(main.get_by_role("heading", name="All")).to_be_visible()
     expect(ada.task("Task 0")).to_be_visible()
-    for hidden in ("Search", "New task", "Sort by", "Priority"):
+    for hidden in ("Search", "New task", "Filter and sort"):
         expect(main.get_by_label(hidden, exact=True)).to_be_hidden()
     # Paper has no dialog for a shortened title, so the page prints the whole title.
     title = ada.page.get_by_text(long)
@@ -464,16 +465,16 @@ def test_theme_colour_follows_the_chosen_appearance(site: stack.Site, newcomer: 
         return colour
 
     light = bar()
-    ada.clicks("Appearance: system")
+    ada.chooses_appearance("Light")
     assert bar() == light
-    ada.clicks("Appearance: light")
+    ada.chooses_appearance("Dark")
     dark = bar()
     assert dark != light
     for path in ("/tasks", "/account"):
         ada.goes_to(path)
         assert bar() == dark, path
     ada.page.emulate_media(color_scheme="dark")
-    ada.clicks("Appearance: dark")
+    ada.chooses_appearance("System")
     assert bar() == dark
     ada.page.emulate_media(color_scheme="light")
     assert bar() == light

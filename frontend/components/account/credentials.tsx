@@ -1,6 +1,7 @@
 "use client";
 
 import Link from "next/link";
+import { EraseOfflineCopy } from "@/components/offline/erase-offline-copy";
 import { authClient } from "@/lib/auth-client";
 import { AuthPage } from "./auth-page";
 import { Field } from "./field";
@@ -57,6 +58,7 @@ export function Credentials({ intent, next, notice }: Props) {
 
   return (
     <AuthPage heading={texts.heading} notice={notice}>
+      <EraseOfflineCopy />
       <SubmitForm isMain={true} pending={texts.pending} state={state} submit={texts.submit}>
         <Field
           autoComplete={isSignUp ? "email" : "username webauthn"}

@@ -1,4 +1,5 @@
-import { erasePendingEdits } from "@/components/tasks/pending-edits";
+import { eraseOfflineCopy } from "@/components/offline/offline-copy";
+import { erasePendingEdits } from "@/components/store/pending-edits";
 import { type SignedOutReason, signInPath } from "@/lib/next-path";
 
 let channel: BroadcastChannel | undefined;
@@ -31,9 +32,13 @@ export function announceSignOut(): void {
 export function leave(path: string): void {
   setLeaving(true);
   sessionStorage.clear();
-  // A tab that keeps the database open must not block the sign-out.
+  loadAfter(Promise.all([erasePendingEdits(), eraseOfflineCopy()]), path);
+}
+
+/** Load `path` when the erasing is done. A tab that keeps a database open must not block it. */
+function loadAfter(erasing: Promise<unknown>, path: string): void {
   const soon = new Promise((resolve) => setTimeout(resolve, 500));
-  void Promise.race([erasePendingEdits(), soon]).then(() => window.location.assign(path));
+  void Promise.race([erasing, soon]).then(() => window.location.assign(path));
 }
 
 /**
@@ -55,5 +60,5 @@ export function leaveOnSignOut(before?: () => void): () => void {
 export function goToSignIn(reason: SignedOutReason): void {
   if (leaving) return;
   const { pathname, search } = window.location;
-  window.location.assign(signInPath(pathname + search, reason));
+  loadAfter(eraseOfflineCopy(), signInPath(pathname + search, reason));
 }

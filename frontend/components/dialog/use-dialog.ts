@@ -2,7 +2,7 @@ import { type RefObject, useEffectEvent, useLayoutEffect, useState } from "react
 import { closeOnBack } from "@/lib/history";
 
 /**
- * Open a `<dialog>` while the component is mounted. While it is modal, Back closes it. The element
+ * Open a `<dialog>` while the component is mounted. Back closes it. In a modal one, the element
  * marked `data-autofocus` gets the focus, or else the first one that can.
  *
  * @param beside a media query. If it matches, the dialog is not modal and the page stays usable.
@@ -20,17 +20,15 @@ export function useDialog(
   // returns the focus.
   useLayoutEffect(() => {
     const element = dialog.current;
-    if (!isModal) {
-      element?.show();
-      return;
-    }
-    element?.showModal();
-    // React's `autoFocus` runs before the dialog is open, when nothing in it can have the focus.
-    element?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
+    if (isModal) {
+      element?.showModal();
+      // React's `autoFocus` runs before the dialog is open, when nothing in it can have the focus.
+      element?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
+    } else element?.show();
     const forget = closeOnBack(() => close());
     return () => {
       forget();
-      element?.close();
+      if (isModal) element?.close();
     };
   }, [dialog, isModal]);
 

@@ -13,14 +13,14 @@ type Props = Omit<ComponentProps<typeof Link>, "href" | "onNavigate"> & {
 };
 
 /**
- * A link to a page that the server renders. If the server does not answer, the person stays on this
- * page with its unsaved changes and sees a message.
+ * Return a function that goes to a page that the server renders. If the server does not answer, the
+ * person stays on this page with its unsaved changes and sees a message.
  */
-export function PageLink({ href, name, ...props }: Props) {
+export function usePage(href: string, name: string): () => Promise<void> {
   const router = useRouter();
   const toast = useToast();
 
-  async function go() {
+  return async function go() {
     if (await isServerReachable()) return router.push(href);
     toast({
       name: "page-link",
@@ -28,8 +28,12 @@ export function PageLink({ href, name, ...props }: Props) {
       isError: true,
       action: { label: "Try again", run: () => void go() },
     });
-  }
+  };
+}
 
+/** A link to a page that the server renders. */
+export function PageLink({ href, name, ...props }: Props) {
+  const go = usePage(href, name);
   return (
     <Link
       {...props}

@@ -24,7 +24,7 @@ export function Name() {
           strokeWidth="3.2"
         />
       </svg>
-      <span className="sr-only min-[23rem]:not-sr-only whitespace-nowrap">Bearer Tasks</span>
+      <span className="whitespace-nowrap">Bearer Tasks</span>
     </>
   );
 }

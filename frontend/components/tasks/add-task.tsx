@@ -4,13 +4,10 @@ import { ArrowUp, Plus } from "lucide-react";
 import { type ClipboardEvent, type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
 import { useSession } from "@/components/graphql/graphql";
-import { uuidv7 } from "@/lib/uuid";
-import { toBatches } from "./batches";
+import { useProjects } from "@/components/projects/use-projects";
 import { Chips } from "./chips";
 import { isDayFirst } from "./dates";
 import { readDraft, writeDraft } from "./draft";
-import type { Edit } from "./edit";
-import { positionsAtTop } from "./order";
 import { PastedLines } from "./pasted-lines";
 import {
   moveLongTitle,
@@ -24,6 +21,8 @@ import {
 import { taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
+import { useCompletion } from "./use-completion";
+import { useCreate } from "./use-create";
 
 /** Several pasted lines, and the selection that the paste would have replaced. */
 type Pasted = {
@@ -36,7 +35,8 @@ type Pasted = {
 /** The field for a new task. Recognized dates, priorities and labels are shown before Enter. */
 export function AddTask() {
   const { owner } = useSession();
-  const { store, view, today, act } = useTasks();
+  const { view, today } = useTasks();
+  const create = useCreate();
   // Null until the stored draft was read: then the field is disabled.
   const [line, setLine] = useState<string | null>(null);
   const [dayFirst, setDayFirst] = useState(true);
@@ -50,7 +50,8 @@ export function AddTask() {
     setDayFirst(isDayFirst(navigator.language));
   }, [owner]);
 
-  const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst };
+  const { active } = useProjects();
+  const parseOptions = { now: new Date(`${today}T12:00:00`), dayFirst, projects: active };
   const plan = planTask(parseLine(line ?? "", parseOptions, plain), view, today);
   const hasText = plan.title !== "";
   // The preview and the new tasks come from the same plan.
@@ -64,21 +65,15 @@ export function AddTask() {
     writeDraft(owner, text);
   }
 
+  const completion = useCompletion(input, line ?? "", write);
+
   function add(plans: readonly PlannedTask[]) {
-    const at = new Date().toISOString();
-    const keys = positionsAtTop(store.ordered("manual"), plans.length);
-    const inputs = plans.map((one, index) => ({
-      id: uuidv7(),
-      ...toInput(one),
-      position: keys[index] ?? "a0",
-    }));
-    const edits = toBatches(inputs).map((batch): Edit => ({ kind: "create", inputs: batch, at }));
     const [first] = plans;
     const message =
       first && plans.length === 1
         ? `Added “${isolateText(first.title)}”`
         : `Added ${taskCount(plans.length)}`;
-    act(edits, message, plans.length === 1);
+    create(plans.map(toInput), message);
   }
 
   function onSubmit(event: FormEvent) {
@@ -113,7 +108,7 @@ export function AddTask() {
   }
 
   return (
-    <form className="add-task" onSubmit={onSubmit}>
+    <form className="add-task pt-0.5" onSubmit={onSubmit}>
       <label className="sr-only" htmlFor={id}>
         New task
       </label>
@@ -134,7 +129,9 @@ export function AddTask() {
           id={id}
           name="title"
           onChange={(event) => write(event.target.value)}
+          {...completion.props}
           onKeyDown={(event) => {
+            if (completion.onKey(event)) return;
             if (event.key === "Escape") event.currentTarget.blur();
           }}
           onPaste={onPaste}
@@ -149,6 +146,7 @@ export function AddTask() {
         >
           <ArrowUp aria-hidden="true" className="size-4.5" />
         </button>
+        {completion.list}
       </div>
       <p className="mt-2 pl-1 text-sm text-danger empty:hidden" id={`${id}-problem`} role="alert">
         {plan.problem}

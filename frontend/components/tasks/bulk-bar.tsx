@@ -1,6 +1,7 @@
 "use client";
 
 import { Check, RotateCcw, Trash2, X } from "lucide-react";
+import { useProjects } from "@/components/projects/use-projects";
 import type { Priority } from "@/gql/graphql";
 import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
 import { useTasks } from "./tasks-context";
@@ -17,7 +18,8 @@ type Props = {
 
 /** The actions for the selected tasks. */
 export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
-  const { today, labels, view } = useTasks();
+  const { store, today, labels, view } = useTasks();
+  const { active } = useProjects();
   const theirs = [...new Set(tasks.flatMap((task) => task.labels))].sort();
   const isCompleted = tasks.every(({ completed }) => completed);
   const dues = { Today: today, Tomorrow: addDays(today, 1), "In a week": addDays(today, 7) };
@@ -58,6 +60,16 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
             onChoose={(priority) => actions.setPriority(tasks, priority as Priority)}
             options={PRIORITIES.map((priority) => [priority, PRIORITY_NAMES[priority]])}
           />
+          {active.length > 0 && (
+            <Choice
+              label="Move to project"
+              onChoose={(id) => actions.setProject(tasks, store.tables.projects.get(id))}
+              options={[
+                ...active.map(({ id, name }) => [id, name] as const),
+                ["none", "No project"],
+              ]}
+            />
+          )}
           <AddLabel
             known={labels}
             onAdd={(label) => actions.addLabel(tasks, label)}

@@ -1,8 +1,9 @@
-import { CalendarDays, Flag, Hash, X } from "lucide-react";
+import { CalendarDays, Flag, Folder, Hash, X } from "lucide-react";
 import type { Chip, PlannedTask } from "./quick-add";
 import { formatDay, PRIORITY_NAMES } from "./task";
+import { useTasks } from "./tasks-context";
 
-const ICONS = { due: CalendarDays, priority: Flag, label: Hash } as const;
+const ICONS = { due: CalendarDays, priority: Flag, label: Hash, project: Folder } as const;
 
 type Props = {
   plan: PlannedTask;
@@ -13,33 +14,45 @@ type Props = {
 };
 
 /** Return the values that the task gets from the view and not from the words of the line. */
-function fromView({ chips, dueOn, priority, labels }: PlannedTask): Omit<Chip, "words">[] {
+function fromView({
+  chips,
+  dueOn,
+  priority,
+  labels,
+  projectId,
+}: PlannedTask): Omit<Chip, "words">[] {
   const has = (kind: Chip["kind"], value: string) =>
     chips.some((chip) => chip.kind === kind && chip.value === value);
   const given: Omit<Chip, "words">[] = labels.map((value) => ({ kind: "label", value }));
   if (priority !== "NONE") given.unshift({ kind: "priority", value: priority });
   if (dueOn !== null) given.unshift({ kind: "due", value: dueOn });
+  if (projectId !== null) given.push({ kind: "project", value: projectId });
   return given.filter(({ kind, value }) => !has(kind, value));
 }
 
 /**
- * The date, priority and labels of a new task. A button keeps the words of each one in the title.
+ * The date, priority, labels and project of a new task. A button keeps the words of each one in the title.
  */
 export function Chips({ plan, today, id, onPlain }: Props) {
+  const { store } = useTasks();
   const given = fromView(plan);
+  const textOf = (chip: Omit<Chip, "words">) =>
+    chip.kind === "project"
+      ? (store.tables.projects.get(chip.value)?.name ?? "Project")
+      : chipText(chip, today);
   if (plan.chips.length + given.length === 0) return null;
   return (
     <ul aria-label="Understood" className="mt-2 flex flex-wrap gap-1.5 pl-1" id={id}>
       {plan.chips.map((chip) => (
         <li key={`${chip.kind} ${chip.value}`}>
           <button
-            aria-label={`${chipText(chip, today)}: keep “${chip.words}” as plain words`}
+            aria-label={`${textOf(chip)}: keep “${chip.words}” as plain words`}
             className="chip hover:text-ink"
             onClick={() => onPlain(chip.words)}
             type="button"
           >
             <ChipIcon kind={chip.kind} />
-            <bdi>{chipText(chip, today)}</bdi>
+            <bdi>{textOf(chip)}</bdi>
             <X aria-hidden="true" className="size-3 opacity-60" />
           </button>
         </li>
@@ -47,7 +60,7 @@ export function Chips({ plan, today, id, onPlain }: Props) {
       {given.map((chip) => (
         <li className="chip" key={`${chip.kind} ${chip.value}`}>
           <ChipIcon kind={chip.kind} />
-          <bdi>{chipText(chip, today)}</bdi>
+          <bdi>{textOf(chip)}</bdi>
         </li>
       ))}
     </ul>

@@ -2,11 +2,17 @@
 
 import { useEffect, useState } from "react";
 import { Dialog } from "@/components/dialog/dialog";
-import type { Conflict } from "./conflict";
-import type { Text } from "./edit";
+import type { Conflict } from "@/components/store/conflict";
+import { pick } from "@/components/store/edit";
+import type { Text } from "@/components/store/noun";
+import { tableOf } from "@/components/store/queue";
 import { useTasks } from "./tasks-context";
 
-const NAMES: Readonly<Record<keyof Text, string>> = { title: "Title", description: "Description" };
+const NAMES: Readonly<Record<string, string>> = {
+  name: "Name",
+  title: "Title",
+  description: "Description",
+};
 
 const TYPED_INTO = "input:not([type=checkbox]), textarea, select";
 
@@ -35,7 +41,8 @@ function whenNotTyping(run: () => void): () => void {
  * Closed without a choice, it can be opened again from a message on the page.
  */
 export function Conflicts() {
-  const [conflict] = useTasks().state.conflicts;
+  const { store, state } = useTasks();
+  const [conflict] = state.conflicts;
   const [askedConflict, setAskedConflict] = useState<Conflict | null>(null);
   const [isOpen, setOpen] = useState(false);
 
@@ -57,8 +64,8 @@ export function Conflicts() {
       role="status"
     >
       <p className="min-w-0 flex-1 wrap-anywhere">
-        “<bdi>{conflict.theirs.title}</bdi>” was changed here and elsewhere. Your text is kept until
-        you choose a version.
+        “<bdi>{tableOf(store.tables, conflict.noun).noun.nameOf(conflict.theirs)}</bdi>” was changed
+        here and elsewhere. Your text is kept until you choose a version.
       </p>
       <button
         className="link"
@@ -79,18 +86,18 @@ type Props = { conflict: Conflict; onClose: () => void };
 function ConflictDialog({ conflict, onClose }: Props) {
   const { store } = useTasks();
   const { mine, theirs } = conflict;
-  const names = Object.keys(mine) as (keyof Text)[];
+  const { noun } = tableOf(store.tables, conflict.noun);
   return (
-    <Dialog onClose={onClose} title="This task was changed elsewhere">
+    <Dialog onClose={onClose} title={`This ${noun.singular} was changed elsewhere`}>
       {/* Gets the focus first, so that Enter chooses neither text. */}
       <div className="outline-none" tabIndex={-1}>
         <p className="mt-1 text-muted wrap-anywhere">
-          While you were typing, “<bdi>{theirs.title}</bdi>” was changed on another device or in
-          another tab. Which version do you want to keep?
+          While you were typing, “<bdi>{noun.nameOf(theirs)}</bdi>” was changed on another device or
+          in another tab. Which version do you want to keep?
         </p>
         <div className="mt-4 grid gap-3 sm:grid-cols-2">
-          <TextVersion heading="Yours" names={names} text={mine} />
-          <TextVersion heading="The other one" names={names} text={theirs} />
+          <TextVersion heading="Yours" text={mine} />
+          <TextVersion heading="The other one" text={pick(theirs, mine)} />
         </div>
       </div>
       <div className="mt-6 flex flex-wrap justify-end gap-3">
@@ -109,20 +116,20 @@ function ConflictDialog({ conflict, onClose }: Props) {
   );
 }
 
-type TextVersionProps = { heading: string; names: (keyof Text)[]; text: Text };
+type TextVersionProps = { heading: string; text: Text };
 
-function TextVersion({ heading, names, text }: TextVersionProps) {
+function TextVersion({ heading, text }: TextVersionProps) {
   return (
     <section aria-label={heading} className="rounded-xl border border-line bg-paper p-3.5">
       <h3 className="text-xs font-medium text-muted">{heading}</h3>
-      {names.map((name) => (
+      {Object.entries(text).map(([name, value]) => (
         <p
           className="mt-1.5 max-h-48 overflow-y-auto text-sm whitespace-pre-wrap wrap-anywhere"
           dir="auto"
           key={name}
         >
           <span className="sr-only">{NAMES[name]}: </span>
-          {text[name] || "(empty)"}
+          {value || "(empty)"}
         </p>
       ))}
     </section>

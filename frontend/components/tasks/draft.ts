@@ -1,4 +1,4 @@
-import type { Text } from "./edit";
+import type { Text } from "./noun";
 
 /*
  * Unsaved text of one person, in this tab's session storage. It survives a reload and a sign-in.
@@ -14,6 +14,15 @@ export function readDraft(owner: string): string {
 export function writeDraft(owner: string, title: string): void {
   if (title) sessionStorage.setItem(draftKey(owner), title);
   else sessionStorage.removeItem(draftKey(owner));
+}
+
+const welcomedKey = (owner: string) => `welcomed:${owner}`;
+
+/** Return whether the person is new to this tab, and remember that they are not any more. */
+export function isNewcomer(owner: string): boolean {
+  const isNew = sessionStorage.getItem(welcomedKey(owner)) === null;
+  sessionStorage.setItem(welcomedKey(owner), "");
+  return isNew;
 }
 
 /** Text that is being typed into a task, and the text that was there before. */

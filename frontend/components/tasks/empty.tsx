@@ -1,60 +1,137 @@
 "use client";
 
+import { type ReactNode, useLayoutEffect } from "react";
+import { useSession } from "@/components/graphql/graphql";
+import { isNewcomer } from "./draft";
+import { Picture, type PictureName } from "./pictures";
+import { SAMPLES } from "./samples";
+import { taskCount } from "./task";
 import { useTasks } from "./tasks-context";
-import type { ListName } from "./view";
+import { useCreate } from "./use-create";
+import { isListView, type ListName, type View } from "./view";
 
-const WORDS: Readonly<Record<ListName, { title: string; text: string }>> = {
+type Words = { picture: PictureName; title: string; text: string };
+
+const WORDS: Readonly<Record<ListName, Words>> = {
   all: {
+    picture: "all",
     title: "No open tasks",
     text: "Type a task above and press Enter. Dates, !high and #home are recognized as you type.",
   },
   today: {
+    picture: "today",
     title: "Nothing is due today",
-    text: "Tasks that are due today or overdue appear here. Add “today” to a new task to try it.",
+    text: "Tasks that are due today or overdue appear here. A task that you add here is due today.",
   },
   upcoming: {
+    picture: "upcoming",
     title: "No upcoming tasks",
     text: "Tasks that are due later appear here. Add “friday” or “in two weeks” to a new task.",
   },
-  completed: { title: "Nothing completed yet", text: "Completed tasks appear here." },
+  completed: {
+    picture: "completed",
+    title: "Nothing completed yet",
+    text: "Completed tasks appear here, the latest first.",
+  },
   trash: {
+    picture: "trash",
     title: "The trash is empty",
-    text: "You can restore tasks for 30 days.",
+    text: "You can restore a task for 30 days after you moved it here.",
   },
 };
+
+const NO_MATCH: Words = {
+  picture: "search",
+  title: "No matching tasks",
+  text: "Try another word, or clear the filters.",
+};
+
+function wordsOf(view: View): Words {
+  if (view.search || view.priority) return NO_MATCH;
+  if (view.label === null) return WORDS[view.list];
+  if (isListView(view)) return NO_MATCH;
+  return {
+    picture: "label",
+    title: "No open tasks with this label",
+    text: "A task that you add here gets the label.",
+  };
+}
 
 /** Explains why a list is empty and what to do. */
 function Empty() {
   const { view, show } = useTasks();
-  const isNarrowed = view.search || view.label || view.priority;
-  const { title, text } = isNarrowed
-    ? { title: "No matching tasks", text: "Try another word, or clear the filters." }
-    : WORDS[view.list];
+  const words = wordsOf(view);
   return (
-    <div className="px-6 py-16 text-center">
-      <svg aria-hidden="true" className="mx-auto mb-5 h-16 w-24 text-edge/60" viewBox="0 0 96 64">
-        <g fill="none" stroke="currentColor" strokeLinecap="round" strokeWidth="2">
-          <circle cx="12" cy="14" r="6" />
-          <path d="M28 14h56" />
-          <circle cx="12" cy="34" r="6" />
-          <path d="M28 34h38" />
-          <circle className="stroke-accent" cx="12" cy="54" r="6" />
-          <path className="stroke-accent" d="M9 54l2.4 2.4L15.5 52M28 54h22" />
-        </g>
-      </svg>
-      <p className="font-semibold">{title}</p>
-      <p className="mx-auto mt-1 max-w-sm text-sm text-balance text-muted">{text}</p>
-      {isNarrowed && (
-        <button className="button mt-4" onClick={() => show({ list: view.list })} type="button">
+    <Message {...words}>
+      {words === NO_MATCH && (
+        <button className="button mt-5" onClick={() => show({ list: view.list })} type="button">
           Clear filters
         </button>
       )}
+    </Message>
+  );
+}
+
+/** What a person sees who has no task at all. */
+function FirstRun() {
+  const { owner } = useSession();
+  const create = useCreate();
+
+  // In a layout effect, before a key press.
+  useLayoutEffect(() => {
+    // On a touch screen the keyboard would cover the page.
+    const canType = window.matchMedia("(hover: hover)").matches;
+    if (!(isNewcomer(owner) && canType)) return;
+    document.querySelector<HTMLInputElement>(".add-task [name=title]")?.focus();
+  }, [owner]);
+
+  return (
+    <Message
+      picture="welcome"
+      text="No open tasks yet. Type one above and press Enter: dates, !high and #home are recognized as you type."
+      title="Welcome to Bearer Tasks"
+    >
+      <button
+        className="button mt-5"
+        onClick={() => create(SAMPLES, `Added ${taskCount(SAMPLES.length)} to try`)}
+        type="button"
+      >
+        Try it with four sample tasks
+      </button>
+    </Message>
+  );
+}
+
+/** The reward for completing everything that was due today. */
+export function AllDone({ count }: { count: number }) {
+  return (
+    <div role="status">
+      <Message
+        picture="done"
+        text={`You completed ${taskCount(count)} today. Enjoy the rest of the day.`}
+        title="All done for today"
+      />
+    </div>
+  );
+}
+
+function Message({ picture, title, text, children }: Words & { children?: ReactNode }) {
+  return (
+    <div className="empty">
+      <Picture name={picture} />
+      <p className="mt-5 text-lg font-semibold">{title}</p>
+      <p className="mx-auto mt-1 max-w-sm text-sm text-balance text-muted">{text}</p>
+      {children}
     </div>
   );
 }
 
 /** An empty list, or a placeholder while the tasks are not known yet. */
 export function EmptyOrLoading({ isKnown }: { isKnown: boolean }) {
+  const { store, state, view } = useTasks();
+  const isFirstRun =
+    state.isComplete && view.list === "all" && store.tables.tasks.ordered("manual").length === 0;
+  if (isFirstRun) return <FirstRun />;
   if (isKnown) return <Empty />;
   return (
     <div aria-busy="true" aria-label="Loading tasks" className="mt-4 grid gap-px" role="status">

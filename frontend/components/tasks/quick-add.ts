@@ -12,13 +12,19 @@ import {
 import type { View } from "./view";
 
 /** A recognized value, and the words that it came from. */
-export type Chip = { kind: "due" | "priority" | "label"; words: string; value: string };
+export type Chip = {
+  kind: "due" | "priority" | "label" | "project";
+  words: string;
+  /** A day, a priority, a label, or the id of a project. */
+  value: string;
+};
 
 type ParsedLine = {
   title: string;
   dueOn: string | null;
   priority: Priority;
   labels: string[];
+  projectId: string | null;
   chips: Chip[];
 };
 
@@ -27,7 +33,11 @@ type ParseOptions = {
   now: Date;
   /** Whether the person writes the day of a date before the month. */
   dayFirst: boolean;
+  /** The projects that a line can name. */
+  projects: readonly NamedProject[];
 };
+
+type NamedProject = { id: string; name: string };
 
 /** A part of the line that is removed from the title. A repeated label has no chip. */
 type Span = { start: number; end: number; chip: Chip | null };
@@ -39,6 +49,9 @@ const BY_NUMBER: Readonly<Record<string, Priority>> = { "1": "URGENT", "2": "HIG
  */
 const TAG =
   /(?<=^|\s)([#!])((?:[\p{L}\p{M}\p{N}\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Join_Control}_-])+)(?=\s|$)/gu;
+
+/** Whether a label can be written as one word after a "#". */
+export const isTagWord = (label: string) => `#${label}`.replace(TAG, "") === "" && !isNumber(label);
 
 function priorityOf(word: string): Priority | undefined {
   return BY_NUMBER[word] ?? PRIORITIES.find((one) => one === word.toUpperCase());
@@ -63,19 +76,59 @@ function labelSpans(line: string, plain: readonly string[]): Span[] {
   return spans;
 }
 
-/**
- * The last priority counts, even if it is repeated. A different one before it stays in the title.
- */
+/** The last value counts, even if it is repeated. A different one before it stays in the title. */
+function lastValue(spans: readonly (Span & { chip: Chip })[]): Span[] {
+  const last = spans.at(-1);
+  return spans
+    .filter(({ chip }) => chip.value === last?.chip.value)
+    .map((span) => (span === last ? span : { ...span, chip: null }));
+}
+
+/** Return the project with the longest name that stands at a place of the line. */
+function projectAt(
+  line: string,
+  start: number,
+  projects: readonly NamedProject[],
+): NamedProject | undefined {
+  const found = projects.filter(({ name }) => {
+    const end = start + name.length;
+    const isName = line.slice(start, end).toLowerCase() === name.toLowerCase();
+    return isName && /^(?:\s|$)/.test(line.slice(end));
+  });
+  return found.sort((a, b) => b.name.length - a.name.length)[0];
+}
+
+/** A "+" with the name of a project, which may contain spaces. Another "+" is text. */
+function projectSpans(
+  line: string,
+  { projects }: ParseOptions,
+  plain: readonly string[],
+): (Span & { chip: Chip })[] {
+  return [...line.matchAll(/(?<=^|\s)\+/g)].flatMap(({ index }) => {
+    const project = projectAt(line, index + 1, projects);
+    if (!project) return [];
+    const end = index + 1 + project.name.length;
+    const words = line.slice(index, end);
+    const chip = { kind: "project", words, value: project.id } as const;
+    return plain.includes(words) ? [] : [{ start: index, end, chip }];
+  });
+}
+
+/** Return the line with a character without meaning in the place of each one of these spans. */
+function masked(line: string, spans: readonly Span[]): string {
+  return spans.reduce(
+    (text, { start, end }) => text.slice(0, start) + "\uFFFC".repeat(end - start) + text.slice(end),
+    line,
+  );
+}
+
 function prioritySpans(line: string, plain: readonly string[]): Span[] {
   const spans = [...line.matchAll(TAG)].flatMap(({ 0: words, 1: sign, 2: word = "", index }) => {
     const value = sign === "!" && !plain.includes(words) ? priorityOf(word) : undefined;
     const end = index + words.length;
     return value ? [{ start: index, end, chip: { kind: "priority", words, value } as const }] : [];
   });
-  const last = spans.at(-1);
-  return spans
-    .filter(({ chip }) => chip.value === last?.chip.value)
-    .map((span) => (span === last ? span : { ...span, chip: null }));
+  return lastValue(spans);
 }
 
 function daySpan(line: string, { now, dayFirst }: ParseOptions, plain: readonly string[]): Span[] {
@@ -100,7 +153,7 @@ function cutOut(line: string, { start, end }: Span): string {
 }
 
 /**
- * Parse a line: "call the bank tomorrow !high #home".
+ * Parse a line: "call the bank tomorrow !high #home +Taxes".
  *
  * @param plain words that the person wants to keep in the title.
  */
@@ -109,8 +162,11 @@ export function parseLine(
   reader: ParseOptions,
   plain: readonly string[],
 ): ParsedLine {
-  const marks = [...labelSpans(line, plain), ...prioritySpans(line, plain)];
-  const spans = [...daySpan(line, reader, plain), ...marks.sort((a, b) => a.start - b.start)];
+  const named = projectSpans(line, reader, plain);
+  // The name of a project may contain a day or a label.
+  const text = masked(line, named);
+  const marks = [...labelSpans(text, plain), ...prioritySpans(text, plain), ...lastValue(named)];
+  const spans = [...daySpan(text, reader, plain), ...marks.sort((a, b) => a.start - b.start)];
   let rest = line;
   for (const span of [...spans].sort((a, b) => b.start - a.start)) rest = cutOut(rest, span);
   const title = oneLine(rest);
@@ -119,13 +175,15 @@ export function parseLine(
     chips.filter((chip) => chip.kind === kind).map(({ value }) => value);
   // A line with nothing but a date is a title.
   if (!title) {
-    return { title: oneLine(line), dueOn: null, priority: "NONE", labels: [], chips: [] };
+    const nothing = { dueOn: null, priority: "NONE", projectId: null } as const;
+    return { title: oneLine(line), ...nothing, labels: [], chips: [] };
   }
   return {
     title,
     dueOn: valuesOf("due")[0] ?? null,
     priority: (valuesOf("priority")[0] as Priority | undefined) ?? "NONE",
     labels: valuesOf("label"),
+    projectId: valuesOf("project")[0] ?? null,
     chips,
   };
 }
@@ -156,6 +214,7 @@ export function planTask(
     dueOn: view.list === "today" ? (parsed.dueOn ?? today) : parsed.dueOn,
     priority: priority === "NONE" ? (view.priority ?? "NONE") : priority,
     labels: lacksLabel ? [...labels, label] : labels,
+    projectId: parsed.projectId ?? view.project,
     problem:
       lengthProblem("title", parsed.title) ?? (lacksLabel ? labelProblem(label, labels) : null),
   };
@@ -179,8 +238,8 @@ export function moveLongTitle(plan: PlannedTask): PlannedTask {
 }
 
 export function toInput(plan: PlannedTask): Omit<CreateTaskInput, "id" | "position"> {
-  const { title, description, completed, dueOn, priority, labels } = plan;
-  return { title, description, completed, dueOn, priority, labels };
+  const { title, description, completed, dueOn, priority, labels, projectId } = plan;
+  return { title, description, completed, dueOn, priority, labels, projectId };
 }
 
 /** A pasted line without list markers, and whether its box is checked. */

@@ -36,6 +36,7 @@ const SHORTCUTS: readonly (readonly [
       ["⌘Z  Ctrl Z", "Undo"],
       ["⇧⌘Z  Ctrl Y", "Redo"],
       ["⌘A  Ctrl A", "Select all tasks in the list"],
+      ["m", "Show or hide the sidebar"],
       ["?", "Show the shortcuts"],
     ],
   ],

@@ -1,13 +1,21 @@
 "use client";
 
-import {
-  draggable,
-  dropTargetForElements,
-} from "@atlaskit/pragmatic-drag-and-drop/element/adapter";
 import { useWindowVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import {
+  Fragment,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { useSortable } from "@/components/drag/use-sortable";
+import { projectOf } from "@/components/projects/use-projects";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useIsPrinting } from "@/lib/use-is-printing";
+import type { Group } from "./groups";
 import { describeTask, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
 import { useTasks } from "./tasks-context";
@@ -30,12 +38,25 @@ type Props = SharedProps & {
 
 type VisibleRange = { start: number; end: number; before: number; after: number };
 
+/** A row of the list, or the heading of a group. */
+type Line = { group: Group /** Null for the heading. */; task: Task | null; place: number };
+
+function linesOf(groups: readonly Group[]): Line[] {
+  return groups.flatMap((group) => [
+    ...(group.name ? [{ group, task: null, place: 0 }] : []),
+    ...group.tasks.map((task, index) => ({ group, task, place: index + 1 })),
+  ]);
+}
+
 export function TaskList(props: Props) {
-  const { tasks } = useTasks();
+  const { groups } = useTasks();
+  const lines = useMemo(() => linesOf(groups), [groups]);
   const isHydrated = useHydrated();
   const isPrinted = useIsPrinting();
-  if (isHydrated && !isPrinted && tasks.length > VIRTUALIZE_ABOVE) return <LongList {...props} />;
-  return <Rows {...props} rows={{ start: 0, end: tasks.length, before: 0, after: 0 }} />;
+  if (isHydrated && !isPrinted && lines.length > VIRTUALIZE_ABOVE)
+    return <LongList {...props} lines={lines} />;
+  const all = { start: 0, end: lines.length, before: 0, after: 0 };
+  return <Rows {...props} lines={lines} range={all} />;
 }
 
 /**
@@ -54,23 +75,25 @@ function rowHeight(
 }
 
 /** Rows stay in the normal flow. Padding replaces those that are not rendered. */
-function LongList(props: Props) {
-  const { tasks } = useTasks();
+function LongList(props: Props & { lines: readonly Line[] }) {
+  const { lines, current, hasFocus } = props;
   const list = useRef<HTMLDivElement>(null);
   const [offset, setOffset] = useState(0);
   useLayoutEffect(() => setOffset(list.current?.offsetTop ?? 0), []);
   // A new function would make the virtualizer compute all positions again.
-  const getItemKey = useCallback((at: number) => tasks[at]?.id ?? at, [tasks]);
+  const getItemKey = useCallback(
+    (at: number) => lines[at]?.task?.id ?? lines[at]?.group.key ?? at,
+    [lines],
+  );
   const virtualizer = useWindowVirtualizer<HTMLElement>({
-    count: tasks.length,
+    count: lines.length,
     estimateSize: () => ROW_HEIGHT,
     overscan: OVERSCAN,
     scrollMargin: offset,
     getItemKey,
     measureElement: rowHeight,
   });
-  const { current, hasFocus } = props;
-  const index = hasFocus ? tasks.findIndex(({ id }) => id === current) : -1;
+  const index = hasFocus ? lines.findIndex(({ task }) => task?.id === current) : -1;
 
   useEffect(() => {
     if (index >= 0) virtualizer.scrollToIndex(index, { align: "auto" });
@@ -87,25 +110,31 @@ function LongList(props: Props) {
   };
   return (
     <div ref={list}>
-      <Rows {...props} measure={virtualizer.measureElement} rows={span} />
+      <Rows {...props} measure={virtualizer.measureElement} range={span} />
     </div>
   );
 }
 
-type RowsProps = Props & { rows: VisibleRange; measure?: (row: HTMLElement | null) => void };
+type Measure = (element: HTMLElement | null) => void;
+type RowsProps = Props & { lines: readonly Line[]; range: VisibleRange; measure?: Measure };
 
-function Rows({
-  rows,
-  measure,
-  current,
-  hasFocus,
-  selected,
-  renamingId,
-  onFocusRow,
-  ...row
-}: RowsProps) {
-  const { store, tasks, today } = useTasks();
-  const list = useRef<HTMLUListElement>(null);
+/** Return the visible lines of each group, with the index of the first. */
+function visibleGroups(lines: readonly Line[], { start, end }: VisibleRange) {
+  const visible: { group: Group; first: number; lines: Line[] }[] = [];
+  for (const [at, line] of lines.slice(start, end).entries()) {
+    const last = visible.at(-1);
+    if (last?.group === line.group) last.lines.push(line);
+    else visible.push({ group: line.group, first: start + at, lines: [line] });
+  }
+  return visible;
+}
+
+function Rows(props: RowsProps) {
+  const { lines, range, measure, current, hasFocus, selected, renamingId, onFocusRow, ...row } =
+    props;
+  const { store, tasks, today, view } = useTasks();
+  const list = useRef<HTMLDivElement>(null);
+  const tabStop = current ?? tasks[0]?.id;
 
   // In a layout effect, before another key press: later it would take the focus from another field.
   useLayoutEffect(() => {
@@ -117,48 +146,81 @@ function Rows({
   });
 
   return (
-    <ul
-      aria-label="Tasks"
+    <div
       className="task-list"
       ref={list}
-      style={measure && { paddingTop: rows.before, paddingBottom: rows.after }}
+      style={measure && { paddingTop: range.before, paddingBottom: range.after }}
     >
-      {tasks.slice(rows.start, rows.end).map((task, index) => (
-        <ListItem
-          canMove={row.canMove}
-          isTabStop={task.id === (current ?? tasks[0]?.id)}
-          key={task.id}
-          measure={measure}
-          move={row.actions.move}
-          onFocus={onFocusRow}
-          index={rows.start + index}
-          isBusy={store.isPending(task.id)}
-          isSelected={selected.has(task.id)}
-          task={task}
-        >
-          <TaskRow
-            {...row}
-            isRenaming={task.id === renamingId}
-            isSelected={selected.has(task.id)}
-            isPending={store.state().syncProblem !== null && store.isPending(task.id)}
-            task={task}
-            today={today}
-          />
-        </ListItem>
+      {visibleGroups(lines, range).map(({ group, first, lines: visible }) => (
+        <Fragment key={group.key}>
+          {visible[0]?.task === null && (
+            <GroupHeading group={group} index={first} measure={measure} />
+          )}
+          <ul aria-label={group.name || "Tasks"} data-day={group.isDay}>
+            {visible.map(
+              ({ task, place }, index) =>
+                task && (
+                  <ListItem
+                    canMove={row.canMove}
+                    index={first + index}
+                    isBusy={store.isPending("tasks", task.id)}
+                    isSelected={selected.has(task.id)}
+                    isTabStop={task.id === tabStop}
+                    key={task.id}
+                    measure={measure}
+                    move={row.actions.move}
+                    onFocus={onFocusRow}
+                    place={place}
+                    setSize={group.tasks.length}
+                    task={task}
+                  >
+                    <TaskRow
+                      {...row}
+                      isPending={
+                        store.state().syncProblem !== null && store.isPending("tasks", task.id)
+                      }
+                      isRenaming={task.id === renamingId}
+                      isSelected={selected.has(task.id)}
+                      project={view.project === null ? projectOf(store, task) : null}
+                      task={task}
+                      today={today}
+                    />
+                  </ListItem>
+                ),
+            )}
+          </ul>
+        </Fragment>
       ))}
-    </ul>
+    </div>
+  );
+}
+
+type HeadingProps = { group: Group; index: number; measure: Measure | undefined };
+
+function GroupHeading({ group, index, measure }: HeadingProps) {
+  const { name, isLate, tasks } = group;
+  return (
+    <h2 className="group-heading" data-index={index} data-late={isLate} ref={measure}>
+      {name}
+      <span className="group-count">{tasks.length}</span>
+    </h2>
   );
 }
 
 type ListItemProps = {
   task: Task;
+  /** The index of its line. */
   index: number;
+  /** Its place in its group, from 1. */
+  place: number;
+  /** The number of tasks in its group. */
+  setSize: number;
   /** Whether Tab moves the focus to this row. */
   isTabStop: boolean;
   isBusy: boolean;
   isSelected: boolean;
   canMove: boolean;
-  measure: ((row: HTMLElement | null) => void) | undefined;
+  measure: Measure | undefined;
   move: RowProps["actions"]["move"];
   onFocus: (id: string) => void;
   children: ReactNode;
@@ -168,6 +230,8 @@ type ListItemProps = {
 function ListItem({
   task,
   index,
+  place,
+  setSize,
   isTabStop,
   isBusy,
   isSelected,
@@ -177,7 +241,7 @@ function ListItem({
   onFocus,
   children,
 }: ListItemProps) {
-  const { tasks, store, today } = useTasks();
+  const { store, today } = useTasks();
   const element = useRef<HTMLLIElement>(null);
   // A new function would be called with the row, and measure it, on each render.
   const attach = useCallback(
@@ -187,49 +251,27 @@ function ListItem({
     },
     [measure],
   );
-  const [edge, setEdge] = useState<"before" | "after" | null>(null);
   const { id } = task;
   const details = [isSelected && "Selected.", describeTask(task, today)].filter(Boolean).join(" ");
 
-  useEffect(() => {
-    const row = element.current;
-    if (!(row && canMove)) return;
-    const stopDragging = draggable({
-      element: row,
-      getInitialData: () => ({ task: id }),
-      onDragStart: () => row.setAttribute("data-dragged", ""),
-      onDrop: () => row.removeAttribute("data-dragged"),
-    });
-    const stopDropping = dropTargetForElements({
-      element: row,
-      canDrop: ({ source }) => source.data.task !== id,
-      onDrag: ({ location }) => {
-        const { top, height } = row.getBoundingClientRect();
-        setEdge(location.current.input.clientY < top + height / 2 ? "before" : "after");
-      },
-      onDragLeave: () => setEdge(null),
-      onDrop: ({ source, location }) => {
-        setEdge(null);
-        const { top, height } = row.getBoundingClientRect();
-        const isBefore = location.current.input.clientY < top + height / 2;
-        const moved = store.get(String(source.data.task));
-        const here = store.get(id);
-        if (moved && here) move(moved, isBefore ? "before" : "after", here);
-      },
-    });
-    return () => {
-      stopDragging();
-      stopDropping();
-    };
-  }, [id, canMove, move, store]);
+  const edge = useSortable(element, {
+    kind: "task",
+    id,
+    canSort: canMove,
+    onDrop: (dragged, to) => {
+      const moved = store.tables.tasks.get(dragged);
+      const here = store.tables.tasks.get(id);
+      if (moved && here && to !== "into") move(moved, to, here);
+    },
+  });
 
   return (
     <li
       aria-busy={isBusy}
       aria-describedby={details ? `${id}-details` : undefined}
       aria-label={task.title}
-      aria-posinset={index + 1}
-      aria-setsize={tasks.length}
+      aria-posinset={place}
+      aria-setsize={setSize}
       className="task-item"
       data-edge={edge ?? undefined}
       data-id={id}

@@ -4,6 +4,7 @@ import { RotateCcw, Trash2, X } from "lucide-react";
 import dynamic from "next/dynamic";
 import { type ReactNode, useId, useRef, useState } from "react";
 import { useDialog } from "@/components/dialog/use-dialog";
+import { ProjectSelect } from "@/components/projects/project-select";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Priority } from "@/gql/graphql";
 import type { UnsavedText } from "./draft";
@@ -17,7 +18,7 @@ import { useTextEdit } from "./use-text-edit";
 const Markdown = dynamic(() => import("./markdown"));
 
 /** From this width on, the panel is next to the list, which stays usable. */
-const BESIDE_LIST = "(min-width: 64rem)";
+const BESIDE_LIST = "(min-width: 75rem)";
 
 type Props = {
   task: Task;
@@ -30,7 +31,7 @@ type Props = {
 
 /** All details of one task, editable. */
 export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Props) {
-  const { today } = useTasks();
+  const { store, today } = useTasks();
   const dialog = useRef<HTMLDialogElement>(null);
   const { typed, problems, isSaved, type, leave, composition } = useTextEdit(
     task,
@@ -138,6 +139,18 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
               </option>
             ))}
           </select>
+        </Row>
+        <Row label="Project" of={`${id}-project`}>
+          <ProjectSelect
+            id={`${id}-project`}
+            onChange={(project) =>
+              actions.setProject(
+                [task],
+                project === null ? null : store.tables.projects.get(project),
+              )
+            }
+            value={task.project?.id ?? null}
+          />
         </Row>
         <Row label="Labels">
           <LabelsField

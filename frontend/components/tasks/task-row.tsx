@@ -3,7 +3,10 @@
 import { CalendarDays, Check, Flag, GripVertical, RotateCcw, Trash2 } from "lucide-react";
 import { type KeyboardEvent, type MouseEvent, memo, useId, useState } from "react";
 import { usePageLeave } from "@/components/keyboard/use-page-leave";
-import { excerpt, formatDay, PRIORITY_NAMES, type Task } from "./task";
+import type { Project } from "@/components/projects/project";
+import { ProjectDot } from "@/components/projects/project-dot";
+import { LabelDot } from "./label-dot";
+import { addDays, excerpt, formatDay, PRIORITY_NAMES, type Task } from "./task";
 import { lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
 
@@ -21,6 +24,8 @@ export type RowProps = {
   onSelect: (task: Task, isRange: boolean) => void;
   onRename: (task: Task | null) => void;
   onDelete: (task: Task) => void;
+  /** The project of the task, unless the view shows only tasks of this project. */
+  project?: Project | null;
 };
 
 /** One task of a list. */
@@ -44,17 +49,14 @@ export const TaskRow = memo((props: RowProps) => {
     // biome-ignore lint/a11y/noStaticElementInteractions: a short cut; keys and the box do the same
     // biome-ignore lint/a11y/useKeyWithClickEvents: x
     <div
-      className={`task-row group ${isSelected ? "task-row-selected" : ""}`}
+      className="task-row"
+      data-completed={completed}
+      data-selected={isSelected}
       onClick={onClick}
       onDoubleClick={(event) => isControl(event) || props.onRename(task)}
       onMouseDown={onMouseDown}
     >
-      {canMove && (
-        <GripVertical
-          aria-hidden="true"
-          className="drag-handle size-4 shrink-0 cursor-grab text-edge opacity-0 group-hover:opacity-100"
-        />
-      )}
+      {canMove && <GripVertical aria-hidden="true" className="drag-handle" />}
       {isSelecting ? (
         <input
           aria-label={`Select: ${title}`}
@@ -82,11 +84,10 @@ export const TaskRow = memo((props: RowProps) => {
       {isRenaming ? (
         <Rename {...props} />
       ) : (
-        <div className="relative min-w-0 flex-1 py-2.5">
+        <div className="task-text">
           <button
             aria-label={`Edit details: ${title}`}
-            // The click area covers all text of the row.
-            className={`block w-full truncate text-start after:absolute after:inset-0 ${completed ? "text-muted line-through decoration-edge" : ""}`}
+            className="task-title"
             data-title={true}
             dir="auto"
             onClick={(event) => {
@@ -97,17 +98,11 @@ export const TaskRow = memo((props: RowProps) => {
           >
             {title}
           </button>
-          {task.description.trim() && (
-            <p className="truncate text-sm text-muted" dir="auto">
-              {excerpt(task.description)}
-            </p>
-          )}
-          <TaskDetails {...props} isNarrow={true} />
+          <TaskDetails project={props.project ?? null} task={task} today={props.today} />
         </div>
       )}
-      <TaskDetails {...props} isNarrow={false} />
       {isPending && (
-        <span className="shrink-0 text-xs text-muted" role="img" aria-label="Waiting to be saved">
+        <span aria-label="Waiting to be saved" className="pending-mark" role="img">
           <span aria-hidden="true" className="pending-dot block size-2 rounded-full bg-muted" />
         </span>
       )}
@@ -152,34 +147,57 @@ function isControl({ target }: MouseEvent): boolean {
   return target instanceof Element && target.closest("input, button:not([data-title])") !== null;
 }
 
-/** Due date, priority and labels: next to the title, or below it on a phone. */
-function TaskDetails({ task, today, isNarrow }: RowProps & { isNarrow: boolean }) {
-  const { dueOn, priority, labels, completed } = task;
-  if (dueOn === null && priority === "NONE" && labels.length === 0) return null;
-  const isOverdue = dueOn !== null && dueOn < today && !completed;
-  const layout = isNarrow ? "flex sm:hidden mt-1" : "hidden sm:flex max-w-[45%] justify-end";
+/** How soon a task is due, for the colour of its date. */
+function nearness(dueOn: string, today: string): string {
+  if (dueOn < today) return "late";
+  if (dueOn === today) return "today";
+  return dueOn === addDays(today, 1) ? "tomorrow" : "later";
+}
+
+type DetailsProps = { task: Task; today: string; project: Project | null };
+
+/** The beginning of the description, the due date, the priority, the project and the labels. */
+function TaskDetails({ task, today, project }: DetailsProps) {
+  const { dueOn, priority, labels } = task;
+  const note = excerpt(task.description);
+  const hasFacts = dueOn !== null || priority !== "NONE" || labels.length > 0 || project !== null;
+  if (!(hasFacts || note)) return null;
   return (
-    <span className={`${layout} shrink-0 flex-wrap items-center gap-1.5 text-xs text-muted`}>
-      {labels.map((label) => (
-        <span className="chip" dir="auto" key={label}>
-          {label}
-        </span>
-      ))}
-      {priority !== "NONE" && (
-        <span className="chip" data-priority={priority}>
-          <Flag aria-hidden="true" className="size-3" />
-          {PRIORITY_NAMES[priority]}
-        </span>
-      )}
-      {dueOn !== null && (
-        <span
-          className={`chip ${isOverdue ? "text-danger" : dueOn === today ? "text-accent" : ""}`}
-        >
-          <CalendarDays aria-hidden="true" className="size-3" />
-          {formatDay(dueOn, today)}
-        </span>
-      )}
-    </span>
+    <div className="task-details">
+      <div>
+        {note && (
+          <p className="task-note" dir="auto">
+            {note}
+          </p>
+        )}
+        <p className="task-facts">
+          {dueOn !== null && (
+            <span className="fact" data-due={nearness(dueOn, today)}>
+              <CalendarDays aria-hidden="true" />
+              {formatDay(dueOn, today)}
+            </span>
+          )}
+          {priority !== "NONE" && (
+            <span className="fact" data-priority={priority}>
+              <Flag aria-hidden="true" />
+              {PRIORITY_NAMES[priority]}
+            </span>
+          )}
+          {project && (
+            <span className="fact">
+              <ProjectDot color={project.color} />
+              <bdi>{project.name}</bdi>
+            </span>
+          )}
+          {labels.map((label) => (
+            <span className="fact" key={label}>
+              <LabelDot label={label} />
+              <bdi>{label}</bdi>
+            </span>
+          ))}
+        </p>
+      </div>
+    </div>
   );
 }
 

@@ -14,16 +14,23 @@ import {
 } from "react";
 import { useClient } from "urql";
 import { useSession } from "@/components/graphql/graphql";
+import type { Person } from "@/components/offline/offline-copy";
+import type { ProjectEdit } from "@/components/projects/noun";
+import { idsOf } from "@/components/store/edit";
+import type { State } from "@/components/store/store";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
-import { type Edit, idsOf } from "./edit";
-import { type State, TaskStore } from "./store";
+import { useHydrated } from "@/lib/use-hydrated";
+import { type AppStore, openStore, type Seed } from "./app-store";
+import { type Group, groupsOf } from "./groups";
+import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
 import { localToday } from "./today";
 import {
   LIST_NAMES,
   listContaining,
   pathOf,
+  taskOf,
   type View,
   viewOf,
   viewPredicate,
@@ -31,13 +38,19 @@ import {
 } from "./view";
 
 type Context = {
-  store: TaskStore;
+  store: AppStore;
   state: State;
   /** The current day in the reader's time zone, YYYY-MM-DD. */
   today: string;
   view: View;
-  /** The tasks of the view, in its order. */
+  /** The title of the view: the name of its list, project or label. */
+  title: string;
+  /** The tasks of the view, in its groups. */
+  groups: readonly Group[];
+  /** The tasks of all groups, in their order. */
   tasks: readonly Task[];
+  /** Tasks that were completed since the view was shown. They keep their places. */
+  recentlyCompleted: ReadonlySet<string>;
   /** All labels in use, by name. */
   labels: readonly string[];
   /** Changes the view. `replace` adds no entry to the browser's history. */
@@ -50,7 +63,7 @@ type Context = {
    * Performs edits and shows a message with an Undo button. `isQuiet` shows it only if a task left
    * the view.
    */
-  act: (edits: readonly Edit[], message: string, isQuiet?: boolean) => void;
+  act: (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet?: boolean) => void;
   undo: () => void;
   redo: () => void;
 };
@@ -84,18 +97,25 @@ function describeLocation(
 }
 
 type Props = {
-  /** The tasks that the server rendered; null if the API did not answer. */
-  seed: readonly Task[] | null;
+  person: Person;
+  /** What the server rendered; null if the API did not answer. */
+  seed: Seed | null;
   today: string;
   view: View;
   children: ReactNode;
 };
 
-export function TasksProvider({ seed, today: serverToday, view: serverView, children }: Props) {
+export function TasksProvider({
+  person,
+  seed,
+  today: serverToday,
+  view: serverView,
+  children,
+}: Props) {
   const client = useClient();
   const { owner } = useSession();
   const toast = useToast();
-  const [store] = useState(() => new TaskStore(client, owner, seed ?? []));
+  const [store] = useState(() => openStore(client, person, seed));
   const state = useSyncExternalStore(store.subscribe, store.state, store.state);
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
@@ -125,17 +145,18 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   }, []);
 
   useEffect(() => {
-    const onBack = () => setView(viewOf(new URLSearchParams(window.location.search)));
+    const onBack = () =>
+      setView((before) => {
+        const after = viewOf(new URLSearchParams(window.location.search));
+        return pathOf(after) === pathOf(before) ? before : after;
+      });
     window.addEventListener("popstate", onBack);
     return () => window.removeEventListener("popstate", onBack);
   }, []);
 
-  useEffect(() => {
-    document.title = `${viewTitle(view)} · Bearer Tasks`;
-  }, [view]);
-
   const show = useCallback((next: Partial<View>, replace = false) => {
-    const path = pathOf(next);
+    const task = replace ? taskOf(new URLSearchParams(window.location.search)) : null;
+    const path = pathOf(next, task);
     // The page has all tasks: only the address changes, without a request.
     goTo(path, !replace);
     if (!replace) setRecentlyCompleted(NONE);
@@ -168,24 +189,25 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
   }, [store, toast]);
 
   const act = useCallback(
-    (edits: readonly Edit[], message: string, isQuiet = false) => {
+    (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet = false) => {
       const isListed = viewPredicate(latest.current.view, latest.current.today);
       const visibleIds = edits
+        .filter(({ noun }) => noun === "tasks")
         .filter(({ kind }) => kind !== "trash" && kind !== "delete") // their messages say where the task is now
         .flatMap(idsOf)
         .filter((id) => {
-          const task = store.get(id);
+          const task = store.tables.tasks.get(id);
           return task === null || isListed(task);
         });
       store.act(edits, message);
       const completedIds = edits.flatMap((edit) =>
-        edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
+        edit.noun === "tasks" && edit.kind === "set-many" && edit.patch.completed ? edit.ids : [],
       );
       if (completedIds.length > 0)
         setRecentlyCompleted((before) => new Set([...before, ...completedIds]));
       const hiddenTasks = visibleIds
         .filter((id) => !completedIds.includes(id))
-        .map((id) => store.get(id))
+        .map((id) => store.tables.tasks.get(id))
         .filter((task) => task !== null && !isListed(task));
       const [first] = hiddenTasks;
       const action = { label: "Undo", run: undo };
@@ -198,23 +220,33 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
     [store, toast, undo, showTask],
   );
 
+  const project = view.project === null ? null : store.tables.projects.get(view.project);
+  const title = viewTitle(view, project?.name);
+
+  useEffect(() => {
+    document.title = `${title} · Bearer Tasks`;
+  }, [title]);
+
   const deferredView = useDeferredValue(view);
+  const isHydrated = useHydrated();
   const { revision } = state;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
-  const tasks = useMemo(() => {
+  const groups = useMemo(() => {
     const isListed = viewPredicate(deferredView, today);
-    return store.ordered(deferredView.sort).filter((task) => {
+    const listed = store.tables.tasks.ordered(deferredView.sort).filter((task) => {
       // A task that was just completed stays visible until another view is shown.
       const isOpen = deferredView.list !== "completed" && recentlyCompleted.has(task.id);
       return isListed(isOpen ? { ...task, completed: false } : task);
     });
-  }, [store, deferredView, today, revision, recentlyCompleted]);
+    return groupsOf(deferredView, listed, today, isHydrated);
+  }, [store, deferredView, today, revision, recentlyCompleted, isHydrated]);
+  const tasks = useMemo(() => groups.flatMap((group) => group.tasks), [groups]);
   // The navigation may render a frame later than the list.
   const deferredRevision = useDeferredValue(revision);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the same
   const labels = useMemo(() => {
     const names = new Map<string, string>();
-    for (const task of store.ordered("manual")) {
+    for (const task of store.tables.tasks.ordered("manual")) {
       if (task.trashedAt !== null) continue;
       for (const label of task.labels) names.set(label.toLowerCase(), label);
     }
@@ -227,7 +259,10 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       state,
       today,
       view,
+      groups,
+      title,
       tasks,
+      recentlyCompleted,
       labels,
       show,
       showTask,
@@ -236,7 +271,23 @@ export function TasksProvider({ seed, today: serverToday, view: serverView, chil
       undo,
       redo,
     }),
-    [store, state, today, view, tasks, labels, show, showTask, taskToFocus, act, undo, redo],
+    [
+      store,
+      state,
+      today,
+      view,
+      title,
+      groups,
+      tasks,
+      recentlyCompleted,
+      labels,
+      show,
+      showTask,
+      taskToFocus,
+      act,
+      undo,
+      redo,
+    ],
   );
   return <TasksContext value={context}>{children}</TasksContext>;
 }

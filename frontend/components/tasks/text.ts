@@ -10,8 +10,15 @@ export const MAX_DESCRIPTION = 10_000;
 /** In code points. */
 export const MAX_LABEL = 50;
 export const MAX_LABELS = 20;
+/** In code points. */
+export const MAX_PROJECT_NAME = 100;
 
-const MAX_LENGTHS = { title: MAX_TITLE, description: MAX_DESCRIPTION, label: MAX_LABEL } as const;
+const MAX_LENGTHS = {
+  title: MAX_TITLE,
+  description: MAX_DESCRIPTION,
+  label: MAX_LABEL,
+  "project name": MAX_PROJECT_NAME,
+} as const;
 
 /** Return the number of code points. */
 export function codePointCount(text: string): number {

@@ -1,17 +1,18 @@
 import { useMemo } from "react";
+import type { Project } from "@/components/projects/project";
+import { toBatches } from "@/components/store/batches";
+import { positionAt } from "@/components/store/order";
 import type { Priority } from "@/gql/graphql";
-import { toBatches } from "./batches";
-import type { Edit, Text } from "./edit";
-import { positionAt } from "./order";
+import type { TaskEdit, Text } from "./noun";
 import { formatDay, PRIORITY_NAMES, type Task, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
 
-const describeTasks = (tasks: readonly Task[]) =>
+export const describeTasks = (tasks: readonly Task[]) =>
   tasks[0] && tasks.length === 1 ? `“${isolateText(tasks[0].title)}”` : taskCount(tasks.length);
 
 /** Return one edit for each request that the tasks need. */
-const batched = (tasks: readonly Task[], edit: (ids: string[]) => Edit): Edit[] =>
+const batched = (tasks: readonly Task[], edit: (ids: string[]) => TaskEdit): TaskEdit[] =>
   toBatches(tasks.map(({ id }) => id)).map(edit);
 
 /** The actions for one or more tasks, each with its message. */
@@ -21,7 +22,13 @@ export function useActions() {
     const now = () => new Date().toISOString();
     function setMany(tasks: readonly Task[], patch: object, message: string, isQuiet?: boolean) {
       const at = now();
-      const edit = (ids: string[]): Edit => ({ kind: "set-many", ids, patch, at });
+      const edit = (ids: string[]): TaskEdit => ({
+        noun: "tasks",
+        kind: "set-many",
+        ids,
+        patch,
+        at,
+      });
       act(batched(tasks, edit), message, isQuiet);
     }
     return {
@@ -48,19 +55,26 @@ export function useActions() {
         const message = `Removed #${isolateText(label)} from ${describeTasks(tasks)}`;
         setMany(tasks, { removeLabels: [label] }, message, tasks.length === 1);
       },
+      setProject(tasks: readonly Task[], project: Project | null) {
+        const message =
+          project === null
+            ? `No project for ${describeTasks(tasks)}`
+            : `Moved ${describeTasks(tasks)} to ${isolateText(project.name)}`;
+        setMany(tasks, { projectId: project?.id ?? null }, message, tasks.length === 1);
+      },
       trash(tasks: readonly Task[]) {
         const at = now();
-        const edit = (ids: string[]): Edit => ({ kind: "trash", ids, at });
+        const edit = (ids: string[]): TaskEdit => ({ noun: "tasks", kind: "trash", ids, at });
         act(batched(tasks, edit), `Moved ${describeTasks(tasks)} to the trash`);
       },
       restore(tasks: readonly Task[]) {
-        const edit = (ids: string[]): Edit => ({ kind: "restore", ids });
+        const edit = (ids: string[]): TaskEdit => ({ noun: "tasks", kind: "restore", ids });
         act(batched(tasks, edit), `Restored ${describeTasks(tasks)}`);
       },
       /** Cannot be undone: ask for confirmation first. */
       deletePermanently(tasks: readonly Task[]) {
         store.act(
-          batched(tasks, (ids) => ({ kind: "delete", ids })),
+          batched(tasks, (ids) => ({ noun: "tasks", kind: "delete", ids })),
           `Permanently deleted ${describeTasks(tasks)}`,
         );
       },
@@ -70,16 +84,16 @@ export function useActions() {
        * continues.
        */
       write(task: Task, text: Text, baseText: Text, coalesce = false) {
-        const edit: Edit = { kind: "write", id: task.id, text, baseText };
+        const edit: TaskEdit = { noun: "tasks", kind: "write", id: task.id, text, baseText };
         store.act([edit], `Changed ${describeTasks([task])}`, coalesce);
       },
       /** Move a task next to another one in the manual order. */
       move(task: Task, place: "before" | "after", other: Task) {
-        const others = store.ordered("manual").filter(({ id }) => id !== task.id);
+        const others = store.tables.tasks.ordered("manual").filter(({ id }) => id !== task.id);
         const index = others.findIndex(({ id }) => id === other.id) + Number(place === "after");
         const position = positionAt(others, index);
         act(
-          [{ kind: "set", id: task.id, patch: { position } }],
+          [{ noun: "tasks", kind: "set", id: task.id, patch: { position } }],
           `Moved ${describeTasks([task])}`,
           true,
         );

@@ -5,14 +5,16 @@ import { shortcutOf } from "@/components/keyboard/key-name";
 export type Shortcuts = Partial<Record<string, (event: KeyboardEvent) => void>>;
 
 /**
- * Whether the element handles the key itself: fields handle all keys, and buttons Enter and Space.
+ * Whether the element handles the key itself: fields, menus and modal dialogs handle all keys,
+ * and buttons Enter and Space.
  */
 function hasOwnKeys(target: Element, name: string): boolean {
-  if (target.closest(TYPED_INTO) || document.querySelector("dialog:modal")) return true;
+  if (target.closest(TYPED_INTO) || document.querySelector(IN_FRONT)) return true;
   return ["Enter", " "].includes(name) && target.closest(PRESSABLE) !== null;
 }
 
 const TYPED_INTO = "input:not([type=checkbox]), textarea, select, [contenteditable]";
+const IN_FRONT = "dialog:modal, [role=menu]";
 const PRESSABLE = "button, a, input, dialog";
 
 /**

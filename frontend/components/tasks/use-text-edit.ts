@@ -2,7 +2,7 @@ import { useEffect, useEffectEvent, useState } from "react";
 import { useSession } from "@/components/graphql/graphql";
 import { usePageLeave } from "@/components/keyboard/use-page-leave";
 import { clearUnsavedText, saveUnsavedText, type UnsavedText } from "./draft";
-import type { Text } from "./edit";
+import type { Text } from "./noun";
 import type { Task } from "./task";
 import { cleanDescription, lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";

@@ -1,3 +1,4 @@
+import { byPosition, compareText } from "@/components/store/order";
 import type { Priority, TaskFilter, TaskOrder } from "@/gql/graphql";
 import { addDays, PRIORITIES, rankOf, type Task } from "./task";
 
@@ -27,6 +28,8 @@ export const SORT_NAMES: Readonly<Record<Sort, string>> = {
 export type View = {
   list: ListName;
   label: string | null;
+  /** The id of a project. */
+  project: string | null;
   priority: Priority | null;
   search: string;
   sort: Sort;
@@ -40,6 +43,11 @@ const SORT_OF_LIST: Readonly<Record<ListName, Sort>> = {
   trash: "newest",
 };
 
+/** Return the order of a list for which the address has no other. */
+export const defaultSort = (list: ListName): Sort => SORT_OF_LIST[list];
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 type Query = { get: (name: string) => string | null };
 
 /** Parse the query of an address. Invalid values are ignored. */
@@ -48,30 +56,43 @@ export function viewOf(query: Query): View {
   return {
     list,
     label: query.get("label") || null,
+    project: UUID.exec(query.get("project") ?? "")?.[0] ?? null,
     priority: PRIORITIES.find((one) => one === query.get("priority")) ?? null,
     search: query.get("q") ?? "",
     sort: SORTS.find((one) => one === query.get("sort")) ?? SORT_OF_LIST[list],
   };
 }
 
-export function pathOf(view: Partial<View>): string {
-  const { list = "all", label, priority, search, sort } = view;
+/** Return the id of the open task in the query of an address. */
+export const taskOf = (query: Query): string | null => query.get("task") || null;
+
+/** Return the address of a view, and of the task that is open in it. */
+export function pathOf(view: Partial<View>, task: string | null = null): string {
+  const { list = "all", label, project, priority, search, sort } = view;
   const query = new URLSearchParams();
   if (list !== "all") query.set("view", list);
+  if (project) query.set("project", project);
   if (label) query.set("label", label);
   if (priority) query.set("priority", priority);
   if (search) query.set("q", search);
   if (sort && sort !== SORT_OF_LIST[list]) query.set("sort", sort);
+  if (task) query.set("task", task);
   return query.size > 0 ? `/tasks?${query}` : "/tasks";
 }
 
-/** Whether a view is one of the lists, filtered or not, rather than all tasks of a label. */
-export const isListView = ({ list, label }: View): boolean => label === null || list !== "all";
+/** Whether a view is one of the lists, filtered or not, rather than all tasks of a project or label. */
+export const isListView = ({ list, label, project }: View): boolean =>
+  list !== "all" || (label === null && project === null);
 
-/** Return the title of a view. A priority filter is not part of it. */
-export function viewTitle(view: View): string {
-  if (view.label === null) return LIST_NAMES[view.list];
-  return isListView(view) ? `${LIST_NAMES[view.list]} · ${view.label}` : view.label;
+/**
+ * Return the title of a view. A priority filter is not part of it.
+ *
+ * @param projectName the name of the view's project, if it is known.
+ */
+export function viewTitle(view: View, projectName = "Project"): string {
+  const { list, label, project } = view;
+  const parts = [project !== null && projectName, label].filter(Boolean);
+  return (isListView(view) ? [LIST_NAMES[list], ...parts] : parts).join(" · ");
 }
 
 // The API's limits for a search. The browser, which soon has all tasks, has no limits.
@@ -88,6 +109,7 @@ export function toQueryVariables(
   if (view.list === "upcoming") filter.dueFrom = addDays(today, 1);
   if (view.list === "completed") filter.status = ["COMPLETED"];
   if (view.list === "trash") filter.status = ["TRASHED"];
+  if (view.project) filter.projectIds = [view.project];
   if (view.label) filter.labels = [view.label];
   if (view.priority) filter.priority = [view.priority];
   const words = view.search.split(/\s+/).filter(Boolean).slice(0, MAX_WORDS);
@@ -130,10 +152,11 @@ const equalsIgnoreCase = (a: string, b: string) => a.toLowerCase() === b.toLower
  * tasks.
  */
 export function viewPredicate(view: View, today: string): (task: Task) => boolean {
-  const { list, priority, label } = view;
+  const { list, priority, label, project } = view;
   const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
   return (task) =>
     isInList(task, list, today) &&
+    (!project || task.project?.id === project) &&
     (!priority || task.priority === priority) &&
     (!label || task.labels.some((one) => equalsIgnoreCase(one, label))) &&
     words.every((word) => searchTextOf(task).includes(word));
@@ -147,10 +170,6 @@ export function listContaining(task: Task, list: ListName, today: string): ListN
 
 const collator = new Intl.Collator("en", { numeric: true });
 
-const compareText = (a: string, b: string) => (a < b ? -1 : Number(a > b));
-const byPosition = (a: Task, b: Task) =>
-  compareText(a.position, b.position) || compareText(a.id, b.id);
-
 const COMPARE: Readonly<Record<Sort, (a: Task, b: Task) => number>> = {
   manual: byPosition,
   due: (a, b) => compareText(a.dueOn ?? "~", b.dueOn ?? "~") || byPosition(a, b),
@@ -159,10 +178,6 @@ const COMPARE: Readonly<Record<Sort, (a: Task, b: Task) => number>> = {
   title: (a, b) => collator.compare(a.title, b.title) || compareText(a.id, b.id),
 };
 
-/**
- * Sort tasks in place. If most of them are already in order, this takes one pass: engines detect
- * sorted runs.
- */
-export function sorted(tasks: Task[], sort: Sort): Task[] {
-  return tasks.sort(COMPARE[sort]);
+export function compareTasks(sort: Sort, a: Task, b: Task): number {
+  return COMPARE[sort](a, b);
 }

@@ -3,9 +3,12 @@
 import dynamic from "next/dynamic";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
+import { nextTheme } from "@/components/appearance/choices";
+import { useChoice } from "@/components/appearance/use-choice";
 import { useSession } from "@/components/graphql/graphql";
-import { Header } from "@/components/header/header";
-import { nextTheme, useTheme } from "@/components/theme/theme";
+import { SkipLink } from "@/components/header/skip-link";
+import { Drawer } from "@/components/sidebar/drawer";
+import { Sidebar, type SidebarProps } from "@/components/sidebar/sidebar";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
@@ -13,20 +16,22 @@ import { AddTask } from "./add-task";
 import { BulkBar } from "./bulk-bar";
 import { ConfirmDelete } from "./confirm-delete";
 import { Conflicts } from "./conflict-dialog";
+import { DoneToday, useDoneToday } from "./done-today";
 import { readUnsavedText, type UnsavedText } from "./draft";
-import { EmptyOrLoading } from "./empty";
-import { Lists } from "./lists";
+import { AllDone, EmptyOrLoading } from "./empty";
+import { ListHead } from "./list-head";
 import type { PaletteCommand } from "./palette";
+import { ClearSamples } from "./samples";
 import { Shortcuts } from "./shortcuts";
 import { SyncStatus } from "./sync-status";
 import type { Task } from "./task";
 import { TaskList } from "./task-list";
 import { TaskPanel } from "./task-panel";
 import { useTasks } from "./tasks-context";
-import { Toolbar } from "./toolbar";
 import { useActions } from "./use-actions";
 import { useCursor } from "./use-cursor";
 import { useKeys } from "./use-keys";
+import { useOpenTask } from "./use-open-task";
 import { useSelection } from "./use-selection";
 
 const loadPalette = () => import("./palette");
@@ -34,31 +39,36 @@ const Palette = dynamic(loadPalette);
 /** Later than what the page needs at once. */
 const PRELOAD_PALETTE_AFTER_MS = 2_000;
 
+/** From this width on, the sidebar is next to the list. */
+const BESIDE_LIST = "(min-width: 64rem)";
+
 type Props = {
   email: string;
   /** Whether the server rendered the view's tasks. */
   isSeeded: boolean;
 };
 
-/** The tasks page: the navigation, the list, and the details of one task. */
+/** The tasks page: the sidebar, the list, and the details of one task. */
 export function Workspace({ email, isSeeded }: Props) {
   const { owner } = useSession();
-  const { store, state, tasks, view, show, showTask, taskToFocus, undo, redo } = useTasks();
+  const { state, tasks, view, show, showTask, taskToFocus, undo, redo } = useTasks();
   const actions = useActions();
   const isHydrated = useHydrated();
   const modifier = useModifier();
-  const { theme, choose } = useTheme();
+  const [theme, setTheme] = useChoice("theme");
+  const [sidebar, setSidebar] = useChoice("sidebar");
   const [renamingId, setRenamingId] = useState<string | null>(null);
-  const [openId, setOpenId] = useState<string | null>(null);
+  const { openTask, open, close: closeTask } = useOpenTask();
   const [unsavedText, setUnsavedText] = useState<UnsavedText | null>(null);
   const [tasksToDelete, setTasksToDelete] = useState<readonly Task[]>([]);
-  const [openDialog, setOpenDialog] = useState<"palette" | "shortcuts" | null>(null);
+  const [openDialog, setOpenDialog] = useState<"palette" | "shortcuts" | "drawer" | null>(null);
+  const [paletteTargets, setPaletteTargets] = useState<readonly Task[]>([]);
   const [serverView] = useState(view);
+  const { doneToday, isAllDone } = useDoneToday();
   const selection = useSelection(tasks);
   const cursor = useCursor(tasks, renamingId !== null);
   const search = useRef<HTMLInputElement>(null);
   const main = useRef<HTMLElement>(null);
-  const openTask = openId === null ? null : store.get(openId);
   const { current, focus, setCurrent } = cursor;
   const { toggle, addRange, selectedTasks } = selection;
 
@@ -66,8 +76,11 @@ export function Workspace({ email, isSeeded }: Props) {
     const unsaved = readUnsavedText(owner);
     if (!unsaved) return;
     setUnsavedText(unsaved);
-    setOpenId(unsaved.id);
-  }, [owner]);
+    open(unsaved.id);
+  }, [owner, open]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a link of the drawer shows another view
+  useEffect(() => setOpenDialog((dialog) => (dialog === "drawer" ? null : dialog)), [view]);
 
   useEffect(() => {
     // Preload the palette, so that keys typed right after ⌘K are not lost.
@@ -99,16 +112,16 @@ export function Workspace({ email, isSeeded }: Props) {
   const onOpen = useCallback(
     ({ id }: Task) => {
       setUnsavedText(null);
-      setOpenId(id);
+      open(id);
       setCurrent(id);
     },
-    [setCurrent],
+    [open, setCurrent],
   );
 
   const onDelete = useCallback((one: Task) => setTasksToDelete([one]), []);
 
   function close() {
-    setOpenId(null);
+    closeTask();
     setUnsavedText(null);
     focus();
   }
@@ -117,7 +130,7 @@ export function Workspace({ email, isSeeded }: Props) {
     const next = cursor.neighbour(by);
     if (!next) return;
     focus(next.id);
-    if (openId !== null) onOpen(next);
+    if (openTask) onOpen(next);
   }
 
   /** Extend the selection to the next row, or shrink it. */
@@ -151,6 +164,12 @@ export function Workspace({ email, isSeeded }: Props) {
     return task ? [task] : [];
   }
 
+  function openPalette() {
+    // The palette takes the focus from the row.
+    setPaletteTargets(targetTasks());
+    setOpenDialog("palette");
+  }
+
   function complete() {
     const some = targetTasks();
     if (some.length > 0) actions.complete(some, !some.every(({ completed }) => completed));
@@ -168,10 +187,25 @@ export function Workspace({ email, isSeeded }: Props) {
   const canAdd = view.list !== "trash" && view.list !== "completed";
 
   function focusNewTask() {
-    // Rendered before the next key press.
-    if (!canAdd) flushSync(() => show({ list: "all" }));
+    // Rendered before the next key press. A drawer would keep the focus.
+    flushSync(() => {
+      setOpenDialog(null);
+      if (!canAdd) show({ list: "all" });
+    });
     main.current?.querySelector<HTMLInputElement>("[name=title]")?.focus();
   }
+
+  function toggleSidebar() {
+    if (!window.matchMedia(BESIDE_LIST).matches) setOpenDialog("drawer");
+    else setSidebar(sidebar === "shown" ? "hidden" : "shown");
+  }
+
+  const sidebarProps: Omit<SidebarProps, "onHide"> = {
+    email,
+    onAdd: focusNewTask,
+    onSearch: openPalette,
+    onShortcuts: () => setOpenDialog("shortcuts"),
+  };
 
   useKeys({
     j: () => moveFocus(1),
@@ -187,6 +221,7 @@ export function Workspace({ email, isSeeded }: Props) {
     x: onRow((task) => onSelect(task, false)),
     e: onRow(onRename),
     c: focusNewTask,
+    m: toggleSidebar,
     "/": () => search.current?.focus(),
     "?": () => setOpenDialog("shortcuts"),
     Delete: trash,
@@ -194,7 +229,7 @@ export function Workspace({ email, isSeeded }: Props) {
     "#": trash,
     Escape: () => (openTask ? close() : selection.clear()),
     "Mod+a": selection.addAll,
-    "Mod+k": () => setOpenDialog("palette"),
+    "Mod+k": openPalette,
     "Mod+z": undo,
     "Mod+Shift+z": redo,
     "Mod+y": redo,
@@ -207,17 +242,29 @@ export function Workspace({ email, isSeeded }: Props) {
     { name: "Redo", keys: `${modifier}Y`, run: redo },
     { name: "Select several", keys: "x", run: selection.startSelecting },
     { name: "Keyboard shortcuts", keys: "?", run: () => setOpenDialog("shortcuts") },
-    { name: `Appearance: ${nextTheme(theme)}`, run: () => choose(nextTheme(theme)) },
+    { name: `Appearance: ${nextTheme(theme)}`, run: () => setTheme(nextTheme(theme)) },
     { name: "Account", run: () => window.location.assign("/account") },
   ];
 
+  const rowProps = {
+    actions,
+    canMove,
+    isSelecting: selection.isSelecting,
+    onDelete,
+    onOpen,
+    onRename,
+    onSelect,
+  };
+
   return (
     <>
-      <Header email={email} onSearch={() => setOpenDialog("palette")} />
-      <div className={`workspace ${openTask ? "workspace-open" : ""}`}>
-        <Lists />
+      <SkipLink />
+      <div className="shell">
+        <aside aria-label="Sidebar" className="sidebar sidebar-column">
+          <Sidebar {...sidebarProps} onHide={toggleSidebar} />
+        </aside>
         <main
-          className="min-w-0 pb-32"
+          className="list-area"
           data-complete={state.isComplete}
           id="content"
           // Clicks before the page handles events would be lost.
@@ -225,32 +272,31 @@ export function Workspace({ email, isSeeded }: Props) {
           ref={main}
           tabIndex={-1}
         >
-          <Toolbar
+          <ListHead
             isSelecting={selection.isSelecting}
             onSelecting={selection.isSelecting ? selection.clear : selection.startSelecting}
+            onSidebar={toggleSidebar}
             search={search}
           />
           {canAdd && <AddTask />}
           <SyncStatus />
           <Conflicts />
-          {tasks.length > 0 ? (
+          <ClearSamples actions={actions} />
+          {tasks.length > 0 && (
             <TaskList
-              actions={actions}
-              canMove={canMove}
+              {...rowProps}
               current={current}
-              renamingId={renamingId}
               hasFocus={cursor.hasFocus}
-              isSelecting={selection.isSelecting}
-              onDelete={onDelete}
-              onRename={onRename}
               onFocusRow={focus}
-              onOpen={onOpen}
-              onSelect={onSelect}
+              renamingId={renamingId}
               selected={selection.selected}
             />
-          ) : (
+          )}
+          {tasks.length === 0 && !isAllDone && (
             <EmptyOrLoading isKnown={state.isComplete || (isSeeded && view === serverView)} />
           )}
+          {isAllDone && <AllDone count={doneToday.length + tasks.length} />}
+          <DoneToday {...rowProps} canMove={false} tasks={doneToday} />
           <div className="page-foot">
             <ToastOutlet />
             {selectedTasks.length > 0 && (
@@ -281,15 +327,18 @@ export function Workspace({ email, isSeeded }: Props) {
           onConfirm={() => {
             actions.deletePermanently(tasksToDelete);
             setTasksToDelete([]);
-            setOpenId(null);
+            closeTask();
           }}
           tasks={tasksToDelete}
         />
       )}
+      {openDialog === "drawer" && <Drawer {...sidebarProps} onHide={() => setOpenDialog(null)} />}
       {openDialog === "shortcuts" && <Shortcuts onClose={() => setOpenDialog(null)} />}
       {openDialog === "palette" && (
         <Palette
+          actions={actions}
           commands={commands}
+          targets={paletteTargets}
           onClose={() => setOpenDialog(null)}
           onOpen={(chosenTask) => {
             if (!tasks.includes(chosenTask)) showTask(chosenTask);

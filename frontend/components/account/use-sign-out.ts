@@ -1,0 +1,36 @@
+import { eraseOfflineCopy } from "@/components/offline/offline-copy";
+import { useToast } from "@/components/toasts/toasts";
+import { announceSignOut, leave, setLeaving } from "./signed-out";
+
+async function isDone(): Promise<boolean> {
+  try {
+    // Better Auth's client is loaded when it is needed: the tasks do not need it.
+    const { authClient } = await import("@/lib/auth-client");
+    const { error } = await authClient.signOut();
+    return !error;
+  } catch {
+    return false;
+  }
+}
+
+/** Return a function that signs the person out of this browser. */
+export function useSignOut(): () => Promise<void> {
+  const toast = useToast();
+  return async function signOut() {
+    setLeaving(true);
+    if (await isDone()) {
+      announceSignOut();
+      leave("/sign-in");
+      return;
+    }
+    setLeaving(false);
+    // The session goes on, since only the server can end it. The next one here must not see the tasks.
+    void eraseOfflineCopy();
+    toast({
+      name: "sign-out",
+      message: "Not signed out.",
+      isError: true,
+      action: { label: "Try again", run: () => void signOut() },
+    });
+  };
+}

@@ -1,0 +1,74 @@
+"use client";
+
+import * as Dropdown from "@radix-ui/react-dropdown-menu";
+import { Check } from "lucide-react";
+import { type ReactNode, useRef } from "react";
+import type { MenuEntry, MenuProps } from "./menu-button";
+
+/** The button and its menu, once the code of menus is loaded. */
+export default function Menu({ label, entries, className, align, children }: MenuProps) {
+  const button = useRef<HTMLButtonElement>(null);
+  return (
+    <Dropdown.Root modal={false}>
+      <Dropdown.Trigger aria-label={label} className={className} ref={button} title={label}>
+        {children}
+      </Dropdown.Trigger>
+      {/* A modal dialog makes everything outside of it inert. */}
+      <Dropdown.Portal container={button.current?.closest("dialog") ?? null}>
+        <Dropdown.Content
+          align={align ?? "start"}
+          aria-label={label}
+          className="menu"
+          collisionPadding={8}
+          loop={true}
+          onCloseAutoFocus={(event) => {
+            // The chosen command has moved the focus.
+            if (document.activeElement !== document.body) event.preventDefault();
+          }}
+          sideOffset={6}
+        >
+          {entries.map((entry, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a menu's entries do not move
+            <Entry entry={entry} key={index} />
+          ))}
+        </Dropdown.Content>
+      </Dropdown.Portal>
+    </Dropdown.Root>
+  );
+}
+
+function Entry({ entry }: { entry: MenuEntry }): ReactNode {
+  if (entry === "separator") return <Dropdown.Separator className="menu-separator" />;
+  if ("heading" in entry) {
+    return <Dropdown.Label className="menu-heading truncate">{entry.heading}</Dropdown.Label>;
+  }
+  if ("options" in entry) {
+    return (
+      <Dropdown.RadioGroup aria-label={entry.name} onValueChange={entry.choose} value={entry.value}>
+        <Dropdown.Label className="menu-heading">{entry.name}</Dropdown.Label>
+        {entry.options.map(({ value, name, icon }) => (
+          <Dropdown.RadioItem
+            className="menu-entry"
+            key={value}
+            // The menu stays open, so that more can be chosen.
+            onSelect={(event) => event.preventDefault()}
+            value={value}
+          >
+            {icon}
+            {name}
+            <Dropdown.ItemIndicator className="ml-auto">
+              <Check aria-hidden="true" className="size-4" />
+            </Dropdown.ItemIndicator>
+          </Dropdown.RadioItem>
+        ))}
+      </Dropdown.RadioGroup>
+    );
+  }
+  return (
+    <Dropdown.Item className="menu-entry" onSelect={entry.run}>
+      {entry.icon}
+      {entry.name}
+      {entry.keys && <kbd className="key ml-auto">{entry.keys}</kbd>}
+    </Dropdown.Item>
+  );
+}

@@ -1,0 +1,158 @@
+import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
+import type { Row } from "@/components/store/noun";
+
+/** The person whose rows are stored. */
+export type Person = {
+  id: string;
+  email: string;
+  /** When the session ends unless it is extended, in milliseconds. The rows are not shown after it. */
+  sessionEndsAt: number;
+};
+
+/** The rows of a noun at a cursor of its change feed. */
+export type StoredRows = { rows: Row[]; cursor: string | null };
+
+/** What a read of a change feed brought. */
+export type SavedChanges = {
+  noun: string;
+  /** Identifies the fields of the rows. Rows with other fields are not read. */
+  shape: string;
+  cursor: string | null;
+  /** Whether `rows` are all rows, and not only those that changed. */
+  isFull: boolean;
+  rows: readonly Row[];
+  deletedIds: readonly string[];
+};
+
+interface Schema extends DBSchema {
+  people: { key: "current"; value: Person };
+  erasures: { key: "latest"; value: number };
+  feeds: { key: string; value: { shape: string; cursor: string | null } };
+  rows: { key: [noun: string, id: string]; value: Row };
+}
+
+const DATABASE = "offline-copy";
+const STORES = ["people", "erasures", "feeds", "rows"] as const;
+
+const rowsOf = (noun: string) => IDBKeyRange.bound([noun], [noun, []]);
+
+let opened: Promise<IDBPDatabase<Schema> | null> | undefined;
+
+function open(): Promise<IDBPDatabase<Schema> | null> {
+  opened ??= openDB<Schema>(DATABASE, 1, {
+    upgrade: (database) => {
+      for (const name of STORES) database.createObjectStore(name);
+    },
+    // A newer version of the app in another tab, or a deletion.
+    blocking: (_current, _blocked, event) => {
+      (event.target as IDBDatabase).close();
+      opened = undefined;
+    },
+    terminated: () => {
+      opened = undefined;
+    },
+  }).catch(() => null);
+  return opened;
+}
+
+/** Run a transaction. Returns `otherwise` where IndexedDB is not available (some private windows). */
+async function attempt<T>(
+  work: (database: IDBPDatabase<Schema>) => Promise<T>,
+  otherwise: T,
+): Promise<T> {
+  try {
+    const database = await open();
+    return database ? await work(database) : otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+/**
+ * The last known rows of one person in IndexedDB, so that the app opens without a network. They are
+ * what the server sent: edits that it has not answered are in `PendingEdits`.
+ *
+ * There is one person at a time. A page writes only while that person is its own, and never after an
+ * erasure that is later than the page: a tab that was forgotten cannot bring back rows after the
+ * person signed out or another one signed in.
+ */
+export class OfflineCopy {
+  readonly #person: Person;
+  /** `open` once this page has read or written the copy. */
+  #state: "new" | "open" = "new";
+  /** Resolves to false when changes could not be stored: the copy then stays as it was before them. */
+  #saving = Promise.resolve(true);
+
+  constructor(person: Person) {
+    this.#person = person;
+  }
+
+  /** Return the rows of a noun; null if there are none of this person with these fields. */
+  async read(noun: string, shape: string): Promise<StoredRows | null> {
+    return await attempt(async (database) => {
+      const transaction = database.transaction(["people", "feeds", "rows"]);
+      const [person, feed, rows] = await Promise.all([
+        transaction.objectStore("people").get("current"),
+        transaction.objectStore("feeds").get(noun),
+        transaction.objectStore("rows").getAll(rowsOf(noun)),
+      ]);
+      if (person?.id !== this.#person.id || feed?.shape !== shape) return null;
+      this.#state = "open";
+      return { rows, cursor: feed.cursor };
+    }, null);
+  }
+
+  /** Store changes after those of earlier calls. */
+  async save(changes: readonly SavedChanges[]): Promise<void> {
+    this.#saving = this.#saving.then(
+      (isOpen) => isOpen && attempt((database) => this.#write(database, changes), false),
+    );
+    await this.#saving;
+  }
+
+  /** Return false if the copy is not, or no longer, this page's. */
+  async #write(database: IDBPDatabase<Schema>, changes: readonly SavedChanges[]): Promise<boolean> {
+    const transaction = database.transaction(STORES, "readwrite");
+    const people = transaction.objectStore("people");
+    const feeds = transaction.objectStore("feeds");
+    const rows = transaction.objectStore("rows");
+    if ((await people.get("current"))?.id !== this.#person.id) {
+      const erasedAt = (await transaction.objectStore("erasures").get("latest")) ?? 0;
+      if (this.#state === "open" || erasedAt >= performance.timeOrigin) return false;
+      void feeds.clear();
+      void rows.clear();
+    }
+    this.#state = "open";
+    void people.put(this.#person, "current");
+    for (const { noun, shape, cursor, isFull, rows: changed, deletedIds } of changes) {
+      if (isFull) void rows.delete(rowsOf(noun));
+      for (const id of deletedIds) void rows.delete([noun, id]);
+      for (const row of changed) void rows.put(row, [noun, row.id]);
+      void feeds.put({ shape, cursor }, noun);
+    }
+    await transaction.done;
+    return true;
+  }
+}
+
+/** Return the person whose rows are stored, or null. After the end of the session, erase the rows. */
+export async function readPerson(): Promise<Person | null> {
+  const person = await attempt((database) => database.get("people", "current"), undefined);
+  if (!person) return null;
+  if (person.sessionEndsAt > Date.now()) return person;
+  await eraseOfflineCopy();
+  return null;
+}
+
+/** Erase everybody's rows. Pages that were opened before cannot store any again. */
+export async function eraseOfflineCopy(): Promise<void> {
+  const done = await attempt<"erased" | null>(async (database) => {
+    const transaction = database.transaction(STORES, "readwrite");
+    for (const name of STORES) void transaction.objectStore(name).clear();
+    void transaction.objectStore("erasures").put(Date.now(), "latest");
+    await transaction.done;
+    return "erased";
+  }, null);
+  // A database that cannot be opened, for example one of a newer version.
+  if (done === null) await deleteDB(DATABASE).catch(() => undefined);
+}

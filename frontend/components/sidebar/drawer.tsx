@@ -1,0 +1,31 @@
+"use client";
+
+import { useRef } from "react";
+import { useDialog } from "@/components/dialog/use-dialog";
+import { ToastOutlet } from "@/components/toasts/toasts";
+import { Sidebar, type SidebarProps } from "./sidebar";
+
+/** The sidebar in front of the list, where there is no room beside it. It is open while rendered. */
+export function Drawer(props: SidebarProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const { onHide } = props;
+  useDialog(dialog, onHide);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a click beside it; Escape does the same
+    <dialog
+      aria-label="Sidebar"
+      className="drawer sidebar"
+      onCancel={(event) => {
+        event.preventDefault();
+        onHide();
+      }}
+      onClick={(event) => {
+        if (event.target === event.currentTarget) onHide();
+      }}
+      ref={dialog}
+    >
+      <Sidebar {...props} />
+      <ToastOutlet />
+    </dialog>
+  );
+}

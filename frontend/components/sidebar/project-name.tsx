@@ -1,0 +1,59 @@
+"use client";
+
+import { type KeyboardEvent, useId, useRef, useState } from "react";
+import { lengthProblem, oneLine } from "@/components/tasks/text";
+
+type Props = {
+  label: string;
+  name: string;
+  /** Called once, with the typed name; null if it was discarded or is empty. */
+  onClose: (name: string | null) => void;
+};
+
+/** The name of a project, while it is edited. Enter or leaving the field saves it. */
+export function ProjectName({ label, name, onClose }: Props) {
+  const [text, setText] = useState(name);
+  const isClosed = useRef<boolean>(false);
+  const id = useId();
+  const typed = oneLine(text);
+  const problem = lengthProblem("project name", typed);
+
+  function close(result: string | null) {
+    // The field is also left when it is removed.
+    if (isClosed.current) return;
+    isClosed.current = true;
+    onClose(result || null);
+  }
+
+  function onKeyDown(event: KeyboardEvent) {
+    event.stopPropagation();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    // Otherwise Escape would close the drawer, too.
+    event.preventDefault();
+    if (event.key === "Escape") close(null);
+    else if (!problem) close(typed);
+  }
+
+  return (
+    <div className="px-1 py-0.5">
+      <input
+        aria-describedby={`${id}-problem`}
+        aria-invalid={problem !== null || undefined}
+        aria-label={label}
+        autoComplete="off"
+        // biome-ignore lint/a11y/noAutofocus: the person asked to write here
+        autoFocus={true}
+        className="w-full rounded-md bg-surface px-2 py-1 outline-2 outline-accent"
+        dir="auto"
+        onBlur={() => close(problem ? null : typed)}
+        onChange={(event) => setText(event.target.value)}
+        onFocus={(event) => event.target.select()}
+        onKeyDown={onKeyDown}
+        value={text}
+      />
+      <p className="px-2 text-danger empty:hidden" id={`${id}-problem`} role="alert">
+        {problem}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,211 @@
+"use client";
+
+import { Archive, ArrowDown, ArrowUp, Ellipsis, Pencil, Plus, Trash2 } from "lucide-react";
+import { type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
+import { useSortable } from "@/components/drag/use-sortable";
+import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
+import { COLOR_NAMES, COLORS, MAX_PROJECTS, type Project } from "@/components/projects/project";
+import { ProjectDot } from "@/components/projects/project-dot";
+import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
+import { useOpenCounts, useProjects } from "@/components/projects/use-projects";
+import { useTasks } from "@/components/tasks/tasks-context";
+import { useActions } from "@/components/tasks/use-actions";
+import { useHydrated } from "@/lib/use-hydrated";
+import { ProjectName } from "./project-name";
+import { ViewLink } from "./view-link";
+
+const ICON = { "aria-hidden": true, className: "size-4" } as const;
+const COLOR_OPTIONS = COLORS.map((value) => ({
+  value,
+  name: COLOR_NAMES[value],
+  icon: <ProjectDot color={value} />,
+}));
+
+/** The projects: a link to each, with a menu, in an order that the person chooses. */
+export function Projects() {
+  const { view, show } = useTasks();
+  const { active, archived, trashed } = useProjects();
+  const counts = useOpenCounts();
+  const actions = useProjectActions();
+  const isHydrated = useHydrated();
+  const [isCreating, setCreating] = useState(false);
+  const [renamingId, setRenamingId] = useState<string | null>(null);
+  // A project that was moved by a key keeps the focus.
+  const [movedId, setMovedId] = useState<string | null>(null);
+  const list = useRef<HTMLUListElement>(null);
+  const isFull = active.length + archived.length + trashed.length >= MAX_PROJECTS;
+
+  useLayoutEffect(() => {
+    if (movedId === null) return;
+    list.current?.querySelector<HTMLElement>(`[data-project="${movedId}"] a`)?.focus();
+    setMovedId(null);
+  }, [movedId]);
+
+  function step(project: Project, by: -1 | 1) {
+    const other = active[active.indexOf(project) + by];
+    if (!other) return;
+    actions.move(project, by < 0 ? "before" : "after", other);
+    setMovedId(project.id);
+  }
+
+  const itemOf = (project: Project) => (
+    <ProjectItem
+      actions={actions}
+      count={counts.get(project.id) ?? 0}
+      isCurrent={view.list === "all" && view.project === project.id}
+      isRenaming={renamingId === project.id}
+      key={project.id}
+      onRename={setRenamingId}
+      onStep={step}
+      project={project}
+    />
+  );
+
+  return (
+    <>
+      <h2 className="views-heading">
+        Projects
+        <button
+          aria-label="New project"
+          className="button-quiet"
+          disabled={!isHydrated || isFull}
+          onClick={() => setCreating(true)}
+          title={isFull ? `You can have ${MAX_PROJECTS} projects` : "New project"}
+          type="button"
+        >
+          <Plus aria-hidden="true" className="size-4" />
+        </button>
+      </h2>
+      <ul aria-label="Projects" ref={list}>
+        {active.map(itemOf)}
+      </ul>
+      {isCreating && (
+        <ProjectName
+          label="Name of the new project"
+          name=""
+          onClose={(name) => {
+            setCreating(false);
+            if (name) show({ list: "all", project: actions.create(name) });
+          }}
+        />
+      )}
+      {active.length === 0 && !isCreating && (
+        <p className="px-2.5 py-1 text-muted">Group your tasks by what they are for.</p>
+      )}
+      {archived.length > 0 && (
+        <details className="archived">
+          <summary className="views-heading">Archived</summary>
+          <ul aria-label="Archived projects">{archived.map(itemOf)}</ul>
+        </details>
+      )}
+    </>
+  );
+}
+
+type ItemProps = {
+  project: Project;
+  count: number;
+  isCurrent: boolean;
+  isRenaming: boolean;
+  actions: ProjectActions;
+  onRename: (id: string | null) => void;
+  onStep: (project: Project, by: -1 | 1) => void;
+};
+
+function ProjectItem(props: ItemProps) {
+  const { project, count, isCurrent, isRenaming, actions, onRename, onStep } = props;
+  const { id, name, color, archivedAt } = project;
+  const { store } = useTasks();
+  const { setProject } = useActions();
+  const element = useRef<HTMLLIElement>(null);
+  const isArchived = archivedAt !== null;
+
+  const edge = useSortable(element, {
+    kind: "project",
+    id,
+    canSort: !isArchived,
+    accepts: "task",
+    onDrop: (dragged, to) => {
+      const task = store.tables.tasks.get(dragged);
+      const moved = store.tables.projects.get(dragged);
+      if (to === "into" && task) setProject([task], project);
+      else if (to !== "into" && moved) actions.move(moved, to, project);
+    },
+  });
+
+  function onKeyDown(event: KeyboardEvent) {
+    if (!event.altKey || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
+    event.preventDefault();
+    onStep(project, event.key === "ArrowUp" ? -1 : 1);
+  }
+
+  const entries: MenuEntry[] = [
+    { name: "Rename", icon: <Pencil {...ICON} />, run: () => onRename(id) },
+    ...(isArchived
+      ? []
+      : [
+          { name: "Move up", icon: <ArrowUp {...ICON} />, run: () => onStep(project, -1) },
+          { name: "Move down", icon: <ArrowDown {...ICON} />, run: () => onStep(project, 1) },
+        ]),
+    {
+      name: isArchived ? "Unarchive" : "Archive",
+      icon: <Archive {...ICON} />,
+      run: () => actions.archive(project, !isArchived),
+    },
+    {
+      name: "Move to trash",
+      icon: <Trash2 {...ICON} />,
+      run: () => actions.trash(project),
+    },
+    "separator",
+    {
+      name: "Colour",
+      value: color,
+      options: COLOR_OPTIONS,
+      choose: (value) => {
+        const chosen = COLORS.find((one) => one === value);
+        if (chosen) actions.recolor(project, chosen);
+      },
+    },
+  ];
+
+  return (
+    <li
+      aria-label={name}
+      className="project-item"
+      data-edge={edge ?? undefined}
+      data-project={id}
+      ref={element}
+    >
+      {isRenaming ? (
+        <ProjectName
+          label="Name"
+          name={name}
+          onClose={(text) => {
+            onRename(null);
+            if (text && text !== name) actions.write(project, { name: text }, { name });
+          }}
+        />
+      ) : (
+        <>
+          <ViewLink isCurrent={isCurrent} onKeyDown={onKeyDown} view={{ list: "all", project: id }}>
+            <ProjectDot color={color} />
+            <bdi className="truncate">{name}</bdi>
+            {count > 0 && (
+              <span aria-hidden="true" className="view-count">
+                {count}
+              </span>
+            )}
+          </ViewLink>
+          <MenuButton
+            className="project-menu button-quiet"
+            entries={entries}
+            label={`Change the project ${name}`}
+          >
+            <Ellipsis aria-hidden="true" className="size-4" />
+          </MenuButton>
+        </>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,90 @@
+"use client";
+
+import { CalendarDays, CircleCheck, Inbox, Sun, Trash2 } from "lucide-react";
+import { type ReactNode, useDeferredValue, useMemo } from "react";
+import { LabelDot } from "@/components/tasks/label-dot";
+import { useTasks } from "@/components/tasks/tasks-context";
+import {
+  isListView,
+  LIST_NAMES,
+  LISTS,
+  type ListName,
+  viewOf,
+  viewPredicate,
+} from "@/components/tasks/view";
+import { Projects } from "./projects";
+import { ViewLink } from "./view-link";
+
+const ICON_PROPS = { "aria-hidden": true, className: "size-4 shrink-0" } as const;
+
+// Created once, so that React does not render them again.
+const ICONS: Readonly<Record<ListName, ReactNode>> = {
+  today: <Sun {...ICON_PROPS} />,
+  upcoming: <CalendarDays {...ICON_PROPS} />,
+  all: <Inbox {...ICON_PROPS} />,
+  completed: <CircleCheck {...ICON_PROPS} />,
+  trash: <Trash2 {...ICON_PROPS} />,
+};
+
+const COUNTED_LISTS: readonly ListName[] = ["today", "upcoming", "all"];
+
+/** The navigation between lists, projects and labels. */
+export function Views() {
+  const { view, labels, state } = useTasks();
+  const counts = useCounts();
+  return (
+    <nav aria-label="Views" className="views">
+      <ul>
+        {LISTS.map((list) => {
+          const count = counts[list] ?? 0;
+          return (
+            <li key={list}>
+              <ViewLink isCurrent={isListView(view) && view.list === list} view={{ list }}>
+                {ICONS[list]}
+                {LIST_NAMES[list]}
+                {state.isComplete && count > 0 && (
+                  <span aria-hidden="true" className="view-count">
+                    {count}
+                  </span>
+                )}
+              </ViewLink>
+            </li>
+          );
+        })}
+      </ul>
+      <Projects />
+      {labels.length > 0 && (
+        <>
+          <h2 className="views-heading">Labels</h2>
+          <ul>
+            {labels.map((label) => (
+              <li key={label}>
+                <ViewLink
+                  isCurrent={!isListView(view) && view.project === null && view.label === label}
+                  view={{ list: "all", label }}
+                >
+                  <LabelDot label={label} />
+                  <bdi className="truncate">{label}</bdi>
+                </ViewLink>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </nav>
+  );
+}
+
+function useCounts(): Partial<Record<ListName, number>> {
+  const { store, state, today } = useTasks();
+  const revision = useDeferredValue(state.revision);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
+  return useMemo(() => {
+    const counts: Partial<Record<ListName, number>> = {};
+    for (const list of COUNTED_LISTS) {
+      const isListed = viewPredicate(viewOf(new URLSearchParams({ view: list })), today);
+      counts[list] = store.tables.tasks.ordered("manual").filter(isListed).length;
+    }
+    return counts;
+  }, [store, today, revision]);
+}

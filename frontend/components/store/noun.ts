@@ -1,0 +1,82 @@
+import type { TypedDocumentNode } from "urql";
+import type { Edit } from "./edit";
+
+/** What every owned thing has. A row is immutable: a change makes a new one. */
+export type Row = {
+  readonly id: string;
+  readonly position: string;
+  /** Increases with each change on the server; 0 until the server has created the row. */
+  readonly version: number;
+  readonly updatedAt: string;
+  readonly trashedAt: string | null;
+};
+
+/** The texts of a row that a person types. They may conflict with texts that were typed elsewhere. */
+export type Text = { readonly [name: string]: string | undefined };
+
+/** The types of one noun. */
+export type NounTypes = {
+  name: string;
+  row: Row;
+  /** What creates a row. Its id and position are added. */
+  input: object;
+  /** Changes one row. Its texts are changed by a text edit instead. */
+  patch: object;
+  /** Changes many rows; `never` if the noun has no such mutation. */
+  manyPatch: object;
+  text: Text;
+  /** The names of the orders in which rows are listed. */
+  sort: string;
+};
+
+type PageInfo = { hasNextPage: boolean; endCursor: string | null };
+export type Change<R> = { id: string; row: R | null };
+
+/**
+ * A document whose variables are checked where an edit is written. `never` lets the code that serves
+ * all nouns take the documents of each.
+ */
+export type Document<Data> = TypedDocumentNode<Data, never>;
+type Mutation<Data> = Document<{ saved: Data | null }>;
+
+/** The documents of a noun. Their aliases give the answers of all nouns one shape. */
+export type Documents<R> = {
+  changes: Document<{ changes: { nodes: Change<R>[]; pageInfo: PageInfo } }>;
+  one: Document<{ row: R | null }>;
+  create: Mutation<{ rows: R[] }>;
+  update: Mutation<{ row: R }>;
+  updateMany: Mutation<{ rows: R[] }> | null;
+  trash: Mutation<{ rows: R[] }>;
+  restore: Mutation<{ rows: R[] }>;
+  delete: Mutation<{ deletedIds: string[] }>;
+};
+
+/** Whether the server has a row that can be referred to. */
+export type Exists = (noun: string, id: string) => boolean;
+
+/**
+ * What the store must know about one kind of data: its documents, and how its edits change a row.
+ * All else (optimistic updates, the queue, conflicts, undo, the change feed) is the same for all.
+ */
+export interface Noun<T extends NounTypes = NounTypes> {
+  readonly name: T["name"];
+  /** What one row is called in a message. */
+  readonly singular: string;
+  readonly documents: Documents<T["row"]>;
+  /** Return the words that name a row in a message: its title. */
+  nameOf(row: T["row"]): string;
+  compare(sort: T["sort"], a: T["row"], b: T["row"]): number;
+  /** Return a row as it is shown before the server has created it. */
+  created(input: T["input"] & { id: string; position: string }, at: string): T["row"];
+  /** Return the row with the fields of the patch; null clears a field. */
+  patched(row: T["row"], patch: T["patch"] | T["manyPatch"], at: string): T["row"];
+  /** Return the patch that gives the fields of `patch` the values that they have in the row. */
+  patchOf(row: T["row"], patch: T["patch"]): T["patch"];
+  /** Return patches that undo a patch of many rows, each with the rows that it is for. */
+  inverseOfMany(rows: readonly T["row"][], patch: T["manyPatch"]): [T["row"][], T["manyPatch"]][];
+  /**
+   * Return what is left of an edit without its references to rows that do not exist, and what to tell
+   * the person; null if it has no such reference.
+   */
+  withoutMissing(edit: Edit<T>, exists: Exists): { left: Edit<T> | null; message: string } | null;
+}

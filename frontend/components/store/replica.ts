@@ -1,0 +1,86 @@
+import type { Client, CombinedError } from "urql";
+import type { Documents, Row } from "./noun";
+import { readChanges } from "./read-changes";
+
+/** The ids of the rows that changed, or what stopped the reading, if it is worth a message. */
+export type PullResult =
+  | { isComplete: true; ids: ReadonlySet<string>; cursor: string | null; isFull: boolean }
+  | { isComplete: false; error: CombinedError | undefined };
+
+const isExpiredCursor = (error: CombinedError) =>
+  error.graphQLErrors.some(({ extensions }) => extensions.reason === "CURSOR_EXPIRED");
+
+/** A copy of the server's rows of one noun in memory, without the edits that are not answered. */
+export class Replica<R extends Row = Row> {
+  readonly #client: Client;
+  readonly #changes: Documents<R>["changes"];
+  readonly #rows = new Map<string, R>();
+  /** Ids of permanently deleted rows: an answer that is older must not bring one back. */
+  readonly #deletedIds = new Set<string>();
+  /** The end of what was read of the change feed; null reads all of it. */
+  #cursor: string | null = null;
+
+  /** @param seed the rows of the page that the server rendered. */
+  constructor(client: Client, changes: Documents<R>["changes"], seed: readonly R[]) {
+    this.#client = client;
+    this.#changes = changes;
+    this.put(seed);
+  }
+
+  get(id: string): R | null {
+    return this.#rows.get(id) ?? null;
+  }
+
+  has(id: string): boolean {
+    return this.#rows.has(id);
+  }
+
+  /** Store rows as the server sent them. A version that is older than the stored one is ignored. */
+  put(rows: readonly R[]): void {
+    for (const row of rows) {
+      const known = this.#rows.get(row.id);
+      if (this.#deletedIds.has(row.id) || (known && known.version > row.version)) continue;
+      this.#rows.set(row.id, row);
+    }
+  }
+
+  /** Store rows that were read up to a cursor, for the next `pull` to continue there. */
+  restore({ rows, cursor }: { rows: readonly R[]; cursor: string | null }): void {
+    this.put(rows);
+    this.#cursor = cursor;
+  }
+
+  /** Remove a row that the server permanently deleted. */
+  delete(id: string): void {
+    this.#deletedIds.add(id);
+    this.#rows.delete(id);
+  }
+
+  /** Read what changed on the server since the last time, or all rows the first time. */
+  async pull(): Promise<PullResult> {
+    // A full read has every row: those that are missing from it were deleted.
+    const isFull = this.#cursor === null;
+    const missing = new Set(isFull ? this.#rows.keys() : []);
+    const changed = new Set<string>();
+    const result = await readChanges(this.#client, this.#changes, this.#cursor, ({ id, row }) => {
+      if (row) this.put([row]);
+      else this.delete(id);
+      missing.delete(id);
+      changed.add(id);
+    });
+    if (!result.isComplete) return this.#stopped(result.error);
+    this.#cursor = result.cursor;
+    for (const id of missing) {
+      this.delete(id);
+      changed.add(id);
+    }
+    return { isComplete: true, ids: changed, cursor: result.cursor, isFull };
+  }
+
+  /** After an expired cursor, which needs no message, the next `pull` reads all rows. */
+  #stopped(error: CombinedError | undefined): PullResult {
+    if (!(error && isExpiredCursor(error))) return { isComplete: false, error };
+    this.#cursor = null;
+    return { isComplete: false, error: undefined };
+  }
+}

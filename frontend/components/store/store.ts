@@ -1,0 +1,327 @@
+import type { Client, CombinedError } from "urql";
+import { isLeaving } from "@/components/account/signed-out";
+import type { OfflineCopy } from "@/components/offline/offline-copy";
+import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
+import { addConflict, type Conflict, overwrite, unsavedTexts } from "./conflict";
+import { type Edit, effectsOf, idsOf, inverseOf } from "./edit";
+import { UndoHistory } from "./history";
+import type { PendingEdit } from "./pending-edits";
+import { EditQueue, type Tables, tableOf } from "./queue";
+import type { PullResult } from "./replica";
+import { RetryTimer } from "./retry-timer";
+import type { Answer } from "./send-edit";
+import type { Table } from "./table";
+
+/** What the page shows besides the rows. A new object with every change. */
+export type State = {
+  /** Increases with each change of the rows. */
+  revision: number;
+  /** Whether all rows are read, and not only the first page. */
+  isComplete: boolean;
+  /** Number of edits that the server has not answered. */
+  pendingCount: number;
+  /** Why edits or changes do not go through at the moment, as a sentence; null when they do. */
+  syncProblem: string | null;
+  /** Conflicts for the person to resolve, the first one first. */
+  conflicts: readonly Conflict[];
+};
+
+/** An edit that the server refused and that was rolled back. */
+type Refusal = { message: string; retry?: () => void };
+
+const OFFLINE = "You are offline.";
+
+const POLL_MS = 5_000;
+
+/** An edit of any of the nouns. */
+type EditOf<T extends Tables> = T[keyof T] extends infer One
+  ? One extends Table<infer Types>
+    ? Edit<Types>
+    : never
+  : never;
+
+/**
+ * All rows of one person, in memory: a table for each noun. Stores the server's rows (`Replica`), applies
+ * pending edits on top (`EditQueue`), and remembers how to undo them (`UndoHistory`).
+ *
+ * So an edit shows at once, removing a refused one rolls it back, and changes from elsewhere appear
+ * beneath the pending edits. Changes are polled every few seconds.
+ */
+export class Store<T extends Tables = Tables> {
+  readonly tables: T;
+  readonly #queue: EditQueue;
+  readonly #copy: OfflineCopy;
+  /** The cursors of the stored rows. */
+  readonly #storedCursors = new Map<string, string | null>();
+  readonly #history = new UndoHistory();
+  readonly #retry = new RetryTimer(() => void this.tryNow());
+  readonly #listeners = new Set<() => void>();
+  #loading: Promise<void> | undefined;
+  #refreshing: Promise<void> | undefined;
+  #channel: BroadcastChannel | undefined;
+  #state: State = {
+    revision: 0,
+    isComplete: false,
+    pendingCount: 0,
+    syncProblem: null,
+    conflicts: [],
+  };
+
+  /** Called for each edit that the server refused. */
+  onRefusal: (refusal: Refusal) => void = () => {};
+
+  constructor(client: Client, owner: string, tables: T, copy: OfflineCopy) {
+    this.tables = tables;
+    this.#copy = copy;
+    this.#queue = new EditQueue(client, owner, {
+      tables,
+      retry: this.#retry,
+      onOutage: (error) => this.#pause(error),
+      refresh: () => this.refresh(),
+      onAnswer: (pending, answer) => this.#settle(pending, answer),
+    });
+  }
+
+  readonly subscribe = (listener: () => void) => {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  };
+
+  readonly state = () => this.#state;
+
+  /** Whether an edit of the row is not answered yet. */
+  isPending(noun: keyof T & string, id: string): boolean {
+    return this.#queue.includes(noun, id);
+  }
+
+  /**
+   * Show the edits, send them in order, and record how to undo them.
+   *
+   * @param coalesce whether a text edit that continues the one before is undone together with it.
+   */
+  act(edits: readonly EditOf<T>[], message: string, coalesce = false): void {
+    this.#history.record(message, this.#perform(edits), coalesce);
+  }
+
+  /** Undo the latest step. Returns its message, or null when there is none. */
+  undo(): string | null {
+    return this.#history.undo((edits) => this.#perform(edits));
+  }
+
+  redo(): string | null {
+    return this.#history.redo((edits) => this.#perform(edits));
+  }
+
+  /** Resolve the first conflict as the person chose. Either choice can be undone. */
+  resolveConflict(keep: "mine" | "theirs"): void {
+    const [conflict, ...conflicts] = this.#state.conflicts;
+    if (!conflict) return;
+    const edit = overwrite(conflict);
+    this.#history.discardTexts(conflict, unsavedTexts(conflict));
+    if (keep === "mine") this.#history.record("Kept your text", this.#perform([edit]));
+    else this.#history.add("Kept the other text", [edit]);
+    this.#queue.forget(conflict.edits);
+    this.#change({ conflicts });
+  }
+
+  /** Send and read at once, without waiting for the end of the pause after a failure. */
+  async tryNow(): Promise<void> {
+    this.#retry.resume();
+    await this.#sync();
+  }
+
+  /** Read what changed on the server. Calls that overlap share one read. */
+  async refresh(): Promise<void> {
+    this.#refreshing ??= this.#pull().finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
+  }
+
+  /** Show the stored rows, take over the edits of closed tabs, read all rows, and poll. Returns what stops the polling. */
+  start(owner: string): () => void {
+    const poll = () => {
+      if (document.visibilityState !== "visible" || isLeaving() || this.#retry.isPaused()) return;
+      void this.tryNow();
+    };
+    // The person or the network is back. That ends our own pause, but not one that the server asked for.
+    const onReturn = () => {
+      // A device that has just woken may have no network. The `online` event then calls this again.
+      // Polling continues in the meantime, because `onLine` may be wrong.
+      if (!navigator.onLine) return;
+      this.#retry.skipOwnPause();
+      poll();
+    };
+    const onOffline = () => this.#change({ syncProblem: OFFLINE });
+    const timer = setInterval(poll, POLL_MS);
+    document.addEventListener("visibilitychange", onReturn);
+    window.addEventListener("online", onReturn);
+    window.addEventListener("offline", onOffline);
+    if (typeof BroadcastChannel === "function") {
+      this.#channel = new BroadcastChannel(`tasks:${owner}`);
+      this.#channel.onmessage = poll;
+    }
+    // React calls `start` twice in development.
+    this.#loading ??= this.#load();
+    return () => {
+      clearInterval(timer);
+      this.#retry.stop();
+      document.removeEventListener("visibilitychange", onReturn);
+      window.removeEventListener("online", onReturn);
+      window.removeEventListener("offline", onOffline);
+      this.#channel?.close();
+    };
+  }
+
+  async #load(): Promise<void> {
+    await this.#restore();
+    for (const edit of await this.#queue.load()) this.#show(edit);
+    this.#change({});
+    await this.#sync();
+  }
+
+  /** Show the rows that are stored in the browser, before the server has answered. */
+  async #restore(): Promise<void> {
+    const tables = Object.values(this.tables);
+    const restored = await Promise.all(tables.map((table) => table.restore(this.#copy)));
+    for (const [index, { noun }] of tables.entries())
+      this.#showRows(noun.name, restored[index] ?? []);
+    if (restored.every((ids) => ids !== null)) this.#change({ isComplete: true });
+  }
+
+  async #sync(): Promise<void> {
+    await Promise.all([this.#queue.send(), this.refresh()]);
+  }
+
+  /** Show the edits and send them. Returns the edits that undo them. */
+  #perform(edits: readonly Edit[]): Edit[] {
+    const inverse: Edit[] = [];
+    const now = new Date().toISOString();
+    for (const edit of edits) {
+      const table = tableOf(this.tables, edit.noun);
+      inverse.unshift(...inverseOf(table.noun, edit, (id) => table.get(id), now));
+      this.#queue.add(edit);
+      this.#show(edit);
+    }
+    this.#change({});
+    void this.#queue.send();
+    return inverse;
+  }
+
+  /** Show the rows that an edit changes as they are now. */
+  #show(edit: Edit): void {
+    for (const effect of effectsOf(edit)) this.#showRows(effect.noun, idsOf(effect));
+  }
+
+  #showRows(noun: string, ids: Iterable<string>): void {
+    const table = tableOf(this.tables, noun);
+    for (const id of ids) table.show(id, this.#queue.applyTo(noun, id));
+    this.#state = { ...this.#state, revision: this.#state.revision + 1 };
+  }
+
+  #change(change: Partial<State>): void {
+    this.#state = { ...this.#state, ...change, pendingCount: this.#queue.size };
+    for (const listener of this.#listeners) listener();
+  }
+
+  #settle(pending: PendingEdit, { error, conflict }: Answer): void {
+    const { edit } = pending;
+    if (error) this.#rollBack(pending, error);
+    this.#show(edit);
+    const { conflicts } = this.#state;
+    const isConflict = conflict !== undefined && edit.kind === "write";
+    this.#change({
+      syncProblem: null,
+      conflicts: isConflict ? addConflict(conflicts, pending, edit, conflict) : conflicts,
+    });
+    if (error) return;
+    // Other tabs read what changed, and this one what the server did along with the edit.
+    this.#channel?.postMessage(null);
+    if ("cascade" in edit) void this.refresh();
+  }
+
+  /** Tell about a refused edit, or send again what is left of it without rows that do not exist. */
+  #rollBack(pending: PendingEdit, error: CombinedError): void {
+    const { edit } = pending;
+    const { noun } = tableOf(this.tables, edit.noun);
+    const message = apiErrorMessage(error, noun.singular);
+    if (failureCode(error) !== "NOT_FOUND") {
+      this.onRefusal({ message, retry: () => void this.#perform([edit]) });
+      return;
+    }
+    const existing = this.#withExistingIds(edit);
+    const repaired = noun.withoutMissing(edit, (name, id) => this.#canReferTo(name, id));
+    const left = existing ?? repaired?.left;
+    if (left) this.#queue.replace(pending, left);
+    if (existing || edit.kind === "delete") return;
+    this.onRefusal({ message: repaired?.message ?? message });
+  }
+
+  /** Return an edit of only those rows that exist; null if these are none or all of them. */
+  #withExistingIds(edit: Edit): Edit | null {
+    if (!("ids" in edit)) return null;
+    const { replica } = tableOf(this.tables, edit.noun);
+    const ids = edit.ids.filter((id) => replica.has(id));
+    return ids.length > 0 && ids.length < edit.ids.length ? { ...edit, ids } : null;
+  }
+
+  /** Whether the server has a row that others can refer to: one that is not in the trash. */
+  #canReferTo(noun: string, id: string): boolean {
+    return tableOf(this.tables, noun).replica.get(id)?.trashedAt === null;
+  }
+
+  async #pull(): Promise<void> {
+    const tables = Object.values(this.tables);
+    const pulls = await Promise.all(tables.map(({ replica }) => replica.pull()));
+    let hasChanged = false;
+    for (const [index, { noun }] of tables.entries()) {
+      const pull = pulls[index];
+      if (!pull?.isComplete || pull.ids.size === 0) continue;
+      this.#showRows(noun.name, pull.ids);
+      hasChanged = true;
+    }
+    this.#store(pulls);
+    const failed = pulls.filter((pull) => !pull.isComplete);
+    if (failed.length === 0) this.#pulled(hasChanged);
+    else if (hasChanged) this.#change({});
+    const error = failed.find((pull) => pull.error)?.error;
+    if (error) this.#pullFailed(error);
+  }
+
+  /** Store what changed in the browser. */
+  #store(pulls: readonly PullResult[]): void {
+    const changes = Object.values(this.tables).flatMap((table, index) => {
+      const pull = pulls[index];
+      if (!pull?.isComplete) return [];
+      const { name } = table.noun;
+      if (pull.ids.size === 0 && this.#storedCursors.get(name) === pull.cursor) return [];
+      this.#storedCursors.set(name, pull.cursor);
+      return [table.changesOf(pull)];
+    });
+    if (changes.length > 0) void this.#copy.save(changes);
+  }
+
+  #pullFailed(error: CombinedError): void {
+    if (failureCode(error) === "UNAUTHENTICATED") return;
+    if (isOutage(error)) this.#pause(error);
+    else this.#change({ syncProblem: apiErrorMessage(error) });
+  }
+
+  #pulled(hasChanged: boolean): void {
+    const { syncProblem, isComplete } = this.#state;
+    const hasPending = this.#queue.size > 0;
+    if (!hasPending) this.#retry.reset();
+    // With edits in the queue, their own success clears the problem.
+    const next = hasPending ? syncProblem : null;
+    if (hasChanged || !isComplete || syncProblem !== next) {
+      this.#change({ isComplete: true, syncProblem: next });
+    }
+  }
+
+  /** Say why nothing goes through, and try again after a pause. */
+  #pause(error: CombinedError): void {
+    const isOffline = failureCode(error) === "UNREACHABLE" && !navigator.onLine;
+    this.#change({ syncProblem: isOffline ? OFFLINE : apiErrorMessage(error) });
+    this.#retry.pause(retryAfterIn(error));
+  }
+}

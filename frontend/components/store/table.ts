@@ -1,0 +1,54 @@
+import type { Client } from "urql";
+import type { OfflineCopy, SavedChanges } from "@/components/offline/offline-copy";
+import { documentHash } from "@/lib/graphql";
+import type { Noun, NounTypes } from "./noun";
+import { type PullResult, Replica } from "./replica";
+import { ShownRows } from "./shown-rows";
+
+/** All rows of one noun: as the server has them, and as the page shows them. */
+export class Table<T extends NounTypes = NounTypes> {
+  readonly noun: Noun<T>;
+  readonly replica: Replica<T["row"]>;
+  readonly #shown: ShownRows<T>;
+
+  /** @param seed the rows of the page that the server rendered. */
+  constructor(noun: Noun<T>, client: Client, seed: readonly T["row"][]) {
+    this.noun = noun;
+    this.replica = new Replica(client, noun.documents.changes, seed);
+    this.#shown = new ShownRows(noun);
+    for (const row of seed) this.show(row.id, row);
+  }
+
+  get(id: string): T["row"] | null {
+    return this.#shown.get(id);
+  }
+
+  ordered(sort: T["sort"]): readonly T["row"][] {
+    return this.#shown.ordered(sort);
+  }
+
+  /** Identifies the fields of the rows. */
+  get #shape(): string {
+    return documentHash(this.noun.documents.changes) ?? "";
+  }
+
+  /** Take over the rows that are stored in the browser. Returns their ids; null if there are none. */
+  async restore(copy: OfflineCopy): Promise<string[] | null> {
+    const stored = await copy.read(this.noun.name, this.#shape);
+    if (!stored) return null;
+    this.replica.restore(stored);
+    return stored.rows.map(({ id }) => id);
+  }
+
+  /** Return what a complete `pull` has changed, to be stored in the browser. */
+  changesOf({ ids, cursor, isFull }: PullResult & { isComplete: true }): SavedChanges {
+    const rows = [...ids].map((id) => this.replica.get(id)).filter((row) => row !== null);
+    const deletedIds = [...ids].filter((id) => !this.replica.has(id));
+    return { noun: this.noun.name, shape: this.#shape, cursor, isFull, rows, deletedIds };
+  }
+
+  /** Show a row; null removes it. */
+  show(id: string, row: T["row"] | null): void {
+    this.#shown.set(id, row);
+  }
+}

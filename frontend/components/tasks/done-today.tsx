@@ -1,0 +1,69 @@
+"use client";
+
+import { ChevronRight } from "lucide-react";
+import { useMemo } from "react";
+import { useHydrated } from "@/lib/use-hydrated";
+import { doneOn } from "./groups";
+import type { Task } from "./task";
+import { type RowProps, TaskRow } from "./task-row";
+import { useTasks } from "./tasks-context";
+import { viewPredicate } from "./view";
+
+/**
+ * Return what was completed today and is not in the list of Today any more, and whether Today has
+ * no open tasks left.
+ */
+export function useDoneToday() {
+  const { store, state, tasks, view, today, recentlyCompleted } = useTasks();
+  const isHydrated = useHydrated();
+  const { revision } = state;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
+  const doneToday = useMemo(() => {
+    if (view.list !== "today" || !isHydrated) return [];
+    const isListed = viewPredicate({ ...view, list: "completed" }, today);
+    return doneOn(today, store.tables.tasks.ordered("newest")).filter(
+      (task) => isListed(task) && !recentlyCompleted.has(task.id),
+    );
+  }, [store, revision, view, today, isHydrated, recentlyCompleted]);
+  const isAllDone =
+    state.isComplete &&
+    view.list === "today" &&
+    !(view.search || view.label || view.priority) &&
+    doneToday.length + tasks.length > 0 &&
+    tasks.every(({ completed }) => completed);
+  return { doneToday, isAllDone };
+}
+
+type Props = Omit<RowProps, "task" | "isSelected" | "isRenaming" | "isPending" | "today"> & {
+  tasks: readonly Task[];
+};
+
+/** What was completed today, below the tasks of Today. */
+export function DoneToday({ tasks, ...row }: Props) {
+  const { today } = useTasks();
+  if (tasks.length === 0) return null;
+  return (
+    <details className="done-today">
+      <summary className="group-heading">
+        <ChevronRight aria-hidden="true" className="chevron size-4" />
+        Done today
+        <span className="group-count">{tasks.length}</span>
+      </summary>
+      <ul aria-label="Done today">
+        {tasks.map((task) => (
+          <li aria-label={task.title} className="task-item" key={task.id}>
+            <TaskRow
+              {...row}
+              isPending={false}
+              isRenaming={false}
+              isSelected={false}
+              isSelecting={false}
+              task={task}
+              today={today}
+            />
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}

@@ -1,0 +1,106 @@
+import { addDays, formatDay, type Task, toIsoDay } from "./task";
+import { defaultSort, type View } from "./view";
+
+/** Tasks of a list under one heading. */
+export type Group = {
+  key: string;
+  /** The heading; empty if the list has no groups. */
+  name: string;
+  /** Whether the heading says the day on which all of its tasks are due. */
+  isDay: boolean;
+  isLate: boolean;
+  tasks: readonly Task[];
+};
+
+const MONTH = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric", timeZone: "UTC" });
+const WEEKDAY = new Intl.DateTimeFormat("en-GB", {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+  timeZone: "UTC",
+});
+const RECENT_DAYS = 7;
+
+/** Return "Friday 4 December", with the year unless it is this one. The next day is "Tomorrow". */
+function dayHeading(day: string, today: string): string {
+  const year = day.slice(0, 4);
+  const weekday = WEEKDAY.format(new Date(`${day}T00:00:00Z`));
+  const date = year === today.slice(0, 4) ? weekday : `${weekday} ${year}`;
+  const word = formatDay(day, today);
+  return word === "Tomorrow" || word === "Today" ? `${word} · ${date}` : date;
+}
+
+/** Return the heading of what happened at a moment: a day of the last week, or else a month. */
+function pastHeading(moment: string, today: string): string {
+  const day = toIsoDay(new Date(moment));
+  const age = (Date.parse(today) - Date.parse(day)) / 86_400_000;
+  if (age < RECENT_DAYS) return age <= 1 ? formatDay(day, today) : dayHeading(day, today);
+  return MONTH.format(new Date(`${day}T00:00:00Z`));
+}
+
+/** Return when a task was completed or moved to the trash, or null in other lists. */
+function momentOf(task: Task, { list }: View): string | null {
+  if (list === "completed") return task.completedAt;
+  return list === "trash" ? task.trashedAt : null;
+}
+
+function headingOf(task: Task, view: View, today: string): string {
+  const moment = momentOf(task, view);
+  if (moment !== null) return pastHeading(moment, today);
+  if (view.list === "today") return (task.dueOn ?? today) < today ? "Overdue" : "Today";
+  return view.list === "upcoming" && task.dueOn !== null ? dayHeading(task.dueOn, today) : "";
+}
+
+/**
+ * Return the tasks of a view in groups: Today by what is overdue, Upcoming by day, Completed and
+ * Trash by when it happened. Other lists, and lists in another order than their own, have one group.
+ *
+ * @param hasTimeZone whether this code runs in the reader's time zone. Without it the day of a
+ * moment is unknown.
+ */
+export function groupsOf(
+  view: View,
+  tasks: readonly Task[],
+  today: string,
+  hasTimeZone: boolean,
+): readonly Group[] {
+  if (view.sort !== defaultSort(view.list))
+    return [{ key: "all", name: "", isDay: false, isLate: false, tasks }];
+  const groups = new Map<string, Task[]>();
+  for (const task of byMoment(view, tasks)) {
+    const name = hasTimeZone || isByDueDay(view) ? headingOf(task, view, today) : "";
+    const group = groups.get(name);
+    if (group) group.push(task);
+    else groups.set(name, [task]);
+  }
+  return [...groups].map(([name, members]) => ({
+    key: name || "all",
+    name,
+    isDay: isByDueDay(view) && name !== "Overdue",
+    isLate: name === "Overdue",
+    tasks: members,
+  }));
+}
+
+const isByDueDay = ({ list }: View) => list === "today" || list === "upcoming";
+
+/** Return the tasks of Completed and Trash with the latest first, and others as they are. */
+function byMoment(view: View, tasks: readonly Task[]): readonly Task[] {
+  if (view.list !== "completed" && view.list !== "trash") return tasks;
+  const moment = (task: Task) => momentOf(task, view) ?? "";
+  return tasks.toSorted((a, b) => Number(moment(a) < moment(b)) - Number(moment(a) > moment(b)));
+}
+
+/** Return the tasks that were completed today, in the time zone of this device. */
+export function doneOn(today: string, tasks: readonly Task[]): Task[] {
+  const yesterday = addDays(today, -1);
+  return tasks.filter(
+    ({ completed, completedAt, trashedAt }) =>
+      completed &&
+      trashedAt === null &&
+      completedAt !== null &&
+      // Cheap for a list of many years.
+      completedAt >= yesterday &&
+      toIsoDay(new Date(completedAt)) === today,
+  );
+}

@@ -1,0 +1,28 @@
+import { useCallback } from "react";
+import { toBatches } from "@/components/store/batches";
+import { positionsAtTop } from "@/components/store/order";
+import type { CreateTaskInput } from "@/gql/graphql";
+import { uuidv7 } from "@/lib/uuid";
+import type { TaskEdit } from "./noun";
+import { useTasks } from "./tasks-context";
+
+/** Return a function that creates tasks above all others, in their order. */
+export function useCreate() {
+  const { store, act } = useTasks();
+  return useCallback(
+    (tasks: readonly Omit<CreateTaskInput, "id" | "position">[], message: string) => {
+      const at = new Date().toISOString();
+      const keys = positionsAtTop(store.tables.tasks.ordered("manual"), tasks.length);
+      const inputs = tasks.map((task, index) => ({
+        id: uuidv7(),
+        ...task,
+        position: keys[index] ?? "a0",
+      }));
+      const edits = toBatches(inputs).map(
+        (batch): TaskEdit => ({ noun: "tasks", kind: "create", inputs: batch, at }),
+      );
+      act(edits, message, tasks.length === 1);
+    },
+    [store, act],
+  );
+}

@@ -1,0 +1,59 @@
+import { useCallback, useEffect, useState } from "react";
+import { useToast } from "@/components/toasts/toasts";
+import { goTo, goToDialog } from "@/lib/history";
+import { useTasks } from "./tasks-context";
+import { pathOf, taskOf, viewOf } from "./view";
+
+const query = () => new URLSearchParams(window.location.search);
+const pathWith = (id: string | null) => pathOf(viewOf(query()), id);
+
+/** Track the open task. Its id is in the address: a link opens the task, and Back closes it. */
+export function useOpenTask() {
+  const { store, state, view } = useTasks();
+  const toast = useToast();
+  const [openId, setOpenId] = useState<string | null>(null);
+
+  const open = useCallback((id: string) => {
+    // One step for all tasks that are opened one after the other.
+    if (taskOf(query()) === null) goToDialog(pathWith(id));
+    else goTo(pathWith(id), false);
+    setOpenId(id);
+  }, []);
+
+  const close = useCallback(() => {
+    if (taskOf(query()) !== null) goTo(pathWith(null), false);
+    setOpenId(null);
+  }, []);
+
+  useEffect(() => {
+    const id = taskOf(query());
+    if (id === null) return;
+    // Back from a link leads to the list.
+    goTo(pathWith(null), false);
+    open(id);
+  }, [open]);
+
+  useEffect(() => {
+    const onForward = () => {
+      const id = taskOf(query());
+      if (id !== null) setOpenId(id);
+    };
+    window.addEventListener("popstate", onForward);
+    return () => window.removeEventListener("popstate", onForward);
+  }, []);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the address changes with the view
+  useEffect(() => {
+    if (taskOf(query()) === null) setOpenId(null);
+  }, [view]);
+
+  const openTask = openId === null ? null : store.tables.tasks.get(openId);
+  const isMissing = openId !== null && openTask === null && state.isComplete;
+  useEffect(() => {
+    if (!isMissing) return;
+    close();
+    toast({ name: "missing", message: "This task does not exist any more." });
+  }, [isMissing, close, toast]);
+
+  return { openTask, open, close };
+}
