@@ -7,6 +7,7 @@ import { nextTheme } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { useSession } from "@/components/graphql/graphql";
 import { SkipLink } from "@/components/header/skip-link";
+import { TrashedProjects } from "@/components/projects/trashed-projects";
 import { Drawer } from "@/components/sidebar/drawer";
 import { Sidebar, type SidebarProps } from "@/components/sidebar/sidebar";
 import { ToastOutlet } from "@/components/toasts/toasts";
@@ -28,7 +29,7 @@ import type { Task } from "./task";
 import { TaskList } from "./task-list";
 import { TaskPanel } from "./task-panel";
 import { useTasks } from "./tasks-context";
-import { useActions } from "./use-actions";
+import { describeTasks, useActions } from "./use-actions";
 import { useCursor } from "./use-cursor";
 import { useKeys } from "./use-keys";
 import { useOpenTask } from "./use-open-task";
@@ -281,6 +282,7 @@ export function Workspace({ email, isSeeded }: Props) {
           {canAdd && <AddTask />}
           <SyncStatus />
           <Conflicts />
+          <TrashedProjects />
           <ClearSamples actions={actions} />
           {tasks.length > 0 && (
             <TaskList
@@ -329,7 +331,7 @@ export function Workspace({ email, isSeeded }: Props) {
             setTasksToDelete([]);
             closeTask();
           }}
-          tasks={tasksToDelete}
+          subject={describeTasks(tasksToDelete)}
         />
       )}
       {openDialog === "drawer" && <Drawer {...sidebarProps} onHide={() => setOpenDialog(null)} />}
