@@ -14,7 +14,6 @@ import { ToastOutlet } from "@/components/toasts/toasts";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
-import { BulkBar } from "./bulk-bar";
 import { ConfirmDelete } from "./confirm-delete";
 import { Conflicts } from "./conflict-dialog";
 import { DoneToday, useDoneToday } from "./done-today";
@@ -23,7 +22,6 @@ import { AllDone, EmptyOrLoading } from "./empty";
 import { ListHead } from "./list-head";
 import type { PaletteCommand } from "./palette";
 import { ClearSamples } from "./samples";
-import { Shortcuts } from "./shortcuts";
 import { SyncStatus } from "./sync-status";
 import type { Task } from "./task";
 import { TaskList } from "./task-list";
@@ -35,10 +33,14 @@ import { useKeys } from "./use-keys";
 import { useOpenTask } from "./use-open-task";
 import { useSelection } from "./use-selection";
 
+// What the page does not need at once.
 const loadPalette = () => import("./palette");
+const loadBulkBar = () => import("./bulk-bar");
+const loadShortcuts = () => import("./shortcuts");
 const Palette = dynamic(loadPalette);
-/** Later than what the page needs at once. */
-const PRELOAD_PALETTE_AFTER_MS = 2_000;
+const BulkBar = dynamic(async () => (await loadBulkBar()).BulkBar);
+const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
+const PRELOAD_AFTER_MS = 2_000;
 
 /** From this width on, the sidebar is next to the list. */
 const BESIDE_LIST = "(min-width: 64rem)";
@@ -84,8 +86,9 @@ export function Workspace({ email, isSeeded }: Props) {
   useEffect(() => setOpenDialog((dialog) => (dialog === "drawer" ? null : dialog)), [view]);
 
   useEffect(() => {
-    // Preload the palette, so that keys typed right after ⌘K are not lost.
-    const timer = setTimeout(() => void loadPalette().catch(() => null), PRELOAD_PALETTE_AFTER_MS);
+    // So that keys typed right after ⌘K are not lost, and all of it works without a network.
+    const preload = () => void Promise.allSettled([loadPalette(), loadBulkBar(), loadShortcuts()]);
+    const timer = setTimeout(preload, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
 
