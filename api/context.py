@@ -1,5 +1,6 @@
 """The context of a request: its caller, and access to the rows of this caller only."""
 
+from asyncio import shield
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -61,7 +62,7 @@ class Context:
             rows = await self.read(resource).several(ids)
             return [rows.get(id) for id in ids]
 
-        return await self._loader(resource, load).load(id)
+        return await self._loaded(resource, load, id)
 
     async def page_of(
         self, resource: Resource, reference: str, parent: str, wanted: Wanted
@@ -77,7 +78,7 @@ class Context:
 
         # A cursor belongs to the list of one parent: it is no fault of the other lists.
         of = parent if wanted.after is not None else None
-        return await self._loader((resource, reference, of, repr(wanted)), load).load(parent)
+        return await self._loaded((resource, reference, of, repr(wanted)), load, parent)
 
     async def count_of(
         self, resource: Resource, reference: str, parent: str, filter: Mapping[str, Any]
@@ -91,7 +92,7 @@ class Context:
             counts = await self.read(resource).counts_of(reference, parents, filter)
             return [counts[parent] for parent in parents]
 
-        return await self._loader((resource, reference, repr(filter)), load).load(parent)
+        return await self._loaded((resource, reference, repr(filter)), load, parent)
 
     def selected(self, path: Path) -> frozenset[str] | None:
         """Return the fields, such as `Task.title`, that are selected below a path of the response.
@@ -102,13 +103,19 @@ class Context:
             return None
         return self._selected.get(tuple(key for key in path.as_list() if isinstance(key, str)))
 
-    def _loader(
-        self, key: object, load: Callable[[list[str]], Awaitable[list[_V]]]
-    ) -> DataLoader[str, _V]:
+    async def _loaded(
+        self, key: object, load: Callable[[list[str]], Awaitable[list[_V]]], id: str
+    ) -> _V:
+        """Return what `load` returns for an id. Fields with the same key and id share the result.
+
+        graphql-core cancels a field when the object around it becomes null. Without `shield`, this
+        would also cancel the other fields that wait for the same result.
+        """
         loader = self._loaders.get(key)
         if loader is None:
             loader = self._loaders[key] = DataLoader(load)
-        return loader
+        found: _V = await shield(loader.load(id))
+        return found
 
 
 Info = strawberry.Info[Context, None]

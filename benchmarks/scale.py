@@ -25,6 +25,7 @@ from dev.postgres import ROOT, Postgres
 EACH = 100
 """The number of tasks of every owner except the big one."""
 BIG = "the big one"
+TASKS_OF_A_PROJECT = 50
 BATCH = 500
 """The number of owners that are loaded in one statement."""
 
@@ -34,22 +35,30 @@ WITH made AS (
     initcap(substr(md5(random()::text), 1, 5)) || ' the ' || substr(md5(random()::text), 1, 7)
       AS title
   FROM unnest($1::text[]) AS owner_id, generate_series(1, $2::int) AS n
+), projects AS (
+  INSERT INTO tasks.projects (owner_id, id, name, name_folded, position)
+  SELECT owner_id, md5(owner_id || n)::uuid, 'Project ' || n, 'project ' || n, 'a0'
+  FROM unnest($1::text[]) AS owner_id, generate_series(0, $2::int / $3::int - 1) AS n
+  RETURNING owner_id, id
+), project_ids AS (
+  INSERT INTO tasks.project_ids (owner_id, id, input_digest) SELECT owner_id, id, '' FROM projects
 ), ids AS (
   INSERT INTO tasks.task_ids (owner_id, id, input_digest) SELECT owner_id, id, '' FROM made
 ), counted AS (
-  INSERT INTO tasks.owners (owner_id, task_count, change_number)
-  SELECT owner_id, count(*), count(*) FROM made GROUP BY owner_id
+  INSERT INTO tasks.owners (owner_id, task_count, project_count, change_number)
+  SELECT owner_id, count(*), $2::int / $3::int, count(*) FROM made GROUP BY owner_id
 )
 INSERT INTO tasks.tasks (owner_id, id, title, title_folded, description, description_folded,
   completed, completed_at, trashed_at, priority, due_on, labels, position, created_at, updated_at,
-  change_number)
+  change_number, project_id)
 SELECT owner_id, id, title, lower(title), repeat(title || ' ', 5), repeat(lower(title) || ' ', 5),
   status > 0.7, CASE WHEN status > 0.7 THEN now() END, CASE WHEN status > 0.95 THEN now() END,
   (dice * dice * 5)::int % 5,
   CASE WHEN dice > 0.3 THEN current_date + (dice * 400)::int - 200 END,
   CASE WHEN dice > 0.5 THEN ARRAY['label ' || (dice * 10)::int] ELSE '{}' END,
   'a0' || substr(md5(random()::text), 1, 8) || 'V',
-  now() - n * interval '1 hour', now() - dice * interval '90 days', n
+  now() - n * interval '1 hour', now() - dice * interval '90 days', n,
+  md5(owner_id || n % ($2::int / $3::int))::uuid
 FROM made
 """
 
@@ -66,9 +75,10 @@ async def load(connection: asyncpg.Connection, tasks: int, owners: int) -> None:
     indexes = await connection.fetch(query)
     for index in indexes:
         await connection.execute(f"DROP INDEX tasks.{index['indexname']}")
-    await connection.execute(LOAD, [BIG], TASKS.most, timeout=600)
+    await connection.execute(LOAD, [BIG], TASKS.most, TASKS_OF_A_PROJECT, timeout=600)
     for done in _progress(range(0, len(others), BATCH), len(others) * each, BATCH * each, "tasks"):
-        await connection.execute(LOAD, others[done : done + BATCH], each, timeout=600)
+        some = others[done : done + BATCH]
+        await connection.execute(LOAD, some, each, TASKS_OF_A_PROJECT, timeout=600)
     for number in _progress(range(len(indexes)), len(indexes), 1, "indexes"):
         await connection.execute(indexes[number]["indexdef"], timeout=3600)
     await connection.execute("ANALYZE", timeout=3600)
@@ -118,7 +128,9 @@ async def _run(url: str, args: argparse.Namespace) -> None:
     connection = await asyncpg.connect(url)
     there = await connection.fetchval("SELECT count(*) FROM tasks.owners")
     if there != args.owners:
-        await connection.execute("TRUNCATE tasks.tasks, tasks.task_ids, tasks.owners")
+        await connection.execute(
+            "TRUNCATE tasks.tasks, tasks.task_ids, tasks.projects, tasks.project_ids, tasks.owners"
+        )
         await load(connection, args.tasks, args.owners)
     await connection.close()
     await measure(url, args.rounds)

@@ -204,7 +204,7 @@ class Caller:
 
 
 TASK = """id title description completed completedAt priority dueOn labels position
-  version createdAt updatedAt trashedAt"""
+  version createdAt updatedAt trashedAt project { id }"""
 
 
 @pytest.fixture

@@ -60,7 +60,8 @@ def normal(fields: dict[str, Any]) -> dict[str, Any]:
 
 def full_input(given: dict[str, Any]) -> dict[str, Any]:
     """Return all fields of a create, without the ID and with defaults for omitted fields."""
-    return {name: value for name, value in {**EMPTY, **normal(given)}.items() if name != "id"}
+    full = {**EMPTY, "projectId": None, **normal(given)}
+    return {name: value for name, value in full.items() if name != "id"}
 
 
 @dataclass
@@ -68,6 +69,10 @@ class Owner:
     """The tasks of one owner, and their history."""
 
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    projects: dict[str, bool] = field(default_factory=dict)
+    """Whether each project is in the trash."""
+    parts: set[str] = field(default_factory=set)
+    """The tasks that were trashed with their projects."""
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The input that each ID was created from."""
     deleted: dict[str, int] = field(default_factory=dict)
@@ -104,16 +109,27 @@ class Owner:
             found.append(self.tasks.get(id) if id else None)
         if found.count(None) > self.room:
             raise Refused("BAD_USER_INPUT")
+        for given, there in zip(inputs, found, strict=True):
+            if there is None:
+                self.check_project(given)
         return found
+
+    def check_project(self, fields: dict[str, Any]) -> None:
+        """Raise if the fields name a project that does not exist, or is in the trash."""
+        project = fields.get("projectId")
+        if project is not None and self.projects.get(project, True):
+            raise Refused("NOT_FOUND")
 
     def created(self, given: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
         """Store the task that the API created, in the state that it must have."""
         fields = normal(given)
+        project = fields.pop("projectId", None)
         expected = {
             **EMPTY,
             "position": answer["position"],
             **fields,
             "id": fields.get("id") or answer["id"],
+            "project": project and {"id": project},
             "version": 1,
             "createdAt": answer["createdAt"],
             "updatedAt": answer["createdAt"],
@@ -128,6 +144,7 @@ class Owner:
     def delete(self, ids: set[str]) -> None:
         """Delete tasks in one write. Their IDs stay in use."""
         self.writes.append(ids)
+        self.parts -= ids
         for id in ids:
             del self.tasks[id]
             self.deleted[id] = len(self.writes)
@@ -141,11 +158,46 @@ class Owner:
 
     def write(self, task: dict[str, Any], fields: dict[str, Any], now: str) -> None:
         """Write to one task once."""
+        fields = dict(fields)
+        if "projectId" in fields:
+            project = fields.pop("projectId")
+            fields["project"] = project and {"id": project}
+            self.parts.discard(task["id"])
         done = fields.get("completed", task["completed"])
         task |= fields
         task["completedAt"] = (task["completedAt"] or now) if done else None
         task["version"] += 1
         task["updatedAt"] = now
+
+    def move(self, task: dict[str, Any], now: str, *, back: bool) -> None:
+        """Move one task into the trash, or out of it and of a project that is in the trash."""
+        fields: dict[str, Any] = {"trashedAt": None if back else now}
+        if back and task["project"] and self.projects[task["project"]["id"]]:
+            fields["projectId"] = None
+        self.parts.discard(task["id"])
+        self.write(task, fields, now)
+
+    def in_projects(self, projects: set[str]) -> list[dict[str, Any]]:
+        """Return the tasks in these projects."""
+        return [t for t in self.tasks.values() if t["project"] and t["project"]["id"] in projects]
+
+    def move_projects(self, projects: set[str], now: str, *, back: bool) -> None:
+        """Move projects into the trash or out of it, with the tasks that go with them."""
+        moved = {id for id in projects if self.projects[id] == back}
+        wrote = set()
+        for task in self.in_projects(moved):
+            if (task["id"] in self.parts) if back else not task["trashedAt"]:
+                self.write(task, {"trashedAt": None if back else now}, now)
+                wrote.add(task["id"])
+        self.parts = self.parts - wrote if back else self.parts | wrote
+        self.projects |= dict.fromkeys(moved, not back)
+        if moved:
+            self.writes.append(wrote)
+
+    def found_projects(self, ids: list[str]) -> None:
+        """Raise if one of the projects does not exist."""
+        if not self.projects.keys() >= set(ids):
+            raise Refused("NOT_FOUND")
 
     def listed(self, chosen: dict[str, Any], order: dict[str, str]) -> list[str]:
         """Return the IDs of the tasks that match a filter, in an order."""
@@ -182,9 +234,11 @@ def matches(task: Any, chosen: dict[str, Any]) -> bool:
     texts = [task["title"].casefold(), task["description"].casefold(), *task["labels"]]
     words = (chosen.get("search") or "").split()
     due = task["dueOn"]
+    project = task["project"] and task["project"]["id"]
     return (
         status(task) in (chosen.get("status") or ["OPEN", "COMPLETED"])
         and all(any(is_in(word, text) for text in texts) for word in words)
+        and ("projectIds" not in chosen or project in chosen["projectIds"])
         and (not chosen.get("priority") or task["priority"] in chosen["priority"])
         and set(labels(chosen.get("labels") or ())) <= set(task["labels"])
         and (not chosen.get("dueFrom") or (due is not None and due >= chosen["dueFrom"]))

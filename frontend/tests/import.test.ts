@@ -1,25 +1,36 @@
 import { CombinedError } from "urql";
 import { describe, expect, test, vi } from "vitest";
+import type { Project } from "../components/projects/project";
 import { toBatches } from "../components/store/batches";
 import type { Task } from "../components/tasks/task";
 import {
   countOverLimit,
-  type KnownTasks,
+  type Known,
   planImport,
   runImport,
+  undoImport,
 } from "../components/transfer/import";
-import type { ParsedTask } from "../components/transfer/read-file";
+import type { ParsedProject, ParsedTask } from "../components/transfer/read-file";
 import { UnreachableError } from "../lib/reach";
+import { project } from "./project";
 import { task } from "./task";
 
 const FILE = new TextEncoder().encode("title\n…");
 const UUID_8 = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+const knownOf = (
+  tasks: ReadonlyMap<string, Task | null>,
+  projects: ReadonlyMap<string, Project | null> = new Map(),
+): Known => ({ tasks, projects });
+
+const fileOf = (tasks: ParsedTask[], projects: ParsedProject[] = []) => ({ tasks, projects });
 
 const draftsOf = (count: number, ownId: string | null = null): ParsedTask[] =>
   Array.from({ length: count }, (_, at) => ({
     number: at + 2,
     ownId,
     input: { title: `Task ${at}` },
+    project: null,
   }));
 
 const unreachable = () => new CombinedError({ networkError: new UnreachableError("away") });
@@ -29,25 +40,30 @@ const refused = (code: string) =>
 /** The API with one person's tasks, and the errors that it returns, in order. */
 class Api {
   readonly tasks = new Map<string, Task>();
+  readonly projects = new Map<string, Project>();
   readonly calls: string[] = [];
   readonly errors: (CombinedError | null | "lost")[] = [];
 
   readonly client = {
-    mutation: (document: unknown, variables: { inputs?: Task[]; ids?: string[] }) => ({
+    mutation: (document: unknown, variables: { inputs?: never[]; ids?: string[] }) => ({
       toPromise: async () => this.#answer(document, variables),
     }),
   } as never;
 
-  #answer(document: unknown, { inputs = [], ids = [] }: { inputs?: Task[]; ids?: string[] }) {
+  #answer(document: unknown, { inputs = [], ids = [] }: { inputs?: never[]; ids?: string[] }) {
     const { definitions } = document as { definitions: { name: { value: string } }[] };
     const name = definitions[0]?.name.value ?? "";
     this.calls.push(name);
     const error = this.errors.shift() ?? null;
     if (error !== null && error !== "lost") return { error };
-    for (const input of inputs) this.tasks.set(input.id, task(input));
-    if (!ids.every((id) => this.tasks.has(id))) return { error: refused("NOT_FOUND") };
-    const trashedAt = name === "TrashTasks" ? "2026-11-25T12:00:00Z" : null;
-    for (const id of ids) this.tasks.set(id, { ...(this.tasks.get(id) as Task), trashedAt });
+    const rows: Map<string, Task | Project> = name.endsWith("Projects")
+      ? this.projects
+      : this.tasks;
+    const make: (values: never) => Task | Project = rows === this.projects ? project : task;
+    for (const input of inputs) rows.set((input as Task).id, make(input));
+    if (!ids.every((id) => rows.has(id))) return { error: refused("NOT_FOUND") };
+    const trashedAt = name.startsWith("Trash") ? "2026-11-25T12:00:00Z" : null;
+    for (const id of ids) rows.set(id, { ...(rows.get(id) as Task), trashedAt });
     return error === "lost" ? { error: unreachable() } : {};
   }
 
@@ -63,7 +79,7 @@ const progress = (signal = new AbortController().signal) => ({
 });
 
 const planFor = (api: Api, count = 150) =>
-  planImport(FILE, draftsOf(count), api.tasks as KnownTasks);
+  planImport(FILE, fileOf(draftsOf(count)), knownOf(api.tasks, api.projects));
 
 describe("a file imported again", () => {
   test("creates no task twice, even without ids", async () => {
@@ -71,13 +87,18 @@ describe("a file imported again", () => {
     const plan = planFor(api);
     expect(plan.create.map(({ id }) => id).every((id) => UUID_8.test(id))).toBe(true);
     await runImport(api.client, plan, progress());
-    expect(planFor(api)).toEqual({ create: [], restore: [], unchanged: 150 });
+    expect(planFor(api)).toEqual({
+      create: [],
+      restore: [],
+      unchanged: 150,
+      projects: [],
+    });
     expect(api.tasks.size).toBe(150);
   });
 
   test("creates new tasks if a byte of it changed", () => {
     const ids = (file: Uint8Array) =>
-      planImport(file, draftsOf(2), new Map()).create.map(({ id }) => id);
+      planImport(file, fileOf(draftsOf(2)), knownOf(new Map())).create.map(({ id }) => id);
     const [first, second] = ids(FILE);
     expect(first).not.toBe(second);
     expect(ids(FILE.slice(1))).not.toContain(first);
@@ -91,12 +112,16 @@ describe("a file imported again", () => {
       [deleted.id, null],
     ]);
     const drafts = [there, trashed, deleted].flatMap(({ id }) => draftsOf(1, id));
-    const plan = planImport(FILE, drafts, known);
+    const plan = planImport(FILE, fileOf(drafts), knownOf(known));
     expect(plan).toMatchObject({ restore: [trashed.id], unchanged: 1 });
     expect(plan.create).toHaveLength(1);
     expect(plan.create[0]?.id).toMatch(UUID_8);
     // Permanently deleted again, it is created with yet another id.
-    const again = planImport(FILE, drafts, new Map([...known, [plan.create[0]?.id ?? "", null]]));
+    const again = planImport(
+      FILE,
+      fileOf(drafts),
+      knownOf(new Map([...known, [plan.create[0]?.id ?? "", null]])),
+    );
     expect(again.create[0]?.id).not.toBe(plan.create[0]?.id);
   });
 });
@@ -104,8 +129,8 @@ describe("a file imported again", () => {
 describe("an import", () => {
   test("of too many tasks is detected before anything is sent", () => {
     const known = new Map(Array.from({ length: 9_990 }, () => task()).map((one) => [one.id, one]));
-    const plan = planImport(FILE, draftsOf(12), known);
-    expect(countOverLimit(plan, known)).toBe(2);
+    const plan = planImport(FILE, fileOf(draftsOf(12)), knownOf(known));
+    expect(countOverLimit(plan, knownOf(known)).tasks).toBe(2);
   });
 
   test("is divided into requests of at most 100 tasks and half a megabyte", () => {
@@ -139,7 +164,7 @@ describe("an import", () => {
     expect(told.onOutage).toHaveBeenLastCalledWith(expect.stringContaining("not ready"));
     expect(api.calls).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(1);
-    expect(await work).toHaveLength(150);
+    expect((await work).tasks).toHaveLength(150);
     expect(told.onProgress.mock.calls).toEqual([[100 / 150], [1]]);
     vi.useRealTimers();
   });
@@ -160,5 +185,73 @@ describe("an import", () => {
     api.errors.push(null, refused("BAD_USER_INPUT"), unreachable());
     const work = runImport(api.client, planFor(api), progress());
     await expect(work).rejects.toThrow("At least 100 of 150 tasks were already imported.");
+  });
+});
+
+describe("the projects of a file", () => {
+  const inProject = (name: string | null, number: number): ParsedTask => ({
+    number,
+    ownId: null,
+    input: { title: "Milk" },
+    project: name,
+  });
+  const FILE_OF_TWO = fileOf(
+    [inProject("Home", 2), inProject("HOME", 3), inProject("Work", 4), inProject(null, 5)],
+    [{ name: "Work", color: "RED", archived: false }],
+  );
+  const plan = (known: Known) => planImport(FILE, FILE_OF_TWO, known);
+
+  test("are created once, and not again with the same file", async () => {
+    const api = new Api();
+    const first = plan(knownOf(api.tasks, api.projects));
+    expect(first.projects).toMatchObject([{ name: "Work", color: "RED" }, { name: "Home" }]);
+    const [work, home] = first.projects.map(({ id }) => id);
+    expect(first.create.map(({ projectId }) => projectId)).toEqual([home, home, work, undefined]);
+    await runImport(api.client, first, progress());
+    expect(api.calls).toEqual(["CreateProjects", "CreateTasks"]);
+    const again = plan(knownOf(api.tasks, api.projects));
+    expect(again).toEqual({ create: [], restore: [], unchanged: 4, projects: [] });
+  });
+
+  test("are those of the same name, an active one before an archived one", () => {
+    const archived = project({ name: "home", archivedAt: "2026-11-25T12:00:00Z" });
+    const [active, trashed] = [
+      project({ name: "Home" }),
+      project({ name: "Work", trashedAt: "2026-11-25T12:00:00Z" }),
+    ];
+    const projects = new Map([archived, active, trashed].map((one) => [one.id, one]));
+    const { create, projects: missing } = plan(knownOf(new Map(), projects));
+    expect(missing).toMatchObject([{ name: "Work" }]);
+    const ids = create.map(({ projectId }) => projectId);
+    expect(ids).toEqual([active.id, active.id, missing[0]?.id, undefined]);
+  });
+
+  test("get another id if theirs was permanently deleted", () => {
+    const [deleted] = plan(knownOf(new Map())).projects;
+    const again = plan(knownOf(new Map(), new Map([[deleted?.id ?? "", null]])));
+    expect(again.projects.map(({ name }) => name)).toEqual(["Work", "Home"]);
+    expect(again.projects.map(({ id }) => id)).not.toContain(deleted?.id);
+  });
+
+  test("are too many before anything is sent", () => {
+    const projects = new Map(
+      Array.from({ length: 499 }, () => project()).map((one) => [one.id, one]),
+    );
+    const known = knownOf(new Map(), projects);
+    expect(countOverLimit(plan(known), known)).toEqual({ tasks: 0, projects: 1 });
+  });
+
+  test("go to the trash with the tasks when the import is refused or undone", async () => {
+    const api = new Api();
+    api.errors.push(null, refused("BAD_USER_INPUT"));
+    const first = plan(knownOf(api.tasks, api.projects));
+    await expect(runImport(api.client, first, progress())).rejects.toThrow("Nothing was imported.");
+    expect([...api.projects.values()].every(({ trashedAt }) => trashedAt !== null)).toBe(true);
+    const second = plan(knownOf(api.tasks, api.projects));
+    const imported = await runImport(api.client, second, progress());
+    expect([imported.tasks.length, imported.projects.length]).toEqual([4, 2]);
+    expect(await undoImport(api.client, imported)).toBeNull();
+    expect([...api.projects.values()].every(({ trashedAt }) => trashedAt !== null)).toBe(true);
+    expect(api.kept()).toBe(0);
   });
 });

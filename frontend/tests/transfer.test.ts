@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { decodeAs, type LegacyEncoding } from "../components/transfer/decode";
 import { toCsv, toJson } from "../components/transfer/export";
 import { type Answers, type Reading, readFile } from "../components/transfer/read-file";
+import { project } from "./project";
 import { task } from "./task";
 
 type Read = Extract<Reading, { asks: null }>;
@@ -51,24 +52,24 @@ const EXPECTED = TASKS.map(
 
 describe("an exported file", () => {
   test.each(["en-US", "de-DE"])("in CSV for %s is imported unchanged", async (locale) => {
-    const reading = await parsed(await toCsv([...TASKS, GONE], locale));
+    const reading = await parsed(await toCsv({ tasks: [...TASKS, GONE], projects: [] }, locale));
     expect(reading.tasks).toMatchObject(EXPECTED);
     expect(reading).toMatchObject({ rowErrors: [], unknown: [], trashed: 1 });
   });
 
   test("in JSON is imported unchanged", async () => {
-    const reading = await parsed(toJson([...TASKS, GONE]));
+    const reading = await parsed(toJson({ tasks: [...TASKS, GONE], projects: [] }));
     expect(reading.tasks).toMatchObject(EXPECTED);
     expect(reading).toMatchObject({ rowErrors: [], unknown: [], trashed: 1 });
   });
 
   test("has a byte order mark and a delimiter for the person's Excel", async () => {
-    expect(await toCsv(TASKS, "en-US")).toMatch(/^\uFEFFid,title,/);
-    expect(await toCsv(TASKS, "de-DE")).toMatch(/^\uFEFFid;title;/);
+    expect(await toCsv({ tasks: TASKS, projects: [] }, "en-US")).toMatch(/^\uFEFFid,title,/);
+    expect(await toCsv({ tasks: TASKS, projects: [] }, "de-DE")).toMatch(/^\uFEFFid;title;/);
   });
 
   test("has no cell that a spreadsheet would run as a formula", async () => {
-    expect(await toCsv(TASKS, "en-US")).not.toMatch(/(^|,)"?[=+@-]/m);
+    expect(await toCsv({ tasks: TASKS, projects: [] }, "en-US")).not.toMatch(/(^|,)"?[=+@-]/m);
   });
 });
 
@@ -341,5 +342,54 @@ describe("an error is reported with its row in the file", () => {
     ["[3]", "1: this is not a task"],
   ])("%j", async (file, told) => {
     expect(await rowErrors(file)).toContain(told);
+  });
+});
+
+describe("the projects of an exported file", () => {
+  const house = project({
+    name: "=House, move",
+    description: "two\nlines",
+    color: "TEAL",
+    archivedAt: "2026-11-25T12:00:00Z",
+  });
+  const empty = project({ name: "Empty" });
+  const gone = project({ name: "Gone", trashedAt: "2026-11-25T12:00:00Z" });
+  const exported = {
+    tasks: [task({ project: { id: house.id } }), task()],
+    projects: [house, empty, gone],
+  };
+
+  test.each(["en-US", "de-DE"])("are named by the tasks in CSV for %s", async (locale) => {
+    const { tasks, unknown } = await parsed(await toCsv(exported, locale));
+    expect(tasks.map((one) => one.project)).toEqual(["=House, move", null]);
+    expect(unknown).toEqual([]);
+  });
+
+  test("are complete in JSON, without those in the trash", async () => {
+    const { tasks, projects, ...reading } = await parsed(toJson(exported));
+    expect(tasks.map((one) => one.project)).toEqual(["=House, move", null]);
+    expect(projects).toEqual([
+      {
+        name: "=House, move",
+        description: "two\nlines",
+        color: "TEAL",
+        archived: true,
+        position: house.position,
+      },
+      { name: "Empty", description: "", color: "GRAY", archived: false, position: empty.position },
+    ]);
+    expect(reading.rowErrors).toEqual([]);
+  });
+
+  test("must have names that a project can have", async () => {
+    expect(await rowErrors(`title,project\nMilk,${"x".repeat(101)}\nEggs,"a\nb"\n`)).toEqual([
+      "2: the name of the project has 101 characters, of 100 at most",
+      "3: the name of the project has a line break or a control character",
+    ]);
+    const json = JSON.stringify({ tasks: [], projects: [{ name: " " }, 7] });
+    expect((await parsed(json)).rowErrors).toEqual([
+      { number: 1, reason: "it has no name", unit: "Project" },
+      { number: 2, reason: "it has no name", unit: "Project" },
+    ]);
   });
 });

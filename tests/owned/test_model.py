@@ -24,6 +24,8 @@ from tests import model
 from tests.conftest import TASK, Caller, run
 from tests.owned.test_changes import CHANGES, expired, now
 from tests.owned.test_pages import FIELDS, PAGE
+from tests.projects.test_projects import MANY as MANY_PROJECTS
+from tests.projects.test_projects import create as create_a_project
 from tests.tasks.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
 pytestmark = pytest.mark.partitioned
@@ -51,7 +53,9 @@ NULLABLE = {
     "priority": st.none() | PRIORITIES,
     "dueOn": st.none() | DAYS,
     "labels": st.none() | LABELS,
+    "projectId": st.none() | st.integers(0, 20),
 }
+"""The project of a task is an index of `Machine.project_ids`."""
 INPUTS = st.builds(
     lambda title, rest: {"title": title, **rest},
     TITLES,
@@ -62,10 +66,12 @@ MANY_PATCHES = some(
     completed=st.booleans(),
     priority=NULLABLE["priority"],
     dueOn=NULLABLE["dueOn"],
+    projectId=NULLABLE["projectId"],
     addLabels=st.lists(st.sampled_from(["Home", "new", "É"]), max_size=2),
     removeLabels=st.lists(st.sampled_from(["x", "office desk"]), max_size=2),
 )
 FILTERS = some(
+    projectIds=st.lists(st.none() | st.integers(0, 20), min_size=1, max_size=3),
     status=st.none() | st.lists(st.sampled_from(["OPEN", "COMPLETED", "TRASHED"]), min_size=1),
     search=st.lists(WORDS, max_size=2).map(" ".join),
     priority=st.lists(PRIORITIES, min_size=1, max_size=2),
@@ -99,6 +105,25 @@ class Machine(RuleBasedStateMachine):
         known = [*mine * 4, *self.owners[owner].deleted, *others, str(uuid4()), "x"]
         return [known[pick % len(known)] for pick in picks]
 
+    def project_ids(self, owner: int, picks: list[int]) -> list[str]:
+        others = [id for n, o in enumerate(self.owners) if n != owner for id in o.projects]
+        mine = [*self.owners[owner].projects]
+        known = [*mine * 4, *others[:2], str(uuid4()), "x"]
+        return [known[pick % len(known)] for pick in picks]
+
+    def placed(self, owner: int, given: dict[str, Any]) -> dict[str, Any]:
+        """Return an input or a filter, with the ids of projects in place of their indexes."""
+
+        def id(pick: Any) -> Any:
+            return self.project_ids(owner, [pick])[0] if isinstance(pick, int) else pick
+
+        given = dict(given)
+        if "projectId" in given:
+            given["projectId"] = id(given["projectId"])
+        if "projectIds" in given:
+            given["projectIds"] = [id(pick) for pick in given["projectIds"]]
+        return given
+
     def ask(
         self, owner: int, query: str, expect: Callable[[], object], **variables: Any
     ) -> Any | None:
@@ -119,7 +144,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, given=INPUTS, chosen=st.booleans(), pick=st.integers(0, 40))
     def create(self, owner: int, given: dict[str, Any], chosen: bool, pick: int) -> None:
-        mine = self.owners[owner]
+        mine, given = self.owners[owner], self.placed(owner, given)
         if chosen:
             [id] = self.ids(owner, [pick])
             given = {**mine.inputs.get(id, given), "id": id if id != "x" else str(uuid4())}
@@ -141,7 +166,10 @@ class Machine(RuleBasedStateMachine):
     def create_all(self, owner: int, inputs: list[dict[str, Any]], picks: list[int]) -> None:
         mine = self.owners[owner]
         again = dict.fromkeys(id for id in self.ids(owner, picks) if id in mine.tasks)
-        inputs = [*inputs, *({**mine.inputs[id], "id": id} for id in again)]
+        inputs = [
+            *(self.placed(owner, given) for given in inputs),
+            *({**mine.inputs[id], "id": id} for id in again),
+        ]
         mine.make_room(inputs)
         found: list[Any] = []
         answer = self.ask(
@@ -167,11 +195,13 @@ class Machine(RuleBasedStateMachine):
     )
     def update(self, owner: int, pick: int, patch: dict[str, Any], expected: int | None) -> None:
         [id] = self.ids(owner, [pick])
+        patch = self.placed(owner, patch)
 
         def check() -> None:
             [task] = self.owners[owner].found([id])
             if expected not in {None, task["version"]}:
                 raise model.Refused("CONFLICT")
+            self.owners[owner].check_project(patch)
 
         answer = self.ask(owner, UPDATE, check, id=id, patch=patch, version=expected)
         if answer is not None:
@@ -183,10 +213,14 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, picks=PICKS, patch=MANY_PATCHES)
     def update_all(self, owner: int, picks: list[int], patch: dict[str, Any]) -> None:
-        ids = self.ids(owner, picks)
-        answer = self.ask(
-            owner, UPDATE_ALL, lambda: self.owners[owner].found(ids), ids=ids, patch=patch
-        )
+        ids, patch = self.ids(owner, picks), self.placed(owner, patch)
+
+        def check() -> None:
+            self.owners[owner].found(ids)
+            if ids:  # without a task, nothing is written
+                self.owners[owner].check_project(patch)
+
+        answer = self.ask(owner, UPDATE_ALL, check, ids=ids, patch=patch)
         if answer is None:
             return
         mine = self.owners[owner]
@@ -212,8 +246,7 @@ class Machine(RuleBasedStateMachine):
         for task, found in zip(mine.found(ids), answer["tasks"], strict=True):
             if bool(task["trashedAt"]) == back:
                 moved.add(task["id"])
-                gone = None if back else found["updatedAt"]
-                mine.write(task, {"trashedAt": gone}, found["updatedAt"])
+                mine.move(task, found["updatedAt"], back=back)
             assert found == task
         if moved:
             mine.writes.append(moved)
@@ -228,6 +261,32 @@ class Machine(RuleBasedStateMachine):
             assert answer["deletedIds"] == list(dict.fromkeys(ids))
             if ids:
                 mine.delete(set(ids))
+
+    @rule(owner=OWNERS)
+    def create_project(self, owner: int) -> None:
+        id = create_a_project(self.callers[owner])["id"]
+        self.owners[owner].projects[id] = False
+        self.owners[owner].writes.append(set())
+
+    @rule(owner=OWNERS, picks=PICKS, back=st.booleans())
+    def move_projects(self, owner: int, picks: list[int], back: bool) -> None:
+        ids = self.project_ids(owner, picks)
+        query = MANY_PROJECTS["restoreProjects" if back else "trashProjects"]
+        answer = self.ask(owner, query, lambda: self.owners[owner].found_projects(ids), ids=ids)
+        if answer is not None:
+            moments = [project["updatedAt"] for project in answer["projects"]]
+            self.owners[owner].move_projects(set(ids), max(moments, default=""), back=back)
+
+    @rule(owner=OWNERS, picks=PICKS)
+    def delete_projects(self, owner: int, picks: list[int]) -> None:
+        ids = self.project_ids(owner, picks)
+        query = MANY_PROJECTS["deleteProjects"]
+        answer = self.ask(owner, query, lambda: self.owners[owner].found_projects(ids), ids=ids)
+        if answer is not None and ids:
+            mine = self.owners[owner]
+            mine.delete({task["id"] for task in mine.in_projects(set(ids))})
+            for id in set(ids):
+                del mine.projects[id]
 
     @rule(owner=OWNERS, inputs=st.lists(INPUTS, min_size=1, max_size=2))
     def use_up_all_ids(self, owner: int, inputs: list[dict[str, Any]]) -> None:
@@ -264,6 +323,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, chosen=FILTERS, order=ORDERS, size=st.integers(1, 7))
     def read(self, owner: int, chosen: dict[str, Any], order: dict[str, str], size: int) -> None:
+        chosen = self.placed(owner, chosen)
         expected, seen, after = self.owners[owner].listed(chosen, order), [], None
         while True:
             page = self.callers[owner](PAGE, first=size, after=after, filter=chosen, orderBy=order)[

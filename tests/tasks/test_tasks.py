@@ -71,6 +71,7 @@ def test_new_task_has_the_given_fields_and_defaults(ada: Caller) -> None:
         "createdAt": task["createdAt"],
         "updatedAt": task["createdAt"],
         "trashedAt": None,
+        "project": None,
     }
     assert task["createdAt"].endswith("Z")
     assert task["id"][14] == "7", "a UUID that carries its time"

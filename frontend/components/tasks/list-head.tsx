@@ -6,6 +6,7 @@ import { choiceOf } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
 import { ProjectDot } from "@/components/projects/project-dot";
+import { useProjects } from "@/components/projects/use-projects";
 import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { defaultSort, SORT_NAMES, SORTS } from "./view";
@@ -114,6 +115,7 @@ export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props)
 
 function FilterMenu() {
   const { view, show } = useTasks();
+  const { active } = useProjects();
   const [density, setDensity] = useChoice("density");
   const entries: MenuEntry[] = [
     {
@@ -133,6 +135,20 @@ function FilterMenu() {
       choose: (value) =>
         show({ ...view, priority: PRIORITIES.find((one) => one === value) ?? null }),
     },
+    ...(active.length > 0
+      ? [
+          "separator" as const,
+          {
+            name: "Project",
+            value: view.project ?? "",
+            options: [
+              { value: "", name: "Any project" },
+              ...active.map(({ id, name }) => ({ value: id, name })),
+            ],
+            choose: (value: string) => show({ ...view, project: value || null }),
+          },
+        ]
+      : []),
     "separator",
     {
       name: "Density",
@@ -150,10 +166,12 @@ function FilterMenu() {
 
 /** The filter and the order of the view, each with a button that removes it. */
 function Filters() {
-  const { view, show } = useTasks();
-  const { priority, sort, list } = view;
+  const { store, view, show } = useTasks();
+  const { priority, sort, list, project } = view;
   const isSorted = sort !== defaultSort(list);
-  if (!(priority || isSorted)) return null;
+  // Without a list, the project is the view itself.
+  const projectFilter = list === "all" ? null : project;
+  if (!(priority || isSorted || projectFilter)) return null;
   return (
     <div className="filters">
       {priority && (
@@ -164,6 +182,17 @@ function Filters() {
           type="button"
         >
           {priority === "NONE" ? "No priority" : `${PRIORITY_NAMES[priority]} priority`}
+          {ICONS.clear}
+        </button>
+      )}
+      {projectFilter && (
+        <button
+          className="filter"
+          onClick={() => show({ ...view, project: null })}
+          title="Remove the filter"
+          type="button"
+        >
+          <bdi>{store.tables.projects.get(projectFilter)?.name ?? "Project"}</bdi>
           {ICONS.clear}
         </button>
       )}

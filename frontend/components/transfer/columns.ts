@@ -7,6 +7,7 @@ export const COLUMNS = [
   "priority",
   "dueOn",
   "labels",
+  "project",
   "position",
   "createdAt",
   "trashedAt",

@@ -1,14 +1,30 @@
+import type { Project } from "@/components/projects/project";
 import type { Task } from "@/components/tasks/task";
 import { COLUMNS } from "./columns";
 
 type Row = Readonly<Record<string, unknown>>;
 
-function rowOf(task: Task): Row {
-  return Object.fromEntries(COLUMNS.map((name) => [name, task[name]]));
+/** All that an export has. */
+export type Exported = { tasks: readonly Task[]; projects: readonly Project[] };
+
+/** Return the tasks as rows. A task names its project, so that people can read and write the file. */
+function rowsOf({ tasks, projects }: Exported): Row[] {
+  const names = new Map(projects.map(({ id, name }) => [id, name]));
+  return tasks.map((task) => {
+    const values: Row = { ...task, project: names.get(task.project?.id ?? "") ?? null };
+    return Object.fromEntries(COLUMNS.map((name) => [name, values[name]]));
+  });
 }
 
-export function toJson(tasks: readonly Task[]): string {
-  return `${JSON.stringify({ tasks: tasks.map(rowOf) }, null, 2)}\n`;
+function projectRow(project: Project): Row {
+  const { name, description, color, position, archivedAt, createdAt, trashedAt } = project;
+  const archived = archivedAt !== null;
+  return { name, description, color, position, archived, createdAt, trashedAt };
+}
+
+export function toJson(exported: Exported): string {
+  const content = { projects: exported.projects.map(projectRow), tasks: rowsOf(exported) };
+  return `${JSON.stringify(content, null, 2)}\n`;
 }
 
 /**
@@ -46,13 +62,13 @@ function delimiterIn(locale: string | undefined): string {
 }
 
 /**
- * Return all tasks as CSV that opens in a spreadsheet: UTF-8 with a byte order mark, which Excel
+ * Return all tasks, with the names of their projects, as CSV that opens in a spreadsheet: UTF-8 with a byte order mark, which Excel
  * needs to detect it, and the delimiter that Excel expects in the locale.
  */
-export async function toCsv(tasks: readonly Task[], locale?: string): Promise<string> {
+export async function toCsv(exported: Exported, locale?: string): Promise<string> {
   const { unparse } = await import("papaparse");
-  const rows = tasks.map((task) => {
-    const row: Row = { ...rowOf(task), labels: joinLabels(task.labels) };
+  const rows = rowsOf(exported).map((values, index) => {
+    const row: Row = { ...values, labels: joinLabels(exported.tasks[index]?.labels ?? []) };
     return COLUMNS.map((name) => addApostrophe(row[name]));
   });
   const options = { delimiter: delimiterIn(locale), newline: "\r\n" };

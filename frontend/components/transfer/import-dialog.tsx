@@ -5,7 +5,7 @@ import { useClient } from "urql";
 import { Dialog } from "@/components/dialog/dialog";
 import { locales } from "@/lib/locales";
 import { DialogButtons } from "./dialog-buttons";
-import { type Imported, type ImportPlan, type KnownTasks, readAllTasks, runImport } from "./import";
+import { type Imported, type ImportPlan, type Known, readAll, runImport } from "./import";
 import { ImportPreview } from "./import-preview";
 import { AskEncoding, AskOrder } from "./import-questions";
 import { type Answers, type Reading, readFile } from "./read-file";
@@ -26,7 +26,7 @@ export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
   const client = useClient();
   const [answers, setAnswers] = useState<Answers>({});
   const [reading, setReading] = useState<Reading | null>(null);
-  const [known, setKnown] = useState<KnownTasks | null>(null);
+  const [known, setKnown] = useState<Known | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [progress, setProgress] = useState<{ done: number; outage: string | null } | null>(null);
   const abort = useRef<AbortController>(null);
@@ -38,7 +38,7 @@ export function ImportDialog({ name, bytes, onClose, onDone }: Props) {
       try {
         const [now, existing] = await Promise.all([
           readFile(bytes, answers, locales()),
-          readAllTasks(client),
+          readAll(client),
         ]);
         if (!isCurrent) return;
         setReading(now);

@@ -1,16 +1,18 @@
+import { COLORS } from "@/components/projects/project";
 import { PRIORITIES } from "@/components/tasks/task";
 import {
   codePointCount,
   MAX_DESCRIPTION,
   MAX_LABEL,
   MAX_LABELS,
+  MAX_PROJECT_NAME,
   MAX_TITLE,
 } from "@/components/tasks/text";
-import type { CreateTaskInput } from "@/gql/graphql";
+import type { CreateProjectInput, CreateTaskInput } from "@/gql/graphql";
 import { type DateOrder, dateReader, detectOrder, isAmbiguous, type ParsedDate } from "./dates";
 import { decode, decodeAs, type LegacyEncoding } from "./decode";
 import { removeApostrophe, splitLabels } from "./export";
-import { parseTable, type Row, type RowError, type Table } from "./table";
+import { isObject, parseTable, type Row, type RowError, type Table } from "./table";
 import { TransferError } from "./transfer-error";
 
 /** The person's answers about a file. */
@@ -20,8 +22,13 @@ export type Answers = { encoding?: LegacyEncoding; order?: DateOrder };
 export type ParsedTask = {
   number: number;
   ownId: string | null;
-  input: Omit<CreateTaskInput, "id">;
+  input: Omit<CreateTaskInput, "id" | "projectId">;
+  /** The name of its project. */
+  project: string | null;
 };
+
+/** A project of the file. It is the one of the same name, if there is one. */
+export type ParsedProject = Omit<CreateProjectInput, "id">;
 
 export type Reading =
   | { asks: "encoding" }
@@ -30,6 +37,7 @@ export type Reading =
   | {
       asks: null;
       tasks: ParsedTask[];
+      projects: ParsedProject[];
       rowErrors: RowError[];
       unit: Table["unit"];
       /** Headings of unknown columns, which are skipped. */
@@ -122,15 +130,59 @@ function parseTasks(
     }
     const reasons: string[] = [];
     const input = inputOf(row, table, dates, order, reasons);
+    const project = projectNameIn(row.values.project, table, reasons);
     rowErrors.push(...reasons.map((reason) => ({ number: row.number, reason })));
     // A row that was copied within the file is a separate task.
     const id = idIn(row);
     const ownId = id !== null && !ids.has(id) ? id : null;
     if (ownId !== null) ids.add(ownId);
-    tasks.push({ number: row.number, ownId, input });
+    tasks.push({ number: row.number, ownId, input, project });
   }
   rowErrors.sort((a, b) => a.number - b.number);
-  return { asks: null, tasks, rowErrors, unit, unknown, trashed };
+  const projects = parseProjects(table, rowErrors);
+  return { asks: null, tasks, projects, rowErrors, unit, unknown, trashed };
+}
+
+/** Return the projects of a JSON file, without those in the trash. */
+function parseProjects(table: Table, rowErrors: RowError[]): ParsedProject[] {
+  const projects: ParsedProject[] = [];
+  for (const [index, item] of table.projects.entries()) {
+    const values = isObject(item) ? item : {};
+    if (textOf(values.trashedAt)) continue;
+    const reasons: string[] = [];
+    const name = projectNameIn(values.name, table, reasons);
+    const description = textOf(values.description);
+    if (name === null) reasons.push("it has no name");
+    if (!isDescription(description)) reasons.push("its description is too long or damaged");
+    const problems = reasons.map(
+      (reason): RowError => ({ number: index + 1, reason, unit: "Project" }),
+    );
+    rowErrors.push(...problems);
+    const position = textOf(values.position);
+    projects.push({
+      name: name ?? "",
+      description,
+      color: COLORS.find((one) => one === values.color) ?? "GRAY",
+      archived: values.archived === true,
+      ...(isPosition(position) && { position }),
+    });
+  }
+  return projects;
+}
+
+const isDescription = (text: string) =>
+  codePointCount(text) <= MAX_DESCRIPTION && !/(?![\r\n\t])[\p{Cc}\p{Cs}]/u.test(text);
+
+/** Return the name of a project, or null if there is none. */
+function projectNameIn(value: unknown, { isExport }: Table, reasons: string[]): string | null {
+  const text = textOf(value);
+  const name = (isExport ? removeApostrophe(text) : text).trim();
+  if (codePointCount(name) > MAX_PROJECT_NAME) {
+    reasons.push(lengthProblem("name of the project", name, MAX_PROJECT_NAME));
+  } else if (/[\p{Cc}\p{Cs}]/u.test(name)) {
+    reasons.push("the name of the project has a line break or a control character");
+  }
+  return name || null;
 }
 
 /** Return the text of a cell, or of a JSON value that is a string or a number. */

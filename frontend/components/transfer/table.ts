@@ -5,12 +5,14 @@ import { TransferError } from "./transfer-error";
 export type Row = { number: number; values: Readonly<Partial<Record<Column, unknown>>> };
 
 /** Why a row cannot be imported. */
-export type RowError = { number: number; reason: string };
+export type RowError = { number: number; reason: string; unit?: "Project" };
 
 export type Table = {
   /** What `number` counts. */
   unit: "Row" | "Task";
   rows: Row[];
+  /** The projects of a JSON file. A CSV file has only their names, in its rows. */
+  projects: readonly unknown[];
   rowErrors: RowError[];
   /** Headings of unknown columns. */
   unknown: string[];
@@ -26,7 +28,7 @@ const NO_TITLES =
   "The first row of this file names no column “title”. " +
   "Add a first row with the names of the columns: title, description, completed, priority, dueOn, labels.";
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
@@ -39,18 +41,19 @@ export function parseTable(text: string): Table | Promise<Table> {
 }
 
 function fromJson(text: string): Table {
-  const list = parseTaskList(text);
-  const table: Table = { unit: "Task", rows: [], rowErrors: [], unknown: [], isExport: false };
+  const { list, projects } = parseLists(text);
+  const rows: Row[] = [];
+  const rowErrors: RowError[] = [];
   const unknown = new Set<string>();
   for (const [index, item] of list.entries()) {
     const number = index + 1;
-    if (isObject(item)) table.rows.push({ number, values: valuesOf(item, unknown) });
-    else table.rowErrors.push({ number, reason: "this is not a task" });
+    if (isObject(item)) rows.push({ number, values: valuesOf(item, unknown) });
+    else rowErrors.push({ number, reason: "this is not a task" });
   }
-  return { ...table, unknown: [...unknown] };
+  return { unit: "Task", rows, projects, rowErrors, unknown: [...unknown], isExport: false };
 }
 
-function parseTaskList(text: string): readonly unknown[] {
+function parseLists(text: string): { list: readonly unknown[]; projects: readonly unknown[] } {
   let read: unknown;
   try {
     read = JSON.parse(text);
@@ -62,7 +65,8 @@ function parseTaskList(text: string): readonly unknown[] {
     throw new TransferError(
       "This JSON file has no list of tasks. Choose a file that was exported from here.",
     );
-  return list;
+  const projects = isObject(read) && Array.isArray(read.projects) ? read.projects : [];
+  return { list, projects };
 }
 
 function valuesOf(item: Readonly<Record<string, unknown>>, unknown: Set<string>): Row["values"] {
@@ -135,7 +139,7 @@ async function fromCsv(given: string): Promise<Table> {
   }
   const unknown = headings.filter((name, at) => name.trim() !== "" && !columns[at]);
   const isExport = (["id", "title", "position"] as const).every((name) => columns.includes(name));
-  return { unit: "Row", rows, rowErrors, unknown, isExport };
+  return { unit: "Row", rows, projects: [], rowErrors, unknown, isExport };
 }
 
 /** Return the column of each heading. If two mean the same column, the exact name wins. */

@@ -2,11 +2,12 @@
 
 import { type ChangeEvent, useState } from "react";
 import { useClient } from "urql";
-import { type Task, taskCount } from "@/components/tasks/task";
+import { projectCount } from "@/components/projects/project";
+import { taskCount } from "@/components/tasks/task";
 import { locales } from "@/lib/locales";
 import { useHydrated } from "@/lib/use-hydrated";
-import { toCsv, toJson } from "./export";
-import { type Imported, readAllTasks, undoImport } from "./import";
+import { type Exported, toCsv, toJson } from "./export";
+import { type Imported, readAll, undoImport } from "./import";
 import { ImportDialog } from "./import-dialog";
 import { errorMessage } from "./transfer-error";
 
@@ -21,7 +22,13 @@ function download(name: string, type: string, content: string): void {
 
 type Status = { text: string; isError?: boolean; undo?: Imported };
 
-/** Exports all tasks as a file, and imports a file. */
+/** Return "12 tasks and 1 project". Without projects only the tasks are named. */
+function countOf({ tasks, projects }: Record<"tasks" | "projects", readonly unknown[]>): string {
+  const counts = [taskCount(tasks.length), projects.length > 0 && projectCount(projects.length)];
+  return counts.filter(Boolean).join(" and ");
+}
+
+/** Exports all tasks and projects as a file, and imports a file. */
 export function TasksFile() {
   const client = useClient();
   const isHydrated = useHydrated();
@@ -40,20 +47,21 @@ export function TasksFile() {
     setBusy(false);
   }
 
-  async function exported(write: (tasks: readonly Task[]) => Promise<void>): Promise<Status> {
-    const known = await readAllTasks(client);
-    const tasks = [...known.values()].filter((task) => task !== null);
-    await write(tasks);
-    return { text: `Exported ${taskCount(tasks.length)}.` };
+  async function exported(write: (all: Exported) => Promise<void>): Promise<Status> {
+    const known = await readAll(client);
+    const tasks = [...known.tasks.values()].filter((task) => task !== null);
+    const projects = [...known.projects.values()].filter((project) => project !== null);
+    await write({ tasks, projects });
+    return { text: `Exported ${countOf({ tasks, projects })}.` };
   }
 
   const exportJson = () =>
-    run(() => exported(async (tasks) => download("tasks.json", "application/json", toJson(tasks))));
+    run(() => exported(async (all) => download("tasks.json", "application/json", toJson(all))));
 
   const exportCsv = () =>
     run(() =>
-      exported(async (tasks) =>
-        download("tasks.csv", "text/csv;charset=utf-8", await toCsv(tasks, locales()[0])),
+      exported(async (all) =>
+        download("tasks.csv", "text/csv;charset=utf-8", await toCsv(all, locales()[0])),
       ),
     );
 
@@ -70,14 +78,14 @@ export function TasksFile() {
 
   function onDone(imported: Imported) {
     setFile(null);
-    setStatus({ text: `Imported ${taskCount(imported.length)}.`, undo: imported });
+    setStatus({ text: `Imported ${countOf(imported)}.`, undo: imported });
   }
 
   const undo = (imported: Imported) =>
     run(async () => {
       const problem = await undoImport(client, imported);
       if (problem !== null) return { text: problem, isError: true, undo: imported };
-      return { text: `Moved ${taskCount(imported.length)} to the trash.` };
+      return { text: `Moved ${countOf(imported)} to the trash.` };
     });
 
   const isDisabled = !isHydrated || isBusy;
@@ -109,7 +117,11 @@ export function TasksFile() {
         {!isBusy && status?.undo && (
           <>
             {" "}
-            <button className="link" onClick={() => void undo(status.undo ?? [])} type="button">
+            <button
+              className="link"
+              onClick={() => status.undo && void undo(status.undo)}
+              type="button"
+            >
               Undo
             </button>
           </>

@@ -6,10 +6,12 @@ from datetime import date
 
 from tasks_client import (
     Client,
+    CreateProjectInput,
     CreateTaskInput,
     GraphQLClientGraphQLMultiError,
     OrderDirection,
     Priority,
+    ProjectColor,
     TaskChangeKind,
     TaskFilter,
     TaskOrder,
@@ -55,6 +57,18 @@ async def main() -> None:
             assert conflict.extensions == {"code": "CONFLICT", "currentVersion": 2}
         else:
             raise AssertionError("a version that is no longer the current one was written over")
+
+        project_input = CreateProjectInput(name="Money", color=ProjectColor.GREEN)
+        money = (await tasks.create_project(project_input)).create_project
+        assert money
+        assert money.project.color == ProjectColor.GREEN
+        await tasks.update(rent.id, TaskPatch(project_id=money.project.id))
+        within = TaskFilter(project_ids=[money.project.id, None])
+        [node] = (await tasks.projects(first=10, filter_=within)).projects.nodes
+        assert (node.name, node.task_count) == ("Money", 1)
+        [task] = node.tasks.nodes
+        assert task.project
+        assert (task.title, task.project.name) == ("Pay rent", "Money")
 
         await tasks.delete([bank.id])
         changes = (await tasks.changes()).task_changes.nodes

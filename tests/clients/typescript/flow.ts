@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import {
   ChangesDocument,
   CreateDocument,
+  CreateProjectDocument,
   DeleteDocument,
   PageDocument,
+  ProjectsDocument,
   type TypedDocumentString,
   UpdateDocument,
 } from "./gql/graphql.ts";
@@ -58,6 +60,21 @@ assert.deepEqual([done?.completed, done?.dueOn], [true, null]);
 const late = await ask(UpdateDocument, write);
 assert.equal(late.errors?.[0]?.extensions.code, "CONFLICT");
 assert.equal(late.errors?.[0]?.extensions.currentVersion, 2);
+
+const input = { name: "Money", color: "GREEN" as const };
+const money = (await ask(CreateProjectDocument, { input })).data?.createProject?.project;
+assert(money);
+assert.equal(money.color, "GREEN");
+await ask(UpdateDocument, { id: rent.id, patch: { projectId: money.id } });
+const filter = { projectIds: [money.id, null] };
+const projects = await ask(ProjectsDocument, { first: 10, filter });
+assert.deepEqual(projects.data?.projects.nodes, [
+  {
+    name: "Money",
+    taskCount: 1,
+    tasks: { nodes: [{ title: "Pay rent", project: { name: "Money" } }] },
+  },
+]);
 
 await ask(DeleteDocument, { ids: [bank.id] });
 const changes = (await ask(ChangesDocument, {})).data?.taskChanges.nodes;
