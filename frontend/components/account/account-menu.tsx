@@ -43,9 +43,7 @@ export function AccountMenu({ email, onShortcuts }: Props) {
   ];
   return (
     <MenuButton className="account-button" entries={entries} label={`Account: ${email}`}>
-      <span aria-hidden="true" className="avatar">
-        {email.slice(0, 1).toUpperCase()}
-      </span>
+      <span aria-hidden="true" className="avatar" data-letter={email.slice(0, 1).toUpperCase()} />
       <span className="truncate">{email}</span>
     </MenuButton>
   );

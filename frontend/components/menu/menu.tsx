@@ -13,8 +13,8 @@ export default function Menu({ label, entries, className, align, children }: Men
       <Dropdown.Trigger aria-label={label} className={className} ref={button} title={label}>
         {children}
       </Dropdown.Trigger>
-      {/* A modal dialog makes everything outside of it inert. */}
-      <Dropdown.Portal container={button.current?.closest("dialog") ?? null}>
+      {/* In its landmark. A modal dialog makes everything outside of it inert. */}
+      <Dropdown.Portal container={button.current?.closest("dialog, aside, main, header") ?? null}>
         <Dropdown.Content
           align={align ?? "start"}
           aria-label={label}

@@ -29,6 +29,8 @@ export function ViewLink({ view, isCurrent, onKeyDown, children }: Props) {
     <a
       aria-current={isCurrent ? "page" : undefined}
       className="view-link"
+      // The browser would drag the address instead of the project.
+      draggable={false}
       href={pathOf(view)}
       onClick={onClick}
       onKeyDown={onKeyDown}

@@ -1,15 +1,15 @@
 "use client";
 
 import { Dialog } from "@/components/dialog/dialog";
-import { type Task, taskCount } from "./task";
-import { isolateText } from "./text";
 
-type Props = { tasks: readonly Task[]; onConfirm: () => void; onClose: () => void };
+type Props = {
+  /** What will be deleted, as the subject of a sentence. */
+  subject: string;
+  onConfirm: () => void;
+  onClose: () => void;
+};
 
-export function ConfirmDelete({ tasks, onConfirm, onClose }: Props) {
-  const [first] = tasks;
-  const subject =
-    first && tasks.length === 1 ? `“${isolateText(first.title)}”` : taskCount(tasks.length);
+export function ConfirmDelete({ subject, onConfirm, onClose }: Props) {
   return (
     <Dialog onClose={onClose} title="Delete permanently?">
       <p className="mt-2 text-muted wrap-anywhere">

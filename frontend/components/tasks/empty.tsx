@@ -40,6 +40,12 @@ const WORDS: Readonly<Record<ListName, Words>> = {
   },
 };
 
+const PROJECT: Words = {
+  picture: "project",
+  title: "No open tasks in this project",
+  text: "A task that you add here belongs to the project. You can also drag tasks to its name.",
+};
+
 const NO_MATCH: Words = {
   picture: "search",
   title: "No matching tasks",
@@ -48,8 +54,9 @@ const NO_MATCH: Words = {
 
 function wordsOf(view: View): Words {
   if (view.search || view.priority) return NO_MATCH;
-  if (view.label === null) return WORDS[view.list];
+  if (view.label === null && view.project === null) return WORDS[view.list];
   if (isListView(view)) return NO_MATCH;
+  if (view.project !== null) return PROJECT;
   return {
     picture: "label",
     title: "No open tasks with this label",

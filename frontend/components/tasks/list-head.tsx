@@ -5,6 +5,7 @@ import type { Ref } from "react";
 import { choiceOf } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
+import { ProjectDot } from "@/components/projects/project-dot";
 import { useProjects } from "@/components/projects/use-projects";
 import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
@@ -41,7 +42,8 @@ type Props = {
 
 /** The title of the view, its search, and a menu to filter and sort. The address has all of it. */
 export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props) {
-  const { view, title, tasks, show, state } = useTasks();
+  const { store, view, title, tasks, show, state } = useTasks();
+  const project = view.project === null ? null : store.tables.projects.get(view.project);
   return (
     <>
       <div className="list-head">
@@ -55,6 +57,7 @@ export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props)
         >
           {ICONS.sidebar}
         </button>
+        {project && <ProjectDot color={project.color} />}
         <h1 className="list-title truncate" dir="auto">
           {title}
         </h1>

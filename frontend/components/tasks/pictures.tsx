@@ -51,6 +51,12 @@ const PICTURES = {
       <circle className="accent" cx="49" cy="33" r="4" />
     </>
   ),
+  project: (
+    <>
+      <path d="M28 62V22a5 5 0 0 1 5-5h16l7 8h31a5 5 0 0 1 5 5v32a5 5 0 0 1-5 5H33a5 5 0 0 1-5-5z" />
+      <path className="accent" d="M60 38v16M52 46h16" />
+    </>
+  ),
   welcome: (
     <>
       <path d="M22 44 98 14 78 68 56 52z" />

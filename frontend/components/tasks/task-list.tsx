@@ -19,6 +19,7 @@ import type { Group } from "./groups";
 import { describeTask, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
 import { useTasks } from "./tasks-context";
+import { useGlide } from "./use-glide";
 
 /** Longer lists are virtualized: only the visible rows are rendered. */
 const VIRTUALIZE_ABOVE = 60;
@@ -134,6 +135,7 @@ function Rows(props: RowsProps) {
     props;
   const { store, tasks, today, view } = useTasks();
   const list = useRef<HTMLDivElement>(null);
+  useGlide(list);
   const tabStop = current ?? tasks[0]?.id;
 
   // In a layout effect, before another key press: later it would take the focus from another field.
@@ -276,6 +278,8 @@ function ListItem({
       data-edge={edge ?? undefined}
       data-id={id}
       data-index={index}
+      // The server has not confirmed it yet.
+      data-new={task.version === 0}
       onFocus={() => onFocus(id)}
       ref={attach}
       tabIndex={isTabStop ? 0 : -1}

@@ -61,7 +61,7 @@ export const TaskRow = memo((props: RowProps) => {
         <input
           aria-label={`Select: ${title}`}
           checked={isSelected}
-          className="mx-0.5 size-4.5 shrink-0 accent-accent"
+          className="mx-px size-4.5 shrink-0 accent-accent"
           onChange={({ nativeEvent }) =>
             props.onSelect(task, "shiftKey" in nativeEvent && nativeEvent.shiftKey === true)
           }

@@ -8,6 +8,7 @@ import { formatDay, PRIORITY_NAMES, type Task, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { isolateText } from "./text";
 
+/** Return the title of one task, or the number of several. */
 export const describeTasks = (tasks: readonly Task[]) =>
   tasks[0] && tasks.length === 1 ? `“${isolateText(tasks[0].title)}”` : taskCount(tasks.length);
 

@@ -7,13 +7,13 @@ import { nextTheme } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { useSession } from "@/components/graphql/graphql";
 import { SkipLink } from "@/components/header/skip-link";
+import { TrashedProjects } from "@/components/projects/trashed-projects";
 import { Drawer } from "@/components/sidebar/drawer";
 import { Sidebar, type SidebarProps } from "@/components/sidebar/sidebar";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
-import { BulkBar } from "./bulk-bar";
 import { ConfirmDelete } from "./confirm-delete";
 import { Conflicts } from "./conflict-dialog";
 import { DoneToday, useDoneToday } from "./done-today";
@@ -22,22 +22,25 @@ import { AllDone, EmptyOrLoading } from "./empty";
 import { ListHead } from "./list-head";
 import type { PaletteCommand } from "./palette";
 import { ClearSamples } from "./samples";
-import { Shortcuts } from "./shortcuts";
 import { SyncStatus } from "./sync-status";
 import type { Task } from "./task";
 import { TaskList } from "./task-list";
 import { TaskPanel } from "./task-panel";
 import { useTasks } from "./tasks-context";
-import { useActions } from "./use-actions";
+import { describeTasks, useActions } from "./use-actions";
 import { useCursor } from "./use-cursor";
 import { useKeys } from "./use-keys";
 import { useOpenTask } from "./use-open-task";
 import { useSelection } from "./use-selection";
 
+// What the page does not need at once.
 const loadPalette = () => import("./palette");
+const loadBulkBar = () => import("./bulk-bar");
+const loadShortcuts = () => import("./shortcuts");
 const Palette = dynamic(loadPalette);
-/** Later than what the page needs at once. */
-const PRELOAD_PALETTE_AFTER_MS = 2_000;
+const BulkBar = dynamic(async () => (await loadBulkBar()).BulkBar);
+const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
+const PRELOAD_AFTER_MS = 2_000;
 
 /** From this width on, the sidebar is next to the list. */
 const BESIDE_LIST = "(min-width: 64rem)";
@@ -83,8 +86,9 @@ export function Workspace({ email, isSeeded }: Props) {
   useEffect(() => setOpenDialog((dialog) => (dialog === "drawer" ? null : dialog)), [view]);
 
   useEffect(() => {
-    // Preload the palette, so that keys typed right after ⌘K are not lost.
-    const timer = setTimeout(() => void loadPalette().catch(() => null), PRELOAD_PALETTE_AFTER_MS);
+    // So that keys typed right after ⌘K are not lost, and all of it works without a network.
+    const preload = () => void Promise.allSettled([loadPalette(), loadBulkBar(), loadShortcuts()]);
+    const timer = setTimeout(preload, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
 
@@ -281,6 +285,7 @@ export function Workspace({ email, isSeeded }: Props) {
           {canAdd && <AddTask />}
           <SyncStatus />
           <Conflicts />
+          <TrashedProjects />
           <ClearSamples actions={actions} />
           {tasks.length > 0 && (
             <TaskList
@@ -329,7 +334,7 @@ export function Workspace({ email, isSeeded }: Props) {
             setTasksToDelete([]);
             closeTask();
           }}
-          tasks={tasksToDelete}
+          subject={describeTasks(tasksToDelete)}
         />
       )}
       {openDialog === "drawer" && <Drawer {...sidebarProps} onHide={() => setOpenDialog(null)} />}
