@@ -31,6 +31,8 @@ export function useCompletion(
   const index = chosen ?? (found?.takesFirst ? 0 : null);
   const current = index === null ? undefined : options[index % options.length];
 
+  const follow = () => setCaret(input.current?.selectionStart ?? null);
+
   function take(option: Option) {
     if (!found) return;
     const next = complete(line, found, option);
@@ -72,10 +74,13 @@ export function useCompletion(
       "aria-controls": found ? id : undefined,
       "aria-expanded": found !== null,
       role: "combobox",
-      onSelect: () => {
-        setCaret(input.current?.selectionStart ?? null);
+      // Not `onSelect`: React misses it in a field that had the focus before the page was interactive.
+      onInput: () => {
+        follow();
         setChosen(null);
       },
+      onKeyUp: follow,
+      onClick: follow,
       onBlur: () => setCaret(null),
     },
     list: found && (
