@@ -1,5 +1,6 @@
 """The frame of the tasks page: the sidebar, projects in it, the address of a task, and groups."""
 
+import gzip
 import re
 from datetime import date, timedelta
 
@@ -253,3 +254,14 @@ def test_nothing_is_cut_off_at_any_width(site: stack.Site, newcomer: Newcomer, w
     assert menu["x"] + menu["width"] <= width
     ada.page.keyboard.press("Escape")
     assert ada.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_scripts_of_the_tasks_page_have_less_than_240_kb(ada: Person) -> None:
+    cookies = {cookie["name"]: cookie["value"] for cookie in ada.context.cookies()}
+    html = plain.get(f"{ada.site.url}/tasks", cookies=cookies).text
+    # Old browsers load another one besides.
+    old = set(re.findall(r'src="([^"]+)"[^>]*noModule', html))
+    scripts = set(re.findall(r"/_next/static/chunks/[^\"\\ ]+\.js", html)) - old
+    assert len(scripts) > 5
+    files = [plain.get(f"{ada.site.url}{script}").text.encode() for script in scripts]
+    assert sum(len(gzip.compress(file)) for file in files) < 240_000
