@@ -107,6 +107,7 @@ def test_menu_is_used_by_keyboard_and_shortcuts_wait_for_it(ada: Person) -> None
     menu = ada.page.get_by_role("menu", name="Filter and sort")
     expect(menu.get_by_role("menuitemradio", name="My order")).to_be_focused()
     ada.page.keyboard.press("ArrowDown")
+    expect(menu.get_by_role("menuitemradio", name="Due date")).to_be_focused()
     ada.page.keyboard.press("Enter")
     ada.is_at("/tasks?sort=due")
     ada.page.keyboard.press("c")  # types ahead in the menu
