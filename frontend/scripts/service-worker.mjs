@@ -5,12 +5,17 @@ import { build } from "rolldown";
 const STATIC = ".next/static/";
 const PAGE = ".next/server/app/offline/page_client-reference-manifest.js";
 
-/** Add the files of the build that a text names: those of a page, and those that a file loads later. */
+/**
+ * Add the files of the build that a text names: those of a page, and those that a file loads later.
+ *
+ * Fonts stay in the browser's own cache. Chromium does not use a preloaded font for a page if a service
+ * worker has answered for it, and warns that the preload was in vain.
+ */
 function addNamed(text) {
-  for (const [name] of text.matchAll(/(?:chunks|media)\/[\w.~-]+\.(?:js|css|woff2)/g)) {
+  for (const [name] of text.matchAll(/(?:chunks|media)\/[\w.~-]+\.(?:js|css)/g)) {
     if (precached.has(name) || !existsSync(STATIC + name)) continue;
     precached.add(name);
-    if (!name.endsWith("woff2")) addNamed(readFileSync(STATIC + name, "utf8"));
+    addNamed(readFileSync(STATIC + name, "utf8"));
   }
 }
 

@@ -58,8 +58,6 @@ FIRST_ROW = """new MutationObserver((_, observer) => {
 WITHOUT_NETWORK = (
     "ERR_INTERNET_DISCONNECTED",
     "ERR_FAILED",
-    # Chromium does not match a preloaded font that a service worker answered with its use.
-    "woff2 was preloaded",
 )
 """What Chromium logs for requests without a network."""
 

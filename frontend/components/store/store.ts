@@ -56,6 +56,8 @@ export class Store<T extends Tables = Tables> {
   readonly #history = new UndoHistory();
   readonly #retry = new RetryTimer(() => void this.tryNow());
   readonly #listeners = new Set<() => void>();
+  /** Whether the browser had stored the rows of every noun. */
+  #isRestored: boolean = false;
   #loading: Promise<void> | undefined;
   #refreshing: Promise<void> | undefined;
   #channel: BroadcastChannel | undefined;
@@ -186,7 +188,8 @@ export class Store<T extends Tables = Tables> {
     const restored = await Promise.all(tables.map((table) => table.restore(this.#copy)));
     for (const [index, { noun }] of tables.entries())
       this.#showRows(noun.name, restored[index] ?? []);
-    if (restored.every((ids) => ids !== null)) this.#change({ isComplete: true });
+    this.#isRestored = restored.every((ids) => ids !== null);
+    if (this.#isRestored && !navigator.onLine) this.#change({ isComplete: true });
   }
 
   async #sync(): Promise<void> {
@@ -303,6 +306,8 @@ export class Store<T extends Tables = Tables> {
 
   #pullFailed(error: CombinedError): void {
     if (failureCode(error) === "UNAUTHENTICATED") return;
+    // The stored rows may lack what has changed since, but they are all that can be known now.
+    if (this.#isRestored) this.#change({ isComplete: true });
     if (isOutage(error)) this.#pause(error);
     else this.#change({ syncProblem: apiErrorMessage(error) });
   }
