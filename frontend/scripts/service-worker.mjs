@@ -5,7 +5,7 @@ import { build } from "rolldown";
 const STATIC = ".next/static/";
 const PAGE = ".next/server/app/offline/page_client-reference-manifest.js";
 
-/** Add the files of the build that a text names: those of a page, and those that a file loads later. */
+/** Add the files of the build whose names a text contains, and the files that these load later. */
 function addNamed(text) {
   for (const [name] of text.matchAll(/(?:chunks|media)\/[\w.~-]+\.(?:js|css|woff2)/g)) {
     if (precached.has(name) || !existsSync(STATIC + name)) continue;
@@ -26,7 +26,7 @@ const entries = [
   { url: "/offline", revision },
   { url: "/icon.svg", revision },
   { url: "/manifest.webmanifest", revision },
-  // The name of a file has a hash of its content.
+  // The name of a file contains a hash of its content, so it needs no revision.
   ...[...precached].sort().map((name) => ({ url: `/_next/static/${name}`, revision: null })),
 ];
 
