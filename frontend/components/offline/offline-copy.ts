@@ -73,8 +73,8 @@ async function attempt<T>(
  * the rows that the server sent. Edits that the server has not answered are in `PendingEdits`.
  *
  * The copy has the rows of one person at a time. The first write of a page replaces another person's
- * rows. After that, the page stops writing when the copy is erased or belongs to another person. A page
- * that was opened before an erasure never writes. So an old tab cannot restore rows after a sign-out.
+ * rows. After that, the page stops writing when the copy is erased or belongs to another person. After an
+ * erasure, no page that was opened before it can fill the copy: an old tab cannot undo a sign-out.
  */
 export class OfflineCopy {
   readonly #person: Person;
