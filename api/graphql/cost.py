@@ -5,8 +5,8 @@ of a list is the argument `first`, or the number of items of a list among the fi
 bytes of a field are those of its key and of its largest value, which the author of the schema
 declares (`Sizes`). This module does not depend on tasks.
 
-Introspection is weighted: the full introspection query costs half of each limit in any schema. So a
-schema may grow, and aliases cannot repeat its introspection.
+The cost of introspection is scaled, so that the full introspection query costs half of each limit
+in any schema. So it is allowed in a large schema too, and aliases cannot repeat it often.
 """
 
 from collections.abc import Mapping

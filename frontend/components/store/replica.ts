@@ -2,7 +2,7 @@ import type { Client, CombinedError } from "urql";
 import type { Documents, Row } from "./noun";
 import { readChanges } from "./read-changes";
 
-/** The ids of the rows that changed, or what stopped the reading, if it is worth a message. */
+/** The ids of the changed rows, or the error that ended the read; undefined if it needs no message. */
 export type PullResult =
   | { isComplete: true; ids: ReadonlySet<string>; cursor: string | null; isFull: boolean }
   | { isComplete: false; error: CombinedError | undefined };
@@ -10,7 +10,7 @@ export type PullResult =
 const isExpiredCursor = (error: CombinedError) =>
   error.graphQLErrors.some(({ extensions }) => extensions.reason === "CURSOR_EXPIRED");
 
-/** A copy of the server's rows of one noun in memory, without the edits that are not answered. */
+/** A copy of the server's rows of one noun in memory, without pending edits. */
 export class Replica<R extends Row = Row> {
   readonly #client: Client;
   readonly #changes: Documents<R>["changes"];
