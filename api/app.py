@@ -227,7 +227,7 @@ def _accepts_html(scope: Scope) -> bool:
 
 
 def _with_headers(send: Send) -> Send:
-    """Return a `send` that adds the headers to a response."""
+    """Return a `send` that adds `HEADERS` and `Vary` to a response."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -238,4 +238,4 @@ def _with_headers(send: Send) -> Send:
 
 
 _VARY = (b"vary", b"Origin")
-"""CORS adds it again to the responses that it handles, which means the same."""
+"""`CORSMiddleware` may add this header again. A repeated value has the same meaning."""

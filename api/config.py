@@ -30,8 +30,8 @@ DAY = 86_400
 GRACE = 30
 """Seconds that active requests may still take after SIGTERM."""
 LAST_GRACE = 5
-"""The last of these seconds, in which uvicorn accepts no more connections. A request that came in
-just before has at least as long: more than the timeout of a statement."""
+"""The last seconds of `GRACE`, in which uvicorn accepts no more connections. A request that arrived
+just before has these seconds to finish: they are more than the timeout of a statement."""
 ENV_ENCODING = "utf-8-sig"
 """The encoding of `.env`: UTF-8, with or without the byte order mark that some editors write."""
 

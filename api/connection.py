@@ -51,7 +51,7 @@ class BoundedHttp(HttpToolsProtocol):
     head_timeout = 10.0
     """Seconds for a head to arrive, and for the rest of a body whose request has been answered."""
     write_timeout = 60.0
-    """Seconds in which a client must read at least some of a response. Linux enforces it."""
+    """Seconds in which a client must read at least a part of a response. Only Linux enforces it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -104,7 +104,7 @@ class BoundedHttp(HttpToolsProtocol):
         if len(self.headers) > self.max_fields or len(self.pipeline) >= self.max_pipelined:
             self._refuse(431)
         super().on_headers_complete()
-        self.headers, self._in_head, self._pending = [], False, 0  # trailers come into a new list
+        self.headers, self._in_head, self._pending = [], False, 0  # trailers get a new list
         self._cancel_deadline()
         if self.expect_100_continue:
             # If a client gets another response than 100, it may or may not send the body. The body

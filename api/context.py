@@ -76,14 +76,14 @@ class Context:
             pages = await self.read(resource).pages_of(reference, parents, wanted)
             return [pages[parent] for parent in parents]
 
-        # A cursor belongs to the list of one parent: it is no fault of the other lists.
+        # A cursor belongs to the list of one parent, so this list is loaded alone.
         of = parent if wanted.after is not None else None
         return await self._loaded((resource, reference, of, repr(wanted)), load, parent)
 
     async def count_of(
         self, resource: Resource, reference: str, parent: str, filter: Mapping[str, Any]
     ) -> int:
-        """Return how many rows refer to a parent. One statement counts for a whole level.
+        """Return how many rows refer to a parent. One statement counts for all parents of a level.
 
         Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
@@ -106,7 +106,7 @@ class Context:
     async def _loaded(
         self, key: object, load: Callable[[list[str]], Awaitable[list[_V]]], id: str
     ) -> _V:
-        """Return what `load` returns for an id. Fields with the same key and id share the result.
+        """Return the result of `load` for an id. Fields with the same key and id share the result.
 
         graphql-core cancels a field when the object around it becomes null. Without `shield`, this
         would also cancel the other fields that wait for the same result.

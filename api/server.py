@@ -50,7 +50,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command
         access_log=access_log,
         proxy_headers=False,
         server_header=False,
-        # `api.process` has already waited, but more requests may have come in since.
+        # `api.process` has waited for earlier requests, but more may have arrived since.
         timeout_graceful_shutdown=LAST_GRACE,
         timeout_worker_healthcheck=HEALTH_CHECK,
     )

@@ -38,12 +38,12 @@ DEV_ENV = DATA / "dev.env"
 FRONTEND = ROOT / "frontend"
 PYTHON = ROOT / ".venv/bin/python"
 NODE = ROOT / ".tools/node/bin"
-FIRST_USE = ("/", "/sign-up", "/api/auth/ok", "/tasks")
-"""What a new user of the web app requests. Next.js compiles each route on its first request, so
-`make dev` requests them before it prints the URL: nobody waits for it after a click.
+WARM_UP = ("/", "/sign-up", "/api/auth/ok", "/tasks")
+"""The paths that a new user of the web app requests first. Next.js compiles a route at its first
+request. So `make dev` requests these paths before it prints the URL, and clicks do not wait for it.
 """
 START_TIMEOUT = 180.0
-"""Seconds for the servers to respond, with the time in which Next.js compiles `FIRST_USE`."""
+"""Seconds for the servers to respond. Next.js compiles `WARM_UP` in this time."""
 
 
 # These lines of Next.js are hidden. They name 127.0.0.1, where sign-in would fail: for a browser it
@@ -114,7 +114,7 @@ def _run(stop: "_Stop", running: contextlib.ExitStack) -> None:
 
     _say("Starting the API and the web app; Next.js compiles the first pages ...")
     site = settings["NEXT_PUBLIC_BETTER_AUTH_URL"]
-    urls = [f"http://{at}:{api}/health/ready", *(f"http://{at}:{web}{path}" for path in FIRST_USE)]
+    urls = [f"http://{at}:{api}/health/ready", *(f"http://{at}:{web}{path}" for path in WARM_UP)]
     if not _all_answer(urls, servers, stop):
         return
     _say(_welcome(site, settings["API_URL"], env, time.monotonic() - began))
@@ -263,10 +263,10 @@ def _all_answer(urls: Sequence[str], servers: Sequence[_Server], stop: _Stop) ->
 
 
 def _request(url: str) -> threading.Event:
-    """Request the URL in the background until it responds. Return an event of that.
+    """Request the URL in a thread until it responds. Return an event that is then set.
 
-    One request waits for as long as Next.js compiles. The thread never delays the end of this
-    program.
+    A request may take as long as Next.js compiles the page. The thread is a daemon, so it does not
+    delay the exit of this program.
     """
     answered = threading.Event()
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -276,7 +276,7 @@ def _request(url: str) -> threading.Event:
             try:
                 with direct.open(url, timeout=START_TIMEOUT):
                     answered.set()
-            except OSError:  # it does not listen yet
+            except OSError:  # the server does not listen yet
                 time.sleep(0.1)
 
     threading.Thread(target=run, daemon=True).start()

@@ -20,7 +20,7 @@ export default {
     // Keep the cache in memory: the build may belong to another user or be read-only.
     isrFlushToDisk: false,
   },
-  // Node loads these by itself, which spares `next dev` seconds of compiling for the first sign-up.
+  // Node loads these packages. So `next dev` compiles the first sign-up some seconds faster.
   serverExternalPackages: ["better-auth", "chrono-node", "jose", "nodemailer", "zod"],
   // Without this, Next looks for a package.json in parent folders.
   turbopack: { root: import.meta.dirname },

@@ -108,7 +108,7 @@ class WayIn:
         return ".".join((*self.at, *self.path))
 
     def is_filter(self) -> bool:
-        """Return whether the IDs select the rows of a list. One that no row has selects none."""
+        """Return whether the IDs select the rows of a list. An unknown ID then selects no row."""
         return self.path[0] == "filter"
 
     def is_reference(self) -> bool:
@@ -210,10 +210,10 @@ def _ways_in(found: GraphQLField, at: tuple[str, ...] = ()) -> Iterator[WayIn]:
 
 
 def _nested_ways_in(root: str, found: GraphQLField) -> Iterator[WayIn]:
-    """Yield the ways in of the fields that are selected, each field of a type once.
+    """Yield the ways in of all selected fields below an operation, once for each field of a type.
 
-    The lists in a mutation's answer may be empty, as those in a new row are. So only the queries
-    have the ways in below a nested list.
+    The lists in the answer of a mutation may be empty, such as those of a new row. So the ways in
+    below a nested list are tried only in queries.
     """
     seen: set[tuple[str, str]] = set()
     waiting: list[tuple[GraphQLOutputType, tuple[str, ...]]] = [(found.type, ())]

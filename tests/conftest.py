@@ -57,7 +57,7 @@ STARTED: pytest.StashKey[list[stack.Server]] = pytest.StashKey()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Note which servers a test itself starts. Fixtures start and stop their own."""
+    """Record the servers that the test itself starts. Fixtures stop the servers that they start."""
     before = len(stack.started)
     try:
         yield

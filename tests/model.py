@@ -170,7 +170,7 @@ class Owner:
         task["updatedAt"] = now
 
     def move(self, task: dict[str, Any], now: str, *, back: bool) -> None:
-        """Move one task into the trash, or out of it and of a project that is in the trash."""
+        """Trash or restore one task. A restored task leaves a project that is in the trash."""
         fields: dict[str, Any] = {"trashedAt": None if back else now}
         if back and task["project"] and self.projects[task["project"]["id"]]:
             fields["projectId"] = None
@@ -182,7 +182,7 @@ class Owner:
         return [t for t in self.tasks.values() if t["project"] and t["project"]["id"] in projects]
 
     def move_projects(self, projects: set[str], now: str, *, back: bool) -> None:
-        """Move projects into the trash or out of it, with the tasks that go with them."""
+        """Trash or restore projects, with the tasks that move with them."""
         moved = {id for id in projects if self.projects[id] == back}
         wrote = set()
         for task in self.in_projects(moved):

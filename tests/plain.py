@@ -1,4 +1,4 @@
-"""httpx for servers on this machine: without TLS, and with patience.
+"""httpx for servers on this machine: without TLS, and with a long timeout.
 
 Reading all certificate authorities takes 27 ms a call. httpx's own timeout is five seconds.
 """

@@ -158,7 +158,7 @@ def _log(server: Postgres) -> str:
 
 
 started: "list[Server]" = []
-"""Every server of this process, in the order in which they started. Some have stopped."""
+"""All servers that this process started, in order, including stopped ones."""
 
 
 class Server:
@@ -205,7 +205,7 @@ class Server:
             time.sleep(0.01)
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time that the program has used, which other programs do not increase."""
+        """Return the CPU time that the program has used. Other programs do not change it."""
         used = psutil.Process(self.child.process.pid).cpu_times()
         return float(used.user + used.system)
 

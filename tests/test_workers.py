@@ -91,7 +91,7 @@ def test_workers_end_when_their_parent_is_killed(
 def test_request_that_arrives_just_before_the_server_stops_is_not_answered_500(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    """Its body never arrives. A connection that the server closes sooner gets no answer."""
+    """The request's body never arrives. The server may close the connection without an answer."""
     server = stack.api(tmp_path, settings, "--workers", "2")
     workers(server)
     begun = post().removesuffix(BODY)

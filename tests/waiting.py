@@ -1,6 +1,6 @@
-"""How long tests wait.
+"""The timeouts of tests.
 
-A wait that succeeds ends at once, however long its deadline is. So the deadlines are for a machine
+A wait ends as soon as it succeeds, so a long timeout costs nothing. The timeouts are for a machine
 that is ten times as slow as a developer's.
 """
 
@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 PATIENCE = float(os.environ.get("PATIENCE", "120"))
-"""Seconds to wait for what must happen. Mutants have fewer, since many of them wait in vain."""
+"""The timeout of each wait, in seconds. It is shorter for mutants, because many time out."""
 SLACK = 10.0
-"""Seconds that a busy machine may add to a time that the product promises."""
+"""Seconds that a busy machine may take beyond a time limit of the product."""
 
 
 def wait_until(condition: Callable[[], object], what: str | Callable[[], str]) -> None:

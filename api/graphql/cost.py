@@ -8,8 +8,8 @@ declares (`Sizes`). This module does not depend on tasks.
 A field in a list also counts the values of its arguments, because they are read again for each item
 of the list.
 
-Introspection is weighted: the full introspection query costs half of each limit in any schema. So a
-schema may grow, and aliases cannot repeat its introspection.
+The cost of introspection is scaled, so that the full introspection query costs half of each limit
+in any schema. So it is allowed in a large schema too, and aliases cannot repeat it often.
 """
 
 from collections.abc import Mapping

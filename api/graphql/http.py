@@ -87,7 +87,7 @@ class GraphQLEndpoint:
             response = problem.response(media_type)
         except ClientDisconnect:
             return
-        except asyncio.CancelledError:  # the server stops, and waits no longer for this request
+        except asyncio.CancelledError:  # the server stops and no longer waits for this request
             response = Unavailable().response(media_type)
         except Exception as bug:  # noqa: BLE001 - the client learns only an id
             response = _bug(bug).response(media_type)

@@ -76,7 +76,7 @@ class AnyOf(ColumnFilter):
 
 @dataclass(frozen=True, slots=True)
 class AnyReference(ColumnFilter):
-    """The column refers to one of the given rows. None among them is for no reference."""
+    """The column refers to one of the given rows. A given None selects rows without a reference."""
 
     def condition(self, resource: "Resource", parameter: str) -> ColumnElement[bool]:
         """Return `coalesce(column, nil) = ANY (ids)`."""
@@ -85,9 +85,9 @@ class AnyReference(ColumnFilter):
         return or_(ids.is_(None), reference == any_(ids))
 
     def value(self, _: "Resource", given: Any) -> object:
-        """Return the distinct ids, sorted. Raises ValueError if there are none, or too many.
+        """Return the distinct ids, sorted. Raises ValueError for no id, or too many.
 
-        The nil UUID stands for None, and MAX, which no row has, for a malformed id.
+        The nil UUID replaces None. The max UUID, which no row has, replaces a malformed id.
         """
         if len(named(given)) > MAX_REFERENCES:
             raise PydanticCustomError("ids", f"must be at most {MAX_REFERENCES} ids")

@@ -11,7 +11,7 @@ from api.postgres.database import Connected
 from api.postgres.tables import Row
 
 ATTEMPTS = 10
-"""How often a write is tried while other requests go on to refer to its rows."""
+"""The most attempts of a write that fails because other requests write references to its rows."""
 
 
 @dataclass(slots=True)
@@ -38,10 +38,11 @@ class Owned:
             return await self._database.fetch(statement, self.owner, *statement.arguments(values))
 
     async def with_references(self, statement: Statement, **values: object) -> list[Row]:
-        """Run a statement that writes rows, and also the rows that refer to them.
+        """Run a statement that writes rows together with the rows that refer to them.
 
-        A reference that was written while the statement waited for the owner's row is not in its
-        snapshot, and violates a foreign key. The statement then runs again. Raises as `rows`.
+        While the statement waits for the owner's row, another request may write a reference. It is
+        missing from the snapshot of the statement, which then violates a foreign key and is run
+        again. Raises the same errors as `rows`.
         """
         for _ in range(ATTEMPTS):
             with suppress(asyncpg.ForeignKeyViolationError):

@@ -116,9 +116,9 @@ class Reads:
     ) -> dict[str, Page]:
         """Return a page of the rows that refer to each parent. One statement reads all pages.
 
-        A cursor belongs to the list of one parent. It is also a cursor of the list of all rows with
-        the same filter and order, and this parent in the filter by the reference. Raises the same
-        errors as `page`.
+        A cursor belongs to the list of one parent. `page` accepts it too, with the same filter and
+        order, if the filter also selects the rows of only this parent. Raises the same errors as
+        `page`.
         """
         order = wanted.order
         values, _ = self._values(wanted.filter, with_all=True)

@@ -58,7 +58,7 @@ class Resource:
     - `most_ids`: the most rows and tombstones of an owner, together.
     - `statuses`: the SQL condition of each status. A row has the first status whose condition is
       true. The condition of the last status is None.
-    - `shown`: the statuses of a list whose filter names none. By default, all except the trash.
+    - `shown`: the statuses in a list whose filter has no status. By default, all except the trash.
     - `sorted_by`: the orders of a list, and the column that each one sorts by.
     - `filters`: the filters of a list.
     - `bulk`: the columns that clients can change in many rows at once.
@@ -69,8 +69,8 @@ class Resource:
       the index of the input in a list of inputs.
     - `references`: for each column that refers to rows of a resource, that resource. Deleting a row
       sets the references to it to null.
-    - `part_of`: the reference to the row that a row is a part of. A part is trashed, restored and
-      deleted with the whole row.
+    - `part_of`: the reference to the whole row of which a row is a part, such as the project of a
+      task. A part is trashed, restored and deleted together with its whole row.
     - `bulky`: the most bytes in JSON of each long column. It is read only if a client selects it.
     - `prefix`: the beginning of the names of its tombstone count and its CHECK constraints in
       `owners`. By default it is the noun and an underscore.
@@ -164,13 +164,13 @@ class Resource:
         ]
 
     def parts(self) -> list[tuple["Resource", str]]:
-        """Return those of the referring resources whose rows are parts of rows of this one."""
+        """Return the resources whose rows are parts of these rows, each with its reference."""
         return [(each, column) for each, column in self.referring() if column == each.part_of]
 
     def parameter_of(self, reference: str) -> str:
-        """Return the parameter of the filter by a reference, or the reference if there is none.
+        """Return the parameter of the filter by a reference; without a filter, the reference.
 
-        The cursors of a nested list are those of a list that is filtered by its parent.
+        A nested list and a list that is filtered by the parent thus accept the same cursors.
         """
         by_reference = AnyReference(reference)
         names = (name for name, each in self.filters.items() if each == by_reference)
@@ -232,11 +232,12 @@ class Resource:
         Index(f"{self.name}_trashed", trashed_at, postgresql_where=trashed_at.is_not(None))
 
     def _bind_to_whole(self, reference: str, whole: Table) -> None:
-        """Let PostgreSQL refuse a row outside the trash that is a part of a row in the trash.
+        """Make PostgreSQL refuse a row outside the trash that is a part of a row in the trash.
 
-        `live_id` is the id of a whole that is not in the trash, and the column `live_…` of a part
-        is the reference of a part that is not in the trash. A foreign key from one to the other is
-        checked at the end of each statement, whatever the statement itself could see.
+        The whole row gets the generated column `live_id`: its id, or NULL in the trash. A part gets
+        the column `live_…`: its reference, or NULL in the trash. A foreign key connects the two.
+        PostgreSQL checks it at the end of each statement, also against rows that other requests
+        wrote after the snapshot of the statement.
         """
         table, live = self.table, f"live_{reference}"
         id_if_live = Computed("CASE WHEN trashed_at IS NULL THEN id END", persisted=True)

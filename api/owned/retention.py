@@ -203,7 +203,7 @@ class Retention:
                 await self._task
 
     async def forget(self) -> None:
-        """Do one round. Several processes may do so at a time: each row is deleted once.
+        """Do one round. Several processes may do this at the same time: each row is deleted once.
 
         Raises Unavailable. This includes a deadlock with the purge of an owner, which locks the
         owner's row first. Both are repeated: the issuer sends the event again, and the next round

@@ -107,7 +107,7 @@ def written(
 
 
 def _stamped(table: Table, number: CTE) -> dict[str, ColumnElement[Any]]:
-    """Return the values that every write of a row sets: its version, its time and its number."""
+    """Return the values that every write of a row sets: version, time and change number."""
     return {
         "version": table.c.version + 1,
         "updated_at": func.now(),
@@ -148,7 +148,7 @@ def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement
 
 
 def _live_id(resource: Resource, reference: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the id of the whole with this id, or NULL if it is in the trash or does not exist."""
+    """Return the id of the whole row with this id; NULL if it is in the trash or missing."""
     whole = resource.references[str(resource.part_of)].table
     of_owner = select(whole.c.live_id).where(whole.c.owner_id == OWNER)
     return of_owner.where(whole.c.id == reference).scalar_subquery()
@@ -252,8 +252,9 @@ def change_all(resource: Resource) -> Statement:
 def move(resource: Resource, *, trash: bool) -> Statement:
     """Return the statement that moves rows into the trash or out of it.
 
-    A row that is already there is returned, but not written. Its parts go with a row, and are
-    restored with it. A part that is restored alone loses the reference to a row in the trash.
+    A row that is already there is returned, but not written. The parts of a row are trashed with
+    it, and these parts are restored with it. A part that is restored without its whole row loses
+    the reference to a row in the trash.
     """
     wanted, all_found = locked_by_ids(resource)
     is_there = wanted.c.trashed_at.is_not(None) if trash else wanted.c.trashed_at.is_(None)
@@ -268,13 +269,13 @@ def move(resource: Resource, *, trash: bool) -> Statement:
     query = select(moved).union_all(there)
     for part, reference in resource.parts():
         rows = part.table
-        goes_too = rows.c.trashed_at.is_(None) if trash else rows.c.trashed_as_part
-        with_it = (
+        moves_too = rows.c.trashed_at.is_(None) if trash else rows.c.trashed_as_part
+        parts = (
             update(rows)
-            .where(rows.c.owner_id == OWNER, rows.c[reference] == moved.c.id, goes_too)
+            .where(rows.c.owner_id == OWNER, rows.c[reference] == moved.c.id, moves_too)
             .values(**values, trashed_as_part=literal(trash), **_stamped(rows, number))
         )
-        query = query.add_cte(with_it.cte(f"moved_{part.name}"))
+        query = query.add_cte(parts.cte(f"moved_{part.name}"))
     return Statement(query, resource.record)
 
 
@@ -290,40 +291,40 @@ def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Stat
     References to the deleted rows become null. The rows with such a reference get a new version,
     and appear in the change feed.
     """
-    doomed = [(resource, wanted)]
-    for each, rows in doomed:  # which grows: a part may have parts
+    to_delete = [(resource, wanted)]
+    for each, rows in to_delete:  # the loop appends to the list: parts may have parts
         for part, reference in each.parts():
             of_them = part.table.c[reference].in_(select(rows.c.id))
-            doomed.append((part, locked(part, of_them, name=f"wanted_{part.name}")))
+            to_delete.append((part, locked(part, of_them, name=f"wanted_{part.name}")))
     counts: dict[str, ColumnElement[int]] = {}
-    for each, rows in doomed:
+    for each, rows in to_delete:
         how_many = select(func.count(rows.c.id)).scalar_subquery()
         counts[each.count] = owners.c[each.count] - how_many
         counts[each.tombstone_count] = owners.c[each.tombstone_count] + how_many
     number = numbered(*when, **counts)
-    [answer, *others] = (_tombstones(each, rows, number) for each, rows in doomed)
-    for (each, _), tombstones in zip(doomed[1:], others, strict=True):
-        answer = answer.add_cte(tombstones.cte(f"buried_{each.name}"))
+    [answer, *others] = (_tombstones(each, rows, number) for each, rows in to_delete)
+    for (each, _), tombstones in zip(to_delete[1:], others, strict=True):
+        answer = answer.add_cte(tombstones.cte(f"tombstones_{each.name}"))
     return Statement(answer)
 
 
 def _tombstones(resource: Resource, wanted: CTE, number: CTE) -> Update:
-    """Return the UPDATE that makes tombstones of rows which it deletes in a CTE.
+    """Return the UPDATE that creates tombstones for the rows that its CTE deletes.
 
     The rows are selected by an array of ids. A join would compare each of 10,000 ids with each of
     10,000 others if PostgreSQL estimates that the owner has few rows.
     """
     table, ids = resource.table, resource.ids
-    gone = (
+    removed = (
         delete(table)
         .where(table.c.owner_id == OWNER, table.c.id == _any_id(wanted))
         .where(number.c.change_number.is_not(None))
         .returning(table.c.id)
-        .cte(f"gone_{resource.name}")
+        .cte(f"deleted_{resource.name}")
     )
     tombstones = (
         update(ids)
-        .where(ids.c.owner_id == OWNER, ids.c.deleted_at.is_(None), ids.c.id == _any_id(gone))
+        .where(ids.c.owner_id == OWNER, ids.c.deleted_at.is_(None), ids.c.id == _any_id(removed))
         .values(deleted_at=func.now(), change_number=number.c.change_number)
         .returning(ids.c.id)
     )
@@ -332,7 +333,7 @@ def _tombstones(resource: Resource, wanted: CTE, number: CTE) -> Update:
             continue  # its rows are deleted too
         unlinked = (
             update(referring.table)
-            .where(referring.table.c.owner_id == OWNER, referring.table.c[name] == gone.c.id)
+            .where(referring.table.c.owner_id == OWNER, referring.table.c[name] == removed.c.id)
             .values({name: null(), **_stamped(referring.table, number)})
         )
         tombstones = tombstones.add_cte(unlinked.cte(f"unlinked_{referring.name}_{name}"))

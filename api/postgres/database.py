@@ -35,7 +35,7 @@ class Connected(ABC):
         return nullcontext()
 
     def limited_search(self, _key: str) -> AbstractAsyncContextManager[None]:
-        """Return the context manager in which a search of this key must run, as with `limited`."""
+        """Return the context manager in which a search of this key must run, like `limited`."""
         return nullcontext()
 
     async def rows(self, statement: UnownedStatement, **values: object) -> list[Row]:

@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class Color(IntEnum):
-    """The color of a project, stored as a number, as the priority of a task is."""
+    """The color of a project. The database stores its number."""
 
     GRAY = 0
     RED = 1

@@ -37,7 +37,7 @@ class ProjectColor(Enum):
 
 @strawberry.enum(description="The state of a project.")
 class ProjectStatus(Enum):
-    ACTIVE = strawberry.enum_value(Status.ACTIVE, description="Not archived, not in the trash.")
+    ACTIVE = strawberry.enum_value(Status.ACTIVE, description="Neither archived nor in the trash.")
     ARCHIVED = strawberry.enum_value(Status.ARCHIVED, description="Archived, and not in the trash.")
     TRASHED = strawberry.enum_value(
         Status.TRASHED, description="In the trash, whether archived or not."
@@ -80,8 +80,8 @@ class Project:
     )
 
     @strawberry.field(
-        description="A page of the project's tasks, the newest first by default. Its cursors are "
-        "also those of `Query.tasks` with the same filter and order, and this project alone in "
+        description="A page of the project's tasks, the newest first by default. `Query.tasks` "
+        "accepts its cursors, with the same filter and order and with only this project in "
         "`projectIds`."
     )
     async def tasks(
@@ -97,7 +97,7 @@ class Project:
         )
 
     @strawberry.field(
-        description="The number of the project's tasks, by default without those in the trash."
+        description="The number of tasks in the project, by default without those in the trash."
     )
     async def task_count(self, info: Info, filter: Tasks = UNSET) -> int:
         return await info.context.count_of(TASKS, "project_id", self.id, types.sent(filter))
@@ -287,8 +287,8 @@ class ProjectMutation:
         return ProjectPayload(project=_project(row))
 
     @strawberry.mutation(
-        description="Move projects into the trash, with the tasks in them. They are deleted after "
-        "30 days."
+        description="Move projects into the trash, with their tasks. After 30 days, all are "
+        "deleted."
     )
     async def trash_projects(self, info: Info, ids: Ids) -> ProjectsPayload | None:
         return ProjectsPayload.of(await info.context.write(PROJECTS).trash(ids))
@@ -300,7 +300,7 @@ class ProjectMutation:
         return ProjectsPayload.of(await info.context.write(PROJECTS).restore(ids))
 
     @strawberry.mutation(
-        description="Delete projects and all tasks in them for good, whether they are in the trash "
+        description="Delete projects and all their tasks for good, whether they are in the trash "
         "or not."
     )
     async def delete_projects(self, info: Info, ids: Ids) -> DeleteProjectsPayload | None:

@@ -90,7 +90,7 @@ class Task:
     )
     project_id: strawberry.Private[ID | None]
 
-    @strawberry.field(description="The project that the task is in.")
+    @strawberry.field(description="The project of the task. Null if it has none.")
     async def project(
         self, info: Info
     ) -> Annotated["Project", strawberry.lazy("api.projects.types")] | None:
@@ -126,7 +126,7 @@ class TaskChange:
 class TaskFilter:
     project_ids: list[ID | None] | None = strawberry.field(
         default=UNSET,
-        description="In any of these projects; null in the list selects tasks without a project.",
+        description="Any of these projects. Null in the list selects tasks without a project.",
     )
     status: list[TaskStatus] | None = strawberry.field(
         default=UNSET, description="Any of these states. The default is OPEN and COMPLETED."
@@ -208,7 +208,7 @@ class TaskPatch:
         default=UNSET, description="A fractional index key of up to 255 characters; not null."
     )
     project_id: ID | None = strawberry.field(
-        default=UNSET, description="The project of the task; null removes the task from it."
+        default=UNSET, description="The project; null removes the task from its project."
     )
 
 
@@ -230,7 +230,7 @@ class TasksPatch:
         default=UNSET, description="Labels to remove from each task."
     )
     project_id: ID | None = strawberry.field(
-        default=UNSET, description="The project of the tasks; null removes them from theirs."
+        default=UNSET, description="The project; null removes each task from its project."
     )
 
 
@@ -353,8 +353,8 @@ class TaskMutation:
         return TasksPayload.of(await info.context.write(TASKS).trash(ids))
 
     @strawberry.mutation(
-        description="Move tasks out of the trash. A task leaves its project if that is in the "
-        "trash."
+        description="Move tasks out of the trash. A task whose project is in the trash is removed "
+        "from the project."
     )
     async def restore_tasks(self, info: Info, ids: Ids) -> TasksPayload | None:
         return TasksPayload.of(await info.context.write(TASKS).restore(ids))

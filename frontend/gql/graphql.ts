@@ -107,7 +107,7 @@ export type TaskFilter = {
   labels?: Array<string> | null | undefined;
   /** Any of these priorities. */
   priority?: Array<Priority> | null | undefined;
-  /** In any of these projects; null in the list selects tasks without a project. */
+  /** Any of these projects. Null in the list selects tasks without a project. */
   projectIds?: Array<string | null | undefined> | null | undefined;
   /** Each word occurs in the title, the description or a label, ignoring case. */
   search?: string | null | undefined;
@@ -152,7 +152,7 @@ export type TaskPatch = {
   position?: string | null | undefined;
   /** The priority of the task; null means NONE. */
   priority?: Priority | null | undefined;
-  /** The project of the task; null removes the task from it. */
+  /** The project; null removes the task from its project. */
   projectId?: string | null | undefined;
   /** 1 to 200 characters, trimmed, one line; not null. */
   title?: string | null | undefined;
@@ -177,7 +177,7 @@ export type TasksPatch = {
   dueOn?: string | null | undefined;
   /** The priority of the tasks; null means NONE. */
   priority?: Priority | null | undefined;
-  /** The project of the tasks; null removes them from theirs. */
+  /** The project; null removes each task from its project. */
   projectId?: string | null | undefined;
   /** Labels to remove from each task. */
   removeLabels?: Array<string> | null | undefined;

@@ -80,7 +80,7 @@ export function retryAfterIn({ networkError, response }: CombinedError): number 
 }
 
 /**
- * Return a sentence for the person, with what to do next.
+ * Return a sentence for the person that says what to do next.
  *
  * @param noun what the request was about.
  */

@@ -42,12 +42,12 @@ export function closeOnBack(close: Close): Close {
 }
 
 /**
- * Change the address for a dialog that is about to open, as a step: Back closes the dialog and
- * returns to the current address.
+ * Change the address for a dialog that is about to open, with a new history entry. Back closes the
+ * dialog and returns to the current address.
  */
 export function goToDialog(path: string): void {
   const dialogs = open.length + 1;
-  // The entry of a dialog that is closed already is used again.
+  // Reuse the entry of a dialog that is already closed.
   if (currentDepth() >= dialogs) window.history.replaceState({ dialogs }, "", path);
   else window.history.pushState({ dialogs }, "", path);
   depth = dialogs;

@@ -5,12 +5,17 @@ import { build } from "rolldown";
 const STATIC = ".next/static/";
 const PAGE = ".next/server/app/offline/page_client-reference-manifest.js";
 
-/** Add the files of the build that a text names: those of a page, and those that a file loads later. */
+/**
+ * Add the files of the build whose names a text contains, and the files that these load later.
+ *
+ * The browser caches fonts itself. Chromium does not use a preloaded font whose request a service
+ * worker answered, and warns that the preload was unused.
+ */
 function addNamed(text) {
-  for (const [name] of text.matchAll(/(?:chunks|media)\/[\w.~-]+\.(?:js|css|woff2)/g)) {
+  for (const [name] of text.matchAll(/(?:chunks|media)\/[\w.~-]+\.(?:js|css)/g)) {
     if (precached.has(name) || !existsSync(STATIC + name)) continue;
     precached.add(name);
-    if (!name.endsWith("woff2")) addNamed(readFileSync(STATIC + name, "utf8"));
+    addNamed(readFileSync(STATIC + name, "utf8"));
   }
 }
 
@@ -26,7 +31,7 @@ const entries = [
   { url: "/offline", revision },
   { url: "/icon.svg", revision },
   { url: "/manifest.webmanifest", revision },
-  // The name of a file has a hash of its content.
+  // The name of a file contains a hash of its content, so it needs no revision.
   ...[...precached].sort().map((name) => ({ url: `/_next/static/${name}`, revision: null })),
 ];
 

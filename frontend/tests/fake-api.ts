@@ -157,7 +157,7 @@ export class FakeApi {
     for (const one of next) rows.set(one.id, one);
     if (/^(Trash|Restore)Projects$/.test(name)) {
       for (const one of this.#tasksIn(found.map(({ id }) => id))) {
-        // A project takes its open tasks with it, and brings back those that it took.
+        // Trash a project with its tasks, and restore it with the tasks that were trashed with it.
         const isMoved = trashedAt === null ? one.trashedAt === AT : one.trashedAt === null;
         if (isMoved) this.tasks.set(one.id, change(one));
       }

@@ -213,7 +213,7 @@ describe("the projects of a file", () => {
     expect(again).toEqual({ create: [], restore: [], unchanged: 4, projects: [] });
   });
 
-  test("are those of the same name, an active one before an archived one", () => {
+  test("use existing projects with the same name, and prefer an active one", () => {
     const archived = project({ name: "home", archivedAt: "2026-11-25T12:00:00Z" });
     const [active, trashed] = [
       project({ name: "Home" }),
@@ -226,14 +226,14 @@ describe("the projects of a file", () => {
     expect(ids).toEqual([active.id, active.id, missing[0]?.id, undefined]);
   });
 
-  test("get another id if theirs was permanently deleted", () => {
+  test("get another id if a project with their id was permanently deleted", () => {
     const [deleted] = plan(knownOf(new Map())).projects;
     const again = plan(knownOf(new Map(), new Map([[deleted?.id ?? "", null]])));
     expect(again.projects.map(({ name }) => name)).toEqual(["Work", "Home"]);
     expect(again.projects.map(({ id }) => id)).not.toContain(deleted?.id);
   });
 
-  test("are too many before anything is sent", () => {
+  test("over the limit are rejected before anything is sent", () => {
     const projects = new Map(
       Array.from({ length: 499 }, () => project()).map((one) => [one.id, one]),
     );

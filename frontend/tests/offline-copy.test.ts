@@ -38,7 +38,7 @@ const changes = (
 
 const read = (person: Person) => new OfflineCopy(person).read("tasks", SHAPE);
 
-/** The pages of this test were opened after all that is stored. */
+/** Let a new page begin now, after everything that is stored. */
 const openPage = () => vi.spyOn(performance, "timeOrigin", "get").mockReturnValue(Date.now() + 1);
 
 beforeEach(() => {
@@ -85,7 +85,7 @@ test("a page that stores its rows late leaves no gap in those of another page", 
   expect(stored?.rows).toEqual(expect.arrayContaining([third, tea]));
 });
 
-test("rows with other fields than the page needs are not read", async () => {
+test("stored rows with other fields than the page requests are ignored", async () => {
   await new OfflineCopy(ada).save([full(task())]);
   expect(await new OfflineCopy(ada).read("tasks", "sha256:with-a-new-field")).toBeNull();
 });
@@ -103,7 +103,7 @@ describe("another person", () => {
     database.close();
   });
 
-  test("loses nothing to a page of the first one that is still open", async () => {
+  test("keeps their rows, although a page of the first person is still open", async () => {
     const forgotten = new OfflineCopy(ada);
     await forgotten.save([full(task())]);
     const tea = task();
@@ -115,7 +115,7 @@ describe("another person", () => {
 });
 
 describe("after an erasure", () => {
-  test("nothing is left, and an open page stores nothing", async () => {
+  test("the copy is empty, and a page that was open before stores nothing", async () => {
     const copy = new OfflineCopy(ada);
     await copy.save([full(task())]);
     await eraseOfflineCopy();
@@ -123,7 +123,7 @@ describe("after an erasure", () => {
     expect([await readPerson(), await read(ada)]).toEqual([null, null]);
   });
 
-  test("a page that was requested before it stores nothing either", async () => {
+  test("a page that was requested before the erasure stores nothing", async () => {
     const copy = new OfflineCopy(ada);
     vi.spyOn(performance, "timeOrigin", "get").mockReturnValue(Date.now() - 1);
     await eraseOfflineCopy();
@@ -140,14 +140,14 @@ describe("after an erasure", () => {
   });
 });
 
-test("after the end of the session nobody is shown, and the rows are erased", async () => {
+test("after the end of the session no person is returned, and the rows are erased", async () => {
   const over = { ...ada, sessionEndsAt: Date.now() - 1 };
   await new OfflineCopy(over).save([full(task())]);
   expect(await readPerson()).toBeNull();
   expect(await read(ada)).toBeNull();
 });
 
-test("a change that cannot be stored is followed by no later one, which would leave a gap", async () => {
+test("after a change that cannot be stored, no later change is stored, to avoid a gap", async () => {
   const copy = new OfflineCopy(ada);
   const milk = task();
   await copy.save([full(milk)]);

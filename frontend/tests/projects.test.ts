@@ -82,7 +82,7 @@ describe("a project", () => {
   });
 
   test.each([
-    ["recoloured", { color: "PINK" }, { color: "PINK" }],
+    ["recolored", { color: "PINK" }, { color: "PINK" }],
     ["archived", { archived: true }, { archivedAt: expect.any(String) }],
   ] as const)("is %s, and undone", async (_, patch, expected) => {
     const home = project();
@@ -111,7 +111,7 @@ describe("a project", () => {
     expect(order()).toEqual([c.id, a.id, b.id]);
   });
 
-  test("that was renamed here and elsewhere is a conflict, which keeps either name", async () => {
+  test("that was renamed here and elsewhere is a conflict, and the person chooses a name", async () => {
     const home = project({ name: "Home" });
     const store = await open({ projects: [home] });
     api.projects.set(home.id, { ...home, name: "House", version: 2 });
@@ -139,7 +139,7 @@ describe("a project", () => {
 });
 
 describe("the tasks of a project", () => {
-  test("go to the trash with it and come back with it, except those that were there before", async () => {
+  test("are trashed and restored with it, except those that were in the trash before", async () => {
     const home = project();
     const inHome = { project: { id: home.id } };
     const [milk, old, other] = [
@@ -183,7 +183,7 @@ describe("the tasks of a project", () => {
     expect(api.tasks.size).toBe(0);
   });
 
-  test("that the server refuses to trash stay where they are", async () => {
+  test("stay in their lists if the server refuses to trash the project", async () => {
     const home = project();
     const milk = task({ project: { id: home.id } });
     const store = await open({ tasks: [milk], projects: [home] });
@@ -222,7 +222,7 @@ describe("edits that were made offline", () => {
     expect(api.tasks.get("milk")?.project).toBeNull();
   });
 
-  test("keep a task whose project was deleted meanwhile, and what was done to it after", async () => {
+  test("keep a task whose project was deleted meanwhile, and the later edits of the task", async () => {
     const home = project();
     const store = await open({ projects: [home] });
     const told = vi.fn();

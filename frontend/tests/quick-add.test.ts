@@ -333,14 +333,14 @@ describe("a project in a line", () => {
     });
   });
 
-  test("stays in the title if the person wants it there", () => {
+  test("stays in the title if the person keeps its words as plain text", () => {
     expect(parse("pack +House", ["+House"])).toMatchObject({
       title: "pack +House",
       projectId: null,
     });
   });
 
-  test("is that of the view, unless the line names another one", () => {
+  test("is the project of the view, unless the line names another one", () => {
     const view = { ...ALL, project: "house" };
     expect(planTask(parse("pack"), view, TODAY).projectId).toBe("house");
     expect(planTask(parse("pack +House move"), view, TODAY).projectId).toBe("move");
@@ -365,7 +365,7 @@ describe("a completion", () => {
     ["pack +", ["House", "House move", "My house", "Garden"]],
     ["pack #", ["home", "work"]],
     ["#W", ["work"]],
-    // Complete, or no name of a project or label.
+    // The name is already complete, or no project or label has it.
     ["pack +house", null],
     ["pack +House ", null],
     ["pack #home", null],
@@ -377,7 +377,7 @@ describe("a completion", () => {
     expect(namesAt(line)).toEqual(names);
   });
 
-  test("is of the word before the caret", () => {
+  test("completes the word before the caret", () => {
     expect(namesAt("pack #wo +ho", 8)).toEqual(["work"]);
     const found = completionAt("pack +ho now", 8, known);
     const [option] = found?.options ?? [];
@@ -387,7 +387,7 @@ describe("a completion", () => {
     });
   });
 
-  test("takes the first project with Enter, but no label, because labels may be new", () => {
+  test("is accepted by Enter for projects but not for labels, because labels may be new", () => {
     expect(completionAt("+ho", 3, known)?.takesFirst).toBe(true);
     expect(completionAt("+", 1, known)?.takesFirst).toBe(false);
     expect(completionAt("#ho", 3, known)?.takesFirst).toBe(false);

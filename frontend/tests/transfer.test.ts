@@ -381,7 +381,7 @@ describe("the projects of an exported file", () => {
     expect(reading.rowErrors).toEqual([]);
   });
 
-  test("must have names that a project can have", async () => {
+  test("must have valid names", async () => {
     expect(await rowErrors(`title,project\nMilk,${"x".repeat(101)}\nEggs,"a\nb"\n`)).toEqual([
       "2: the name of the project has 101 characters, of 100 at most",
       "3: the name of the project has a line break or a control character",

@@ -84,7 +84,7 @@ for (const updateTo of [undefined, ...updates])
 
 
 def email_tokens(site: stack.Site, email: str, update_to: str) -> list[str]:
-    """Create tokens that verify and that change an address, with Better Auth's own function."""
+    """Return a token that verifies an address and one that changes it, made by Better Auth."""
     command = [
         str(stack.NODE),
         "--input-type=module",

@@ -1,4 +1,4 @@
-"""The app without a network: what opens, what is kept in the browser, and what is erased."""
+"""The app without a network: the pages that open, and the rows that the browser keeps or erases."""
 
 import logging
 import secrets
@@ -52,16 +52,14 @@ FIRST_ROW = """new MutationObserver((_, observer) => {
     window.firstRowAt = performance.now();
     observer.disconnect();
 }).observe(document, { subtree: true, childList: true, attributes: true });"""
-"""A script that notes when the first row of the complete list is in the page."""
+"""A script that records the time at which the complete list shows its first row."""
 
 
 WITHOUT_NETWORK = (
     "ERR_INTERNET_DISCONNECTED",
     "ERR_FAILED",
-    # Chromium does not match a preloaded font that a service worker answered with its use.
-    "woff2 was preloaded",
 )
-"""What Chromium logs for requests without a network."""
+"""Parts of messages that Chromium logs without a network."""
 
 
 def waits_until(page: Page, is_done: str, argument: object) -> None:
@@ -94,7 +92,7 @@ def opens_offline(person: Person, path: str = "/tasks") -> Page:
 
 
 def is_not_shown_a_copy(person: Person) -> None:
-    """Check that the page of the tasks shows nobody's."""
+    """Check that the tasks page shows no stored rows, and that none are left."""
     page = opens_offline(person)
     expect(page.get_by_text("There is no copy of your tasks on this device.")).to_be_visible()
     assert page.evaluate(STORED) == [None, []]
@@ -228,7 +226,7 @@ def test_ten_thousand_tasks_open_without_a_network(ada: Person) -> None:
 def test_app_can_be_installed(ada: Person) -> None:
     session = ada.context.new_cdp_session(ada.page)
     errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
-    # Contexts of tests are private windows.
+    # Playwright's contexts are private windows, in which Chromium does not install apps.
     assert [e["errorId"] for e in errors if e["errorId"] != "in-incognito"] == []
 
 

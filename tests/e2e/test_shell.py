@@ -1,4 +1,4 @@
-"""The frame of the tasks page: the sidebar, projects in it, the address of a task, and groups."""
+"""The layout of the tasks page: the sidebar with projects, the URL of a task, and groups."""
 
 import gzip
 import re
@@ -61,7 +61,7 @@ def test_link_to_a_task_opens_it_and_back_closes_it(
     ada.is_at("/tasks")
     ada.page.go_back()
     ada.is_at("/tasks?view=upcoming")
-    # As a link, also after a reload.
+    # The URL opens the task when it is a link, and after a reload.
     ada.page.goto(address)
     expect(panel.get_by_label("Title")).to_have_value("Call the bank")
     ada.page.reload()
@@ -70,7 +70,7 @@ def test_link_to_a_task_opens_it_and_back_closes_it(
     expect(panel).to_have_count(0)
     ada.is_at("/tasks")
     ada.goes_to("/tasks?task=00000000-0000-4000-8000-000000000000")
-    expect(ada.page.get_by_text("This task does not exist any more.")).to_be_visible()
+    expect(ada.page.get_by_text("This task no longer exists.")).to_be_visible()
     ada.is_at("/tasks")
 
 
@@ -120,7 +120,7 @@ def test_menu_is_used_by_keyboard_and_shortcuts_wait_for_it(ada: Person) -> None
     ada.is_at("/tasks")
 
 
-def test_today_has_groups_and_rewards_the_last_task(ada: Person) -> None:
+def test_today_has_groups_and_a_message_after_the_last_task(ada: Person) -> None:
     day = date.fromisoformat(ada.page.evaluate("new Date().toLocaleDateString('sv')"))
     given = [
         {"title": "Late", "dueOn": str(day - timedelta(days=1))},
@@ -150,7 +150,7 @@ def test_today_has_groups_and_rewards_the_last_task(ada: Person) -> None:
     assert titles(ada) == ["Now", "Late", "Done"]
 
 
-def test_first_run_has_a_focused_field_and_samples_that_can_be_cleared(
+def test_first_run_has_a_focused_field_and_samples_that_can_be_trashed(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site)
@@ -161,9 +161,9 @@ def test_first_run_has_a_focused_field_and_samples_that_can_be_cleared(
     wait_until_saved(ada)
     assert ada.violations() == []
     ada.adds("My own")
-    ada.clicks("Clear the samples")
+    ada.clicks("Move the samples to the trash")
     expect(rows(ada)).to_have_count(1)
-    expect(ada.page.get_by_role("button", name="Clear the samples")).to_have_count(0)
+    expect(ada.page.get_by_role("button", name="Move the samples to the trash")).to_have_count(0)
     ada.clicks("Undo")
     expect(rows(ada)).to_have_count(5)
 
@@ -260,7 +260,7 @@ def test_nothing_is_cut_off_at_any_width(site: stack.Site, newcomer: Newcomer, w
 def test_scripts_of_the_tasks_page_have_less_than_240_kb(ada: Person) -> None:
     cookies = {cookie["name"]: cookie["value"] for cookie in ada.context.cookies()}
     html = plain.get(f"{ada.site.url}/tasks", cookies=cookies).text
-    # Old browsers load another one besides.
+    # Old browsers also load a script of polyfills.
     old = set(re.findall(r'src="([^"]+)"[^>]*noModule', html))
     scripts = set(re.findall(r"/_next/static/chunks/[^\"\\ ]+\.js", html)) - old
     assert len(scripts) > 5

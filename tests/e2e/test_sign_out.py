@@ -27,7 +27,7 @@ class Watch(threading.Thread):
         self.refused_at = 0.0
 
     def run(self) -> None:
-        """Send requests, until one is refused or the patience ends."""
+        """Send requests until one is refused, for `PATIENCE` seconds at most."""
         deadline = time.monotonic() + PATIENCE
         with plain.Client(headers=self._headers) as client:
             while self.last in {0, 200} and time.monotonic() < deadline:

@@ -1047,7 +1047,7 @@ def test_random_operations_on_the_real_schema_match_graphql_core(ways: Any) -> N
     kinder = build_schema((ROOT / "schema.graphql").read_text())
     assert kinder.query_type
     for name in ("task", "project"):
-        del kinder.query_type.fields[name]  # no random ID is found
+        del kinder.query_type.fields[name]  # a random ID is NOT_FOUND
     objects = [kind for kind in kinder.type_map.values() if isinstance(kind, GraphQLObjectType)]
     for field in (field for kind in objects for field in kind.fields.values()):
         field.args = {name: kind for name, kind in field.args.items() if name not in WRONG}

@@ -217,7 +217,7 @@ class Machine(RuleBasedStateMachine):
 
         def check() -> None:
             self.owners[owner].found(ids)
-            if ids:  # without a task, nothing is written
+            if ids:  # an empty list writes nothing
                 self.owners[owner].check_project(patch)
 
         answer = self.ask(owner, UPDATE_ALL, check, ids=ids, patch=patch)

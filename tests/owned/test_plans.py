@@ -180,7 +180,7 @@ async def others(
     query = "SELECT id FROM tasks.projects WHERE owner_id = $1 LIMIT 100"
     projects = [row["id"] for row in await connection.fetch(query, scale.BIG)]
     half = whole // 2 + 1_000
-    """The tasks in half of the owner's projects: each is read, found by its id, and written."""
+    """The tasks in half of the owner's projects. Each is read, found by its id, and written."""
     return [
         ("get", read_sql.one(TASKS), {"id": ids[0]}, 1),
         ("get nothing", read_sql.one(TASKS), {"id": NIL}, 0),

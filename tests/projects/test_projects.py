@@ -1,4 +1,4 @@
-"""What owners can do with projects, and with the tasks in them."""
+"""The queries and mutations of projects, and of the tasks in them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,6 +1,6 @@
 """Add projects, and the project of a task.
 
-The generated column of `tasks` makes PostgreSQL rewrite the table, under a lock.
+PostgreSQL rewrites the table `tasks` under a lock, because it gets a generated column.
 """
 
 import sqlalchemy as sa
@@ -208,7 +208,7 @@ def upgrade() -> None:
         schema="tasks",
         postgresql_where=sa.text("project_id IS NOT NULL"),
     )
-    # The foreign keys are checked for the rows of every owner. `env` forces row security again.
+    # PostgreSQL checks the foreign keys for every owner's rows. `env` forces row security again.
     op.execute("ALTER TABLE tasks.tasks NO FORCE ROW LEVEL SECURITY")
     op.create_foreign_key(
         "fk_tasks_project_id",

@@ -35,7 +35,7 @@ export function leave(path: string): void {
   loadAfter(Promise.all([erasePendingEdits(), eraseOfflineCopy()]), path);
 }
 
-/** Load `path` when the erasing is done. A tab that keeps a database open must not block it. */
+/** Load `path` after the stored data is erased. Do not wait for a tab that keeps a database open. */
 function loadAfter(erasing: Promise<unknown>, path: string): void {
   const soon = new Promise((resolve) => setTimeout(resolve, 500));
   void Promise.race([erasing, soon]).then(() => window.location.assign(path));

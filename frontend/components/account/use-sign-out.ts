@@ -4,7 +4,7 @@ import { announceSignOut, leave, setLeaving } from "./signed-out";
 
 async function isDone(): Promise<boolean> {
   try {
-    // Better Auth's client is loaded when it is needed: the tasks do not need it.
+    // Better Auth's client is loaded only now, because the tasks do not need it.
     const { authClient } = await import("@/lib/auth-client");
     const { error } = await authClient.signOut();
     return !error;
@@ -24,7 +24,7 @@ export function useSignOut(): () => Promise<void> {
       return;
     }
     setLeaving(false);
-    // The session goes on, since only the server can end it. The next one here must not see the tasks.
+    // Only the server can end the session. Until then, the next person must not see the tasks.
     void eraseOfflineCopy();
     toast({
       name: "sign-out",

@@ -1,5 +1,5 @@
 /**
- * What a person chooses about the look of the pages. Each choice is a cookie and an attribute of
+ * The person's choices for the appearance of the pages. Each choice is a cookie and an attribute of
  * `<html>`, so that the server renders the page with it and nothing flashes. The first option is the
  * default.
  */
@@ -19,12 +19,12 @@ export function choiceOf<Name extends ChoiceName>(name: Name, value: unknown): C
   return options.find((option) => option === value) ?? OPTIONS[name][0];
 }
 
-/** The value of `--paper` in theme.css, for what cannot read the style sheet. */
+/** The value of `--paper` in theme.css, for code that cannot read the style sheet. */
 export const PAPER = { light: "#f8f7f3", dark: "#141412" } as const;
 
 const SCHEMES = ["light", "dark"] as const;
 
-/** Return the colours of the browser's own bar, for each colour scheme of the system. */
+/** Return the color of the browser's address bar for each color scheme of the system. */
 export function barColors(theme: Theme): { media: string; color: string }[] {
   return SCHEMES.map((scheme) => ({
     media: `(prefers-color-scheme: ${scheme})`,

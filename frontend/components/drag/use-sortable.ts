@@ -7,7 +7,7 @@ import { type RefObject, useEffect, useEffectEvent, useState } from "react";
 
 type Kind = "task" | "project";
 
-/** Where a dragged element would be dropped: next to an element of its kind, or into another one. */
+/** Where an element is dropped: next to an element of the same kind, or into one of another kind. */
 export type Edge = "before" | "after" | "into";
 
 type Options = {
@@ -15,14 +15,14 @@ type Options = {
   id: string;
   /** Whether elements of the same kind can be dropped next to this one. */
   canSort: boolean;
-  /** Another kind, of which elements can be dropped into this one. */
+  /** The other kind whose elements can be dropped into this one. */
   accepts?: Kind;
   onDrop: (dragged: string, edge: Edge) => void;
 };
 
 /**
- * Make an element draggable, and let others be dropped on it. Return where the one that is dragged
- * over it would be dropped.
+ * Make an element draggable, and accept others that are dropped on it. Return where the element that
+ * is being dragged over it would be dropped, or null.
  */
 export function useSortable(
   element: RefObject<HTMLElement | null>,

@@ -24,7 +24,7 @@ export type MenuProps = {
   children: ReactNode;
 };
 
-// Not needed to show the page, so it is loaded after it.
+// The code of menus is loaded after the page, which does not need it at first.
 const Menu = lazy(() => import("./menu"));
 
 /** A button that opens a menu. It is disabled until the code of menus is loaded. */

@@ -13,7 +13,7 @@ export default function Menu({ label, entries, className, align, children }: Men
       <Dropdown.Trigger aria-label={label} className={className} ref={button} title={label}>
         {children}
       </Dropdown.Trigger>
-      {/* In its landmark. A modal dialog makes everything outside of it inert. */}
+      {/* Not in `body`: a modal dialog makes all elements outside of it inert. */}
       <Dropdown.Portal container={button.current?.closest("dialog, aside, main, header") ?? null}>
         <Dropdown.Content
           align={align ?? "start"}
@@ -22,7 +22,7 @@ export default function Menu({ label, entries, className, align, children }: Men
           collisionPadding={8}
           loop={true}
           onCloseAutoFocus={(event) => {
-            // The chosen command has moved the focus.
+            // Keep the focus where the chosen command has moved it.
             if (document.activeElement !== document.body) event.preventDefault();
           }}
           sideOffset={6}
@@ -50,7 +50,7 @@ function Entry({ entry }: { entry: MenuEntry }): ReactNode {
           <Dropdown.RadioItem
             className="menu-entry"
             key={value}
-            // The menu stays open, so that more can be chosen.
+            // The menu stays open, so that the person can choose more.
             onSelect={(event) => event.preventDefault()}
             value={value}
           >

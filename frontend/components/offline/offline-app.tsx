@@ -12,10 +12,10 @@ import { HOME } from "@/lib/next-path";
 import { type Person, readPerson } from "./offline-copy";
 
 /**
- * What the service worker shows at any address when the server does not answer: at the address of the
- * tasks, the app with the rows that are stored in the browser.
+ * The page that the service worker shows when the server does not answer. At the address of the tasks
+ * it is the app with the rows that are stored in the browser, and at other addresses a message.
  *
- * @param apiUrl the origin of the GraphQL API, for when the network returns.
+ * @param apiUrl the origin of the GraphQL API, which the app requests when the network returns.
  */
 export function OfflineApp({ apiUrl }: { apiUrl: string }) {
   const [person, setPerson] = useState<Person | null>();
@@ -71,7 +71,7 @@ function NeedsServer({ hasCopy, isHome }: { hasCopy: boolean; isHome: boolean })
           Try again
         </button>
         {hasCopy && (
-          // A new document: the router would ask the server for it.
+          // A plain link, because the router would request the page from the server.
           <a className="button" href={HOME}>
             Open your tasks
           </a>

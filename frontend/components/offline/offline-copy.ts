@@ -12,7 +12,7 @@ export type Person = {
 /** The rows of a noun at a cursor of its change feed. */
 export type StoredRows = { rows: Row[]; cursor: string | null };
 
-/** What a read of a change feed brought. */
+/** The changes that a read of a change feed returned. */
 export type SavedChanges = {
   noun: string;
   /** Identifies the fields of the rows. Rows with other fields are not read. */
@@ -52,7 +52,7 @@ function open(): Promise<IDBPDatabase<Schema> | null> {
     upgrade: (database) => {
       for (const name of STORES) database.createObjectStore(name);
     },
-    // A newer version of the app in another tab, or a deletion.
+    // Another tab waits to upgrade or to delete the database, until this tab closes it.
     blocking: (_current, _blocked, event) => {
       (event.target as IDBDatabase).close();
       opened = undefined;
@@ -79,11 +79,11 @@ async function attempt<T>(
 
 /**
  * The last known rows of one person in IndexedDB, so that the app opens without a network. They are
- * what the server sent: edits that it has not answered are in `PendingEdits`.
+ * the rows that the server sent. Edits that the server has not answered are in `PendingEdits`.
  *
- * There is one person at a time. A page writes only while that person is its own, and never after an
- * erasure that is later than the page: a tab that was forgotten cannot bring back rows after the
- * person signed out or another one signed in.
+ * The copy has the rows of one person at a time. The first write of a page replaces another person's
+ * rows. After that, the page stops writing when the copy is erased or belongs to another person. After an
+ * erasure, no page that was opened before it can fill the copy: an old tab cannot undo a sign-out.
  */
 export class OfflineCopy {
   readonly #person: Person;
@@ -119,7 +119,7 @@ export class OfflineCopy {
     await this.#saving;
   }
 
-  /** Return false if the copy is not, or no longer, this page's. */
+  /** Write changes. Returns false, and writes nothing, if this page may not write the copy. */
   async #write(database: IDBPDatabase<Schema>, changes: readonly SavedChanges[]): Promise<boolean> {
     const transaction = database.transaction(STORES, "readwrite");
     const people = transaction.objectStore("people");
@@ -171,6 +171,6 @@ export async function eraseOfflineCopy(): Promise<void> {
     await transaction.done;
     return "erased";
   }, null);
-  // A database that cannot be opened, for example one of a newer version.
+  // The database cannot be opened, for example because it has a newer version.
   if (done === null) await deleteDB(DATABASE).catch(() => undefined);
 }

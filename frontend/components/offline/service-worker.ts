@@ -7,8 +7,8 @@ const SHELL = "/offline";
 
 /**
  * Answers from its cache in two cases: for the files of one build, which are the same for everybody,
- * and with the page `/offline` when a page cannot be loaded. All else goes to the network, and no
- * response that depends on a session is ever stored.
+ * and with the page `/offline` when a page cannot be loaded. All other requests go to the network. It
+ * never stores a response that depends on a session.
  */
 new Serwist({
   precacheEntries: PRECACHED,
@@ -20,7 +20,7 @@ new Serwist({
       },
     ],
   },
-  // The next page uses the new build. The files of the old one are erased.
+  // Activate a new build at once, and delete the files of the old one.
   skipWaiting: true,
   clientsClaim: true,
   navigationPreload: true,

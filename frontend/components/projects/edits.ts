@@ -7,8 +7,8 @@ import type { ProjectEdit } from "./noun";
 import type { Project } from "./project";
 
 /*
- * What can be done to projects, as edits. An edit of a whole project names the tasks that the server
- * moves along with it, so that they are shown where they will be.
+ * The edits of projects. The server trashes, restores and deletes a project together with its tasks. The
+ * edit lists these tasks, so that the page shows the result at once.
  */
 
 function cascadeTo(

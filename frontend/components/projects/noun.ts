@@ -29,7 +29,7 @@ export type ProjectTypes = {
 
 export type ProjectEdit = Edit<ProjectTypes>;
 
-/** Projects, as the store must know them. */
+/** The declaration of projects for the store. */
 export const PROJECTS: Noun<ProjectTypes> = {
   name: "projects",
   singular: "project",

@@ -7,10 +7,10 @@ type Props = {
   onChange: (id: string | null) => void;
 };
 
-/** A menu of the projects. It is the browser's own, which suits each device. */
+/** A menu of the projects: a `<select>`, which browsers adapt to each device. */
 export function ProjectSelect({ id, value, onChange }: Props) {
   const { active, archived } = useProjects();
-  // An archived project is not offered, but a task may be in one.
+  // Archived projects are not offered, except the project in which the task is.
   const current = archived.filter((project) => project.id === value);
   const projects = [...active, ...current];
   const isKnown = projects.some((project) => project.id === value);

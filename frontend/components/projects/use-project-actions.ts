@@ -18,14 +18,14 @@ export function useProjectActions() {
       act([{ noun: "projects", kind: "set", id: project.id, patch }], message, isQuiet);
     return {
       /**
-       * Create a project in the colour that comes next, and return its id.
+       * Create a project with the next color of the list, and return its id.
        *
-       * @param name a name without a problem.
+       * @param name a valid name.
        */
       create(name: string): string {
         const id = uuidv7();
         const all = store.tables.projects.ordered("manual");
-        // The first colour is gray, which says that none was chosen.
+        // The first color is gray, which means that no color was chosen.
         const color: ProjectColor = COLORS[1 + (all.length % (COLORS.length - 1))] ?? "GRAY";
         act(
           [createProject(store, { id, name, color }, now())],

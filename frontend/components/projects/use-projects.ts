@@ -4,7 +4,7 @@ import type { Task } from "@/components/tasks/task";
 import { useTasks } from "@/components/tasks/tasks-context";
 import { isActive, type Project } from "./project";
 
-/** All projects in their order, by where they are shown. */
+/** All projects in their order, grouped by state. */
 type Projects = {
   /** Neither archived nor in the trash. */
   active: readonly Project[];
@@ -28,7 +28,7 @@ export function useProjects(): Projects {
   }, [store, revision]);
 }
 
-/** Return the number of open tasks of each project that has some, by its id. */
+/** Return the number of open tasks by project id. Projects without open tasks are left out. */
 export function useOpenCounts(): ReadonlyMap<string, number> {
   const { store, state } = useTasks();
   // The navigation may render a frame later than the list.

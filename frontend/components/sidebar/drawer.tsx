@@ -5,7 +5,7 @@ import { useDialog } from "@/components/dialog/use-dialog";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import { Sidebar, type SidebarProps } from "./sidebar";
 
-/** The sidebar in front of the list, where there is no room beside it. It is open while rendered. */
+/** The sidebar in front of the list, on narrow screens. It is open while it is rendered. */
 export function Drawer(props: SidebarProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const { onHide } = props;

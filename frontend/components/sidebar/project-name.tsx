@@ -10,7 +10,7 @@ type Props = {
   onClose: (name: string | null) => void;
 };
 
-/** The name of a project, while it is edited. Enter or leaving the field saves it. */
+/** The field for the name of a project. Enter, or leaving the field, saves the name. */
 export function ProjectName({ label, name, onClose }: Props) {
   const [text, setText] = useState(name);
   const isClosed = useRef<boolean>(false);
@@ -19,7 +19,7 @@ export function ProjectName({ label, name, onClose }: Props) {
   const problem = lengthProblem("project name", typed);
 
   function close(result: string | null) {
-    // The field is also left when it is removed.
+    // The browser also fires `blur` when the field is removed.
     if (isClosed.current) return;
     isClosed.current = true;
     onClose(result || null);

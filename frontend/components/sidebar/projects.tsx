@@ -21,7 +21,7 @@ const COLOR_OPTIONS = COLORS.map((value) => ({
   icon: <ProjectDot color={value} />,
 }));
 
-/** The projects: a link to each, with a menu, in an order that the person chooses. */
+/** A link and a menu for each project, in the manual order. */
 export function Projects() {
   const { view, show } = useTasks();
   const { active, archived, trashed } = useProjects();
@@ -30,7 +30,7 @@ export function Projects() {
   const isHydrated = useHydrated();
   const [isCreating, setCreating] = useState(false);
   const [renamingId, setRenamingId] = useState<string | null>(null);
-  // A project that was moved by a key keeps the focus.
+  // The project that a key moved. It keeps the focus.
   const [movedId, setMovedId] = useState<string | null>(null);
   const list = useRef<HTMLUListElement>(null);
   const isFull = active.length + archived.length + trashed.length >= MAX_PROJECTS;
@@ -90,7 +90,7 @@ export function Projects() {
         />
       )}
       {active.length === 0 && !isCreating && (
-        <p className="px-2.5 py-1 text-muted">Group your tasks by what they are for.</p>
+        <p className="px-2.5 py-1 text-muted">Use projects to group your tasks.</p>
       )}
       {archived.length > 0 && (
         <details className="archived">
@@ -159,7 +159,7 @@ function ProjectItem(props: ItemProps) {
     },
     "separator",
     {
-      name: "Colour",
+      name: "Color",
       value: color,
       options: COLOR_OPTIONS,
       choose: (value) => {

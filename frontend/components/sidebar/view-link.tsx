@@ -29,7 +29,7 @@ export function ViewLink({ view, isCurrent, onKeyDown, children }: Props) {
     <a
       aria-current={isCurrent ? "page" : undefined}
       className="view-link"
-      // The browser would drag the address instead of the project.
+      // Otherwise the browser would drag the link instead of the project.
       draggable={false}
       href={pathOf(view)}
       onClick={onClick}

@@ -1,15 +1,15 @@
 import type { Noun, NounTypes, Row, Text } from "./noun";
 
 /*
- * Everything that can be done to rows, as plain data. `applyEdit` shows an edit at once (optimistic
- * update), the queue sends it as one mutation and keeps it over a reload, and `inverseOf` undoes it.
+ * The edits of rows, as plain data. `applyEdit` shows an edit at once (optimistic update). The queue sends
+ * it as one mutation, and keeps it during a reload. `inverseOf` undoes it.
  * Edits are idempotent: sending one twice has the effect of sending it once.
  */
 
 /** An edit of the rows of one noun. */
 export type Edit<T extends NounTypes = NounTypes> = { noun: T["name"] } & (
   | { kind: "create"; inputs: (T["input"] & { id: string; position: string })[]; at: string }
-  /** Overwrites whatever the fields have: the last write wins. */
+  /** Overwrites the fields: the last write wins. */
   | { kind: "set"; id: string; patch: T["patch"] }
   /** `baseText` is the text that was edited. If the row has another one, this is a conflict. */
   | { kind: "write"; id: string; text: T["text"]; baseText: T["text"] }
@@ -19,7 +19,7 @@ export type Edit<T extends NounTypes = NounTypes> = { noun: T["name"] } & (
 
 type Move = { kind: "trash"; at: string } | { kind: "restore" } | { kind: "delete" };
 
-/** What the server does along with an edit to rows of another noun. It is shown, and not sent. */
+/** Rows of another noun to which the server does the same. They are shown at once, but not sent. */
 export type Cascade = { noun: string; ids: string[] };
 
 export type TextEdit = Edit & { kind: "write" };
@@ -30,14 +30,14 @@ export function idsOf(edit: Edit): readonly string[] {
   return "ids" in edit ? edit.ids : [edit.id];
 }
 
-/** Return the edit of other rows that an edit brings about. */
+/** Return the cascade of an edit as an edit; null if it has none. */
 export function cascadeOf(edit: Edit): Edit | null {
   if (!("cascade" in edit && edit.cascade)) return null;
   const { cascade, ...move } = edit;
   return { ...move, ...cascade };
 }
 
-/** Return an edit and the one that it brings about. */
+/** Return an edit and its cascade. */
 export function effectsOf(edit: Edit): readonly Edit[] {
   const cascade = cascadeOf(edit);
   return cascade ? [edit, cascade] : [edit];
@@ -48,7 +48,7 @@ export function hasText(row: Row, text: Text): boolean {
   return Object.entries(text).every(([name, value]) => values[name] === value);
 }
 
-/** Return a row after an edit that changes it; null when it does not exist then. */
+/** Return a row after an edit that changes it; null if the row does not exist afterwards. */
 export function applyEdit<T extends NounTypes>(
   noun: Noun<T>,
   edit: Edit<T>,

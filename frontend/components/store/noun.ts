@@ -1,7 +1,7 @@
 import type { TypedDocumentNode } from "urql";
 import type { Edit } from "./edit";
 
-/** What every owned thing has. A row is immutable: a change makes a new one. */
+/** The fields that the rows of every noun have. A row is immutable: a change makes a new one. */
 export type Row = {
   readonly id: string;
   readonly position: string;
@@ -18,11 +18,11 @@ export type Text = { readonly [name: string]: string | undefined };
 export type NounTypes = {
   name: string;
   row: Row;
-  /** What creates a row. Its id and position are added. */
+  /** The input that creates a row. Its id and position are added. */
   input: object;
-  /** Changes one row. Its texts are changed by a text edit instead. */
+  /** The patch of one row, without its texts, which a text edit changes. */
   patch: object;
-  /** Changes many rows; `never` if the noun has no such mutation. */
+  /** The patch of many rows; `never` if the noun has no such mutation. */
   manyPatch: object;
   text: Text;
   /** The names of the orders in which rows are listed. */
@@ -33,13 +33,13 @@ type PageInfo = { hasNextPage: boolean; endCursor: string | null };
 export type Change<R> = { id: string; row: R | null };
 
 /**
- * A document whose variables are checked where an edit is written. `never` lets the code that serves
- * all nouns take the documents of each.
+ * A document of any noun. Its variables have the type `never`, so that the documents of all nouns can be
+ * assigned to it. The types of edits check the values instead.
  */
 export type Document<Data> = TypedDocumentNode<Data, never>;
 type Mutation<Data> = Document<{ saved: Data | null }>;
 
-/** The documents of a noun. Their aliases give the answers of all nouns one shape. */
+/** The documents of a noun. Their aliases give the responses for all nouns the same shape. */
 export type Documents<R> = {
   changes: Document<{ changes: { nodes: Change<R>[]; pageInfo: PageInfo } }>;
   one: Document<{ row: R | null }>;
@@ -55,12 +55,12 @@ export type Documents<R> = {
 export type Exists = (noun: string, id: string) => boolean;
 
 /**
- * What the store must know about one kind of data: its documents, and how its edits change a row.
- * All else (optimistic updates, the queue, conflicts, undo, the change feed) is the same for all.
+ * The declaration of a noun for the store: its documents, and how its edits change a row. Everything else
+ * (optimistic updates, the queue, conflicts, undo, the change feed) is the same for all nouns.
  */
 export interface Noun<T extends NounTypes = NounTypes> {
   readonly name: T["name"];
-  /** What one row is called in a message. */
+  /** The word for one row in a message. */
   readonly singular: string;
   readonly documents: Documents<T["row"]>;
   /** Return the words that name a row in a message: its title. */
@@ -75,8 +75,8 @@ export interface Noun<T extends NounTypes = NounTypes> {
   /** Return patches that undo a patch of many rows, each with the rows that it is for. */
   inverseOfMany(rows: readonly T["row"][], patch: T["manyPatch"]): [T["row"][], T["manyPatch"]][];
   /**
-   * Return what is left of an edit without its references to rows that do not exist, and what to tell
-   * the person; null if it has no such reference.
+   * Return an edit without its references to rows that do not exist, and a message for the person.
+   * `left` is null if nothing remains to be sent. Returns null if there is no such reference.
    */
   withoutMissing(edit: Edit<T>, exists: Exists): { left: Edit<T> | null; message: string } | null;
 }

@@ -30,7 +30,7 @@ type Listener = {
   onAnswer: (edit: PendingEdit, answer: Answer) => void;
 };
 
-/** An edit in the queue with all that it changes. Sets, because it may change thousands of rows. */
+/** An edit in the queue, with the ids that it changes: in sets, because they may be thousands. */
 type Queued = { pending: PendingEdit; effects: { edit: Edit; ids: ReadonlySet<string> }[] };
 
 const queued = (pending: PendingEdit): Queued => ({
@@ -142,7 +142,7 @@ export class EditQueue {
     this.#retry.reset();
     table.replica.put(rows);
     if (error && failureCode(error) === "NOT_FOUND") await this.#listener.refresh();
-    else if (!error) this.#keep(next);
+    else if (!error) this.#applyAccepted(next);
     this.#edits = this.#edits.filter((other) => other !== next);
     if (!conflict) void this.#storage.remove(next.pending);
     this.#listener.onAnswer(next.pending, answer);
@@ -150,10 +150,10 @@ export class EditQueue {
   }
 
   /**
-   * Do to the replica what the answer to an accepted edit does not tell: the deletion of rows, and the
-   * cascade, which the change feed replaces by the server's rows.
+   * Apply to the replica the changes of an accepted edit that its answer does not contain: deleted rows
+   * and the cascade. The change feed later replaces the rows of the cascade by the server's rows.
    */
-  #keep({ effects, pending }: Queued): void {
+  #applyAccepted({ effects, pending }: Queued): void {
     for (const { edit, ids } of effects) {
       const { noun, replica } = tableOf(this.#tables, edit.noun);
       if (edit === pending.edit && edit.kind !== "delete") continue;

@@ -1,15 +1,15 @@
 import type { Client, CombinedError } from "urql";
 import type { Change, Documents } from "./noun";
 
-/** The cursor at the end of the feed, or what stopped the reading before it. */
+/** The cursor at the end of the feed, or the error before it. */
 type ReadResult =
   | { isComplete: true; cursor: string | null }
   /** `error` is undefined for an answer that has neither data nor an error. */
   | { isComplete: false; error: CombinedError | undefined };
 
 /**
- * Read a change feed page by page, from a cursor to its end. From null it has all rows, and the ids
- * of those that were permanently deleted. The pages before an error are passed to `onChange`, too.
+ * Read a change feed page by page, from a cursor to its end. From null, it contains all rows and the
+ * ids of all permanently deleted rows. The pages before an error are passed to `onChange`, too.
  */
 export async function readChanges<R>(
   client: Client,

@@ -13,7 +13,7 @@ export type PullResult =
 const isExpiredCursor = (error: CombinedError) =>
   error.graphQLErrors.some(({ extensions }) => extensions.reason === "CURSOR_EXPIRED");
 
-/** A copy of the server's rows of one noun in memory, without the edits that are not answered. */
+/** A copy of the server's rows of one noun in memory, without pending edits. */
 export class Replica<R extends Row = Row> {
   readonly #client: Client;
   readonly #changes: Documents<R>["changes"];

@@ -1,6 +1,6 @@
 import type { Noun, NounTypes } from "./noun";
 
-/** The rows that the page shows (server state with pending edits applied), in each order asked for. */
+/** The rows that the page shows (server state with pending edits applied), in each requested order. */
 export class ShownRows<T extends NounTypes> {
   readonly #noun: Noun<T>;
   readonly #rows = new Map<string, T["row"]>();

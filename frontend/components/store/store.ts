@@ -20,7 +20,7 @@ export type State = {
   isComplete: boolean;
   /** Number of edits that the server has not answered. */
   pendingCount: number;
-  /** Why edits or changes do not go through at the moment, as a sentence; null when they do. */
+  /** A sentence that says why the page cannot sync at the moment; null when it can. */
   syncProblem: string | null;
   /** Conflicts for the person to resolve, the first one first. */
   conflicts: readonly Conflict[];
@@ -56,6 +56,8 @@ export class Store<T extends Tables = Tables> {
   readonly #history = new UndoHistory();
   readonly #retry = new RetryTimer(() => void this.tryNow());
   readonly #listeners = new Set<() => void>();
+  /** Whether the browser had stored the rows of every noun. */
+  #isRestored: boolean = false;
   #loading: Promise<void> | undefined;
   #refreshing: Promise<void> | undefined;
   #channel: BroadcastChannel | undefined;
@@ -138,7 +140,10 @@ export class Store<T extends Tables = Tables> {
     await this.#refreshing;
   }
 
-  /** Show the stored rows, take over the edits of closed tabs, read all rows, and poll. Returns what stops the polling. */
+  /**
+   * Show the stored rows, take over the edits of closed tabs, read the change feeds, and poll. Returns a
+   * function that stops the polling.
+   */
   start(owner: string): () => void {
     const poll = () => {
       if (document.visibilityState !== "visible" || isLeaving() || this.#retry.isPaused()) return;
@@ -186,7 +191,8 @@ export class Store<T extends Tables = Tables> {
     const restored = await Promise.all(tables.map((table) => table.restore(this.#copy)));
     for (const [index, { noun }] of tables.entries())
       this.#showRows(noun.name, restored[index] ?? []);
-    if (restored.every((ids) => ids !== null)) this.#change({ isComplete: true });
+    this.#isRestored = restored.every((ids) => ids !== null);
+    if (this.#isRestored && !navigator.onLine) this.#change({ isComplete: true });
   }
 
   async #sync(): Promise<void> {
@@ -235,12 +241,12 @@ export class Store<T extends Tables = Tables> {
       conflicts: isConflict ? addConflict(conflicts, pending, edit, conflict) : conflicts,
     });
     if (error) return;
-    // Other tabs read what changed, and this one what the server did along with the edit.
+    // Other tabs read the change, and this tab reads the rows of the cascade.
     this.#channel?.postMessage(null);
     if ("cascade" in edit) void this.refresh();
   }
 
-  /** Tell about a refused edit, or send again what is left of it without rows that do not exist. */
+  /** Report a refused edit. If rows do not exist, send the rest of the edit without them. */
   #rollBack(pending: PendingEdit, error: CombinedError): void {
     const { edit } = pending;
     const { noun } = tableOf(this.tables, edit.noun);
@@ -257,7 +263,7 @@ export class Store<T extends Tables = Tables> {
     this.onRefusal({ message: repaired?.message ?? message });
   }
 
-  /** Return an edit of only those rows that exist; null if these are none or all of them. */
+  /** Return the edit of only those of its rows that exist; null if all or none of them exist. */
   #withExistingIds(edit: Edit): Edit | null {
     if (!("ids" in edit)) return null;
     const { replica } = tableOf(this.tables, edit.noun);
@@ -280,7 +286,7 @@ export class Store<T extends Tables = Tables> {
       this.#showRows(noun.name, pull.ids);
       hasChanged = true;
     }
-    this.#store(pulls);
+    this.#save(pulls);
     const failed = pulls.filter((pull) => !pull.isComplete);
     if (failed.length === 0) this.#pulled(hasChanged);
     else if (hasChanged) this.#change({});
@@ -288,8 +294,8 @@ export class Store<T extends Tables = Tables> {
     if (error) this.#pullFailed(error);
   }
 
-  /** Store what changed in the browser. */
-  #store(pulls: readonly PullResult[]): void {
+  /** Save the changes of the pulls to the offline copy. */
+  #save(pulls: readonly PullResult[]): void {
     const changes = Object.values(this.tables).flatMap((table, index) => {
       const pull = pulls[index];
       if (!pull?.isComplete) return [];
@@ -303,6 +309,8 @@ export class Store<T extends Tables = Tables> {
 
   #pullFailed(error: CombinedError): void {
     if (failureCode(error) === "UNAUTHENTICATED") return;
+    // The stored rows may lack what has changed since, but they are all that can be known now.
+    if (this.#isRestored) this.#change({ isComplete: true });
     if (isOutage(error)) this.#pause(error);
     else this.#change({ syncProblem: apiErrorMessage(error) });
   }
@@ -318,7 +326,7 @@ export class Store<T extends Tables = Tables> {
     }
   }
 
-  /** Say why nothing goes through, and try again after a pause. */
+  /** Show why the page cannot sync, and try again after a pause. */
   #pause(error: CombinedError): void {
     const isOffline = failureCode(error) === "UNREACHABLE" && !navigator.onLine;
     this.#change({ syncProblem: isOffline ? OFFLINE : apiErrorMessage(error) });

@@ -5,7 +5,7 @@ import type { Noun, NounTypes } from "./noun";
 import { type PullResult, Replica } from "./replica";
 import { ShownRows } from "./shown-rows";
 
-/** All rows of one noun: as the server has them, and as the page shows them. */
+/** All rows of one noun, as the server sent them and as the page shows them. */
 export class Table<T extends NounTypes = NounTypes> {
   readonly noun: Noun<T>;
   readonly replica: Replica<T["row"]>;
@@ -27,7 +27,7 @@ export class Table<T extends NounTypes = NounTypes> {
     return this.#shown.ordered(sort);
   }
 
-  /** Identifies the fields of the rows. */
+  /** Identifies the fields that the build requests: the hash of the document. */
   get #shape(): string {
     return documentHash(this.noun.documents.changes) ?? "";
   }
@@ -40,7 +40,7 @@ export class Table<T extends NounTypes = NounTypes> {
     return stored.rows.map(({ id }) => id);
   }
 
-  /** Return what a complete `pull` has changed, to be stored in the browser. */
+  /** Return the changes of a complete `pull`, for the offline copy. */
   changesOf({ ids, after, cursor }: PullResult & { isComplete: true }): SavedChanges {
     const changed = [...ids].map((id) => this.replica.get(id)).filter((row) => row !== null);
     const deletedIds = [...ids].filter((id) => !this.replica.has(id));

@@ -31,7 +31,7 @@ function fromView({
 }
 
 /**
- * The date, priority, labels and project of a new task. A button keeps the words of each one in the title.
+ * The date, priority, labels and project of a new task. The button of each value keeps its words in the title.
  */
 export function Chips({ plan, today, id, onPlain }: Props) {
   const { store } = useTasks();

@@ -6,21 +6,21 @@ export type Option =
   | { kind: "project"; id: string; name: string; color: ProjectColor }
   | { kind: "label"; id: string; name: string };
 
-/** What can complete a line, and which part of the line it replaces. */
+/** The options that can complete a line, and the part of the line that an option replaces. */
 export type Completion = {
   start: number;
   end: number;
   options: readonly Option[];
   /**
-   * Whether Enter takes the first option. A label that is not known is a new one, but no project is
-   * created by its name.
+   * Whether Enter takes the first option. For labels it does not, because an unknown label is new. A
+   * line never creates a project.
    */
   takesFirst: boolean;
 };
 
 const MAX_OPTIONS = 6;
 
-/** A sign with what was typed after it, up to the caret. The name of a project may contain spaces. */
+/** A "#" or "+" and the text after it, up to the caret. The name of a project may contain spaces. */
 const TYPED = /(?<=^|\s)(?:#([^\s#]*)|\+([^\s+][^+]*)?)$/u;
 
 type Known = {
@@ -28,7 +28,7 @@ type Known = {
   labels: readonly string[];
 };
 
-/** Return what can complete the word before the caret; null if nothing can, or if it is complete. */
+/** Return the options for the word before the caret; null if there are none, or if it is complete. */
 export function completionAt(line: string, caret: number, known: Known): Completion | null {
   const match = TYPED.exec(line.slice(0, caret));
   if (!match) return null;
@@ -53,7 +53,7 @@ export function completionAt(line: string, caret: number, known: Known): Complet
   };
 }
 
-/** Return the line with an option in the place of the word, and where the caret is then. */
+/** Return the line in which an option replaces the word, and the new position of the caret. */
 export function complete(
   line: string,
   { start, end }: Completion,

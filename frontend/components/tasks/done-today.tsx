@@ -10,8 +10,8 @@ import { useTasks } from "./tasks-context";
 import { viewPredicate } from "./view";
 
 /**
- * Return what was completed today and is not in the list of Today any more, and whether Today has
- * no open tasks left.
+ * Return the tasks that were completed today and are no longer in the list Today, and whether Today
+ * has no open tasks left.
  */
 export function useDoneToday() {
   const { store, state, tasks, view, today, recentlyCompleted } = useTasks();
@@ -38,7 +38,7 @@ type Props = Omit<RowProps, "task" | "isSelected" | "isRenaming" | "isPending" |
   tasks: readonly Task[];
 };
 
-/** What was completed today, below the tasks of Today. */
+/** The tasks that were completed today, below the list Today. */
 export function DoneToday({ tasks, ...row }: Props) {
   const { today } = useTasks();
   if (tasks.length === 0) return null;

@@ -18,7 +18,7 @@ export function writeDraft(owner: string, title: string): void {
 
 const welcomedKey = (owner: string) => `welcomed:${owner}`;
 
-/** Return whether the person is new to this tab, and remember that they are not any more. */
+/** Return true at the first call for a person in this tab, and false afterwards. */
 export function isNewcomer(owner: string): boolean {
   const isNew = sessionStorage.getItem(welcomedKey(owner)) === null;
   sessionStorage.setItem(welcomedKey(owner), "");

@@ -79,14 +79,14 @@ function Empty() {
   );
 }
 
-/** What a person sees who has no task at all. */
+/** The page of a person who has no tasks. */
 function FirstRun() {
   const { owner } = useSession();
   const create = useCreate();
 
-  // In a layout effect, before a key press.
+  // A layout effect runs before the next key press.
   useLayoutEffect(() => {
-    // On a touch screen the keyboard would cover the page.
+    // On a touch screen, the keyboard would cover the page.
     const canType = window.matchMedia("(hover: hover)").matches;
     if (!(isNewcomer(owner) && canType)) return;
     document.querySelector<HTMLInputElement>(".add-task [name=title]")?.focus();
@@ -95,7 +95,7 @@ function FirstRun() {
   return (
     <Message
       picture="welcome"
-      text="No open tasks yet. Type one above and press Enter: dates, !high and #home are recognized as you type."
+      text="No open tasks yet. Type a task above and press Enter. Dates, !high and #home are recognized as you type."
       title="Welcome to Bearer Tasks"
     >
       <button
@@ -109,7 +109,7 @@ function FirstRun() {
   );
 }
 
-/** The reward for completing everything that was due today. */
+/** The message after all tasks that were due today are completed. */
 export function AllDone({ count }: { count: number }) {
   return (
     <div role="status">

@@ -6,7 +6,7 @@ export type Group = {
   key: string;
   /** The heading; empty if the list has no groups. */
   name: string;
-  /** Whether the heading says the day on which all of its tasks are due. */
+  /** Whether the heading shows the day on which all tasks of the group are due. */
   isDay: boolean;
   isLate: boolean;
   tasks: readonly Task[];
@@ -21,7 +21,7 @@ const WEEKDAY = new Intl.DateTimeFormat("en-GB", {
 });
 const RECENT_DAYS = 7;
 
-/** Return "Friday 4 December", with the year unless it is this one. The next day is "Tomorrow". */
+/** Return "Friday 4 December", or "Tomorrow · …" for the next day. Add the year if it is another one. */
 function dayHeading(day: string, today: string): string {
   const year = day.slice(0, 4);
   const weekday = WEEKDAY.format(new Date(`${day}T00:00:00Z`));
@@ -30,7 +30,7 @@ function dayHeading(day: string, today: string): string {
   return word === "Tomorrow" || word === "Today" ? `${word} · ${date}` : date;
 }
 
-/** Return the heading of what happened at a moment: a day of the last week, or else a month. */
+/** Return the heading for a moment in the past: a day of the last week, or else a month. */
 function pastHeading(moment: string, today: string): string {
   const day = toIsoDay(new Date(moment));
   const age = (Date.parse(today) - Date.parse(day)) / 86_400_000;
@@ -52,8 +52,9 @@ function headingOf(task: Task, view: View, today: string): string {
 }
 
 /**
- * Return the tasks of a view in groups: Today by what is overdue, Upcoming by day, Completed and
- * Trash by when it happened. Other lists, and lists in another order than their own, have one group.
+ * Return the tasks of a view in groups: in Today the overdue ones and the others, in Upcoming by day, in
+ * Completed and Trash by the day or month of that event. Other lists, and lists with another order than
+ * their default, have one group.
  *
  * @param hasTimeZone whether this code runs in the reader's time zone. Without it the day of a
  * moment is unknown.
@@ -99,7 +100,7 @@ export function doneOn(today: string, tasks: readonly Task[]): Task[] {
       completed &&
       trashedAt === null &&
       completedAt !== null &&
-      // Cheap for a list of many years.
+      // This comparison of texts skips most tasks before a date is computed.
       completedAt >= yesterday &&
       toIsoDay(new Date(completedAt)) === today,
   );

@@ -11,7 +11,7 @@ import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
 import { defaultSort, SORT_NAMES, SORTS } from "./view";
 
-// Created once: the head renders again with each change of the tasks.
+// Created once, because `ListHead` renders again with each change of the tasks.
 const ICONS = {
   sidebar: <PanelLeft aria-hidden="true" className="size-4.5" />,
   search: <Search aria-hidden="true" className="search-icon" />,
@@ -40,7 +40,7 @@ type Props = {
   onSidebar: () => void;
 };
 
-/** The title of the view, its search, and a menu to filter and sort. The address has all of it. */
+/** The title of the view, its search, and a menu to filter and sort. The URL contains all of these. */
 export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props) {
   const { store, view, title, tasks, show, state } = useTasks();
   const project = view.project === null ? null : store.tables.projects.get(view.project);
@@ -169,7 +169,7 @@ function Filters() {
   const { store, view, show } = useTasks();
   const { priority, sort, list, project } = view;
   const isSorted = sort !== defaultSort(list);
-  // Without a list, the project is the view itself.
+  // In the list of all tasks, the project is the view itself and not a filter.
   const projectFilter = list === "all" ? null : project;
   if (!(priority || isSorted || projectFilter)) return null;
   return (

@@ -70,7 +70,7 @@ function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
   };
 }
 
-/** Tasks, as the store must know them. */
+/** The declaration of tasks for the store. */
 export const TASKS: Noun<TaskTypes> = {
   name: "tasks",
   singular: "task",
@@ -109,7 +109,7 @@ export const TASKS: Noun<TaskTypes> = {
   inverseOfMany(tasks, patch) {
     const withLabel = (label: string, hasLabel: boolean) =>
       tasks.filter(({ labels }) => toLowerCaseSet(labels).has(label.toLowerCase()) === hasLabel);
-    /** Return the tasks that had each previous value, with the patch that sets it again. */
+    /** Return, for each previous value, its tasks and the patch that sets the value again. */
     function restore(
       name: "completed" | "priority" | "dueOn" | "projectId",
     ): [Task[], TasksPatch][] {

@@ -21,7 +21,7 @@ const SEARCHED_LISTS: readonly ListName[] = ["all", "completed", "trash"];
 
 export type PaletteCommand = { name: string; keys?: string; run: () => void };
 
-/** What is asked: a command, the name of a new project, or the project to which tasks are moved. */
+/** What the palette asks for: a command, the name of a new project, or a project for some tasks. */
 type Question = "command" | "name" | "project";
 
 const PLACEHOLDERS: Readonly<Record<Question, string>> = {
@@ -32,7 +32,7 @@ const PLACEHOLDERS: Readonly<Record<Question, string>> = {
 
 type Props = {
   commands: readonly PaletteCommand[];
-  /** The tasks that the person has selected, or the one whose row has the focus. */
+  /** The selected tasks, or the task whose row has the focus. */
   targets: readonly Task[];
   actions: Actions;
   onOpen: (task: Task) => void;

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** The lines of each picture on 120 × 80; `.accent` has the accent colour. */
+/** The lines of each picture, 120 wide and 80 high. `.accent` has the accent color. */
 const PICTURES = {
   all: (
     <>

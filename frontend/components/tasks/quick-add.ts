@@ -57,7 +57,7 @@ function priorityOf(word: string): Priority | undefined {
   return BY_NUMBER[word] ?? PRIORITIES.find((one) => one === word.toUpperCase());
 }
 
-/** Whether a word is a number ("#42" is an issue) or a colour ("#1a2b3c"), and not a label. */
+/** Whether a word is a number ("#42" is an issue) or a color ("#1a2b3c"), and not a label. */
 const isNumber = (word: string) =>
   !/[\p{L}\p{Extended_Pictographic}]/u.test(word) || /^(?=.*\d)[\da-f]{6}$/i.test(word);
 
@@ -76,7 +76,7 @@ function labelSpans(line: string, plain: readonly string[]): Span[] {
   return spans;
 }
 
-/** The last value counts, even if it is repeated. A different one before it stays in the title. */
+/** Return the spans with the last value. Words for a different value stay in the title. */
 function lastValue(spans: readonly (Span & { chip: Chip })[]): Span[] {
   const last = spans.at(-1);
   return spans
@@ -84,7 +84,7 @@ function lastValue(spans: readonly (Span & { chip: Chip })[]): Span[] {
     .map((span) => (span === last ? span : { ...span, chip: null }));
 }
 
-/** Return the project with the longest name that stands at a place of the line. */
+/** Return the project whose name starts at this index of the line; of several, the longest name. */
 function projectAt(
   line: string,
   start: number,
@@ -98,7 +98,7 @@ function projectAt(
   return found.sort((a, b) => b.name.length - a.name.length)[0];
 }
 
-/** A "+" with the name of a project, which may contain spaces. Another "+" is text. */
+/** Return each "+" before the name of a project, which may contain spaces. Any other "+" is text. */
 function projectSpans(
   line: string,
   { projects }: ParseOptions,
@@ -114,7 +114,7 @@ function projectSpans(
   });
 }
 
-/** Return the line with a character without meaning in the place of each one of these spans. */
+/** Return the line in which U+FFFC, which nothing recognizes, replaces each character of the spans. */
 function masked(line: string, spans: readonly Span[]): string {
   return spans.reduce(
     (text, { start, end }) => text.slice(0, start) + "\uFFFC".repeat(end - start) + text.slice(end),
@@ -163,7 +163,7 @@ export function parseLine(
   plain: readonly string[],
 ): ParsedLine {
   const named = projectSpans(line, reader, plain);
-  // The name of a project may contain a day or a label.
+  // A day or a label in the name of a project is not a value of the task.
   const text = masked(line, named);
   const marks = [...labelSpans(text, plain), ...prioritySpans(text, plain), ...lastValue(named)];
   const spans = [...daySpan(text, reader, plain), ...marks.sort((a, b) => a.start - b.start)];

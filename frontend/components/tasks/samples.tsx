@@ -5,24 +5,24 @@ import type { Task } from "./task";
 import { useTasks } from "./tasks-context";
 import type { Actions } from "./use-actions";
 
-/** Tasks that show what can be done. A sample that is renamed is a task like any other. */
+/** Tasks that show what the app can do. A sample that is renamed becomes an ordinary task. */
 export const SAMPLES = [
   {
-    title: "Open me to see what a task can hold",
+    title: "Open this task to see what it can contain",
     description: "Notes in **Markdown**, a due date, a priority and labels.\n\n- one\n- two",
     labels: ["reading"],
   },
-  { title: "Drag me, or move me with Alt and an arrow key", priority: "HIGH" as Priority },
+  { title: "Drag this task, or move it with Alt and an arrow key", priority: "HIGH" as Priority },
   { title: "Add a task like “Call Ada friday !high #friends”", labels: ["friends"] },
-  { title: "Complete me: Undo brings me back", priority: "MEDIUM" as Priority },
+  { title: "Complete this task, then choose Undo to reopen it", priority: "MEDIUM" as Priority },
 ];
 
 const TITLES: ReadonlySet<string> = new Set(SAMPLES.map(({ title }) => title));
 
 const isSample = ({ title, trashedAt }: Task) => trashedAt === null && TITLES.has(title);
 
-/** Offers to clear the sample tasks, for as long as the list has some. */
-export function ClearSamples({ actions }: { actions: Actions }) {
+/** Offers to move the samples to the trash, while the list contains some. */
+export function TrashSamples({ actions }: { actions: Actions }) {
   const { store, tasks } = useTasks();
   if (!tasks.some(isSample)) return null;
   return (
@@ -33,7 +33,7 @@ export function ClearSamples({ actions }: { actions: Actions }) {
         onClick={() => actions.trash(store.tables.tasks.ordered("manual").filter(isSample))}
         type="button"
       >
-        Clear the samples
+        Move the samples to the trash
       </button>
     </p>
   );

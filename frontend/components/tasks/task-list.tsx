@@ -40,7 +40,12 @@ type Props = SharedProps & {
 type VisibleRange = { start: number; end: number; before: number; after: number };
 
 /** A row of the list, or the heading of a group. */
-type Line = { group: Group /** Null for the heading. */; task: Task | null; place: number };
+type Line = {
+  group: Group;
+  /** Null for the heading. */
+  task: Task | null;
+  place: number;
+};
 
 function linesOf(groups: readonly Group[]): Line[] {
   return groups.flatMap((group) => [

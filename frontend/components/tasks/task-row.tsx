@@ -147,7 +147,7 @@ function isControl({ target }: MouseEvent): boolean {
   return target instanceof Element && target.closest("input, button:not([data-title])") !== null;
 }
 
-/** How soon a task is due, for the colour of its date. */
+/** Return how soon a task is due, which determines the color of its date. */
 function nearness(dueOn: string, today: string): string {
   if (dueOn < today) return "late";
   if (dueOn === today) return "today";

@@ -98,7 +98,7 @@ function describeLocation(
 
 type Props = {
   person: Person;
-  /** What the server rendered; null if the API did not answer. */
+  /** The rows that the server rendered; null if the API did not answer. */
   seed: Seed | null;
   today: string;
   view: View;

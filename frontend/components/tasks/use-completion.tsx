@@ -36,7 +36,7 @@ export function useCompletion(
   function take(option: Option) {
     if (!found) return;
     const next = complete(line, found, option);
-    // Before the caret is set.
+    // The new text must be in the field before the caret is set.
     flushSync(() => {
       write(next.line);
       setChosen(null);
@@ -55,7 +55,7 @@ export function useCompletion(
     ...(current && { Enter: () => take(current), Tab: () => take(current) }),
   };
 
-  /** Handle a key of the open list. Returns whether it was one. */
+  /** Handle a key press while the list is open. Returns whether the list used the key. */
   function onKey(event: KeyboardEvent): boolean {
     const hasModifier = event.metaKey || event.ctrlKey || event.altKey || event.shiftKey;
     const run = found && !hasModifier ? keys[event.key] : undefined;
@@ -67,7 +67,7 @@ export function useCompletion(
 
   return {
     onKey,
-    /** For the field. */
+    /** The props of the field. */
     props: {
       "aria-activedescendant": current ? `${id}-${current.id}` : undefined,
       "aria-autocomplete": "list" as const,

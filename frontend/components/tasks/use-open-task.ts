@@ -7,14 +7,14 @@ import { pathOf, taskOf, viewOf } from "./view";
 const query = () => new URLSearchParams(window.location.search);
 const pathWith = (id: string | null) => pathOf(viewOf(query()), id);
 
-/** Track the open task. Its id is in the address: a link opens the task, and Back closes it. */
+/** Track the open task. Its id is in the URL, so a link opens the task and Back closes it. */
 export function useOpenTask() {
   const { store, state, view } = useTasks();
   const toast = useToast();
   const [openId, setOpenId] = useState<string | null>(null);
 
   const open = useCallback((id: string) => {
-    // One step for all tasks that are opened one after the other.
+    // Tasks that are opened one after the other share one history entry.
     if (taskOf(query()) === null) goToDialog(pathWith(id));
     else goTo(pathWith(id), false);
     setOpenId(id);
@@ -28,7 +28,7 @@ export function useOpenTask() {
   useEffect(() => {
     const id = taskOf(query());
     if (id === null) return;
-    // Back from a link leads to the list.
+    // Add an entry for the list, so that Back leads from a linked task to it.
     goTo(pathWith(null), false);
     open(id);
   }, [open]);
@@ -52,7 +52,7 @@ export function useOpenTask() {
   useEffect(() => {
     if (!isMissing) return;
     close();
-    toast({ name: "missing", message: "This task does not exist any more." });
+    toast({ name: "missing", message: "This task no longer exists." });
   }, [isMissing, close, toast]);
 
   return { openTask, open, close };

@@ -21,7 +21,7 @@ import { readUnsavedText, type UnsavedText } from "./draft";
 import { AllDone, EmptyOrLoading } from "./empty";
 import { ListHead } from "./list-head";
 import type { PaletteCommand } from "./palette";
-import { ClearSamples } from "./samples";
+import { TrashSamples } from "./samples";
 import { SyncStatus } from "./sync-status";
 import type { Task } from "./task";
 import { TaskList } from "./task-list";
@@ -33,7 +33,7 @@ import { useKeys } from "./use-keys";
 import { useOpenTask } from "./use-open-task";
 import { useSelection } from "./use-selection";
 
-// What the page does not need at once.
+// Components that the page does not need at first.
 const loadPalette = () => import("./palette");
 const loadBulkBar = () => import("./bulk-bar");
 const loadShortcuts = () => import("./shortcuts");
@@ -86,7 +86,7 @@ export function Workspace({ email, isSeeded }: Props) {
   useEffect(() => setOpenDialog((dialog) => (dialog === "drawer" ? null : dialog)), [view]);
 
   useEffect(() => {
-    // So that keys typed right after ⌘K are not lost, and all of it works without a network.
+    // Then no key that is typed right after ⌘K is lost, and the palette works without a network.
     const preload = () => void Promise.allSettled([loadPalette(), loadBulkBar(), loadShortcuts()]);
     const timer = setTimeout(preload, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
@@ -169,7 +169,7 @@ export function Workspace({ email, isSeeded }: Props) {
   }
 
   function openPalette() {
-    // The palette takes the focus from the row.
+    // Read the focused row before the palette takes the focus.
     setPaletteTargets(targetTasks());
     setOpenDialog("palette");
   }
@@ -191,7 +191,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const canAdd = view.list !== "trash" && view.list !== "completed";
 
   function focusNewTask() {
-    // Rendered before the next key press. A drawer would keep the focus.
+    // Render now: the field must exist, and an open drawer would keep the focus.
     flushSync(() => {
       setOpenDialog(null);
       if (!canAdd) show({ list: "all" });
@@ -286,7 +286,7 @@ export function Workspace({ email, isSeeded }: Props) {
           <SyncStatus />
           <Conflicts />
           <TrashedProjects />
-          <ClearSamples actions={actions} />
+          <TrashSamples actions={actions} />
           {tasks.length > 0 && (
             <TaskList
               {...rowProps}

@@ -4,7 +4,7 @@ import { COLUMNS } from "./columns";
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** All that an export has. */
+/** The contents of an export. */
 export type Exported = { tasks: readonly Task[]; projects: readonly Project[] };
 
 /** Return the tasks as rows. A task names its project, so that people can read and write the file. */

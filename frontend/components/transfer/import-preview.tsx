@@ -69,7 +69,9 @@ export function ImportPreview({ bytes, known, reading, onStart, onClose }: Impor
             exported, and will be skipped.
           </li>
         )}
-        {tasks.length + trashed + reading.projects.length === 0 && <li>This file has no tasks.</li>}
+        {tasks.length + trashed + reading.projects.length === 0 && (
+          <li>This file has no tasks and no projects.</li>
+        )}
         {unknown.length > 0 && (
           <li className="text-muted">
             Skipped columns, because tasks have no such fields:{" "}

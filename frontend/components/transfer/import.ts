@@ -35,7 +35,7 @@ export type Known = {
   projects: ReadonlyMap<string, Project | null>;
 };
 
-/** What a file has. */
+/** The tasks and projects of a file. */
 type ParsedFile = { tasks: readonly ParsedTask[]; projects: readonly ParsedProject[] };
 
 /** What an import will do. */
@@ -45,7 +45,7 @@ export type ImportPlan = {
   restore: string[];
   /** The number of tasks that already exist and stay unchanged. */
   unchanged: number;
-  /** The projects that are missing. */
+  /** The projects that do not exist yet. */
   projects: (CreateProjectInput & { id: string })[];
 };
 
@@ -54,8 +54,8 @@ export type ImportPlan = {
  * imported.
  *
  * A task without an id gets one that is derived from the file's bytes and the row number. A
- * permanently deleted id cannot be used again: then another one is derived from the same two. A project
- * is the one of the same name that is not in the trash; else it is created.
+ * permanently deleted id cannot be used again: then another one is derived from the same two. An existing
+ * project with the same name is used, unless it is in the trash; otherwise the project is created.
  */
 export function planImport(bytes: Uint8Array, file: ParsedFile, known: Known): ImportPlan {
   const digest = sha256(bytes);
@@ -89,7 +89,7 @@ export function planImport(bytes: Uint8Array, file: ParsedFile, known: Known): I
 
 const keyOf = (name: string) => name.normalize("NFC").toLowerCase();
 
-/** Return the projects that tasks can be in, by name. Of two with one name, the first active one. */
+/** Return the ids of usable projects by name. Of several with one name, prefer the first active one. */
 function idsByName({ projects }: Known): Map<string, string> {
   const usable = [...projects.values()].filter((project) => project?.trashedAt === null);
   const found = usable
@@ -188,7 +188,7 @@ export async function runImport(
   const idsOf = (inputs: readonly { id: string }[]) => inputs.map(({ id }) => id);
 
   try {
-    // The tasks refer to them.
+    // Projects are created first, because the tasks refer to them.
     for (const inputs of toBatches(projects)) {
       await step("projects", idsOf(inputs), () =>
         client.mutation(CreateProjectsDocument, { inputs }).toPromise(),

@@ -23,11 +23,11 @@ export type ParsedTask = {
   number: number;
   ownId: string | null;
   input: Omit<CreateTaskInput, "id" | "projectId">;
-  /** The name of its project. */
+  /** The name of its project, or null. */
   project: string | null;
 };
 
-/** A project of the file. It is the one of the same name, if there is one. */
+/** A project of the file. The import uses an existing project with the same name. */
 export type ParsedProject = Omit<CreateProjectInput, "id">;
 
 export type Reading =

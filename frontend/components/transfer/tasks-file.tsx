@@ -22,7 +22,7 @@ function download(name: string, type: string, content: string): void {
 
 type Status = { text: string; isError?: boolean; undo?: Imported };
 
-/** Return "12 tasks and 1 project". Without projects only the tasks are named. */
+/** Return "12 tasks and 1 project", or "12 tasks" if there are no projects. */
 function countOf({ tasks, projects }: Record<"tasks" | "projects", readonly unknown[]>): string {
   const counts = [taskCount(tasks.length), projects.length > 0 && projectCount(projects.length)];
   return counts.filter(Boolean).join(" and ");
