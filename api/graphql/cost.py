@@ -5,6 +5,9 @@ of a list is the argument `first`, or the number of items of a list among the fi
 bytes of a field are those of its key and of its largest value, which the author of the schema
 declares (`Sizes`). This module does not depend on tasks.
 
+A field in a list also counts the values of its arguments, because they are read again for each item
+of the list.
+
 The cost of introspection is scaled, so that the full introspection query costs half of each limit
 in any schema. So it is allowed in a large schema too, and aliases cannot repeat it often.
 """
@@ -14,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -26,6 +30,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
@@ -35,6 +40,7 @@ from graphql import (
     get_nullable_type,
     is_composite_type,
     parse,
+    value_from_ast_untyped,
 )
 
 from api.errors import OperationTooLarge
@@ -51,6 +57,8 @@ PUNCTUATION = 4
 """Bytes around a key and its value: two quotes, a colon, a comma."""
 MAX_ITEMS = 100
 """The most items of a list. Resolvers reject requests for more."""
+LONG = 1_000
+"""Characters of a text in the variables that cost as much as a value."""
 
 Variables: TypeAlias = Mapping[str, Any]
 Sizes: TypeAlias = Mapping[str, Mapping[str, int]]
@@ -100,13 +108,19 @@ class Cost:
     rows: Length | None = None
     """The rows that the resolver of a page reads. They are the least cost of the page: a client may
     select nothing of them."""
+    inputs: tuple["Input", ...] = ()
+    """The arguments of the fields outside `lists`."""
 
-    def evaluate(self, variables: Variables) -> Total:
-        """Return the fields and bytes of the largest response with these variables."""
+    def evaluate(self, variables: Variables, weights: dict[str, int] | None = None) -> Total:
+        """Return the fields and bytes of the largest response with these variables.
+
+        `weights` caches the number of values of each variable.
+        """
+        weights = {} if weights is None else weights
         fields, octets = self.fields, self.octets
         for length, items in self.lists:
-            times, each = length.evaluate(variables), items.evaluate(variables)
-            fields += times * each.fields
+            times, each = length.evaluate(variables), items.evaluate(variables, weights)
+            fields += times * (each.fields + sum(i.weigh(variables, weights) for i in items.inputs))
             octets += times * each.octets
         if self.rows is not None:
             fields = max(fields, self.rows.evaluate(variables))
@@ -125,6 +139,22 @@ class Cost:
                 f"The response could have over {MAX_RESPONSE} bytes: select fewer long fields, or "
                 "ask for smaller pages."
             )
+
+
+class Input(NamedTuple):
+    """A variable in an argument, or the literals of an argument if there is no name."""
+
+    name: str
+    weight: int
+    """The number of values in the default of the variable, or in the literals."""
+
+    def weigh(self, variables: Variables, weights: dict[str, int]) -> int:
+        """Return the number of values. Store that of a variable in `weights`."""
+        if self.name not in variables:
+            return self.weight
+        if self.name not in weights:
+            weights[self.name] = _values([variables[self.name]], MAX_COST)
+        return weights[self.name]
 
 
 class Costs:
@@ -190,10 +220,31 @@ class _Estimation:
                 fragment = self.fragments[node.name.value]
                 on = self.schema.get_type(fragment.type_condition.name.value)
                 parts.append(self.selections(on, fragment.selection_set, page))
-        lists = tuple(each for part in parts for each in part.lists)
-        return Cost(sum(part.fields for part in parts), sum(part.octets for part in parts), lists)
+        return Cost(
+            sum(part.fields for part in parts),
+            sum(part.octets for part in parts),
+            tuple(each for part in parts for each in part.lists),
+            inputs=tuple(each for part in parts for each in part.inputs),
+        )
 
     def _field(self, parent: GraphQLNamedType | None, node: FieldNode, page: Length | None) -> Cost:
+        cost = self._response(parent, node, page)
+        if not node.arguments or (parent and parent.name.startswith("__")):  # of introspection
+            return cost
+        inputs = [each for argument in node.arguments for each in self._inputs(argument)]
+        return replace(cost, inputs=(*cost.inputs, *inputs))
+
+    def _inputs(self, argument: ArgumentNode) -> list[Input]:
+        """Return the literals and the variables of an argument."""
+        inputs = [Input("", _weight(argument.value))]
+        for name in _names(argument.value):
+            default = self.defaults.get(name)
+            inputs.append(Input(name, _weight(default) if default else 0))
+        return inputs
+
+    def _response(
+        self, parent: GraphQLNamedType | None, node: FieldNode, page: Length | None
+    ) -> Cost:
         found = None
         if is_composite_type(parent):
             found = self.schema.get_field(parent, node.name.value)
@@ -208,7 +259,8 @@ class _Estimation:
             if "first" in found.args:
                 inner = replace(inner, rows=own)
                 return Cost(1, key + PUNCTUATION, ((Length(1), inner),))
-            cost = Cost(1 + inner.fields, key + PUNCTUATION + inner.octets, inner.lists)
+            octets = key + PUNCTUATION + inner.octets
+            cost = Cost(1 + inner.fields, octets, inner.lists, inputs=inner.inputs)
             if node.name.value in ("__schema", "__type"):  # all their lists are in `lengths`
                 weight = self.introspection
                 return Cost(cost.fields * weight.fields, cost.octets * weight.octets)
@@ -217,7 +269,7 @@ class _Estimation:
         length = Length(known) if known is not None else page or Length(MAX_ITEMS)
         inner = self.selections(named, node.selection_set, None)
         inner = replace(inner, octets=inner.octets + PUNCTUATION)
-        if length.variable or inner.lists:
+        if length.variable or inner.lists or inner.inputs:
             return Cost(1, key, ((length, inner),))
         return Cost(1 + length.fixed * inner.fields, key + length.fixed * inner.octets)
 
@@ -259,16 +311,38 @@ class _Estimation:
         return Length(otherwise)
 
 
-def _values(variables: Variables, most: int) -> int:
-    """Return the number of values at every depth. Stop counting above `most`."""
+def _weight(literal: ValueNode) -> int:
+    """Return the number of values in a literal."""
+    return _values([value_from_ast_untyped(literal)], MAX_COST)
+
+
+def _names(literal: ValueNode) -> list[str]:
+    """Return the names of the variables in a literal."""
+    if isinstance(literal, VariableNode):
+        return [literal.name.value]
+    if isinstance(literal, ListValueNode):
+        return [name for value in literal.values for name in _names(value)]
+    if isinstance(literal, ObjectValueNode):
+        return [name for each in literal.fields for name in _names(each.value)]
+    return []
+
+
+def _values(given: Variables | list[Any], most: int) -> int:
+    """Return the number of values at every depth, in which a long text counts more than once.
+
+    Stop counting above `most`.
+    """
     count = 0
-    waiting: list[Any] = [variables]
+    waiting: list[Any] = [given]
     for value in waiting:  # the loop body appends to this list
         count += len(value)
+        for item in value.values() if isinstance(value, dict) else value:
+            if type(item) is str:
+                count += len(item) // LONG
+            elif type(item) in _NESTED:
+                waiting.append(item)
         if count > most:
             break
-        items = value.values() if isinstance(value, dict) else value
-        waiting += [item for item in items if type(item) in _NESTED]
     return count
 
 

@@ -1,7 +1,7 @@
 """Read rows of one owner: by their ids, a page of a list, or the count of a list."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -141,16 +141,15 @@ class Reads:
         found: dict[str, list[Row]] = {parent: [] for parent in parents}
         for row in await self._run(statement, {**values, **bound, "ids": parents}):
             found[row["parent_id"]].append(row)
+        total: list[Row] = []
         if wanted.counted and wanted.after is not None and not found[parents[0]]:
-            # The total is in the rows. After the end of a list, read it from the first page.
-            return {
-                parent: replace(page, rows=[], has_next=False, has_previous=True)
-                for parent, page in (
-                    await self.pages_of(reference, parents, replace(wanted, after=None, first=1))
-                ).items()
-            }
+            # The total is in the rows: a page after the end of a list needs another query.
+            count = read_sql.nested_count(self._resource, reference)
+            total = await self._execute(count, {**values, "ids": parents})
         return {
-            parent: self._page(rows, wanted, scopes[parent], rows if wanted.counted else None)
+            parent: self._page(
+                rows, wanted, scopes[parent], rows or total if wanted.counted else None
+            )
             for parent, rows in found.items()
         }
 

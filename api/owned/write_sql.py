@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
     Boolean,
     ColumnElement,
@@ -308,18 +309,22 @@ def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Stat
 
 
 def _tombstones(resource: Resource, wanted: CTE, number: CTE) -> Update:
-    """Return the UPDATE that creates tombstones for the rows that its CTE deletes."""
+    """Return the UPDATE that creates tombstones for the rows that its CTE deletes.
+
+    The rows are selected by an array of ids. A join would compare each of 10,000 ids with each of
+    10,000 others if PostgreSQL estimates that the owner has few rows.
+    """
     table, ids = resource.table, resource.ids
     removed = (
         delete(table)
-        .where(table.c.owner_id == OWNER, table.c.id == wanted.c.id)
+        .where(table.c.owner_id == OWNER, table.c.id == _any_id(wanted))
         .where(number.c.change_number.is_not(None))
         .returning(table.c.id)
         .cte(f"deleted_{resource.name}")
     )
     tombstones = (
         update(ids)
-        .where(ids.c.owner_id == OWNER, ids.c.id == removed.c.id)
+        .where(ids.c.owner_id == OWNER, ids.c.deleted_at.is_(None), ids.c.id == _any_id(removed))
         .values(deleted_at=func.now(), change_number=number.c.change_number)
         .returning(ids.c.id)
     )
@@ -333,6 +338,10 @@ def _tombstones(resource: Resource, wanted: CTE, number: CTE) -> Update:
         )
         tombstones = tombstones.add_cte(unlinked.cte(f"unlinked_{referring.name}_{name}"))
     return tombstones
+
+
+def _any_id(rows: CTE) -> ColumnElement[Any]:
+    return any_(func.array(select(rows.c.id).scalar_subquery(), type_=ARRAY(Uuid)))
 
 
 def patch_values(

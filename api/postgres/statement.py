@@ -68,8 +68,8 @@ _PARTS: Final = (
 )
 _FUNCTIONS: Final = frozenset(
     {
-        *("array_to_string", "cardinality", "coalesce", "count", "greatest", "jsonb_to_recordset"),
-        *("make_interval", "max", "now", "unnest"),
+        *("array", "array_to_string", "cardinality", "coalesce", "count", "greatest"),
+        *("jsonb_to_recordset", "make_interval", "max", "now", "unnest"),
     }
 )
 _NAMES: Final = ("name", "collation")

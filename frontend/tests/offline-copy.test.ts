@@ -20,11 +20,21 @@ const bob: Person = { ...ada, id: "bob", email: "bob@example.com" };
 const full = (...rows: Task[]): SavedChanges => ({
   noun: "tasks",
   shape: SHAPE,
+  after: null,
   cursor: "1",
-  isFull: true,
-  rows,
+  changed: rows,
   deletedIds: [],
+  all: () => rows,
 });
+
+/** Changes after a cursor, of a page that has these rows after them. */
+const changes = (
+  after: string,
+  cursor: string,
+  changed: Task[],
+  all: Task[],
+  deletedIds: string[] = [],
+): SavedChanges => ({ ...full(...all), after, cursor, changed, deletedIds });
 
 const read = (person: Person) => new OfflineCopy(person).read("tasks", SHAPE);
 
@@ -54,10 +64,25 @@ test("changes replace and delete single rows, and a full read replaces all", asy
   await copy.save([full(milk, bread)]);
   const changed = { ...milk, title: "Oat milk", version: 2 };
   const deletedIds = [bread.id];
-  await copy.save([{ ...full(changed, tea), isFull: false, cursor: "2", deletedIds }]);
+  await copy.save([changes("1", "2", [changed, tea], [], deletedIds)]);
   expect(await read(ada)).toEqual({ rows: [changed, tea], cursor: "2" });
   await copy.save([full(bread)]);
   expect(await read(ada)).toEqual({ rows: [bread], cursor: "1" });
+});
+
+test("a page that stores its rows late leaves no gap in those of another page", async () => {
+  const [milk, bread, tea] = [task(), task(), task()];
+  const [second, third] = [2, 3].map((version) => ({ ...milk, version }) as Task) as [Task, Task];
+  const [late, other] = [new OfflineCopy(ada), new OfflineCopy(ada)];
+  await late.save([full(milk, bread)]);
+  await other.save([changes("1", "3", [third], [third], [bread.id])]);
+  await late.save([changes("1", "2", [second], [second, bread])]);
+  expect((await read(ada))?.rows).toEqual(expect.arrayContaining([second, bread]));
+  await other.save([changes("3", "4", [tea], [third, tea])]);
+  const stored = await read(ada);
+  expect(stored?.cursor).toBe("4");
+  expect(stored?.rows).toHaveLength(2);
+  expect(stored?.rows).toEqual(expect.arrayContaining([third, tea]));
 });
 
 test("stored rows with other fields than the page requests are ignored", async () => {
@@ -127,8 +152,8 @@ test("after a change that cannot be stored, no later change is stored, to avoid 
   const milk = task();
   await copy.save([full(milk)]);
   const unstorable = { ...task(), title: () => "" } as never;
-  await copy.save([{ ...full(unstorable), isFull: false, cursor: "2" }]);
-  await copy.save([{ ...full(task()), isFull: false, cursor: "3" }]);
+  await copy.save([changes("1", "2", [unstorable], [])]);
+  await copy.save([changes("2", "3", [task()], [])]);
   expect(await read(ada)).toEqual({ rows: [milk], cursor: "1" });
 });
 

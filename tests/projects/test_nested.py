@@ -149,3 +149,13 @@ def test_one_search_may_be_in_the_lists_of_all_projects(ada: Caller) -> None:
       tasks(filter: {search: "milk"}) { nodes { id } } } } }"""
     [error, *_] = ada.post(twice).json()["errors"]
     assert error["extensions"]["code"] == "OPERATION_TOO_LARGE"
+
+
+def test_page_after_the_end_of_a_search_is_empty_and_has_the_total(ada: Caller) -> None:
+    """The total then takes a second statement, which is part of the same search."""
+    project = create(ada)
+    fill(ada, project, "milk", "more milk", "bread")
+    given = {"id": project["id"], "filter": {"search": "milk"}, "by": BY_TITLE}
+    page = ada(OF_ONE, **given)["project"]["tasks"]
+    after = ada(OF_ONE, **given, after=page["pageInfo"]["endCursor"])["project"]["tasks"]
+    assert after == {"totalCount": 2, "nodes": [], "pageInfo": {"endCursor": None}}

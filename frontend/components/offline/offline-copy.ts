@@ -1,4 +1,4 @@
-import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
+import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPObjectStore, openDB } from "idb";
 import type { Row } from "@/components/store/noun";
 
 /** The person whose rows are stored. */
@@ -17,11 +17,13 @@ export type SavedChanges = {
   noun: string;
   /** Identifies the fields of the rows. Rows with other fields are not read. */
   shape: string;
+  /** The cursor before the changes; null if all rows were read. */
+  after: string | null;
   cursor: string | null;
-  /** Whether `rows` are all rows, and not only those that changed. */
-  isFull: boolean;
-  rows: readonly Row[];
+  changed: readonly Row[];
   deletedIds: readonly string[];
+  /** All rows of the page, for a copy that is not at the cursor before the changes. */
+  all: () => readonly Row[];
 };
 
 interface Schema extends DBSchema {
@@ -33,6 +35,13 @@ interface Schema extends DBSchema {
 
 const DATABASE = "offline-copy";
 const STORES = ["people", "erasures", "feeds", "rows"] as const;
+
+type Stored<Name extends "feeds" | "rows"> = IDBPObjectStore<
+  Schema,
+  typeof STORES,
+  Name,
+  "readwrite"
+>;
 
 const rowsOf = (noun: string) => IDBKeyRange.bound([noun], [noun, []]);
 
@@ -124,14 +133,23 @@ export class OfflineCopy {
     }
     this.#state = "open";
     void people.put(this.#person, "current");
-    for (const { noun, shape, cursor, isFull, rows: changed, deletedIds } of changes) {
-      if (isFull) void rows.delete(rowsOf(noun));
-      for (const id of deletedIds) void rows.delete([noun, id]);
-      for (const row of changed) void rows.put(row, [noun, row.id]);
-      void feeds.put({ shape, cursor }, noun);
-    }
+    for (const change of changes) await this.#writeRows(change, feeds, rows);
     await transaction.done;
     return true;
+  }
+
+  async #writeRows(
+    { noun, shape, after, cursor, changed, deletedIds, all }: SavedChanges,
+    feeds: Stored<"feeds">,
+    rows: Stored<"rows">,
+  ): Promise<void> {
+    const stored = await feeds.get(noun);
+    const isNext = after !== null && stored?.shape === shape && stored.cursor === after;
+    // Another page may have stored older or newer rows. Changes would leave a gap among these.
+    if (!isNext) void rows.delete(rowsOf(noun));
+    for (const id of deletedIds) void rows.delete([noun, id]);
+    for (const row of isNext ? changed : all()) void rows.put(row, [noun, row.id]);
+    void feeds.put({ shape, cursor }, noun);
   }
 }
 

@@ -2,9 +2,12 @@ import type { Client, CombinedError } from "urql";
 import type { Documents, Row } from "./noun";
 import { readChanges } from "./read-changes";
 
-/** The ids of the changed rows, or the error that ended the read; undefined if it needs no message. */
+/**
+ * The ids of the rows that changed between two cursors, or what stopped the reading, if it is worth a
+ * message. `after` is null if all rows were read.
+ */
 export type PullResult =
-  | { isComplete: true; ids: ReadonlySet<string>; cursor: string | null; isFull: boolean }
+  | { isComplete: true; ids: ReadonlySet<string>; after: string | null; cursor: string | null }
   | { isComplete: false; error: CombinedError | undefined };
 
 const isExpiredCursor = (error: CombinedError) =>
@@ -29,6 +32,10 @@ export class Replica<R extends Row = Row> {
 
   get(id: string): R | null {
     return this.#rows.get(id) ?? null;
+  }
+
+  all(): R[] {
+    return [...this.#rows.values()];
   }
 
   has(id: string): boolean {
@@ -59,10 +66,10 @@ export class Replica<R extends Row = Row> {
   /** Read what changed on the server since the last time, or all rows the first time. */
   async pull(): Promise<PullResult> {
     // A full read has every row: those that are missing from it were deleted.
-    const isFull = this.#cursor === null;
-    const missing = new Set(isFull ? this.#rows.keys() : []);
+    const after = this.#cursor;
+    const missing = new Set(after === null ? this.#rows.keys() : []);
     const changed = new Set<string>();
-    const result = await readChanges(this.#client, this.#changes, this.#cursor, ({ id, row }) => {
+    const result = await readChanges(this.#client, this.#changes, after, ({ id, row }) => {
       if (row) this.put([row]);
       else this.delete(id);
       missing.delete(id);
@@ -74,7 +81,7 @@ export class Replica<R extends Row = Row> {
       this.delete(id);
       changed.add(id);
     }
-    return { isComplete: true, ids: changed, cursor: result.cursor, isFull };
+    return { isComplete: true, ids: changed, after, cursor: result.cursor };
   }
 
   /** After an expired cursor, which needs no message, the next `pull` reads all rows. */

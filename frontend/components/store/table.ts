@@ -41,10 +41,11 @@ export class Table<T extends NounTypes = NounTypes> {
   }
 
   /** Return the changes of a complete `pull`, for the offline copy. */
-  changesOf({ ids, cursor, isFull }: PullResult & { isComplete: true }): SavedChanges {
-    const rows = [...ids].map((id) => this.replica.get(id)).filter((row) => row !== null);
+  changesOf({ ids, after, cursor }: PullResult & { isComplete: true }): SavedChanges {
+    const changed = [...ids].map((id) => this.replica.get(id)).filter((row) => row !== null);
     const deletedIds = [...ids].filter((id) => !this.replica.has(id));
-    return { noun: this.noun.name, shape: this.#shape, cursor, isFull, rows, deletedIds };
+    const all = () => this.replica.all();
+    return { noun: this.noun.name, shape: this.#shape, after, cursor, changed, deletedIds, all };
   }
 
   /** Show a row; null removes it. */
