@@ -1,11 +1,13 @@
 import { useSyncExternalStore } from "react";
+import { flushSync } from "react-dom";
 
 let isPrinted = false;
 
 function subscribe(listener: () => void) {
   const set = (printed: boolean) => () => {
     isPrinted = printed;
-    listener();
+    // The browser prints what the page contains when the event ends.
+    flushSync(listener);
   };
   const [onBefore, onAfter] = [set(true), set(false)];
   window.addEventListener("beforeprint", onBefore);

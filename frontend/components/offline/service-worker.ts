@@ -22,7 +22,6 @@ new Serwist({
   },
   // Activate a new build at once, and delete the files of the old one.
   skipWaiting: true,
-  clientsClaim: true,
   navigationPreload: true,
   disableDevLogs: true,
   runtimeCaching: [
