@@ -125,10 +125,12 @@ class BoundedHttp(HttpToolsProtocol):
             self.scope["state"][HAS_ARRIVED] = True
 
     def send_400_response(self, _: str = "") -> None:
-        """Read no more data, answer the earlier requests, and close the connection.
+        """Read no more data, and close the connection.
 
-        The refusal itself is sent only if no earlier request waits for its response. Otherwise a
-        proxy that shares the connection among several people could give it to the wrong one.
+        After a malformed head, the earlier requests are answered first. After a malformed
+        body, they are not. The refusal is sent only if no earlier request waits for its response.
+        Otherwise a proxy that shares the connection among several people could give it to the wrong
+        one.
         """
         if self._is_refused:
             return

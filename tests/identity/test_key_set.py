@@ -586,7 +586,7 @@ async def test_key_set_may_have_64_kib_and_no_more() -> None:
             assert keys.MAX_BYTES == 64 * 1024
 
 
-# The same with a whole API, and with the default intervals.
+# The tests below run a whole API with the default intervals.
 
 
 @pytest.fixture
