@@ -53,7 +53,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-LONGEST = ("dev/test_make_dev.py", "e2e/test_procedures.py", "e2e/test_app.py")
+LONGEST = ("dev/test_make_dev.py", "test_your_noun.py", "e2e/test_app.py", "e2e/test_tasks.py")
 """The files with the slowest tests."""
 
 
