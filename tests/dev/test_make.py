@@ -27,7 +27,7 @@ def commands() -> list[str]:
     recipes = re.findall(r"^\t@?(.+)$", text, re.MULTILINE)
     unquoted = [re.sub(r"'[^']*'|\"[^\"]*\"", "quoted", recipe) for recipe in recipes]
     parts = [part for recipe in unquoted for part in re.split(r"&&|\|\||;|[{}]", recipe)]
-    words = [re.sub(r"^(\s*[A-Z]+=\S+)+", "", part).replace("exec ", "").split() for part in parts]
+    words = [re.sub(r"^(\s*[A-Z_]+=\S+)+", "", part).replace("exec ", "").split() for part in parts]
     return [word[0] for word in words if word]
 
 

@@ -36,10 +36,11 @@ def clone(to: Path) -> Path:
     return to
 
 
-def clean_environment(home: Path) -> dict[str, str]:
+def clean_environment(home: Path, *, compiles: bool) -> dict[str, str]:
     """Return an environment without variables of the product, this checkout or the outer make.
 
-    Packages that the outer make has fetched from the registries are not fetched again.
+    Packages that the outer make has fetched from the registries are not fetched again. Unless the
+    installation compiles all Python packages, Python compiles those that it imports.
     """
     ours = {*NAMES, "HOME", "PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     env = {name: value for name, value in os.environ.items() if name not in ours}
@@ -50,14 +51,15 @@ def clean_environment(home: Path) -> dict[str, str]:
         "npm_config_cache": ".npm",
     }
     caches = {name: str(Path.home() / folder) for name, folder in fetched.items()}
+    env["UV_COMPILE_BYTECODE"] = str(int(compiles))
     return caches | env | {"HOME": str(home), "PATH": os.pathsep.join(folders)}
 
 
 class Dev:
     """A `make dev` in a terminal of its own."""
 
-    def __init__(self, folder: Path, home: Path, stdin: int = subprocess.DEVNULL) -> None:
-        self.env = clean_environment(home)
+    def __init__(self, folder: Path, env: dict[str, str], stdin: int = subprocess.DEVNULL) -> None:
+        self.env = env
         self.folder = folder
         self.make = subprocess.Popen(
             ["make", "dev"],
@@ -153,15 +155,16 @@ def taken(*ports: int) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("npm_installs", [False, pytest.param(True, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.prove)])
 @pytest.mark.skipif(sys.platform != "linux", reason="what is left running is read from /proc")
 def test_fresh_clone_starts_restarts_and_leaves_nothing_running(
-    npm_installs: bool,  # noqa: FBT001 - a parameter of the test
+    whole: bool,  # noqa: FBT001 - a parameter of the test
     tmp_path: Path,
 ) -> None:
-    """Use the web app's packages of this checkout. `make prove` installs them, which takes 42 s.
+    """Use the web app's packages of this checkout, and stop `make dev` by two signals.
 
-    `make test` itself installs them if there are none.
+    `make prove` runs the whole test: it installs these packages, compiles the Python packages, and
+    also ends `make dev` without a signal. `make test` itself installs what is not installed.
     """
     home = tmp_path / "home"
     home.mkdir()
@@ -171,18 +174,30 @@ def test_fresh_clone_starts_restarts_and_leaves_nothing_running(
             0o755
         )  # if we are root, PostgreSQL runs as another user, who must be able to enter
         folder = clone(Path(place) / "a fresh clone")
-        if not npm_installs:
+        env = clean_environment(home, compiles=whole)
+        if not whole:
             packages = ROOT / "frontend/node_modules"
             subprocess.run(["cp", "-al", packages, folder / "frontend"], check=True)
+            # Otherwise make installs them again if this checkout's lock file is newer.
+            done = folder / "frontend/node_modules/.done"
+            done.unlink()  # the link: touching it would also change the file of this checkout
+            done.touch()
         try:
-            check_life_cycle(folder, home)
+            check_first_start_and_ctrl_c(folder, env)
+            if whole:
+                check_ends_without_a_signal(folder, env)
+            check_restart_and_sigterm(folder, env)
         finally:
             kill_all(folder)
 
 
-def check_life_cycle(folder: Path, home: Path) -> None:
+TASKS = "{ tasks { nodes { title } } }"
+KEPT = {"tasks": {"nodes": [{"title": "kept"}]}}
+
+
+def check_first_start_and_ctrl_c(folder: Path, env: dict[str, str]) -> None:
     with taken(3000, 8000):
-        dev = Dev(folder, home)
+        dev = Dev(folder, env)
         dev.until_it_runs(COLD)
         assert not dev.url.endswith(":3000")
         assert "curl http://localhost:8000" not in dev.printed
@@ -192,8 +207,7 @@ def check_life_cycle(folder: Path, home: Path) -> None:
 
         written = folder / ".env"
         assert stat.S_IMODE(written.stat().st_mode) == 0o600
-        secret = written.read_text()
-        assert re.fullmatch(r"BETTER_AUTH_SECRET=[\w-]{43}\n", secret)
+        assert re.fullmatch(r"BETTER_AUTH_SECRET=[\w-]{43}\n", written.read_text())
 
         second = subprocess.run(
             ["make", "dev"], cwd=folder, env=dev.env, capture_output=True, text=True, check=False
@@ -206,26 +220,31 @@ def check_life_cycle(folder: Path, home: Path) -> None:
         )  # as Ctrl-C does: to all processes in the terminal's foreground
         dev.ends()
 
-    again = Dev(folder, home)
-    again.until_it_runs(WARM)
-    assert again.ask("{ tasks { nodes { title } } }") == {"tasks": {"nodes": [{"title": "kept"}]}}
-    assert written.read_text() == secret
+
+def check_ends_without_a_signal(folder: Path, env: dict[str, str]) -> None:
+    killed = Dev(folder, env)
+    killed.until_it_runs(WARM)
+    assert killed.ask(TASKS) == KEPT
     kill_all(folder)  # like a power failure
-    again.ends()
+    killed.ends()
 
     screen, keyboard = os.openpty()
-    in_a_terminal = Dev(folder, home, stdin=keyboard)
+    in_a_terminal = Dev(folder, env, stdin=keyboard)
     os.close(keyboard)
     in_a_terminal.until_it_runs(WARM)
     os.close(screen)  # the window is closed; make, as its first program, gets no signal
     in_a_terminal.ends()
 
-    after = Dev(folder, home)
-    after.until_it_runs(WARM)
-    assert after.ask("{ viewer { taskCount } }") == {"viewer": {"taskCount": 1}}
-    os.killpg(after.make.pid, signal.SIGTERM)
-    after.ends()
-    assert "Installing" not in after.printed
+
+def check_restart_and_sigterm(folder: Path, env: dict[str, str]) -> None:
+    secret = (folder / ".env").read_text()
+    again = Dev(folder, env)
+    again.until_it_runs(WARM)
+    assert again.ask(TASKS) == KEPT
+    assert (folder / ".env").read_text() == secret
+    os.killpg(again.make.pid, signal.SIGTERM)
+    again.ends()
+    assert "Installing" not in again.printed
 
 
 def check_sign_up_and_api(dev: Dev) -> None:

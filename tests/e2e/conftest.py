@@ -40,6 +40,14 @@ PASSWORD = "correct horse"
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 """A script that fetches the user's access token."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
+SERVICE_WORKERS = os.environ.get("SERVICE_WORKERS", "block")
+"""Whether a page may install the service worker: "allow" or "block".
+
+An installation fetches every file of the web app, and takes as much CPU time as the rest of a short
+test. `make test` allows it where a test needs it, and `make prove` in all tests.
+"""
+BLOCKED = "Service Worker registration blocked by Playwright"
+"""Playwright's own message in the console of a page that may not install the service worker."""
 
 
 # Chromium's sandbox does not start for root. The browser opens only pages of the product.
@@ -115,7 +123,7 @@ class Person:
         self.page = context.new_page()
 
     def _listen(self, message: Any) -> None:
-        if message.type in {"error", "warning"}:
+        if message.type in {"error", "warning"} and message.text != BLOCKED:
             where = message.location.get("url", "")
             self.console_messages.append(f"{message.text} {where}".strip())
 
@@ -265,12 +273,19 @@ Newcomer = Callable[..., Person]
 
 
 @pytest.fixture
-def newcomer(chromium: Browser) -> Iterator[Newcomer]:
+def service_workers() -> str:
+    """Return whether the pages of this test may install the service worker."""
+    return SERVICE_WORKERS
+
+
+@pytest.fixture
+def newcomer(chromium: Browser, service_workers: str) -> Iterator[Newcomer]:
     """Return a function that opens a context for a new user. Fail if a console has errors."""
     people: list[Person] = []
 
     def arrive(site: stack.Site, **options: Any) -> Person:
-        context = chromium.new_context(**({"viewport": WIDE} | options))
+        usual = {"viewport": WIDE, "service_workers": service_workers}
+        context = chromium.new_context(**(usual | options))
         context.set_default_timeout(PATIENCE * 1000)
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
 

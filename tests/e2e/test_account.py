@@ -471,7 +471,10 @@ def test_forgotten_password_can_be_replaced_by_a_link(site: stack.Site, newcomer
     ada.is_at("/forgot-password")
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", NARROW)])
+@pytest.mark.parametrize(
+    ("scheme", "size"),
+    [pytest.param("light", WIDE, marks=pytest.mark.prove), ("dark", NARROW)],
+)
 def test_every_page_of_the_account_is_accessible(
     site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int], tmp_path: Path
 ) -> None:

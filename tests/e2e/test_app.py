@@ -306,10 +306,11 @@ def test_next_user_of_the_same_browser_sees_nothing_of_the_first(
     ("next_path", "lands"),
     [
         ("/tasks?view=trash", "/tasks?view=trash"),
-        ("https://evil.example/", "/tasks"),
-        ("//evil.example", "/tasks"),
         ("/\\evil.example", "/tasks"),
-        ("javascript:alert(1)", "/tasks"),
+        # `frontend/tests/next-path.test.ts` has these and more.
+        pytest.param("https://evil.example/", "/tasks", marks=pytest.mark.prove),
+        pytest.param("//evil.example", "/tasks", marks=pytest.mark.prove),
+        pytest.param("javascript:alert(1)", "/tasks", marks=pytest.mark.prove),
     ],
 )
 def test_next_parameter_never_leads_to_another_site(

@@ -387,6 +387,7 @@ def test_printed_page_has_the_whole_list(ada: Person) -> None:
     ada.has_read_all()
     assert rows(ada).count() < 60
     ada.page.keyboard.press("Control+a")
+    expect(ada.page.get_by_role("toolbar")).to_contain_text("101 selected")
     ada.page.evaluate(
         """addEventListener("beforeprint", () => {
             window.printed = document.querySelectorAll("[data-id]").length;

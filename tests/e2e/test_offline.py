@@ -99,6 +99,12 @@ def is_not_shown_a_copy(person: Person) -> None:
 
 
 @pytest.fixture
+def service_workers() -> str:
+    """Allow the service worker, which opens the app without a network."""
+    return "allow"
+
+
+@pytest.fixture
 def ada(ada: Person) -> Iterator[Person]:
     ada.adds("Milk")
     has_stored(ada, "Milk")

@@ -1,4 +1,8 @@
-"""Each procedure of docs/tokens.md, on a site in use, without a rejected request."""
+"""Each procedure of docs/tokens.md, on a site in use, without a rejected request.
+
+`make prove` runs the replacements of keys and secrets. `make test` rotates secrets and keys without
+other requests at the time (`tests/contract/test_rotation.py` and `test_matrix.py`).
+"""
 
 import secrets
 import threading
@@ -184,6 +188,7 @@ def goes_on(program: Program, ada: Person, title: str) -> None:
     ada.adds(f"{title}, and again")
 
 
+@pytest.mark.prove
 def test_secret_is_rotated_without_a_rejected_request(arrive: Arrive) -> None:
     site, program, ada = arrive()
     old, new = site.env["BETTER_AUTH_SECRET"], secrets.token_urlsafe(32)
