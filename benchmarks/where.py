@@ -37,7 +37,8 @@ PARTS = {
     ),
     "request handling": (
         *("(api/app.py", "(api/bodies.py", "(api/context.py", "(api/graphql/http.py"),
-        *("(api/graphql/documents.py", "(api/graphql/limits.py", "(api/graphql/cost.py"),
+        *("(api/graphql/documents.py", "(api/graphql/limits.py"),
+        *("(api/graphql/cost.py", "(api/graphql/estimation.py"),
     ),
     "HTTP": ("(uvicorn/", "(starlette/", "(api/connection.py", "httptools", "llhttp", "parser.c"),
     "event loop": ("uv_", "uv__", "(loop.c", "(asyncio/", "_asyncio", "epoll"),

@@ -26,7 +26,6 @@ def test_weights_are_parsed_after_quoted_parameters(
     assert weights(accept.encode()) == expected
 
 
-@pytest.mark.repetitive
 @given(st.binary(max_size=60))
 def test_any_header_is_parsed_without_an_error(header: bytes) -> None:
     is_utf8(header, "application/json")

@@ -37,7 +37,8 @@ from strawberry.types import ExecutionResult
 
 from api.errors import BadRequest, Code, OperationTooLarge, shortened
 from api.graphql import limits
-from api.graphql.cost import Cost, Costs, Sizes
+from api.graphql.cost import Cost
+from api.graphql.estimation import Costs, Sizes
 from api.graphql.execution import Compiled, core_schema
 
 MAX_DOCUMENTS = 1_000

@@ -55,7 +55,16 @@ def test_weak_references_to_an_evicted_document_are_cleared() -> None:
     assert not kept
 
 
-@pytest.mark.parametrize("text", ["{", "{ nothing }", "{ viewer { " + "id " * 60 + "} }"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "{ nothing }",
+        "{ viewer { " + "id " * 60 + "} }",
+        "{ tasks(first: " + "9" * 5_000 + ") { totalCount } }",
+    ],
+    ids=["malformed", "invalid", "too large", "too many digits"],
+)
 def test_rejected_document_is_rejected_again_and_evicts_no_good_one(text: str) -> None:
     documents = Documents(schema, most=1)
     good = documents.get("{ viewer { id } }")

@@ -965,7 +965,6 @@ KINDER = re.sub(r"  (broken|breaks|fatal|beings|named|picky|latePicky|ruin)\b.*\
 @pytest.mark.parametrize(
     ("kind", "sdl"), [(queries, SDL), (queries, KINDER), (mutations, SDL), (mutations, KINDER)]
 )
-@pytest.mark.repetitive
 def test_random_operations_on_a_schema_with_edge_cases_match_graphql_core(
     kind: Any, sdl: str
 ) -> None:
@@ -1041,7 +1040,6 @@ WRONG = {"first", "after"}
 """Arguments that reject random values."""
 
 
-@pytest.mark.repetitive
 def test_random_operations_on_the_real_schema_match_graphql_core(ways: Any) -> None:
     days = st.dates().map(lambda day: StringValueNode(value=str(day)))
     kinder = build_schema((ROOT / "schema.graphql").read_text())

@@ -110,7 +110,6 @@ DATES = st.dates().map(str).map(_days) | st.text(max_size=12).map(_days)
 RANDOM = from_schema(SDL, custom_scalars={"Date": DATES, "DateTime": DATES})
 
 
-@pytest.mark.repetitive
 def test_random_operations_cause_no_internal_error(new_caller: Callable[[], Caller]) -> None:
     caller = new_caller()
     project = create(caller, "a project to find")
@@ -125,7 +124,6 @@ def test_random_operations_cause_no_internal_error(new_caller: Callable[[], Call
     quick(caller)
 
 
-@pytest.mark.repetitive
 def test_random_text_causes_no_internal_error(new_caller: Callable[[], Caller]) -> None:
     caller = new_caller()
     names = ("...", "query", "mutation", "fragment", "on", "tasks", "first", "viewer", "id", "null")

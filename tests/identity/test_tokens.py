@@ -448,7 +448,6 @@ def changed(draw: st.DrawFn, good: str) -> str:
             return "".join(swapped)
 
 
-@pytest.mark.repetitive
 @pytest.mark.parametrize("algorithm", SIGNERS)
 def test_token_with_one_character_changed_removed_added_or_swapped_is_rejected(
     api: Api, algorithm: str
@@ -465,7 +464,6 @@ def test_token_with_one_character_changed_removed_added_or_swapped_is_rejected(
     refused()
 
 
-@pytest.mark.repetitive
 @pytest.mark.parametrize("algorithm", SIGNERS)
 def test_token_with_one_bit_flipped_is_rejected(api: Api, algorithm: str) -> None:
     """The bits are those of the decoded segments, not of their base64url."""
@@ -601,7 +599,6 @@ def signed_by(draw: st.DrawFn, setting: Setting) -> str:
     )
 
 
-@pytest.mark.repetitive
 def test_token_is_accepted_exactly_when_a_literal_reading_of_the_contract_accepts_it(
     api: Api,
 ) -> None:
@@ -638,7 +635,6 @@ def test_token_is_accepted_exactly_when_a_literal_reading_of_the_contract_accept
     assert min(verdicts[True], verdicts[False]) > 0.05 * verdicts.total(), verdicts
 
 
-@pytest.mark.repetitive
 def test_literal_reading_of_the_contract_rejects_every_named_fault(signer: Signer) -> None:
     key_set_mode = signer.public is not None
     rules = reading.Rules(

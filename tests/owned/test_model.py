@@ -375,7 +375,6 @@ class Machine(RuleBasedStateMachine):
         self.cursors[self.turn % 3].append((len(mine.writes), mine.forgotten, cursor))
 
 
-@pytest.mark.repetitive
 def test_api_matches_the_model(new_caller: Callable[[], Caller], database: Postgres) -> None:
     given = {"new_caller": staticmethod(new_caller), "postgres": database}
     machine = type("Machine", (Machine,), given)

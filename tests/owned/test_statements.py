@@ -29,12 +29,14 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.sql import quoted_name
 
 from api.identity import revocations as revocations_room
 from api.identity.model import revocations
 from api.owned import statements
+from api.owned.sort_keys import sort_key
 from api.owned.tables import owners
 from api.owned.walls import OWNER, Statement
 from api.postgres.statement import Built, Compiled, UnownedStatement, UnscopedStatement
@@ -169,6 +171,11 @@ def test_owner_parameter_of_another_type_is_rejected() -> None:
         Statement(select(tasks).where(late))
 
 
+def test_list_cannot_be_sorted_by_a_column_without_a_sort_key() -> None:
+    with pytest.raises(TypeError, match="no list can be sorted by a column of type BYTEA"):
+        sort_key(Column("digest", BYTEA))
+
+
 def test_scoped_statement_is_built() -> None:
     theirs = exists(select(task_ids.c.id).where(task_ids.c.owner_id == OWNER))
     statement = Statement(
@@ -181,6 +188,8 @@ def test_scoped_statement_is_built() -> None:
     assert Statement(select(tasks.c.id, lateral_query).where(mine)).sql.count("$1") == 2
     written = insert(task_ids).values(owner_id=OWNER, id=bindparam("new_id"))
     assert not Statement(written).is_reading
+    upsert = pg_insert(task_ids).values(owner_id=OWNER, id=bindparam("new_id"))
+    assert Statement(upsert.on_conflict_do_nothing(index_elements=["owner_id", "id"])).is_owned
     parents = func.unnest(bindparam("ids", type_=ARRAY(Uuid))).table_valued("id", name="parents")
     below = select(tasks.c.title).where(mine, tasks.c.id == parents.c.id).correlate(parents)
     nested = Statement(select(parents.c.id, below.lateral("below")).select_from(parents))

@@ -90,7 +90,6 @@ LIKELY = st.builds(
 )
 
 
-@pytest.mark.repetitive
 def test_api_and_web_app_parse_random_urls_alike() -> None:
     urls: list[str] = [case["url"] for case in CASES]
 
