@@ -46,8 +46,11 @@ SERVICE_WORKERS = os.environ.get("SERVICE_WORKERS", "block")
 An installation fetches every file of the web app, and takes as much CPU time as the rest of a short
 test. `make test` allows it where a test needs it, and `make prove` in all tests.
 """
-BLOCKED = "Service Worker registration blocked by Playwright"
-"""Playwright's own message in the console of a page that may not install the service worker."""
+BROWSERS_OWN = ("Service Worker registration blocked by Playwright", "The resource ")
+"""The beginnings of messages that the browser writes to the console by itself.
+
+The second one tells that a font was loaded some seconds before it was used, on a busy machine.
+"""
 
 
 # Chromium's sandbox does not start for root. The browser opens only pages of the product.
@@ -123,7 +126,7 @@ class Person:
         self.page = context.new_page()
 
     def _listen(self, message: Any) -> None:
-        if message.type in {"error", "warning"} and message.text != BLOCKED:
+        if message.type in {"error", "warning"} and not message.text.startswith(BROWSERS_OWN):
             where = message.location.get("url", "")
             self.console_messages.append(f"{message.text} {where}".strip())
 
