@@ -254,9 +254,12 @@ def check_sign_up_and_api(dev: Dev) -> None:
         browser.post("/api/auth/sign-up/email", json=person).raise_for_status()
         assert "No open tasks" in browser.get("/tasks").raise_for_status().text
         token = browser.get("/api/auth/token").raise_for_status().json()["token"]
-    shown = "GET /tasks 200"
-    wait_until(lambda: shown in dev.printed.partition("is running")[2], "the request is logged")
-    assert "Compiling" not in dev.printed.partition("is running")[2]
+
+    def after_the_url() -> str:
+        return dev.printed.partition("is running")[2]
+
+    wait_until(lambda: "GET /tasks 200" in after_the_url(), "the request is logged")
+    assert "Compiling" not in after_the_url()
     [api] = re.findall(r"curl (\S+)", dev.printed)[-1:]
     answer = plain.post(
         api,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
@@ -46,10 +47,13 @@ SERVICE_WORKERS = os.environ.get("SERVICE_WORKERS", "block")
 An installation fetches every file of the web app, and takes as much CPU time as the rest of a short
 test. `make test` allows it where a test needs it, and `make prove` in all tests.
 """
-BROWSERS_OWN = ("Service Worker registration blocked by Playwright", "The resource ")
-"""The beginnings of messages that the browser writes to the console by itself.
+IGNORED_MESSAGES = re.compile(
+    r"Service Worker registration blocked by Playwright$|The resource \S+\.woff2 was preloaded"
+)
+"""The messages of the console that no test checks.
 
-The second one tells that a font was loaded some seconds before it was used, on a busy machine.
+Playwright writes the first one when it blocks the service worker. Chromium writes the second one if
+a page uses its font only some seconds after it has loaded, as on a busy machine.
 """
 
 
@@ -126,7 +130,7 @@ class Person:
         self.page = context.new_page()
 
     def _listen(self, message: Any) -> None:
-        if message.type in {"error", "warning"} and not message.text.startswith(BROWSERS_OWN):
+        if message.type in {"error", "warning"} and not IGNORED_MESSAGES.match(message.text):
             where = message.location.get("url", "")
             self.console_messages.append(f"{message.text} {where}".strip())
 
