@@ -26,10 +26,10 @@ test: check
 	@$(BOTH) test-web build-web
 	.venv/bin/python -m pytest --durations=10
 
-# Runs the same tests, with fewer random examples, and prints which branches of the API they run.
+# Runs the same tests, and prints which branches of the API they run.
 coverage: setup build-web
 	.venv/bin/coverage erase
-	EXAMPLES=25 .venv/bin/coverage run -m pytest
+	.venv/bin/coverage run -m pytest
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 	@.venv/bin/coverage report --include="$(COVERED)" --fail-under=97 --format=total >/dev/null \
