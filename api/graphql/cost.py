@@ -86,7 +86,7 @@ class Cost:
     def check(self, variables: Variables) -> None:
         """Raise OperationTooLarge when the variables and the response exceed a limit."""
         fields, octets = self.evaluate(variables)
-        if count_values(variables, MAX_COST) + fields > MAX_COST:
+        if count_values(variables) + fields > MAX_COST:
             raise OperationTooLarge(
                 f"The variables and the response could have over {MAX_COST} values and fields: "
                 "select fewer fields, or ask for smaller pages."
@@ -110,14 +110,14 @@ class Input(NamedTuple):
         if self.name not in variables:
             return self.weight
         if self.name not in weights:
-            weights[self.name] = count_values([variables[self.name]], MAX_COST)
+            weights[self.name] = count_values([variables[self.name]])
         return weights[self.name]
 
 
-def count_values(given: Variables | list[Any], most: int) -> int:
+def count_values(given: Variables | list[Any]) -> int:
     """Return the number of values at every depth, in which a long text counts more than once.
 
-    Stop counting above `most`.
+    Stop counting above `MAX_COST`.
     """
     count = 0
     waiting: list[Any] = [given]
@@ -128,7 +128,7 @@ def count_values(given: Variables | list[Any], most: int) -> int:
                 count += len(item) // LONG
             elif type(item) in _NESTED:
                 waiting.append(item)
-        if count > most:
+        if count > MAX_COST:
             break
     return count
 

@@ -221,7 +221,7 @@ class _Estimation:
 
 def _weight(literal: ValueNode) -> int:
     """Return the number of values in a literal."""
-    return count_values([value_from_ast_untyped(literal)], MAX_COST)
+    return count_values([value_from_ast_untyped(literal)])
 
 
 def _names(literal: ValueNode) -> list[str]:
