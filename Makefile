@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 # uv and Node trust the system's certificate authorities too, as pip does (dev/tools.py).
 export UV_SYSTEM_CERTS ?= 1
 export NODE_USE_SYSTEM_CA ?= 1
-# uv compiles packages on all cores. Otherwise each is compiled at its first import, while somebody waits.
+# uv compiles packages on all cores. Otherwise Python would compile each one when it is first imported.
 export UV_COMPILE_BYTECODE ?= 1
 
 # Runs two targets at a time that do not depend on each other.

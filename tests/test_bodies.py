@@ -133,7 +133,7 @@ def test_short_chunked_body_keeps_the_connection_open(server: stack.Server) -> N
 
 
 def test_content_length_that_no_server_should_pass_on_is_ignored() -> None:
-    """The limit then applies to the bytes that are read, instead of the Content-Length."""
+    """The limit then applies to the bytes that are read, not to the number in Content-Length."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"12345", "more_body": False}

@@ -55,9 +55,9 @@ from api.graphql.cost import (
 )
 
 TEXT = 300
-"""The assumed bytes of a String that `Sizes` does not name."""
+"""The number of bytes assumed for a String that `Sizes` does not name."""
 LEAF = 40
-"""The assumed bytes of any other leaf: a UUID, a timestamp, a number."""
+"""The number of bytes assumed for any other leaf, such as a UUID, a timestamp or a number."""
 PUNCTUATION = 4
 """Bytes around a key and its value: two quotes, a colon, a comma."""
 
@@ -98,7 +98,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class _Estimation:
-    """The estimation of one operation."""
+    """Estimates the cost of one operation."""
 
     schema: GraphQLSchema
     sizes: Sizes
@@ -236,7 +236,7 @@ def _names(literal: ValueNode) -> list[str]:
 
 
 def _introspected(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
-    """Return the lengths of introspection's lists in this schema. Those of a type are averages."""
+    """Return the length of each list of introspection, which for a list of a type is an average."""
     types = list(schema.type_map.values())
     fields = [each for type_ in types for each in getattr(type_, "fields", {}).values()]
     arguments = [each for found in fields for each in getattr(found, "args", {})]

@@ -1,4 +1,4 @@
-"""Each procedure of docs/tokens.md, on a site in use, without a rejected request.
+"""Follow each procedure of docs/tokens.md on a site in use, and check that no request is rejected.
 
 `make prove` runs the replacements of keys and secrets. `make test` rotates secrets and keys without
 other requests at the time (`tests/contract/test_rotation.py` and `test_matrix.py`).
