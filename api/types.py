@@ -1,7 +1,8 @@
 """The GraphQL types and arguments that all nouns share."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -282,6 +283,15 @@ async def changes(
     """Return a page of the change feed of a resource. `change` converts a row and its cursor."""
     page = await info.context.changes(resource).since(first, sent_or_none(after))
     return Page(nodes=[*map(change, page.rows, page.cursors)], page_info=_page_info(page))
+
+
+async def follow(
+    info: Info, resource: Resource, after: str | None, change: Callable[[Row, str], T]
+) -> AsyncGenerator[T, None]:
+    """Yield the changes of a resource after a cursor, or from now on. See `changes`."""
+    async with aclosing(info.context.changes(resource).follow(sent_or_none(after))) as found:
+        async for row, cursor in found:
+            yield change(row, cursor)
 
 
 def _page_info(page: ChangePage) -> PageInfo:

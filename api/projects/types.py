@@ -1,6 +1,6 @@
 """The GraphQL types of projects: names, descriptions for clients, and one line for each field."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Self, cast
@@ -306,3 +306,15 @@ class ProjectMutation:
     async def delete_projects(self, info: Info, ids: Ids) -> DeleteProjectsPayload | None:
         deleted = await info.context.write(PROJECTS).delete(ids)
         return DeleteProjectsPayload(deleted_ids=[ID(id) for id in deleted])
+
+
+@strawberry.type
+class ProjectSubscription:
+    @strawberry.subscription(
+        description="The projects that change after a cursor, or from now on, each in its latest "
+        "state. If `extensions.reason` is CURSOR_EXPIRED, read the list again."
+    )
+    def project_changes(
+        self, info: Info, after: AfterChange = UNSET
+    ) -> AsyncGenerator[ProjectChange, None]:
+        return types.follow(info, PROJECTS, after, ProjectChange.of)

@@ -1,6 +1,6 @@
 """The GraphQL types of tasks: names and descriptions for clients, and one line for each field."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Self, cast
@@ -363,3 +363,15 @@ class TaskMutation:
     async def delete_tasks(self, info: Info, ids: Ids) -> DeleteTasksPayload | None:
         deleted = await info.context.write(TASKS).delete(ids)
         return DeleteTasksPayload(deleted_ids=[ID(id) for id in deleted])
+
+
+@strawberry.type
+class TaskSubscription:
+    @strawberry.subscription(
+        description="The tasks that change after a cursor, or from now on, each in its latest "
+        "state. If `extensions.reason` is CURSOR_EXPIRED, read the list again."
+    )
+    def task_changes(
+        self, info: Info, after: AfterChange = UNSET
+    ) -> AsyncGenerator[TaskChange, None]:
+        return types.follow(info, TASKS, after, TaskChange.of)
