@@ -14,10 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import bodies
 from api.config import Config, ConfigError
 from api.context import Context
-from api.errors import OperationTooLarge, Unavailable
+from api.errors import BadRequest, OperationTooLarge, Unavailable
 from api.graphql.documents import Documents, Execution, InvalidDocument, Operation
 from api.graphql.execution import Compiled
 from api.graphql.http import GraphQLEndpoint
+from api.graphql.operations import Operations
+from api.graphql.sessions import Sessions
+from api.graphql.sse import EventStreams
+from api.graphql.websockets import GraphQLSockets
 from api.identity.auth import Authenticated, Authentication, verifier
 from api.identity.events import Events, Reader
 from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
@@ -70,11 +74,11 @@ def create_app(config: Config) -> FastAPI:
         max_age=config.access_token_max_age,
     )
 
-    process = Process()
+    sessions = Sessions(authentication.revoked)
+    process = Process(sessions.drain)
+    retention = Retention(database, revocations.delete_expired)
     app = FastAPI(
-        lifespan=lifespan(
-            database, authentication, live, Retention(database, revocations.delete_expired), process
-        ),
+        lifespan=lifespan(database, authentication, live, retention, sessions, process),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -123,7 +127,10 @@ def create_app(config: Config) -> FastAPI:
     execution = Execution(
         schema, Compiled(schema, WRITTEN, PLACED) if config.execution == "compiled" else None
     )
-    graphql = Authenticated(GraphQLEndpoint(documents, execution, context), authentication)
+    operations = Operations(documents, execution, context)
+    endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions))
+    graphql = Authenticated(endpoint, authentication)
+    sockets = GraphQLSockets(operations, sessions, authentication.authenticate, config.origins)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     page = None if documents.only_trusted else graphiql
     app.router.routes.append(Route("/events", Events(reader, database, revocations, purge)))
@@ -131,6 +138,8 @@ def create_app(config: Config) -> FastAPI:
     app.router.routes.insert(
         0, Route("/graphql", _CrossOrigin(config, _RedirectBrowsers(page, graphql)))
     )
+    # Outside of all other middleware: a socket stays open, and each layer around it takes memory.
+    app.add_middleware(_Sockets, sockets=sockets)
     return app
 
 
@@ -158,6 +167,28 @@ def authenticating(
         key_set = KeySet(config.jwks_url, proxy=proxy_for(config.jwks_url, own_hosts(config)))
     revocations = Revocations(database, notifications, max_age=config.access_token_max_age)
     return Authentication(verifier(config, key_set), revocations, key_set)
+
+
+class _Sockets:
+    """Passes the WebSockets at /graphql to their app, and refuses others. No other layer sees them.
+
+    A page of another origin could try to connect, but only with a token, because no cookie is read.
+    """
+
+    def __init__(self, app: ASGIApp, sockets: ASGIApp) -> None:
+        self._app = app
+        self._sockets = sockets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request or a socket."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+        elif scope["path"] == "/graphql":
+            await self._sockets(scope, receive, send)
+        else:
+            await BadRequest("WebSockets connect to /graphql.", 404).response()(
+                scope, receive, send
+            )
 
 
 class _Headers:

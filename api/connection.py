@@ -15,9 +15,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.bodies import HAS_ARRIVED
 
+MAX_LINE = 8_000
+"""The most bytes of a line in the head of a WebSocket. The limit of websockets is 8,192."""
+
 
 class _Parser(httptools.HttpRequestParser):
-    """Ignores the `Upgrade` fields of a request, which propose another protocol (RFC 9110 §7.8).
+    """Ignores the `Upgrade` fields of a request, unless they propose a WebSocket (RFC 9110 §7.8).
 
     Java's HTTP client proposes HTTP/2 on each new connection. httptools stops after the head of
     such a request, and would skip its body. Here a new parser reads the head again without its
@@ -33,6 +36,11 @@ class _Parser(httptools.HttpRequestParser):
         try:
             super().feed_data(data)
         except httptools.HttpParserUpgrade as proposal:
+            if self._protocol.proposes_websocket():
+                if len(data) > proposal.args[0]:
+                    self._protocol.refuse(400)  # RFC 6455 §4.1: the client waits for the response
+                self._protocol.handle_websocket_upgrade()
+                return
             head = self._protocol.head_without_upgrade()
             self._protocol.parser = _Parser(self._protocol)
             self._protocol.parser.feed_data(head + data[proposal.args[0] :])
@@ -83,6 +91,8 @@ class BoundedHttp(HttpToolsProtocol):
             return
         self._pending += len(data)
         super().data_received(data)
+        if self.parser is None:  # the connection is a WebSocket now
+            return
         if self._pending > self.max_head or len(self.headers) > self.max_fields:
             self._refusal = 431
             self.send_400_response()
@@ -93,16 +103,16 @@ class BoundedHttp(HttpToolsProtocol):
         """Start a request, unless its head is not valid."""
         if self.parser.should_upgrade():  # `_Parser` reads this head again
             if self.parser.get_method() == b"CONNECT":
-                self._refuse(400)
+                self.refuse(400)
             return
         version = self.parser.get_http_version()
         if version not in {"1.0", "1.1"}:  # llhttp reads 0.9 and 2.0 as well
-            self._refuse(505)
+            self.refuse(505)
         hosts = [name for name, _ in self.headers if name == b"host"]
         if len(hosts) != 1 and (hosts or version != "1.0"):
-            self._refuse(400)  # RFC 9112 §3.2
+            self.refuse(400)  # RFC 9112 §3.2
         if len(self.headers) > self.max_fields or len(self.pipeline) >= self.max_pipelined:
-            self._refuse(431)
+            self.refuse(431)
         super().on_headers_complete()
         self.headers, self._in_head, self._pending = [], False, 0  # trailers get a new list
         self._cancel_deadline()
@@ -151,10 +161,43 @@ class BoundedHttp(HttpToolsProtocol):
         line = self.parser.get_method(), self.url, self.parser.get_http_version().encode()
         return b"%b %b HTTP/%b\r\n%b\r\n" % (*line, b"".join(fields))
 
+    def proposes_websocket(self) -> bool:
+        """Return whether the last head begins a WebSocket. If not, it is an ordinary request.
+
+        A body would be ambiguous. Earlier requests on the connection must have been answered.
+        """
+        fields = dict(self.headers)
+        return (
+            self.config.ws_protocol_class is not None
+            and self.parser.get_method() == b"GET"
+            and fields.get(b"upgrade", b"").lower() == b"websocket"
+            and not fields.keys() & {b"content-length", b"transfer-encoding"}
+            and not self._is_answering()
+        )
+
+    def handle_websocket_upgrade(self) -> None:
+        """Pass the connection to a `BoundedWebSocket`, with the same limits on the head."""
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        if self.parser.get_http_version() != "1.1" or len(hosts) != 1 or not self.url.isascii():
+            self.refuse(400)
+        if len(self.headers) > self.max_fields or self._has_long_line():
+            self.refuse(431)
+        self._cancel_deadline()
+        self.scope["method"] = "GET"
+        super().handle_websocket_upgrade()
+        # The parser refers to this object. Only a garbage collection would find the cycle.
+        self.parser, self.headers = None, []  # type: ignore[assignment]  # as uvicorn does
+
+    def _has_long_line(self) -> bool:
+        """Return whether a line of the head is longer than websockets accepts."""
+        return len(self.url) > MAX_LINE or any(
+            len(name) + len(value) > MAX_LINE for name, value in self.headers
+        )
+
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _refuse(self, status: int) -> NoReturn:
+    def refuse(self, status: int) -> NoReturn:
         """Stop the parser. uvicorn then calls `send_400_response`."""
         self._refusal = status
         raise ValueError(status)

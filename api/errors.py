@@ -60,9 +60,14 @@ class Problem(Exception):
         self.message = message
         self.extensions: dict[str, object] = {"code": self.code, **extensions}
 
+    @property
+    def formatted(self) -> dict[str, object]:
+        """The error as it stands in a list of `errors`."""
+        return {"message": self.message, "extensions": self.extensions}
+
     def response(self, media_type: str = "application/json") -> Response:
         """Return the response for a request that fails outside of GraphQL."""
-        body = {"errors": [{"message": self.message, "extensions": self.extensions}]}
+        body = {"errors": [self.formatted]}
         return Response(orjson.dumps(body), self.status, self.headers, media_type)
 
 

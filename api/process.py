@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Awaitable, Callable
 from multiprocessing.connection import wait
 from types import FrameType
 from typing import Any, Final, Self
@@ -24,7 +25,10 @@ GARBAGE = 10_000
 
 
 class Process:
-    """Delays SIGTERM and SIGINT until no request is in progress.
+    """Delays SIGTERM and SIGINT until no request is in progress and no stream is open.
+
+    `end_streams` ends the sockets and streams, which do not end by themselves, within so many
+    seconds.
 
     An async context manager, which is part of the app's lifespan. While it drains, the app accepts
     connections but is not ready, so that a load balancer sends new requests elsewhere. uvicorn
@@ -32,8 +36,11 @@ class Process:
     also drains when its parent process dies.
     """
 
-    def __init__(self, grace: float = GRACE - LAST_GRACE) -> None:
+    def __init__(
+        self, end_streams: Callable[[float], Awaitable[None]], grace: float = GRACE - LAST_GRACE
+    ) -> None:
         self.draining = False
+        self._end_streams = end_streams
         self._grace = grace
         self._in_progress = 0
         self._idle = asyncio.Event()
@@ -85,6 +92,7 @@ class Process:
         async def drain() -> None:
             try:
                 async with asyncio.timeout(self._grace):
+                    await self._end_streams(self._grace)
                     while self._in_progress:
                         self._idle.clear()
                         await self._idle.wait()

@@ -12,11 +12,16 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from api.config import LAST_GRACE
 from api.connection import BoundedHttp
+from api.websocket import BoundedWebSocket
 
 FILES = 10_240
 """The most connections and files that may be open at once, if the system allows that many (macOS
 allows no more). Shells and systemd set 1024, which one client could use up with slow requests."""
 
+MAX_MESSAGE = 1024 * 1024
+"""The most bytes of a message of a WebSocket: those of the body of a request over HTTP."""
+PING = 25.0
+"""Seconds between two pings of a WebSocket, and for its client to answer one."""
 HEALTH_CHECK = 10
 """The most seconds a worker may take to answer its parent, which then replaces it. A worker answers
 in a thread, which may be slow on a busy machine. Until this time is over, uvicorn does not notice
@@ -43,7 +48,13 @@ def serve(  # noqa: PLR0913 - each is an option of the command
         host=host,
         port=port,
         http=BoundedHttp,
-        ws="none",
+        ws=BoundedWebSocket,
+        ws_max_size=MAX_MESSAGE,
+        # Compression would take 36 KiB of memory for each socket.
+        ws_per_message_deflate=False,
+        # A client that is gone does not answer. A proxy closes a connection without traffic.
+        ws_ping_interval=PING,
+        ws_ping_timeout=PING,
         workers=workers,
         reload=reload_dir is not None,
         reload_dirs=[str(reload_dir)] if reload_dir else None,

@@ -40,6 +40,7 @@ from api.graphql import limits
 from api.graphql.cost import Cost
 from api.graphql.estimation import Costs, Sizes
 from api.graphql.execution import Compiled, core_schema
+from api.graphql.streams import Subscription, subscribe
 
 MAX_DOCUMENTS = 1_000
 """The most cached documents, and the most cached rejections. The least recently used one is evicted
@@ -314,3 +315,13 @@ class Execution:
         return await self._schema.execute(
             document.text, variables, context, None, operation_name, None, extensions
         )
+
+    async def subscribe(
+        self,
+        document: Document,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+        context: object,
+    ) -> Subscription:
+        """Begin the subscription with this name; for None, the only one. Raises NotSubscribed."""
+        return await subscribe(self._schema, document, operation_name, variables, context)

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -97,6 +97,10 @@ class Authentication:
         if await self.revocations.is_revoked(claims):
             self._rejections.add("its session or owner was revoked")
             raise Unauthenticated(token_sent=True)
+
+    async def revoked(self, callers: Sequence[Claims]) -> set[Claims]:
+        """Return those of these claims whose session or owner is revoked. Raises Unavailable."""
+        return await self.revocations.revoked(callers)
 
 
 class RejectionLog:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -182,6 +182,16 @@ class Revocations:
             except Unavailable:
                 if self._clock() - self._seen_at > MAX_STALENESS:
                     raise
+        return self._knows(claims)
+
+    async def revoked(self, callers: Sequence[Claims]) -> set[Claims]:
+        """Return those of these claims whose session or owner is revoked. Raises Unavailable."""
+        if not callers:
+            return set()
+        await self.is_revoked(callers[0])  # refreshes the cache once for all of them
+        return {claims for claims in callers if self._knows(claims)}
+
+    def _knows(self, claims: Claims) -> bool:
         return claims.user_id in self._owners or (claims.issuer, claims.sid) in self._sessions
 
     async def is_recorded(self, transaction: Transaction, event: SecurityEvent) -> bool:

@@ -1,0 +1,62 @@
+"""Run the operations of a schema for every transport: check, execute and subscribe."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from graphql import OperationType
+from starlette.types import Scope
+from strawberry.types import ExecutionResult
+
+from api.graphql.documents import Document, Documents, Execution, Operation
+from api.graphql.parameters import Parameters
+from api.graphql.streams import Subscription
+
+
+class Request(NamedTuple):
+    """A request whose document is valid, and whose cost is below the limits."""
+
+    document: Document
+    operation: Operation
+    parameters: Parameters
+
+    @property
+    def type(self) -> OperationType:
+        """The type of the operation, such as query or mutation."""
+        return self.operation.type
+
+
+class Operations:
+    """Checks and runs the operations of requests, in a context for each request.
+
+    `context` is called right before an operation runs. It must check again that the session has not
+    ended, because a client can send its parameters slowly.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        execute: Execution,
+        context: Callable[[Scope, Operation], Awaitable[object]],
+    ) -> None:
+        self._documents = documents
+        self._execute = execute
+        self._context = context
+
+    def check(self, parameters: Parameters) -> Request:
+        """Return the request. Raises InvalidDocument, OperationTooLarge and BadRequest."""
+        document = self._documents.get(parameters.query, parameters.document_id)
+        operation = document.operation(parameters.operation_name)
+        operation.cost.check(parameters.variables or {})
+        return Request(document, operation, parameters)
+
+    async def run(self, scope: Scope, request: Request) -> ExecutionResult:
+        """Return the result of a query or a mutation. Raises the Problems of the context."""
+        context = await self._context(scope, request.operation)
+        _, _, variables, name = request.parameters
+        return await self._execute(request.document, name, variables, context)
+
+    async def subscribe(self, scope: Scope, request: Request) -> Subscription:
+        """Begin a subscription. Raises NotSubscribed, and the Problems of the context."""
+        context = await self._context(scope, request.operation)
+        _, _, variables, name = request.parameters
+        return await self._execute.subscribe(request.document, name, variables, context)

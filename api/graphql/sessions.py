@@ -1,0 +1,198 @@
+"""The sockets and streams that stay open, and when the server must end them.
+
+One timer of the process checks all of them, because a timer or a task for each one takes memory.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, Self
+
+from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
+
+log = logging.getLogger(__name__)
+
+MOST = 100
+"""The most sockets and streams of one owner in a process."""
+INTERVAL = 0.25
+"""Seconds between two checks of tokens, sessions and deadlines."""
+FASTEST = 100
+"""The most sockets and streams a second that are ended while the process drains, if the time is
+long enough. Otherwise all of their clients would reconnect to the other processes at once."""
+SPREAD = 0.8
+"""The part of the time for draining over which many sockets and streams are spread."""
+
+
+class Caller(Protocol):
+    """The claims of a verified token."""
+
+    @property
+    def user_id(self) -> str:
+        """The owner."""
+        ...
+
+    @property
+    def expires_at(self) -> float:
+        """The end of the token, in seconds since the epoch."""
+        ...
+
+
+class Session(Protocol):
+    """A socket or a stream of a caller."""
+
+    @property
+    def caller(self) -> Any:  # a Caller; of the app's own class
+        """The claims of the token with which it was opened."""
+        ...
+
+    def end(self, problem: Problem) -> None:
+        """Deliver nothing more, and tell the client this reason."""
+        ...
+
+    async def leave(self) -> None:
+        """End after the event that is being sent, so that the client reconnects elsewhere."""
+        ...
+
+
+class Expecting(Protocol):
+    """A socket whose client has not authenticated itself yet."""
+
+    def end_late(self) -> None:
+        """Close the socket, because the client took too long."""
+        ...
+
+
+class Owner:
+    """What the sessions of one owner share in this process.
+
+    `turn` is held while an event is executed. So the events of one owner are executed one at a
+    time, and many subscriptions of one owner do not delay those of others.
+    """
+
+    __slots__ = ("count", "turn")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.turn = asyncio.Lock()
+
+
+class Sessions:
+    """The open sockets and streams of this process.
+
+    An async context manager: inside it, a session is ended within a second after its token expires
+    or is revoked. `revoked` returns the callers among these whose session has ended. It raises
+    Unavailable if that is not known: then no session ends, and none gets an event either, because
+    the context of each operation checks the same.
+    """
+
+    def __init__(
+        self,
+        revoked: Callable[[Sequence[Any]], Awaitable[Collection[Any]]],
+        *,
+        most: int = MOST,
+        interval: float = INTERVAL,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.draining = False
+        self._revoked = revoked
+        self._most = most
+        self._interval = interval
+        self._clock = clock
+        self._open: dict[Session, Owner] = {}
+        self._owners: dict[str, Owner] = {}
+        self._expected: dict[Expecting, float] = {}  # in the order of their deadlines
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        checks = (self._end_expired, self._end_revoked)
+        self._tasks = [asyncio.create_task(self._repeat(check)) for check in checks]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._expected)
+
+    def expect(self, socket: Expecting, seconds: float) -> None:
+        """Close a socket unless it becomes a session within these seconds.
+
+        Call it with the same number of seconds each time.
+        """
+        self._expected[socket] = time.monotonic() + seconds
+
+    def enter(self, session: Session) -> Owner:
+        """Add a session, and return what it shares with the others of its owner.
+
+        Raises RateLimited when the owner has too many, and Unavailable while the process drains.
+        """
+        if self.draining:
+            raise Unavailable
+        name = session.caller.user_id
+        owner = self._owners.setdefault(name, Owner())
+        if owner.count >= self._most:
+            raise RateLimited
+        owner.count += 1
+        self._open[session] = owner
+        return owner
+
+    def arrived(self, socket: Expecting) -> None:
+        """Stop the deadline of a socket."""
+        self._expected.pop(socket, None)
+
+    def exit(self, session: Session) -> None:
+        """Remove a session, if it was added."""
+        owner = self._open.pop(session, None)
+        if owner is not None:
+            owner.count -= 1
+            if not owner.count:
+                del self._owners[session.caller.user_id]
+
+    async def drain(self, seconds: float) -> None:
+        """End all sessions within so many seconds, not all of them at once."""
+        self.draining = True
+        for socket in [*self._expected]:
+            socket.end_late()
+        sessions = [*self._open]
+        if not sessions:
+            return
+        pause = min(1 / FASTEST, seconds * SPREAD / len(sessions))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as leaving:
+                for session in sessions:
+                    leaving.create_task(session.leave())
+                    await asyncio.sleep(pause)
+
+    async def _repeat(self, check: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await check()
+            except Exception:
+                log.exception("the check of open sockets failed")
+
+    async def _end_expired(self) -> None:
+        now = time.monotonic()
+        for socket, deadline in [*self._expected.items()]:
+            if deadline > now:
+                break
+            del self._expected[socket]
+            socket.end_late()
+        moment = self._clock()
+        for session in [each for each in self._open if each.caller.expires_at <= moment]:
+            session.end(Unauthenticated(token_sent=True))
+
+    async def _end_revoked(self) -> None:
+        if not self._open:
+            return
+        try:
+            revoked = await self._revoked([session.caller for session in self._open])
+        except Unavailable:
+            return
+        if revoked:
+            for session in [each for each in self._open if each.caller in revoked]:
+                session.end(Unauthenticated(token_sent=True))

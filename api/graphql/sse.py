@@ -1,0 +1,165 @@
+"""Serve GraphQL as server-sent events, in the distinct connections mode of graphql-sse.
+
+The protocol: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md. One response is the
+stream of one operation.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from api.errors import Problem
+from api.graphql.operations import Operations, Request
+from api.graphql.results import Result, body, bug, client_error, encoded
+from api.graphql.sessions import Owner, Sessions
+from api.graphql.streams import Subscription
+
+EVENT_STREAM = "text/event-stream"
+HEARTBEAT = 12.0
+"""Seconds without an event after which a comment is sent. Proxies and browsers close a connection
+on which nothing is sent for long."""
+
+_START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"vary", b"Accept, Accept-Encoding"),
+        (b"x-accel-buffering", b"no"),  # nginx would collect the events
+    ],
+}
+_COMMENT = b":\n\n"
+_COMPLETE = b"event: complete\ndata:\n\n"
+
+
+def _next(response: Mapping[str, object]) -> bytes:
+    return b"event: next\ndata: " + encoded(response) + b"\n\n"
+
+
+def _failed(errors: Sequence[Mapping[str, object]]) -> bytes:
+    return _next({"errors": errors}) + _COMPLETE
+
+
+class EventStreams:
+    """Makes the responses that are streams of events."""
+
+    def __init__(
+        self, operations: Operations, sessions: Sessions, *, heartbeat: float = HEARTBEAT
+    ) -> None:
+        self._operations = operations
+        self._sessions = sessions
+        self._heartbeat = heartbeat
+
+    def single(self, result: Result) -> "Single":
+        """Return the response with the result of a query or a mutation."""
+        return Single(_next(body(result)) + _COMPLETE)
+
+    async def subscribe(self, scope: Scope, request: Request) -> "EventStream":
+        """Return the response with the results of a subscription. The caller must call it.
+
+        Raises NotSubscribed, RateLimited, and the Problems of the context.
+        """
+        stream = EventStream(scope["state"]["claims"], self._sessions, self._heartbeat)
+        owner = self._sessions.enter(stream)
+        try:
+            subscription = await self._operations.subscribe(scope, request)
+        except BaseException:
+            self._sessions.exit(stream)
+            raise
+        stream.begin(owner, subscription)
+        return stream
+
+
+class Single:
+    """A response with these events, as an ASGI app."""
+
+    def __init__(self, events: bytes) -> None:
+        self._events = events
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send the response."""
+        await send(_START)
+        await send({"type": "http.response.body", "body": self._events})
+
+
+class EventStream:
+    """A response with the results of a subscription, as an ASGI app.
+
+    One task waits for the events and sends them. Another one waits until the client disconnects.
+    """
+
+    def __init__(self, caller: Any, sessions: Sessions, heartbeat: float) -> None:
+        self.caller = caller
+        self._sessions = sessions
+        self._heartbeat = heartbeat
+        self._turn = asyncio.Lock()  # held while an event is executed and sent
+        self._ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._owner: Owner
+        self._subscription: Subscription
+
+    def begin(self, owner: Owner, subscription: Subscription) -> None:
+        """Set the subscription whose results are sent."""
+        self._owner = owner
+        self._subscription = subscription
+
+    def end(self, problem: Problem) -> None:
+        """Deliver no further event, and tell the client this reason."""
+        self._end_with(_failed([problem.formatted]))
+
+    async def leave(self) -> None:
+        """End the response without `complete`, so that the client connects again."""
+        async with self._turn:
+            self._end_with(b"")
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response until the source, the client or the server ends it."""
+        works = (self._follow(send), self._wait_for_disconnect(receive))
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await send(_START)
+            tasks = [asyncio.create_task(work) for work in works]
+            while not self._ended.done():
+                await asyncio.wait([self._ended], timeout=self._heartbeat)
+                if not self._ended.done() and not self._turn.locked():
+                    await self._write(send, _COMMENT)
+        except asyncio.CancelledError:  # the server stops, and no longer waits for this response
+            self._end_with(b"")
+        finally:
+            self._sessions.exit(self)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+        await send({"type": "http.response.body", "body": self._ended.result()})
+
+    def _end_with(self, last: bytes) -> None:
+        if not self._ended.done():
+            self._ended.set_result(last)
+
+    async def _wait_for_disconnect(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._end_with(b"")
+
+    async def _follow(self, send: Send) -> None:
+        async def deliver(result: Result) -> None:
+            if not self._ended.done():
+                await self._write(send, _next(body(result)))
+
+        try:
+            errors = await self._subscription.follow(self._turn, self._owner.turn, deliver)
+        except Problem as problem:
+            self.end(problem)
+        except Exception as error:  # noqa: BLE001 - `bug` logs it
+            self.end(bug(error))
+        else:
+            found = [client_error(error) for error in errors]
+            self._end_with(_failed(found) if found else _COMPLETE)
+
+    async def _write(self, send: Send, octets: bytes) -> None:
+        """Send a part of the response, and wait until most of it has left this process."""
+        await send({"type": "http.response.body", "body": octets, "more_body": True})
+        # The server waits before it sends, not afterwards.
+        await send({"type": "http.response.body", "body": b"", "more_body": True})

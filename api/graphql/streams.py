@@ -1,0 +1,118 @@
+"""Execute subscriptions: open the source event stream, and execute the operation for each event."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol, cast, runtime_checkable
+
+from graphql import (
+    ExecutionResult,
+    Executor,
+    FieldNode,
+    GraphQLError,
+    create_source_event_stream,
+    execute_subscription_event,
+    located_error,
+)
+from strawberry import Schema
+
+from api.errors import Unauthenticated, Unavailable
+from api.graphql.execution import Document, core_schema
+from api.graphql.results import Result
+
+
+@runtime_checkable
+class PerEvent(Protocol):
+    """A context that wants to know when the operation is executed for the next event."""
+
+    async def begin_event(self) -> None:
+        """Forget the state of the previous event.
+
+        Raises a Problem when the caller must not get this event.
+        """
+        ...
+
+
+class NotSubscribed(Exception):
+    """The subscription could not begin, for example because of a variable of a wrong type."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class Subscription:
+    """A subscription that has begun."""
+
+    __slots__ = ("_executor", "_source")
+
+    def __init__(self, executor: Executor[Any], source: AsyncGenerator[Any, None]) -> None:
+        self._executor = executor
+        self._source = source
+
+    async def follow(
+        self, turn: asyncio.Lock, owner: asyncio.Lock, deliver: Callable[[Result], Awaitable[None]]
+    ) -> Sequence[GraphQLError]:
+        """Deliver the result of each event. Return the errors of the source that ended it.
+
+        The next event is not asked for before the result of the previous one was delivered. `turn`
+        is held while an event is executed and delivered, `owner` while it is executed. The source
+        is closed at the end. Raises the Problems of the context, and those with which a client
+        should connect again: Unauthenticated and Unavailable.
+        """
+        async with aclosing(self._source) as source:
+            while True:
+                try:
+                    event = await anext(source)
+                except StopAsyncIteration:
+                    return []
+                except (Unauthenticated, Unavailable):
+                    raise
+                except Exception as error:  # noqa: BLE001 - the caller logs it if it is a bug
+                    return [self._error(error)]
+                async with turn:
+                    async with owner:
+                        result = await self._execute(event)
+                    await deliver(result)
+                await asyncio.sleep(0)  # a source that never waits must not delay other clients
+
+    async def _execute(self, event: object) -> ExecutionResult:
+        context = self._executor.context_value
+        if isinstance(context, PerEvent):
+            await context.begin_event()
+        result = execute_subscription_event(self._executor.build_per_event_executor(event))
+        return result if isinstance(result, ExecutionResult) else await result
+
+    def _error(self, cause: Exception) -> GraphQLError:
+        """Return an exception of the source as the error of the subscribed field."""
+        [node] = self._executor.operation.selection_set.selections
+        path = [(node.alias or node.name).value] if isinstance(node, FieldNode) else None
+        return located_error(cause, [node], path)
+
+
+async def subscribe(
+    schema: Schema,
+    document: Document,
+    operation_name: str | None,
+    variables: dict[str, Any] | None,
+    context: object,
+) -> Subscription:
+    """Begin the subscription with this name; for None, the only operation of the document.
+
+    The extensions of the schema are not called. Raises NotSubscribed.
+    """
+    executor = schema.execution_context_class.build(
+        core_schema(schema),
+        document.node,
+        context_value=context,
+        raw_variable_values=variables,
+        operation_name=operation_name,
+    )
+    if isinstance(executor, list):
+        raise NotSubscribed(executor)
+    source = create_source_event_stream(executor)
+    if executor.is_awaitable(source):
+        source = await source
+    if isinstance(source, ExecutionResult):
+        raise NotSubscribed(source.errors or [])
+    return Subscription(executor, cast("AsyncGenerator[Any, None]", source))

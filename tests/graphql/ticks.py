@@ -1,0 +1,349 @@
+"""A GraphQL server in the test's own process, whose subscriptions tick as the test says."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin, Subprotocol
+
+from api.connection import BoundedHttp
+from api.errors import BadUserInput, Problem, Unauthenticated, Unavailable
+from api.graphql.documents import Documents, Execution, Operation, Prepared
+from api.graphql.execution import Compiled, Replaying
+from api.graphql.http import GraphQLEndpoint
+from api.graphql.operations import Operations
+from api.graphql.sessions import Sessions
+from api.graphql.sse import EventStreams
+from api.graphql.websockets import GraphQLSockets
+from api.websocket import BoundedWebSocket
+from tests.waiting import PATIENCE
+
+SUBPROTOCOL = Subprotocol("graphql-transport-ws")
+ORIGIN = "https://tasks.example.com"
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The claims of a token of this server, which is `owner:seconds`."""
+
+    user_id: str
+    expires_at: float
+
+
+@dataclass
+class World:
+    """What the resolvers see and count, and what a test decides about tokens."""
+
+    open: int = 0
+    """The number of running subscriptions."""
+    ticks: asyncio.Condition = field(default_factory=asyncio.Condition)
+    count: int = 0
+    revoked: set[str] = field(default_factory=set)
+    unavailable: bool = False
+    pulled: int = 0
+    """How many events the sources have yielded."""
+    begun: int = 0
+    """How often a context was told that an event begins."""
+    ran: list[str] = field(default_factory=list)
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def tick(self) -> None:
+        """Wake all subscriptions."""
+        async with self.ticks:
+            self.count += 1
+            self.ticks.notify_all()
+
+    async def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Claims:
+        """Return the claims of the token in these headers."""
+        if self.unavailable:
+            raise Unavailable
+        [token] = [value.decode() for name, value in headers if name == b"authorization"] or [""]
+        scheme, _, rest = token.partition(" ")
+        owner, _, seconds = rest.partition(":")
+        claims = Claims(owner, time.time() + float(seconds or 3600))
+        if scheme != "Bearer" or not owner or claims.expires_at < time.time():
+            raise Unauthenticated(token_sent=bool(token))
+        self.check(claims)
+        return claims
+
+    def check(self, claims: Claims) -> None:
+        """Raise a Problem when the claims are not good any more."""
+        if self.unavailable:
+            raise Unavailable
+        if claims.user_id in self.revoked:
+            raise Unauthenticated(token_sent=True)
+
+    async def find_revoked(self, callers: Sequence[Claims]) -> set[Claims]:
+        """Return those of the callers that are revoked."""
+        if self.unavailable:
+            raise Unavailable
+        return {each for each in callers if each.user_id in self.revoked}
+
+
+@dataclass
+class Context:
+    """The context of an operation."""
+
+    claims: Claims
+    world: World
+
+    async def begin_event(self) -> None:
+        """Count, and refuse events of a revoked caller."""
+        self.world.begun += 1
+        self.world.check(self.claims)
+
+
+Info = strawberry.Info[Context, None]
+
+
+@strawberry.type
+class Tick:
+    """An event."""
+
+    number: int
+    owner: str
+    text: str = ""
+
+    @strawberry.field
+    async def later(self, info: Info) -> int:
+        """Wait until the test lets it go."""
+        await info.context.world.hold.wait()
+        return self.number
+
+    @strawberry.field
+    def bug(self) -> int:
+        """Fail."""
+        raise LookupError("secret")
+
+    @strawberry.field
+    def missing(self) -> int:
+        """Fail as a client may see it."""
+        raise BadUserInput({"tick": "is missing"})
+
+
+@strawberry.type
+class Query:
+    """The queries."""
+
+    @strawberry.field
+    def me(self, info: Info) -> str:
+        """Return the owner."""
+        return info.context.claims.user_id
+
+    @strawberry.field
+    async def slow(self, info: Info, name: str = "slow") -> str:
+        """Wait until the test lets it go."""
+        info.context.world.ran.append(f"{name} begins")
+        await info.context.world.hold.wait()
+        info.context.world.ran.append(f"{name} ends")
+        return name
+
+
+@strawberry.type
+class Mutation:
+    """The mutations."""
+
+    @strawberry.mutation
+    async def write(self, info: Info, name: str) -> str:
+        """Wait until the test lets it go, and record that it ran."""
+        await info.context.world.hold.wait()
+        info.context.world.ran.append(name)
+        return name
+
+
+@strawberry.type
+class Subscription:
+    """The subscriptions."""
+
+    @strawberry.subscription
+    async def ticks(self, info: Info, after: int | None = None) -> AsyncGenerator[Tick, None]:
+        """Yield at each tick. A negative cursor is refused by the first step."""
+        world = info.context.world
+        if after is not None and after < 0:
+            raise BadUserInput({"after": "has expired"})
+        world.open += 1
+        try:
+            seen = world.count
+            while True:
+                async with world.ticks:
+                    await world.ticks.wait_for(lambda: world.count > seen)  # noqa: B023
+                seen = world.count
+                world.pulled += 1
+                yield Tick(number=seen, owner=info.context.claims.user_id)
+        finally:
+            world.open -= 1
+
+    @strawberry.subscription
+    async def flood(self, info: Info, size: int = 0) -> AsyncGenerator[Tick, None]:
+        """Yield without ever waiting."""
+        world = info.context.world
+        world.open += 1
+        try:
+            number = 0
+            while True:
+                number += 1
+                world.pulled += 1
+                yield Tick(number=number, owner=info.context.claims.user_id, text="x" * size)
+        finally:
+            world.open -= 1
+
+    @strawberry.subscription
+    async def upto(self, count: int) -> AsyncGenerator[Tick, None]:
+        """Yield so many events."""
+        for number in range(count):
+            yield Tick(number=number, owner="")
+
+    @strawberry.subscription
+    async def broken(self) -> AsyncGenerator[Tick, None]:
+        """Fail after one event."""
+        yield Tick(number=1, owner="")
+        raise LookupError("secret")
+
+
+class Schema(strawberry.Schema):
+    """The schema."""
+
+    def process_errors(self, *_: object) -> None:
+        """Log nothing, as the schema of the product."""
+
+
+SCHEMA = Schema(
+    Query, Mutation, Subscription, extensions=[Prepared], execution_context_class=Replaying
+)
+
+
+@dataclass
+class Running:
+    """The running server."""
+
+    world: World
+    sessions: Sessions
+    state: ServerState
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The URL for HTTP."""
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    async def wait_until_idle(self) -> None:
+        """Wait until no client is connected, and no app runs."""
+        async with asyncio.timeout(PATIENCE):
+            while self.state.connections or self.state.tasks:  # noqa: ASYNC110 - there is no event
+                await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def serving(
+    *,
+    socket: type[BoundedWebSocket] = BoundedWebSocket,
+    http: type[BoundedHttp] = BoundedHttp,
+    heartbeat: float = 12,
+    most: int = 100,
+    **limits: Any,
+) -> AsyncIterator[Running]:
+    """Serve the schema above on a free port, with these limits of sockets."""
+    world = World()
+
+    async def context(scope: Scope, _: Operation) -> Context:
+        claims = scope["state"]["claims"]
+        world.check(claims)
+        return Context(claims, world)
+
+    operations = Operations(Documents(SCHEMA), Execution(SCHEMA, Compiled(SCHEMA)), context)
+    sessions = Sessions(world.find_revoked, most=most, interval=0.02)
+    endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions, heartbeat=heartbeat))
+    sockets = GraphQLSockets(operations, sessions, world.authenticate, [ORIGIN], **limits)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await sockets(scope, receive, send)
+            return
+        try:
+            scope["state"]["claims"] = await world.authenticate(scope["headers"])
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+            return
+        await endpoint(scope, receive, send)
+
+    config = Config(
+        app,
+        http=http,
+        ws=socket,
+        ws_max_size=1024 * 1024,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+    )
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: http(config, state, {}), "127.0.0.1", 0)
+    async with server, sessions:
+        running = Running(world, sessions, state, server.sockets[0].getsockname()[1])
+        try:
+            yield running
+        finally:
+            world.hold.set()
+            for connection in [*state.connections]:
+                connection.shutdown()
+            await running.wait_until_idle()
+
+
+class Client:
+    """A client of the protocol that sends exactly what a test says."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    async def send(self, type: str, **members: object) -> None:
+        """Send a message."""
+        await self.connection.send(json.dumps({"type": type, **members}))
+
+    async def receive(self) -> Any:
+        """Return the next message."""
+        async with asyncio.timeout(PATIENCE):
+            return json.loads(await self.connection.recv())
+
+    async def subscribe(self, id: str, query: str, **variables: object) -> None:
+        """Start an operation."""
+        await self.send("subscribe", id=id, payload={"query": query, "variables": variables})
+
+    async def close_code(self) -> int | None:
+        """Wait until the server closes the socket, and return the code. No message may come."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                message = await self.connection.recv()
+            except ConnectionClosed as closed:
+                return closed.rcvd.code if closed.rcvd else None
+            raise AssertionError(message)
+
+
+@asynccontextmanager
+async def connected(url: str, **options: Any) -> AsyncIterator[Client]:
+    """Open a socket without `connection_init`."""
+    url = url.replace("http", "ws", 1)
+    options = {"subprotocols": [SUBPROTOCOL], "proxy": None, "compression": None} | options
+    if "origin" in options:
+        options["origin"] = Origin(options["origin"])
+    async with connect(url, **options) as connection:
+        yield Client(connection)
+
+
+@asynccontextmanager
+async def acknowledged(url: str, sent: str = "ada", **options: Any) -> AsyncIterator[Client]:
+    """Open a socket, and authenticate it with a token."""
+    async with connected(url, **options) as client:
+        await client.send("connection_init", payload={"Authorization": f"Bearer {sent}"})
+        assert await client.receive() == {"type": "connection_ack"}
+        yield client
