@@ -1,5 +1,6 @@
 import { type NextRequest, NextResponse } from "next/server";
 import { config as readConfig } from "./lib/config";
+import { socketOrigin } from "./lib/socket-origin";
 
 const isDevelopment = process.env.NODE_ENV === "development";
 
@@ -19,7 +20,7 @@ function contentSecurityPolicy(path: string, nonce: string, apiUrl: string): str
     "style-src": styles,
     "img-src": inlined,
     "font-src": inlined,
-    "connect-src": ["'self'", apiUrl],
+    "connect-src": ["'self'", apiUrl, socketOrigin(apiUrl)],
     "worker-src": ["'self'"],
     "frame-ancestors": ["'none'"],
     "base-uri": ["'none'"],

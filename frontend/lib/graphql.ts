@@ -5,6 +5,8 @@ import {
   makeOperation,
   mapExchange,
   type Operation,
+  stringifyDocument,
+  type TypedDocumentNode,
 } from "urql";
 import { type AccessToken, SessionOverError, TokenUnavailableError } from "./access-token";
 import { authorizedFetch } from "./authorized-fetch";
@@ -112,6 +114,17 @@ export function documentHash(document: object): string | null {
   const meta = "__meta__" in document ? document.__meta__ : undefined;
   const hash = meta instanceof Object && "hash" in meta ? meta.hash : undefined;
   return typeof hash === "string" ? hash : null;
+}
+
+/** Return the request for a document that is sent over a socket, with its hash as over HTTP. */
+export function requestOf(document: TypedDocumentNode<unknown, never>, variables: object) {
+  const hash = documentHash(document);
+  const extensions = { persistedQuery: { version: 1, sha256Hash: hash } };
+  return {
+    query: stringifyDocument(document),
+    variables: { ...variables },
+    ...(hash !== null && { extensions }),
+  };
 }
 
 /**

@@ -165,13 +165,13 @@ test("a store shows stored rows without the server, and then reads only what cha
   const api = new FakeApi();
   const milk = task();
   api.tasks.set(milk.id, milk);
-  const first = openStore(api.client, ada, null);
+  const first = openStore(api.client, ada, null, null);
   const stop = first.start(ada.id);
   await vi.waitFor(async () => expect(await readPerson()).toEqual(ada));
   stop();
 
   api.status = "down";
-  const second = openStore(api.client, ada, null);
+  const second = openStore(api.client, ada, null, null);
   const stopSecond = second.start(ada.id);
   await vi.waitFor(() => expect(second.state().isComplete).toBe(true));
   expect(second.tables.tasks.get(milk.id)).toEqual(milk);

@@ -20,7 +20,7 @@ let api: FakeApi;
 async function open({ tasks = [], projects = [] }: Partial<Seed>): Promise<AppStore> {
   for (const one of tasks) api.tasks.set(one.id, one);
   for (const one of projects) api.projects.set(one.id, one);
-  const store = openStore(api.client, ada, { tasks, projects });
+  const store = openStore(api.client, ada, { tasks, projects }, null);
   store.start(ada.id);
   await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
   return store;

@@ -15,7 +15,15 @@ let api: FakeApi;
 async function open(...seed: Task[]): Promise<TaskStore> {
   for (const one of seed) api.tasks.set(one.id, one);
   const tasks = new Table(TASKS, api.client, seed);
-  const store = new Store(api.client, ada.id, { tasks }, new OfflineCopy(ada));
+  const store = new Store(
+    api.client,
+    ada.id,
+    { tasks },
+    {
+      copy: new OfflineCopy(ada),
+      connection: null,
+    },
+  );
   store.start(ada.id);
   await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
   return store;

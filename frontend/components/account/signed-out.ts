@@ -25,6 +25,14 @@ export function announceSignOut(): void {
   otherTabs()?.postMessage(null);
 }
 
+const onLeave = new Set<() => void>();
+
+/** Call `run` at once when the page is left, before the next one is loaded. Returns what prevents that. */
+export function beforeLeaving(run: () => void): () => void {
+  onLeave.add(run);
+  return () => void onLeave.delete(run);
+}
+
 /**
  * Load `path` as a new document, so that nothing of this person stays in memory or in this tab's
  * storage.
@@ -37,20 +45,14 @@ export function leave(path: string): void {
 
 /** Load `path` after the stored data is erased. Do not wait for a tab that keeps a database open. */
 function loadAfter(erasing: Promise<unknown>, path: string): void {
+  for (const run of onLeave) run();
   const soon = new Promise((resolve) => setTimeout(resolve, 500));
   void Promise.race([erasing, soon]).then(() => window.location.assign(path));
 }
 
-/**
- * Leave this tab when the person signs out in another one. Returns what stops the listening.
- *
- * @param before runs at once, before the page is left.
- */
-export function leaveOnSignOut(before?: () => void): () => void {
-  function onMessage() {
-    before?.();
-    leave("/sign-in");
-  }
+/** Leave this tab when the person signs out in another one. Returns what stops the listening. */
+export function leaveOnSignOut(): () => void {
+  const onMessage = () => leave("/sign-in");
   const tabs = otherTabs();
   tabs?.addEventListener("message", onMessage);
   return () => tabs?.removeEventListener("message", onMessage);

@@ -3,11 +3,13 @@
 import { GraphiQL, type GraphiQLProps } from "graphiql";
 import "graphiql/setup-workers/webpack";
 import "graphiql/style.css";
+import { type DocumentNode, getOperationAST } from "graphql";
 import { useState } from "react";
 import { goToSignIn } from "@/components/account/signed-out";
 import { useSession } from "@/components/graphql/graphql";
 import { type AccessToken, SessionOverError } from "@/lib/access-token";
 import { authorizedFetch } from "@/lib/authorized-fetch";
+import { subscribe } from "./subscribe";
 
 const FIRST_QUERY = `# Runs as you, with your access token.
 # Ctrl+Enter runs, Ctrl+Space completes.
@@ -42,10 +44,17 @@ function memoryStorage(): NonNullable<GraphiQLProps["storage"]> {
   };
 }
 
+function isSubscription(document: DocumentNode | undefined, name: string | null | undefined) {
+  return document && getOperationAST(document, name)?.operation === "subscription";
+}
+
 function fetcherFor(apiUrl: string, accessToken: AccessToken): GraphiQLProps["fetcher"] {
   const fetchAuthorized = authorizedFetch(accessToken);
-  return async ({ query, variables, operationName }) => {
+  return async ({ query, variables, operationName }, options) => {
     try {
+      if (isSubscription(options?.documentAST, operationName)) {
+        return await subscribe(apiUrl, accessToken, { query, variables, operationName });
+      }
       const answer = await fetchAuthorized(`${apiUrl}/graphql`, {
         method: "POST",
         headers: {

@@ -2,7 +2,7 @@
 
 import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
 import { Provider } from "urql";
-import { goToSignIn, leaveOnSignOut } from "@/components/account/signed-out";
+import { beforeLeaving, goToSignIn, leaveOnSignOut } from "@/components/account/signed-out";
 import { AccessToken } from "@/lib/access-token";
 import { createClient } from "@/lib/graphql";
 
@@ -31,7 +31,8 @@ export function GraphQL({ apiUrl, owner, children }: Identity & { children: Reac
   useEffect(() => {
     const { accessToken } = session;
     const close = () => accessToken.close();
-    const stopListening = leaveOnSignOut(close);
+    const stopListening = leaveOnSignOut();
+    const forget = beforeLeaving(close);
     // The browser restored the page from its cache: another person may have signed in since.
     const reload = (event: PageTransitionEvent) => {
       if (event.persisted) window.location.reload();
@@ -42,6 +43,7 @@ export function GraphQL({ apiUrl, owner, children }: Identity & { children: Reac
       window.removeEventListener("pageshow", reload);
       window.removeEventListener("pagehide", close);
       stopListening();
+      forget();
       close();
     };
   }, [session]);

@@ -2,19 +2,20 @@
 
 import * as Dropdown from "@radix-ui/react-dropdown-menu";
 import { Check } from "lucide-react";
-import { type ReactNode, useRef } from "react";
+import { type ReactNode, useState } from "react";
 import type { MenuEntry, MenuProps } from "./menu-button";
 
 /** The button and its menu, once the code of menus is loaded. */
 export default function Menu({ label, entries, className, align, children }: MenuProps) {
-  const button = useRef<HTMLButtonElement>(null);
+  // A state, so that the menu is rendered again in the element that contains the button.
+  const [button, setButton] = useState<HTMLButtonElement | null>(null);
   return (
     <Dropdown.Root modal={false}>
-      <Dropdown.Trigger aria-label={label} className={className} ref={button} title={label}>
+      <Dropdown.Trigger aria-label={label} className={className} ref={setButton} title={label}>
         {children}
       </Dropdown.Trigger>
       {/* Not in `body`: a modal dialog makes all elements outside of it inert. */}
-      <Dropdown.Portal container={button.current?.closest("dialog, aside, main, header") ?? null}>
+      <Dropdown.Portal container={button?.closest("dialog, aside, main, header") ?? null}>
         <Dropdown.Content
           align={align ?? "start"}
           aria-label={label}

@@ -144,6 +144,8 @@ export class OfflineCopy {
     rows: Stored<"rows">,
   ): Promise<void> {
     const stored = await feeds.get(noun);
+    // Another tab has stored the same changes.
+    if (stored?.shape === shape && stored.cursor === cursor && after !== null) return;
     const isNext = after !== null && stored?.shape === shape && stored.cursor === after;
     // Another page may have stored older or newer rows. Changes would leave a gap among these.
     if (!isNext) void rows.delete(rowsOf(noun));

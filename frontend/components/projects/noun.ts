@@ -7,6 +7,7 @@ import {
   DeleteProjectsDocument,
   ProjectChangesDocument,
   ProjectDocument,
+  ProjectEventsDocument,
   type ProjectPatch,
   RestoreProjectsDocument,
   TrashProjectsDocument,
@@ -35,6 +36,7 @@ export const PROJECTS: Noun<ProjectTypes> = {
   singular: "project",
   documents: {
     changes: ProjectChangesDocument,
+    events: ProjectEventsDocument,
     one: ProjectDocument,
     create: CreateProjectsDocument,
     update: UpdateProjectDocument,

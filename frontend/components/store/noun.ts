@@ -32,6 +32,16 @@ export type NounTypes = {
 type PageInfo = { hasNextPage: boolean; endCursor: string | null };
 export type Change<R> = { id: string; row: R | null };
 
+/** The changes of one noun between two cursors of its feed. */
+export type FeedPart<R = Row> = {
+  noun: string;
+  /** Identifies the fields of the rows. */
+  shape: string;
+  after: string;
+  cursor: string;
+  changes: readonly Change<R>[];
+};
+
 /**
  * A document of any noun. Its variables have the type `never`, so that the documents of all nouns can be
  * assigned to it. The types of edits check the values instead.
@@ -42,6 +52,8 @@ type Mutation<Data> = Document<{ saved: Data | null }>;
 /** The documents of a noun. Their aliases give the responses for all nouns the same shape. */
 export type Documents<R> = {
   changes: Document<{ changes: { nodes: Change<R>[]; pageInfo: PageInfo } }>;
+  /** The subscription to the same feed. */
+  events: Document<{ change: Change<R> & { cursor: string } }>;
   one: Document<{ row: R | null }>;
   create: Mutation<{ rows: R[] }>;
   update: Mutation<{ row: R }>;

@@ -1,15 +1,19 @@
 import type { Client, CombinedError } from "urql";
+import { ChangeCursorDocument } from "@/gql/graphql";
 import type { Change, Documents } from "./noun";
 
 /** The cursor at the end of the feed, or the error before it. */
 type ReadResult =
-  | { isComplete: true; cursor: string | null }
+  | { isComplete: true; cursor: string }
   /** `error` is undefined for an answer that has neither data nor an error. */
   | { isComplete: false; error: CombinedError | undefined };
 
 /**
  * Read a change feed page by page, from a cursor to its end. From null, it contains all rows and the
  * ids of all permanently deleted rows. The pages before an error are passed to `onChange`, too.
+ *
+ * A feed that never had a change has no cursor. The result then has the cursor of the person, which was
+ * read before the feed was read once more, so that no change can be skipped.
  */
 export async function readChanges<R>(
   client: Client,
@@ -17,12 +21,19 @@ export async function readChanges<R>(
   cursor: string | null,
   onChange: (change: Change<R>) => void,
 ): Promise<ReadResult> {
+  let current: string | null = null;
   for (let after = cursor; ; ) {
     const { data, error } = await client.query(document, { after } as never).toPromise();
     if (!data) return { isComplete: false, error };
     for (const change of data.changes.nodes) onChange(change);
     const { hasNextPage, endCursor } = data.changes.pageInfo;
-    if (!hasNextPage) return { isComplete: true, cursor: endCursor };
-    after = endCursor;
+    const end = endCursor ?? current;
+    if (hasNextPage) after = endCursor;
+    else if (end !== null) return { isComplete: true, cursor: end };
+    else {
+      const answer = await client.query(ChangeCursorDocument, {}).toPromise();
+      if (!answer.data) return { isComplete: false, error: answer.error };
+      current = answer.data.viewer.changeCursor;
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { Client, CombinedError } from "urql";
-import type { Documents, Row } from "./noun";
+import { isEqual } from "./equal";
+import type { Change, Documents, FeedPart, Row } from "./noun";
 import { readChanges } from "./read-changes";
 
 /**
@@ -7,7 +8,7 @@ import { readChanges } from "./read-changes";
  * message. `after` is null if all rows were read.
  */
 export type PullResult =
-  | { isComplete: true; ids: ReadonlySet<string>; after: string | null; cursor: string | null }
+  | { isComplete: true; ids: ReadonlySet<string>; after: string | null; cursor: string }
   | { isComplete: false; error: CombinedError | undefined };
 
 const isExpiredCursor = (error: CombinedError) =>
@@ -30,6 +31,11 @@ export class Replica<R extends Row = Row> {
     this.put(seed);
   }
 
+  /** The end of what was read of the change feed; null if it was not read to its end yet. */
+  get cursor(): string | null {
+    return this.#cursor;
+  }
+
   get(id: string): R | null {
     return this.#rows.get(id) ?? null;
   }
@@ -47,8 +53,27 @@ export class Replica<R extends Row = Row> {
     for (const row of rows) {
       const known = this.#rows.get(row.id);
       if (this.#deletedIds.has(row.id) || (known && known.version > row.version)) continue;
-      this.#rows.set(row.id, row);
+      // The same object for the same values, so that nothing is rendered again.
+      if (!isEqual(known, row)) this.#rows.set(row.id, row);
     }
+  }
+
+  #apply({ id, row }: Change<R>): void {
+    if (row) this.put([row]);
+    else this.delete(id);
+  }
+
+  /** Take over changes that the server sent. Returns null if they do not follow those that were read. */
+  receive({ after, cursor, changes }: FeedPart<R>): (PullResult & { isComplete: true }) | null {
+    if (after !== this.#cursor) return null;
+    for (const change of changes) this.#apply(change);
+    this.#cursor = cursor;
+    return { isComplete: true, ids: new Set(changes.map(({ id }) => id)), after, cursor };
+  }
+
+  /** Continue at another cursor up to which everything was read. */
+  continueAt(cursor: string): void {
+    this.#cursor = cursor;
   }
 
   /** Store rows that were read up to a cursor, for the next `pull` to continue there. */
@@ -70,8 +95,7 @@ export class Replica<R extends Row = Row> {
     const missing = new Set(after === null ? this.#rows.keys() : []);
     const changed = new Set<string>();
     const result = await readChanges(this.#client, this.#changes, after, ({ id, row }) => {
-      if (row) this.put([row]);
-      else this.delete(id);
+      this.#apply({ id, row });
       missing.delete(id);
       changed.add(id);
     });

@@ -1,37 +1,22 @@
 import type { Client, CombinedError } from "urql";
-import { isLeaving } from "@/components/account/signed-out";
+import { beforeLeaving, isLeaving } from "@/components/account/signed-out";
 import type { OfflineCopy } from "@/components/offline/offline-copy";
 import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
-import { addConflict, type Conflict, overwrite, unsavedTexts } from "./conflict";
+import { addConflict, overwrite, unsavedTexts } from "./conflict";
 import { type Edit, effectsOf, idsOf, inverseOf } from "./edit";
+import { Feeds } from "./feeds";
 import { UndoHistory } from "./history";
+import { type Connection, Live } from "./live";
+import type { FeedPart } from "./noun";
+import { watchPage } from "./page-events";
 import type { PendingEdit } from "./pending-edits";
 import { EditQueue, type Tables, tableOf } from "./queue";
-import type { PullResult } from "./replica";
 import { RetryTimer } from "./retry-timer";
 import type { Answer } from "./send-edit";
+import type { Refusal, State } from "./state";
 import type { Table } from "./table";
 
-/** What the page shows besides the rows. A new object with every change. */
-export type State = {
-  /** Increases with each change of the rows. */
-  revision: number;
-  /** Whether all rows are read, and not only the first page. */
-  isComplete: boolean;
-  /** Number of edits that the server has not answered. */
-  pendingCount: number;
-  /** A sentence that says why the page cannot sync at the moment; null when it can. */
-  syncProblem: string | null;
-  /** Conflicts for the person to resolve, the first one first. */
-  conflicts: readonly Conflict[];
-};
-
-/** An edit that the server refused and that was rolled back. */
-type Refusal = { message: string; retry?: () => void };
-
 const OFFLINE = "You are offline.";
-
-const POLL_MS = 5_000;
 
 /** An edit of any of the nouns. */
 type EditOf<T extends Tables> = T[keyof T] extends infer One
@@ -45,21 +30,22 @@ type EditOf<T extends Tables> = T[keyof T] extends infer One
  * pending edits on top (`EditQueue`), and remembers how to undo them (`UndoHistory`).
  *
  * So an edit shows at once, removing a refused one rolls it back, and changes from elsewhere appear
- * beneath the pending edits. Changes are polled every few seconds.
+ * beneath the pending edits. Changes arrive over a socket (`Live`), or are polled every few seconds.
  */
 export class Store<T extends Tables = Tables> {
   readonly tables: T;
   readonly #queue: EditQueue;
   readonly #copy: OfflineCopy;
-  /** The cursors of the stored rows. */
-  readonly #storedCursors = new Map<string, string | null>();
+  readonly #feeds: Feeds;
+  /** Null if changes are only polled. */
+  readonly #live: Live | null;
   readonly #history = new UndoHistory();
   readonly #retry = new RetryTimer(() => void this.tryNow());
   readonly #listeners = new Set<() => void>();
   /** Whether the browser had stored the rows of every noun. */
   #isRestored: boolean = false;
   #loading: Promise<void> | undefined;
-  #refreshing: Promise<void> | undefined;
+  #refreshing: Promise<boolean> | undefined;
   #channel: BroadcastChannel | undefined;
   #state: State = {
     revision: 0,
@@ -72,14 +58,21 @@ export class Store<T extends Tables = Tables> {
   /** Called for each edit that the server refused. */
   onRefusal: (refusal: Refusal) => void = () => {};
 
-  constructor(client: Client, owner: string, tables: T, copy: OfflineCopy) {
+  constructor(
+    client: Client,
+    owner: string,
+    tables: T,
+    { copy, connection }: { copy: OfflineCopy; connection: Connection | null },
+  ) {
     this.tables = tables;
     this.#copy = copy;
+    this.#feeds = new Feeds(tables, copy);
+    this.#live = connection && this.#liveOver(connection);
     this.#queue = new EditQueue(client, owner, {
       tables,
       retry: this.#retry,
       onOutage: (error) => this.#pause(error),
-      refresh: () => this.refresh(),
+      refresh: async () => void (await this.refresh()),
       onAnswer: (pending, answer) => this.#settle(pending, answer),
     });
   }
@@ -132,48 +125,52 @@ export class Store<T extends Tables = Tables> {
     await this.#sync();
   }
 
-  /** Read what changed on the server. Calls that overlap share one read. */
-  async refresh(): Promise<void> {
+  /**
+   * Read what changed on the server. Calls that overlap share one read. Returns whether everything was
+   * read.
+   */
+  async refresh(): Promise<boolean> {
     this.#refreshing ??= this.#pull().finally(() => {
       this.#refreshing = undefined;
     });
-    await this.#refreshing;
+    return await this.#refreshing;
   }
 
   /**
-   * Show the stored rows, take over the edits of closed tabs, read the change feeds, and poll. Returns a
-   * function that stops the polling.
+   * Show the stored rows, take over the edits of closed tabs, read the change feeds, and follow or poll
+   * them. Returns a function that stops this.
    */
   start(owner: string): () => void {
     const poll = () => {
-      if (document.visibilityState !== "visible" || isLeaving() || this.#retry.isPaused()) return;
-      void this.tryNow();
+      if (this.#live?.isOpen || document.visibilityState !== "visible") return;
+      if (!(isLeaving() || this.#retry.isPaused())) void this.tryNow();
     };
-    // The person or the network is back. That ends our own pause, but not one that the server asked for.
-    const onReturn = () => {
-      // A device that has just woken may have no network. The `online` event then calls this again.
-      // Polling continues in the meantime, because `onLine` may be wrong.
-      if (!navigator.onLine) return;
-      this.#retry.skipOwnPause();
-      poll();
-    };
-    const onOffline = () => this.#change({ syncProblem: OFFLINE });
-    const timer = setInterval(poll, POLL_MS);
-    document.addEventListener("visibilitychange", onReturn);
-    window.addEventListener("online", onReturn);
-    window.addEventListener("offline", onOffline);
+    const stopWatching = watchPage({
+      onTimer: () => {
+        this.#live?.check();
+        poll();
+      },
+      // The person or the network is back. That ends our own pause, but not one that the server asked for.
+      onReturn: () => {
+        this.#retry.skipOwnPause();
+        this.#live?.tryNow();
+        poll();
+      },
+      onOffline: () => this.#change({ syncProblem: OFFLINE }),
+    });
     if (typeof BroadcastChannel === "function") {
       this.#channel = new BroadcastChannel(`tasks:${owner}`);
       this.#channel.onmessage = poll;
     }
     // React calls `start` twice in development.
     this.#loading ??= this.#load();
+    const stopLive = this.#live?.start();
+    const stopListening = stopLive && beforeLeaving(stopLive);
     return () => {
-      clearInterval(timer);
+      stopListening?.();
+      stopLive?.();
+      stopWatching();
       this.#retry.stop();
-      document.removeEventListener("visibilitychange", onReturn);
-      window.removeEventListener("online", onReturn);
-      window.removeEventListener("offline", onOffline);
       this.#channel?.close();
     };
   }
@@ -221,8 +218,9 @@ export class Store<T extends Tables = Tables> {
 
   #showRows(noun: string, ids: Iterable<string>): void {
     const table = tableOf(this.tables, noun);
-    for (const id of ids) table.show(id, this.#queue.applyTo(noun, id));
-    this.#state = { ...this.#state, revision: this.#state.revision + 1 };
+    let { revision } = this.#state;
+    for (const id of ids) if (table.show(id, this.#queue.applyTo(noun, id))) revision += 1;
+    this.#state = { ...this.#state, revision };
   }
 
   #change(change: Partial<State>): void {
@@ -243,7 +241,7 @@ export class Store<T extends Tables = Tables> {
     if (error) return;
     // Other tabs read the change, and this tab reads the rows of the cascade.
     this.#channel?.postMessage(null);
-    if ("cascade" in edit) void this.refresh();
+    if ("cascade" in edit && !this.#live?.isOpen) void this.refresh();
   }
 
   /** Report a refused edit. If rows do not exist, send the rest of the edit without them. */
@@ -276,35 +274,44 @@ export class Store<T extends Tables = Tables> {
     return tableOf(this.tables, noun).replica.get(id)?.trashedAt === null;
   }
 
-  async #pull(): Promise<void> {
-    const tables = Object.values(this.tables);
-    const pulls = await Promise.all(tables.map(({ replica }) => replica.pull()));
-    let hasChanged = false;
-    for (const [index, { noun }] of tables.entries()) {
-      const pull = pulls[index];
-      if (!pull?.isComplete || pull.ids.size === 0) continue;
-      this.#showRows(noun.name, pull.ids);
-      hasChanged = true;
-    }
-    this.#save(pulls);
-    const failed = pulls.filter((pull) => !pull.isComplete);
-    if (failed.length === 0) this.#pulled(hasChanged);
-    else if (hasChanged) this.#change({});
-    const error = failed.find((pull) => pull.error)?.error;
-    if (error) this.#pullFailed(error);
+  #liveOver(connection: Connection): Live {
+    return new Live(connection, {
+      subscriptions: async (isBehind) => {
+        await this.#loading;
+        if (isBehind) await this.refresh();
+        if (this.#feeds.subscriptions() === null) await this.refresh();
+        return this.#feeds.subscriptions();
+      },
+      receive: (parts) => this.#receive(parts),
+      onOpen: () => {
+        if (this.#state.syncProblem !== null) void this.tryNow();
+      },
+    });
   }
 
-  /** Save the changes of the pulls to the offline copy. */
-  #save(pulls: readonly PullResult[]): void {
-    const changes = Object.values(this.tables).flatMap((table, index) => {
-      const pull = pulls[index];
-      if (!pull?.isComplete) return [];
-      const { name } = table.noun;
-      if (pull.ids.size === 0 && this.#storedCursors.get(name) === pull.cursor) return [];
-      this.#storedCursors.set(name, pull.cursor);
-      return [table.changesOf(pull)];
-    });
-    if (changes.length > 0) void this.#copy.save(changes);
+  /** Show changes that have arrived. Read the feeds if there is a gap before these changes. */
+  async #receive(parts: readonly FeedPart[]): Promise<void> {
+    const after: FeedPart[] = [];
+    const { revision } = this.#state;
+    for (const part of parts) {
+      const changed = this.#feeds.receive(part);
+      if (changed) this.#showRows(changed.noun, changed.ids);
+      else after.push(part);
+    }
+    if (this.#state.revision !== revision) this.#change({});
+    if (after.length === 0) return;
+    // A read that began before the changes arrived may lack them.
+    await this.#refreshing;
+    if (await this.refresh()) for (const part of after) this.#feeds.continueAfter(part);
+  }
+
+  async #pull(): Promise<boolean> {
+    const { changed, isComplete, error } = await this.#feeds.read();
+    for (const { noun, ids } of changed) this.#showRows(noun, ids);
+    if (isComplete) this.#pulled(changed.length > 0);
+    else if (changed.length > 0) this.#change({});
+    if (error) this.#pullFailed(error);
+    return isComplete;
   }
 
   #pullFailed(error: CombinedError): void {

@@ -28,13 +28,13 @@ export class Table<T extends NounTypes = NounTypes> {
   }
 
   /** Identifies the fields that the build requests: the hash of the document. */
-  get #shape(): string {
+  get shape(): string {
     return documentHash(this.noun.documents.changes) ?? "";
   }
 
   /** Take over the rows that are stored in the browser. Returns their ids; null if there are none. */
   async restore(copy: OfflineCopy): Promise<string[] | null> {
-    const stored = await copy.read(this.noun.name, this.#shape);
+    const stored = await copy.read(this.noun.name, this.shape);
     if (!stored) return null;
     this.replica.restore(stored);
     return stored.rows.map(({ id }) => id);
@@ -45,11 +45,13 @@ export class Table<T extends NounTypes = NounTypes> {
     const changed = [...ids].map((id) => this.replica.get(id)).filter((row) => row !== null);
     const deletedIds = [...ids].filter((id) => !this.replica.has(id));
     const all = () => this.replica.all();
-    return { noun: this.noun.name, shape: this.#shape, after, cursor, changed, deletedIds, all };
+    return { noun: this.noun.name, shape: this.shape, after, cursor, changed, deletedIds, all };
   }
 
-  /** Show a row; null removes it. */
-  show(id: string, row: T["row"] | null): void {
+  /** Show a row; null removes it. Returns whether it was shown otherwise before. */
+  show(id: string, row: T["row"] | null): boolean {
+    if (this.#shown.get(id) === row) return false;
     this.#shown.set(id, row);
+    return true;
   }
 }

@@ -7,6 +7,7 @@ import {
   RestoreTasksDocument,
   TaskChangesDocument,
   TaskDocument,
+  TaskEventsDocument,
   type TaskPatch,
   type TasksPatch,
   TrashTasksDocument,
@@ -76,6 +77,7 @@ export const TASKS: Noun<TaskTypes> = {
   singular: "task",
   documents: {
     changes: TaskChangesDocument,
+    events: TaskEventsDocument,
     one: TaskDocument,
     create: CreateTasksDocument,
     update: UpdateTaskDocument,

@@ -13,11 +13,12 @@ import {
   useSyncExternalStore,
 } from "react";
 import { useClient } from "urql";
+import { goToSignIn } from "@/components/account/signed-out";
 import { useSession } from "@/components/graphql/graphql";
 import type { Person } from "@/components/offline/offline-copy";
 import type { ProjectEdit } from "@/components/projects/noun";
 import { idsOf } from "@/components/store/edit";
-import type { State } from "@/components/store/store";
+import type { State } from "@/components/store/state";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
 import { useHydrated } from "@/lib/use-hydrated";
@@ -113,9 +114,12 @@ export function TasksProvider({
   children,
 }: Props) {
   const client = useClient();
-  const { owner } = useSession();
+  const { apiUrl, owner, accessToken } = useSession();
   const toast = useToast();
-  const [store] = useState(() => openStore(client, person, seed));
+  const [store] = useState(() => {
+    const onSessionOver = () => goToSignIn("session-over");
+    return openStore(client, person, seed, { apiUrl, owner, accessToken, onSessionOver });
+  });
   const state = useSyncExternalStore(store.subscribe, store.state, store.state);
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);

@@ -1,0 +1,62 @@
+import type { Client } from "graphql-ws";
+import { requestOf } from "@/lib/graphql";
+import { closeCodeOf } from "@/lib/socket";
+import type { Subscription } from "./feeds";
+
+export type ChangeEvent = { cursor: string; id: string; row: unknown };
+
+type Listener = {
+  /** Called when the API has accepted the token. */
+  onOpen: () => void;
+  /** Called for each event, in the order of the noun's feed. None is missing. */
+  onEvent: (noun: string, event: ChangeEvent) => void;
+};
+
+type Closed = {
+  /** The close code; undefined if the connection was not opened or was lost. */
+  code: number | undefined;
+  /** Whether a subscription failed, so that the changes have to be read by a query. */
+  hasFailed: boolean;
+};
+
+/** Subscribe to the change feeds over a socket. A subscription that fails closes the socket. */
+export function follow(
+  socket: Client,
+  subscriptions: readonly Subscription[],
+  { onOpen, onEvent }: Listener,
+): { stop: () => void; closed: Promise<Closed> } {
+  let isClosed = false;
+  let hasFailed = false;
+  const stop = () => socket.terminate();
+  const closed = new Promise<Closed>((resolve) => {
+    socket.on("connected", onOpen);
+    socket.on("closed", (event) => {
+      isClosed = true;
+      resolve({ code: closeCodeOf(event), hasFailed });
+    });
+  });
+
+  // An event with errors lacks data. The cursor must not move past it.
+  function fail() {
+    hasFailed = true;
+    stop();
+  }
+
+  for (const { noun, document, after } of subscriptions) {
+    socket.subscribe<{ change: ChangeEvent }>(requestOf(document, { after }), {
+      next: ({ data, errors }) => {
+        if (isClosed) return;
+        if (data && !errors) onEvent(noun, data.change);
+        else fail();
+      },
+      error: (error) => {
+        // The errors of a subscription are a list. Anything else means that the socket is closed.
+        if (Array.isArray(error)) fail();
+      },
+      complete: () => {
+        if (!isClosed) fail();
+      },
+    });
+  }
+  return { stop, closed };
+}

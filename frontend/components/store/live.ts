@@ -1,0 +1,271 @@
+import { isLeaving } from "@/components/account/signed-out";
+import { type AccessToken, SessionOverError, TokenUnavailableError } from "@/lib/access-token";
+import { Backoff } from "@/lib/backoff";
+import { Election } from "@/lib/election";
+import { openSocket, TOKEN_REJECTED } from "@/lib/socket";
+import type { Subscription } from "./feeds";
+import { type ChangeEvent, follow } from "./follow";
+import type { FeedPart, Row } from "./noun";
+
+export type Connection = {
+  apiUrl: string;
+  owner: string;
+  accessToken: AccessToken;
+  /** Called when the session is over. */
+  onSessionOver: () => void;
+};
+
+type Target = {
+  /**
+   * Return the subscriptions that continue what was read; null if it cannot be read now.
+   *
+   * @param isBehind whether to read what changed first.
+   */
+  subscriptions: (isBehind: boolean) => Promise<readonly Subscription[] | null>;
+  /** Take over changes. The parts of each noun are in order. */
+  receive: (parts: readonly FeedPart[]) => Promise<void>;
+  /** Called when changes begin to arrive. */
+  onOpen: () => void;
+};
+
+/** A message between tabs. The parts of `open` are what has just arrived: they may be empty. */
+type Message = { kind: "ask" } | { kind: "closed" } | { kind: "open"; parts: FeedPart[] };
+
+/** Changes that arrive within this time are shown together. */
+const FRAME_MS = 16;
+
+/** Join parts of a feed that follow each other. */
+function joined(parts: readonly FeedPart[]): FeedPart[] {
+  const result: FeedPart[] = [];
+  for (const part of parts) {
+    const index = result.findLastIndex(({ noun }) => noun === part.noun);
+    const before = result[index];
+    if (before && before.cursor === part.after && before.shape === part.shape) {
+      const changes = [...before.changes, ...part.changes];
+      result[index] = { ...before, cursor: part.cursor, changes };
+    } else result.push(part);
+  }
+  return result;
+}
+
+/**
+ * The changes of one person's rows as they happen, over one socket for all tabs of the browser.
+ *
+ * The tabs elect one that opens the socket and sends the others what arrives. If it does not respond,
+ * because the browser has frozen it, another tab replaces it. Without Web Locks each tab has a socket.
+ * While there is no socket, `isOpen` is false, and the tabs poll.
+ */
+export class Live {
+  readonly #connection: Connection;
+  readonly #target: Target;
+  readonly #election: Election;
+  #isOpen: boolean = false;
+  /** The end of this tab's last election. */
+  #until: AbortSignal | undefined;
+  /** Whether the elected tab has not answered yet. */
+  #isAsking: boolean = false;
+  /** Whether events were lost, so that the changes have to be read before the next subscription. */
+  #isBehind: boolean = false;
+  /** For each noun an empty part at the end of what has arrived. */
+  readonly #ends = new Map<string, FeedPart>();
+  #arrived: FeedPart[] = [];
+  #frame: ReturnType<typeof setTimeout> | undefined;
+  #channel: BroadcastChannel | undefined;
+  /** Ends the pause before the next try. */
+  #endPause: () => void = () => {};
+  /** Closes the socket. */
+  #close: () => void = () => {};
+
+  constructor(connection: Connection, target: Target) {
+    this.#connection = connection;
+    this.#target = target;
+    this.#election = new Election(`live:${connection.owner}`, (until) => this.#lead(until));
+  }
+
+  get #isElected(): boolean {
+    return this.#until?.aborted === false;
+  }
+
+  /** Whether changes arrive without polling. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Receive changes until the returned function is called. That closes the socket at once. */
+  start(): () => void {
+    const alone = new AbortController();
+    const join = () => this.#join();
+    const leave = () => this.#leave();
+    const disconnect = () => this.#close();
+    if (Election.isPossible()) {
+      document.addEventListener("freeze", leave);
+      document.addEventListener("resume", join);
+      join();
+    } else void this.#lead(alone.signal);
+    window.addEventListener("offline", disconnect);
+    return () => {
+      document.removeEventListener("freeze", leave);
+      document.removeEventListener("resume", join);
+      window.removeEventListener("offline", disconnect);
+      alone.abort();
+      leave();
+    };
+  }
+
+  /** Replace the elected tab if it has not answered since the last call. */
+  check(): void {
+    if (this.#isElected || !this.#channel) return;
+    if (this.#isAsking) {
+      this.#isAsking = false;
+      this.#isOpen = false;
+      this.#election.stand(true);
+    } else {
+      this.#isAsking = true;
+      this.#post({ kind: "ask" });
+    }
+  }
+
+  /** Try to connect now, if this tab waits to do so. */
+  tryNow(): void {
+    this.#endPause();
+  }
+
+  #join(): void {
+    this.#channel = new BroadcastChannel(`live:${this.#connection.owner}`);
+    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
+    this.#election.stand();
+    this.check();
+  }
+
+  #leave(): void {
+    this.#election.withdraw();
+    this.#channel?.close();
+    this.#channel = undefined;
+    this.#isAsking = false;
+    this.#isOpen = false;
+    clearTimeout(this.#frame);
+    this.#frame = undefined;
+    this.#arrived = [];
+  }
+
+  #post(message: Message): void {
+    this.#channel?.postMessage(message);
+  }
+
+  #hear(message: Message): void {
+    if (message.kind === "ask") {
+      if (this.#isElected) this.#report();
+    } else if (!this.#isElected) {
+      this.#isAsking = false;
+      this.#setOpen(message.kind === "open");
+      if (message.kind === "open") this.#arrive(message.parts);
+    }
+  }
+
+  /** Tell the other tabs whether the socket is open, and up to where they should have read. */
+  #report(): void {
+    this.#post(
+      this.#isOpen ? { kind: "open", parts: [...this.#ends.values()] } : { kind: "closed" },
+    );
+  }
+
+  #setOpen(isOpen: boolean): void {
+    const hasOpened = isOpen && !this.#isOpen;
+    this.#isOpen = isOpen;
+    if (hasOpened) this.#target.onOpen();
+  }
+
+  /** Keep a socket open until the signal is aborted. */
+  async #lead(until: AbortSignal): Promise<void> {
+    const backoff = new Backoff();
+    this.#until = until;
+    this.#isAsking = false;
+    this.#setOpen(false);
+    this.#report();
+    while (!until.aborted) {
+      if (await this.#connect(until)) backoff.reset();
+      // Full jitter: after a deployment the clients do not come back all at once.
+      await this.#pause(Math.random() * backoff.after(null), until);
+    }
+  }
+
+  async #pause(milliseconds: number, until: AbortSignal): Promise<void> {
+    if (until.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        until.removeEventListener("abort", end);
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      until.addEventListener("abort", end);
+      this.#endPause = end;
+    });
+  }
+
+  /** Open the socket. Resolves when it is closed, with whether it was open. */
+  async #connect(until: AbortSignal): Promise<boolean> {
+    const subscriptions = await this.#target.subscriptions(this.#isBehind);
+    const token = subscriptions && !isLeaving() ? await this.#token() : null;
+    if (!subscriptions || token === null || until.aborted) return false;
+    const { apiUrl, accessToken } = this.#connection;
+    let wasOpen = false;
+    const following = follow(openSocket(apiUrl, token), subscriptions, {
+      onOpen: () => {
+        wasOpen = true;
+        this.#begin(subscriptions);
+      },
+      onEvent: (noun, event) => this.#take(noun, event),
+    });
+    this.#close = following.stop;
+    until.addEventListener("abort", following.stop);
+    const { code, hasFailed } = await following.closed;
+    until.removeEventListener("abort", following.stop);
+    if (code === TOKEN_REJECTED) accessToken.invalidate(token);
+    this.#isBehind = hasFailed;
+    this.#setOpen(false);
+    if (!until.aborted) this.#report();
+    return wasOpen;
+  }
+
+  async #token(): Promise<string | null> {
+    try {
+      return await this.#connection.accessToken.get();
+    } catch (error) {
+      if (error instanceof SessionOverError) this.#connection.onSessionOver();
+      else if (!(error instanceof TokenUnavailableError)) throw error;
+      return null;
+    }
+  }
+
+  #begin(subscriptions: readonly Subscription[]): void {
+    this.#ends.clear();
+    for (const { noun, shape, after } of subscriptions)
+      this.#ends.set(noun, { noun, shape, after, cursor: after, changes: [] });
+    this.#setOpen(true);
+    this.#report();
+  }
+
+  /** Take over an event, and send it to the other tabs. */
+  #take(noun: string, { cursor, id, row }: ChangeEvent): void {
+    const end = this.#ends.get(noun);
+    if (!end) return;
+    this.#ends.set(noun, { ...end, after: cursor, cursor });
+    const part = { ...end, cursor, changes: [{ id, row: row as Row | null }] };
+    this.#post({ kind: "open", parts: [part] });
+    this.#arrive([part]);
+  }
+
+  #arrive(parts: readonly FeedPart[]): void {
+    this.#arrived.push(...parts);
+    this.#frame ??= setTimeout(() => void this.#show(), FRAME_MS);
+  }
+
+  async #show(): Promise<void> {
+    try {
+      while (this.#arrived.length > 0) await this.#target.receive(joined(this.#arrived.splice(0)));
+    } finally {
+      this.#frame = undefined;
+    }
+  }
+}
