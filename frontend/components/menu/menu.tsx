@@ -2,19 +2,26 @@
 
 import * as Dropdown from "@radix-ui/react-dropdown-menu";
 import { Check } from "lucide-react";
-import { type ReactNode, useRef } from "react";
+import { type ReactNode, useRef, useState } from "react";
 import type { MenuEntry, MenuProps } from "./menu-button";
 
 /** The button and its menu, once the code of menus is loaded. */
 export default function Menu({ label, entries, className, align, children }: MenuProps) {
   const button = useRef<HTMLButtonElement>(null);
+  // Where the menu is rendered. Not in `body`: a modal dialog makes all elements outside of it inert,
+  // and is displayed in front of them.
+  const [container, setContainer] = useState<Element | null>(null);
   return (
-    <Dropdown.Root modal={false}>
+    <Dropdown.Root
+      modal={false}
+      onOpenChange={() =>
+        setContainer(button.current?.closest("dialog, aside, main, header") ?? null)
+      }
+    >
       <Dropdown.Trigger aria-label={label} className={className} ref={button} title={label}>
         {children}
       </Dropdown.Trigger>
-      {/* Not in `body`: a modal dialog makes all elements outside of it inert. */}
-      <Dropdown.Portal container={button.current?.closest("dialog, aside, main, header") ?? null}>
+      <Dropdown.Portal container={container}>
         <Dropdown.Content
           align={align ?? "start"}
           aria-label={label}
