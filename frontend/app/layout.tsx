@@ -7,25 +7,42 @@ import { InputMethod } from "@/components/keyboard/input-method";
 import "./globals.css";
 
 const sans = localFont({
-  src: "../node_modules/@fontsource-variable/instrument-sans/files/instrument-sans-latin-wght-normal.woff2",
+  src: "../node_modules/@fontsource-variable/public-sans/files/public-sans-latin-wght-normal.woff2",
   weight: "400 700",
   display: "swap",
-  variable: "--font-instrument",
+  variable: "--font-latin",
 });
 
-/** The letters of Latin scripts beyond Western Europe. Browsers load it if a page contains one. */
+// The letters of Latin scripts beyond Western Europe. Browsers load a file if a page contains one of
+// its letters.
 const sansExtended = localFont({
-  src: "../node_modules/@fontsource-variable/instrument-sans/files/instrument-sans-latin-ext-wght-normal.woff2",
+  src: "../node_modules/@fontsource-variable/public-sans/files/public-sans-latin-ext-wght-normal.woff2",
   weight: "400 700",
   display: "swap",
   preload: false,
   adjustFontFallback: false,
-  variable: "--font-instrument-extended",
+  variable: "--font-latin-extended",
   declarations: [
     {
       prop: "unicode-range",
       value:
         "U+0100-02BA, U+02BD-02C5, U+02C7-02CC, U+02CE-02D7, U+02DD-02FF, U+1D00-1DBF, U+1E00-1E9F, U+1EF2-1EFF, U+2020, U+20A0-20AB, U+20AD-20C0, U+2113, U+2C60-2C7F, U+A720-A7FF",
+    },
+  ],
+});
+
+const sansVietnamese = localFont({
+  src: "../node_modules/@fontsource-variable/public-sans/files/public-sans-vietnamese-wght-normal.woff2",
+  weight: "400 700",
+  display: "swap",
+  preload: false,
+  adjustFontFallback: false,
+  variable: "--font-vietnamese",
+  declarations: [
+    {
+      prop: "unicode-range",
+      value:
+        "U+0102-0103, U+0110-0111, U+0128-0129, U+0168-0169, U+01A0-01A1, U+01AF-01B0, U+0300-0301, U+0303-0304, U+0308-0309, U+0323, U+0329, U+1EA0-1EF9, U+20AB",
     },
   ],
 });
@@ -49,7 +66,7 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
   // Content-Security-Policy, nor the person's choices.
   return (
     <html
-      className={`${sans.variable} ${sansExtended.variable}`}
+      className={`${sans.variable} ${sansExtended.variable} ${sansVietnamese.variable}`}
       data-density={await choice("density")}
       data-sidebar={await choice("sidebar")}
       data-theme={await choice("theme")}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { complete, completionAt } from "../components/tasks/completion";
-import { isDayFirst } from "../components/tasks/dates";
+import { isDayFirst, readDay } from "../components/tasks/dates";
 import {
   moveLongTitle,
   parseLine,
@@ -8,6 +8,7 @@ import {
   planTask,
 } from "../components/tasks/quick-add";
 import { viewOf } from "../components/tasks/view";
+import { firstWeekday } from "../lib/locales";
 
 // A Wednesday.
 const NOW = new Date(2026, 10, 25, 12);
@@ -392,4 +393,30 @@ describe("a completion", () => {
     expect(completionAt("+", 1, known)?.takesFirst).toBe(false);
     expect(completionAt("#ho", 3, known)?.takesFirst).toBe(false);
   });
+});
+
+describe("a text that is only a date", () => {
+  const day = (text: string, dayFirst = true) => readDay(text, NOW, dayFirst);
+
+  test("may be a short name, a phrase, or a day and a month", () => {
+    expect(day("fri")).toBe("2026-11-27");
+    expect(day(" in 2 weeks ")).toBe("2026-12-09");
+    expect(day("3 dec")).toBe("2026-12-03");
+    expect(day("2027-01-05")).toBe("2027-01-05");
+    expect(day("31.5.27")).toBe("2027-05-31");
+  });
+
+  test("without a year is the next one", () => {
+    expect(day("1.2.")).toBe("2027-02-01");
+    expect(day("3/12")).toBe("2026-12-03");
+    expect(day("3/12", false)).toBe("2027-03-12");
+  });
+
+  test("has no other words", () => {
+    for (const text of ["", "soon", "call fri", "31.2.", "12"]) expect(day(text)).toBeNull();
+  });
+});
+
+test("the first day of the week is that of the locale", () => {
+  expect(["en-US", "en-GB", "de", "ar-EG", "pt-BR"].map(firstWeekday)).toEqual([0, 1, 1, 6, 0]);
 });

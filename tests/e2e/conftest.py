@@ -227,6 +227,12 @@ class Person:
         self.page.get_by_label("Title").fill(new)
         self.page.get_by_label("Title").press("Enter")
 
+    def sets_due(self, button: str, text: str) -> None:
+        """Type a due date in the picker that this button opens."""
+        self.page.get_by_role("button", name=button).click()
+        self.page.get_by_label("Type a date").fill(text)
+        self.page.keyboard.press("Enter")
+
     def has_read_all(self, page: Page | None = None) -> None:
         """Wait until the page has all tasks, not only the first ones."""
         expect((page or self.page).locator("main[data-complete=true]")).to_be_visible()

@@ -304,7 +304,7 @@ def test_notification_names_the_view_of_a_task_that_is_not_shown(ada: Person) ->
     expect(ada.page.get_by_text("Added 2 tasks. 1 is in Upcoming.")).to_be_visible()
     # A change moves the task to another view.
     ada.clicks("Edit details: now")
-    ada.page.get_by_role("dialog").get_by_label("Due").fill("2091-01-05")
+    ada.sets_due("Due: Today", "2091-01-05")
     expect(ada.page.get_by_text("“\u2068now\u2069”. It is in Upcoming.")).to_be_visible()
     # A task that stays visible causes no notification.
     ada.page.keyboard.press("Escape")

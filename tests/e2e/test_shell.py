@@ -237,7 +237,8 @@ def test_projects_are_used_by_thumb(site: stack.Site, newcomer: Newcomer) -> Non
     ada.adds("Paint the fence")
     ada.opens_sidebar()
     ada.page.get_by_role("button", name="Change the project Home").tap()
-    ada.page.get_by_role("menuitem", name="Move to trash").tap()
+    # In the dialog: elements outside of a modal dialog are behind it.
+    ada.dialog().get_by_role("menuitem", name="Move to trash").tap()
     ada.page.get_by_role("button", name="Undo").tap()
     expect(project(ada, "Home")).to_be_visible()
     assert ada.violations() == []

@@ -246,34 +246,40 @@ def test_keys_of_an_input_method_are_ignored_by_shortcuts(ada: Person) -> None:
     }
 
 
-def test_typed_due_date_is_saved_once_when_it_is_complete(ada: Person) -> None:
+def test_due_date_is_typed_or_chosen_in_its_picker(ada: Person) -> None:
+    press = ada.page.keyboard.press
     ada.adds("Taxes")
     ada.clicks("Edit details: Taxes")
-    due = panel(ada).get_by_label("Due")
+    due = panel(ada).get_by_role("button", name="Due: ")
+    picker = ada.page.get_by_role("dialog", name="Due date")
     with mutations(ada.page) as sent:
         due.focus()
-        ada.page.keyboard.type("05312027")
-        expect(due).to_have_value("2027-05-31")
-        ada.page.keyboard.press("Tab")
-        ada.page.keyboard.press("Tab")
+        press("Enter")
+        expect(picker.get_by_label("Type a date")).to_be_focused()
+        ada.page.keyboard.type("soon")
+        press("Enter")
+        expect(picker.get_by_text("This is not a date.")).to_be_visible()
+        press("Control+a")
+        ada.page.keyboard.type("31 may 2027")
+        expect(picker.get_by_role("grid", name="May 2027")).to_be_visible()
+        assert ada.violations() == []
+        press("ArrowDown")
+        press("ArrowRight")
+        expect(picker.get_by_role("button", name="Tuesday, June 1, 2027")).to_be_focused()
+        press("Enter")
+        expect(due).to_be_focused()
+        expect(due).to_have_text("1 Jun 2027")
+        # Escape closes only the picker.
+        press("Enter")
+        ada.page.keyboard.type("tomorrow")
+        press("Escape")
+        expect(picker).to_have_count(0)
+        expect(due).to_be_focused()
+        press("Enter")
+        picker.get_by_role("button", name="No date").click()
+        expect(due).to_have_text("No date")
         wait_until_saved(ada)
-        due.focus()
-        ada.page.keyboard.type("0601")
-        ada.page.keyboard.press("Escape")
-        wait_until_saved(ada)
-        assert [one["patch"] for one in sent] == [{"dueOn": "2027-05-31"}, {"dueOn": "2027-06-01"}]
-        ada.clicks("Edit details: Taxes")
-        due.focus()
-        ada.page.keyboard.press("Backspace")
-        expect(due).to_have_value("")
-        ada.clicks("Close details")
-        expect(panel(ada)).to_have_count(0)
-        ada.clicks("Edit details: Taxes")
-        expect(due).to_have_value("2027-06-01")
-        due.fill("")  # as the button of the date picker does
-        wait_until_saved(ada)
-        assert len(sent) == 3
-    assert saved(ada)["Taxes"]["dueOn"] is None
+        assert [one["patch"] for one in sent] == [{"dueOn": "2027-06-01"}, {"dueOn": None}]
 
 
 DIRECTIONS = r"""() => {

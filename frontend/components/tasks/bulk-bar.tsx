@@ -1,9 +1,10 @@
 "use client";
 
 import { Check, RotateCcw, Trash2, X } from "lucide-react";
+import { DueButton } from "@/components/due/due-button";
 import { useProjects } from "@/components/projects/use-projects";
 import type { Priority } from "@/gql/graphql";
-import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
+import { PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
 import { useTasks } from "./tasks-context";
 import { labelProblem, normalizeLabel } from "./text";
 import type { Actions } from "./use-actions";
@@ -22,7 +23,7 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
   const { active } = useProjects();
   const theirs = [...new Set(tasks.flatMap((task) => task.labels))].sort();
   const isCompleted = tasks.every(({ completed }) => completed);
-  const dues = { Today: today, Tomorrow: addDays(today, 1), "In a week": addDays(today, 7) };
+  const dues = [...new Set(tasks.map(({ dueOn }) => dueOn))];
 
   return (
     <div aria-label="Selected tasks" className="bulk-bar" role="toolbar">
@@ -47,14 +48,15 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
           >
             <Check aria-hidden="true" className="size-4" /> {isCompleted ? "Reopen" : "Complete"}
           </button>
-          <Choice
+          <DueButton
+            className="bulk-button"
+            day={dues.length === 1 ? dues[0] : undefined}
             label="Due date"
-            onChoose={(day) => actions.setDue(tasks, day === "none" ? null : day)}
-            options={[
-              ...Object.entries(dues).map(([name, day]) => [day, name] as const),
-              ["none", "No date"],
-            ]}
-          />
+            onChange={(day) => actions.setDue(tasks, day)}
+            today={today}
+          >
+            Due date
+          </DueButton>
           <Choice
             label="Set priority"
             onChoose={(priority) => actions.setPriority(tasks, priority as Priority)}

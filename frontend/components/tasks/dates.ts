@@ -124,6 +124,23 @@ function readWords(words: string, now: Date, dayFirst: boolean): string | null {
   return toIsoDay(moment);
 }
 
+/**
+ * Return the day of a text that is nothing but a date, or null. More is a date there than in a line:
+ * "fri", "3/12", "1.2.".
+ */
+export function readDay(text: string, now: Date, dayFirst: boolean): string | null {
+  const words = text.trim();
+  const numbers = /^(\d+)([-./])(\d+)\2?(\d*)$/.exec(words);
+  if (!numbers) return readWords(words, now, dayFirst);
+  const [, first = "", sign = "", second = "", year = ""] = numbers;
+  if (first.length === 4 || year.length === 4) return readNumbers(words, dayFirst);
+  const full = (of: number) => readNumbers([first, second, of].join(sign), dayFirst);
+  const thisYear = now.getFullYear();
+  if (year) return full(Math.floor(thisYear / 100) * 100 + Number(year));
+  const day = full(thisYear);
+  return day !== null && day < toIsoDay(now) ? full(thisYear + 1) : day;
+}
+
 type Phrase = { start: number; end: number; words: string; numbers: string | undefined };
 
 function phrasesIn(line: string): Phrase[] {

@@ -4,13 +4,13 @@ import { RotateCcw, Trash2, X } from "lucide-react";
 import dynamic from "next/dynamic";
 import { type ReactNode, useId, useRef, useState } from "react";
 import { useDialog } from "@/components/dialog/use-dialog";
+import { DueField } from "@/components/due/due-field";
 import { ProjectSelect } from "@/components/projects/project-select";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Priority } from "@/gql/graphql";
 import type { UnsavedText } from "./draft";
-import { DueField } from "./due-field";
 import { LabelsField } from "./labels-field";
-import { addDays, PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
+import { PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
 import { useTasks } from "./tasks-context";
 import type { Actions } from "./use-actions";
 import { useTextEdit } from "./use-text-edit";
@@ -100,31 +100,12 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
       <FieldProblem id={`${id}-title-problem`}>{problems.title}</FieldProblem>
       <dl className="mt-4 grid grid-cols-[5.5rem_1fr] items-center gap-y-2 text-sm">
         <Row label="Due" of={`${id}-due`}>
-          <div className="flex flex-wrap items-center gap-1.5">
-            <DueField
-              day={task.dueOn}
-              id={`${id}-due`}
-              onChange={(day) => actions.setDue([task], day)}
-            />
-            {task.dueOn === null && (
-              <div className="flex basis-full gap-1.5">
-                <button
-                  className="chip h-8 px-3 text-sm hover:text-ink"
-                  onClick={() => actions.setDue([task], today)}
-                  type="button"
-                >
-                  Today
-                </button>
-                <button
-                  className="chip h-8 px-3 text-sm hover:text-ink"
-                  onClick={() => actions.setDue([task], addDays(today, 1))}
-                  type="button"
-                >
-                  Tomorrow
-                </button>
-              </div>
-            )}
-          </div>
+          <DueField
+            day={task.dueOn}
+            id={`${id}-due`}
+            onChange={(day) => actions.setDue([task], day)}
+            today={today}
+          />
         </Row>
         <Row label="Priority" of={`${id}-priority`}>
           <select

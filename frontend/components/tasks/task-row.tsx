@@ -6,7 +6,7 @@ import { usePageLeave } from "@/components/keyboard/use-page-leave";
 import type { Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { LabelDot } from "./label-dot";
-import { addDays, excerpt, formatDay, PRIORITY_NAMES, type Task } from "./task";
+import { excerpt, formatDay, nearness, PRIORITY_NAMES, type Task } from "./task";
 import { lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
 
@@ -145,13 +145,6 @@ export const TaskRow = memo((props: RowProps) => {
 /** Whether a checkbox or button of the row was clicked. These work with any modifier key. */
 function isControl({ target }: MouseEvent): boolean {
   return target instanceof Element && target.closest("input, button:not([data-title])") !== null;
-}
-
-/** Return how soon a task is due, which determines the color of its date. */
-function nearness(dueOn: string, today: string): string {
-  if (dueOn < today) return "late";
-  if (dueOn === today) return "today";
-  return dueOn === addDays(today, 1) ? "tomorrow" : "later";
 }
 
 type DetailsProps = { task: Task; today: string; project: Project | null };

@@ -55,6 +55,13 @@ export function formatDay(day: string, today: string): string {
   return (day.slice(0, 4) === today.slice(0, 4) ? DAY_AND_MONTH : FULL_DATE).format(moment);
 }
 
+/** Return how soon a task is due, which determines the color of its date. */
+export function nearness(dueOn: string, today: string): string {
+  if (dueOn < today) return "late";
+  if (dueOn === today) return "today";
+  return dueOn === addDays(today, 1) ? "tomorrow" : "later";
+}
+
 /** Return a description of what a row shows besides the title, for screen readers. */
 export function describeTask({ completed, priority, dueOn, labels }: Task, today: string): string {
   const day = dueOn === null ? "" : formatDay(dueOn, today);

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { nextTheme } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
+import { loadDuePicker } from "@/components/due/due-button";
 import { useSession } from "@/components/graphql/graphql";
 import { SkipLink } from "@/components/header/skip-link";
 import { TrashedProjects } from "@/components/projects/trashed-projects";
@@ -40,6 +41,7 @@ const loadShortcuts = () => import("./shortcuts");
 const Palette = dynamic(loadPalette);
 const BulkBar = dynamic(async () => (await loadBulkBar()).BulkBar);
 const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
+const PRELOADED = [loadPalette, loadBulkBar, loadShortcuts, loadDuePicker];
 const PRELOAD_AFTER_MS = 2_000;
 
 /** From this width on, the sidebar is next to the list. */
@@ -87,7 +89,7 @@ export function Workspace({ email, isSeeded }: Props) {
 
   useEffect(() => {
     // Then no key that is typed right after ⌘K is lost, and the palette works without a network.
-    const preload = () => void Promise.allSettled([loadPalette(), loadBulkBar(), loadShortcuts()]);
+    const preload = () => void Promise.allSettled(PRELOADED.map((load) => load()));
     const timer = setTimeout(preload, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
