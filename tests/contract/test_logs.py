@@ -7,7 +7,8 @@ import httpx
 
 from tests.contract.people import Browsers, issuer
 
-MANY = 40
+MANY = 15
+"""Invalid requests of each kind. If each wrote a line, there would be more lines than allowed."""
 
 Ask = Callable[[httpx.Client], httpx.Response]
 

@@ -70,12 +70,12 @@ def test_token_is_issued_verified_rotated_and_revoked(
         ):
             assert status(ada, bad) == 401
 
-        for variable in ("JWT_ISSUER", "JWT_AUDIENCE"):
-            elsewhere = api(site, tmp_path, **{variable: "https://elsewhere.example"})
-            home, site.api = site.api, elsewhere
-            assert status(ada, ada.token()) == 401, variable
-            site.api = home
-            elsewhere.stop()
+        variable = "JWT_ISSUER" if named else "JWT_AUDIENCE"  # `test_tokens.py` tries both
+        elsewhere = api(site, tmp_path, **{variable: "https://elsewhere.example"})
+        home, site.api = site.api, elsewhere
+        assert status(ada, ada.token()) == 401
+        site.api = home
+        elsewhere.stop()
 
         rotate(site, algorithm, tmp_path)
         renewed, same = issued(ada, life)
