@@ -28,8 +28,10 @@ from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.identity.revocations import Revocations
 from api.media_types import weights
 from api.owned import statements
+from api.owned.live import Live
 from api.owned.retention import Retention, purge
 from api.postgres.database import Database
+from api.postgres.notifications import Notifications
 from api.process import Process
 from api.proxies import own_hosts, proxy_for
 from api.schema import PLACED, SIZES, schema
@@ -61,7 +63,9 @@ def create_app(config: Config) -> FastAPI:
     """Return the app. It connects to the database, and to JWKS_URL if set, when it is started."""
     statements.build()
     database = Database(config.database_url.get_secret_value())
-    authentication = authenticating(config, database)
+    notifications = Notifications(config.direct_url)
+    authentication = authenticating(config, database, notifications)
+    live = Live(database, notifications)
     revocations = authentication.revocations
     reader = Reader(
         KeyRing(shared_secrets(config.secrets, SECURITY_EVENT)),
@@ -74,7 +78,7 @@ def create_app(config: Config) -> FastAPI:
     process = Process(sessions.drain)
     retention = Retention(database, revocations.delete_expired)
     app = FastAPI(
-        lifespan=lifespan(database, authentication, retention, sessions, process),
+        lifespan=lifespan(database, authentication, live, retention, sessions, process),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -87,7 +91,7 @@ def create_app(config: Config) -> FastAPI:
     app.add_middleware(process.counting)
 
     @app.get("/health/live")
-    async def live() -> Response:
+    async def alive() -> Response:
         """Respond 200: the process runs."""
         return JSONResponse({"status": "live"})
 
@@ -104,8 +108,9 @@ def create_app(config: Config) -> FastAPI:
 
     async def context(scope: Scope, operation: Operation) -> Context:
         claims = scope["state"]["claims"]
-        await authentication.check_not_revoked(claims)
-        return Context(claims, database, operation.selected)
+        check = authentication.check_not_revoked
+        await check(claims)
+        return Context(claims, database, operation.selected, live, check)
 
     try:
         documents = Documents(
@@ -153,12 +158,14 @@ def lifespan(
     return running
 
 
-def authenticating(config: Config, database: Database) -> Authentication:
+def authenticating(
+    config: Config, database: Database, notifications: Notifications
+) -> Authentication:
     """Return the authentication that this configuration describes."""
     key_set = None
     if config.jwks_url:
         key_set = KeySet(config.jwks_url, proxy=proxy_for(config.jwks_url, own_hosts(config)))
-    revocations = Revocations(database, config.direct_url, max_age=config.access_token_max_age)
+    revocations = Revocations(database, notifications, max_age=config.access_token_max_age)
     return Authentication(verifier(config, key_set), revocations, key_set)
 
 

@@ -10,6 +10,7 @@ from strawberry.dataloader import DataLoader
 
 from api.identity.tokens import Claims
 from api.owned.changes import Changes
+from api.owned.live import Live
 from api.owned.owner import Owned
 from api.owned.reads import Page, Reads, Wanted
 from api.owned.resource import Resource
@@ -23,20 +24,25 @@ _V = TypeVar("_V")
 class Context:
     """What a resolver may use. No method takes an owner (wall 1, docs/walls.md)."""
 
-    __slots__ = ("_loaders", "_selected", "claims", "owned")
+    __slots__ = ("_check", "_loaders", "_selected", "claims", "owned")
 
     def __init__(
         self,
         claims: Claims,
         database: Database,
         selected: Mapping[tuple[str, ...], frozenset[str]] | None = None,
+        live: Live | None = None,
+        check: Callable[[Claims], Awaitable[None]] | None = None,
     ) -> None:
         """Bind the context to a caller.
 
         `selected` has the result of the method `selected` for each path, or is None if unknown.
+        Subscriptions need `live`, and `check`, which raises Unauthenticated for a session that has
+        ended.
         """
         self.claims = claims
-        self.owned = Owned(database, claims.user_id)
+        self.owned = Owned(database, claims.user_id, live)
+        self._check = check
         self._selected = selected
         self._loaders: dict[object, DataLoader[str, Any]] = {}
 
@@ -52,6 +58,17 @@ class Context:
     def changes(self, resource: Resource) -> Changes:
         """Return the change feed of the caller's rows of a resource."""
         return Changes(self.owned, resource)
+
+    async def begin_event(self) -> None:
+        """Prepare the context for the next event of a subscription, which reads everything anew.
+
+        Raises Unauthenticated if the session or the account has ended, and Unavailable if that is
+        not known.
+        """
+        if self._check:
+            await self._check(self.claims)
+        self._loaders.clear()
+        self.owned.begin_event()
 
     async def load(self, resource: Resource, id: str | None) -> Row | None:
         """Return the row with this id, or None. One statement loads the rows of a whole level."""

@@ -12,8 +12,8 @@ from api.graphql.documents import Prepared
 from api.graphql.execution import Replaying
 from api.owned import changes
 from api.owned.resource import RESOURCES
-from api.projects.types import ProjectMutation, ProjectQuery
-from api.tasks.types import TaskMutation, TaskQuery, TaskViewer
+from api.projects.types import ProjectMutation, ProjectQuery, ProjectSubscription
+from api.tasks.types import TaskMutation, TaskQuery, TaskSubscription, TaskViewer
 
 
 @strawberry.type(description="The user whose access token was sent with the request.")
@@ -44,6 +44,11 @@ class Mutation(TaskMutation, ProjectMutation):
     pass
 
 
+@strawberry.type(description="Subscriptions. They deliver only the caller's own rows.")
+class Subscription(TaskSubscription, ProjectSubscription):
+    pass
+
+
 class Schema(strawberry.Schema):
     def process_errors(self, *_: object) -> None:
         """Log nothing: most errors are the client's, and `graphql.http` logs bugs."""
@@ -52,6 +57,7 @@ class Schema(strawberry.Schema):
 schema = Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[types.ErrorCode],
     extensions=[Prepared],
     config=StrawberryConfig(scalar_map={datetime: types.DateTime, date: types.Date}),

@@ -11,11 +11,12 @@ from api.errors import NotFound, Problem
 from api.identity.auth import Authenticated
 from api.owned.reads import Wanted
 from api.postgres.database import Database
+from api.postgres.notifications import Notifications
 from api.tasks.rules import TASKS
 
 config = Config.read()
 database = Database(config.database_url.get_secret_value())
-authentication = authenticating(config, database)
+authentication = authenticating(config, database, Notifications(config.direct_url))
 
 app = FastAPI(lifespan=lifespan(database, authentication))
 app.add_middleware(Authenticated, authentication=authentication)  # 401 before anything is read

@@ -38,7 +38,8 @@ from sqlalchemy.dialects.postgresql import insert
 from api.errors import Unavailable
 from api.identity.model import Kind, revocation_counter, revocations
 from api.identity.tokens import LIFE_MARGIN, Claims
-from api.postgres.database import Database, Transaction, listen
+from api.postgres.database import Database, Transaction
+from api.postgres.notifications import Notifications
 from api.postgres.statement import UnownedStatement
 
 log = logging.getLogger(__name__)
@@ -121,8 +122,7 @@ class SecurityEvent:
 class Revocations:
     """The revoked sessions and owners, cached in this process.
 
-    An async context manager: inside it, the cache follows PostgreSQL. `listen_url` must bypass a
-    transaction pooler, because a pooler does not forward notifications. `max_age` is the longest
+    An async context manager: inside it, the cache follows PostgreSQL. `max_age` is the longest
     lifetime of a token in seconds; revocations are stored for that long plus LIFE_MARGIN. The
     constants of this module describe the other arguments.
     """
@@ -130,7 +130,7 @@ class Revocations:
     def __init__(  # noqa: PLR0913 - each limit may be another in a test
         self,
         database: Database,
-        listen_url: str,
+        notifications: Notifications,
         *,
         max_age: int,
         clock: Callable[[], float] = time.monotonic,
@@ -141,7 +141,7 @@ class Revocations:
         page_size: int = PAGE_SIZE,
     ) -> None:
         self._database = database
-        self._listen_url = listen_url
+        self._notifications = notifications
         self._kept = timedelta(seconds=max_age + LIFE_MARGIN)
         self._clock = clock
         self._poll_every = poll
@@ -158,6 +158,7 @@ class Revocations:
         self._refresh_lock = asyncio.Lock()
         self._in_use, self._woken = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        notifications.on(CHANNEL, lambda _: self._woken.set())
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(work) for work in (self._poll(), self._listen())]
@@ -280,7 +281,7 @@ class Revocations:
         while True:
             await self._used()
             with suppress(Unavailable):
-                await listen(self._listen_url, CHANNEL, self._woken.set)
+                await self._notifications.listen()
             await asyncio.sleep(self._poll_every)
 
     async def _used(self) -> None:

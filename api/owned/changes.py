@@ -5,13 +5,14 @@ rows that it writes, or in the tombstones of the rows that it deletes. So the ch
 are the rows and tombstones with a higher number. Each row appears once, in its latest state.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 
 from sqlalchemy import BigInteger, Integer, Uuid, bindparam, null, select, tuple_, union_all
 
-from api.errors import BadUserInput
+from api.errors import BadUserInput, RateLimited, Unauthenticated, Unavailable
 from api.owned import cursors
 from api.owned.columns import MAX, NIL, is_id
 from api.owned.cursors import Cursors
@@ -25,24 +26,24 @@ DEFAULT_SIZE = 100
 _SCOPE = "changes"
 _NUMBERS = range(2**63)
 
-_numbers = (owners.c.change_number, owners.c.forgotten_number)
+_state = (owners.c.change_number, owners.c.forgotten_number, owners.c.purged_at)
 _of_owner = owners.c.owner_id == OWNER
-STATE = Statement(select(*_numbers).where(_of_owner))
-"""Reads the owner's numbers."""
+STATE = Statement(select(*_state).where(_of_owner))
+"""Reads the owner's numbers, and when the account was purged."""
 
 
 @cache
 def since(resource: Resource) -> Statement:
-    """Return the statement that reads the owner's numbers, and then the changes after a place.
+    """Return the statement that reads the owner's state, and then the changes after a place.
 
     One statement reads one snapshot, so no change can be skipped.
     """
     table, ids, shown = resource.table, resource.ids, resource.shown
     place = tuple_(bindparam("after_number", type_=BigInteger), bindparam("after_id", type_=Uuid))
     limit = bindparam("limit", type_=Integer)
-    forgotten = null().label("forgotten_number")
+    unset = (null().label("forgotten_number"), null().label("purged_at"))
     written = (
-        select(*shown, table.c.change_number, forgotten)
+        select(*shown, table.c.change_number, *unset)
         .where(table.c.owner_id == OWNER, tuple_(table.c.change_number, table.c.id) > place)
         .order_by(table.c.change_number, table.c.id)
         .limit(limit)
@@ -50,14 +51,14 @@ def since(resource: Resource) -> Statement:
     key = (ids.c.change_number, ids.c.id)
     id_alone = (ids.c.id if c.name == "id" else null().label(c.name) for c in shown)
     deleted = (
-        select(*id_alone, ids.c.change_number, forgotten)
+        select(*id_alone, ids.c.change_number, *unset)
         .where(ids.c.owner_id == OWNER, ids.c.deleted_at.is_not(None))
         .where(tuple_(*key) > place)
         .order_by(*key)
         .limit(limit)
     )
     nothing = (null().label(column.name) for column in shown)
-    state = select(*nothing, *_numbers).where(_of_owner)
+    state = select(*nothing, *_state).where(_of_owner)
     found = union_all(state, written, deleted).cte("found")  # the first SELECT has the types
     in_order = (found.c.id.is_(None).desc(), found.c.change_number, found.c.id)
     query = select(found).order_by(*in_order).limit(bindparam("limit_and_state", type_=Integer))
@@ -84,6 +85,32 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """The owner's state, and the changes after a place, from one snapshot.
+
+    It has one change more than `size` if others follow.
+    """
+
+    number: int
+    forgotten: int
+    changes: Sequence[Row]
+    size: int
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self.changes[: self.size]
+
+    @property
+    def has_next(self) -> bool:
+        return len(self.changes) > self.size
+
+    def check(self, place: _Place) -> None:
+        """Raise CursorExpired if changes after this place may be missing."""
+        if place.number > self.number or self.forgotten > max(place.number, place.horizon):
+            raise CursorExpired
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePage:
     """A page of changes. The `version` of a row that was deleted is None."""
 
@@ -103,9 +130,7 @@ async def current(owned: Owned) -> str:
 
     A client reads this cursor first, then a list, and then the feed from the cursor on.
     """
-    rows = await owned.rows(STATE)
-    number, forgotten = tuple(rows[0]) if rows else (0, 0)
-    return _cursor(_cursors(owned), _Place(number, MAX, forgotten))
+    return _cursor(_cursors(owned), _end(await _current(owned)))
 
 
 class Changes:
@@ -118,28 +143,66 @@ class Changes:
     async def since(self, first: int | None, after: str | None) -> ChangePage:
         """Return the changes after a cursor, or all. Raises BadUserInput, and CursorExpired."""
         size = cursors.size(first, DEFAULT_SIZE)
-        place = _Place(0, NIL, 0) if after is None else self._place(after)
-        found = await self._owned.rows(
+        place = None if after is None else self._place(after)
+        found = await self._read(place or _START, size)
+        if place is None:
+            place = replace(_START, horizon=found.forgotten)
+        else:
+            found.check(place)
+        written = [self._cursor(row, place) for row in found.rows]
+        return ChangePage(found.rows, written, found.has_next, after)
+
+    async def follow(self, after: str | None) -> AsyncGenerator[tuple[Row, str], None]:
+        """Yield each change after a cursor, or from now on, with its cursor.
+
+        It waits for further changes until it is closed, also while PostgreSQL is unavailable.
+        Raises CursorExpired, and Unauthenticated when the account is purged.
+        """
+        if self._owned.live is None:
+            raise TypeError("this access has no live feed")
+        place = None if after is None else self._place(after)
+        with self._owned.live.subscribed(self._owned.owner) as feed:
+            while True:
+                wakes = feed.wakes
+                read = feed.read(*self._reading(place))
+                try:
+                    found = await asyncio.shield(read)
+                except (Unavailable, RateLimited):
+                    await feed.wait(wakes, -1)  # until the next poll succeeds
+                    continue
+                if place is not None:
+                    found.check(place)
+                    for row in found.rows:
+                        yield row, self._cursor(row, place)
+                        await asyncio.sleep(0)  # between two events, it is the turn of others
+                if place is None or not found.has_next:
+                    horizon = place.horizon if place else found.forgotten
+                    place = replace(_end(found), horizon=horizon)
+                    await feed.wait(wakes, found.number)
+                else:
+                    last = found.rows[-1]
+                    place = replace(place, number=last["change_number"], id=last["id"])
+
+    def _reading(self, place: _Place | None) -> tuple[object, Callable[[], Awaitable[_Found]]]:
+        """Return what subscribers at this place read, and the name by which they share it."""
+        if place is None:
+            return None, partial(_current, self._owned)
+        name = (self._resource.name, place.number, place.id)
+        return name, partial(self._read, place, DEFAULT_SIZE)
+
+    async def _read(self, place: _Place, size: int) -> _Found:
+        rows = await self._owned.rows(
             since(self._resource),
             after_number=place.number,
             after_id=place.id,
             limit=size + 1,
             limit_and_state=size + 2,
         )
-        number, forgotten = 0, 0
-        if found:
-            state, *found = found
-            number, forgotten = state["change_number"], state["forgotten_number"]
-        if after is None:
-            place = _Place(0, NIL, forgotten)
-        elif place.number > number or forgotten > max(place.number, place.horizon):
-            raise CursorExpired
-        rows = found[:size]
-        written = [
-            _cursor(self._cursors, _Place(row["change_number"], row["id"], place.horizon))
-            for row in rows
-        ]
-        return ChangePage(rows, written, len(found) > size, after)
+        return _found(rows, size)
+
+    def _cursor(self, row: Row, place: _Place) -> str:
+        """Return the cursor of a row, for a client that began to read at a place."""
+        return _cursor(self._cursors, _Place(row["change_number"], row["id"], place.horizon))
 
     @cached_property
     def _cursors(self) -> Cursors:
@@ -163,3 +226,28 @@ def _cursors(owned: Owned) -> Cursors:
 
 def _cursor(written: Cursors, place: _Place) -> str:
     return written.encode(str(place.number), place.id, str(place.horizon))
+
+
+_START = _Place(0, NIL, 0)
+
+
+async def _current(owned: Owned) -> _Found:
+    return _found(await owned.rows(STATE), 0)
+
+
+def _found(rows: Sequence[Row], size: int) -> _Found:
+    """Return what a statement found. An owner who has not written anything has no state.
+
+    Raises Unauthenticated if the account was purged.
+    """
+    if not rows:
+        return _Found(0, 0, (), size)
+    state, *changes = rows
+    if state["purged_at"] is not None:
+        raise Unauthenticated(token_sent=True)
+    return _Found(state["change_number"], state["forgotten_number"], changes, size)
+
+
+def _end(found: _Found) -> _Place:
+    """Return the place after all changes, for a client that begins to read there."""
+    return _Place(found.number, MAX, found.forgotten)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from api.errors import OperationTooLarge, Unavailable
+from api.owned.live import Live
 from api.owned.walls import Statement
 from api.postgres.database import Connected
 from api.postgres.tables import Row
@@ -26,6 +27,9 @@ class Owned:
 
     _database: Connected
     owner: str
+    live: Live | None = None
+    """What wakes the subscribers of the owner. In a transaction there is none, because a write must
+    be committed before it wakes them."""
     _has_searched: bool = field(default=False, init=False)
 
     async def rows(self, statement: Statement, **values: object) -> list[Row]:
@@ -35,7 +39,10 @@ class Owned:
         asyncpg's errors for violated constraints, which the caller translates.
         """
         async with self._database.limited(self.owner):
-            return await self._database.fetch(statement, self.owner, *statement.arguments(values))
+            rows = await self._database.fetch(statement, self.owner, *statement.arguments(values))
+        if self.live and not statement.is_reading:
+            self.live.written(self.owner)
+        return rows
 
     async def with_references(self, statement: Statement, **values: object) -> list[Row]:
         """Run a statement that writes rows together with the rows that refer to them.
@@ -48,6 +55,10 @@ class Owned:
             with suppress(asyncpg.ForeignKeyViolationError):
                 return await self.rows(statement, **values)
         raise Unavailable
+
+    def begin_event(self) -> None:
+        """Allow one search in the next event of a subscription."""
+        self._has_searched = False
 
     def begin_search(self) -> None:
         """Raise OperationTooLarge for the second search of an operation."""

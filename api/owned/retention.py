@@ -109,15 +109,20 @@ def _forget(resource: Resource, *which: ColumnElement[bool]) -> Statement:
 def close() -> Statement:
     """Return the statement that marks an owner as purged. CHECK constraints then refuse new rows.
 
-    A concurrent create waits for the lock on the owner's row, and then fails.
+    A concurrent create waits for the lock on the owner's row, and then fails. The purge takes a
+    change number, by which the subscribers of the owner learn of it.
     """
-    closed = insert(owners).values(owner_id=OWNER, purged_at=func.now())
+    closed = insert(owners).values(owner_id=OWNER, purged_at=func.now(), change_number=1)
     counts = {name: 0 for each in RESOURCES for name in (each.count, each.tombstone_count)}
     return Statement(
         closed.on_conflict_do_update(
             index_elements=["owner_id"],
             # `now()` cannot be written here again: Citus refuses functions in this place.
-            set_={**counts, "purged_at": closed.excluded.purged_at},
+            set_={
+                **counts,
+                "purged_at": closed.excluded.purged_at,
+                "change_number": owners.c.change_number + 1,
+            },
         )
     )
 
@@ -222,7 +227,7 @@ class Retention:
 
     async def _due(self) -> set[str]:
         async with self._database.transaction() as transaction:
-            return {*await transaction.owners(due())}
+            return {owner for (owner,) in await transaction.everyone(due())}
 
     async def _follow(self) -> None:
         while True:

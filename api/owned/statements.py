@@ -1,6 +1,6 @@
 """Build every statement about the resources before the first request."""
 
-from api.owned import changes, read_sql, retention, write_sql
+from api.owned import changes, live, read_sql, retention, write_sql
 from api.owned.resource import RESOURCES, Resource
 from api.owned.walls import Statement
 from api.postgres.statement import Compiled
@@ -34,5 +34,5 @@ def build() -> list[Compiled]:
     return [
         *(statement for resource in RESOURCES for statement in of(resource)),
         *(retention.close(), retention.delete_everything(), retention.due()),
-        *(retention.DROP_OWNER, changes.STATE),
+        *(retention.DROP_OWNER, changes.STATE, live.NUMBERS),
     ]

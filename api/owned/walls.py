@@ -34,6 +34,7 @@ from sqlalchemy.sql.functions import Function
 from sqlalchemy.sql.operators import and_, eq
 from sqlalchemy.types import UserDefinedType
 
+from api.owned.tables import owners
 from api.postgres.statement import (
     OWNER_COLUMN,
     QUERIES,
@@ -65,6 +66,7 @@ class _Caller(UserDefinedType[str]):
 
 OWNER: Final = bindparam(OWNER_COLUMN, type_=_Caller)
 """The parameter of a statement for the caller. Only `Owned` passes a value for it."""
+_NUMBER: Final = owners.c.change_number
 
 
 class Statement(Compiled):
@@ -85,21 +87,24 @@ class Statement(Compiled):
 
 
 class EveryonesStatement(Compiled):
-    """A query over the rows of every owner that returns only owners (see `retention.due`).
+    """A query over the rows of every owner that returns only owners and their change numbers.
 
-    Raises UnscopedStatement if it writes, or returns any other column.
+    See `retention.due` and `live.NUMBERS`. Raises UnscopedStatement if the query writes, or returns
+    any other column.
     """
 
-    def __init__(self, expression: CompoundSelect[Any]) -> None:
+    def __init__(self, expression: Select[Any] | CompoundSelect[Any]) -> None:
         check_parts(expression)
         for part in visitors.iterate(expression):
             if isinstance(part, Insert | Update | Delete):
                 raise UnscopedStatement(f"{type(part).__name__} writes the rows of every owner")
-        for query in expression.selects:
+        for query in expression.selects if isinstance(expression, CompoundSelect) else [expression]:
             match [*query.selected_columns]:
                 case [Column(name=OWNER.key)]:
                     continue
-            raise UnscopedStatement("the answer would be more than the owners")
+                case [Column(name=OWNER.key), Column() as number] if number is _NUMBER:
+                    continue
+            raise UnscopedStatement("the answer would be more than owners and change numbers")
         super().__init__(expression)
 
 

@@ -1,20 +1,24 @@
 """Run statements and transactions on a pool of connections to PostgreSQL."""
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Self
 
-from api.errors import Unavailable
+from sqlalchemy import Text, bindparam, func, select
+
 from api.postgres import citus
-from api.postgres.connections import Connection, Connector, connect
+from api.postgres.connections import Connection, Connector
 from api.postgres.fairness import Fairness, Share
 from api.postgres.limits import Limits
-from api.postgres.outages import OUTAGE_ERRORS, Lost
+from api.postgres.outages import Lost
 from api.postgres.pool import Pool
 from api.postgres.statement import Compiled, UnownedStatement
 from api.postgres.tables import Row
+
+_NOTIFY = UnownedStatement(
+    select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text)))
+)
 
 
 class Connected(ABC):
@@ -65,16 +69,15 @@ class Transaction(Connected):
             await self._connection.execute("RESET ROLE")
         return rows
 
-    async def owners(self, statement: Compiled) -> list[str]:
-        """Return the owners that a statement finds. It may read the rows of every owner.
+    async def everyone(self, statement: Compiled, **values: object) -> list[Row]:
+        """Run a query that may read the rows of every owner.
 
         So may every other statement without an owner, until the transaction ends.
         """
         if self._is_citus:
             await self._connection.execute(citus.SETTINGS)
         await self._connection.execute("SET LOCAL app.everyone = 'on'")
-        rows = await self._connection.fetch(statement.sql, *statement.arguments({}))
-        return [owner for (owner,) in rows]
+        return await self._connection.fetch(statement.sql, *statement.arguments(values))
 
 
 class Database(Connected):
@@ -132,10 +135,9 @@ class Database(Connected):
         async with self._pool.connection() as connection, self._begun(connection) as is_citus:
             yield Transaction(connection, is_citus=is_citus)
 
-    async def notify(self, channel: str) -> None:
+    async def notify(self, channel: str, payload: str = "") -> None:
         """Notify every listener of this channel. Raises Unavailable."""
-        async with self._pool.connection() as connection, self._begun(connection):
-            await connection.execute("SELECT pg_notify($1, '')", channel)
+        await self.rows(_NOTIFY, channel=channel, payload=payload)
 
     @asynccontextmanager
     async def _begun(self, connection: Connection) -> AsyncIterator[bool]:
@@ -176,21 +178,3 @@ async def _fetched(
     if is_citus and statement.is_owned:
         await connection.execute(citus.announcement(str(values[0])))
     return await connection.fetch(statement.sql, *values, record_class=statement.record)
-
-
-async def listen(url: str, channel: str, heard: Callable[[], None]) -> None:
-    """Call `heard` for each notification on a channel, until the connection is closed.
-
-    Raises Unavailable when the connection cannot be opened. The loss of a connection can go
-    unnoticed, so a caller that must not miss a change must also poll.
-    """
-    connection = await connect(url)
-    lost = asyncio.Event()
-    connection.add_termination_listener(lambda _: lost.set())
-    try:
-        await connection.add_listener(channel, lambda *_: heard())
-        await lost.wait()
-    except OUTAGE_ERRORS as outage:
-        raise Unavailable from outage
-    finally:
-        connection.terminate()

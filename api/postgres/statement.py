@@ -69,7 +69,7 @@ _PARTS: Final = (
 _FUNCTIONS: Final = frozenset(
     {
         *("array", "array_to_string", "cardinality", "coalesce", "count", "greatest"),
-        *("jsonb_to_recordset", "make_interval", "max", "now", "unnest"),
+        *("jsonb_to_recordset", "make_interval", "max", "now", "pg_notify", "unnest"),
     }
 )
 _NAMES: Final = ("name", "collation")

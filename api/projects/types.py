@@ -121,13 +121,9 @@ class ProjectChange:
 
     @classmethod
     def of(cls, row: Row, cursor: str) -> Self:
-        purged = row["version"] is None
-        return cls(
-            cursor=cursor,
-            kind=ProjectChangeKind.PURGED if purged else ProjectChangeKind.SAVED,
-            project_id=ID(row["id"]),
-            project=None if purged else _project(row),
-        )
+        project = types.kept(row)
+        kind = ProjectChangeKind.PURGED if project is None else ProjectChangeKind.SAVED
+        return cls(cursor=cursor, kind=kind, project_id=ID(row["id"]), project=project)
 
 
 @strawberry.input(description="The projects that match all of these conditions.")
@@ -271,8 +267,8 @@ class ProjectMutation:
             strawberry.argument(description=f"Up to {MAX_AT_ONCE} new projects."),
         ],
     ) -> ProjectsPayload | None:
-        given = [types.sent(input) for input in inputs]
-        return ProjectsPayload.of(await info.context.write(PROJECTS).create_all(given))
+        rows = await info.context.write(PROJECTS).create_all(types.sent_all(inputs))
+        return ProjectsPayload.of(rows)
 
     @strawberry.mutation(description="Change the fields of a project that the patch names.")
     async def update_project(
@@ -306,3 +302,15 @@ class ProjectMutation:
     async def delete_projects(self, info: Info, ids: Ids) -> DeleteProjectsPayload | None:
         deleted = await info.context.write(PROJECTS).delete(ids)
         return DeleteProjectsPayload(deleted_ids=[ID(id) for id in deleted])
+
+
+@strawberry.type
+class ProjectSubscription:
+    @strawberry.subscription(
+        description="The projects that change after a cursor, or from now on, each in its latest "
+        "state. If `extensions.reason` is CURSOR_EXPIRED, read the list again."
+    )
+    def project_changes(
+        self, info: Info, after: AfterChange = UNSET
+    ) -> types.Events[ProjectChange]:
+        return types.follow(info, PROJECTS, after, ProjectChange.of)

@@ -24,6 +24,7 @@ from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
 from api.identity.tokens import Claims, Verifier
 from api.postgres.database import Database
+from api.postgres.notifications import Notifications
 from dev.postgres import Postgres
 from tests import faults, issuer, plain, stack, wire
 from tests.conftest import KEY, SECRET, SITE, mint
@@ -214,7 +215,7 @@ async def running_middleware(
     async with (
         Database(postgres.url) as database,
         Authentication(
-            verifier, Revocations(database, postgres.url, max_age=86_400), key_set
+            verifier, Revocations(database, Notifications(postgres.url), max_age=86_400), key_set
         ) as authentication,
     ):
         authenticated = Authenticated(inner_app, authentication)

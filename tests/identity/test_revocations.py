@@ -27,6 +27,7 @@ from api.identity.tokens import Claims
 from api.owned.retention import Retention
 from api.postgres.database import Database
 from api.postgres.limits import Limits
+from api.postgres.notifications import Notifications
 from api.postgres.tables import Row
 from dev.postgres import Postgres
 from tests import plain, stack
@@ -59,7 +60,7 @@ async def process(
     """Run the revocations of one API process, with a connection pool of its own."""
     async with (
         Database(url) as database,
-        Revocations(database, listen_url or url, max_age=86_400, **limits) as kept,
+        Revocations(database, Notifications(listen_url or url), max_age=86_400, **limits) as kept,
     ):
         yield kept
 
@@ -132,7 +133,7 @@ def test_poll_needs_no_requests_and_survives_an_outage(postgres: Postgres) -> No
         session, database = secrets.token_hex(8), Database(postgres.url)
         nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
         async with Revocations(
-            database, nowhere, max_age=86_400, refresh_after=1000.0, poll=0.01
+            database, Notifications(nowhere), max_age=86_400, refresh_after=1000.0, poll=0.01
         ) as kept:
             with pytest.raises(Unavailable):
                 await kept.is_revoked(claims(session=session))
@@ -164,7 +165,7 @@ def test_notification_alone_delivers_a_revocation(postgres: Postgres) -> None:
             assert not await kept.is_revoked(claims(session=session))
             await until(lambda: listener(postgres))
             await record(elsewhere, kept, ended(session))
-            await Revocations(elsewhere, postgres.url, max_age=86_400).announce()
+            await Revocations(elsewhere, Notifications(postgres.url), max_age=86_400).announce()
             await until(lambda: has_state(kept, session))
 
     asyncio.run(work())
@@ -205,9 +206,9 @@ async def listener(postgres: Postgres, database: str | None = None) -> int:
 def test_closed_revocations_leave_no_task_running(postgres: Postgres) -> None:
     async def work() -> None:
         async with Database(postgres.url) as database:
-            async with Revocations(database, postgres.url, max_age=86_400) as kept:
+            async with Revocations(database, Notifications(postgres.url), max_age=86_400) as kept:
                 assert not await kept.is_revoked(claims())
-                assert len(asyncio.all_tasks()) == 3
+                assert len(asyncio.all_tasks()) == 4, "of this test, the poll and the listener"
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(work())
@@ -222,7 +223,11 @@ def test_fresh_state_is_not_refreshed_again(
         nonlocal now
         async with Database(postgres.url) as database:
             kept = Revocations(
-                database, postgres.url, max_age=86_400, clock=lambda: now, refresh_after=0.5
+                database,
+                Notifications(postgres.url),
+                max_age=86_400,
+                clock=lambda: now,
+                refresh_after=0.5,
             )
             session = secrets.token_hex(8)
             await kept.refresh()
@@ -239,7 +244,7 @@ def test_fresh_state_is_not_refreshed_again(
 def test_refresh_timeout_raises_unavailable(postgres: Postgres) -> None:
     async def work(connection: asyncpg.Connection) -> None:
         async with Database(postgres.url, Limits(statement=2 * PATIENCE)) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400, timeout=0.3)
+            kept = Revocations(database, Notifications(postgres.url), max_age=86_400, timeout=0.3)
             async with connection.transaction():
                 await connection.execute("LOCK TABLE tasks.revocations")
                 async with asyncio.timeout(PATIENCE):
@@ -255,7 +260,7 @@ def test_event_is_identified_by_its_issuer_and_its_jti(postgres: Postgres) -> No
     async def work() -> None:
         event = ended(secrets.token_hex(8))
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400)
+            kept = Revocations(database, Notifications(postgres.url), max_age=86_400)
 
             async def is_recorded(one: SecurityEvent) -> bool:
                 async with database.transaction() as transaction:
@@ -285,7 +290,7 @@ def test_revocation_number_is_at_least_the_time_and_increases_by_one(
 
     async def work() -> None:
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400)
+            kept = Revocations(database, Notifications(postgres.url), max_age=86_400)
             await record(database, kept, ended(subjects[0]))
             with monkeypatch.context() as behind:
                 behind.setattr(time, "time_ns", lambda: 0)
@@ -312,7 +317,7 @@ def test_expired_revocations_are_evicted_every_hour_not_at_every_refresh(
     async def work() -> None:
         nonlocal now
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=0, clock=lambda: now)
+            kept = Revocations(database, Notifications(postgres.url), max_age=0, clock=lambda: now)
             now += room.PRUNED_EVERY + 1
             session = secrets.token_hex(8)
             await record(database, kept, ended(session))
@@ -332,7 +337,9 @@ def test_idle_process_refreshes_before_it_accepts_a_token(
     async def work() -> None:
         nonlocal now
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
+            kept = Revocations(
+                database, Notifications(postgres.url), max_age=86_400, clock=lambda: now
+            )
             session = secrets.token_hex(8)
             assert not await kept.is_revoked(claims(session=session))
             await record(database, kept, ended(session))
@@ -395,7 +402,7 @@ def test_no_event_is_skipped_after_a_failover_to_a_standby_that_lags(postgres: P
 
     async def work() -> None:
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400)
+            kept = Revocations(database, Notifications(postgres.url), max_age=86_400)
             unheard = [secrets.token_hex(8) for _ in range(3)]
             for session in unheard:
                 await record(database, kept, ended(session))
@@ -418,7 +425,9 @@ def test_revocation_is_cached_for_a_tokens_lifetime_though_the_clock_is_wrong(
     async def work() -> None:
         nonlocal now
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
+            kept = Revocations(
+                database, Notifications(postgres.url), max_age=86_400, clock=lambda: now
+            )
             session, owner = secrets.token_hex(8), secrets.token_hex(8)
             await record(database, kept, ended(session))
             await record(database, kept, ended(owner, Kind.OWNER))
@@ -441,7 +450,7 @@ def test_revocation_is_cached_for_a_tokens_lifetime_though_the_clock_is_wrong(
 def test_events_of_several_pages_are_all_read(postgres: Postgres) -> None:
     async def work() -> None:
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400, page_size=3)
+            kept = Revocations(database, Notifications(postgres.url), max_age=86_400, page_size=3)
             read = database.rows
 
             async def counted(*args: Any, **kwargs: Any) -> list[Row]:
@@ -676,7 +685,9 @@ def test_state_is_trusted_for_five_seconds_without_a_refresh(postgres: Postgres)
     async def work() -> None:
         nonlocal now
         async with Database(postgres.url) as database:
-            kept = Revocations(database, postgres.url, max_age=86_400, clock=lambda: now)
+            kept = Revocations(
+                database, Notifications(postgres.url), max_age=86_400, clock=lambda: now
+            )
             gone = secrets.token_hex(8)
             await record(database, kept, ended(gone))
             assert not await kept.is_revoked(claims(session="s"))

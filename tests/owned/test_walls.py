@@ -33,6 +33,7 @@ from api.owned.walls import OWNER, Statement
 from api.owned.writes import Writes
 from api.postgres.connections import connect
 from api.postgres.database import Database
+from api.postgres.notifications import Notifications
 from api.postgres.statement import Built, Compiled, UnownedStatement, UnscopedStatement
 from api.postgres.tables import metadata
 from api.tasks.rules import TASKS
@@ -429,7 +430,9 @@ def test_transaction_may_use_several_owners_and_none(cluster: Cluster, who: str)
             for owner in ("carol", "dan", "eve"):
                 await Writes(Owned(database, owner), TASKS).create({"title": "mine"})
             events = [SecurityEvent("i", owner, Kind.OWNER, owner) for owner in ("carol", "dan")]
-            revocations = Revocations(database, cluster.url(who), max_age=-LIFE_MARGIN)
+            revocations = Revocations(
+                database, Notifications(cluster.url(who)), max_age=-LIFE_MARGIN
+            )
             for event in events:
                 async with database.transaction() as transaction:
                     await purge(transaction, event.subject)
