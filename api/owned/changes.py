@@ -158,10 +158,8 @@ class Changes:
         It waits for further changes until it is closed, also while PostgreSQL is unavailable.
         Raises CursorExpired, and Unauthenticated when the account is purged.
         """
-        if self._owned.live is None:
-            raise TypeError("this access has no live feed")
         place = None if after is None else self._place(after)
-        with self._owned.live.subscribed(self._owned.owner) as feed:
+        with self._owned.subscribed() as feed:
             while True:
                 wakes = feed.wakes
                 read = feed.read(*self._reading(place))
