@@ -59,10 +59,12 @@ prove: setup
 	.venv/bin/python -m pytest -n0 tests/owned/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/graphql/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -m prove
+	DROPS=5000 .venv/bin/python -m pytest -n0 tests/graphql/test_streams.py -k drops
 	EXAMPLES=3000 .venv/bin/python -m pytest tests/identity/test_tokens.py tests/postgres/test_url.py
 	EXAMPLES=2000 .venv/bin/python -m pytest tests/owned/test_model.py tests/graphql/test_hostile.py tests/graphql/test_execution.py
 	SERVICE_WORKERS=allow .venv/bin/python -m pytest tests/e2e
 	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_app.py -k outage
+	KILLS=1000 .venv/bin/python -m pytest -n0 tests/test_kills.py
 	.venv/bin/python -m benchmarks.verify
 	.venv/bin/python -m benchmarks.unknown_keys
 	.venv/bin/python -m benchmarks.walls

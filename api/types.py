@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import Annotated, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import Annotated, Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 import strawberry
 from pydantic.alias_generators import to_camel
@@ -188,6 +188,10 @@ ExpectedVersion = Annotated[
 ]
 
 
+Events: TypeAlias = AsyncGenerator[T, None]
+"""The events of a subscription."""
+
+
 class _OrderInput(Protocol):
     field: Enum
     direction: OrderDirection
@@ -198,6 +202,11 @@ def sent(input: Any) -> dict[str, Any]:
     if input is None or input is UNSET:
         return {}
     return {name: _plain(value) for name, value in vars(input).items() if value is not UNSET}
+
+
+def sent_all(inputs: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the fields that a client sent in each of these inputs."""
+    return [*map(sent, inputs)]
 
 
 def _plain(value: Any) -> Any:
@@ -285,9 +294,14 @@ async def changes(
     return Page(nodes=[*map(change, page.rows, page.cursors)], page_info=_page_info(page))
 
 
+def kept(row: Row) -> Any:
+    """Return a row of the change feed, or None if it was deleted."""
+    return None if row["version"] is None else row
+
+
 async def follow(
     info: Info, resource: Resource, after: str | None, change: Callable[[Row, str], T]
-) -> AsyncGenerator[T, None]:
+) -> Events[T]:
     """Yield the changes of a resource after a cursor, or from now on. See `changes`."""
     async with aclosing(info.context.changes(resource).follow(sent_or_none(after))) as found:
         async for row, cursor in found:

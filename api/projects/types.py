@@ -1,6 +1,6 @@
 """The GraphQL types of projects: names, descriptions for clients, and one line for each field."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Self, cast
@@ -121,13 +121,9 @@ class ProjectChange:
 
     @classmethod
     def of(cls, row: Row, cursor: str) -> Self:
-        purged = row["version"] is None
-        return cls(
-            cursor=cursor,
-            kind=ProjectChangeKind.PURGED if purged else ProjectChangeKind.SAVED,
-            project_id=ID(row["id"]),
-            project=None if purged else _project(row),
-        )
+        project = types.kept(row)
+        kind = ProjectChangeKind.PURGED if project is None else ProjectChangeKind.SAVED
+        return cls(cursor=cursor, kind=kind, project_id=ID(row["id"]), project=project)
 
 
 @strawberry.input(description="The projects that match all of these conditions.")
@@ -271,8 +267,8 @@ class ProjectMutation:
             strawberry.argument(description=f"Up to {MAX_AT_ONCE} new projects."),
         ],
     ) -> ProjectsPayload | None:
-        given = [types.sent(input) for input in inputs]
-        return ProjectsPayload.of(await info.context.write(PROJECTS).create_all(given))
+        rows = await info.context.write(PROJECTS).create_all(types.sent_all(inputs))
+        return ProjectsPayload.of(rows)
 
     @strawberry.mutation(description="Change the fields of a project that the patch names.")
     async def update_project(
@@ -316,5 +312,5 @@ class ProjectSubscription:
     )
     def project_changes(
         self, info: Info, after: AfterChange = UNSET
-    ) -> AsyncGenerator[ProjectChange, None]:
+    ) -> types.Events[ProjectChange]:
         return types.follow(info, PROJECTS, after, ProjectChange.of)

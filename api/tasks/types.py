@@ -1,6 +1,6 @@
 """The GraphQL types of tasks: names and descriptions for clients, and one line for each field."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Self, cast
@@ -113,13 +113,9 @@ class TaskChange:
 
     @classmethod
     def of(cls, row: Row, cursor: str) -> Self:
-        purged = row["version"] is None
-        return cls(
-            cursor=cursor,
-            kind=TaskChangeKind.PURGED if purged else TaskChangeKind.SAVED,
-            task_id=ID(row["id"]),
-            task=None if purged else _task(row),
-        )
+        task = types.kept(row)
+        kind = TaskChangeKind.PURGED if task is None else TaskChangeKind.SAVED
+        return cls(cursor=cursor, kind=kind, task_id=ID(row["id"]), task=task)
 
 
 @strawberry.input(description="The tasks that match all of these conditions.")
@@ -323,8 +319,8 @@ class TaskMutation:
             strawberry.argument(description=f"Up to {MAX_AT_ONCE} new tasks."),
         ],
     ) -> TasksPayload | None:
-        given = [types.sent(input) for input in inputs]
-        return TasksPayload.of(await info.context.write(TASKS).create_all(given))
+        rows = await info.context.write(TASKS).create_all(types.sent_all(inputs))
+        return TasksPayload.of(rows)
 
     @strawberry.mutation(description="Change the fields of a task that the patch names.")
     async def update_task(
@@ -371,7 +367,5 @@ class TaskSubscription:
         description="The tasks that change after a cursor, or from now on, each in its latest "
         "state. If `extensions.reason` is CURSOR_EXPIRED, read the list again."
     )
-    def task_changes(
-        self, info: Info, after: AfterChange = UNSET
-    ) -> AsyncGenerator[TaskChange, None]:
+    def task_changes(self, info: Info, after: AfterChange = UNSET) -> types.Events[TaskChange]:
         return types.follow(info, TASKS, after, TaskChange.of)

@@ -26,6 +26,7 @@ from tests.owned.test_changes import CHANGES, expired, now
 from tests.owned.test_pages import FIELDS, PAGE
 from tests.projects.test_projects import MANY as MANY_PROJECTS
 from tests.projects.test_projects import create as create_a_project
+from tests.replica import Subscribers
 from tests.tasks.test_tasks import CREATE_ALL, MANY, UPDATE, UPDATE_ALL
 
 pytestmark = pytest.mark.partitioned
@@ -91,6 +92,7 @@ class Machine(RuleBasedStateMachine):
 
     new_caller: Callable[[], Caller]
     postgres: Postgres
+    subscribers: Subscribers
 
     @initialize()
     def begin(self) -> None:
@@ -98,6 +100,11 @@ class Machine(RuleBasedStateMachine):
         self.callers = [self.new_caller() for _ in range(3)]
         self.owners = [model.Owner() for _ in self.callers]
         self.cursors = [[(0, 0, now(caller))] for caller in self.callers]
+        self.replicas = [self.subscribers.replica(caller.user) for caller in self.callers]
+
+    def teardown(self) -> None:
+        for replica in self.replicas:
+            replica.close()
 
     def ids(self, owner: int, picks: list[int]) -> list[str]:
         others = [id for n, o in enumerate(self.owners) if n != owner for id in o.tasks]
@@ -358,6 +365,18 @@ class Machine(RuleBasedStateMachine):
         assert seen == mine.changed(number)
         known.append((len(mine.writes), horizon, after))
 
+    @rule(owner=OWNERS)
+    def reconnect(self, owner: int) -> None:
+        """Let a subscriber go on from its last cursor, or begin again if the cursor is expired."""
+        if not self.replicas[owner].reconnect():
+            assert self.owners[owner].forgotten
+            self.replicas[owner].start_again(self.owners[owner].tasks)
+
+    @invariant()
+    def subscribers_have_the_tasks_of_their_owner(self) -> None:
+        """Check one owner at a time, so that the subscribers of the others lag behind."""
+        self.replicas[self.turn % 3].catch_up(self.owners[self.turn % 3].tasks)
+
     @invariant()
     def owners_have_only_their_own_tasks(self) -> None:
         """Check one owner at a time: effects on another owner's tasks show a step or two later."""
@@ -376,14 +395,18 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_api_matches_the_model(new_caller: Callable[[], Caller], database: Postgres) -> None:
-    given = {"new_caller": staticmethod(new_caller), "postgres": database}
-    machine = type("Machine", (Machine,), given)
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[*HealthCheck],
-        ),
-    )
+    with Subscribers(database.url) as subscribers:
+        given = {
+            "new_caller": staticmethod(new_caller),
+            "postgres": database,
+            "subscribers": subscribers,
+        }
+        run_state_machine_as_test(
+            type("Machine", (Machine,), given),
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=25,
+                deadline=None,
+                suppress_health_check=[*HealthCheck],
+            ),
+        )

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, union
 
 from api.owned.owner import Owned
 from api.owned.retention import Retention
+from api.owned.tables import owners
 from api.owned.walls import EveryonesStatement
 from api.owned.writes import Writes
 from api.postgres.database import Database, Transaction
@@ -109,10 +110,19 @@ def test_processes_that_run_retention_at_the_same_time_delete_each_row_once(
             select(tasks.c.owner_id),
             select(insert(tasks).values(title="x").returning(tasks.c.owner_id).cte()),
         ),
+        select(tasks.c.owner_id, tasks.c.change_number),
+        select(owners.c.owner_id, owners.c.forgotten_number),
+        select(owners.c.owner_id, owners.c.task_count.label("change_number")),
+        select(owners.c.change_number),
+        select(owners.c.owner_id, owners.c.change_number, owners.c.task_count),
+        select(tasks.c.title),
     ],
-    ids=["more than the owner", "something else", "a second title", "a first title", "a write"],
+    ids=[
+        *("more than the owner", "something else", "a second title", "a first title", "a write"),
+        *("number of a row", "other number", "label", "number alone", "three columns", "text"),
+    ],
 )
-def test_cross_owner_query_selects_owner_ids_only(asked: object) -> None:
+def test_cross_owner_query_selects_owner_ids_and_their_change_numbers_only(asked: object) -> None:
     with pytest.raises(UnscopedStatement):
         EveryonesStatement(asked)  # type: ignore[arg-type]  # as SQLAlchemy types it
 
