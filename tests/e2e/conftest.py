@@ -116,12 +116,14 @@ def chromium(browser_url: str) -> Iterator[Browser]:
 
 
 class LiveSocket:
-    """A WebSocket of a page, and what the page has sent over it."""
+    """A WebSocket of a page, and what was sent over it."""
 
     def __init__(self, socket: WebSocket) -> None:
         self.socket = socket
+        self.received: list[str] = []
         self._subscribed = 0
         socket.on("framesent", self._sent)
+        socket.on("framereceived", lambda frame: self.received.append(str(frame)))
 
     def _sent(self, frame: str | bytes) -> None:
         if json.loads(frame)["type"] == "subscribe":
@@ -160,11 +162,19 @@ class Person:
         """Wait until so many sockets receive changes, and no other one is open."""
 
         def settled() -> bool:
-            self.page.wait_for_timeout(10)  # it dispatches Playwright's events
             still_open = [one for one in self.sockets if not one.socket.is_closed()]
             return len(self.open_sockets()) == len(still_open) == sockets
 
-        wait_until(settled, f"there are not {sockets} open sockets")
+        self.waits_until(settled, f"there are not {sockets} open sockets")
+
+    def waits_until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until the condition holds. Playwright's events are handled in the meantime."""
+
+        def holds() -> object:
+            self.page.wait_for_timeout(10)
+            return condition()
+
+        wait_until(holds, what)
 
     def _listen(self, message: Any) -> None:
         if message.type in {"error", "warning"} and not IGNORED_MESSAGES.match(message.text):

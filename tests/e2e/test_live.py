@@ -1,4 +1,4 @@
-"""Changes that appear in other browsers and tabs as they happen, over one socket for each browser."""
+"""Changes appear in other browsers and tabs as they happen, over one socket for each browser."""
 
 import logging
 import statistics
@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests import stack
 from tests.e2e.conftest import Newcomer, Person
-from tests.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -191,43 +190,58 @@ def test_row_that_is_dragged_stays_in_its_place(ada: Person) -> None:
     ada.asks(CREATE, title="From elsewhere")
     ada.asks(UPDATE, id=first["id"], patch={"title": "Number one"})
     expect(ada.task("Number one")).to_be_visible()
-    assert ada.task("Number one").bounding_box() == target
+    there = ada.task("Number one").bounding_box()
+    assert there
+    assert there["y"] == target["y"]
     mouse.up()
     expect(ada.task("From elsewhere")).to_be_visible()
     titles = ada.page.get_by_role("listitem").locator("[data-title]")
     assert titles.all_inner_texts()[-3:] == ["Third", "Number one", "Second"]
 
 
-def test_sign_out_closes_the_socket_of_every_tab(ada: Person, newcomer: Newcomer) -> None:
+def test_sign_out_closes_the_socket_of_every_tab(ada: Person) -> None:
     ada.is_live()
     second = ada.context.new_page()
     second.goto(f"{ada.site.url}/tasks")
     ada.has_read_all(second)
-    token_of_ada = ada.email
     ada.signs_out()
     expect(second).to_have_url(f"{ada.site.url}/sign-in")
     ada.is_live(sockets=0)
-    assert token_of_ada
+    ada.ignores_messages("status of 401")
+
+
+def test_next_person_at_a_browser_receives_nothing_of_the_first(ada: Person, phone: Person) -> None:
+    ada.signs_out()
+    ada.sockets.clear()
+    ada.email = f"next-{ada.email}"
+    ada.has_an_account()
+    ada.is_live()
+    phone.adds("Only for the first person")
+    ada.asks(CREATE, title="Only for the second person")
+    expect(ada.task("Only for the second person")).to_be_visible()
+    received = "".join(ada.sockets[0].received)
+    assert "Only for the second person" in received
+    assert "Only for the first person" not in received + ada.page.content()
     ada.ignores_messages("status of 401")
 
 
 def test_graphiql_runs_a_subscription(ada: Person) -> None:
+    cursor = ada.asks("{ viewer { changeCursor } }")["viewer"]["changeCursor"]
     ada.goes_to("/graphiql")
     editor = ada.page.locator(".graphiql-query-editor")
     expect(editor.locator(".view-lines")).to_be_visible()
     editor.click()
     ada.page.keyboard.press("Control+a")
-    ada.page.keyboard.insert_text("subscription { taskChanges { kind task { title } } }")
+    follow = f'subscription {{ taskChanges(after: "{cursor}") {{ task {{ title }} }} }}'
+    ada.page.keyboard.insert_text(follow)
     ada.sockets.clear()
     ada.page.get_by_role("button", name="Execute query").click()
-    wait_until(lambda: ada.page.wait_for_timeout(10) or ada.sockets, "there is no socket")
-    ada.page.wait_for_timeout(300)
     ada.asks(CREATE, title="Seen as it happens")
     expect(ada.page.locator(".result-window")).to_contain_text("Seen as it happens")
     [one] = ada.sockets
-    assert one.socket.url == ada.site.env["API_URL"].replace("http", "ws") + "/graphql"
+    assert one.socket.url == ada.site.env["API_URL"].replace("http", "ws", 1) + "/graphql"
     ada.page.get_by_role("button", name="Stop query").click()
-    wait_until(lambda: ada.page.wait_for_timeout(10) or one.socket.is_closed(), "it is open")
+    ada.waits_until(one.socket.is_closed, "the socket is open")
 
 
 WATCH = """() => {
