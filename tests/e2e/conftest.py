@@ -19,6 +19,7 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Route,
+    WebSocket,
     expect,
     sync_playwright,
 )
@@ -26,7 +27,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dev.postgres import ROOT
 from tests import plain, shared, stack
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 DRIVER = Path(playwright.__file__).parent / "driver"
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
@@ -114,6 +115,25 @@ def chromium(browser_url: str) -> Iterator[Browser]:
         connected.close()
 
 
+class LiveSocket:
+    """A WebSocket of a page, and what was sent over it."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self.socket = socket
+        self.received: list[str] = []
+        self._subscribed = 0
+        socket.on("framesent", self._sent)
+        socket.on("framereceived", lambda frame: self.received.append(str(frame)))
+
+    def _sent(self, frame: str | bytes) -> None:
+        if json.loads(frame)["type"] == "subscribe":
+            self._subscribed += 1
+
+    def follows(self) -> bool:
+        """Return whether the socket is open and the page has subscribed to both feeds."""
+        return self._subscribed >= 2 and not self.socket.is_closed()
+
+
 class Person:
     """A user at a browser, with methods for what they do."""
 
@@ -123,11 +143,38 @@ class Person:
         self.email = f"{secrets.token_hex(6)}@example.com"
         self.console_messages: list[str] = []
         self.requests: list[str] = []
+        self.sockets: list[LiveSocket] = []
         self.context = context
         context.on("request", lambda request: self.requests.append(request.url))
         context.on("weberror", lambda error: self.console_messages.append(str(error.error)))
         context.on("console", self._listen)
+        context.on("page", lambda page: page.on("websocket", self._notice))
         self.page = context.new_page()
+
+    def _notice(self, socket: WebSocket) -> None:
+        self.sockets.append(LiveSocket(socket))
+
+    def open_sockets(self) -> list[WebSocket]:
+        """Return the sockets over which a tab receives changes."""
+        return [one.socket for one in self.sockets if one.follows()]
+
+    def is_live(self, *, sockets: int = 1) -> None:
+        """Wait until so many sockets receive changes, and no other one is open."""
+
+        def settled() -> bool:
+            still_open = [one for one in self.sockets if not one.socket.is_closed()]
+            return len(self.open_sockets()) == len(still_open) == sockets
+
+        self.waits_until(settled, f"there are not {sockets} open sockets")
+
+    def waits_until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until the condition holds. Playwright's events are handled in the meantime."""
+
+        def holds() -> object:
+            self.page.wait_for_timeout(10)
+            return condition()
+
+        wait_until(holds, what)
 
     def _listen(self, message: Any) -> None:
         if message.type in {"error", "warning"} and not IGNORED_MESSAGES.match(message.text):
@@ -160,6 +207,27 @@ class Person:
         assert self.context.request.post(url, data=given, headers=headers).ok
         self.goes_to("/tasks")
         self.has_no_tasks_yet()
+
+    def has_another_browser(self, newcomer: "Newcomer", **options: Any) -> "Person":
+        """Sign in with another browser, and wait until it receives changes."""
+        other: Person = newcomer(self.site, **options)
+        other.email = self.email
+        given = {"email": self.email, "password": PASSWORD}
+        headers = {"Origin": self.site.url, "X-Forwarded-For": other.address}
+        url = f"{self.site.url}/api/auth/sign-in/email"
+        assert other.context.request.post(url, data=given, headers=headers).ok
+        other.goes_to("/tasks")
+        other.has_read_all()
+        other.is_live()
+        return other
+
+    def asks(self, query: str, **variables: object) -> Any:
+        """Return the data that the API sends to a program with the user's token."""
+        headers = {"Authorization": f"Bearer {self.page.evaluate(TOKEN)}"}
+        body: Any = {"query": query, "variables": variables}
+        answer = plain.post(f"{self.site.api.url}/graphql", json=body, headers=headers).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
 
     def has_no_tasks_yet(self) -> None:
         """Wait until the page has read that there are no tasks."""

@@ -49,6 +49,7 @@ export async function subscribe(
 
 function messageOf(code: number | undefined): string {
   if (code === undefined) return "The API could not be reached.";
-  if (code === TOKEN_REJECTED) return "The API rejected the access token. Run the subscription again.";
+  if (code === TOKEN_REJECTED)
+    return "The API rejected the access token. Run the subscription again.";
   return `The API closed the connection with the code ${code}. Run the subscription again.`;
 }

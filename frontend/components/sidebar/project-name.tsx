@@ -1,28 +1,36 @@
 "use client";
 
-import { type KeyboardEvent, useId, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { useTasks } from "@/components/tasks/tasks-context";
 import { lengthProblem, oneLine } from "@/components/tasks/text";
 
 type Props = {
   label: string;
   name: string;
-  /** Called once, with the typed name; null if it was discarded or is empty. */
-  onClose: (name: string | null) => void;
+  /**
+   * Called once, with the typed name, and with the name that was edited. The typed name is null if it
+   * was discarded or is empty.
+   */
+  onClose: (name: string | null, base: string) => void;
 };
 
 /** The field for the name of a project. Enter, or leaving the field, saves the name. */
 export function ProjectName({ label, name, onClose }: Props) {
+  const { hold } = useTasks();
+  const [base] = useState(name);
   const [text, setText] = useState(name);
   const isClosed = useRef<boolean>(false);
   const id = useId();
   const typed = oneLine(text);
   const problem = lengthProblem("project name", typed);
 
+  useEffect(() => hold(), [hold]);
+
   function close(result: string | null) {
     // The browser also fires `blur` when the field is removed.
     if (isClosed.current) return;
     isClosed.current = true;
-    onClose(result || null);
+    onClose(result || null, base);
   }
 
   function onKeyDown(event: KeyboardEvent) {

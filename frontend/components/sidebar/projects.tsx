@@ -10,6 +10,7 @@ import { type ProjectActions, useProjectActions } from "@/components/projects/us
 import { useOpenCounts, useProjects } from "@/components/projects/use-projects";
 import { useTasks } from "@/components/tasks/tasks-context";
 import { useActions } from "@/components/tasks/use-actions";
+import { useHeld } from "@/components/tasks/use-hold";
 import { useHydrated } from "@/lib/use-hydrated";
 import { ProjectName } from "./project-name";
 import { ViewLink } from "./view-link";
@@ -23,8 +24,11 @@ const COLOR_OPTIONS = COLORS.map((value) => ({
 
 /** A link and a menu for each project, in the manual order. */
 export function Projects() {
-  const { view, show } = useTasks();
-  const { active, archived, trashed } = useProjects();
+  const { store, view, show, isHeld } = useTasks();
+  const { active: latest, archived, trashed } = useProjects();
+  const active = useHeld(latest, isHeld, "active", (before) =>
+    before.map((project) => store.tables.projects.get(project.id) ?? project),
+  );
   const counts = useOpenCounts();
   const actions = useProjectActions();
   const isHydrated = useHydrated();
@@ -181,9 +185,9 @@ function ProjectItem(props: ItemProps) {
         <ProjectName
           label="Name"
           name={name}
-          onClose={(text) => {
+          onClose={(text, base) => {
             onRename(null);
-            if (text && text !== name) actions.write(project, { name: text }, { name });
+            if (text && text !== base) actions.write(project, { name: text }, { name: base });
           }}
         />
       ) : (

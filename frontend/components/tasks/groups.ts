@@ -51,6 +51,17 @@ function headingOf(task: Task, view: View, today: string): string {
   return view.list === "upcoming" && task.dueOn !== null ? dayHeading(task.dueOn, today) : "";
 }
 
+/** Return groups with the same places and the latest tasks. A deleted task stays as it was. */
+export function refreshedGroups(
+  groups: readonly Group[],
+  latest: (id: string) => Task | null,
+): readonly Group[] {
+  return groups.map((group) => ({
+    ...group,
+    tasks: group.tasks.map((task) => latest(task.id) ?? task),
+  }));
+}
+
 /**
  * Return the tasks of a view in groups: in Today the overdue ones and the others, in Upcoming by day, in
  * Completed and Trash by the day or month of that event. Other lists, and lists with another order than

@@ -33,7 +33,7 @@ type Props = {
 export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Props) {
   const { store, today } = useTasks();
   const dialog = useRef<HTMLDialogElement>(null);
-  const { typed, problems, isSaved, type, leave, composition } = useTextEdit(
+  const { typed, problems, isSaved, type, leave, onSelect, composition } = useTextEdit(
     task,
     unsavedText,
     actions.write,
@@ -94,6 +94,7 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
             event.currentTarget.blur();
           }
         }}
+        onSelect={onSelect}
         rows={1}
         value={typed.title ?? task.title}
       />
@@ -167,6 +168,7 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
           id={`${id}-description`}
           onBlur={leave}
           onChange={(event) => type("description", event.target.value)}
+          onSelect={onSelect}
           placeholder="Notes, links, a list. Markdown works."
           value={description}
         />

@@ -1,12 +1,13 @@
 "use client";
 
 import { CalendarDays, Check, Flag, GripVertical, RotateCcw, Trash2 } from "lucide-react";
-import { type KeyboardEvent, type MouseEvent, memo, useId, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, memo, useEffect, useId, useState } from "react";
 import { usePageLeave } from "@/components/keyboard/use-page-leave";
 import type { Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { LabelDot } from "./label-dot";
 import { excerpt, formatDay, nearness, PRIORITY_NAMES, type Task } from "./task";
+import { useTasks } from "./tasks-context";
 import { lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
 
@@ -196,6 +197,7 @@ function TaskDetails({ task, today, project }: DetailsProps) {
 
 /** Edits the title in place. Enter or leaving the field saves it, Escape discards it. */
 function Rename({ task, actions, onRename }: RowProps) {
+  const { hold } = useTasks();
   const [title, setTitle] = useState(task.title);
   const [baseTitle, setBaseTitle] = useState(task.title);
   const id = useId();
@@ -223,6 +225,7 @@ function Rename({ task, actions, onRename }: RowProps) {
   }
 
   usePageLeave(save);
+  useEffect(() => hold(), [hold]);
   return (
     <div className="my-1.5 min-w-0 flex-1">
       <input

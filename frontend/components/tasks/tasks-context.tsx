@@ -23,10 +23,11 @@ import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
 import { useHydrated } from "@/lib/use-hydrated";
 import { type AppStore, openStore, type Seed } from "./app-store";
-import { type Group, groupsOf } from "./groups";
+import { type Group, groupsOf, refreshedGroups } from "./groups";
 import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
 import { localToday } from "./today";
+import { useHeld, useHolds } from "./use-hold";
 import {
   LIST_NAMES,
   listContaining,
@@ -67,6 +68,10 @@ type Context = {
   act: (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet?: boolean) => void;
   undo: () => void;
   redo: () => void;
+  /** Whether rows keep their places, because the person renames or drags one. */
+  isHeld: boolean;
+  /** Keeps rows in their places until the returned function is called. */
+  hold: () => () => void;
 };
 
 const TasksContext = createContext<Context | null>(null);
@@ -233,9 +238,10 @@ export function TasksProvider({
 
   const deferredView = useDeferredValue(view);
   const isHydrated = useHydrated();
+  const { isHeld, hold } = useHolds();
   const { revision } = state;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
-  const groups = useMemo(() => {
+  const latestGroups = useMemo(() => {
     const isListed = viewPredicate(deferredView, today);
     const listed = store.tables.tasks.ordered(deferredView.sort).filter((task) => {
       // A task that was just completed stays visible until another view is shown.
@@ -244,6 +250,9 @@ export function TasksProvider({
     });
     return groupsOf(deferredView, listed, today, isHydrated);
   }, [store, deferredView, today, revision, recentlyCompleted, isHydrated]);
+  const groups = useHeld(latestGroups, isHeld, deferredView, (before) =>
+    refreshedGroups(before, (id) => store.tables.tasks.get(id)),
+  );
   const tasks = useMemo(() => groups.flatMap((group) => group.tasks), [groups]);
   // The navigation may render a frame later than the list.
   const deferredRevision = useDeferredValue(revision);
@@ -274,6 +283,8 @@ export function TasksProvider({
       act,
       undo,
       redo,
+      isHeld,
+      hold,
     }),
     [
       store,
@@ -291,6 +302,8 @@ export function TasksProvider({
       act,
       undo,
       redo,
+      isHeld,
+      hold,
     ],
   );
   return <TasksContext value={context}>{children}</TasksContext>;

@@ -1,4 +1,11 @@
-import { useEffect, useEffectEvent, useState } from "react";
+import {
+  type SyntheticEvent,
+  useEffect,
+  useEffectEvent,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 import { useSession } from "@/components/graphql/graphql";
 import { usePageLeave } from "@/components/keyboard/use-page-leave";
 import { clearUnsavedText, saveUnsavedText, type UnsavedText } from "./draft";
@@ -86,6 +93,16 @@ export function useTextEdit(task: Task, restored: UnsavedText | null, write: Act
     if (Object.keys(unsaveable).length === 0) clearUnsavedText(owner);
   }
 
+  const caret = useRef<{ field: HTMLTextAreaElement; start: number; end: number }>(null);
+  const { title, description } = task;
+  // A browser moves the caret to the end when the value of a field is replaced.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only a text from elsewhere moves the caret
+  useLayoutEffect(() => {
+    if (hasTyped || caret.current?.field !== document.activeElement) return;
+    const { field, start, end } = caret.current;
+    field.setSelectionRange(start, end);
+  }, [title, description]);
+
   usePageLeave(save);
   const onPause = useEffectEvent(save);
   const onUnmount = useEffectEvent(save);
@@ -103,6 +120,10 @@ export function useTextEdit(task: Task, restored: UnsavedText | null, write: Act
     isSaved: Object.keys(unsaved).length === 0,
     type: change,
     leave: saveAndReset,
+    /** Call it when the caret moves, so that it stays there when the text changes elsewhere. */
+    onSelect: ({ currentTarget: field }: SyntheticEvent<HTMLTextAreaElement>) => {
+      caret.current = { field, start: field.selectionStart, end: field.selectionEnd };
+    },
     /** Handlers for the element around the fields. */
     composition: {
       onCompositionStart: () => setComposing(true),

@@ -1,0 +1,51 @@
+import { monitorForElements } from "@atlaskit/pragmatic-drag-and-drop/element/adapter";
+import { useCallback, useEffect, useRef, useState } from "react";
+
+type Holds = {
+  /** Whether rows keep their places. */
+  isHeld: boolean;
+  /** Keeps rows in their places until the returned function is called. */
+  hold: () => () => void;
+};
+
+/** Keep rows in their places while one is dragged, and while `hold` asks for it. */
+export function useHolds(): Holds {
+  const [count, setCount] = useState(0);
+  const hold = useCallback(() => {
+    setCount((before) => before + 1);
+    return () => setCount((before) => before - 1);
+  }, []);
+
+  useEffect(() => {
+    let release = () => {};
+    return monitorForElements({
+      onDragStart: () => {
+        release = hold();
+      },
+      onDrop: () => release(),
+    });
+  }, [hold]);
+
+  return { isHeld: count > 0, hold };
+}
+
+/**
+ * Return the latest rows; while they are held, the rows as they were arranged before.
+ *
+ * @param place where the rows are shown. Rows of another place are not held.
+ * @param refreshed returns the arranged rows with their latest values.
+ */
+export function useHeld<T>(
+  latest: T,
+  isHeld: boolean,
+  place: unknown,
+  refreshed: (before: T) => T,
+): T {
+  const before = useRef({ place, rows: latest });
+  const canHold = isHeld && before.current.place === place;
+  const rows = canHold ? refreshed(before.current.rows) : latest;
+  useEffect(() => {
+    before.current = { place, rows };
+  });
+  return rows;
+}
