@@ -1,9 +1,20 @@
 "use client";
 
-import { Archive, ArrowDown, ArrowUp, Ellipsis, Pencil, Plus, Trash2 } from "lucide-react";
+import {
+  AlignLeft,
+  Archive,
+  ArrowDown,
+  ArrowUp,
+  Ellipsis,
+  Pencil,
+  Plus,
+  Trash2,
+} from "lucide-react";
 import { type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { useSortable } from "@/components/drag/use-sortable";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
+import { DescriptionDialog } from "@/components/projects/description-dialog";
 import { COLOR_NAMES, COLORS, MAX_PROJECTS, type Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
@@ -114,7 +125,8 @@ type ItemProps = {
 
 function ProjectItem(props: ItemProps) {
   const { project, count, isCurrent, isRenaming, actions, onRename, onStep } = props;
-  const { id, name, color, archivedAt } = project;
+  const { id, name, description, color, archivedAt } = project;
+  const [isDescribing, setDescribing] = useState(false);
   const { store } = useTasks();
   const { setProject } = useActions();
   const element = useRef<HTMLLIElement>(null);
@@ -139,8 +151,19 @@ function ProjectItem(props: ItemProps) {
     onStep(project, event.key === "ArrowUp" ? -1 : 1);
   }
 
+  function closeDescription() {
+    // Render now: the open dialog would keep the focus. The entry of the menu that had it is gone.
+    flushSync(() => setDescribing(false));
+    element.current?.querySelector<HTMLElement>(".project-menu")?.focus();
+  }
+
   const entries: MenuEntry[] = [
     { name: "Rename", icon: <Pencil {...ICON} />, run: () => onRename(id) },
+    {
+      name: description === "" ? "Add a description" : "Edit the description",
+      icon: <AlignLeft {...ICON} />,
+      run: () => setDescribing(true),
+    },
     ...(isArchived
       ? []
       : [
@@ -204,6 +227,7 @@ function ProjectItem(props: ItemProps) {
           >
             <Ellipsis aria-hidden="true" className="size-4" />
           </MenuButton>
+          {isDescribing && <DescriptionDialog onClose={closeDescription} project={project} />}
         </>
       )}
     </li>
