@@ -20,7 +20,7 @@ import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
 import { useOpenCounts, useProjects } from "@/components/projects/use-projects";
 import { useTasks } from "@/components/tasks/tasks-context";
-import { useActions } from "@/components/tasks/use-actions";
+import { tasksIn, useActions } from "@/components/tasks/use-actions";
 import { useHydrated } from "@/lib/use-hydrated";
 import { ProjectName } from "./project-name";
 import { ViewLink } from "./view-link";
@@ -138,10 +138,9 @@ function ProjectItem(props: ItemProps) {
     canSort: !isArchived,
     accepts: "task",
     onDrop: (dragged, to) => {
-      const task = store.tables.tasks.get(dragged);
-      const moved = store.tables.projects.get(dragged);
-      if (to === "into" && task) setProject([task], project);
-      else if (to !== "into" && moved) actions.move(moved, to, project);
+      if (to === "into") return setProject(tasksIn(store, dragged), project);
+      const moved = store.tables.projects.get(dragged[0] ?? "");
+      if (moved) actions.move(moved, to, project);
     },
   });
 

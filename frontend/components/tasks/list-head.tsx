@@ -62,7 +62,7 @@ export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props)
         <h1 className="list-title truncate" dir="auto">
           {title}
         </h1>
-        <p className="shrink-0 text-sm text-muted tabular-nums" role="status">
+        <p className="shrink-0 text-sm text-muted" role="status">
           {state.isComplete || tasks.length < 50 ? taskCount(tasks.length) : ""}
         </p>
         <div className="list-tools">
