@@ -1,15 +1,26 @@
 "use client";
 
-import { Archive, ArrowDown, ArrowUp, Ellipsis, Pencil, Plus, Trash2 } from "lucide-react";
+import {
+  AlignLeft,
+  Archive,
+  ArrowDown,
+  ArrowUp,
+  Ellipsis,
+  Pencil,
+  Plus,
+  Trash2,
+} from "lucide-react";
 import { type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { useSortable } from "@/components/drag/use-sortable";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
+import { DescriptionDialog } from "@/components/projects/description-dialog";
 import { COLOR_NAMES, COLORS, MAX_PROJECTS, type Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
 import { useOpenCounts, useProjects } from "@/components/projects/use-projects";
 import { useTasks } from "@/components/tasks/tasks-context";
-import { useActions } from "@/components/tasks/use-actions";
+import { tasksIn, useActions } from "@/components/tasks/use-actions";
 import { useHeld } from "@/components/tasks/use-hold";
 import { useHydrated } from "@/lib/use-hydrated";
 import { ProjectName } from "./project-name";
@@ -118,7 +129,8 @@ type ItemProps = {
 
 function ProjectItem(props: ItemProps) {
   const { project, count, isCurrent, isRenaming, actions, onRename, onStep } = props;
-  const { id, name, color, archivedAt } = project;
+  const { id, name, description, color, archivedAt } = project;
+  const [isDescribing, setDescribing] = useState(false);
   const { store } = useTasks();
   const { setProject } = useActions();
   const element = useRef<HTMLLIElement>(null);
@@ -130,10 +142,9 @@ function ProjectItem(props: ItemProps) {
     canSort: !isArchived,
     accepts: "task",
     onDrop: (dragged, to) => {
-      const task = store.tables.tasks.get(dragged);
-      const moved = store.tables.projects.get(dragged);
-      if (to === "into" && task) setProject([task], project);
-      else if (to !== "into" && moved) actions.move(moved, to, project);
+      if (to === "into") return setProject(tasksIn(store, dragged), project);
+      const moved = store.tables.projects.get(dragged[0] ?? "");
+      if (moved) actions.move(moved, to, project);
     },
   });
 
@@ -143,8 +154,19 @@ function ProjectItem(props: ItemProps) {
     onStep(project, event.key === "ArrowUp" ? -1 : 1);
   }
 
+  function closeDescription() {
+    // Render now: the open dialog would keep the focus. The entry of the menu that had it is gone.
+    flushSync(() => setDescribing(false));
+    element.current?.querySelector<HTMLElement>(".project-menu")?.focus();
+  }
+
   const entries: MenuEntry[] = [
     { name: "Rename", icon: <Pencil {...ICON} />, run: () => onRename(id) },
+    {
+      name: description === "" ? "Add a description" : "Edit the description",
+      icon: <AlignLeft {...ICON} />,
+      run: () => setDescribing(true),
+    },
     ...(isArchived
       ? []
       : [
@@ -208,6 +230,7 @@ function ProjectItem(props: ItemProps) {
           >
             <Ellipsis aria-hidden="true" className="size-4" />
           </MenuButton>
+          {isDescribing && <DescriptionDialog onClose={closeDescription} project={project} />}
         </>
       )}
     </li>

@@ -1,4 +1,4 @@
-import { generateKeyBetween, generateNKeysBetween } from "fractional-indexing";
+import { generateNKeysBetween } from "fractional-indexing";
 import type { Row } from "./noun";
 
 /*
@@ -17,14 +17,21 @@ export function positionsAtTop(ordered: readonly Row[], count: number): string[]
 }
 
 /**
- * Return the position before the row at `index` of the others, which are in order.
+ * Return positions, in order, for `count` rows before the row at `index` of the others, which are in
+ * order.
  *
  * Two rows may have the same position if they were moved on two devices at once. Nothing fits
- * between them, so the new position is after both.
+ * between them, so the new positions are after both.
  */
-export function positionAt(others: readonly Row[], index: number): string {
+export function positionsAt(others: readonly Row[], index: number, count: number): string[] {
   const before = others[index - 1]?.position ?? null;
   let next = index;
   while (before !== null && (others[next]?.position ?? "~") <= before) next += 1;
-  return generateKeyBetween(before, others[next]?.position ?? null);
+  return generateNKeysBetween(before, others[next]?.position ?? null, count);
+}
+
+/** Return the position of one row, as `positionsAt` does. */
+export function positionAt(others: readonly Row[], index: number): string {
+  const [position = ""] = positionsAt(others, index, 1);
+  return position;
 }

@@ -5,6 +5,7 @@ import type { Ref } from "react";
 import { choiceOf } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
+import { ProjectDescription } from "@/components/projects/project-description";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { useProjects } from "@/components/projects/use-projects";
 import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
@@ -61,7 +62,7 @@ export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props)
         <h1 className="list-title truncate" dir="auto">
           {title}
         </h1>
-        <p className="shrink-0 text-sm text-muted tabular-nums" role="status">
+        <p className="shrink-0 text-sm text-muted" role="status">
           {state.isComplete || tasks.length < 50 ? taskCount(tasks.length) : ""}
         </p>
         <div className="list-tools">
@@ -109,6 +110,7 @@ export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props)
         </div>
       </div>
       <Filters />
+      {project && view.list === "all" && <ProjectDescription key={project.id} project={project} />}
     </>
   );
 }

@@ -19,7 +19,7 @@ import type { Group } from "./groups";
 import { describeTask, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
 import { useTasks } from "./tasks-context";
-import { useGlide } from "./use-glide";
+import { tasksIn } from "./use-actions";
 
 /** Longer lists are virtualized: only the visible rows are rendered. */
 const VIRTUALIZE_ABOVE = 60;
@@ -140,8 +140,13 @@ function Rows(props: RowsProps) {
     props;
   const { store, tasks, today, view } = useTasks();
   const list = useRef<HTMLDivElement>(null);
-  useGlide(list);
   const tabStop = current ?? tasks[0]?.id;
+
+  /** Return the tasks that are dragged with this one: the selected ones, if it is one of them. */
+  function draggedWith(id: string): readonly string[] {
+    if (!selected.has(id)) return [id];
+    return tasks.filter((task) => selected.has(task.id)).map((task) => task.id);
+  }
 
   // In a layout effect, before another key press: later it would take the focus from another field.
   useLayoutEffect(() => {
@@ -169,6 +174,7 @@ function Rows(props: RowsProps) {
                 task && (
                   <ListItem
                     canMove={row.canMove}
+                    draggedWith={draggedWith}
                     index={first + index}
                     isBusy={store.isPending("tasks", task.id)}
                     isSelected={selected.has(task.id)}
@@ -227,6 +233,7 @@ type ListItemProps = {
   isBusy: boolean;
   isSelected: boolean;
   canMove: boolean;
+  draggedWith: (id: string) => readonly string[];
   measure: Measure | undefined;
   move: RowProps["actions"]["move"];
   onFocus: (id: string) => void;
@@ -243,6 +250,7 @@ function ListItem({
   isBusy,
   isSelected,
   canMove,
+  draggedWith,
   measure,
   move,
   onFocus,
@@ -265,10 +273,10 @@ function ListItem({
     kind: "task",
     id,
     canSort: canMove,
+    draggedIds: () => draggedWith(id),
     onDrop: (dragged, to) => {
-      const moved = store.tables.tasks.get(dragged);
       const here = store.tables.tasks.get(id);
-      if (moved && here && to !== "into") move(moved, to, here);
+      if (here && to !== "into") move(tasksIn(store, dragged), to, here);
     },
   });
 

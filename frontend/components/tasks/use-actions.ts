@@ -1,8 +1,9 @@
 import { useMemo } from "react";
 import type { Project } from "@/components/projects/project";
 import { toBatches } from "@/components/store/batches";
-import { positionAt } from "@/components/store/order";
+import { positionsAt } from "@/components/store/order";
 import type { Priority } from "@/gql/graphql";
+import type { AppStore } from "./app-store";
 import type { TaskEdit, Text } from "./noun";
 import { formatDay, PRIORITY_NAMES, type Task, taskCount } from "./task";
 import { useTasks } from "./tasks-context";
@@ -11,6 +12,10 @@ import { isolateText } from "./text";
 /** Return the title of one task, or the number of several. */
 export const describeTasks = (tasks: readonly Task[]) =>
   tasks[0] && tasks.length === 1 ? `“${isolateText(tasks[0].title)}”` : taskCount(tasks.length);
+
+/** Return the tasks with these ids that exist. */
+export const tasksIn = (store: AppStore, ids: readonly string[]): Task[] =>
+  ids.map((id) => store.tables.tasks.get(id)).filter((task) => task !== null);
 
 /** Return one edit for each request that the tasks need. */
 const batched = (tasks: readonly Task[], edit: (ids: string[]) => TaskEdit): TaskEdit[] =>
@@ -88,16 +93,20 @@ export function useActions() {
         const edit: TaskEdit = { noun: "tasks", kind: "write", id: task.id, text, baseText };
         store.act([edit], `Changed ${describeTasks([task])}`, coalesce);
       },
-      /** Move a task next to another one in the manual order. */
-      move(task: Task, place: "before" | "after", other: Task) {
-        const others = store.tables.tasks.ordered("manual").filter(({ id }) => id !== task.id);
+      /** Move tasks next to another one in the manual order. */
+      move(tasks: readonly Task[], place: "before" | "after", other: Task) {
+        const others = store.tables.tasks.ordered("manual").filter((one) => !tasks.includes(one));
         const index = others.findIndex(({ id }) => id === other.id) + Number(place === "after");
-        const position = positionAt(others, index);
-        act(
-          [{ noun: "tasks", kind: "set", id: task.id, patch: { position } }],
-          `Moved ${describeTasks([task])}`,
-          true,
+        const positions = positionsAt(others, index, tasks.length);
+        const edits = tasks.map(
+          ({ id }, at): TaskEdit => ({
+            noun: "tasks",
+            kind: "set",
+            id,
+            patch: { position: positions[at] },
+          }),
         );
+        act(edits, `Moved ${describeTasks(tasks)}`, true);
       },
     };
   }, [store, act, today]);

@@ -1,5 +1,5 @@
-import { monitorForElements } from "@atlaskit/pragmatic-drag-and-drop/element/adapter";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { monitorDrags } from "@/components/drag/monitor";
 
 type Holds = {
   /** Whether rows keep their places. */
@@ -18,7 +18,7 @@ export function useHolds(): Holds {
 
   useEffect(() => {
     let release = () => {};
-    return monitorForElements({
+    return monitorDrags({
       onDragStart: () => {
         release = hold();
       },

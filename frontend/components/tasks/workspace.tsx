@@ -1,11 +1,9 @@
 "use client";
 
-import dynamic from "next/dynamic";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { nextTheme } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
-import { loadDuePicker } from "@/components/due/due-button";
 import { useSession } from "@/components/graphql/graphql";
 import { SkipLink } from "@/components/header/skip-link";
 import { TrashedProjects } from "@/components/projects/trashed-projects";
@@ -15,6 +13,7 @@ import { ToastOutlet } from "@/components/toasts/toasts";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
+import { BulkBar, Palette, Shortcuts, usePreload } from "./code-on-demand";
 import { ConfirmDelete } from "./confirm-delete";
 import { Conflicts } from "./conflict-dialog";
 import { DoneToday, useDoneToday } from "./done-today";
@@ -22,6 +21,7 @@ import { readUnsavedText, type UnsavedText } from "./draft";
 import { AllDone, EmptyOrLoading } from "./empty";
 import { ListHead } from "./list-head";
 import type { PaletteCommand } from "./palette";
+import { RowMotion } from "./row-motion";
 import { TrashSamples } from "./samples";
 import { SyncStatus } from "./sync-status";
 import type { Task } from "./task";
@@ -33,16 +33,6 @@ import { useCursor } from "./use-cursor";
 import { useKeys } from "./use-keys";
 import { useOpenTask } from "./use-open-task";
 import { useSelection } from "./use-selection";
-
-// Components that the page does not need at first.
-const loadPalette = () => import("./palette");
-const loadBulkBar = () => import("./bulk-bar");
-const loadShortcuts = () => import("./shortcuts");
-const Palette = dynamic(loadPalette);
-const BulkBar = dynamic(async () => (await loadBulkBar()).BulkBar);
-const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
-const PRELOADED = [loadPalette, loadBulkBar, loadShortcuts, loadDuePicker];
-const PRELOAD_AFTER_MS = 2_000;
 
 /** From this width on, the sidebar is next to the list. */
 const BESIDE_LIST = "(min-width: 64rem)";
@@ -87,12 +77,7 @@ export function Workspace({ email, isSeeded }: Props) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: a link of the drawer shows another view
   useEffect(() => setOpenDialog((dialog) => (dialog === "drawer" ? null : dialog)), [view]);
 
-  useEffect(() => {
-    // Then no key that is typed right after ⌘K is lost, and the palette works without a network.
-    const preload = () => void Promise.allSettled(PRELOADED.map((load) => load()));
-    const timer = setTimeout(preload, PRELOAD_AFTER_MS);
-    return () => clearTimeout(timer);
-  }, []);
+  usePreload();
 
   useEffect(() => {
     if (taskToFocus) focus(taskToFocus.id);
@@ -154,7 +139,7 @@ export function Workspace({ email, isSeeded }: Props) {
     const task = cursor.focusedTask();
     const other = cursor.neighbour(by);
     if (!(task && other && canMove) || other === task) return;
-    actions.move(task, by < 0 ? "before" : "after", other);
+    actions.move([task], by < 0 ? "before" : "after", other);
   }
 
   /** Return a shortcut handler that acts on the task whose row has the focus. */
@@ -289,20 +274,22 @@ export function Workspace({ email, isSeeded }: Props) {
           <Conflicts />
           <TrashedProjects />
           <TrashSamples actions={actions} />
-          {tasks.length > 0 && (
-            <TaskList
-              {...rowProps}
-              current={current}
-              hasFocus={cursor.hasFocus}
-              onFocusRow={focus}
-              renamingId={renamingId}
-              selected={selection.selected}
-            />
-          )}
-          {tasks.length === 0 && !isAllDone && (
-            <EmptyOrLoading isKnown={state.isComplete || (isSeeded && view === serverView)} />
-          )}
-          {isAllDone && <AllDone count={doneToday.length + tasks.length} />}
+          <RowMotion>
+            {tasks.length > 0 && (
+              <TaskList
+                {...rowProps}
+                current={current}
+                hasFocus={cursor.hasFocus}
+                onFocusRow={focus}
+                renamingId={renamingId}
+                selected={selection.selected}
+              />
+            )}
+            {tasks.length === 0 && !isAllDone && (
+              <EmptyOrLoading isKnown={state.isComplete || (isSeeded && view === serverView)} />
+            )}
+            {isAllDone && <AllDone count={doneToday.length + tasks.length} />}
+          </RowMotion>
           <DoneToday {...rowProps} canMove={false} tasks={doneToday} />
           <div className="page-foot">
             <ToastOutlet />

@@ -1,0 +1,28 @@
+import dynamic from "next/dynamic";
+import { useEffect } from "react";
+import { loadDuePicker } from "@/components/due/due-button";
+
+/* Components that the tasks page does not need at first. */
+
+const PRELOAD_AFTER_MS = 2_000;
+
+const loadPalette = () => import("./palette");
+const loadBulkBar = () => import("./bulk-bar");
+const loadShortcuts = () => import("./shortcuts");
+const PRELOADED = [loadPalette, loadBulkBar, loadShortcuts, loadDuePicker];
+
+export const Palette = dynamic(loadPalette);
+export const BulkBar = dynamic(async () => (await loadBulkBar()).BulkBar);
+export const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
+
+/**
+ * Load the code of these components after the page. Then no key that is typed right after ⌘K is lost,
+ * and they work without a network.
+ */
+export function usePreload(): void {
+  useEffect(() => {
+    const preload = () => void Promise.allSettled(PRELOADED.map((load) => load()));
+    const timer = setTimeout(preload, PRELOAD_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
+}

@@ -1,0 +1,83 @@
+"use client";
+
+import { type ReactNode, useLayoutEffect, useRef } from "react";
+import { useTasks } from "./tasks-context";
+
+const TIMING = { duration: 180, easing: "ease-out" } as const;
+
+const isStill = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** A row as it was displayed last. */
+type Shown = { element: HTMLElement; top: number; left: number; width: number; height: number };
+
+/** Show a copy of a row that has left, in its place, while it collapses. */
+function collapse(list: HTMLElement, { element, top, left, width, height }: Shown): void {
+  const copy = element.cloneNode(true) as HTMLElement;
+  for (const one of [copy, ...copy.querySelectorAll("[id]")]) one.removeAttribute("id");
+  delete copy.dataset.id;
+  copy.inert = true;
+  copy.ariaHidden = "true";
+  copy.classList.add("task-leaving");
+  copy.style.top = `${list.offsetTop + top}px`;
+  copy.style.left = `${left}px`;
+  copy.style.width = `${width}px`;
+  list.append(copy);
+  const frames = [
+    { height: `${height}px`, opacity: 1 },
+    { height: "0", opacity: 0 },
+  ];
+  copy.animate(frames, TIMING).onfinish = () => copy.remove();
+}
+
+type Rows = ReadonlyMap<string, Shown>;
+
+function rowsIn(area: HTMLElement): Rows {
+  const rows = [...area.querySelectorAll<HTMLElement>("li[data-id]")].map((element) => {
+    const { offsetLeft: left, offsetWidth: width, offsetHeight: height } = element;
+    const top = element.offsetTop - area.offsetTop;
+    return [element.dataset.id ?? "", { element, top, left, width, height }] as const;
+  });
+  return new Map(rows);
+}
+
+function glide(before: Rows, rows: Rows): void {
+  for (const [id, { element, top }] of rows) {
+    const from = before.get(id)?.top ?? top;
+    const frames = [{ transform: `translateY(${from - top}px)` }, { transform: "none" }];
+    if (from !== top) element.animate(frames, TIMING);
+  }
+}
+
+/** Collapse the rows that are no longer listed, if they were in the window. */
+function collapseMissing(area: HTMLElement, before: Rows, isListed: (id: string) => boolean): void {
+  const start = area.getBoundingClientRect().top;
+  for (const [id, row] of before) {
+    const y = start + row.top;
+    // A long list also removes listed rows, which scroll out of the window.
+    if (!isListed(id) && y > -row.height && y < window.innerHeight) collapse(area, row);
+  }
+}
+
+/**
+ * The list of tasks, or what is shown instead of an empty list. When its tasks change, rows glide to
+ * their new places, and rows that leave collapse, the last one too.
+ */
+export function RowMotion({ children }: { children: ReactNode }) {
+  const { groups, tasks, view } = useTasks();
+  const area = useRef<HTMLDivElement>(null);
+  const last = useRef<{ view: unknown; rows: Rows }>({ view: null, rows: new Map() });
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows move with the groups
+  useLayoutEffect(() => {
+    if (!area.current) return;
+    const before = last.current;
+    const rows = rowsIn(area.current);
+    last.current = { view, rows };
+    if (before.view !== view || isStill()) return;
+    glide(before.rows, rows);
+    const listed = new Set(tasks.map(({ id }) => id));
+    collapseMissing(area.current, before.rows, (id) => listed.has(id));
+  }, [groups, tasks, view]);
+
+  return <div ref={area}>{children}</div>;
+}
