@@ -563,7 +563,10 @@ def _overhear(operation: Operation, victim: Victim, thief: Owner) -> Attempt:
 
 
 def _ids_of(operation: Operation, way: WayIn, victim: Victim, thief: Owner) -> Attempt:
-    """Check that every ID of the victim is answered like an ID that no row has, byte for byte."""
+    """Check that every ID of the victim is answered like an ID that no row has, byte for byte.
+
+    The first fault ends the attempt.
+    """
     attempt = Attempt(operation.name, f"{way}: Ada's ids, trashed and deleted ones too")
     expected = _answer(thief, operation, way, MADE_UP_ID)
     attempt.told = f"{_code(expected[2])}, as for an id that no row has"
@@ -574,6 +577,8 @@ def _ids_of(operation: Operation, way: WayIn, victim: Victim, thief: Owner) -> A
         _see(attempt, victim, answer[2])
         if not _is_alike(operation, way, answer, expected):
             attempt.faults.append(f"{id!r} is answered otherwise")
+        if attempt.faults:
+            break
     if way.is_reference():
         own = thief.own.get(_referred(way.path[-1]))
         told = _code(_answer(thief, operation, way, own)[2])
@@ -615,8 +620,8 @@ def _cursors(operation: Operation, way: WayIn, victim: Victim, thief: Owner) -> 
         _see(attempt, victim, answer[2])
         if not _is_alike(operation, way, answer, expected):
             attempt.faults.append("a cursor is answered otherwise")
-            if operation.root == "subscription":
-                break  # a subscription that began may be silent for long
+        if attempt.faults:
+            break
     return attempt
 
 

@@ -1,11 +1,13 @@
 """The whole product: a real browser, the production build of the web app, and its API."""
 
+import asyncio
 import os
 import re
 import signal
 from pathlib import Path
 from urllib.parse import urlencode
 
+import asyncpg
 import jwt
 import pytest
 from playwright.sync_api import Route, expect
@@ -264,8 +266,12 @@ def check_edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
     expect(main).to_contain_text(f"{EDITS} unsaved changes")
     ada.context.set_offline(False)
     written = "SELECT count(*) FROM tasks.tasks WHERE title LIKE 'Offline %'"
-    while run(site.database, lambda connection: connection.fetchval(written)) < EDITS // 10:
-        pass
+
+    async def some_are_written(connection: asyncpg.Connection) -> None:
+        while await connection.fetchval(written) < EDITS // 10:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.005)
+
+    run(site.database, some_are_written)
     os.killpg(site.api.child.process.pid, signal.SIGKILL)
     assert run(site.database, lambda connection: connection.fetchval(written)) < EDITS // 2, (
         "midway"
