@@ -62,15 +62,15 @@ class Parameters(NamedTuple):
 class GraphQLEndpoint:
     """An ASGI app that runs the operation of each request, in a context for that request.
 
-    `context` is called after the body has arrived. It must check again that the session has not
-    ended, because a client can send a body slowly.
+    `context` is called after the body has arrived, with the cost of the operation. It must check
+    again that the session has not ended, because a client can send a body slowly.
     """
 
     def __init__(
         self,
         documents: Documents,
         execute: Execution,
-        context: Callable[[Scope, Operation], Awaitable[object]],
+        context: Callable[[Scope, Operation, float], Awaitable[object]],
     ) -> None:
         self._documents = documents
         self._execute = execute
@@ -117,8 +117,8 @@ class GraphQLEndpoint:
         operation = document.operation(name)
         if method == "GET" and operation.type is not OperationType.QUERY:
             raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"})
-        operation.cost.check(variables or {})
-        context = await self._context(scope, operation)
+        cost = operation.cost.check(variables or {})
+        context = await self._context(scope, operation, cost)
         result = await self._execute(document, name, variables, context)
         return await _result_response(result, media_type, coding)
 

@@ -22,6 +22,7 @@ from api.identity.keys import (
 from api.identity.revocations import Revocations
 from api.identity.tokens import Claims, InvalidToken, Verifier
 from api.logs import LIMITED, Throttle, before
+from api.rate_limits import RateLimits
 
 log = logging.getLogger(__name__)
 
@@ -118,12 +119,17 @@ class RejectionLog:
 class Authenticated:
     """ASGI middleware that puts the claims of an authenticated request in `scope["state"]`.
 
-    It can wrap a single route or a whole app.
+    It can wrap a single route or a whole app. It takes one request from the caller's quota or, if
+    the token is refused, from the quota of the client's address. Headers about the caller's quota
+    are put in `scope["state"]` as well, as `rate_limit`.
     """
 
-    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+    def __init__(
+        self, app: ASGIApp, authentication: Authentication, limits: RateLimits | None = None
+    ) -> None:
         self._app = app
         self._authentication = authentication
+        self._limits = limits or RateLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app if the request is authenticated. Otherwise respond before reading a body."""
@@ -131,12 +137,23 @@ class Authenticated:
             await self._app(scope, receive, send)
             return
         try:
-            claims = await self._authentication.authenticate(scope["headers"])
+            claims = await self._authenticate(scope)
+            remaining = self._limits.charge(claims.user_id)
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
-        scope.setdefault("state", {})["claims"] = claims
+        state = scope.setdefault("state", {})
+        state["claims"] = claims
+        if remaining:
+            state["rate_limit"] = remaining
         await self._app(scope, receive, send)
+
+    async def _authenticate(self, scope: Scope) -> Claims:
+        try:
+            return await self._authentication.authenticate(scope["headers"])
+        except Unauthenticated:
+            self._limits.charge_refused(scope)
+            raise
 
 
 def _token(headers: Iterable[tuple[bytes, bytes]]) -> str:
