@@ -34,6 +34,7 @@ from api.postgres.database import Database
 from api.postgres.notifications import Notifications
 from api.process import Process
 from api.proxies import own_hosts, proxy_for
+from api.rate_limits import RateLimits
 from api.schema import PLACED, SIZES, schema
 from api.types import WRITTEN
 
@@ -77,6 +78,9 @@ def create_app(config: Config) -> FastAPI:
     sessions = Sessions(authentication.revoked)
     process = Process(sessions.drain)
     retention = Retention(database, revocations.delete_expired)
+    limits = RateLimits(
+        config.rate_limit_per_second, config.rate_limit_burst, proxies=config.trusted_proxies
+    )
     app = FastAPI(
         lifespan=lifespan(database, authentication, live, retention, sessions, process),
         docs_url=None,
@@ -106,10 +110,14 @@ def create_app(config: Config) -> FastAPI:
             return outage.response()
         return JSONResponse({"status": "ready"})
 
-    async def context(scope: Scope, operation: Operation) -> Context:
+    async def context(scope: Scope, operation: Operation, cost: float) -> Context:
         claims = scope["state"]["claims"]
         check = authentication.check_not_revoked
         await check(claims)
+        # The handshake of a WebSocket has paid for none of its operations.
+        charged = 1 if scope["type"] == "http" else 0
+        if remaining := limits.charge_cost(claims.user_id, cost, charged=charged):
+            scope["state"]["rate_limit"] = remaining
         return Context(claims, database, operation.selected, live, check)
 
     try:
@@ -129,11 +137,11 @@ def create_app(config: Config) -> FastAPI:
     )
     operations = Operations(documents, execution, context)
     endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions))
-    graphql = Authenticated(endpoint, authentication)
-    sockets = GraphQLSockets(operations, sessions, authentication.authenticate, config.origins)
+    graphql = Authenticated(endpoint, authentication, limits)
+    sockets = GraphQLSockets(operations, sessions, graphql.authenticate, config.origins)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"
     page = None if documents.only_trusted else graphiql
-    app.router.routes.append(Route("/events", Events(reader, database, revocations, purge)))
+    app.router.routes.append(Route("/events", Events(reader, database, revocations, purge, limits)))
     # The router tries the routes in order, so the most frequent one comes first.
     app.router.routes.insert(
         0, Route("/graphql", _CrossOrigin(config, _RedirectBrowsers(page, graphql)))
@@ -202,7 +210,7 @@ class _Headers:
         if scope["type"] == "http":
             if not bodies.is_short(scope):
                 receive, send = bodies.closing(receive, send)
-            send = _with_headers(send)
+            send = _with_headers(send, scope)
         await self._app(scope, receive, send)
 
 
@@ -225,7 +233,7 @@ class _CrossOrigin:
             allow_origins=config.origins,
             allow_methods=["GET", "POST"],
             allow_headers=[*REQUEST_HEADERS, *config.allowed_headers],
-            expose_headers=["Retry-After", "WWW-Authenticate"],
+            expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate"],
             max_age=86_400,
         )
 
@@ -264,12 +272,18 @@ def _accepts_html(scope: Scope) -> bool:
     return bool(weights(accepted.encode("latin-1")).get("text/html"))
 
 
-def _with_headers(send: Send) -> Send:
-    """Return a `send` that adds `HEADERS` and `Vary` to a response."""
+def _with_headers(send: Send, scope: Scope) -> Send:
+    """Return a `send` that adds `HEADERS` and `Vary` to a response, and the headers on its quota.
+
+    A response with status 429 has the headers on its quota already.
+    """
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *HEADERS, _VARY]
+            quota = scope.get("state", {}).get("rate_limit")
+            if quota and message["status"] != 429:
+                message["headers"] += [(k.lower().encode(), v.encode()) for k, v in quota.items()]
         await send(message)
 
     return send_with_headers

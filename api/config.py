@@ -7,6 +7,7 @@ message consists of a field's description and example, and never contains the in
 
 import re
 from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.client_address import Network
 from api.postgres.url import InvalidUrl, arguments
 
 DAY = 86_400
@@ -121,6 +123,14 @@ def _manifest(path: object) -> object:
         if identifier != f"sha256:{sha256(text.encode()).hexdigest()}":
             raise ValueError
     return documents
+
+
+def _networks(value: object) -> object:
+    """Return the networks in a list of addresses and networks, as the web app reads it."""
+    if not isinstance(value, str):
+        return value
+    parts = (part.strip() for part in value.split(","))
+    return tuple(ip_network(part, strict=False) for part in parts if part)
 
 
 HeaderName = Annotated[str, AfterValidator(_header_name)]
@@ -305,6 +315,27 @@ class Config(TokenConfig, DatabaseConfig):
         False,
         description="1 to run only TRUSTED_DOCUMENTS, which must then be set, or 0",
         examples=["1"],
+    )
+
+    rate_limit_per_second: int = Field(
+        50,
+        ge=0,
+        le=1_000_000,
+        description="the requests a second that each owner may send to a process on average, or 0 "
+        "for no limit",
+        examples=["50"],
+    )
+    rate_limit_burst: int = Field(
+        200,
+        ge=1,
+        le=1_000_000,
+        description="the requests that each owner may send at once, 1 to 1000000",
+        examples=["200"],
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
+        (),
+        description="addresses or networks of proxies, separated by commas",
+        examples=["10.0.0.0/8,::1"],
     )
 
     @field_validator("trusted_documents_only")

@@ -16,6 +16,7 @@ Problem
 exceptions: they set the status of the response wherever they are raised.
 """
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
@@ -150,13 +151,17 @@ class OperationTooLarge(Problem):
 
 
 class RateLimited(Problem):
-    """There are too many requests at once. Clients must not sign the user out because of it."""
+    """There are too many requests at once. Clients must not sign the user out because of it.
+
+    `retry_after` is the number of seconds after which the request may be sent again. It is rounded
+    up to whole seconds.
+    """
 
     code = Code.RATE_LIMITED
     status = 429
 
-    def __init__(self) -> None:
-        self.headers = {"Retry-After": "1"}
+    def __init__(self, retry_after: float = 1, headers: Mapping[str, str] | None = None) -> None:
+        self.headers = {"Retry-After": str(max(math.ceil(retry_after), 1)), **(headers or {})}
         super().__init__("Too many requests at once. Try again in a moment.")
 
 

@@ -137,13 +137,17 @@ def database(databases: Callable[[int], Postgres], partitions: int) -> Postgres:
 
 
 def trusting(database: str, **variables: str) -> dict[str, str]:
-    """Return the environment of an API on this database that accepts the tokens of `mint`."""
-    return stack.environment(
-        BETTER_AUTH_SECRET=SECRET,
-        NEXT_PUBLIC_BETTER_AUTH_URL=SITE,
-        DATABASE_URL=database,
-        **variables,
-    )
+    """Return the environment of an API on this database that accepts the tokens of `mint`.
+
+    Its rate limits are off, because many tests and benchmarks send more than a client may.
+    """
+    settings = {
+        "BETTER_AUTH_SECRET": SECRET,
+        "NEXT_PUBLIC_BETTER_AUTH_URL": SITE,
+        "DATABASE_URL": database,
+        "RATE_LIMIT_PER_SECOND": "0",
+    }
+    return stack.environment(**settings | variables)
 
 
 @pytest.fixture(scope="session")

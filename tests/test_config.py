@@ -41,7 +41,9 @@ def test_optional_variables_are_read(env: pytest.MonkeyPatch) -> None:
     env.setenv("RAW_SECRET_TOKENS", "0")
     env.setenv("ALLOWED_ORIGINS", "https://a.example:443/, HTTPS://B.example:8443")
     env.setenv("DATABASE_URL_UNPOOLED", "postgres://u@direct/db")
+    env.setenv("TRUSTED_PROXIES", "10.1.2.3/8, 192.0.2.1,, fd00::1")
     config = Config.read()
+    assert [*map(str, config.trusted_proxies)] == ["10.0.0.0/8", "192.0.2.1/32", "fd00::1/128"]
     assert (config.issuer, config.audience) == ("https://issuer.example/", None)
     assert not config.raw_secret_tokens
     assert config.origins[1:] == ("https://a.example", "https://b.example:8443")
@@ -148,6 +150,11 @@ def test_secret_is_not_trimmed(env: pytest.MonkeyPatch) -> None:
         ("ALLOWED_HEADERS", "x-tenant,"),
         ("ALLOWED_HEADERS", "x-tenant x-other"),
         ("ALLOWED_HEADERS", "x-tenant: 7"),
+        ("RATE_LIMIT_PER_SECOND", "-1"),
+        ("RATE_LIMIT_PER_SECOND", "0.5"),
+        ("RATE_LIMIT_BURST", "0"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
     ],
 )
 def test_invalid_value_is_an_error_of_one_line_with_an_example(

@@ -83,10 +83,14 @@ class Cost:
             fields = max(fields, self.rows.evaluate(variables))
         return Total(fields, octets)
 
-    def check(self, variables: Variables) -> None:
-        """Raise OperationTooLarge when the variables and the response exceed a limit."""
+    def check(self, variables: Variables) -> float:
+        """Return the number of values of the variables and of fields of the response, together.
+
+        Raises OperationTooLarge when the variables and the response exceed a limit.
+        """
         fields, octets = self.evaluate(variables)
-        if count_values(variables) + fields > MAX_COST:
+        cost = count_values(variables) + fields
+        if cost > MAX_COST:
             raise OperationTooLarge(
                 f"The variables and the response could have over {MAX_COST} values and fields: "
                 "select fewer fields, or ask for smaller pages."
@@ -96,6 +100,7 @@ class Cost:
                 f"The response could have over {MAX_RESPONSE} bytes: select fewer long fields, or "
                 "ask for smaller pages."
             )
+        return cost
 
 
 class Input(NamedTuple):

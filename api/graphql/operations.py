@@ -18,6 +18,7 @@ class Request(NamedTuple):
     document: Document
     operation: Operation
     parameters: Parameters
+    cost: float
 
     @property
     def type(self) -> OperationType:
@@ -28,15 +29,15 @@ class Request(NamedTuple):
 class Operations:
     """Checks and runs the operations of requests, in a context for each request.
 
-    `context` is called right before an operation runs. It must check again that the session has not
-    ended, because a client can send its parameters slowly.
+    `context` is called right before an operation runs, with the cost of the operation. It must
+    check again that the session has not ended, because a client can send its parameters slowly.
     """
 
     def __init__(
         self,
         documents: Documents,
         execute: Execution,
-        context: Callable[[Scope, Operation], Awaitable[object]],
+        context: Callable[[Scope, Operation, float], Awaitable[object]],
     ) -> None:
         self._documents = documents
         self._execute = execute
@@ -46,17 +47,17 @@ class Operations:
         """Return the request. Raises InvalidDocument, OperationTooLarge and BadRequest."""
         document = self._documents.get(parameters.query, parameters.document_id)
         operation = document.operation(parameters.operation_name)
-        operation.cost.check(parameters.variables or {})
-        return Request(document, operation, parameters)
+        cost = operation.cost.check(parameters.variables or {})
+        return Request(document, operation, parameters, cost)
 
     async def run(self, scope: Scope, request: Request) -> ExecutionResult:
         """Return the result of a query or a mutation. Raises the Problems of the context."""
-        context = await self._context(scope, request.operation)
+        context = await self._context(scope, request.operation, request.cost)
         _, _, variables, name = request.parameters
         return await self._execute(request.document, name, variables, context)
 
     async def subscribe(self, scope: Scope, request: Request) -> Subscription:
         """Begin a subscription. Raises NotSubscribed, and the Problems of the context."""
-        context = await self._context(scope, request.operation)
+        context = await self._context(scope, request.operation, request.cost)
         _, _, variables, name = request.parameters
         return await self._execute.subscribe(request.document, name, variables, context)

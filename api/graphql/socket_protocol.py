@@ -30,7 +30,7 @@ MOST_OPERATIONS = 20
 MAX_ID = 128
 """The most characters of the id of an operation."""
 
-Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Awaitable[Caller]]
+Authenticate = Callable[[Scope, Iterable[tuple[bytes, bytes]]], Awaitable[Caller]]
 
 
 class _Violation(Exception):
@@ -183,8 +183,9 @@ class Socket:
         self._sessions.arrived(self)
         given = payload.get("Authorization")
         token = given.encode(errors="replace") if isinstance(given, str) else None
+        headers = [(b"authorization", token)] if token else []
         try:
-            self.caller = await self._authenticate([(b"authorization", token)] if token else [])
+            self.caller = await self._authenticate(self._scope, headers)
             self._owner = self._sessions.enter(self)
         except Problem as problem:
             raise _Violation(_close_code(problem), problem.message) from None

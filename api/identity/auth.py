@@ -22,6 +22,7 @@ from api.identity.keys import (
 from api.identity.revocations import Revocations
 from api.identity.tokens import Claims, InvalidToken, Verifier
 from api.logs import LIMITED, Throttle, before
+from api.rate_limits import RateLimits
 
 log = logging.getLogger(__name__)
 
@@ -122,12 +123,17 @@ class RejectionLog:
 class Authenticated:
     """ASGI middleware that puts the claims of an authenticated request in `scope["state"]`.
 
-    It can wrap a single route or a whole app.
+    It can wrap a single route or a whole app. It takes one request from the caller's quota or, if
+    the token is refused, from the quota of the client's address. Headers about the caller's quota
+    are put in `scope["state"]` as well, as `rate_limit`.
     """
 
-    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+    def __init__(
+        self, app: ASGIApp, authentication: Authentication, limits: RateLimits | None = None
+    ) -> None:
         self._app = app
         self._authentication = authentication
+        self._limits = limits or RateLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app if the request is authenticated. Otherwise respond before reading a body."""
@@ -135,12 +141,27 @@ class Authenticated:
             await self._app(scope, receive, send)
             return
         try:
-            claims = await self._authentication.authenticate(scope["headers"])
+            scope.setdefault("state", {})["claims"] = await self.authenticate(
+                scope, scope["headers"]
+            )
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
-        scope.setdefault("state", {})["claims"] = claims
         await self._app(scope, receive, send)
+
+    async def authenticate(self, scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Claims:
+        """Return the claims of the token in these headers, and take one request from a quota.
+
+        Raises the errors of `Authentication.authenticate`, and RateLimited.
+        """
+        try:
+            claims = await self._authentication.authenticate(headers)
+        except Unauthenticated:
+            self._limits.charge_refused(scope)
+            raise
+        if remaining := self._limits.charge(claims.user_id):
+            scope.setdefault("state", {})["rate_limit"] = remaining
+        return claims
 
 
 def _token(headers: Iterable[tuple[bytes, bytes]]) -> str:

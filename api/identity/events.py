@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api import bodies
-from api.errors import Problem, Unavailable
+from api.errors import Problem, RateLimited, Unavailable
 from api.identity.keys import KeyRing
 from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
@@ -30,6 +30,7 @@ from api.identity.tokens import (
 )
 from api.media_types import is_utf8
 from api.postgres.database import Database, Transaction
+from api.rate_limits import RateLimits
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +144,9 @@ class Events:
 
     If the event says that an account was deleted, `purge` is called first, in the same transaction,
     to delete all rows of that owner. `create_app` passes `owned.retention.purge`.
+
+    Rejected events are limited by the address of their sender. Accepted events are not limited: an
+    ended session must be revoked at once, and only the issuer can sign an event.
     """
 
     def __init__(
@@ -151,19 +155,20 @@ class Events:
         database: Database,
         revocations: Revocations,
         purge: Callable[[Transaction, str], Awaitable[None]],
+        limits: RateLimits | None = None,
     ) -> None:
         self._reader = reader
         self._database = database
         self._revocations = revocations
         self._purge = purge
+        self._limits = limits or RateLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
         try:
             response = await self._answer(Request(scope, receive))
         except InvalidEvent as error:
-            log.warning("security event rejected: %s: %s", error.err, error.description)
-            response = error.response()
+            response = self._rejection(scope, error)
         except Unavailable as outage:
             response = outage.response()
         except ClientDisconnect:
@@ -188,6 +193,14 @@ class Events:
             await self._revocations.record(transaction, event)
         await self._revocations.announce()
         return Response(status_code=202)
+
+    def _rejection(self, scope: Scope, error: InvalidEvent) -> Response:
+        try:
+            self._limits.charge_refused(scope)
+        except RateLimited as limited:
+            return limited.response()
+        log.warning("security event rejected: %s: %s", error.err, error.description)
+        return error.response()
 
 
 def _identifier(subject: object, form: str, *members: str) -> dict[str, object]:

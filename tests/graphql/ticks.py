@@ -64,7 +64,7 @@ class World:
             self.count += 1
             self.ticks.notify_all()
 
-    async def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Claims:
+    async def authenticate(self, _scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> Claims:
         """Return the claims of the token in these headers."""
         if self.unavailable:
             raise Unavailable
@@ -256,7 +256,7 @@ async def serving(
     """Serve the schema above on a free port, with these limits of sockets."""
     world = World()
 
-    async def context(scope: Scope, _: Operation) -> Context:
+    async def context(scope: Scope, _: Operation, _cost: float) -> Context:
         claims = scope["state"]["claims"]
         world.check(claims)
         return Context(claims, world)
@@ -271,7 +271,7 @@ async def serving(
             await sockets(scope, receive, send)
             return
         try:
-            scope["state"]["claims"] = await world.authenticate(scope["headers"])
+            scope["state"]["claims"] = await world.authenticate(scope, scope["headers"])
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return

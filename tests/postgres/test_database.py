@@ -203,6 +203,31 @@ def test_owner_uses_three_connections_at_most_and_others_are_served(postgres: Po
     asyncio.run(attempt())
 
 
+@pytest.mark.parametrize("owners", [1, 5])
+def test_first_statement_of_an_owner_waits_for_three_of_each_other_owner_at_most(
+    postgres: Postgres, owners: int
+) -> None:
+    async def attempt() -> None:
+        ended: list[str] = []
+
+        async def read(own: Owned) -> None:
+            await own.rows(READ)
+            ended.append(own.owner)
+
+        limits = Limits(size=1, wait=PATIENCE, statement=PATIENCE)
+        async with Database(postgres.url, limits, Share(wait=PATIENCE)) as database:
+            each = [Owned(database, f"busy {number}") for number in range(owners)]
+            async with locked_tasks(postgres) as looking:
+                many = [asyncio.create_task(read(own)) for _ in range(100) for own in each]
+                await settled_waiting(looking, 1)
+                one = asyncio.create_task(read(Owned(database, "new")))
+                await settled_waiting(looking, 1)
+            await asyncio.gather(*many, one)
+        assert ended.index("new") <= 3 * owners
+
+    asyncio.run(attempt())
+
+
 def test_owner_runs_one_search_at_a_time(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with Database(postgres.url) as database:

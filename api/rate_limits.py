@@ -1,0 +1,94 @@
+"""Limit the requests of each owner, and the refused requests of each address, in one process.
+
+The algorithm is the generic cell rate algorithm (GCRA) of the library throttled-py: a quota of
+`burst` requests that is refilled at `per_second`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
+
+from starlette.types import Scope
+from throttled import RateLimiterRegistry, RateLimitResult, per_sec
+from throttled.store import MemoryStore
+
+from api.client_address import client_address, network
+from api.errors import RateLimited
+
+COST_OF_A_REQUEST = 2_000
+"""The cost of an operation that counts as one request. A page of 100 tasks with all fields costs
+less. An operation of a higher cost counts as several requests."""
+MAX_KEYS = 100_000
+"""The most owners, and the most addresses, whose requests are counted: 30 MB each. The one without
+requests for the longest time is forgotten first. An entry that counts is at most as old as a quota
+takes to be refilled, 4 seconds by default, in which a process handles fewer requests."""
+
+
+class RateLimits:
+    """The quotas of owners and of addresses. If `per_second` is 0, there is no limit.
+
+    `proxies` are the networks of trusted proxies, whose `X-Forwarded-For` names the client.
+    """
+
+    def __init__(
+        self,
+        per_second: int = 50,
+        burst: int = 200,
+        *,
+        proxies: Sequence[IPv4Network | IPv6Network] = (),
+        keys: int = MAX_KEYS,
+    ) -> None:
+        self._burst = burst
+        self._proxies = proxies
+        self._owners = _Quotas("owner", per_second, burst, keys) if per_second else None
+        self._addresses = _Quotas("address", per_second, burst, keys) if per_second else None
+
+    def charge(self, owner: str) -> Mapping[str, str]:
+        """Take one request from an owner's quota. Call this before an operation is parsed.
+
+        Return headers for the response, which are empty while more than half of the quota is left.
+        Raises RateLimited, with headers, when nothing is left.
+        """
+        return self._owners.take(owner, 1) if self._owners else {}
+
+    def charge_cost(self, owner: str, cost: float, *, charged: int = 1) -> Mapping[str, str]:
+        """Take the rest of an operation from an owner's quota: `charged` requests were taken before.
+
+        An operation never counts as more requests than a burst has. Return and raise as `charge`.
+        """
+        if self._owners is None or cost <= COST_OF_A_REQUEST * charged:
+            return {}
+        requests = min(max(1, math.ceil(cost / COST_OF_A_REQUEST)), self._burst)
+        return self._owners.take(owner, requests - charged)
+
+    def charge_refused(self, scope: Scope) -> None:
+        """Take one request from the quota of the address that sent a request which is refused.
+
+        Raises RateLimited, with headers, when nothing is left.
+        """
+        if self._addresses:
+            self._addresses.take(network(client_address(scope, self._proxies)), 1)
+
+
+class _Quotas:
+    """The quotas of one kind of keys. `policy` is their name in the headers."""
+
+    def __init__(self, policy: str, per_second: int, burst: int, keys: int) -> None:
+        store = MemoryStore(options={"MAX_SIZE": keys})
+        self._limiter = RateLimiterRegistry.get("gcra")(per_sec(per_second, burst), store)
+        self._name = policy
+        self._policy = f'"{policy}";q={burst};w={math.ceil(burst / per_second)}'
+        self._half = burst / 2
+
+    def take(self, key: str, requests: int) -> Mapping[str, str]:
+        """Take requests from the quota of a key. Return and raise as `RateLimits.charge`."""
+        result = self._limiter.limit(key, requests)
+        if result.limited:
+            raise RateLimited(result.state.retry_after, self._headers(result))
+        return self._headers(result) if result.state.remaining < self._half else {}
+
+    def _headers(self, result: RateLimitResult) -> Mapping[str, str]:
+        """Return the header fields of draft-ietf-httpapi-ratelimit-headers-11."""
+        state = result.state
+        rest = f'"{self._name}";r={state.remaining};t={math.ceil(state.reset_after)}'
+        return {"RateLimit-Policy": self._policy, "RateLimit": rest}
