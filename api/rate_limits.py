@@ -52,7 +52,7 @@ class RateLimits:
         return self._owners.take(owner, 1) if self._owners else {}
 
     def charge_cost(self, owner: str, cost: float, *, charged: int = 1) -> Mapping[str, str]:
-        """Take the rest of an operation from an owner's quota: `charged` requests were taken before.
+        """Take the rest of an operation from an owner's quota: `charged` requests are taken.
 
         An operation never counts as more requests than a burst has. Return and raise as `charge`.
         """
