@@ -118,20 +118,21 @@ def chromium(browser_url: str) -> Iterator[Browser]:
 class LiveSocket:
     """A WebSocket of a page, and what was sent over it."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, page: Page, socket: WebSocket) -> None:
+        self.page = page
         self.socket = socket
         self.received: list[str] = []
-        self._subscribed = 0
+        self.subscriptions = 0
         socket.on("framesent", self._sent)
         socket.on("framereceived", lambda frame: self.received.append(str(frame)))
 
     def _sent(self, frame: str | bytes) -> None:
         if json.loads(frame)["type"] == "subscribe":
-            self._subscribed += 1
+            self.subscriptions += 1
 
-    def follows(self) -> bool:
-        """Return whether the socket is open and the page has subscribed to both feeds."""
-        return self._subscribed >= 2 and not self.socket.is_closed()
+    def is_closed(self) -> bool:
+        """Return whether the socket is closed. Playwright does not say so if its page is."""
+        return self.socket.is_closed() or self.page.is_closed()
 
 
 class Person:
@@ -148,22 +149,18 @@ class Person:
         context.on("request", lambda request: self.requests.append(request.url))
         context.on("weberror", lambda error: self.console_messages.append(str(error.error)))
         context.on("console", self._listen)
-        context.on("page", lambda page: page.on("websocket", self._notice))
+        context.on("page", self._watch)
         self.page = context.new_page()
 
-    def _notice(self, socket: WebSocket) -> None:
-        self.sockets.append(LiveSocket(socket))
-
-    def open_sockets(self) -> list[WebSocket]:
-        """Return the sockets over which a tab receives changes."""
-        return [one.socket for one in self.sockets if one.follows()]
+    def _watch(self, page: Page) -> None:
+        page.on("websocket", lambda socket: self.sockets.append(LiveSocket(page, socket)))
 
     def is_live(self, *, sockets: int = 1) -> None:
         """Wait until so many sockets receive changes, and no other one is open."""
 
         def settled() -> bool:
-            still_open = [one for one in self.sockets if not one.socket.is_closed()]
-            return len(self.open_sockets()) == len(still_open) == sockets
+            still_open = [one for one in self.sockets if not one.is_closed()]
+            return len(still_open) == sockets and all(one.subscriptions > 1 for one in still_open)
 
         self.waits_until(settled, f"there are not {sockets} open sockets")
 

@@ -1,6 +1,5 @@
-import type { Client } from "graphql-ws";
 import { requestOf } from "@/lib/graphql";
-import { closeCodeOf } from "@/lib/socket";
+import { closeCodeOf, openSocket, TOKEN_REJECTED } from "@/lib/socket";
 import type { Subscription } from "./feeds";
 
 export type ChangeEvent = { cursor: string; id: string; row: unknown };
@@ -13,18 +12,18 @@ type Listener = {
 };
 
 type Closed = {
-  /** The close code; undefined if the connection was not opened or was lost. */
-  code: number | undefined;
+  isTokenRejected: boolean;
   /** Whether a subscription failed, so that the changes have to be read by a query. */
   hasFailed: boolean;
 };
 
-/** Subscribe to the change feeds over a socket. A subscription that fails closes the socket. */
+/** Subscribe to the change feeds over a new socket. A subscription that fails closes the socket. */
 export function follow(
-  socket: Client,
+  { apiUrl, token }: { apiUrl: string; token: string },
   subscriptions: readonly Subscription[],
   { onOpen, onEvent }: Listener,
 ): { stop: () => void; closed: Promise<Closed> } {
+  const socket = openSocket(apiUrl, token);
   let isClosed = false;
   let hasFailed = false;
   const stop = () => socket.terminate();
@@ -32,7 +31,7 @@ export function follow(
     socket.on("connected", onOpen);
     socket.on("closed", (event) => {
       isClosed = true;
-      resolve({ code: closeCodeOf(event), hasFailed });
+      resolve({ isTokenRejected: closeCodeOf(event) === TOKEN_REJECTED, hasFailed });
     });
   });
 

@@ -2,9 +2,8 @@ import { isLeaving } from "@/components/account/signed-out";
 import { type AccessToken, SessionOverError, TokenUnavailableError } from "@/lib/access-token";
 import { Backoff } from "@/lib/backoff";
 import { Election } from "@/lib/election";
-import { openSocket, TOKEN_REJECTED } from "@/lib/socket";
 import type { Subscription } from "./feeds";
-import { type ChangeEvent, follow } from "./follow";
+import type { ChangeEvent } from "./follow";
 import type { FeedPart, Row } from "./noun";
 
 export type Connection = {
@@ -206,11 +205,13 @@ export class Live {
   /** Open the socket. Resolves when it is closed, with whether it was open. */
   async #connect(until: AbortSignal): Promise<boolean> {
     const subscriptions = await this.#target.subscriptions(this.#isBehind);
-    const token = subscriptions && !isLeaving() ? await this.#token() : null;
-    if (!subscriptions || token === null || until.aborted) return false;
+    // The code of sockets is loaded after the page, which does not need it at first.
+    const code = await import("./follow").catch(() => null);
+    const token = subscriptions && code && !isLeaving() ? await this.#token() : null;
+    if (!(subscriptions && code) || token === null || until.aborted) return false;
     const { apiUrl, accessToken } = this.#connection;
     let wasOpen = false;
-    const following = follow(openSocket(apiUrl, token), subscriptions, {
+    const following = code.follow({ apiUrl, token }, subscriptions, {
       onOpen: () => {
         wasOpen = true;
         this.#begin(subscriptions);
@@ -219,9 +220,9 @@ export class Live {
     });
     this.#close = following.stop;
     until.addEventListener("abort", following.stop);
-    const { code, hasFailed } = await following.closed;
+    const { isTokenRejected, hasFailed } = await following.closed;
     until.removeEventListener("abort", following.stop);
-    if (code === TOKEN_REJECTED) accessToken.invalidate(token);
+    if (isTokenRejected) accessToken.invalidate(token);
     this.#isBehind = hasFailed;
     this.#setOpen(false);
     if (!until.aborted) this.#report();

@@ -17,6 +17,8 @@ import type { Actions } from "./use-actions";
 /** The debounce delay: milliseconds from the last key to the save. */
 const DEBOUNCE_MS = 1_000;
 
+type Caret = { field: HTMLTextAreaElement; start: number; end: number };
+
 const NAMES = ["title", "description"] as const;
 
 const CLEAN = { title: oneLine, description: cleanDescription } as const;
@@ -93,14 +95,14 @@ export function useTextEdit(task: Task, restored: UnsavedText | null, write: Act
     if (Object.keys(unsaveable).length === 0) clearUnsavedText(owner);
   }
 
-  const caret = useRef<{ field: HTMLTextAreaElement; start: number; end: number }>(null);
+  const caret = useRef<Caret | null>(null);
   const { title, description } = task;
   // A browser moves the caret to the end when the value of a field is replaced.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only a text from elsewhere moves the caret
   useLayoutEffect(() => {
-    if (hasTyped || caret.current?.field !== document.activeElement) return;
-    const { field, start, end } = caret.current;
-    field.setSelectionRange(start, end);
+    const before = caret.current;
+    if (before === null || hasTyped || before.field !== document.activeElement) return;
+    before.field.setSelectionRange(before.start, before.end);
   }, [title, description]);
 
   usePageLeave(save);

@@ -1,0 +1,60 @@
+"""The example of a page with Apollo Client, bundled as its author would, against the real API."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from playwright.sync_api import Route, expect
+
+from dev.postgres import ROOT
+from tests import stack
+from tests.e2e.conftest import Person
+
+PAGE = ROOT / "examples/apollo/page.tsx"
+BUNDLE = """
+import { build } from "rolldown";
+const [input, modules, file] = JSON.parse(process.env.PATHS);
+await build({
+  input,
+  platform: "browser",
+  resolve: { modules: [modules] },
+  transform: { define: { "process.env.NODE_ENV": '"production"' } },
+  output: { file, format: "iife" },
+});
+"""
+
+
+def bundle(folder: Path) -> str:
+    """Return the script of the page, with the packages of the web app."""
+    file = folder / "page.js"
+    paths = json.dumps([str(PAGE), str(stack.FRONTEND / "node_modules"), str(file)])
+    command = [str(stack.NODE), "--input-type=module", "--eval", BUNDLE]
+    env = stack.environment(PATHS=paths)
+    done = subprocess.run(
+        command, cwd=stack.FRONTEND, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return file.read_text()
+
+
+def test_page_shows_changes_from_elsewhere_as_they_happen(ada: Person, tmp_path: Path) -> None:
+    script = bundle(tmp_path)
+    html = f"""<!doctype html><html lang="en"><title>Apollo</title>
+        <div id="root" data-api="{ada.site.env["API_URL"]}"></div><script>{script}</script>"""
+    page = ada.context.new_page()
+
+    def show(route: Route) -> None:
+        route.fulfill(content_type="text/html; charset=utf-8", body=html)
+
+    page.route("**/apollo", show)
+    page.goto(f"{ada.site.url}/apollo")
+    page.get_by_label("New task").fill("From Apollo")
+    page.keyboard.press("Enter")
+    expect(ada.task("From Apollo")).to_be_visible()
+    ada.adds("From the web app")
+    expect(page.get_by_text("From the web app")).to_be_visible()
+    ada.renames("From Apollo", "Renamed in the web app")
+    item = page.get_by_role("listitem").filter(has_text="Renamed in the web app")
+    item.get_by_role("button", name="Complete").click()
+    expect(item).to_have_count(0)
+    expect(ada.task("Renamed in the web app")).to_have_count(0)
