@@ -6,8 +6,11 @@ import { lengthProblem, oneLine } from "@/components/tasks/text";
 type Props = {
   label: string;
   name: string;
-  /** Called once, with the typed name; null if it was discarded or is empty. */
-  onClose: (name: string | null) => void;
+  /**
+   * Called once, with the typed name; null if it was discarded or is empty. `isLeft` says that
+   * another element has the focus.
+   */
+  onClose: (name: string | null, isLeft: boolean) => void;
 };
 
 /** The field for the name of a project. Enter, or leaving the field, saves the name. */
@@ -18,11 +21,11 @@ export function ProjectName({ label, name, onClose }: Props) {
   const typed = oneLine(text);
   const problem = lengthProblem("project name", typed);
 
-  function close(result: string | null) {
+  function close(result: string | null, isLeft = false) {
     // The browser also fires `blur` when the field is removed.
     if (isClosed.current) return;
     isClosed.current = true;
-    onClose(result || null);
+    onClose(result || null, isLeft);
   }
 
   function onKeyDown(event: KeyboardEvent) {
@@ -45,7 +48,7 @@ export function ProjectName({ label, name, onClose }: Props) {
         autoFocus={true}
         className="w-full rounded-md bg-surface px-2 py-1 outline-2 outline-accent"
         dir="auto"
-        onBlur={() => close(problem ? null : typed)}
+        onBlur={() => close(problem ? null : typed, true)}
         onChange={(event) => setText(event.target.value)}
         onFocus={(event) => event.target.select()}
         onKeyDown={onKeyDown}

@@ -41,22 +41,32 @@ export function Projects() {
   const isHydrated = useHydrated();
   const [isCreating, setCreating] = useState(false);
   const [renamingId, setRenamingId] = useState<string | null>(null);
-  // The project that a key moved. It keeps the focus.
-  const [movedId, setMovedId] = useState<string | null>(null);
+  // The project whose link gets the focus: an action has moved or removed the element that had it.
+  const [focusedId, setFocusedId] = useState<string | null>(null);
   const list = useRef<HTMLUListElement>(null);
   const isFull = active.length + archived.length + trashed.length >= MAX_PROJECTS;
 
   useLayoutEffect(() => {
-    if (movedId === null) return;
-    list.current?.querySelector<HTMLElement>(`[data-project="${movedId}"] a`)?.focus();
-    setMovedId(null);
-  }, [movedId]);
+    if (focusedId === null) return;
+    list.current?.querySelector<HTMLElement>(`[data-project="${focusedId}"] a`)?.focus();
+    setFocusedId(null);
+  }, [focusedId]);
 
   function step(project: Project, by: -1 | 1) {
     const other = active[active.indexOf(project) + by];
     if (!other) return;
     actions.move(project, by < 0 ? "before" : "after", other);
-    setMovedId(project.id);
+    setFocusedId(project.id);
+  }
+
+  /**
+   * Move the focus to a neighbor of a project that is about to leave the list, or to an archived
+   * project itself.
+   */
+  function leave(project: Project) {
+    const at = active.indexOf(project);
+    const next = at < 0 ? project : (active[at + 1] ?? active[at - 1]);
+    setFocusedId(next?.id ?? null);
   }
 
   const itemOf = (project: Project) => (
@@ -66,6 +76,8 @@ export function Projects() {
       isCurrent={view.list === "all" && view.project === project.id}
       isRenaming={renamingId === project.id}
       key={project.id}
+      onFocus={setFocusedId}
+      onLeave={leave}
       onRename={setRenamingId}
       onStep={step}
       project={project}
@@ -94,9 +106,12 @@ export function Projects() {
         <ProjectName
           label="Name of the new project"
           name=""
-          onClose={(name) => {
+          onClose={(name, isLeft) => {
             setCreating(false);
-            if (name) show({ list: "all", project: actions.create(name) });
+            if (!name) return;
+            const id = actions.create(name);
+            show({ list: "all", project: id });
+            if (!isLeft) setFocusedId(id);
           }}
         />
       )}
@@ -119,12 +134,17 @@ type ItemProps = {
   isCurrent: boolean;
   isRenaming: boolean;
   actions: ProjectActions;
+  /** Move the focus to the link of a project. */
+  onFocus: (id: string) => void;
+  /** Called before the project leaves the list. */
+  onLeave: (project: Project) => void;
   onRename: (id: string | null) => void;
   onStep: (project: Project, by: -1 | 1) => void;
 };
 
 function ProjectItem(props: ItemProps) {
-  const { project, count, isCurrent, isRenaming, actions, onRename, onStep } = props;
+  const { project, count, isCurrent, isRenaming, actions } = props;
+  const { onFocus, onLeave, onRename, onStep } = props;
   const { id, name, description, color, archivedAt } = project;
   const [isDescribing, setDescribing] = useState(false);
   const { store } = useTasks();
@@ -172,12 +192,18 @@ function ProjectItem(props: ItemProps) {
     {
       name: isArchived ? "Unarchive" : "Archive",
       icon: <Archive {...ICON} />,
-      run: () => actions.archive(project, !isArchived),
+      run: () => {
+        onLeave(project);
+        actions.archive(project, !isArchived);
+      },
     },
     {
       name: "Move to trash",
       icon: <Trash2 {...ICON} />,
-      run: () => actions.trash(project),
+      run: () => {
+        onLeave(project);
+        actions.trash(project);
+      },
     },
     "separator",
     {
@@ -203,8 +229,9 @@ function ProjectItem(props: ItemProps) {
         <ProjectName
           label="Name"
           name={name}
-          onClose={(text) => {
+          onClose={(text, isLeft) => {
             onRename(null);
+            if (!isLeft) onFocus(id);
             if (text && text !== name) actions.write(project, { name: text }, { name });
           }}
         />
