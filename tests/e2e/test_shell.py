@@ -165,7 +165,7 @@ def test_projects_are_used_by_keyboard(ada: Person) -> None:  # noqa: PLR0915 - 
     changes = ada.page.get_by_role("button", name="Change the project Office")
     expect(changes).to_be_focused()
     menu("Office", "Add a description")
-    expect(ada.page.get_by_label("Description")).to_be_focused()
+    expect(ada.page.get_by_role("textbox", name="Description")).to_be_focused()
     text("Meetings and **mail**")
     assert ada.violations() == []
     press("Escape")

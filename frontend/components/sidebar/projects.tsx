@@ -10,11 +10,11 @@ import {
   Plus,
   Trash2,
 } from "lucide-react";
+import dynamic from "next/dynamic";
 import { type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { useSortable } from "@/components/drag/use-sortable";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
-import { DescriptionDialog } from "@/components/projects/description-dialog";
 import { COLOR_NAMES, COLORS, MAX_PROJECTS, type Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
@@ -24,6 +24,8 @@ import { tasksIn, useActions } from "@/components/tasks/use-actions";
 import { useHydrated } from "@/lib/use-hydrated";
 import { ProjectName } from "./project-name";
 import { ViewLink } from "./view-link";
+
+const DescriptionDialog = dynamic(() => import("@/components/projects/description-dialog"));
 
 const ICON = { "aria-hidden": true, className: "size-4" } as const;
 const COLOR_OPTIONS = COLORS.map((value) => ({
