@@ -1,8 +1,8 @@
 /*
- * The browser's history, with an entry for each open modal dialog. So Back closes the dialog, as
+ * The browser's history, with one entry for all open dialogs. So Back closes the topmost dialog, as
  * people expect on a phone, and the page stays.
  *
- * A dialog that is closed in another way leaves its entry in the history, because going back at
+ * A dialog that is closed in another way leaves the entry in the history, because going back at
  * once would race with the page that the dialog opened. The next dialog or view reuses the entry,
  * and Back skips it.
  */
@@ -12,45 +12,45 @@ type Close = () => void;
 /** The functions that close the open dialogs, the topmost last. */
 const open: Close[] = [];
 
-/** Return how many dialogs were open when the current entry was made. */
-const currentDepth = (): number => Number(window.history.state?.dialogs ?? 0);
+/** Whether the current entry is that of the dialogs. */
+const isDialogEntry = (): boolean => Boolean(window.history.state?.dialogs);
 
-let depth = 0;
+let wasDialogEntry = false;
 
 function onPopState() {
-  const before = depth;
-  depth = currentDepth();
-  if (depth >= before) return; // Forward, or from one view to another.
-  if (open.length > depth) for (const close of open.slice(depth).reverse()) close();
-  else window.history.back(); // The dialog of that entry is closed already.
+  const isBack = wasDialogEntry && !isDialogEntry();
+  wasDialogEntry = isDialogEntry();
+  if (!isBack) return; // Forward, or from one view to another.
+  const close = open.at(-1);
+  if (!close) return window.history.back(); // The dialogs of that entry are closed already.
+  // The other dialogs stay open, and keep the entry.
+  if (open.length > 1) window.history.forward();
+  close();
 }
 
 if (typeof window !== "undefined") {
-  depth = currentDepth();
+  wasDialogEntry = isDialogEntry();
   window.addEventListener("popstate", onPopState);
 }
 
 /** Make Back call `close`, until the returned function says that the dialog is closed. */
 export function closeOnBack(close: Close): Close {
   open.push(close);
-  depth = currentDepth();
-  if (depth < open.length) {
-    depth = open.length;
-    window.history.pushState({ ...window.history.state, dialogs: depth }, "");
+  if (!isDialogEntry()) {
+    window.history.pushState({ ...window.history.state, dialogs: true }, "");
   }
+  wasDialogEntry = true;
   return () => void open.splice(open.indexOf(close), 1);
 }
 
 /**
- * Change the address for a dialog that is about to open, with a new history entry. Back closes the
- * dialog and returns to the current address.
+ * Change the address for a dialog that is about to open, with a new history entry unless the current
+ * one is that of the dialogs. Back closes the dialog and returns to the address before it.
  */
 export function goToDialog(path: string): void {
-  const dialogs = open.length + 1;
-  // Reuse the entry of a dialog that is already closed.
-  if (currentDepth() >= dialogs) window.history.replaceState({ dialogs }, "", path);
-  else window.history.pushState({ dialogs }, "", path);
-  depth = dialogs;
+  if (isDialogEntry()) window.history.replaceState({ dialogs: true }, "", path);
+  else window.history.pushState({ dialogs: true }, "", path);
+  wasDialogEntry = true;
 }
 
 /**
@@ -59,8 +59,8 @@ export function goToDialog(path: string): void {
  * @param isStep whether Back returns to the current address.
  */
 export function goTo(path: string, isStep: boolean): void {
-  if (!isStep) window.history.replaceState({ dialogs: currentDepth() }, "", path);
-  else if (currentDepth() > 0) window.history.replaceState(null, "", path);
+  if (!isStep) window.history.replaceState(window.history.state, "", path);
+  else if (isDialogEntry()) window.history.replaceState(null, "", path);
   else window.history.pushState(null, "", path);
-  depth = currentDepth();
+  wasDialogEntry = isDialogEntry();
 }

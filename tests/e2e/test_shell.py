@@ -31,49 +31,6 @@ def creates_project(person: Person, name: str) -> None:
     expect(person.page.get_by_role("heading", level=1)).to_have_text(name)
 
 
-def changes_project(person: Person, name: str, entry: str, role: str = "menuitem") -> None:
-    """Choose an entry of a project's menu by keyboard."""
-    button = person.page.get_by_role("button", name=f"Change the project {name}")
-    button.press("Enter")
-    person.clicks(entry, role)
-
-
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_link_to_a_task_opens_it_and_back_closes_it(
-    site: stack.Site, newcomer: Newcomer, size: dict[str, int]
-) -> None:
-    ada = newcomer(site, viewport=size)
-    ada.has_an_account()
-    ada.adds("Call the bank")
-    ada.shows("Upcoming")
-    ada.shows("All")
-    panel = ada.page.get_by_role("dialog", name="Task details")
-    ada.clicks("Edit details: Call the bank")
-    expect(panel).to_be_visible()
-    address = ada.page.url
-    assert re.search(r"/tasks\?task=[0-9a-f-]{36}$", address)
-    ada.page.go_back()
-    expect(panel).to_have_count(0)
-    ada.is_at("/tasks")
-    ada.page.go_forward()
-    expect(panel.get_by_label("Title")).to_have_value("Call the bank")
-    ada.page.keyboard.press("Escape")
-    ada.is_at("/tasks")
-    ada.page.go_back()
-    ada.is_at("/tasks?view=upcoming")
-    # The URL opens the task when it is a link, and after a reload.
-    ada.page.goto(address)
-    expect(panel.get_by_label("Title")).to_have_value("Call the bank")
-    ada.page.reload()
-    expect(panel.get_by_label("Title")).to_have_value("Call the bank")
-    ada.page.go_back()
-    expect(panel).to_have_count(0)
-    ada.is_at("/tasks")
-    ada.goes_to("/tasks?task=00000000-0000-4000-8000-000000000000")
-    expect(ada.page.get_by_text("This task no longer exists.")).to_be_visible()
-    ada.is_at("/tasks")
-
-
 def test_list_keeps_its_place_when_a_task_opens(ada: Person) -> None:
     ada.adds("Call the bank")
     before = ada.task("Call the bank").bounding_box()
@@ -168,44 +125,87 @@ def test_first_run_has_a_focused_field_and_samples_that_can_be_trashed(
     expect(rows(ada)).to_have_count(5)
 
 
-def test_projects_are_made_changed_and_ordered_by_keyboard(ada: Person) -> None:
+def test_projects_are_used_by_keyboard(ada: Person) -> None:  # noqa: PLR0915 - one session
+    press, text = ada.page.keyboard.press, ada.page.keyboard.type
+
+    def menu(name: str, entry: str) -> None:
+        """Choose an entry of a project's menu by the first letters of the entry."""
+        ada.page.get_by_role("button", name=f"Change the project {name}").focus()
+        press("Enter")
+        text(entry)
+        expect(ada.page.locator("[role=menu] :focus")).to_contain_text(entry)
+        press("Enter")
+
     for name in ("Home", "Work", "Garden"):
-        creates_project(ada, name)
-    ada.adds("Sow the beans")
+        ada.page.get_by_role("button", name="New project").focus()
+        press("Enter")
+        expect(ada.page.get_by_label("Name of the new project")).to_be_focused()
+        text(name)
+        press("Enter")
+        expect(ada.page.get_by_role("heading", level=1)).to_have_text(name)
+        expect(project(ada, name)).to_be_focused()
+    press("c")
+    text("Sow the beans")
+    press("Enter")
     expect(project(ada, "Garden")).to_contain_text("1")
     project(ada, "Garden").focus()
-    ada.page.keyboard.press("Alt+ArrowUp")
-    ada.page.keyboard.press("Alt+ArrowUp")
+    press("Alt+ArrowUp")
+    press("Alt+ArrowUp")
     expect(project(ada, "Garden")).to_be_focused()
     assert projects(ada) == ["Garden", "Home", "Work"]
-    changes_project(ada, "Work", "Rename")
+
+    menu("Work", "Rename")
     expect(ada.page.get_by_label("Name", exact=True)).to_be_focused()
-    ada.page.keyboard.type("Office")
-    ada.page.keyboard.press("Enter")
-    changes_project(ada, "Office", "Purple", "menuitemradio")
+    text("Office")
+    press("Enter")
+    expect(project(ada, "Office")).to_be_focused()
+    menu("Office", "Purple")
     assert ada.violations() == []
-    ada.page.keyboard.press("Escape")
+    press("Escape")
+    changes = ada.page.get_by_role("button", name="Change the project Office")
+    expect(changes).to_be_focused()
+    menu("Office", "Add a description")
+    expect(ada.page.get_by_role("textbox", name="Description")).to_be_focused()
+    text("Meetings and **mail**")
+    assert ada.violations() == []
+    press("Escape")
+    expect(changes).to_be_focused()
+    project(ada, "Office").press("Enter")
+    expect(ada.page.get_by_role("main").locator("strong")).to_have_text("mail")
+
+    menu("Home", "Archive")
+    expect(project(ada, "Office")).to_be_focused()
+    press("Control+z")
+    expect(project(ada, "Home")).to_be_visible()
     wait_until_saved(ada)
     ada.page.reload()
     ada.has_read_all()
     assert projects(ada) == ["Garden", "Home", "Office"]
-    query = "{ projects { nodes { name color } } }"
-    colors = {one["name"]: one["color"] for one in asks(ada, query)["projects"]["nodes"]}
-    assert colors["Office"] == "PURPLE"
-    changes_project(ada, "Home", "Archive")
-    expect(project(ada, "Home")).to_have_count(0)
-    ada.clicks("Undo")
-    expect(project(ada, "Home")).to_be_visible()
-    changes_project(ada, "Garden", "Move to trash")
-    ada.clicks("All", "link")
+    query = "{ projects { nodes { name color description } } }"
+    saved = {one["name"]: one for one in asks(ada, query)["projects"]["nodes"]}
+    assert saved["Office"]["color"] == "PURPLE"
+    assert saved["Office"]["description"] == "Meetings and **mail**"
+
+    project(ada, "Garden").press("Enter")
+    menu("Garden", "Move to trash")
+    expect(project(ada, "Home")).to_be_focused()
     expect(ada.task("Sow the beans")).to_have_count(0)
-    ada.clicks("Trash", "link")
+    press("Control+z")
+    expect(project(ada, "Garden")).to_be_visible()
     expect(ada.task("Sow the beans")).to_be_visible()
-    ada.clicks("Restore the project Garden")
-    ada.clicks("Garden", "link")
+    # Move the task to another project.
+    press("j")
+    expect(ada.task("Sow the beans")).to_be_focused()
+    press("Control+k")
+    expect(ada.page.get_by_placeholder("Find a task")).to_be_focused()
+    text("move to a project")
+    press("Enter")
+    expect(ada.page.get_by_placeholder("Move to which project?")).to_be_focused()
+    text("home")
+    press("Enter")
+    expect(ada.task("Sow the beans")).to_have_count(0)
+    project(ada, "Home").press("Enter")
     expect(ada.task("Sow the beans")).to_be_visible()
-    ada.page.keyboard.press("Control+z")
-    expect(project(ada, "Garden")).to_have_count(0)
 
 
 def test_projects_and_tasks_are_dragged_to_projects(ada: Person) -> None:
@@ -223,6 +223,86 @@ def test_projects_and_tasks_are_dragged_to_projects(ada: Person) -> None:
     expect(ada.task("Paint the fence")).to_be_visible()
     ada.page.keyboard.press("Control+z")
     expect(rows(ada)).to_have_count(0)
+
+
+def test_selected_tasks_are_dragged_together(ada: Person) -> None:
+    creates_project(ada, "Home")
+    ada.clicks("All", "link")
+    for title in ("fourth", "third", "second", "first"):
+        ada.adds(title)
+    ada.clicks("Select several")
+    for title in ("first", "third"):
+        ada.clicks(f"Select: {title}", "checkbox")
+    ada.task("third").drag_to(ada.task("fourth"), target_position={"x": 200, "y": 40})
+    assert titles(ada) == ["second", "fourth", "first", "third"]
+    ada.task("first").drag_to(project(ada, "Home"))
+    for title in ("first", "third"):
+        expect(ada.task(title)).to_contain_text("Home")
+    wait_until_saved(ada)
+    ada.page.keyboard.press("Control+z")
+    ada.page.keyboard.press("Control+z")
+    expect(ada.task("first")).not_to_contain_text("Home")
+    assert titles(ada) == ["first", "second", "third", "fourth"]
+
+
+def test_tasks_are_dragged_by_a_long_press(site: stack.Site, newcomer: Newcomer) -> None:
+    ada = newcomer(site, viewport=WIDE, has_touch=True)
+    ada.has_an_account()
+    creates_project(ada, "Home")
+    ada.clicks("All", "link")
+    for title in ("third", "second", "first"):
+        ada.adds(title)
+    touches = ada.context.new_cdp_session(ada.page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        given = [{"x": x, "y": y} for x, y in points]
+        touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": given})
+
+    def point(of: Locator, at: float) -> tuple[float, float]:
+        box = of.bounding_box()
+        assert box
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] * at
+
+    def drag(title: str, to: Locator, at: float) -> None:
+        touch("touchStart", point(ada.task(title), 0.5))
+        expect(ada.task(title)).to_have_attribute("data-dragged", "")
+        touch("touchMove", point(to, at))
+        touch("touchEnd")
+
+    drag("third", ada.task("first"), 0.2)
+    assert titles(ada) == ["third", "first", "second"]
+    expect(ada.page.get_by_role("dialog")).to_have_count(0)
+    drag("second", project(ada, "Home"), 0.5)
+    expect(ada.task("second")).to_contain_text("Home")
+    # A finger that moves at once scrolls the page.
+    x, y = point(ada.task("third"), 0.5)
+    touch("touchStart", (x, y))
+    touch("touchMove", (x, y - 40))
+    touch("touchEnd")
+    wait_until_saved(ada)
+    assert titles(ada) == ["third", "first", "second"]
+
+
+def test_row_that_leaves_collapses_unless_motion_is_reduced(ada: Person) -> None:
+    ada.adds("Last")
+    collapsed = """() => {
+        window.collapsed = 0;
+        const count = ({ addedNodes }) => [...addedNodes].forEach(node => {
+            if (node.classList?.contains("task-leaving")) window.collapsed += 1;
+        });
+        new MutationObserver(changes => changes.forEach(count))
+            .observe(document.querySelector("main"), { childList: true, subtree: true });
+    }"""
+    ada.page.evaluate(collapsed)
+    ada.task("Last").press("Delete")
+    expect(ada.page.get_by_text("No open tasks")).to_be_visible()
+    expect(ada.page.locator(".task-leaving")).to_have_count(0)
+    assert ada.page.evaluate("collapsed") == 1
+    ada.page.emulate_media(reduced_motion="reduce")
+    ada.clicks("Undo")
+    ada.task("Last").press("Delete")
+    expect(ada.page.get_by_text("No open tasks")).to_be_visible()
+    assert ada.page.evaluate("collapsed") == 1
 
 
 def test_projects_are_used_by_thumb(site: stack.Site, newcomer: Newcomer) -> None:

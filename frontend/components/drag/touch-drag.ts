@@ -1,5 +1,5 @@
 import { createPreview, type Dragged, type DropTarget, targetAt } from "./drop-target";
-import { announceTouchDrag } from "./monitor";
+import { announceDrag } from "./monitor";
 
 /*
  * Dragging by touch, after a long press. The drag and drop of browsers, which the library for the mouse
@@ -46,7 +46,7 @@ class TouchDrag {
     // A modal dialog is in front of all elements outside of it.
     (element.closest("dialog") ?? document.body).append(this.preview);
     element.setAttribute("data-dragged", "");
-    announceTouchDrag("onDragStart");
+    announceDrag("onDragStart");
   }
 
   moveTo({ clientX, clientY }: Touch): void {
@@ -81,7 +81,7 @@ class TouchDrag {
     this.preview.remove();
     this.element.removeAttribute("data-dragged");
     this.target?.show(null);
-    announceTouchDrag("onDrop");
+    announceDrag("onDrop");
     if (isDropped) this.target?.drop(this.dragged, this.target.edgeAt(this.dragged, this.y));
   }
 }

@@ -1,31 +1,18 @@
-import { combine } from "@atlaskit/pragmatic-drag-and-drop/combine";
-import {
-  draggable,
-  dropTargetForElements,
-} from "@atlaskit/pragmatic-drag-and-drop/element/adapter";
-import { setCustomNativeDragPreview } from "@atlaskit/pragmatic-drag-and-drop/element/set-custom-native-drag-preview";
 import { type RefObject, useEffect, useEffectEvent, useState } from "react";
-import {
-  createPreview,
-  type Dragged,
-  type DropTarget,
-  type Edge,
-  type Kind,
-  registerTarget,
-} from "./drop-target";
-import { draggableByTouch } from "./touch-drag";
+import type { Edge, Kind } from "./drop-target";
+import type { Sortable } from "./sortable";
 
 type Options = {
   kind: Kind;
   id: string;
-  /** Whether elements of the same kind can be dropped next to this one. */
   canSort: boolean;
-  /** The other kind whose elements can be dropped into this one. */
   accepts?: Kind;
-  /** Return the ids of all elements that are dragged together with this one, and its own. */
   draggedIds?: () => readonly string[];
-  onDrop: (dragged: readonly string[], edge: Edge) => void;
+  onDrop: Sortable["onDrop"];
 };
+
+/** The code of dragging is loaded after the page, which does not need it at first. */
+export const loadSortable = () => import("./sortable");
 
 /**
  * Make an element draggable by mouse and by touch, and accept others that are dropped on it. Return
@@ -40,53 +27,26 @@ export function useSortable(
   const idsOf = useEffectEvent(() => draggedIds?.() ?? [id]);
 
   useEffect(() => {
-    const row = element.current;
-    if (!row) return;
-    const dragged = (): Dragged => ({ kind, ids: idsOf() });
-    const labelOf = ({ ids }: Dragged) =>
-      ids.length === 1 ? (row.ariaLabel ?? "") : `${ids.length} ${kind}s`;
-    const target: DropTarget = {
-      accepts: (moved) =>
-        moved.kind === kind ? canSort && !moved.ids.includes(id) : moved.kind === accepts,
-      edgeAt(moved, y) {
-        if (moved.kind !== kind) return "into";
-        const { top, height } = row.getBoundingClientRect();
-        return y < top + height / 2 ? "before" : "after";
-      },
-      show: setEdge,
-      drop: ({ ids }, to) => drop(ids, to),
+    let stop: (() => void) | undefined;
+    let isMounted = true;
+    void Promise.allSettled([loadSortable()]).then(([loaded]) => {
+      const row = element.current;
+      // If the code cannot be loaded, nothing can be dragged. Keys and menus do the same.
+      if (!(isMounted && row && loaded.status === "fulfilled")) return;
+      stop = loaded.value.makeSortable(row, {
+        kind,
+        id,
+        canSort,
+        accepts,
+        draggedIds: () => idsOf(),
+        onOver: setEdge,
+        onDrop: (dragged, to) => drop(dragged, to),
+      });
+    });
+    return () => {
+      isMounted = false;
+      stop?.();
     };
-    return combine(
-      registerTarget(row, target),
-      draggableByTouch(row, { dragged, label: labelOf }),
-      draggable({
-        element: row,
-        getInitialData: dragged,
-        onGenerateDragPreview({ source, nativeSetDragImage }) {
-          const moved = source.data as Dragged;
-          // The browser's own picture shows only this element.
-          if (moved.ids.length === 1) return;
-          setCustomNativeDragPreview({
-            nativeSetDragImage,
-            render: ({ container }) => container.append(createPreview(labelOf(moved))),
-          });
-        },
-        onDragStart: () => row.setAttribute("data-dragged", ""),
-        onDrop: () => row.removeAttribute("data-dragged"),
-      }),
-      dropTargetForElements({
-        element: row,
-        canDrop: ({ source }) => target.accepts(source.data as Dragged),
-        onDrag: ({ source, location }) =>
-          setEdge(target.edgeAt(source.data as Dragged, location.current.input.clientY)),
-        onDragLeave: () => setEdge(null),
-        onDrop({ source, location }) {
-          setEdge(null);
-          const moved = source.data as Dragged;
-          target.drop(moved, target.edgeAt(moved, location.current.input.clientY));
-        },
-      }),
-    );
   }, [element, kind, id, canSort, accepts]);
 
   return edge;

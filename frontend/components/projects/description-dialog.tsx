@@ -13,7 +13,7 @@ type Props = { project: Project; onClose: () => void };
  * A dialog to edit the description of a project. The text is saved when the dialog is closed, and
  * when the page is left or hidden. A text that is too long stays in its field.
  */
-export function DescriptionDialog({ project, onClose }: Props) {
+export default function DescriptionDialog({ project, onClose }: Props) {
   const actions = useProjectActions();
   const [text, setText] = useState(project.description);
   const [baseText, setBaseText] = useState(project.description);

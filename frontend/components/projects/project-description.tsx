@@ -3,9 +3,9 @@
 import { Pencil } from "lucide-react";
 import dynamic from "next/dynamic";
 import { memo, useState } from "react";
-import { DescriptionDialog } from "./description-dialog";
 import type { Project } from "./project";
 
+const DescriptionDialog = dynamic(() => import("./description-dialog"));
 const Markdown = dynamic(() => import("@/components/tasks/markdown"));
 
 /** Longer descriptions are shown in part, so that the tasks stay in view. */

@@ -8,10 +8,10 @@ type Props = {
   label: string;
   name: string;
   /**
-   * Called once, with the typed name, and with the name that was edited. The typed name is null if it
-   * was discarded or is empty.
+   * Called once, with the typed name; null if it was discarded or is empty. `base` is the name that
+   * was edited. `isLeft` says that another element has the focus.
    */
-  onClose: (name: string | null, base: string) => void;
+  onClose: (name: string | null, closed: { base: string; isLeft: boolean }) => void;
 };
 
 /** The field for the name of a project. Enter, or leaving the field, saves the name. */
@@ -26,11 +26,11 @@ export function ProjectName({ label, name, onClose }: Props) {
 
   useEffect(() => hold(), [hold]);
 
-  function close(result: string | null) {
+  function close(result: string | null, isLeft = false) {
     // The browser also fires `blur` when the field is removed.
     if (isClosed.current) return;
     isClosed.current = true;
-    onClose(result || null, base);
+    onClose(result || null, { base, isLeft });
   }
 
   function onKeyDown(event: KeyboardEvent) {
@@ -53,7 +53,7 @@ export function ProjectName({ label, name, onClose }: Props) {
         autoFocus={true}
         className="w-full rounded-md bg-surface px-2 py-1 outline-2 outline-accent"
         dir="auto"
-        onBlur={() => close(problem ? null : typed)}
+        onBlur={() => close(problem ? null : typed, true)}
         onChange={(event) => setText(event.target.value)}
         onFocus={(event) => event.target.select()}
         onKeyDown={onKeyDown}

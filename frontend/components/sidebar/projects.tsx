@@ -10,11 +10,11 @@ import {
   Plus,
   Trash2,
 } from "lucide-react";
+import dynamic from "next/dynamic";
 import { type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { useSortable } from "@/components/drag/use-sortable";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
-import { DescriptionDialog } from "@/components/projects/description-dialog";
 import { COLOR_NAMES, COLORS, MAX_PROJECTS, type Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
@@ -25,6 +25,8 @@ import { useHeld } from "@/components/tasks/use-hold";
 import { useHydrated } from "@/lib/use-hydrated";
 import { ProjectName } from "./project-name";
 import { ViewLink } from "./view-link";
+
+const DescriptionDialog = dynamic(() => import("@/components/projects/description-dialog"));
 
 const ICON = { "aria-hidden": true, className: "size-4" } as const;
 const COLOR_OPTIONS = COLORS.map((value) => ({
@@ -45,22 +47,32 @@ export function Projects() {
   const isHydrated = useHydrated();
   const [isCreating, setCreating] = useState(false);
   const [renamingId, setRenamingId] = useState<string | null>(null);
-  // The project that a key moved. It keeps the focus.
-  const [movedId, setMovedId] = useState<string | null>(null);
+  // The project whose link gets the focus: an action has moved or removed the element that had it.
+  const [focusedId, setFocusedId] = useState<string | null>(null);
   const list = useRef<HTMLUListElement>(null);
   const isFull = active.length + archived.length + trashed.length >= MAX_PROJECTS;
 
   useLayoutEffect(() => {
-    if (movedId === null) return;
-    list.current?.querySelector<HTMLElement>(`[data-project="${movedId}"] a`)?.focus();
-    setMovedId(null);
-  }, [movedId]);
+    if (focusedId === null) return;
+    list.current?.querySelector<HTMLElement>(`[data-project="${focusedId}"] a`)?.focus();
+    setFocusedId(null);
+  }, [focusedId]);
 
   function step(project: Project, by: -1 | 1) {
     const other = active[active.indexOf(project) + by];
     if (!other) return;
     actions.move(project, by < 0 ? "before" : "after", other);
-    setMovedId(project.id);
+    setFocusedId(project.id);
+  }
+
+  /**
+   * Move the focus to a neighbor of a project that is about to leave the list, or to an archived
+   * project itself.
+   */
+  function leave(project: Project) {
+    const at = active.indexOf(project);
+    const next = at < 0 ? project : (active[at + 1] ?? active[at - 1]);
+    setFocusedId(next?.id ?? null);
   }
 
   const itemOf = (project: Project) => (
@@ -70,6 +82,8 @@ export function Projects() {
       isCurrent={view.list === "all" && view.project === project.id}
       isRenaming={renamingId === project.id}
       key={project.id}
+      onFocus={setFocusedId}
+      onLeave={leave}
       onRename={setRenamingId}
       onStep={step}
       project={project}
@@ -98,9 +112,12 @@ export function Projects() {
         <ProjectName
           label="Name of the new project"
           name=""
-          onClose={(name) => {
+          onClose={(name, { isLeft }) => {
             setCreating(false);
-            if (name) show({ list: "all", project: actions.create(name) });
+            if (!name) return;
+            const id = actions.create(name);
+            show({ list: "all", project: id });
+            if (!isLeft) setFocusedId(id);
           }}
         />
       )}
@@ -123,12 +140,17 @@ type ItemProps = {
   isCurrent: boolean;
   isRenaming: boolean;
   actions: ProjectActions;
+  /** Move the focus to the link of a project. */
+  onFocus: (id: string) => void;
+  /** Called before the project leaves the list. */
+  onLeave: (project: Project) => void;
   onRename: (id: string | null) => void;
   onStep: (project: Project, by: -1 | 1) => void;
 };
 
 function ProjectItem(props: ItemProps) {
-  const { project, count, isCurrent, isRenaming, actions, onRename, onStep } = props;
+  const { project, count, isCurrent, isRenaming, actions } = props;
+  const { onFocus, onLeave, onRename, onStep } = props;
   const { id, name, description, color, archivedAt } = project;
   const [isDescribing, setDescribing] = useState(false);
   const { store } = useTasks();
@@ -176,12 +198,18 @@ function ProjectItem(props: ItemProps) {
     {
       name: isArchived ? "Unarchive" : "Archive",
       icon: <Archive {...ICON} />,
-      run: () => actions.archive(project, !isArchived),
+      run: () => {
+        onLeave(project);
+        actions.archive(project, !isArchived);
+      },
     },
     {
       name: "Move to trash",
       icon: <Trash2 {...ICON} />,
-      run: () => actions.trash(project),
+      run: () => {
+        onLeave(project);
+        actions.trash(project);
+      },
     },
     "separator",
     {
@@ -207,8 +235,9 @@ function ProjectItem(props: ItemProps) {
         <ProjectName
           label="Name"
           name={name}
-          onClose={(text, base) => {
+          onClose={(text, { base, isLeft }) => {
             onRename(null);
+            if (!isLeft) onFocus(id);
             if (text && text !== base) actions.write(project, { name: text }, { name: base });
           }}
         />

@@ -122,7 +122,7 @@ export function AddTask() {
           aria-invalid={plan.problem !== null || undefined}
           aria-keyshortcuts="c"
           autoComplete="off"
-          className="h-12 w-full rounded-xl border border-line bg-surface pr-12 pl-11 placeholder:text-muted focus-visible:border-accent focus-visible:outline-offset-0"
+          className="h-12 w-full rounded-xl border border-line bg-surface pr-12 pl-11 text-ellipsis placeholder:text-muted focus-visible:border-accent focus-visible:outline-offset-0"
           dir="auto"
           disabled={line === null}
           enterKeyHint="done"

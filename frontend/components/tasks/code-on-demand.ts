@@ -1,5 +1,6 @@
 import dynamic from "next/dynamic";
 import { useEffect } from "react";
+import { loadSortable } from "@/components/drag/use-sortable";
 import { loadDuePicker } from "@/components/due/due-button";
 
 /* Components that the tasks page does not need at first. */
@@ -21,6 +22,8 @@ export const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
  */
 export function usePreload(): void {
   useEffect(() => {
+    // Before the first row, so that it can be dragged at once.
+    void Promise.allSettled([loadSortable()]);
     const preload = () => void Promise.allSettled(PRELOADED.map((load) => load()));
     const timer = setTimeout(preload, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
