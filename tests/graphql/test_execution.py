@@ -48,6 +48,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.permission import BasePermission
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
 
 from api.context import Context
@@ -476,6 +477,7 @@ FAST = [
     'mutation { write(outer: {text: "x", key: null}) { name slow } b: ruin { text } }',
     '{ either(either: {this: "a"}, one: null) }',
     "{ __typename }",
+    "{ picky(picky: {number: 1}) }",
 ]
 
 
@@ -499,6 +501,8 @@ SLOW = [
     "mutation { a: must { flag } b: must(number: 1) { text } c: must { flag } }",
     "{ __schema { queryType { name } } }",
     '{ either(either: {that: null}, one: "") }',
+    "{ one { name @unknown } }",
+    "query ($outer: Outer) { takes(outer: $outer) }",
 ]
 
 
@@ -588,6 +592,15 @@ def test_operation_of_a_document_is_selected_by_name() -> None:
         assert (found.data, str(found.errors)) == (expected.data, str(expected.errors))
 
 
+def test_name_that_selects_no_operation_is_left_to_graphql_core() -> None:
+    query = "query A { all { name } }"
+    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
+    for _ in range(3):
+        with pytest.raises(CannotGetOperationTypeError):
+            asyncio.run(fast.execute(document, operation_name="B"))
+    assert fast.fallbacks == 0
+
+
 def test_schema_extensions_still_run() -> None:
     class Looking(SchemaExtension):
         def on_operation(self) -> Iterator[None]:
@@ -652,6 +665,41 @@ def test_rows_of_a_declared_type_are_read_by_index_not_by_attribute(*, other: bo
         found = asyncio.run(fast.execute(document, {"other": other}))
     assert found.data == expected.data
     assert (len(answered), calls) == ((0, ["number", "name"] * 2) if other else (1, []))
+
+
+class Word(str):
+    """A value of a scalar that the response encoder cannot write."""
+
+    __slots__ = ()
+
+
+def spelled(word: Word) -> str | None:
+    if word == "wrong":
+        raise ValueError(word)
+    return None if word == "silence" else word.upper()
+
+
+@strawberry.type
+class Speech:
+    @strawberry.field
+    def word(self, given: str) -> Word:
+        return Word(given)
+
+
+@pytest.mark.parametrize(("given", "is_fast"), [("hello", 1), ("wrong", 0), ("silence", 0)])
+def test_scalar_of_another_kind_is_serialized_as_graphql_core_does(
+    given: str, is_fast: int
+) -> None:
+    config = StrawberryConfig(scalar_map={Word: strawberry.scalar(name="Word", serialize=spelled)})
+    schema = Quiet(Speech, execution_context_class=execution.Replaying, config=config)
+    query = "query ($given: String!) { word(given: $given) }"
+    document, fast = Document(query, parse(query)), execution.Compiled(schema)
+    expected = asyncio.run(schema.execute(query, {"given": given}))
+    with watched() as answered:
+        for _ in range(3):
+            found = asyncio.run(fast.execute(document, {"given": given}))
+            assert seen(found) == seen(expected)
+    assert len(answered) == 2 * is_fast, "all but the first are compiled"
 
 
 @strawberry.type
@@ -781,6 +829,16 @@ def test_cache_of_compiled_operations_is_bounded() -> None:
     assert len(answered) == 10, "of ten fields each"
 
 
+def test_operation_larger_than_the_cache_is_not_kept() -> None:
+    fast = execution.Compiled(SCHEMA, most_fields=5)
+    once, large = documents(2, 9)
+    asyncio.run(fast.execute(once, None, "context"))
+    with watched() as answered:
+        for _ in range(2):
+            asyncio.run(twice(fast, large))
+    assert len(answered) == 1, "when it was compiled"
+
+
 def test_evicted_operation_is_not_compiled_again_at_once() -> None:
     fast, kept = execution.Compiled(SCHEMA, most_fields=100), list(documents(20, 9))
     with watched() as answered:
@@ -824,6 +882,12 @@ class Marking:
         return mark(marks.value)
 
     @strawberry.field
+    def lazily(
+        self, marks: Annotated["Marks", strawberry.lazy("tests.graphql.test_execution")]
+    ) -> str:
+        return mark(marks.value)
+
+    @strawberry.field
     def told(self, value: JSON, marks: Marks | None = None) -> str:
         return f"{value}, {marks}"
 
@@ -833,6 +897,7 @@ class Marking:
     [
         "{ marked(value: {a: 1}) }",
         "{ inside(marks: {value: {a: [1]}}) }",
+        "{ lazily(marks: {value: {a: [1]}}) }",
         "query ($v: JSON! = {a: 1}) { marked(value: $v) }",
         "query ($m: Marks! = {value: {a: 1}}) { inside(marks: $m) }",
     ],
@@ -908,21 +973,42 @@ def test_values_of_variables_are_not_retained() -> None:
     assert held() is None
 
 
+async def cancelled(fast: execution.Compiled, document: Document, patience: int) -> bool:
+    """Cancel an execution after some rounds of the event loop. Return whether it was running."""
+    running = asyncio.ensure_future(fast.execute(document, None, "context"))
+    for _ in range(patience):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+    return running.cancelled()
+
+
 def test_cancellation_closes_pending_resolvers() -> None:
     """A client disconnects. Warnings are errors, and a coroutine that is never awaited is one."""
     query = "{ all(first: 1) { slow later { text } } }"
     document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA)
-
-    async def hang_up(patience: int) -> bool:
-        running = asyncio.ensure_future(fast.execute(document, None, "context"))
-        for _ in range(patience):
-            await asyncio.sleep(0)
-        running.cancel()
-        await asyncio.wait([running])
-        return running.cancelled()
-
     asyncio.run(twice(fast, document))
-    assert [asyncio.run(hang_up(patience)) for patience in range(1, 9)][:3] == [True] * 3
+    ended = [asyncio.run(cancelled(fast, document, patience)) for patience in range(1, 9)]
+    assert ended[:3] == [True] * 3
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'Answer._later':RuntimeWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <coroutine object Answer._later:"
+    "pytest.PytestUnraisableExceptionWarning"
+)
+def test_cancellation_of_graphql_core_closes_resolvers_that_it_has_not_asked_for() -> None:
+    """graphql-core continues after `fatal`, and awaits both lists before it asks for `slow`.
+
+    It drops the awaitables of the lists, as it does without compiled execution.
+    """
+    query = "{ all(first: 1) { slow fatal { text } } others: all(first: 1) { name } }"
+    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA)
+    for _ in range(2):
+        asyncio.run(fast.execute(document, None, "context"))
+    ended = [asyncio.run(cancelled(fast, document, patience)) for patience in range(1, 9)]
+    assert ended[:3] == [True] * 3
     gc.collect()
 
 

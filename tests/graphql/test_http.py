@@ -1,12 +1,18 @@
 """GraphQL over HTTP: which requests are accepted, and what each kind of response looks like."""
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 from graphql import get_introspection_query
+from starlette.types import Message, Scope
 
+from api.graphql.documents import Documents, Execution, Operation
+from api.graphql.http import GraphQLEndpoint
+from api.schema import schema
 from tests import plain, stack
 from tests.conftest import SITE, Caller, mint
 
@@ -255,3 +261,52 @@ def test_many_bad_values_are_bad_user_input_and_no_internal_error(
         assert codes == {"BAD_USER_INPUT"}
         assert len(answer.content) < 60_000
     assert not [line for line in api.lines if "Too many errors" in line]
+
+
+def endpoint(context: Callable[[Scope, Operation], Awaitable[object]]) -> GraphQLEndpoint:
+    return GraphQLEndpoint(Documents(schema), Execution(schema, None), context)
+
+
+async def answered(by: GraphQLEndpoint, cancel_at: asyncio.Event | None = None) -> dict[str, Any]:
+    """Return the status and the code of a response, and cancel the request after this event."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": VIEWER.encode()}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope: Scope = {"type": "http", "method": "POST", "headers": headers}
+    running = asyncio.ensure_future(by(scope, receive, send))
+    if cancel_at:
+        await cancel_at.wait()
+        running.cancel()
+    await running
+    [failed] = json.loads(sent[1]["body"])["errors"]
+    return {"status": sent[0]["status"], **failed["extensions"]}
+
+
+def test_request_that_a_stopping_server_cancels_is_answered_503() -> None:
+    async def cancelled() -> dict[str, Any]:
+        begun = asyncio.Event()
+
+        async def never(*_: object) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        return await answered(endpoint(never), begun)
+
+    assert asyncio.run(cancelled()) == {"status": 503, "code": "UNAVAILABLE"}
+
+
+def test_bug_outside_of_the_resolvers_has_a_request_id_that_is_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    told = asyncio.run(answered(endpoint(fails)))
+    assert told["code"] == "INTERNAL_SERVER_ERROR"
+    assert f"bug {told['requestId']}" in caplog.text

@@ -10,12 +10,14 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from itertools import product
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import delete
 
 from api.context import Context
-from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
+from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated, Unavailable
 from api.identity.tokens import Claims
 from api.owned import changes, read_sql, retention, statements
 from api.owned.changes import Changes
@@ -25,7 +27,7 @@ from api.owned.reads import Page, Reads, Wanted
 from api.owned.resource import RESOURCES, TRASHED, Resource
 from api.owned.retention import Retention, purge
 from api.owned.tables import owners
-from api.owned.walls import Statement
+from api.owned.walls import OWNER, Statement
 from api.owned.writes import Writes
 from api.postgres.database import Database
 from api.postgres.statement import Compiled
@@ -584,3 +586,45 @@ def test_only_the_last_status_has_no_condition(resource: Resource) -> None:
     """A row for which no other condition holds has the last status, which is never the trash."""
     assert resource.statuses[TRASHED] is not None
     assert [*resource.statuses.values()].index(None) == len(resource.statuses) - 1
+
+
+@EACH
+def test_bulk_patch_is_written_into_all_rows_or_none(
+    resource: Resource, postgres: Postgres
+) -> None:
+    if not resource.bulk:
+        pytest.skip(f"{resource.name} cannot be patched in bulk")
+
+    async def patch(owned: Owned, _: Database) -> None:
+        rows = [await make(owned, resource) for _ in range(2)]
+        ids, column, writes = [row["id"] for row in rows], resource.bulk[0], Writes(owned, resource)
+        values = {column: rows[0][column]}
+        assert [row["version"] for row in await writes.update_all(ids, values)] == [2, 2]
+        with pytest.raises(NotFound):
+            await writes.update_all([*ids, str(uuid4())], values)
+        assert [(await Reads(owned, resource).get(id))["version"] for id in ids] == [2, 2]
+
+    owning(postgres, patch)
+
+
+@EACH
+def test_statement_that_violates_a_reference_at_each_attempt_is_answered_unavailable(
+    resource: Resource, postgres: Postgres
+) -> None:
+    if not resource.references:
+        pytest.skip(f"{resource.name} refer to nothing")
+
+    async def violate(owned: Owned, _: Database) -> None:
+        await make(owned, resource)
+        for target in resource.references.values():
+            everything = delete(target.table).where(target.table.c.owner_id == OWNER)
+            with pytest.raises(Unavailable):
+                await owned.with_references(Statement(everything))
+
+    owning(postgres, violate)
+
+
+@EACH
+def test_another_constraint_is_no_violated_reference(resource: Resource) -> None:
+    for constraint in (None, "pk_owners"):
+        assert resource.violated_reference(constraint) is None

@@ -25,6 +25,10 @@ CREATE_TASKS = """mutation ($inputs: [CreateTaskInput!]!) {
 BY_TITLE = {"field": "TITLE", "direction": "ASC"}
 
 
+LISTS = """query ($after: String) { projects(first: 2) { nodes {
+  tasks(first: 1, after: $after) { nodes { title } pageInfo { endCursor } } } } }"""
+
+
 def fill(caller: Caller, project: Any, *titles: str, **fields: Any) -> None:
     inputs = [{"title": title, "projectId": project["id"], **fields} for title in titles]
     caller(CREATE_TASKS, inputs=inputs)
@@ -159,3 +163,12 @@ def test_page_after_the_end_of_a_search_is_empty_and_has_the_total(ada: Caller) 
     page = ada(OF_ONE, **given)["project"]["tasks"]
     after = ada(OF_ONE, **given, after=page["pageInfo"]["endCursor"])["project"]["tasks"]
     assert after == {"totalCount": 2, "nodes": [], "pageInfo": {"endCursor": None}}
+
+
+def test_cursor_is_rejected_by_the_lists_of_several_projects(ada: Caller) -> None:
+    """It belongs to the list of one project."""
+    for name in ("a", "b"):
+        fill(ada, create(ada, name=name), "first", "second")
+    cursor = ada(LISTS)["projects"]["nodes"][0]["tasks"]["pageInfo"]["endCursor"]
+    errors = ada.post(LISTS, {"after": cursor}).json()["errors"]
+    assert {error["extensions"]["code"] for error in errors} == {"BAD_USER_INPUT"}

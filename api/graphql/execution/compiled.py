@@ -161,7 +161,7 @@ class Compiled:
             if run is not None:
                 extensions = {**(operation_extensions or {}), ANSWERS: run.memory}
         except BaseException:
-            if run is not None:
+            if run is not None:  # pragma: no branch - a request is cancelled while its plan runs
                 forget(run.memory)
             raise
         try:

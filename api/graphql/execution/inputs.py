@@ -199,8 +199,6 @@ class Inputs:
 
     def _object(self, kind: GraphQLInputObjectType) -> Conversion:
         """Return the coercion of a value to this input object type."""
-        if kind.is_one_of:
-            return _refuse
         steps = [
             (name, field.out_name or name, self._coercion(field.type), _default(field))
             for name, field in kind.fields.items()

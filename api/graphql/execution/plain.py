@@ -119,12 +119,9 @@ def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[Names, Names]:
     by_id, by_number = Names(), Names()
     member: Any
     for member in members:
-        try:
-            by_id[id(member)] = kind.coerce_output_value(member)
-            if type(member.value) is int:
-                by_number[member.value] = kind.coerce_output_value(member.value)
-        except Exception as error:
-            raise NotPlain from error
+        by_id[id(member)] = kind.coerce_output_value(member)
+        if type(member.value) is int:
+            by_number[member.value] = kind.coerce_output_value(member.value)
     return by_id, by_number
 
 
