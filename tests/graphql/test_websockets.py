@@ -489,13 +489,14 @@ def test_flood_of_messages_leaves_turns_to_others() -> None:
         async def send(_: Message) -> None:
             pass
 
+        turns = 0
+
         async def take_turns() -> None:
             nonlocal turns
             while True:
                 turns += 1
                 await asyncio.sleep(0)
 
-        turns = 0
         other = asyncio.create_task(take_turns())
         scope = {"headers": [], "subprotocols": [SUBPROTOCOL], "state": {}}
         await sockets(world, Sessions(world.find_revoked))(scope, receive, send)
