@@ -12,6 +12,9 @@ from starlette.types import Message, Scope
 
 from api.graphql.documents import Documents, Execution, Operation
 from api.graphql.http import GraphQLEndpoint
+from api.graphql.operations import Operations
+from api.graphql.sessions import Sessions
+from api.graphql.sse import EventStreams
 from api.schema import schema
 from tests import plain, stack
 from tests.conftest import SITE, Caller, mint
@@ -263,8 +266,14 @@ def test_many_bad_values_are_bad_user_input_and_no_internal_error(
     assert not [line for line in api.lines if "Too many errors" in line]
 
 
-def endpoint(context: Callable[[Scope, Operation], Awaitable[object]]) -> GraphQLEndpoint:
-    return GraphQLEndpoint(Documents(schema), Execution(schema, None), context)
+def endpoint(context: Callable[[Scope, Operation, float], Awaitable[object]]) -> GraphQLEndpoint:
+    operations = Operations(Documents(schema), Execution(schema, None), context)
+    return GraphQLEndpoint(operations, EventStreams(operations, Sessions(nobody)))
+
+
+async def nobody(_: object) -> tuple[()]:
+    """Return the callers whose session has ended."""
+    return ()
 
 
 async def answered(by: GraphQLEndpoint, cancel_at: asyncio.Event | None = None) -> dict[str, Any]:
