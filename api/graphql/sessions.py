@@ -7,7 +7,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
 from typing import Any, Protocol, Self
 
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
@@ -163,11 +162,14 @@ class Sessions:
         if not sessions:
             return
         pause = min(1 / FASTEST, seconds * SPREAD / len(sessions))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as leaving:
-                for session in sessions:
-                    leaving.create_task(session.leave())
-                    await asyncio.sleep(pause)
+        end = time.monotonic() + seconds
+        leaving = []
+        for session in sessions:
+            leaving.append(asyncio.create_task(session.leave()))
+            await asyncio.sleep(pause)
+        _, late = await asyncio.wait(leaving, timeout=max(0, end - time.monotonic()))
+        for task in late:
+            task.cancel()  # ends the session at once
 
     async def _repeat(self, check: Callable[[], Awaitable[None]]) -> None:
         while True:

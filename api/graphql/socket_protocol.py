@@ -103,7 +103,7 @@ class Socket:
                 await asyncio.sleep(0)  # a flood of messages must not delay other connections
         except _Violation as violation:
             await self._close(violation.code, violation.reason)
-        except OSError:  # the client is gone
+        except (OSError, asyncio.CancelledError):  # the client is gone, or the server stops
             pass
         finally:
             self._closed = True
