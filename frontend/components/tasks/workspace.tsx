@@ -15,7 +15,7 @@ import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
 import { ConfirmDelete } from "./confirm-delete";
-import { Conflicts } from "./conflict-dialog";
+import { Conflicts } from "./conflicts";
 import { DoneToday, useDoneToday } from "./done-today";
 import { readUnsavedText, type UnsavedText } from "./draft";
 import { AllDone, EmptyOrLoading } from "./empty";
