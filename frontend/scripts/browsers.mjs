@@ -5,20 +5,10 @@ import { join, relative } from "node:path";
 import bcd from "@mdn/browser-compat-data" with { type: "json" };
 import ts from "typescript";
 
-const NO_TOUCH = "browsers without touch events fire none";
+const NO_TOUCH = "browsers without touch events dispatch none";
 
 /** Features that some of these browsers lack, and why they may be used. */
 const ALLOWED = {
-  ...Object.fromEntries(
-    [
-      "Touch",
-      "Touch.clientX",
-      "Touch.clientY",
-      "TouchEvent",
-      "TouchEvent.touches",
-      "TouchList.length",
-    ].map((name) => [name, "desktops dispatch no events of touches"]),
-  ),
   "KeyboardEvent.isComposing": "Safari ends a composition first: keyCode 229 tells of its last key",
   "RegExp.escape": "a polyfill in GraphiQL's editor asks for it",
   "Uint8Array.fromBase64": "jose asks whether it is there",
