@@ -37,9 +37,8 @@ class _Parser(httptools.HttpRequestParser):
             super().feed_data(data)
         except httptools.HttpParserUpgrade as proposal:
             if self._protocol.proposes_websocket():
-                if len(data) > proposal.args[0]:
-                    self._protocol.refuse(400)  # RFC 6455 §4.1: the client waits for the response
-                self._protocol.handle_websocket_upgrade()
+                # RFC 6455 §4.1: the client sends nothing more before the response.
+                self._protocol.begin_websocket(alone=len(data) == proposal.args[0])
                 return
             head = self._protocol.head_without_upgrade()
             self._protocol.parser = _Parser(self._protocol)
@@ -103,16 +102,16 @@ class BoundedHttp(HttpToolsProtocol):
         """Start a request, unless its head is not valid."""
         if self.parser.should_upgrade():  # `_Parser` reads this head again
             if self.parser.get_method() == b"CONNECT":
-                self.refuse(400)
+                self._refuse(400)
             return
         version = self.parser.get_http_version()
         if version not in {"1.0", "1.1"}:  # llhttp reads 0.9 and 2.0 as well
-            self.refuse(505)
+            self._refuse(505)
         hosts = [name for name, _ in self.headers if name == b"host"]
         if len(hosts) != 1 and (hosts or version != "1.0"):
-            self.refuse(400)  # RFC 9112 §3.2
+            self._refuse(400)  # RFC 9112 §3.2
         if len(self.headers) > self.max_fields or len(self.pipeline) >= self.max_pipelined:
-            self.refuse(431)
+            self._refuse(431)
         super().on_headers_complete()
         self.headers, self._in_head, self._pending = [], False, 0  # trailers get a new list
         self._cancel_deadline()
@@ -170,23 +169,28 @@ class BoundedHttp(HttpToolsProtocol):
         return (
             self.config.ws_protocol_class is not None
             and self.parser.get_method() == b"GET"
+            and self.parser.get_http_version() == "1.1"
             and fields.get(b"upgrade", b"").lower() == b"websocket"
             and not fields.keys() & {b"content-length", b"transfer-encoding"}
             and not self._is_answering()
         )
 
-    def handle_websocket_upgrade(self) -> None:
-        """Pass the connection to a `BoundedWebSocket`, with the same limits on the head."""
+    def begin_websocket(self, *, alone: bool) -> None:
+        """Pass the connection to `BoundedWebSocket`. Raises HttpParserError if the head is invalid.
+
+        `alone` tells that nothing has arrived after the head.
+        """
         hosts = [name for name, _ in self.headers if name == b"host"]
-        if self.parser.get_http_version() != "1.1" or len(hosts) != 1 or not self.url.isascii():
-            self.refuse(400)
         if len(self.headers) > self.max_fields or self._has_long_line():
-            self.refuse(431)
-        self._cancel_deadline()
-        self.scope["method"] = "GET"
-        super().handle_websocket_upgrade()
-        # The parser refers to this object. Only a garbage collection would find the cycle.
-        self.parser, self.headers = None, []  # type: ignore[assignment]  # as uvicorn does
+            self._refusal = 431
+        elif alone and len(hosts) == 1 and self.url.isascii():
+            self._cancel_deadline()
+            self.scope["method"] = "GET"
+            self.handle_websocket_upgrade()
+            # The parser refers to this object. Only a garbage collection would find the cycle.
+            self.parser, self.headers = None, []  # type: ignore[assignment]  # as uvicorn does
+            return
+        raise httptools.HttpParserError  # uvicorn then calls `send_400_response`
 
     def _has_long_line(self) -> bool:
         """Return whether a line of the head is longer than websockets accepts."""
@@ -197,7 +201,7 @@ class BoundedHttp(HttpToolsProtocol):
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def refuse(self, status: int) -> NoReturn:
+    def _refuse(self, status: int) -> NoReturn:
         """Stop the parser. uvicorn then calls `send_400_response`."""
         self._refusal = status
         raise ValueError(status)

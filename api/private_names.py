@@ -45,8 +45,15 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "strawberry.types.info.Info": ("_raw_info", "_field"),
     "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": (
         *("cycle", "expect_100_continue", "headers", "loop", "parser", "pipeline", "transport"),
+        *("config", "handle_websocket_upgrade", "scope"),
         *("on_response_complete", "send_400_response", "timeout_keep_alive_handler", "url"),
     ),
+    "uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol": (
+        *("close_sent", "config", "conn", "handle_parser_exception", "handshake_complete"),
+        *("handshake_initiated", "logger", "loop", "read_paused", "scope", "transport", "writable"),
+    ),
+    "uvicorn.protocols.utils.ClientDisconnected": (),
+    "websockets.protocol.Protocol": (*("fail", "max_message_size", "parser", "recv_frame"),),
     "uvicorn.protocols.http.httptools_impl.RequestResponseCycle": (
         *("keep_alive", "response_complete", "response_started"),
     ),

@@ -41,7 +41,7 @@ from graphql import (
 
 from api import migrations
 from dev.postgres import ROOT
-from tests import stack
+from tests import sse, stack
 from tests.conftest import Caller, mint, trusting
 
 MADE_UP_ID = "018f0000-0000-7000-8000-00000000dead"
@@ -49,6 +49,8 @@ SPELLINGS = ("", "x", "../../etc/passwd", "0" * 8, "é", "\ud800", "' OR true --
 """Texts that are no IDs. The API must answer them like an ID that no row has."""
 DEPTH = 6
 """The most levels of a selection, so that a list in a row in a list is selected."""
+SILENCE = 2.0
+"""The seconds after which a subscription that began is given up."""
 FIRST, NESTED_FIRST = 5, 2
 """The sizes of pages. Larger ones would exceed the cost limit, at this depth."""
 
@@ -118,7 +120,7 @@ class WayIn:
 
 @dataclass(frozen=True)
 class Operation:
-    """A field of Query or Mutation, and documents that select everything in it."""
+    """A field of a root type, and documents that select everything in it."""
 
     root: str
     name: str
@@ -191,7 +193,11 @@ def nouns(schema: GraphQLSchema) -> tuple[Noun, ...]:
 
 def operations(schema: GraphQLSchema) -> list[Operation]:
     """Return all operations, each with its ways in."""
-    roots = {"query": schema.query_type, "mutation": schema.mutation_type}
+    roots = {
+        "query": schema.query_type,
+        "mutation": schema.mutation_type,
+        "subscription": schema.subscription_type,
+    }
     known = nouns(schema)
     return [
         Operation(kind, name, found, (*_ways_in(found), *_nested_ways_in(kind, found)), known)
@@ -213,8 +219,10 @@ def _nested_ways_in(root: str, found: GraphQLField) -> Iterator[WayIn]:
     """Yield the ways in of all selected fields below an operation, once for each field of a type.
 
     The lists in the answer of a mutation may be empty, such as those of a new row. So the ways in
-    below a nested list are tried only in queries.
+    below a nested list are tried only in queries. The fields of an event are those of queries.
     """
+    if root == "subscription":
+        return
     seen: set[tuple[str, str]] = set()
     waiting: list[tuple[GraphQLOutputType, tuple[str, ...]]] = [(found.type, ())]
     for kind, at in waiting:
@@ -472,6 +480,9 @@ def attack(
     victim: Victim, new_thief: Callable[[], Caller], schema: GraphQLSchema
 ) -> Iterator[Attempt]:
     """Try everything. An attempt without faults failed to read or write anything."""
+    for operation in operations(schema):
+        if operation.root == "subscription":
+            yield _overhear(operation, victim, Owner(new_thief(), schema))
     before = victim.state()
     for operation in operations(schema):
         thief = Owner(new_thief(), schema)
@@ -494,9 +505,20 @@ def attack(
 def _answer(thief: Owner, operation: Operation, way: WayIn | None, stolen: object) -> Any:
     """Return everything that the thief can see, except the time."""
     given = operation.variables(way, stolen, thief.own)
+    if operation.root == "subscription":
+        with sse.subscribed(thief.caller, operation.document(way), given, SILENCE) as stream:
+            return stream.response.status_code, (), _heard(stream)
     response = thief.caller.post(operation.document(way), given)
     headers = {name: value for name, value in response.headers.items() if name != "date"}
     return response.status_code, headers, response.content
+
+
+def _heard(stream: sse.Stream) -> bytes:
+    """Return the first result of a subscription, or an empty one if there is none for a while."""
+    try:
+        return stream.next()
+    except httpx.ReadTimeout:
+        return b"{}"
 
 
 def _see(attempt: Attempt, victim: Victim, content: bytes) -> None:
@@ -520,6 +542,23 @@ def _look(operation: Operation, victim: Victim, thief: Owner) -> Attempt:
     attempt.told = _code(content)
     if attempt.told != "her own alone":
         attempt.faults.append(f"nothing could be seen: {attempt.told}")
+    return attempt
+
+
+def _overhear(operation: Operation, victim: Victim, thief: Owner) -> Attempt:
+    """Check that a subscriber gets its own change, and not the victim's, which is written first."""
+    attempt = Attempt(operation.name, "her own token, while Ada writes")
+    [noun] = [noun for noun in operation.nouns if noun.is_named_by(operation.name)]
+    victims, own = victim.own, thief.own
+    now = thief.caller("{ viewer { changeCursor } }")["viewer"]["changeCursor"]
+    with sse.subscribed(thief.caller, operation.document(), {"after": now}) as stream:
+        victim.create(noun, f"live {victim.mark}", victims)
+        id = thief.create(noun, "her own", own)
+        content = stream.next()
+    _see(attempt, victim, content)
+    attempt.told = _code(content)
+    if id.encode() not in content:
+        attempt.faults.append(f"her own change was not told: {attempt.told}")
     return attempt
 
 
@@ -576,6 +615,8 @@ def _cursors(operation: Operation, way: WayIn, victim: Victim, thief: Owner) -> 
         _see(attempt, victim, answer[2])
         if not _is_alike(operation, way, answer, expected):
             attempt.faults.append("a cursor is answered otherwise")
+            if operation.root == "subscription":
+                break  # a subscription that began may be silent for long
     return attempt
 
 

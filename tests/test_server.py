@@ -1,12 +1,16 @@
 """The server process: slow clients, kept connections and shutdown."""
 
+import asyncio
 import resource
 import signal
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from tests import plain, stack
-from tests.conftest import Caller
+from tests.conftest import Caller, mint
+from tests.graphql.ticks import acknowledged
 from tests.waiting import PATIENCE, wait_until
 from tests.wire import START, connected, post
 
@@ -54,4 +58,32 @@ def test_stopping_server_is_not_ready_and_finishes_its_requests(
             answer += busy.recv(4096)
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert server.child.process.wait(PATIENCE) in {0, -signal.SIGTERM}
+    server.stop()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_stopping_server_sends_sockets_away(
+    times: int, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """The second Ctrl-C ends the process at once."""
+    server = stack.api(tmp_path, settings)
+
+    async def attempt() -> None:
+        url = f"{server.url}/graphql"
+        async with acknowledged(url, mint("ada")) as ada, acknowledged(url, mint("bob")) as bob:
+            for client, owner in ((ada, "ada"), (bob, "bob")):
+                await client.subscribe("a", "{ viewer { id } }")
+                answer = {"data": {"viewer": {"id": owner}}}
+                assert (await client.receive())["payload"] == answer
+                assert (await client.receive())["type"] == "complete"
+            for _ in range(times):
+                server.child.process.send_signal(signal.SIGINT)
+            codes = {1001} if times == 1 else {1001, 1012, None}
+            assert await ada.close_code() in codes
+            assert await bob.close_code() in codes
+
+    asyncio.run(attempt())
+    assert server.child.process.wait(PATIENCE) in {0, -signal.SIGINT}
+    assert "Traceback" not in "\n".join(server.lines)
+    assert "/graphql" not in "\n".join(server.lines)
     server.stop()

@@ -63,6 +63,10 @@ class Expecting(Protocol):
         """Close the socket, because the client took too long."""
         ...
 
+    async def leave(self) -> None:
+        """Close the socket, so that the client reconnects elsewhere."""
+        ...
+
 
 class Owner:
     """What the sessions of one owner share in this process.
@@ -155,9 +159,7 @@ class Sessions:
     async def drain(self, seconds: float) -> None:
         """End all sessions within so many seconds, not all of them at once."""
         self.draining = True
-        for socket in [*self._expected]:
-            socket.end_late()
-        sessions = [*self._open]
+        sessions: list[Session | Expecting] = [*self._open, *self._expected]
         if not sessions:
             return
         pause = min(1 / FASTEST, seconds * SPREAD / len(sessions))

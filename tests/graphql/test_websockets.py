@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -11,32 +10,15 @@ from websockets.exceptions import InvalidStatus, NegotiationError
 
 from tests.graphql.ticks import (
     ORIGIN,
+    TICKS,
     Client,
     Running,
     acknowledged,
     connected,
-    serving,
+    run,
+    until,
 )
-from tests.waiting import PATIENCE, SLACK
-
-TICKS = "subscription { ticks { number owner } }"
-
-
-def run(test: Callable[[Running], Coroutine[Any, Any, None]], **limits: Any) -> None:
-    """Run a test with a server."""
-
-    async def attempt() -> None:
-        async with asyncio.timeout(PATIENCE), serving(**limits) as server:
-            await test(server)
-
-    asyncio.run(attempt())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.001)
+from tests.waiting import SLACK
 
 
 def test_query_mutation_and_subscription_of_one_socket() -> None:
@@ -476,6 +458,7 @@ def test_subscription_that_never_waits_leaves_turns_to_others() -> None:
                     assert (await client.receive())["type"] == "complete"
                     assert time.monotonic() - began < 1
             reading.cancel()
+            greedy.connection.transport.abort()
 
     run(test)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,7 @@ from api.websocket import BoundedWebSocket
 from tests.waiting import PATIENCE
 
 SUBPROTOCOL = Subprotocol("graphql-transport-ws")
+TICKS = "subscription { ticks { number owner } }"
 ORIGIN = "https://tasks.example.com"
 
 
@@ -347,3 +348,20 @@ async def acknowledged(url: str, sent: str = "ada", **options: Any) -> AsyncIter
         await client.send("connection_init", payload={"Authorization": f"Bearer {sent}"})
         assert await client.receive() == {"type": "connection_ack"}
         yield client
+
+
+def run(test: Callable[[Running], Coroutine[Any, Any, None]], **limits: Any) -> None:
+    """Run a test with a server."""
+
+    async def attempt() -> None:
+        async with asyncio.timeout(PATIENCE), serving(**limits) as server:
+            await test(server)
+
+    asyncio.run(attempt())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.001)

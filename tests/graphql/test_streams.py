@@ -1,0 +1,171 @@
+"""Open sockets and streams: backpressure, draining, and what a client leaves behind."""
+
+import asyncio
+import gc
+import os
+import socket
+import struct
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from api.websocket import BoundedWebSocket
+from tests.graphql.ticks import TICKS, Client, Running, acknowledged, connected, run, until
+from tests.waiting import SLACK
+
+DROPS = int(os.environ.get("DROPS", "100"))
+"""How often each kind of client is dropped. `make prove` drops more."""
+KINDS = ("Socket", "_Frames", "BoundedWebSocket", "BoundedHttp", "Task", "async_generator")
+FLOOD = "subscription { flood(size: 10000) { number text } }"
+
+
+class Impatient(BoundedWebSocket):
+    """A WebSocket with a short deadline for its client to read."""
+
+    write_timeout = 0.4
+
+
+def test_client_that_reads_nothing_stops_its_subscription() -> None:
+    """The source is asked for no more events than the buffers hold."""
+
+    async def test(server: Running) -> None:
+        async with acknowledged(server.url, max_queue=1) as client:
+            await client.subscribe("a", FLOOD)
+            pulled = -1
+            while pulled != server.world.pulled:
+                pulled = server.world.pulled
+                await asyncio.sleep(0.2)
+            assert 0 < pulled < 2_000
+            for number in range(1, pulled + 100):
+                message = await client.receive()
+                assert message["payload"]["data"]["flood"]["number"] == number
+            client.connection.transport.abort()
+        await until(lambda: not server.world.open)
+
+    run(test)
+
+
+def test_client_that_reads_nothing_is_disconnected_after_the_deadline() -> None:
+    async def test(server: Running) -> None:
+        began = time.monotonic()
+        async with acknowledged(server.url, max_queue=1) as client:
+            for number in range(3):
+                await client.subscribe(str(number), FLOOD)
+            await until(lambda: server.world.open == 3)
+            await until(lambda: not server.world.open)
+            assert time.monotonic() - began < Impatient.write_timeout + SLACK
+            assert not len(server.sessions)
+            client.connection.transport.abort()
+
+    run(test, socket=Impatient)
+
+
+def test_expired_socket_that_reads_nothing_is_aborted() -> None:
+    async def test(server: Running) -> None:
+        async with acknowledged(server.url, max_queue=1) as client:
+            await client.subscribe("a", FLOOD)
+            await until(lambda: server.world.pulled > 10)
+            await asyncio.sleep(0.2)
+            server.world.revoked.add("ada")
+            await until(lambda: not len(server.sessions))
+            assert not server.world.open
+            client.connection.transport.abort()
+
+    run(test)
+
+
+def _drop(client: Client) -> None:
+    """Close the connection with a reset, as a machine that crashed does."""
+    raw = client.connection.transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.connection.transport.abort()
+
+
+@pytest.mark.parametrize("query", [TICKS, "subscription { ticks { later } }", "{ slow }"])
+def test_abrupt_drops_leave_no_task_generator_or_object(query: str) -> None:
+    """A client may drop while it waits, while an event is executed, and while a query runs."""
+
+    async def test(server: Running) -> None:
+        world = server.world
+
+        async def drop(number: int) -> None:
+            async with acknowledged(server.url) as client:
+                await client.subscribe("a", query)
+                await until(lambda: world.open or len(world.ran) > 2 * number)
+                if "later" in query:
+                    begun = world.begun
+                    await world.tick()
+                    await until(lambda: world.begun > begun)
+                _drop(client)
+            if "slow" in query:
+                world.hold.set()
+            await until(lambda: not world.open)
+
+        async def drop_many(times: int) -> int:
+            world.ran.clear()
+            for number in range(times):
+                await drop(number)
+            await server.wait_until_idle()
+            gc.collect()
+            return sum(type(each).__name__ in KINDS for each in gc.get_objects())
+
+        before = await drop_many(3)
+        assert await drop_many(DROPS) == before
+        assert not len(server.sessions)
+
+    run(test)
+
+
+def test_draining_server_sends_sockets_away_with_1001_after_their_operations() -> None:
+    async def test(server: Running) -> None:
+        async with (
+            acknowledged(server.url) as writing,
+            acknowledged(server.url) as busy,
+            connected(server.url) as new,
+        ):
+            await writing.subscribe("m", 'mutation { write(name: "last") }')
+            await busy.subscribe("a", TICKS)
+            await until(lambda: server.world.open)
+            draining = asyncio.create_task(server.sessions.drain(20))
+            assert await busy.close_code() == 1001
+            assert await new.close_code() == 1001
+            await writing.subscribe("n", "{ me }")  # too late: the client repeats it elsewhere
+            server.world.hold.set()
+            assert (await writing.receive())["payload"] == {"data": {"write": "last"}}
+            assert (await writing.receive())["type"] == "complete"
+            assert await writing.close_code() == 1001
+            await draining
+            with pytest.raises(InvalidStatus) as refused:
+                async with connected(server.url):
+                    pass
+            assert refused.value.response.status_code == 503
+
+    run(test)
+
+
+def test_draining_ends_in_time_though_an_operation_does_not() -> None:
+    async def test(server: Running) -> None:
+        async with acknowledged(server.url) as client:
+            await client.subscribe("a", "{ slow }")
+            await until(lambda: server.world.ran)
+            await server.sessions.drain(0.2)
+            assert await client.close_code() == 1001
+
+    run(test)
+
+
+def test_draining_spreads_sockets_over_the_time() -> None:
+    """There are more than a hundred for each second."""
+
+    async def test(server: Running) -> None:
+        async with AsyncExitStack() as clients:
+            for _ in range(20):
+                await clients.enter_async_context(acknowledged(server.url))
+            began = time.monotonic()
+            await server.sessions.drain(0.2)
+            assert 20 * 0.2 * 0.8 / 20 <= time.monotonic() - began < SLACK
+            await until(lambda: not len(server.sessions))
+
+    run(test)
