@@ -138,7 +138,7 @@ class Live:
         self._name = secrets.token_hex(8)
         self._feeds: dict[str, Feed] = {}
         self._digests: dict[str, str] = {}
-        self._in_use = asyncio.Event()
+        self._in_use, self._poll_now = asyncio.Event(), asyncio.Event()
         self._others_until = -math.inf
         self._hints: set[str] = set()
         self._hinting = asyncio.Event()
@@ -186,8 +186,12 @@ class Live:
             listening = asyncio.create_task(self._listen())
             try:
                 while self._feeds:
+                    self._poll_now.clear()
                     await self._poll()
-                    await asyncio.sleep(self._poll_every * random.uniform(0.5, 1))  # noqa: S311 - so that processes do not poll together
+                    with suppress(TimeoutError):
+                        # The time is random, so that processes do not poll together.
+                        async with asyncio.timeout(self._poll_every * random.uniform(0.5, 1)):  # noqa: S311
+                            await self._poll_now.wait()
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
@@ -221,9 +225,13 @@ class Live:
         while True:
             with suppress(Unavailable):
                 await self._notifications.listen()
-            await asyncio.sleep(self._poll_every * random.uniform(0.25, 0.5))  # noqa: S311 - so that processes do not connect together
+            # The time is random, so that processes do not connect together.
+            await asyncio.sleep(self._poll_every * random.uniform(0.05, 0.25))  # noqa: S311
 
     def _hear(self, payload: str) -> None:
+        if not payload:  # the process begins to listen, and may have missed hints
+            self._poll_now.set()
+            return
         name, *digests = payload.split(",")
         if name == self._name:
             self._unheard = -math.inf
@@ -247,5 +255,5 @@ class Live:
 
 
 def _digest(owner: str) -> str:
-    """Return the name of an owner in a notification, which other databases' users may read."""
+    """Return the name of an owner in a notification, which every user of the database may read."""
     return hashlib.blake2b(owner.encode(), digest_size=12).hexdigest()

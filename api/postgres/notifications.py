@@ -26,7 +26,11 @@ class Notifications:
         self._users = 0
 
     def on(self, channel: str, heard: Heard) -> None:
-        """Call `heard` for each notification on a channel, whenever the process listens."""
+        """Call `heard` for each notification on a channel, whenever the process listens.
+
+        It is also called with an empty text each time that the process begins to listen, because
+        notifications may have been missed before.
+        """
         self._heard[channel] = heard
 
     async def listen(self) -> None:
@@ -57,6 +61,8 @@ class Notifications:
         try:
             for channel in self._heard:
                 await connection.add_listener(channel, self._pass_on)
+            for heard in self._heard.values():
+                heard("")
             await lost.wait()
         except OUTAGE_ERRORS as outage:
             raise Unavailable from outage

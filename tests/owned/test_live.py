@@ -259,7 +259,10 @@ def test_process_with_a_subscriber_is_sent_hints_by_the_others(postgres: Postgre
         ):
             listening = asyncio.ensure_future(there.notifications.listen())
             await until(lambda: listeners(postgres))
-            waiting = begun(follower)  # its first poll greets the other process
+            polls = await ran(postgres, live.NUMBERS.sql)
+            waiting = begun(follower)
+            # The first poll greets the other process. The second one is when this process listens.
+            await until_ran(postgres, live.NUMBERS.sql, polls + 2)
             while not waiting.done():
                 await there.create(ada, "there")
                 await asyncio.wait({waiting}, timeout=0.1)

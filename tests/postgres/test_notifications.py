@@ -58,9 +58,9 @@ def test_several_listeners_share_a_connection_that_the_last_one_closes(postgres:
                     await database.notify(channel, payload)
 
             async def all_arrived() -> bool:
-                return all(into == ["", "é,x"] for into in heard.values())
+                return all(into == ["", "", "é,x"] for into in heard.values())
 
-            await until(all_arrived)
+            await until(all_arrived)  # the first empty text says that the process listens
         await stopped(*users[:2])
         assert len(await processes()) == 1
         await stopped(users[2])
