@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Protocol, Self
 
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
+from api.graphql.owner import Owner
 
 log = logging.getLogger(__name__)
 
@@ -66,20 +67,6 @@ class Expecting(Protocol):
     async def leave(self) -> None:
         """Close the socket, so that the client reconnects elsewhere."""
         ...
-
-
-class Owner:
-    """What the sessions of one owner share in this process.
-
-    `turn` is held while an event is executed. So the events of one owner are executed one at a
-    time, and many subscriptions of one owner do not delay those of others.
-    """
-
-    __slots__ = ("count", "turn")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.turn = asyncio.Lock()
 
 
 class Sessions:

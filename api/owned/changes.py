@@ -164,7 +164,9 @@ class Changes:
         with self._owned.live.subscribed(self._owned.owner) as feed:
             while True:
                 wakes = feed.wakes
-                read = feed.read(*self._reading(place))
+                # Each subscriber may hold a page while its client does not read.
+                size = max(1, DEFAULT_SIZE // feed.subscribers)
+                read = feed.read(*self._reading(place, size))
                 try:
                     found = await asyncio.shield(read)
                 except (Unavailable, RateLimited):
@@ -175,20 +177,23 @@ class Changes:
                     for row in found.rows:
                         yield row, self._cursor(row, place)
                         await asyncio.sleep(0)  # between two events, it is the turn of others
-                if place is None or not found.has_next:
-                    horizon = place.horizon if place else found.forgotten
-                    place = replace(_end(found), horizon=horizon)
-                    await feed.wait(wakes, found.number)
-                else:
+                if place is not None and found.has_next:
                     last = found.rows[-1]
                     place = replace(place, number=last["change_number"], id=last["id"])
+                    continue
+                number, horizon = found.number, place.horizon if place else found.forgotten
+                place = replace(_end(found), horizon=horizon)
+                del read, found  # a subscriber that waits holds no page
+                await feed.wait(wakes, number)
 
-    def _reading(self, place: _Place | None) -> tuple[object, Callable[[], Awaitable[_Found]]]:
+    def _reading(
+        self, place: _Place | None, size: int
+    ) -> tuple[object, Callable[[], Awaitable[_Found]]]:
         """Return what subscribers at this place read, and the name by which they share it."""
         if place is None:
             return None, partial(_current, self._owned)
-        name = (self._resource.name, place.number, place.id)
-        return name, partial(self._read, place, DEFAULT_SIZE)
+        name = (self._resource.name, place.number, place.id, size)
+        return name, partial(self._read, place, size)
 
     async def _read(self, place: _Place, size: int) -> _Found:
         rows = await self._owned.rows(
