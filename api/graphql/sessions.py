@@ -149,12 +149,14 @@ class Sessions:
         sessions: list[Session | Expecting] = [*self._open, *self._expected]
         if not sessions:
             return
+        began = time.monotonic()
         pause = min(1 / FASTEST, seconds * SPREAD / len(sessions))
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as leaving:
-                for session in sessions:
+                for number, session in enumerate(sessions, 1):
                     leaving.create_task(session.leave())
-                    await asyncio.sleep(pause)
+                    # The delays of a busy process do not add up: the last one must begin in time.
+                    await asyncio.sleep(began + number * pause - time.monotonic())
 
     async def _repeat(self, check: Callable[[], Awaitable[None]]) -> None:
         while True:
