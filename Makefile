@@ -59,6 +59,7 @@ prove: setup
 	.venv/bin/python -m pytest -n0 tests/owned/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/graphql/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -m prove
+	DROPS=5000 PATIENCE=1200 .venv/bin/python -m pytest -n0 tests/graphql/test_streams.py -k drops
 	EXAMPLES=3000 .venv/bin/python -m pytest tests/identity/test_tokens.py tests/postgres/test_url.py
 	EXAMPLES=2000 .venv/bin/python -m pytest tests/owned/test_model.py tests/graphql/test_hostile.py tests/graphql/test_execution.py
 	SERVICE_WORKERS=allow .venv/bin/python -m pytest tests/e2e

@@ -9,11 +9,15 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
 
 from api.connection import BoundedHttp
 from api.websocket import BoundedWebSocket
 from tests.graphql import ticks
 from tests.graphql.ticks import Running, acknowledged
+from tests.test_connection import Recorded
 from tests.waiting import SLACK
 
 KEY = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -259,6 +263,45 @@ def test_data_before_the_response_to_the_handshake_closes_the_connection(
     with caplog.at_level(logging.INFO):
         run(test)
     assert "Traceback" not in caplog.text
+
+
+class Switching(Recorded):
+    """A transport that records to which protocol it was switched."""
+
+    protocol: asyncio.BaseProtocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Record the protocol."""
+        self.protocol = protocol
+
+    def abort(self) -> None:
+        """Accept no more data."""
+        self.close()
+
+
+@pytest.mark.parametrize("early", [frame(PING), frame(TEXT, b"{}")])
+def test_data_after_the_handshake_but_before_its_response_aborts_the_connection(
+    early: bytes,
+) -> None:
+    async def test() -> None:
+        config = Config(_nobody, http=BoundedHttp, ws=BoundedWebSocket, log_config=None)
+        config.load()
+        transport = Switching()
+        protocol = BoundedHttp(config, ServerState(), {})
+        protocol.connection_made(transport)
+        protocol.data_received(HANDSHAKE + b"\r\n")
+        assert isinstance(transport.protocol, BoundedWebSocket)
+        transport.protocol.data_received(early)
+        assert transport.is_closing()
+        transport.protocol.connection_lost(None)
+        await asyncio.sleep(0)
+
+    asyncio.run(test())
+
+
+async def _nobody(_scope: Scope, receive: Receive, _send: Send) -> None:
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
 
 
 def test_handshake_behind_an_unanswered_request_is_an_ordinary_request() -> None:

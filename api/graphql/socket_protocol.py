@@ -102,7 +102,7 @@ class Socket:
                 pass
         except _Violation as violation:
             await self._close(violation.code, violation.reason)
-        except OSError:  # the client is gone
+        except (OSError, asyncio.CancelledError):  # the client is gone, or the server stops
             pass
         finally:
             self._closed = True

@@ -1,14 +1,20 @@
 """Live changes over WebSockets and server-sent events, from the token to the database."""
 
 import asyncio
+import resource
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import jwt
+import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
 
-from tests.conftest import Caller, mint
+from tests import stack
+from tests.conftest import SITE, Caller, mint
 from tests.events import purged, push, revoked
 from tests.graphql.ticks import Client, acknowledged
 from tests.sse import subscribed
@@ -39,6 +45,19 @@ async def change(client: Client, id: str = "a") -> Any:
 
 def cursor(caller: Caller) -> str:
     return str(caller(CURSOR)["viewer"]["changeCursor"])
+
+
+def test_only_pages_of_allowed_origins_connect_and_only_to_graphql(ada: Caller) -> None:
+    async def test() -> None:
+        async with acknowledged(f"{ada.url}/graphql", ada.token, origin=SITE):
+            pass
+        for path, origin, status in (("graphql", ada.url, 403), ("", SITE, 404)):
+            with pytest.raises(InvalidStatus) as refused:
+                async with acknowledged(f"{ada.url}/{path}", ada.token, origin=origin):
+                    pass
+            assert refused.value.response.status_code == status
+
+    run(test())
 
 
 def test_two_owners_get_their_own_changes_at_once(ada: Caller, bob: Caller) -> None:
@@ -153,3 +172,36 @@ def test_stream_of_events_resumes_from_a_cursor_and_ends_with_the_session(ada: C
         assert b"UNAUTHENTICATED" in stream.next()
         with pytest.raises(StopIteration):
             stream.next()
+
+
+@pytest.mark.prove
+def test_idle_socket_takes_at_most_24_kib(settings: dict[str, str], tmp_path: Path) -> None:
+    """Each socket has a token of its own, and has run a query."""
+    count = 1_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * count + 1_000), hard))
+    server = stack.api(tmp_path, settings)
+    memory = psutil.Process(server.child.process.pid).memory_info
+
+    async def test() -> None:
+        async with AsyncExitStack() as clients:
+
+            async def connect(number: int) -> None:
+                token = mint(f"idle-{number}")
+                url = f"{server.url}/graphql"
+                client = await clients.enter_async_context(acknowledged(url, token))
+                await client.subscribe("a", CURSOR)
+                assert (await client.receive())["type"] == "next"
+
+            for number in range(100):
+                await connect(number)
+            before = memory().rss
+            for number in range(100, 100 + count):
+                await connect(number)
+            assert (memory().rss - before) / count <= 24 * 1024
+
+    try:
+        run(test())
+    finally:
+        server.stop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

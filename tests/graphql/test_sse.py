@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from api.connection import BoundedHttp
 from tests import plain
-from tests.graphql.ticks import TICKS, Running, run, until
+from tests.graphql.ticks import TICKS, Running, World, run, until
 from tests.waiting import PATIENCE
 
 STREAM = "text/event-stream"
@@ -260,3 +261,40 @@ def test_draining_server_ends_streams_without_complete() -> None:
             assert events.response.status_code == 503
 
     run(test)
+
+
+def test_client_that_reads_nothing_stops_its_subscription() -> None:
+    """No event is taken after the buffers are full."""
+    world: list[World] = []
+    paused_at: list[int] = []
+
+    class Observed(BoundedHttp):
+        def pause_writing(self) -> None:
+            paused_at.append(world[0].pulled)
+            super().pause_writing()
+
+    async def test(server: Running) -> None:
+        world.append(server.world)
+        query = {"query": "subscription { flood(size: 10000) { number text } }"}
+        body = json.dumps(query).encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        lines = [
+            "POST /graphql HTTP/1.1",
+            "Host: x",
+            "Content-Type: application/json",
+            f"Accept: {STREAM}",
+            "Authorization: Bearer ada",
+            f"Content-Length: {len(body)}",
+        ]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        pulled = -1
+        while pulled != server.world.pulled or not paused_at:
+            pulled = server.world.pulled
+            await asyncio.sleep(0.2)
+        assert pulled < 2_000
+        assert pulled == paused_at[-1]
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.transport.abort()
+        await until(lambda: not server.world.open and not len(server.sessions))
+
+    run(test, http=Observed)

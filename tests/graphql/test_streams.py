@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from api.websocket import BoundedWebSocket
-from tests.graphql.ticks import TICKS, Client, Running, acknowledged, connected, run, until
+from tests.graphql.ticks import TICKS, Client, Running, World, acknowledged, connected, run, until
 from tests.waiting import SLACK
 
 DROPS = int(os.environ.get("DROPS", "100"))
@@ -29,8 +29,15 @@ class Impatient(BoundedWebSocket):
 
 def test_client_that_reads_nothing_stops_its_subscription() -> None:
     """The source is asked for no more events than the buffers hold."""
+    paused_at: list[int] = []
+
+    class Observed(BoundedWebSocket):
+        def pause_writing(self) -> None:
+            paused_at.append(world[0].pulled)
+            super().pause_writing()
 
     async def test(server: Running) -> None:
+        world.append(server.world)
         async with acknowledged(server.url, max_queue=1) as client:
             await client.subscribe("a", FLOOD)
             pulled = -1
@@ -38,13 +45,15 @@ def test_client_that_reads_nothing_stops_its_subscription() -> None:
                 pulled = server.world.pulled
                 await asyncio.sleep(0.2)
             assert 0 < pulled < 2_000
+            assert pulled == paused_at[-1]  # no event was taken after the buffer was full
             for number in range(1, pulled + 100):
                 message = await client.receive()
                 assert message["payload"]["data"]["flood"]["number"] == number
             client.connection.transport.abort()
         await until(lambda: not server.world.open)
 
-    run(test)
+    world: list[World] = []
+    run(test, socket=Observed)
 
 
 def test_client_that_reads_nothing_is_disconnected_after_the_deadline() -> None:
@@ -116,6 +125,28 @@ def test_abrupt_drops_leave_no_task_generator_or_object(query: str) -> None:
         assert not len(server.sessions)
 
     run(test)
+
+
+def test_closed_socket_leaves_no_reference_cycle() -> None:
+    """Its memory is free at once, not after the next garbage collection."""
+
+    async def test(server: Running) -> None:
+        for drop in (False, True):
+            async with acknowledged(server.url) as client:
+                await client.subscribe("a", "{ me }")
+                assert (await client.receive())["type"] == "next"
+                if drop:
+                    _drop(client)
+            await server.wait_until_idle()
+            kinds = ("Socket", "_Frames", "BoundedWebSocket", "BoundedHttp")
+            assert [each for each in gc.get_objects() if type(each).__name__ in kinds] == []
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(test)
+    finally:
+        gc.enable()
 
 
 def test_draining_server_sends_sockets_away_with_1001_after_their_operations() -> None:

@@ -244,6 +244,22 @@ class Running:
                 await asyncio.sleep(0.001)
 
 
+def operations(world: World) -> Operations:
+    """Return the operations of the schema above, whose contexts know this world."""
+
+    async def context(scope: Scope, _: Operation) -> Context:
+        claims = scope["state"]["claims"]
+        world.check(claims)
+        return Context(claims, world)
+
+    return Operations(Documents(SCHEMA), Execution(SCHEMA, Compiled(SCHEMA)), context)
+
+
+def sockets(world: World, sessions: Sessions, **limits: Any) -> GraphQLSockets:
+    """Return the app for WebSockets, with these limits."""
+    return GraphQLSockets(operations(world), sessions, world.authenticate, [ORIGIN], **limits)
+
+
 @asynccontextmanager
 async def serving(
     *,
@@ -256,19 +272,14 @@ async def serving(
     """Serve the schema above on a free port, with these limits of sockets."""
     world = World()
 
-    async def context(scope: Scope, _: Operation) -> Context:
-        claims = scope["state"]["claims"]
-        world.check(claims)
-        return Context(claims, world)
-
-    operations = Operations(Documents(SCHEMA), Execution(SCHEMA, Compiled(SCHEMA)), context)
     sessions = Sessions(world.find_revoked, most=most, interval=0.02)
-    endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions, heartbeat=heartbeat))
-    sockets = GraphQLSockets(operations, sessions, world.authenticate, [ORIGIN], **limits)
+    streams = EventStreams(operations(world), sessions, heartbeat=heartbeat)
+    endpoint = GraphQLEndpoint(operations(world), streams)
+    socket_app = sockets(world, sessions, **limits)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await sockets(scope, receive, send)
+            await socket_app(scope, receive, send)
             return
         try:
             scope["state"]["claims"] = await world.authenticate(scope["headers"])
