@@ -204,7 +204,7 @@ def test_replica_is_complete_after_everything_was_killed(tmp_path: Path) -> None
         migrations.upgrade(database.url)
         product = Product(tmp_path, database)
         ways: list[Callable[[], None]] = [
-            *[product.kill_listeners, product.kill_connections, product.crash_database] * 3,
+            *[product.kill_listeners, product.kill_connections, product.crash_database] * 6,
             lambda: product.kill_api(0),
             lambda: product.kill_api(1),
         ]

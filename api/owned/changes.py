@@ -23,6 +23,8 @@ from api.owned.walls import OWNER, Statement
 from api.postgres.tables import Row
 
 DEFAULT_SIZE = 100
+EVENTS_AT_ONCE = 50
+"""The most changes that a subscription reads in one statement."""
 _SCOPE = "changes"
 _NUMBERS = range(2**63)
 
@@ -84,25 +86,19 @@ class _Place:
     that were deleted before."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class _Found:
-    """The owner's state, and the changes after a place, from one snapshot.
-
-    It has one change more than `size` if others follow.
-    """
+    """The owner's state, and the changes after a place, from one snapshot."""
 
     number: int
     forgotten: int
-    changes: Sequence[Row]
-    size: int
+    rows: Sequence[Row]
+    has_next: bool
+    is_dropped: bool = False
 
-    @property
-    def rows(self) -> Sequence[Row]:
-        return self.changes[: self.size]
-
-    @property
-    def has_next(self) -> bool:
-        return len(self.changes) > self.size
+    def drop(self) -> None:
+        """Release the rows (see `live.Page`)."""
+        self.rows, self.is_dropped = (), True
 
     def check(self, place: _Place) -> None:
         """Raise CursorExpired if changes after this place may be missing."""
@@ -149,7 +145,7 @@ class Changes:
             place = replace(_START, horizon=found.forgotten)
         else:
             found.check(place)
-        written = [self._cursor(row, place) for row in found.rows]
+        written = [_cursor(self._cursors, _at(row, place)) for row in found.rows]
         return ChangePage(found.rows, written, found.has_next, after)
 
     async def follow(self, after: str | None) -> AsyncGenerator[tuple[Row, str], None]:
@@ -158,42 +154,36 @@ class Changes:
         It waits for further changes until it is closed, also while PostgreSQL is unavailable.
         Raises CursorExpired, and Unauthenticated when the account is purged.
         """
-        if self._owned.live is None:
-            raise TypeError("this access has no live feed")
         place = None if after is None else self._place(after)
-        with self._owned.live.subscribed(self._owned.owner) as feed:
+        with self._owned.subscribed() as feed:
             while True:
                 wakes = feed.wakes
-                # Each subscriber may hold a page while its client does not read.
-                size = max(1, DEFAULT_SIZE // feed.subscribers)
-                read = feed.read(*self._reading(place, size))
                 try:
-                    found = await asyncio.shield(read)
+                    found = await feed.read(*self._reading(place))
                 except (Unavailable, RateLimited):
                     await feed.wait(wakes, -1)  # until the next poll succeeds
                     continue
-                if place is not None:
-                    found.check(place)
-                    for row in found.rows:
-                        yield row, self._cursor(row, place)
-                        await asyncio.sleep(0)  # between two events, it is the turn of others
-                if place is not None and found.has_next:
-                    last = found.rows[-1]
-                    place = replace(place, number=last["change_number"], id=last["id"])
-                    continue
-                number, horizon = found.number, place.horizon if place else found.forgotten
-                place = replace(_end(found), horizon=horizon)
-                del read, found  # a subscriber that waits holds no page
-                await feed.wait(wakes, number)
+                if place is None:
+                    place = _end(found)
+                found.check(place)
+                sent = 0
+                while sent < len(found.rows):  # a page that was dropped has no rows
+                    place = _at(found.rows[sent], place)
+                    sent += 1
+                    yield found.rows[sent - 1], _cursor(self._cursors, place)
+                    await asyncio.sleep(0)  # between two events, it is the turn of others
+                is_done, number = not (found.has_next or found.is_dropped), found.number
+                del found  # a subscriber that waits holds no rows
+                if is_done:
+                    place = replace(place, number=number, id=MAX)
+                    await feed.wait(wakes, number)
 
-    def _reading(
-        self, place: _Place | None, size: int
-    ) -> tuple[object, Callable[[], Awaitable[_Found]]]:
+    def _reading(self, place: _Place | None) -> tuple[object, Callable[[], Awaitable[_Found]]]:
         """Return what subscribers at this place read, and the name by which they share it."""
         if place is None:
             return None, partial(_current, self._owned)
-        name = (self._resource.name, place.number, place.id, size)
-        return name, partial(self._read, place, size)
+        name = (self._resource.name, place.number, place.id)
+        return name, partial(self._read, place, EVENTS_AT_ONCE)
 
     async def _read(self, place: _Place, size: int) -> _Found:
         rows = await self._owned.rows(
@@ -204,10 +194,6 @@ class Changes:
             limit_and_state=size + 2,
         )
         return _found(rows, size)
-
-    def _cursor(self, row: Row, place: _Place) -> str:
-        """Return the cursor of a row, for a client that began to read at a place."""
-        return _cursor(self._cursors, _Place(row["change_number"], row["id"], place.horizon))
 
     @cached_property
     def _cursors(self) -> Cursors:
@@ -246,11 +232,17 @@ def _found(rows: Sequence[Row], size: int) -> _Found:
     Raises Unauthenticated if the account was purged.
     """
     if not rows:
-        return _Found(0, 0, (), size)
+        return _Found(0, 0, (), has_next=False)
     state, *changes = rows
     if state["purged_at"] is not None:
         raise Unauthenticated(token_sent=True)
-    return _Found(state["change_number"], state["forgotten_number"], changes, size)
+    has_next = len(changes) > size
+    return _Found(state["change_number"], state["forgotten_number"], changes[:size], has_next)
+
+
+def _at(row: Row, before: _Place) -> _Place:
+    """Return the place of a row, for a client that came from a place before it."""
+    return _Place(row["change_number"], row["id"], before.horizon)
 
 
 def _end(found: _Found) -> _Place:

@@ -19,8 +19,8 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Self, TypeVar
-from weakref import WeakValueDictionary
+from typing import Any, Protocol, Self, TypeVar, cast
+from weakref import WeakValueDictionary, ref
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, select
 
@@ -31,7 +31,18 @@ from api.postgres.database import Database
 from api.postgres.notifications import Notifications
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
+
+
+class Page(Protocol):
+    """Rows that subscribers share."""
+
+    is_dropped: bool
+
+    def drop(self) -> None:
+        """Release the rows. The subscribers that hold the page read it again."""
+
+
+P = TypeVar("P", bound=Page)
 
 CHANNEL = "tasks_changes"
 POLL = 2.0
@@ -44,6 +55,8 @@ MAX_OWNERS = 300
 """The most owners in one notification, whose payload may have 8,000 bytes."""
 MAX_UNHEARD = 5
 """The number of this process's own greetings after which it must have heard one."""
+MAX_PAGES = 8
+"""The most pages of an owner in memory. Slow subscribers at many places hold no more."""
 
 NUMBERS = EveryonesStatement(
     select(owners.c.owner_id, owners.c.change_number).where(
@@ -61,13 +74,15 @@ class Feed:
         self.wakes = 0
         """How often the subscribers were woken."""
         self._waiting: dict[asyncio.Future[None], int] = {}
-        self._reads: WeakValueDictionary[Hashable, asyncio.Task[Any]] = WeakValueDictionary()
-        self._running: set[asyncio.Task[Any]] = set()
+        self._reads: dict[Hashable, asyncio.Task[Page]] = {}
+        self._pages: WeakValueDictionary[Hashable, Page] = WeakValueDictionary()
+        self._held: list[ref[Page]] = []
 
     def wake(self) -> None:
         """Wake the subscribers: the owner's rows may have changed."""
         self.wakes += 1
-        self._reads = WeakValueDictionary()
+        self._reads = {}
+        self._pages = WeakValueDictionary()
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
@@ -91,27 +106,45 @@ class Feed:
         finally:
             del self._waiting[waiter]
 
-    def read(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> "asyncio.Task[T]":
-        """Return a read that began after the last wake. Subscribers with the same key share it.
+    async def read(self, key: Hashable, read: Callable[[], Awaitable[P]]) -> P:
+        """Return a page that was read after the last wake. Subscribers with the same key share it.
 
-        The read is also shared after its end, as long as a subscriber holds it. Await it with
-        `asyncio.shield`: a subscriber that is cancelled must not cancel it for the others.
+        A page is also shared after its read has ended, as long as a subscriber holds it.
         """
-        task = self._reads.get(key)
-        if task is None:
-            task = self._reads[key] = asyncio.ensure_future(_awaited(read))
-            self._running.add(task)
-            task.add_done_callback(self._ended)
-        return task
+        page = self._pages.get(key)
+        if page is None or page.is_dropped:
+            task = self._reads.get(key)
+            if task is None:
+                work = self._read(key, read, self._reads, self._pages)
+                task = self._reads[key] = asyncio.create_task(work)
+                task.add_done_callback(_retrieve)
+            # A subscriber that is cancelled must not cancel the read of the others.
+            page = await asyncio.shield(task)
+        return cast("P", page)
 
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # each subscriber that still waits raises it
+    async def _read(
+        self,
+        key: Hashable,
+        read: Callable[[], Awaitable[Page]],
+        reads: dict[Hashable, asyncio.Task[Page]],
+        pages: WeakValueDictionary[Hashable, Page],
+    ) -> Page:
+        """Read a page, for those who have asked for it since the wake before the read."""
+        try:
+            page = pages[key] = await read()
+        finally:
+            del reads[key]
+        self._held = [each for each in (*self._held, ref(page)) if each() is not None]
+        while len(self._held) > MAX_PAGES:
+            if oldest := self._held.pop(0)():
+                oldest.drop()
+        return page
 
 
-async def _awaited(read: Callable[[], Awaitable[T]]) -> T:
-    return await read()
+def _retrieve(task: "asyncio.Task[Any]") -> None:
+    """Retrieve the exception of a read, which each subscriber that still waits for it raises."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Live:

@@ -1,12 +1,12 @@
 """Wall 1: access to the database for one owner. No method takes an owner."""
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
 import asyncpg
 
 from api.errors import OperationTooLarge, Unavailable
-from api.owned.live import Live
+from api.owned.live import Feed, Live
 from api.owned.walls import Statement
 from api.postgres.database import Connected
 from api.postgres.tables import Row
@@ -27,9 +27,9 @@ class Owned:
 
     _database: Connected
     owner: str
-    live: Live | None = None
-    """What wakes the subscribers of the owner. In a transaction there is none, because a write must
-    be committed before it wakes them."""
+    _live: Live | None = None
+    """What wakes subscribers. It is None in a transaction, because only a committed write may wake
+    them, and where nobody subscribes."""
     _has_searched: bool = field(default=False, init=False)
 
     async def rows(self, statement: Statement, **values: object) -> list[Row]:
@@ -40,8 +40,8 @@ class Owned:
         """
         async with self._database.limited(self.owner):
             rows = await self._database.fetch(statement, self.owner, *statement.arguments(values))
-        if self.live and not statement.is_reading:
-            self.live.written(self.owner)
+        if self._live and not statement.is_reading:
+            self._live.written(self.owner)
         return rows
 
     async def with_references(self, statement: Statement, **values: object) -> list[Row]:
@@ -55,6 +55,12 @@ class Owned:
             with suppress(asyncpg.ForeignKeyViolationError):
                 return await self.rows(statement, **values)
         raise Unavailable
+
+    def subscribed(self) -> AbstractContextManager[Feed]:
+        """Return a context manager in which the owner's feed is woken after each change."""
+        if self._live is None:
+            raise TypeError("subscriptions need a `Live`")
+        return self._live.subscribed(self.owner)
 
     def begin_event(self) -> None:
         """Allow one search in the next event of a subscription."""

@@ -129,6 +129,12 @@ PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
         (f"query ($n: Int = 1) {{ {PAGE} }}", {"n": 100.0}, 3 + 100 * 2),
         (f"query ($n: Int = 1) {{ {PAGE} }}", {"n": None}, 3 + 50 * 2),
         ("{ taskChanges { nodes { task { id } } } }", {}, 2 + 100 * 2),
+        ("subscription { taskChanges { cursor task { id } } }", {}, 4),
+        (
+            "subscription { projectChanges { project { tasks(first: 9) { nodes { id } } } } }",
+            {},
+            4 + 9,
+        ),
         ('mutation { trashTasks(ids: ["a", "b"]) { tasks { id } } }', {}, 2 + 2),
         ("mutation ($i: [ID!]!) { trashTasks(ids: $i) { tasks { id } } }", {"i": ["a"] * 9}, 2 + 9),
         ("mutation ($i: [ID!]!) { deleteTasks(ids: $i) { deletedIds } }", {"i": ["a"] * 9}, 2),

@@ -1,6 +1,7 @@
 """Live changes: each subscriber gets the latest state of what changed, without gaps or repeats."""
 
 import asyncio
+import gc
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -211,6 +212,27 @@ def test_hundred_subscribers_of_an_owner_cost_one_statement_for_a_write(
                 task.cancel()
             await asyncio.gather(*first, return_exceptions=True)
             for each in followers:
+                await each.aclose()
+
+    everything(test)
+
+
+def test_slow_subscribers_at_many_places_hold_few_pages(postgres: Postgres) -> None:
+    async def test() -> None:
+        ada, most = new(), live.MAX_PAGES * (changes.EVENTS_AT_ONCE + 1)
+        async with process(postgres.url) as here:
+            starts = [await changes.current(here.owned(ada))]
+            for _ in range(5):
+                await here.write(ada).create_all([{"title": "x"} for _ in range(20)])
+                starts += (await Changes(here.owned(ada), TASKS).since(20, starts[-1])).cursors
+            followers = [here.follow(ada, start) for start in starts[:60]]
+            seen = [[(await anext(each))[0]["id"]] for each in followers]
+            gc.collect()
+            assert 0 < sum(type(each) is TASKS.record for each in gc.get_objects()) <= most
+            for number, (each, ids) in enumerate(zip(followers, seen, strict=True)):
+                for _ in range(100 - number - 1):
+                    ids.append((await anext(each))[0]["id"])
+                assert len({*ids}) == len(ids)
                 await each.aclose()
 
     everything(test)
