@@ -23,13 +23,13 @@ class Owner:
 
     __slots__ = (
         "_asked",
-        "_events",
         "_executions",
         "_most_asked",
         "_most_unsent",
         "_room",
         "_unsent",
         "count",
+        "turn",
     )
 
     def __init__(
@@ -43,20 +43,21 @@ class Owner:
         self._most_unsent = most_unsent
         self._most_asked = most_asked
         self._asked = self._unsent = 0
-        self._events = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held while an event is executed. So the events of one owner are executed one at a time,
+        and many subscriptions of one owner do not delay those of others."""
         self._executions = asyncio.Semaphore(executions)
         self._room = asyncio.Event()
         self._room.set()
 
-    @asynccontextmanager
-    async def event(self) -> AsyncIterator[None]:
-        """Execute an event inside this. The events of one owner are executed one at a time.
+    @property
+    def has_room(self) -> bool:
+        """Whether another operation may be executed."""
+        return self._unsent < self._most_unsent
 
-        So many subscriptions of one owner do not delay those of others.
-        """
-        async with self._events:
-            await self._room.wait()
-            yield
+    async def room(self) -> None:
+        """Wait until another operation may be executed."""
+        await self._room.wait()
 
     @asynccontextmanager
     async def execution(self) -> AsyncIterator[None]:
@@ -87,7 +88,7 @@ class Owner:
         self._asked -= size
 
     def _update(self) -> None:
-        if self._unsent < self._most_unsent:
+        if self.has_room:
             self._room.set()
         else:
             self._room.clear()

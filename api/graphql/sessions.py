@@ -7,7 +7,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
 from typing import Any, Protocol, Self
 
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
@@ -85,12 +84,14 @@ class Sessions:
         most: int = MOST,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.time,
+        owner: Callable[[], Owner] = Owner,
     ) -> None:
         self.draining = False
         self._revoked = revoked
         self._most = most
         self._interval = interval
         self._clock = clock
+        self._owner = owner
         self._open: dict[Session, Owner] = {}
         self._owners: dict[str, Owner] = {}
         self._expected: dict[Expecting, float] = {}  # in the order of their deadlines
@@ -124,7 +125,7 @@ class Sessions:
         if self.draining:
             raise Unavailable
         name = session.caller.user_id
-        owner = self._owners.setdefault(name, Owner())
+        owner = self._owners.setdefault(name, self._owner())
         if owner.count >= self._most:
             raise RateLimited
         owner.count += 1
@@ -149,14 +150,15 @@ class Sessions:
         sessions: list[Session | Expecting] = [*self._open, *self._expected]
         if not sessions:
             return
-        began = time.monotonic()
         pause = min(1 / FASTEST, seconds * SPREAD / len(sessions))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as leaving:
-                for number, session in enumerate(sessions, 1):
-                    leaving.create_task(session.leave())
-                    # The delays of a busy process do not add up: the last one must begin in time.
-                    await asyncio.sleep(began + number * pause - time.monotonic())
+        end = time.monotonic() + seconds
+        leaving = []
+        for session in sessions:
+            leaving.append(asyncio.create_task(session.leave()))
+            await asyncio.sleep(pause)
+        _, late = await asyncio.wait(leaving, timeout=max(0, end - time.monotonic()))
+        for task in late:
+            task.cancel()  # ends the session at once
 
     async def _repeat(self, check: Callable[[], Awaitable[None]]) -> None:
         while True:

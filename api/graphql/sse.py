@@ -118,7 +118,10 @@ class EventStream:
 
     async def leave(self) -> None:
         """End the response without `complete`, so that the client connects again."""
-        async with self._turn:
+        try:
+            async with self._turn:
+                pass
+        finally:  # also when the time is over
             self._end_with(b"")
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:

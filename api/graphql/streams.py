@@ -21,6 +21,9 @@ from api.graphql.execution import Document, core_schema
 from api.graphql.owner import Owner
 from api.graphql.results import Result
 
+Encode = Callable[[Result], bytes]
+Deliver = Callable[[bytes], Awaitable[None]]
+
 
 @runtime_checkable
 class PerEvent(Protocol):
@@ -52,11 +55,7 @@ class Subscription:
         self._source = source
 
     async def follow(
-        self,
-        turn: asyncio.Lock,
-        owner: Owner,
-        encode: Callable[[Result], bytes],
-        deliver: Callable[[bytes], Awaitable[None]],
+        self, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver
     ) -> Sequence[GraphQLError]:
         """Deliver the result of each event. Return the errors of the source that ended it.
 
@@ -75,14 +74,25 @@ class Subscription:
                     raise
                 except Exception as error:  # noqa: BLE001 - the caller logs it if it is a bug
                     return [self._error(error)]
-                async with turn:
-                    async with owner.event():
-                        # Only the bytes are kept while the client does not read.
-                        message = encode(await self._execute(event))
-                    with owner.sending(len(message)):
-                        await deliver(message)
-                del event, message  # nothing is kept while the source waits
+                await self._pass_on(event, turn, owner, encode, deliver)
+                del event  # nothing is kept while the source waits
                 await asyncio.sleep(0)  # a source that never waits must not delay other clients
+
+    async def _pass_on(
+        self, event: object, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver
+    ) -> None:
+        """Execute and deliver an event when the owner may have another result in memory."""
+        while True:
+            await owner.room()  # before `turn`, for which the results that take the room may wait
+            async with turn:
+                async with owner.turn:
+                    if not owner.has_room:
+                        continue
+                    # Only the bytes are kept while the client does not read.
+                    message = encode(await self._execute(event))
+                with owner.sending(len(message)):
+                    await deliver(message)
+                return
 
     async def _execute(self, event: object) -> ExecutionResult:
         context = self._executor.context_value

@@ -138,10 +138,14 @@ def test_closed_socket_leaves_no_reference_cycle() -> None:
                 if drop:
                     _drop(client)
             await server.wait_until_idle()
-            kinds = ("Socket", "_Frames", "BoundedWebSocket", "BoundedHttp")
-            assert [each for each in gc.get_objects() if type(each).__name__ in kinds] == []
+            assert held() - before == set()
+
+    def held() -> set[int]:
+        kinds = ("Socket", "_Frames", "BoundedWebSocket", "BoundedHttp")
+        return {id(each) for each in gc.get_objects() if type(each).__name__ in kinds}
 
     gc.collect()
+    before = held()  # a test that failed holds its objects
     gc.disable()
     try:
         run(test)
