@@ -13,6 +13,7 @@ import { passwordReset } from "./password-reset";
 import { passwordStrength } from "./password-strength";
 import { replacedPassword } from "./replaced-password";
 import { secretRotation, secretVersions } from "./secret-rotation";
+import { SignIns, signInLimit } from "./sign-in-limit";
 
 const DAY = 24 * 60 * 60;
 
@@ -27,6 +28,7 @@ const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
 export function authOptions(current: Config, database: Database) {
   const { previousSecret } = current;
   const mailLater = createMailer(database, current.secret);
+  const signIns = new SignIns(database, current.secret);
   return {
     appName: "Bearer Tasks",
     baseURL: current.baseUrl,
@@ -49,17 +51,19 @@ export function authOptions(current: Config, database: Database) {
     },
     disabledPaths: [...REPLACED_PATHS, ...SERVER_PATHS, ...UNUSED_PATHS],
     session: { expiresIn: 7 * DAY, updateAge: DAY },
-    // Counted in the memory of each process: several web processes allow that many times the rate.
-    rateLimit: { storage: "memory" },
+    // Counted in the database, so that several web processes allow no more than one. `sign-in-limit`
+    // limits the sign-ins of an account, and the mailer limits the mails to a recipient.
+    rateLimit: { storage: "database" },
     advanced: { ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] } },
     plugins: [
       accessTokens(current, database),
       revocationTracking(),
       ownSessions(),
       callbackPaths(),
+      signInLimit(signIns),
       passwordStrength(),
       replacedPassword(),
-      passwordReset(current.baseUrl, mailLater),
+      passwordReset(current.baseUrl, mailLater, signIns),
       emailChange(current.baseUrl, mailLater),
       ...(previousSecret === undefined ? [] : [secretRotation(previousSecret)]),
     ],

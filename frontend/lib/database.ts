@@ -95,17 +95,22 @@ function noteFailure(error: unknown): never {
 }
 
 /**
- * Run `work` and return its result with the database failure that happened meanwhile, if any.
+ * Run `work` and return its result, or the database failure that happened meanwhile.
  *
  * Better Auth treats a failed look-up of a session as "no session" (401), which would sign people
- * out during an outage.
+ * out during an outage. It throws if it cannot count a request for the rate limit.
  */
 export async function watchDatabase<T>(
   work: () => Promise<T>,
-): Promise<[T, failure: Failure | null]> {
+): Promise<{ result: T } | { failure: Failure }> {
   const state: { failure: Failure | null } = { failure: null };
-  const result = await watch.run(state, work);
-  return [result, state.failure];
+  try {
+    const result = await watch.run(state, work);
+    return state.failure ? { failure: state.failure } : { result };
+  } catch (error) {
+    if (state.failure) return { failure: state.failure };
+    throw error;
+  }
 }
 
 /**

@@ -5,9 +5,10 @@ import { DatabaseError, type Pool, type PoolClient } from "pg";
 import { authOptions } from "./auth";
 import type { Config } from "./config";
 import { createPool } from "./database";
-import { prepareMailLimit } from "./mail-limit";
+import { MAIL_QUOTA } from "./mail-limit";
 import { prepareOutbox } from "./outbox";
 import { reencryptKeys } from "./secret-rotation";
+import { SIGN_IN_QUOTA } from "./sign-in-limit";
 
 // An arbitrary number, the same in every process. The API's migrations use another one.
 const LOCK = "7238619340925513";
@@ -50,7 +51,7 @@ async function prepareKeys(
 }
 
 /**
- * Migrate the tables: Better Auth's own, the outbox and the mail quotas, all in the schema
+ * Migrate the tables: Better Auth's own, the outbox and the quotas, all in the schema
  * `public`. A lock makes this safe when several servers start at once.
  *
  * @throws if the database is not reachable within 30 seconds or the lock is not free within 60.
@@ -66,7 +67,8 @@ export async function migrate(config: Config): Promise<void> {
       const { runMigrations } = await getMigrations(options);
       await runMigrations();
       await prepareOutbox(lock);
-      await prepareMailLimit(lock);
+      await MAIL_QUOTA.prepare(lock);
+      await SIGN_IN_QUOTA.prepare(lock);
       await prepareKeys(config, options, lock);
     } finally {
       // Close the connection instead of returning it to the pool, so that the lock is always

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { badRequest, consumeLink, createLink, linksFilter, type MailLater } from "./mailed-links";
 import { noteRevocation } from "./outbox";
 import { readMember } from "./own-sessions";
+import type { SignIns } from "./sign-in-limit";
 
 const ACCEPTED = { status: true };
 
@@ -41,51 +42,56 @@ function requestPasswordReset(baseUrl: string, mailLater: MailLater) {
  * changed after the link was looked up).
  *
  * The password is written only while the account has the address that the link was sent to. All
- * sessions, and all other links of this kind, end with it.
+ * sessions, and all other links of this kind, end with it. Failed sign-ins are forgotten.
  *
  * Body: `token`, `newPassword`. 400 with `INVALID_TOKEN`, `PASSWORD_TOO_SHORT` or
  * `PASSWORD_TOO_LONG`.
  */
-const resetPassword = createAuthEndpoint("/reset-password", { method: "POST" }, async (ctx) => {
-  const { adapter, internalAdapter, password } = ctx.context;
-  const wanted = readMember(ctx.body, "newPassword");
-  const { minPasswordLength: least, maxPasswordLength: most } = password.config;
-  if (typeof wanted !== "string" || wanted.length < least) throw badRequest("PASSWORD_TOO_SHORT");
-  if (wanted.length > most) throw badRequest("PASSWORD_TOO_LONG");
-  const { userId, address } = await consumeLink(
-    ctx.context,
-    "password",
-    readMember(ctx.body, "token"),
-  );
-  const account = await internalAdapter.findCredentialAccount(userId);
-  if (!account) throw badRequest("INVALID_TOKEN");
-  const hash = await password.hash(wanted);
-  const ofUser = [{ field: "userId", value: userId }];
-  await adapter.transaction(async (transaction) => {
-    const own = [{ field: "id", value: account.id }];
-    await transaction.updateMany({ model: "account", where: own, update: { password: hash } });
-    const holder = [
-      { field: "id", value: userId },
-      { field: "email", value: address },
-    ];
-    const update = { email: address };
-    const held = await transaction.updateMany({ model: "user", where: holder, update });
-    if (!held) throw badRequest("INVALID_TOKEN");
-    await transaction.deleteMany({ model: "session", where: ofUser });
-    await transaction.deleteMany(linksFilter(userId, "password"));
+const resetPassword = (signIns: SignIns) =>
+  createAuthEndpoint("/reset-password", { method: "POST" }, async (ctx) => {
+    const { adapter, internalAdapter, password } = ctx.context;
+    const wanted = readMember(ctx.body, "newPassword");
+    const { minPasswordLength: least, maxPasswordLength: most } = password.config;
+    if (typeof wanted !== "string" || wanted.length < least) throw badRequest("PASSWORD_TOO_SHORT");
+    if (wanted.length > most) throw badRequest("PASSWORD_TOO_LONG");
+    const { userId, address } = await consumeLink(
+      ctx.context,
+      "password",
+      readMember(ctx.body, "token"),
+    );
+    const account = await internalAdapter.findCredentialAccount(userId);
+    if (!account) throw badRequest("INVALID_TOKEN");
+    const hash = await password.hash(wanted);
+    const ofUser = [{ field: "userId", value: userId }];
+    await adapter.transaction(async (transaction) => {
+      const own = [{ field: "id", value: account.id }];
+      await transaction.updateMany({ model: "account", where: own, update: { password: hash } });
+      const holder = [
+        { field: "id", value: userId },
+        { field: "email", value: address },
+      ];
+      const update = { email: address };
+      const held = await transaction.updateMany({ model: "user", where: holder, update });
+      if (!held) throw badRequest("INVALID_TOKEN");
+      await transaction.deleteMany({ model: "session", where: ofUser });
+      await transaction.deleteMany(linksFilter(userId, "password"));
+    });
+    // Also delete sessions that began before the new password was visible. Later ones are checked
+    // against it.
+    await adapter.deleteMany({ model: "session", where: ofUser });
+    noteRevocation(userId);
+    await signIns.forget(address);
+    return ctx.json({ status: true });
   });
-  // Also delete sessions that began before the new password was visible. Later ones are checked
-  // against it.
-  await adapter.deleteMany({ model: "session", where: ofUser });
-  noteRevocation(userId);
-  return ctx.json({ status: true });
-});
 
 /** A new password by a mailed link. */
-export function passwordReset(baseUrl: string, mailLater: MailLater) {
+export function passwordReset(baseUrl: string, mailLater: MailLater, signIns: SignIns) {
   return {
     id: "password-reset",
     // The names are Better Auth's own, so that these endpoints replace them.
-    endpoints: { requestPasswordReset: requestPasswordReset(baseUrl, mailLater), resetPassword },
+    endpoints: {
+      requestPasswordReset: requestPasswordReset(baseUrl, mailLater),
+      resetPassword: resetPassword(signIns),
+    },
   } satisfies BetterAuthPlugin;
 }

@@ -7,6 +7,16 @@ import ts from "typescript";
 
 /** Features that some of these browsers lack, and why they may be used. */
 const ALLOWED = {
+  ...Object.fromEntries(
+    [
+      "Touch",
+      "Touch.clientX",
+      "Touch.clientY",
+      "TouchEvent",
+      "TouchEvent.touches",
+      "TouchList.length",
+    ].map((name) => [name, "desktops dispatch no events of touches"]),
+  ),
   "KeyboardEvent.isComposing": "Safari ends a composition first: keyCode 229 tells of its last key",
   "RegExp.escape": "a polyfill in GraphiQL's editor asks for it",
   "Uint8Array.fromBase64": "jose asks whether it is there",

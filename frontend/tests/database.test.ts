@@ -54,14 +54,21 @@ describe("watching the database", () => {
   test("reports a failure that the work ignored", async () => {
     const pool = unreachable();
     const work = async () => pool.connect().catch(() => "no session");
-    expect(await watchDatabase(work)).toEqual(["no session", "unavailable"]);
+    expect(await watchDatabase(work)).toEqual({ failure: "unavailable" });
+  });
+
+  test("reports a failure that the work threw, and throws other errors", async () => {
+    const pool = unreachable();
+    expect(await watchDatabase(() => pool.connect())).toEqual({ failure: "unavailable" });
+    const fault = async () => Promise.reject(new Error("a fault"));
+    await expect(watchDatabase(fault)).rejects.toThrow("a fault");
   });
 
   test("reports only the failures of the same work", async () => {
     const pool = unreachable();
     const failing = watchDatabase(() => pool.connect().catch(() => null));
     const fine = watchDatabase(async () => "fine");
-    expect(await failing).toEqual([null, "unavailable"]);
-    expect(await fine).toEqual(["fine", null]);
+    expect(await failing).toEqual({ failure: "unavailable" });
+    expect(await fine).toEqual({ result: "fine" });
   });
 });

@@ -30,6 +30,8 @@ export class LiveApi {
   readonly followed: (string | null)[] = [];
   /** The name and the cursor of each query, in order. */
   readonly queries: string[] = [];
+  /** Whether pings are not answered, as by a server that is gone. */
+  isSilent: boolean = false;
   readonly rejectedTokens = new Set<string>();
   /** The first cursor that is not too old. */
   oldestCursor = 0;
@@ -53,6 +55,7 @@ export class LiveApi {
         validate,
         execute,
         subscribe,
+        onPing: () => (this.isSilent ? new Promise(() => {}) : undefined),
         onConnect: ({ connectionParams, extra }) => {
           const token = String(connectionParams?.Authorization).replace("Bearer ", "");
           if (this.rejectedTokens.has(token)) return false;

@@ -10,6 +10,8 @@ import { ada } from "./person";
 import { project } from "./project";
 import { task } from "./task";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 let api: LiveApi;
 let apiUrl: string;
 let isSessionOver: boolean;
@@ -40,12 +42,15 @@ function openTab(): { store: AppStore; stop: () => void } {
 
 const titleOf = (store: AppStore, id: string) => store.tables.tasks.get(id)?.title;
 
+/** Wait until a condition holds, also on a busy machine. */
+const waitFor = (condition: () => void | Promise<void>) =>
+  vi.waitFor(condition, { timeout: 20_000 });
+
 /** Wait until the subscriptions of so many sockets have reached the API. */
-const follows = (sockets: number) =>
-  vi.waitFor(() => expect(api.followed).toHaveLength(2 * sockets));
+const follows = (sockets: number) => waitFor(() => expect(api.followed).toHaveLength(2 * sockets));
 
 const shows = (store: AppStore, { id, title }: { id: string; title: string }) =>
-  vi.waitFor(() => expect(titleOf(store, id)).toBe(title));
+  waitFor(() => expect(titleOf(store, id)).toBe(title));
 
 beforeEach(async () => {
   // Pages that were opened before do not fill the copy again.
@@ -80,9 +85,9 @@ test("changes of both nouns arrive over one socket, without a query", async () =
   api.publish("tasks", milk);
   api.publish("projects", home);
   await shows(store, milk);
-  await vi.waitFor(() => expect(store.tables.projects.get(home.id)?.name).toBe("Home"));
+  await waitFor(() => expect(store.tables.projects.get(home.id)?.name).toBe("Home"));
   api.purge("tasks", milk.id);
-  await vi.waitFor(() => expect(store.tables.tasks.get(milk.id)).toBeNull());
+  await waitFor(() => expect(store.tables.tasks.get(milk.id)).toBeNull());
   expect(api.queries).toEqual(queries);
   expect(api.accepted).toEqual(issued);
 });
@@ -154,12 +159,10 @@ test("after an expired cursor all rows are read", async () => {
   await shows(store, bread);
   api.oldestCursor = 3;
   api.purge("tasks", milk.id);
-  await vi.waitFor(() => expect(store.tables.tasks.get(milk.id)).toBeNull());
+  await waitFor(() => expect(store.tables.tasks.get(milk.id)).toBeNull());
   api.closeSockets(1001);
-  await vi.waitFor(() => expect(api.queries).toContain("ProjectChanges 0"));
-  await vi.waitFor(() =>
-    expect(api.queries.filter((q) => q === "TaskChanges null").length).toBe(1),
-  );
+  await waitFor(() => expect(api.queries).toContain("ProjectChanges 0"));
+  await waitFor(() => expect(api.queries.filter((q) => q === "TaskChanges null").length).toBe(1));
 });
 
 test("a rejected token is replaced by a new one", async () => {
@@ -177,7 +180,7 @@ test("the person is signed out if there is no new token", async () => {
   await follows(1);
   isSessionOver = true;
   api.closeSockets(4403);
-  await vi.waitFor(() => expect(onSessionOver).toHaveBeenCalled());
+  await waitFor(() => expect(onSessionOver).toHaveBeenCalled());
   expect(api.accepted).toHaveLength(1);
 });
 
@@ -185,7 +188,7 @@ test("a sign-out closes the socket at once", async () => {
   openTab();
   await follows(1);
   leave("/sign-in");
-  await vi.waitFor(() => expect(api.socketCount).toBe(0));
+  await waitFor(() => expect(api.socketCount).toBe(0));
   window.dispatchEvent(new Event("online"));
   expect(api.accepted).toHaveLength(1);
 });
@@ -195,7 +198,7 @@ test("a page without a network connects at once when the network is back", async
   await follows(1);
   vi.mocked(Math.random).mockReturnValue(1);
   window.dispatchEvent(new Event("offline"));
-  await vi.waitFor(() => expect(api.socketCount).toBe(0));
+  await waitFor(() => expect(api.socketCount).toBe(0));
   expect(store.state().syncProblem).toBe("You are offline.");
   const milk = task();
   api.publish("tasks", milk);
@@ -205,11 +208,27 @@ test("a page without a network connects at once when the network is back", async
   expect(store.state().syncProblem).toBeNull();
 });
 
+test("a connection that does not answer a ping is replaced", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const { store } = openTab();
+  await follows(1);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(api.accepted).toHaveLength(1);
+  api.isSilent = true;
+  await waitFor(async () => {
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(api.followed).toHaveLength(4);
+  });
+  const milk = task();
+  api.publish("tasks", milk);
+  await shows(store, milk);
+});
+
 test("tabs share one socket, and no change needs a query", async () => {
   const first = openTab();
   await follows(1);
   const second = openTab();
-  await vi.waitFor(() => expect(second.store.state().isComplete).toBe(true));
+  await waitFor(() => expect(second.store.state().isComplete).toBe(true));
   api.queries.length = 0;
   const tasks = Array.from({ length: 5 }, () => task());
   for (const one of tasks) {
@@ -241,7 +260,7 @@ test("a tab that missed messages reads what it lacks", async () => {
   openTab();
   await follows(1);
   const second = openTab();
-  await vi.waitFor(() => expect(second.store.state().isComplete).toBe(true));
+  await waitFor(() => expect(second.store.state().isComplete).toBe(true));
   const channel = new BroadcastChannel(`live:${ada.id}`);
   const [milk, bread] = [task(), task()];
   api.publish("tasks", milk);
@@ -260,10 +279,10 @@ test("a frozen tab that holds the lock is replaced", async () => {
   const lost = vi.fn();
   void navigator.locks.request(`live:${ada.id}`, () => frozen.promise).catch(lost);
   const { store } = openTab();
-  await vi.waitFor(() => expect(store.state().isComplete).toBe(true));
+  await waitFor(() => expect(store.state().isComplete).toBe(true));
   expect(api.accepted).toEqual([]);
   await vi.advanceTimersByTimeAsync(5_000);
-  await vi.waitFor(() => expect(lost).toHaveBeenCalled());
+  await waitFor(() => expect(lost).toHaveBeenCalled());
   await follows(1);
   const milk = task();
   api.publish("tasks", milk);
@@ -290,8 +309,8 @@ test("a page polls while it has no socket, and not while it has one", async () =
   api.rejectedTokens.add(issued[0] ?? "");
   vi.mocked(Math.random).mockReturnValue(1);
   api.closeSockets(1013);
-  await vi.waitFor(() => expect(api.socketCount).toBe(0));
-  await vi.waitFor(async () => {
+  await waitFor(() => expect(api.socketCount).toBe(0));
+  await waitFor(async () => {
     await vi.advanceTimersByTimeAsync(5_000);
     expect(api.queries).toContain("TaskChanges 0");
   });

@@ -315,6 +315,16 @@ def test_projects_are_used_by_thumb(site: stack.Site, newcomer: Newcomer) -> Non
     expect(ada.page.get_by_role("dialog", name="Sidebar")).to_have_count(0)
     expect(ada.page.get_by_role("heading", level=1)).to_have_text("Home")
     ada.adds("Paint the fence")
+    ada.page.get_by_role("button", name="Edit details: Paint the fence").tap()
+    ada.page.get_by_role("button", name="Due: No date").tap()
+    ada.page.get_by_role("dialog", name="Due date").wait_for()
+    assert ada.violations() == []
+    # Back closes the topmost dialog.
+    ada.page.go_back()
+    expect(ada.page.get_by_role("dialog", name="Due date")).to_have_count(0)
+    expect(ada.page.get_by_role("dialog", name="Task details")).to_be_visible()
+    ada.page.go_back()
+    expect(ada.dialog()).to_have_count(0)
     ada.opens_sidebar()
     ada.page.get_by_role("button", name="Change the project Home").tap()
     # In the dialog: elements outside of a modal dialog are behind it.

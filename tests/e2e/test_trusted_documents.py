@@ -27,6 +27,8 @@ def test_web_app_needs_no_other_documents(closed: stack.Site, newcomer: Newcomer
     ada.page.get_by_role("checkbox", name="Completed: Call the bank").check()
     ada.clicks("Completed", "link")
     expect(ada.task("Call the bank")).to_be_visible()
+    received = ada.sockets[0].received
+    ada.waits_until(lambda: "Call the bank" in "".join(received), "no change has arrived")
 
     headers = {"Authorization": f"Bearer {ada.page.evaluate(TOKEN)}"}
     asked: Any = {"query": "{ __schema { queryType { name } } }"}

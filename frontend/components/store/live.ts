@@ -3,7 +3,7 @@ import { type AccessToken, SessionOverError, TokenUnavailableError } from "@/lib
 import { Backoff } from "@/lib/backoff";
 import { Election } from "@/lib/election";
 import type { Subscription } from "./feeds";
-import type { ChangeEvent } from "./follow";
+import { type ChangeEvent, follow } from "./follow";
 import type { FeedPart, Row } from "./noun";
 
 export type Connection = {
@@ -205,13 +205,11 @@ export class Live {
   /** Open the socket. Resolves when it is closed, with whether it was open. */
   async #connect(until: AbortSignal): Promise<boolean> {
     const subscriptions = await this.#target.subscriptions(this.#isBehind);
-    // The code of sockets is loaded after the page, which does not need it at first.
-    const code = await import("./follow").catch(() => null);
-    const token = subscriptions && code && !isLeaving() ? await this.#token() : null;
-    if (!(subscriptions && code) || token === null || until.aborted) return false;
+    const token = subscriptions && !isLeaving() ? await this.#token() : null;
+    if (!subscriptions || token === null || until.aborted) return false;
     const { apiUrl, accessToken } = this.#connection;
     let wasOpen = false;
-    const following = code.follow({ apiUrl, token }, subscriptions, {
+    const following = follow({ apiUrl, token }, subscriptions, {
       onOpen: () => {
         wasOpen = true;
         this.#begin(subscriptions);

@@ -6,7 +6,7 @@ import { addConflict, overwrite, unsavedTexts } from "./conflict";
 import { type Edit, effectsOf, idsOf, inverseOf } from "./edit";
 import { Feeds } from "./feeds";
 import { UndoHistory } from "./history";
-import { type Connection, Live } from "./live";
+import type { Connection, Live } from "./live";
 import type { FeedPart } from "./noun";
 import { watchPage } from "./page-events";
 import type { PendingEdit } from "./pending-edits";
@@ -38,7 +38,8 @@ export class Store<T extends Tables = Tables> {
   readonly #copy: OfflineCopy;
   readonly #feeds: Feeds;
   /** Null if changes are only polled. */
-  readonly #live: Live | null;
+  readonly #connection: Connection | null;
+  #live: Live | undefined;
   readonly #history = new UndoHistory();
   readonly #retry = new RetryTimer(() => void this.tryNow());
   readonly #listeners = new Set<() => void>();
@@ -67,7 +68,7 @@ export class Store<T extends Tables = Tables> {
     this.tables = tables;
     this.#copy = copy;
     this.#feeds = new Feeds(tables, copy);
-    this.#live = connection && this.#liveOver(connection);
+    this.#connection = connection;
     this.#queue = new EditQueue(client, owner, {
       tables,
       retry: this.#retry,
@@ -164,11 +165,12 @@ export class Store<T extends Tables = Tables> {
     }
     // React calls `start` twice in development.
     this.#loading ??= this.#load();
-    const stopLive = this.#live?.start();
-    const stopListening = stopLive && beforeLeaving(stopLive);
+    const stopped = new AbortController();
+    const forget = beforeLeaving(() => stopped.abort());
+    if (this.#connection) void this.#follow(this.#connection, stopped.signal);
     return () => {
-      stopListening?.();
-      stopLive?.();
+      forget();
+      stopped.abort();
       stopWatching();
       this.#retry.stop();
       this.#channel?.close();
@@ -274,8 +276,12 @@ export class Store<T extends Tables = Tables> {
     return tableOf(this.tables, noun).replica.get(id)?.trashedAt === null;
   }
 
-  #liveOver(connection: Connection): Live {
-    return new Live(connection, {
+  /** Load the code of live changes, which the page does not need at first, and follow the feeds. */
+  async #follow(connection: Connection, until: AbortSignal): Promise<void> {
+    // Without the code the page polls. The browser has logged why it was not loaded.
+    const code = await import("./live").catch(() => null);
+    if (!code || until.aborted) return;
+    this.#live ??= new code.Live(connection, {
       subscriptions: async (isBehind) => {
         await this.#loading;
         if (isBehind) await this.refresh();
@@ -287,10 +293,12 @@ export class Store<T extends Tables = Tables> {
         if (this.#state.syncProblem !== null) void this.tryNow();
       },
     });
+    until.addEventListener("abort", this.#live.start());
   }
 
   /** Show changes that have arrived. Read the feeds if there is a gap before these changes. */
   async #receive(parts: readonly FeedPart[]): Promise<void> {
+    await this.#loading;
     const after: FeedPart[] = [];
     const { revision } = this.#state;
     for (const part of parts) {

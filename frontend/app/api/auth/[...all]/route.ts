@@ -27,11 +27,14 @@ const LONGEST_URL = 2048;
  */
 async function handle(request: Request): Promise<Response> {
   if (request.url.length > LONGEST_URL) return new Response(null, { status: 414 });
-  const [[answer, failure], whose] = await trackRevocations(() =>
+  const [answer, whose] = await trackRevocations(() =>
     watchDatabase(() => getAuth().handler(request)),
   );
   if (whose.size > 0) await deliverNow(getPool(), pushTo(config()), whose);
-  const response = failure ? FAILURES[failure]() : new Response(answer.body, answer);
+  const response =
+    "failure" in answer
+      ? FAILURES[answer.failure]()
+      : new Response(answer.result.body, answer.result);
   response.headers.set("Cache-Control", "no-store");
   const retryAfter = response.headers.get("X-Retry-After");
   if (retryAfter) response.headers.set("Retry-After", retryAfter);
