@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from api.graphql.execution import Replaying
 from api.graphql.socket_protocol import Socket
 from api.websocket import BoundedWebSocket
 from tests.graphql.ticks import TICKS, Client, Running, World, acknowledged, connected, run, until
@@ -161,10 +162,15 @@ def test_dropped_socket_is_freed_without_a_garbage_collection() -> None:
         async def drop() -> int:
             begun = server.world.begun
             async with acknowledged(server.url) as client:
-                await client.subscribe("a", "subscription { flood { later } }")
+                query = "subscription ($t: String!) { flood { later(text: $t) } }"
+                await client.subscribe("a", query, t="a text")
                 await until(lambda: server.world.begun > begun)
                 _drop(client)
             await server.wait_until_idle()
+            assert not any(
+                type(each) is Replaying and each.variable_values.coerced
+                for each in gc.get_objects()
+            )
             return sum(type(each) is Socket for each in gc.get_objects())
 
         gc.collect()
