@@ -30,7 +30,7 @@ class Operations:
     """Checks and runs the operations of requests, in a context for each request.
 
     `context` is called right before an operation runs, with the cost of the operation. It must
-    check again that the session has not ended, because a client can send its parameters slowly.
+    check again that the session has not ended, because a client can send its request slowly.
     """
 
     def __init__(

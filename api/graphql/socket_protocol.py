@@ -86,8 +86,8 @@ class Socket:
         self._turn = asyncio.Lock()  # held while an event is executed and a message is written
         # The operations that the client follows, by id.
         self._running: dict[str, asyncio.Task[None]] = {}
-        # All tasks, and whether each may be cancelled. A query or a mutation may not: it ends by
-        # itself, also when the client does not wait for its result any more.
+        # All tasks, and whether each may be cancelled. A query or a mutation may not be cancelled:
+        # it ends by itself, even if the client no longer waits for the result.
         self._tasks: dict[asyncio.Task[None], bool] = {}
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
@@ -127,7 +127,7 @@ class Socket:
                 await asyncio.wait(waiting)
             async with self._turn:
                 pass
-        finally:  # also when the time is over
+        finally:  # also when `Sessions.drain` cancels this, because its time is over
             self._close_soon(1001, "The server is going away")
 
     def _close_soon(self, code: int, reason: str) -> None:

@@ -23,10 +23,10 @@ from api.graphql.results import Result
 
 @runtime_checkable
 class PerEvent(Protocol):
-    """A context that wants to know when the operation is executed for the next event."""
+    """A context with a method that is called before the operation is executed for an event."""
 
     async def begin_event(self) -> None:
-        """Forget the state of the previous event.
+        """Clear the state of the previous event.
 
         Raises a Problem when the caller must not get this event.
         """
