@@ -25,12 +25,17 @@ class Request(NamedTuple):
         """The type of the operation, such as query or mutation."""
         return self.operation.type
 
+    @property
+    def size(self) -> int:
+        """The bytes of memory that the request takes until its operation has ended."""
+        return self.parameters.size + self.document.size
+
 
 class Operations:
     """Checks and runs the operations of requests, in a context for each request.
 
     `context` is called right before an operation runs, with the cost of the operation. It must
-    check again that the session has not ended, because a client can send its request slowly.
+    check again that the session has not ended, because a client can send its parameters slowly.
     """
 
     def __init__(
@@ -53,11 +58,11 @@ class Operations:
     async def run(self, scope: Scope, request: Request) -> ExecutionResult:
         """Return the result of a query or a mutation. Raises the Problems of the context."""
         context = await self._context(scope, request.operation, request.cost)
-        _, _, variables, name = request.parameters
+        _, _, variables, name, _ = request.parameters
         return await self._execute(request.document, name, variables, context)
 
     async def subscribe(self, scope: Scope, request: Request) -> Subscription:
         """Begin a subscription. Raises NotSubscribed, and the Problems of the context."""
         context = await self._context(scope, request.operation, request.cost)
-        _, _, variables, name = request.parameters
+        _, _, variables, name, _ = request.parameters
         return await self._execute.subscribe(request.document, name, variables, context)
