@@ -91,6 +91,12 @@ class Document:
     node: DocumentNode
     operations: Mapping[str | None, Operation]
 
+    @property
+    def size(self) -> int:
+        """The bytes of memory that the document takes, estimated."""
+        tokens = self.node.token_count or 0
+        return tokens * TOKEN_BYTES + TEXT_COPIES * sys.getsizeof(self.text)
+
     def operation(self, name: str | None) -> Operation:
         """Return the operation with this name; for None, the only one (GraphQL §6.1).
 
@@ -186,9 +192,9 @@ class Documents:
                 self._rejected.popitem(last=False)
             raise
         self._cache[text] = document
-        self._bytes += _size(document)
+        self._bytes += document.size
         while len(self._cache) > self._most or self._bytes > self._most_bytes:
-            self._bytes -= _size(self._cache.popitem(last=False)[1])
+            self._bytes -= self._cache.popitem(last=False)[1].size
         return document
 
     def _prepare(self, text: str) -> Document:
@@ -260,11 +266,6 @@ def _selected(
 
 def _format_error(error: GraphQLError, code: Code) -> dict[str, Any]:
     return {**error.formatted, "message": shortened(error.message), "extensions": {"code": code}}
-
-
-def _size(document: Document) -> int:
-    tokens = document.node.token_count or 0
-    return tokens * TOKEN_BYTES + TEXT_COPIES * sys.getsizeof(document.text)
 
 
 class Prepared(SchemaExtension):

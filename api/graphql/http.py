@@ -73,11 +73,11 @@ class GraphQLEndpoint:
         if method == "POST":
             if not is_utf8(headers.get(b"content-type", b"")[:MAX_VALUE], JSON):
                 raise BadRequest(f"Send a body of type {JSON}, in UTF-8.", 415)
-            parameters = read_parameters(
-                read_object(await bodies.read(scope, receive, MAX_BODY), "The body")
-            )
+            octets = await bodies.read(scope, receive, MAX_BODY)
+            parameters = read_parameters(read_object(octets, "The body"), len(octets))
         elif method == "GET":
-            parameters = read_parameters(_from_query_string(Request(scope)))
+            query_string = _from_query_string(Request(scope))
+            parameters = read_parameters(query_string, len(scope["query_string"]))
         else:
             raise BadRequest("Send a POST, or a GET to query.", 405, {"Allow": "GET, POST"})
         media_type = accepted.media_type

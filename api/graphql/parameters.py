@@ -16,6 +16,8 @@ class Parameters(NamedTuple):
     document_id: str | None
     variables: dict[str, Any] | None
     operation_name: str | None
+    size: int
+    """The bytes of the message or the request that had these parameters."""
 
 
 def read_object(octets: bytes, what: str) -> dict[str, object]:
@@ -43,8 +45,11 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def read_parameters(given: Mapping[str, object]) -> Parameters:
-    """Return the parameters in a JSON object. Raises BadRequest if one has a wrong type."""
+def read_parameters(given: Mapping[str, object], size: int) -> Parameters:
+    """Return the parameters in a JSON object, which had `size` bytes.
+
+    Raises BadRequest if a parameter has a wrong type.
+    """
     query, variables = given.get("query"), given.get("variables")
     operation_name, extensions = given.get("operationName"), given.get("extensions")
     document_id = given.get("documentId")
@@ -60,7 +65,7 @@ def read_parameters(given: Mapping[str, object]) -> Parameters:
         raise BadRequest("`documentId` must be a string.")
     if not isinstance(query, str | None) or (query is None and document_id is None):
         raise BadRequest("`query` must be a string.")
-    return Parameters(query, document_id, variables, operation_name)
+    return Parameters(query, document_id, variables, operation_name, size)
 
 
 def _apollos_hash(persisted: object) -> object:

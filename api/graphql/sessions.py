@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Protocol, Self
 
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
+from api.graphql.owner import Owner
 
 log = logging.getLogger(__name__)
 
@@ -68,20 +69,6 @@ class Expecting(Protocol):
         ...
 
 
-class Owner:
-    """What the sessions of one owner share in this process.
-
-    `turn` is held while an event is executed. So the events of one owner are executed one at a
-    time, and many subscriptions of one owner do not delay those of others.
-    """
-
-    __slots__ = ("count", "turn")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.turn = asyncio.Lock()
-
-
 class Sessions:
     """The open sockets and streams of this process.
 
@@ -98,12 +85,14 @@ class Sessions:
         most: int = MOST,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.time,
+        owner: Callable[[], Owner] = Owner,
     ) -> None:
         self.draining = False
         self._revoked = revoked
         self._most = most
         self._interval = interval
         self._clock = clock
+        self._owner = owner
         self._open: dict[Session, Owner] = {}
         self._owners: dict[str, Owner] = {}
         self._expected: dict[Expecting, float] = {}  # in the order of their deadlines
@@ -137,7 +126,7 @@ class Sessions:
         if self.draining:
             raise Unavailable
         name = session.caller.user_id
-        owner = self._owners.setdefault(name, Owner())
+        owner = self._owners.setdefault(name, self._owner())
         if owner.count >= self._most:
             raise RateLimited
         owner.count += 1

@@ -19,9 +19,10 @@ from starlette.types import Message, Receive, Scope, Send
 from api.errors import BadRequest, Problem, RateLimited, Unauthenticated, Unavailable
 from api.graphql.documents import InvalidDocument
 from api.graphql.operations import Operations, Request
+from api.graphql.owner import Owner
 from api.graphql.parameters import Parameters, read_object, read_parameters
 from api.graphql.results import Result, body, bug, client_error, encoded, is_request_error
-from api.graphql.sessions import Caller, Owner, Sessions
+from api.graphql.sessions import Caller, Sessions
 from api.graphql.streams import NotSubscribed
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -97,10 +98,8 @@ class Socket:
         """Accept the socket, and handle its messages until it is closed."""
         try:
             await self._send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-            while (message := await self._receive())["type"] != "websocket.disconnect":
-                if message["type"] == "websocket.receive" and not self._closed:
-                    await self._handle(message)
-                await asyncio.sleep(0)  # a flood of messages must not delay other connections
+            while await self._handle_next():
+                pass
         except _Violation as violation:
             await self._close(violation.code, violation.reason)
         except (OSError, asyncio.CancelledError):  # the client is gone, or the server stops
@@ -108,8 +107,8 @@ class Socket:
         finally:
             self._closed = True
             self._sessions.arrived(self)
-            self._sessions.exit(self)
             await self._stop()
+            self._sessions.exit(self)  # not before: its operations count for the owner
 
     def end(self, problem: Problem) -> None:
         """Deliver nothing more, and close the socket for this reason."""
@@ -154,18 +153,30 @@ class Socket:
         if waiting := [*self._tasks, *([self._closing] if self._closing else [])]:
             await asyncio.wait(waiting)
 
+    async def _handle_next(self) -> bool:
+        """Handle the next message, and keep nothing of it. Return False for the last one.
+
+        Raises _Violation.
+        """
+        message = await self._receive()
+        if message["type"] == "websocket.receive" and not self._closed:
+            await self._handle(message)
+        await asyncio.sleep(0)  # a flood of messages must not delay other connections
+        return bool(message["type"] != "websocket.disconnect")
+
     async def _handle(self, received: Message) -> None:
         """Handle a message. Raises _Violation."""
         text = received.get("text")
         if text is None:
             raise _Violation(4400, "The message is not text")
+        octets = text.encode()
         try:
-            message = read_object(text.encode(), "The message")
+            message = read_object(octets, "The message")
         except BadRequest as invalid:
             raise _Violation(4400, invalid.message) from None
         kind, payload = message.get("type"), message.get("payload")
         if kind == "subscribe":
-            await self._subscribe(message.get("id"), payload)
+            await self._subscribe(message.get("id"), payload, len(octets))
         elif kind == "complete":
             self._complete(message.get("id"))
         elif not isinstance(payload, dict | None):
@@ -192,12 +203,13 @@ class Socket:
         self._scope["state"]["claims"] = self.caller
         await self._write({"type": "connection_ack"})
 
-    async def _subscribe(self, id: object, payload: object) -> None:
-        if self._owner is None:
+    async def _subscribe(self, id: object, payload: object, size: int) -> None:
+        owner = self._owner
+        if owner is None:
             raise _Violation(4401, "Unauthorized")
         if not isinstance(id, str) or not 0 < len(id) <= MAX_ID:
             raise _Violation(4400, f"The id is not a string of 1 to {MAX_ID} characters")
-        parameters = _parameters(payload)
+        parameters = _parameters(payload, size)
         if id in self._running:
             raise _Violation(4409, "An operation with this id already exists")
         if self._is_leaving:
@@ -207,15 +219,17 @@ class Socket:
             return
         try:
             request = self._operations.check(parameters)
+            owner.ask(request.size)
         except InvalidDocument as refusal:
             await self._write({"type": "error", "id": id, "payload": refusal.errors})
         except Problem as problem:
             await self._write({"type": "error", "id": id, "payload": [problem.formatted]})
         else:
-            task = asyncio.create_task(self._run(id, request, self._owner))
+            task = asyncio.create_task(self._run(id, request, owner))
             self._running[id] = task
             self._tasks[task] = request.type is OperationType.SUBSCRIPTION
             task.add_done_callback(self._tasks.pop)
+            task.add_done_callback(partial(owner.answered, request.size))
 
     def _complete(self, id: object) -> None:
         if not isinstance(id, str):
@@ -231,11 +245,11 @@ class Socket:
             if request.type is OperationType.SUBSCRIPTION:
                 found = await self._follow(id, request, owner)
             else:
-                found = await self._answer(id, request)
+                found = await self._answer(id, request, owner)
             errors = [client_error(error) for error in found]
         except OSError:  # the client is gone
             return
-        except (Unauthenticated, Unavailable) as problem:
+        except (Unauthenticated, Unavailable, RateLimited) as problem:
             if request.type is OperationType.SUBSCRIPTION or isinstance(problem, Unauthenticated):
                 self.end(problem)  # clients connect again, and continue where they were
                 return
@@ -249,15 +263,21 @@ class Socket:
             async with self._turn:
                 if self._is_awaited(id):
                     del self._running[id]
-                    await self._write_now({**last, "id": id})
+                    await self._write_now(encoded({**last, "id": id}))
 
-    async def _answer(self, id: str, request: Request) -> Sequence[GraphQLError]:
+    async def _answer(self, id: str, request: Request, owner: Owner) -> Sequence[GraphQLError]:
         """Send the result of a query or a mutation, or return the errors why it did not run."""
-        result = await self._operations.run(self._scope, request)
-        if is_request_error(result):
-            return result.errors or []
-        async with self._turn:
-            await self._next(id, result)
+        async with owner.execution():
+            if self._closed:  # while it waited
+                return []
+            result = await self._operations.run(self._scope, request)
+            if is_request_error(result):
+                return result.errors or []
+            message = _next(id, result)
+            del result  # only the bytes are kept while the client does not read
+        with owner.sending(len(message)):
+            async with self._turn:
+                await self._deliver(id, message)
         return []
 
     async def _follow(self, id: str, request: Request, owner: Owner) -> Sequence[GraphQLError]:
@@ -266,31 +286,37 @@ class Socket:
             subscription = await self._operations.subscribe(self._scope, request)
         except NotSubscribed as refusal:
             return refusal.errors
-        return await subscription.follow(self._turn, owner.turn, partial(self._next, id))
+        return await subscription.follow(
+            self._turn, owner, partial(_next, id), partial(self._deliver, id)
+        )
 
     def _is_awaited(self, id: str) -> bool:
         """Return whether the client has not completed the operation of the current task."""
         return self._running.get(id) is asyncio.current_task()
 
-    async def _next(self, id: str, result: Result) -> None:
+    async def _deliver(self, id: str, message: bytes) -> None:
         if self._is_awaited(id):
-            await self._write_now({"type": "next", "id": id, "payload": body(result)})
+            await self._write_now(message)
 
     async def _write(self, message: Mapping[str, object]) -> None:
         async with self._turn:
-            await self._write_now(message)
+            await self._write_now(encoded(message))
 
-    async def _write_now(self, message: Mapping[str, object]) -> None:
+    async def _write_now(self, message: bytes) -> None:
         """Send a message, and wait until most of it has left this process."""
         if not self._closed:
-            await self._send({"type": "websocket.send", "text": encoded(message).decode()})
+            await self._send({"type": "websocket.send", "text": message.decode()})
 
 
-def _parameters(payload: object) -> Parameters:
+def _next(id: str, result: Result) -> bytes:
+    return encoded({"type": "next", "id": id, "payload": body(result)})
+
+
+def _parameters(payload: object, size: int) -> Parameters:
     if not isinstance(payload, dict):
         raise _Violation(4400, "The payload is not a JSON object")
     try:
-        return read_parameters(payload)
+        return read_parameters(payload, size)
     except BadRequest as invalid:
         raise _Violation(4400, invalid.message) from None
 

@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import Problem
 from api.graphql.operations import Operations, Request
+from api.graphql.owner import Owner
 from api.graphql.results import Result, body, bug, client_error, encoded
-from api.graphql.sessions import Owner, Sessions
+from api.graphql.sessions import Sessions
 from api.graphql.streams import Subscription
 
 EVENT_STREAM = "text/event-stream"
@@ -64,11 +65,16 @@ class EventStreams:
         stream = EventStream(scope["state"]["claims"], self._sessions, self._heartbeat)
         owner = self._sessions.enter(stream)
         try:
-            subscription = await self._operations.subscribe(scope, request)
+            owner.ask(request.size)
+            try:
+                subscription = await self._operations.subscribe(scope, request)
+            except BaseException:
+                owner.answered(request.size)
+                raise
         except BaseException:
             self._sessions.exit(stream)
             raise
-        stream.begin(owner, subscription)
+        stream.begin(owner, request.size, subscription)
         return stream
 
 
@@ -97,11 +103,13 @@ class EventStream:
         self._turn = asyncio.Lock()  # held while an event is executed and sent
         self._ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._owner: Owner
+        self._size: int
         self._subscription: Subscription
 
-    def begin(self, owner: Owner, subscription: Subscription) -> None:
-        """Set the subscription whose results are sent."""
+    def begin(self, owner: Owner, size: int, subscription: Subscription) -> None:
+        """Set the subscription whose results are sent, and the size of its request."""
         self._owner = owner
+        self._size = size
         self._subscription = subscription
 
     def end(self, problem: Problem) -> None:
@@ -130,11 +138,12 @@ class EventStream:
         except asyncio.CancelledError:  # the server stops, and no longer waits for this response
             self._end_with(b"")
         finally:
-            self._sessions.exit(self)
             for task in tasks:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
+            self._owner.answered(self._size)
+            self._sessions.exit(self)
         await send({"type": "http.response.body", "body": self._ended.result()})
 
     def _end_with(self, last: bytes) -> None:
@@ -147,12 +156,14 @@ class EventStream:
         self._end_with(b"")
 
     async def _follow(self, send: Send) -> None:
-        async def deliver(result: Result) -> None:
+        async def deliver(event: bytes) -> None:
             if not self._ended.done():
-                await self._write(send, _next(body(result)))
+                await self._write(send, event)
 
         try:
-            errors = await self._subscription.follow(self._turn, self._owner.turn, deliver)
+            errors = await self._subscription.follow(
+                self._turn, self._owner, lambda result: _next(body(result)), deliver
+            )
         except Problem as problem:
             self.end(problem)
         except Exception as error:  # noqa: BLE001 - `bug` logs it

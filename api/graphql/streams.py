@@ -16,9 +16,13 @@ from graphql import (
 )
 from strawberry import Schema
 
-from api.errors import Unauthenticated, Unavailable
+from api.errors import RateLimited, Unauthenticated, Unavailable
 from api.graphql.execution import Document, core_schema
+from api.graphql.owner import Owner
 from api.graphql.results import Result
+
+Encode = Callable[[Result], bytes]
+Deliver = Callable[[bytes], Awaitable[None]]
 
 
 @runtime_checkable
@@ -51,14 +55,14 @@ class Subscription:
         self._source = source
 
     async def follow(
-        self, turn: asyncio.Lock, owner: asyncio.Lock, deliver: Callable[[Result], Awaitable[None]]
+        self, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver
     ) -> Sequence[GraphQLError]:
         """Deliver the result of each event. Return the errors of the source that ended it.
 
         The next event is not asked for before the result of the previous one was delivered. `turn`
-        is held while an event is executed and delivered, `owner` while it is executed. The source
-        is closed at the end. Raises the Problems of the context, and those with which a client
-        should connect again: Unauthenticated and Unavailable.
+        is held while an event is executed and delivered. The source is closed at the end. Raises
+        the Problems of the context, and those with which a client should connect again:
+        Unauthenticated, Unavailable and RateLimited.
         """
         async with aclosing(self._source) as source:
             while True:
@@ -66,22 +70,41 @@ class Subscription:
                     event = await anext(source)
                 except StopAsyncIteration:
                     return []
-                except (Unauthenticated, Unavailable):
+                except (Unauthenticated, Unavailable, RateLimited):
                     raise
                 except Exception as error:  # noqa: BLE001 - the caller logs it if it is a bug
                     return [self._error(error)]
-                async with turn:
-                    async with owner:
-                        result = await self._execute(event)
-                    await deliver(result)
+                await self._pass_on(event, turn, owner, encode, deliver)
+                del event  # nothing is kept while the source waits
                 await asyncio.sleep(0)  # a source that never waits must not delay other clients
+
+    async def _pass_on(
+        self, event: object, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver
+    ) -> None:
+        """Execute and deliver an event when the owner may have another result in memory."""
+        while True:
+            await owner.room()  # before `turn`, for which the results that take the room may wait
+            async with turn:
+                async with owner.turn:
+                    if not owner.has_room:
+                        continue
+                    # Only the bytes are kept while the client does not read.
+                    message = encode(await self._execute(event))
+                with owner.sending(len(message)):
+                    await deliver(message)
+                return
 
     async def _execute(self, event: object) -> ExecutionResult:
         context = self._executor.context_value
         if isinstance(context, PerEvent):
             await context.begin_event()
-        result = execute_subscription_event(self._executor.build_per_event_executor(event))
-        return result if isinstance(result, ExecutionResult) else await result
+        found = execute_subscription_event(self._executor.build_per_event_executor(event))
+        result = found if isinstance(found, ExecutionResult) else await found
+        for error in result.errors or ():
+            # With this event, the client would get a cursor, and never the part that is missing.
+            if isinstance(error.original_error, Unavailable | RateLimited):
+                raise error.original_error
+        return result
 
     def _error(self, cause: Exception) -> GraphQLError:
         """Return an exception of the source as the error of the subscribed field."""

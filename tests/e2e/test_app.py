@@ -194,7 +194,8 @@ def test_401_is_retried_once_with_a_new_token(ada: Person) -> None:
 
 def test_401_for_a_new_token_goes_to_sign_in_and_stays_there(ada: Person) -> None:
     reject_next_tokens(ada, times=1000)
-    ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    ada.page.get_by_label("New task").fill("Rejected")
+    ada.page.keyboard.press("Enter")
     expect(ada.page).to_have_url(re.compile(r"/sign-in\?.*refused=1"))
     expect(ada.page.get_by_role("status")).to_contain_text("did not accept")
     ada.requests.clear()

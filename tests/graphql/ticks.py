@@ -22,6 +22,7 @@ from api.graphql.documents import Documents, Execution, Operation, Prepared
 from api.graphql.execution import Compiled, Replaying
 from api.graphql.http import GraphQLEndpoint
 from api.graphql.operations import Operations
+from api.graphql.owner import Owner
 from api.graphql.sessions import Sessions
 from api.graphql.sse import EventStreams
 from api.graphql.websockets import GraphQLSockets
@@ -57,6 +58,7 @@ class World:
     """How often a context was told that an event begins."""
     ran: list[str] = field(default_factory=list)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
+    failing: Problem | None = None
 
     async def tick(self) -> None:
         """Wake all subscriptions."""
@@ -127,6 +129,13 @@ class Tick:
         raise LookupError("secret")
 
     @strawberry.field
+    def outage(self, info: Info) -> int:
+        """Fail as a nested list does during an outage."""
+        if info.context.world.failing:
+            raise info.context.world.failing
+        return self.number
+
+    @strawberry.field
     def missing(self) -> int:
         """Fail as a client may see it."""
         raise BadUserInput({"tick": "is missing"})
@@ -140,6 +149,12 @@ class Query:
     def me(self, info: Info) -> str:
         """Return the owner."""
         return info.context.claims.user_id
+
+    @strawberry.field
+    def long(self, info: Info, size: int) -> str:
+        """Return a text with so many characters."""
+        info.context.world.ran.append("long")
+        return "x" * size
 
     @strawberry.field
     async def slow(self, info: Info, name: str = "slow") -> str:
@@ -267,12 +282,13 @@ async def serving(
     http: type[BoundedHttp] = BoundedHttp,
     heartbeat: float = 12,
     most: int = 100,
+    owner: Callable[[], Owner] = Owner,
     **limits: Any,
 ) -> AsyncIterator[Running]:
     """Serve the schema above on a free port, with these limits of sockets."""
     world = World()
 
-    sessions = Sessions(world.find_revoked, most=most, interval=0.02)
+    sessions = Sessions(world.find_revoked, most=most, interval=0.02, owner=owner)
     streams = EventStreams(operations(world), sessions, heartbeat=heartbeat)
     endpoint = GraphQLEndpoint(operations(world), streams)
     socket_app = sockets(world, sessions, **limits)

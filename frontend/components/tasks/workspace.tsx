@@ -15,7 +15,7 @@ import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
 import { BulkBar, Palette, Shortcuts, usePreload } from "./code-on-demand";
 import { ConfirmDelete } from "./confirm-delete";
-import { Conflicts } from "./conflict-dialog";
+import { Conflicts } from "./conflicts";
 import { DoneToday, useDoneToday } from "./done-today";
 import { readUnsavedText, type UnsavedText } from "./draft";
 import { AllDone, EmptyOrLoading } from "./empty";
