@@ -65,11 +65,11 @@ class EventStreams:
         stream = EventStream(scope["state"]["claims"], self._sessions, self._heartbeat)
         owner = self._sessions.enter(stream)
         try:
-            owner.ask(request.size)
+            owner.reserve(request.size)
             try:
                 subscription = await self._operations.subscribe(scope, request)
             except BaseException:
-                owner.answered(request.size)
+                owner.release(request.size)
                 raise
         except BaseException:
             self._sessions.exit(stream)
@@ -142,7 +142,7 @@ class EventStream:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
-            self._owner.answered(self._size)
+            self._owner.release(self._size)
             self._sessions.exit(self)
         await send({"type": "http.response.body", "body": self._ended.result()})
 
