@@ -35,7 +35,7 @@ export class SignIns {
     return SIGN_IN_QUOTA.consume(this.#database, this.#key, address.toLowerCase());
   }
 
-  /** Forget the failed sign-ins, because the holder of the account has proved to be that. */
+  /** Forget the failed sign-ins, because the user has proved to own the account. */
   forget(address: string): Promise<void> {
     return SIGN_IN_QUOTA.restore(this.#database, this.#key, address.toLowerCase());
   }
