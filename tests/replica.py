@@ -45,7 +45,7 @@ class Subscribers:
 
 
 class Replica:
-    """The versions and titles of an owner's tasks, as changes have told them."""
+    """The versions and titles of an owner's tasks, as the changes describe them."""
 
     def __init__(self, owned: Owned, runner: asyncio.Runner, cursor: str) -> None:
         self._owned = owned
@@ -75,7 +75,7 @@ class Replica:
         return self._runner.run(look())
 
     def start_again(self, expected: dict[str, Any]) -> None:
-        """Take over a list that was read again, and subscribe from now on."""
+        """Replace the tasks by a list that was read again, and subscribe from now on."""
         self.tasks = {id: (task["version"], task["title"]) for id, task in expected.items()}
         self._cursor = self._runner.run(changes.current(self._owned))
         self._changes = Changes(self._owned, TASKS).follow(self._cursor)

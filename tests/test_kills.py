@@ -1,4 +1,4 @@
-"""Whatever is killed, a client that reconnects with its last cursor gets every state once."""
+"""A client that reconnects with its last cursor misses no change, whatever was killed."""
 
 import os
 import random
@@ -66,7 +66,7 @@ class Replica:
             time.sleep(0.01)
 
     def _take(self, result: Any) -> bool:
-        """Take a result over. Return False if the client must reconnect."""
+        """Apply a result to the copy. Return False if the client must reconnect."""
         if "errors" in result:
             codes = {error["extensions"]["code"] for error in result["errors"]}
             if codes != {"UNAVAILABLE"}:
@@ -110,7 +110,7 @@ class Product:
         self._apis[place] = self._started(place)
 
     def kill_listeners(self) -> None:
-        """Close the connections on which the processes hear notifications."""
+        """Close the connections on which the processes receive notifications."""
         self._sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
         )

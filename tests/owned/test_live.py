@@ -1,4 +1,4 @@
-"""Live changes: each subscriber gets the latest state of what changed, without gaps or repeats."""
+"""Live changes: each subscriber gets each changed row in its latest state, without repeats."""
 
 import asyncio
 import gc
@@ -104,7 +104,7 @@ async def waiting_for(postgres: Postgres, *followers: Follower) -> list[Next]:
 
 
 async def until_ran(postgres: Postgres, sql: str, times: int) -> None:
-    """Wait until statements with this text have run so often."""
+    """Wait until statements with this text have run this many times."""
 
     async def has() -> bool:
         return await ran(postgres, sql) >= times
