@@ -177,7 +177,7 @@ def test_defaults_are_those_of_the_documentation(monkeypatch: pytest.MonkeyPatch
 
 
 def until_raised(limits: RateLimits, owner: str) -> None:
-    """Charge an owner until the quota is used up: it is refilled meanwhile."""
+    """Charge an owner until the quota is used up, although it is refilled meanwhile."""
     wait_until(lambda: limits.charge(owner) is None, "the owner was not limited")
 
 
@@ -218,7 +218,7 @@ def test_only_a_limited_number_of_owners_and_addresses_is_remembered() -> None:
     limits.charge("bob")
     with pytest.raises(RateLimited):
         limits.charge("ada")
-    limits.charge("eve")  # the entry of bob, who waited longest, makes room
+    limits.charge("eve")  # evicts bob, the owner without requests for the longest time
     with pytest.raises(RateLimited):
         limits.charge("ada")
     limits.charge("bob")

@@ -416,7 +416,7 @@ def test_cursor_that_is_of_another_owner_or_expires_ends_the_subscription(
 def test_subscriber_that_has_read_everything_stays_when_tombstones_are_deleted(
     postgres: Postgres,
 ) -> None:
-    """Writes of projects move a subscriber to tasks on, although it gets no change."""
+    """Writes of projects advance the place of a subscriber to tasks, which gets no change."""
 
     async def test() -> None:
         ada = new()
