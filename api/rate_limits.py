@@ -16,8 +16,8 @@ from api.client_address import client_address, network
 from api.errors import RateLimited
 
 COST_OF_A_REQUEST = 2_000
-"""The cost of an operation that counts as one request. A page of 100 tasks with all fields costs
-less. An operation of a higher cost counts as several requests."""
+"""The highest cost of an operation that counts as one request. A page of 100 tasks without nested
+fields costs less. An operation of a higher cost counts as several requests."""
 MAX_KEYS = 100_000
 """The most owners, and the most addresses, whose requests are counted. Each of the two takes up to
 30 MB. The least recently used entry is evicted first. An entry matters only until its quota is full
