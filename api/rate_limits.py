@@ -21,7 +21,7 @@ fields costs less. An operation of a higher cost counts as several requests."""
 MAX_KEYS = 100_000
 """The most owners, and the most addresses, whose requests are counted. Each of the two takes up to
 30 MB. The least recently used entry is evicted first. An entry matters only until its quota is full
-again, 4 seconds by default. In this time a process handles fewer requests than that."""
+again, 4 seconds by default. In this time a process handles fewer requests than `MAX_KEYS`."""
 
 
 class RateLimits:

@@ -558,7 +558,7 @@ def _overhear(operation: Operation, victim: Victim, thief: Owner) -> Attempt:
     _see(attempt, victim, content)
     attempt.told = _code(content)
     if id.encode() not in content:
-        attempt.faults.append(f"her own change was not told: {attempt.told}")
+        attempt.faults.append(f"the subscriber did not get its own change: {attempt.told}")
     return attempt
 
 

@@ -89,9 +89,9 @@ class Replica:
             row, self._cursor = await anext(self._changes)
             version, _ = self.tasks.get(row["id"], (0, ""))
             if row["version"] is None:
-                assert row["id"] not in self._gone, "a deletion is told once"
+                assert row["id"] not in self._gone, "a deletion is delivered once"
                 self._gone.add(row["id"])
                 self.tasks.pop(row["id"], None)
             else:
-                assert row["version"] > version, "a state is told once"
+                assert row["version"] > version, "a state is delivered once"
                 self.tasks[row["id"]] = (row["version"], row["title"])

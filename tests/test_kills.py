@@ -76,11 +76,11 @@ class Replica:
         id, task, self._cursor = change["taskId"], change["task"], change["cursor"]
         if task is None:
             if id in self._gone:
-                self.faults.append(f"the deletion of {id} was told twice")
+                self.faults.append(f"the deletion of {id} was delivered twice")
             self._gone.add(id)
             self.tasks.pop(id, None)
         elif task["version"] <= self.tasks.get(id, (0, ""))[0] or id in self._gone:
-            self.faults.append(f"version {task['version']} of {id} was told again")
+            self.faults.append(f"version {task['version']} of {id} was delivered again")
         else:
             self.tasks[id] = (task["version"], task["title"])
         return True

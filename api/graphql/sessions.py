@@ -22,7 +22,7 @@ FASTEST = 100
 """The most sockets and streams a second that are ended while the process drains, unless there are
 too many for the time. If all were ended at once, all clients would reconnect at the same time."""
 SPREAD = 0.8
-"""The part of the time for draining in which all sockets and streams are told to end, if there are
+"""The part of the time for draining in which all sockets and streams begin to end, if there are
 many."""
 
 
@@ -177,8 +177,8 @@ class Sessions:
                 break
             del self._expected[socket]
             socket.end_late()
-        moment = self._clock()
-        for session in [each for each in self._open if each.caller.expires_at <= moment]:
+        timestamp = self._clock()
+        for session in [each for each in self._open if each.caller.expires_at <= timestamp]:
             session.end(Unauthenticated(token_sent=True))
 
     async def _end_revoked(self) -> None:

@@ -9,7 +9,7 @@ const SECONDS = 60;
 
 /**
  * Each account may have 100 failed sign-ins, as many as NIST SP 800-63B allows, and one more every
- * minute. The limit by address alone would let somebody with many addresses guess without end.
+ * minute. The limit by address alone would let an attacker with many addresses guess without limit.
  */
 export const SIGN_IN_QUOTA = new Quota({
   table: "sign_in_limit",

@@ -131,7 +131,7 @@ export class Live {
 
   #join(): void {
     this.#channel = new BroadcastChannel(`live:${this.#connection.owner}`);
-    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
+    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#onMessage(data);
     this.#election.stand();
     this.check();
   }
@@ -151,7 +151,7 @@ export class Live {
     this.#channel?.postMessage(message);
   }
 
-  #hear(message: Message): void {
+  #onMessage(message: Message): void {
     if (message.kind === "ask") {
       if (this.#isElected) this.#report();
     } else if (!this.#isElected) {
