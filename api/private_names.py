@@ -49,7 +49,8 @@ PRIVATE: dict[str, tuple[str, ...]] = {
         *("on_response_complete", "send_400_response", "timeout_keep_alive_handler", "url"),
     ),
     "uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol": (
-        *("close_sent", "config", "conn", "handle_parser_exception", "handshake_complete"),
+        *("close_sent", "config", "conn", "handle_parser_exception", "handle_ping"),
+        "handshake_complete",
         *("handshake_initiated", "logger", "loop", "read_paused", "scope", "transport", "writable"),
     ),
     "uvicorn.protocols.utils.ClientDisconnected": (),

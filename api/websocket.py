@@ -119,6 +119,13 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if not self.transport.is_closing():
             super().shutdown()
 
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the client does not read (RFC 6455 §5.5.3 allows a later pong)."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # drops the pong
+
     def pause_writing(self) -> None:
         """Make `send` wait, and start the deadline until which the client must read."""
         super().pause_writing()

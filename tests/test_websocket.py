@@ -1,6 +1,7 @@
 """Limits of WebSockets, with frames and handshakes that no client library sends."""
 
 import asyncio
+import json
 import logging
 import os
 import time
@@ -16,7 +17,7 @@ from uvicorn.server import ServerState
 from api.connection import BoundedHttp
 from api.websocket import BoundedWebSocket
 from tests.graphql import ticks
-from tests.graphql.ticks import Running, acknowledged
+from tests.graphql.ticks import Running, acknowledged, until
 from tests.test_connection import Recorded
 from tests.waiting import SLACK
 
@@ -26,6 +27,7 @@ HANDSHAKE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n" + KEY
 )
 TEXT, CONTINUATION, CLOSE, PING, PONG = 1, 0, 8, 9, 10
+SUBSCRIBE = {"type": "subscribe", "id": "a"}
 
 
 class Small(BoundedWebSocket):
@@ -334,6 +336,31 @@ class Hurried(BoundedHttp):
     """A connection with a short deadline for a head."""
 
     head_timeout = 0.3
+
+
+def test_client_that_reads_nothing_gets_no_pongs() -> None:
+    """Otherwise a flood of pings would fill the memory with pongs."""
+
+    async def test(server: Running) -> None:
+        raw = await opened(server)
+        query = {"query": "subscription { flood(size: 10000) { text } }"}
+        raw.writer.write(frame(TEXT, json.dumps(SUBSCRIBE | {"payload": query}).encode()))
+        pulled = -1
+        while pulled != server.world.pulled:
+            pulled = server.world.pulled
+            await asyncio.sleep(0.2)
+        raw.writer.write(frame(PING, b"x" * 125) * 40)
+        raw.writer.write(frame(TEXT, b'{"type":"complete","id":"a"}'))
+        await until(lambda: not server.world.open)
+        raw.writer.write(frame(TEXT, b'{"type":"ping"}'))
+        opcodes = []
+        while (message := await raw.message()) != (TEXT, b'{"type":"pong"}'):
+            opcodes.append(message[0])
+        assert PONG not in opcodes
+        raw.writer.write(frame(PING, b"later"))
+        assert await raw.message() == (PONG, b"later")
+
+    run(test)
 
 
 def test_head_of_a_handshake_has_a_deadline_and_an_open_socket_has_none() -> None:

@@ -152,6 +152,8 @@ class Socket:
         self._cancel_subscriptions()
         if waiting := [*self._tasks, *([self._closing] if self._closing else [])]:
             await asyncio.wait(waiting)
+        # A cancelled task refers to this socket. Only a garbage collection would find the cycle.
+        self._running.clear()
 
     async def _handle_next(self) -> bool:
         """Handle the next message. Return False for the last one. Raises _Violation.

@@ -64,19 +64,24 @@ class Subscription:
         the Problems of the context, and the errors after which a client should connect again:
         Unauthenticated, Unavailable and RateLimited.
         """
-        async with aclosing(self._source) as source:
-            while True:
-                try:
-                    event = await anext(source)
-                except StopAsyncIteration:
-                    return []
-                except (Unauthenticated, Unavailable, RateLimited):
-                    raise
-                except Exception as error:  # noqa: BLE001 - the caller logs it if it is a bug
-                    return [self._error(error)]
-                await self._pass_on(event, turn, owner, encode, deliver)
-                del event  # a subscription that waits holds no event
-                await asyncio.sleep(0)  # a source that never waits must not delay other clients
+        try:
+            async with aclosing(self._source) as source:
+                while True:
+                    try:
+                        event = await anext(source)
+                    except StopAsyncIteration:
+                        return []
+                    except (Unauthenticated, Unavailable, RateLimited):
+                        raise
+                    except Exception as error:  # noqa: BLE001 - the caller logs it if it is a bug
+                        return [self._error(error)]
+                    await self._pass_on(event, turn, owner, encode, deliver)
+                    del event  # a subscription that waits holds no event
+                    await asyncio.sleep(0)  # a source that never waits must not delay other clients
+        finally:
+            # An executor refers to itself. Only a garbage collection would free its values.
+            for values in self._executor.variable_values:
+                values.clear()
 
     async def _pass_on(
         self, event: object, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver

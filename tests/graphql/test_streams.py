@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from api.graphql.execution import Replaying
+from api.graphql.socket_protocol import Socket
 from api.websocket import BoundedWebSocket
 from tests.graphql.ticks import TICKS, Client, Running, World, acknowledged, connected, run, until
 from tests.waiting import SLACK
@@ -151,6 +153,35 @@ def test_closed_socket_leaves_no_reference_cycle() -> None:
         run(test)
     finally:
         gc.enable()
+
+
+def test_dropped_socket_is_freed_without_a_garbage_collection() -> None:
+    """Collections are rare, and a socket refers to messages of up to 1 MiB."""
+
+    async def test(server: Running) -> None:
+        async def drop() -> int:
+            begun = server.world.begun
+            async with acknowledged(server.url) as client:
+                query = "subscription ($t: String!) { flood { later(text: $t) } }"
+                await client.subscribe("a", query, t="a text")
+                await until(lambda: server.world.begun > begun)
+                _drop(client)
+            await server.wait_until_idle()
+            assert not any(
+                type(each) is Replaying and each.variable_values.coerced
+                for each in gc.get_objects()
+            )
+            return sum(type(each) is Socket for each in gc.get_objects())
+
+        gc.collect()
+        gc.disable()
+        try:
+            before = await drop()
+            assert await drop() == before
+        finally:
+            gc.enable()
+
+    run(test)
 
 
 def test_draining_server_sends_sockets_away_with_1001_after_their_operations() -> None:

@@ -118,10 +118,10 @@ class Tick:
     text: str = ""
 
     @strawberry.field
-    async def later(self, info: Info) -> int:
+    async def later(self, info: Info, text: str = "") -> int:
         """Wait until the test lets this resolver continue."""
         await info.context.world.hold.wait()
-        return self.number
+        return self.number + len(text)
 
     @strawberry.field
     def bug(self) -> int:
