@@ -79,7 +79,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     message_timeout = 30.0
     """Seconds for a message to arrive, from its first byte to its last."""
     write_timeout = 60.0
-    """Seconds in which a client must read at least a part of what is waiting to be sent to it."""
+    """Seconds in which a client must read at least a part of the data that waits to be sent."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
