@@ -114,7 +114,7 @@ def create_app(config: Config) -> FastAPI:
         claims = scope["state"]["claims"]
         check = authentication.check_not_revoked
         await check(claims)
-        # The handshake of a WebSocket has paid for none of its operations.
+        # `Authenticated` has taken one request for this operation, but only over HTTP.
         charged = 1 if scope["type"] == "http" else 0
         if remaining := limits.charge_cost(claims.user_id, cost, charged=charged):
             scope["state"]["rate_limit"] = remaining
@@ -178,9 +178,9 @@ def authenticating(
 
 
 class _Sockets:
-    """Passes the WebSockets at /graphql to their app, and refuses others. No other layer sees them.
+    """Passes WebSockets at /graphql to their app, and refuses others. No other middleware runs.
 
-    A page of another origin could try to connect, but only with a token, because no cookie is read.
+    CORS does not apply to WebSockets. `GraphQLSockets` checks their origin instead.
     """
 
     def __init__(self, app: ASGIApp, sockets: ASGIApp) -> None:
@@ -273,9 +273,9 @@ def _accepts_html(scope: Scope) -> bool:
 
 
 def _with_headers(send: Send, scope: Scope) -> Send:
-    """Return a `send` that adds `HEADERS` and `Vary` to a response, and the headers on its quota.
+    """Return a `send` that adds `HEADERS`, `Vary` and the headers of the caller's quota.
 
-    A response with status 429 has the headers on its quota already.
+    The headers of the quota are not added to a 429, because `RateLimited` sets them itself.
     """
 
     async def send_with_headers(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Find the address of the client that sent a request, also behind trusted proxies."""
+"""Find the address of the client that sent a request, even behind trusted proxies."""
 
 from collections.abc import Sequence
 from ipaddress import (
@@ -23,7 +23,7 @@ def client_address(scope: Scope, proxies: Sequence[Network]) -> Address | None:
     """Return the address of the client; None if there is none, as for a Unix socket.
 
     This is the peer of the socket or, if the peer is a trusted proxy, the right-most address in
-    `X-Forwarded-For` that is not a trusted proxy. The client may have written those left of it.
+    `X-Forwarded-For` that is not a trusted proxy. Those before it may be forged.
     """
     client = _address((scope.get("client") or ("",))[0])
     if not _is_trusted(client, proxies):
@@ -40,14 +40,14 @@ def client_address(scope: Scope, proxies: Sequence[Network]) -> Address | None:
 
 
 def network(address: Address | None) -> str:
-    """Return the address or, for IPv6, its network of 64 bits, which one client usually has."""
+    """Return the address or, for IPv6, its network of 64 bits, which one client usually owns."""
     if isinstance(address, IPv6Address):
         return str(ip_network((int(address) >> 64 << 64, 64)))
     return str(address)
 
 
 def _address(text: str) -> Address | None:
-    """Return an address, as IPv4 if it is an IPv4-mapped one (`::ffff:192.0.2.1`), or None."""
+    """Return the address in a text, or None. `::ffff:192.0.2.1` is the IPv4 address 192.0.2.1."""
     try:
         address = ip_address(text)
     except ValueError:

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.bodies import HAS_ARRIVED
 
 MAX_LINE = 8_000
-"""The most bytes of a line in the head of a WebSocket. The limit of websockets is 8,192."""
+"""The most bytes of a line in the head of a WebSocket. The library websockets reads 8,192 bytes."""
 
 
 class _Parser(httptools.HttpRequestParser):
@@ -178,7 +178,7 @@ class BoundedHttp(HttpToolsProtocol):
     def begin_websocket(self, *, alone: bool) -> None:
         """Pass the connection to `BoundedWebSocket`. Raises HttpParserError if the head is invalid.
 
-        `alone` tells that nothing has arrived after the head.
+        `alone` is whether nothing has arrived after the head.
         """
         hosts = [name for name, _ in self.headers if name == b"host"]
         if len(self.headers) > self.max_fields or self._has_long_line():

@@ -60,7 +60,7 @@ class Context:
         return Changes(self.owned, resource)
 
     async def begin_event(self) -> None:
-        """Prepare the context for the next event of a subscription, which reads everything anew.
+        """Prepare the context for the next event of a subscription, which reads all rows again.
 
         Raises Unauthenticated if the session or the account has ended, and Unavailable if that is
         not known.

@@ -27,8 +27,8 @@ GARBAGE = 10_000
 class Process:
     """Delays SIGTERM and SIGINT until no request is in progress and no stream is open.
 
-    `end_streams` ends the sockets and streams, which do not end by themselves, within so many
-    seconds.
+    `end_streams(seconds)` ends the sockets and streams within this time, because they do not end by
+    themselves.
 
     An async context manager, which is part of the app's lifespan. While it drains, the app accepts
     connections but is not ready, so that a load balancer sends new requests elsewhere. uvicorn

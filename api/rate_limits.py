@@ -16,12 +16,12 @@ from api.client_address import client_address, network
 from api.errors import RateLimited
 
 COST_OF_A_REQUEST = 2_000
-"""The cost of an operation that counts as one request. A page of 100 tasks with all fields costs
-less. An operation of a higher cost counts as several requests."""
+"""The highest cost of an operation that counts as one request. A page of 100 tasks without nested
+fields costs less. An operation of a higher cost counts as several requests."""
 MAX_KEYS = 100_000
-"""The most owners, and the most addresses, whose requests are counted: 30 MB each. The one without
-requests for the longest time is forgotten first. An entry that counts is at most as old as a quota
-takes to be refilled, 4 seconds by default, in which a process handles fewer requests."""
+"""The most owners, and the most addresses, whose requests are counted. Each of the two takes up to
+30 MB. The least recently used entry is evicted first. An entry matters only until its quota is full
+again, 4 seconds by default. In this time a process handles fewer requests than `MAX_KEYS`."""
 
 
 class RateLimits:
@@ -46,15 +46,16 @@ class RateLimits:
     def charge(self, owner: str) -> Mapping[str, str]:
         """Take one request from an owner's quota. Call this before an operation is parsed.
 
-        Return headers for the response, which are empty while more than half of the quota is left.
-        Raises RateLimited, with headers, when nothing is left.
+        Return headers for the response, which are empty while at least half of the quota is left.
+        Raises RateLimited, with headers, when too little is left.
         """
         return self._owners.take(owner, 1) if self._owners else {}
 
     def charge_cost(self, owner: str, cost: float, *, charged: int = 1) -> Mapping[str, str]:
-        """Take the rest of an operation from an owner's quota: `charged` requests are taken.
+        """Take the cost of an operation from an owner's quota, except for `charged` requests.
 
-        An operation never counts as more requests than a burst has. Return and raise as `charge`.
+        These were taken before. An operation counts as at most `burst` requests. The result and the
+        errors are those of `charge`.
         """
         if self._owners is None or cost <= COST_OF_A_REQUEST * charged:
             return {}
@@ -62,7 +63,7 @@ class RateLimits:
         return self._owners.take(owner, requests - charged)
 
     def charge_refused(self, scope: Scope) -> None:
-        """Take one request from the quota of the address that sent a request which is refused.
+        """Take one request from the quota of the address that sent a refused request.
 
         Raises RateLimited, with headers, when nothing is left.
         """
@@ -71,7 +72,7 @@ class RateLimits:
 
 
 class _Quotas:
-    """The quotas of one kind of keys. `policy` is their name in the headers."""
+    """The quotas of owners, or those of addresses. `policy` names them in the headers."""
 
     def __init__(self, policy: str, per_second: int, burst: int, keys: int) -> None:
         store = MemoryStore(options={"MAX_SIZE": keys})
@@ -81,7 +82,7 @@ class _Quotas:
         self._half = burst / 2
 
     def take(self, key: str, requests: int) -> Mapping[str, str]:
-        """Take requests from the quota of a key. Return and raise as `RateLimits.charge`."""
+        """Take requests from a quota. The result and the errors are those of `charge`."""
         result = self._limiter.limit(key, requests)
         if result.limited:
             raise RateLimited(result.state.retry_after, self._headers(result))

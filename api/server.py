@@ -19,9 +19,9 @@ FILES = 10_240
 allows no more). Shells and systemd set 1024, which one client could use up with slow requests."""
 
 MAX_MESSAGE = 1024 * 1024
-"""The most bytes of a message of a WebSocket: those of the body of a request over HTTP."""
+"""The most bytes of a WebSocket message, as many as of the body of a request over HTTP."""
 PING = 25.0
-"""Seconds between two pings of a WebSocket, and for its client to answer one."""
+"""Seconds between two pings of a WebSocket, and the most seconds for a client to answer one."""
 HEALTH_CHECK = 10
 """The most seconds a worker may take to answer its parent, which then replaces it. A worker answers
 in a thread, which may be slow on a busy machine. Until this time is over, uvicorn does not notice
@@ -52,7 +52,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command
         ws_max_size=MAX_MESSAGE,
         # Compression would take 36 KiB of memory for each socket.
         ws_per_message_deflate=False,
-        # A client that is gone does not answer. A proxy closes a connection without traffic.
+        # Pings detect clients that are gone, and keep proxies from closing idle connections.
         ws_ping_interval=PING,
         ws_ping_timeout=PING,
         workers=workers,

@@ -1,6 +1,6 @@
 """Limit the resources that one WebSocket may use, in a subclass of uvicorn's protocol.
 
-`api.connection` has limited the head of the handshake. uvicorn limits the bytes of a message.
+`api.connection` limits the head of the handshake, and uvicorn limits the bytes of a message.
 """
 
 import logging
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     from asyncio import TimerHandle
 
 CLAIMS = "claims"
-"""The key in the state of an ASGI scope by which the app tells that the client has a valid token.
-"""
+"""The key that the app sets in the state of a scope when the client has sent a valid token."""
 log = logging.getLogger(__name__)
 # uvicorn and websockets would log each connection, with its URL.
 log.setLevel(logging.WARNING)
-log.addFilter(lambda record: not str(record.msg).startswith("Invalid UTF-8"))  # a client's fault
+log.addFilter(lambda record: not str(record.msg).startswith("Invalid UTF-8"))  # a client's error
 
 
 class _Frames(ServerProtocol):
-    """The frames of a WebSocket (RFC 6455 §5), of which a client may send a limited number."""
+    """Parses the frames of a WebSocket (RFC 6455 §5), and limits how many a client may send."""
 
     def __init__(self, socket: "BoundedWebSocket", max_size: int) -> None:
         super().__init__(max_size=max_size, logger=log)
@@ -80,7 +79,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     message_timeout = 30.0
     """Seconds for a message to arrive, from its first byte to its last."""
     write_timeout = 60.0
-    """Seconds in which a client must read at least a part of what is waiting to be sent to it."""
+    """Seconds in which a client must read at least a part of the data that waits to be sent."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,7 +107,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self._deadline = self.loop.call_later(self.message_timeout, self._end_late_message)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timers, and break the reference cycles, which only a collection would find."""
+        """Stop the timers, and break reference cycles, so that the memory is released at once."""
         super().connection_lost(exc)
         self._cancel_deadline()
         self.resume_writing()
@@ -128,7 +127,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.conn.data_to_send()  # drops the pong
 
     def pause_writing(self) -> None:
-        """Make `send` wait, and expect the client to read."""
+        """Make `send` wait, and start the deadline until which the client must read."""
         super().pause_writing()
         self._expect_progress()
 
@@ -152,7 +151,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             raise ClientDisconnected
         await super().send(message)
         if message["type"] == "websocket.accept":
-            # Nobody reads the heads again. They took 3 KiB of memory for each open socket.
+            # The heads are not read again, and would take 3 KiB of memory for each open socket.
             del self.request, self.response
             self.scope["headers"] = []
         await self.writable.wait()

@@ -3,7 +3,7 @@
 `python -m benchmarks.live` opens thousands of sockets, two for each owner, as a person has with two
 devices. Each socket subscribes to the owner's changes. The script prints how long the handshakes
 took, the API's memory for each idle socket, and the time from the request of a write until each
-socket has received the change. Then it prints the memory that sockets cost whose clients read
+socket has received the change. Then it prints how much memory a socket takes if its client reads
 nothing. With `--servers 2`, the two sockets of an owner are connected to different processes.
 """
 
@@ -30,7 +30,7 @@ from tests.conftest import mint, trusting
 
 DEVICES = 2
 AT_ONCE = 50
-"""The most handshakes under way."""
+"""The most handshakes at the same time."""
 STUCK = 100
 """The number of sockets whose clients read nothing. They have one owner."""
 LONG = "x" * 10_000
@@ -46,7 +46,7 @@ TITLE = re.compile(rb'"title":"sent ([0-9.]+)"')
 
 
 class Socket(asyncio.Protocol):
-    """A client of graphql-transport-ws that costs little, so that it leaves the CPU to the API."""
+    """A client of graphql-transport-ws that uses little CPU time, so that the API gets the rest."""
 
     def __init__(self, token: str, subscription: str, received: list[tuple[float, float]]) -> None:
         self._token = token
@@ -251,7 +251,7 @@ def show(name: str, seconds: Sequence[float]) -> None:
 
 
 async def stuck(load: Load, servers: Sequence[stack.Server]) -> None:
-    """Print the memory that sockets cost whose clients read nothing while much is written."""
+    """Print the memory of sockets whose clients read nothing while many changes are written."""
     token = mint("stuck")
     opened = [await load.open(token, WHOLE, servers[0], unread=4096) for _ in range(STUCK)]
     before = memory(servers)

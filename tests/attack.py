@@ -50,7 +50,7 @@ SPELLINGS = ("", "x", "../../etc/passwd", "0" * 8, "é", "\ud800", "' OR true --
 DEPTH = 6
 """The most levels of a selection, so that a list in a row in a list is selected."""
 SILENCE = 2.0
-"""The seconds after which a subscription that began is given up."""
+"""The seconds in which a subscription must deliver its first result."""
 FIRST, NESTED_FIRST = 5, 2
 """The sizes of pages. Larger ones would exceed the cost limit, at this depth."""
 
@@ -558,7 +558,7 @@ def _overhear(operation: Operation, victim: Victim, thief: Owner) -> Attempt:
     _see(attempt, victim, content)
     attempt.told = _code(content)
     if id.encode() not in content:
-        attempt.faults.append(f"her own change was not told: {attempt.told}")
+        attempt.faults.append(f"the subscriber did not get its own change: {attempt.told}")
     return attempt
 
 

@@ -45,7 +45,7 @@ class Subscribers:
 
 
 class Replica:
-    """The versions and titles of an owner's tasks, as changes have told them."""
+    """The versions and titles of an owner's tasks, as the changes describe them."""
 
     def __init__(self, owned: Owned, runner: asyncio.Runner, cursor: str) -> None:
         self._owned = owned
@@ -75,7 +75,7 @@ class Replica:
         return self._runner.run(look())
 
     def start_again(self, expected: dict[str, Any]) -> None:
-        """Take over a list that was read again, and subscribe from now on."""
+        """Replace the tasks by a list that was read again, and subscribe from now on."""
         self.tasks = {id: (task["version"], task["title"]) for id, task in expected.items()}
         self._cursor = self._runner.run(changes.current(self._owned))
         self._changes = Changes(self._owned, TASKS).follow(self._cursor)
@@ -89,9 +89,9 @@ class Replica:
             row, self._cursor = await anext(self._changes)
             version, _ = self.tasks.get(row["id"], (0, ""))
             if row["version"] is None:
-                assert row["id"] not in self._gone, "a deletion is told once"
+                assert row["id"] not in self._gone, "a deletion is delivered once"
                 self._gone.add(row["id"])
                 self.tasks.pop(row["id"], None)
             else:
-                assert row["version"] > version, "a state is told once"
+                assert row["version"] > version, "a state is delivered once"
                 self.tasks[row["id"]] = (row["version"], row["title"])

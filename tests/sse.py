@@ -20,7 +20,7 @@ class Stream:
         self._lines = response.iter_lines()
 
     def next(self) -> bytes:
-        """Return the next result, in JSON. Return the whole body of a response that is no stream.
+        """Return the next result, in JSON. Return the body of a response that is not a stream.
 
         Raises StopIteration at the end of the stream, and httpx.ReadTimeout.
         """

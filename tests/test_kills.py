@@ -1,4 +1,4 @@
-"""Whatever is killed, a client that reconnects with its last cursor gets every state once."""
+"""A client that reconnects with its last cursor misses no change, whatever was killed."""
 
 import os
 import random
@@ -66,7 +66,7 @@ class Replica:
             time.sleep(0.01)
 
     def _take(self, result: Any) -> bool:
-        """Take a result over. Return False if the client must reconnect."""
+        """Apply a result to the copy. Return False if the client must reconnect."""
         if "errors" in result:
             codes = {error["extensions"]["code"] for error in result["errors"]}
             if codes != {"UNAVAILABLE"}:
@@ -76,11 +76,11 @@ class Replica:
         id, task, self._cursor = change["taskId"], change["task"], change["cursor"]
         if task is None:
             if id in self._gone:
-                self.faults.append(f"the deletion of {id} was told twice")
+                self.faults.append(f"the deletion of {id} was delivered twice")
             self._gone.add(id)
             self.tasks.pop(id, None)
         elif task["version"] <= self.tasks.get(id, (0, ""))[0] or id in self._gone:
-            self.faults.append(f"version {task['version']} of {id} was told again")
+            self.faults.append(f"version {task['version']} of {id} was delivered again")
         else:
             self.tasks[id] = (task["version"], task["title"])
         return True
@@ -110,7 +110,7 @@ class Product:
         self._apis[place] = self._started(place)
 
     def kill_listeners(self) -> None:
-        """Close the connections on which the processes hear notifications."""
+        """Close the connections on which the processes receive notifications."""
         self._sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
         )

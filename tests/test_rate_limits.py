@@ -88,16 +88,16 @@ def test_limited_owner_may_send_again_later_and_others_meanwhile(
     wait_until(lambda: ask().status_code == 200, "the quota was not refilled")
 
 
-def test_response_tells_the_quota_once_less_than_half_is_left(
+def test_responses_have_quota_headers_once_less_than_half_is_left(
     ask: Callable[..., httpx.Response],
 ) -> None:
     *answered, _ = until_limited(ask)
     assert "ratelimit" not in answered[0].headers
     assert "ratelimit-policy" not in answered[0].headers
-    told = [response for response in answered if "ratelimit" in response.headers]
-    assert told[-1] is answered[-1]
-    assert {response.headers["ratelimit-policy"] for response in told} == {POLICY}
-    assert told[-1].headers["ratelimit"] == f'"owner";r=0;t={BURST}'
+    with_headers = [response for response in answered if "ratelimit" in response.headers]
+    assert with_headers[-1] is answered[-1]
+    assert {response.headers["ratelimit-policy"] for response in with_headers} == {POLICY}
+    assert with_headers[-1].headers["ratelimit"] == f'"owner";r=0;t={BURST}'
 
 
 def test_costly_operation_counts_as_several_requests(ask: Callable[..., httpx.Response]) -> None:
@@ -171,13 +171,13 @@ def test_defaults_are_those_of_the_documentation(monkeypatch: pytest.MonkeyPatch
     limits = RateLimits()
     for _ in range(200):
         limits.charge("ada")
-    with pytest.raises(RateLimited) as told:
+    with pytest.raises(RateLimited) as error:
         until_raised(limits, "ada")
-    assert told.value.headers["RateLimit-Policy"] == '"owner";q=200;w=4'
+    assert error.value.headers["RateLimit-Policy"] == '"owner";q=200;w=4'
 
 
 def until_raised(limits: RateLimits, owner: str) -> None:
-    """Charge an owner until the quota is used up: it is refilled meanwhile."""
+    """Charge an owner until the quota is used up, although it is refilled meanwhile."""
     wait_until(lambda: limits.charge(owner) is None, "the owner was not limited")
 
 
@@ -202,8 +202,8 @@ def test_operation_counts_as_one_request_for_each_part_of_its_cost(
     limits = RateLimits(1, 3)
     limits.charge("ada")
     assert limits.charge_cost("ada", COST_OF_A_REQUEST) == {}
-    told = limits.charge_cost("ada", cost)
-    assert told["RateLimit"] == f'"owner";r={remaining};t={3 - remaining}'
+    headers = limits.charge_cost("ada", cost)
+    assert headers["RateLimit"] == f'"owner";r={remaining};t={3 - remaining}'
 
 
 def test_costliest_operation_needs_at_most_a_full_quota() -> None:
@@ -218,7 +218,7 @@ def test_only_a_limited_number_of_owners_and_addresses_is_remembered() -> None:
     limits.charge("bob")
     with pytest.raises(RateLimited):
         limits.charge("ada")
-    limits.charge("eve")  # the entry of bob, who waited longest, makes room
+    limits.charge("eve")  # evicts bob, the owner without requests for the longest time
     with pytest.raises(RateLimited):
         limits.charge("ada")
     limits.charge("bob")

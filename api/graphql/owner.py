@@ -1,7 +1,7 @@
-"""Bound what the sockets and streams of one owner hold in the memory of this process.
+"""Bound the memory that the sockets and streams of one owner take in this process.
 
-A client may ask for much, and read nothing. Each result may have 8 MB, and an owner may have 100
-sockets with 20 operations each. So the owner's operations wait while too many bytes are unsent.
+A client may send many operations and read none of the results. A result may have 8 MB, and an owner
+may have 100 sockets with 20 operations each. So operations wait while too many bytes are unsent.
 """
 
 import asyncio
@@ -11,21 +11,21 @@ from contextlib import asynccontextmanager, contextmanager
 from api.errors import RateLimited
 
 MOST_UNSENT = 16_000_000
-"""The bytes of results that wait to be sent. While there are more, no operation is executed."""
-MOST_ASKED = 50_000_000
-"""The most bytes of the operations under way: of their messages, and of their parsed documents."""
+"""While this many bytes of an owner's results wait to be sent, no other operation is executed."""
+MOST_RESERVED = 50_000_000
+"""The most bytes of an owner's operations: of their messages, and of their parsed documents."""
 EXECUTIONS = 4
-"""The most queries and mutations that are executed at a time."""
+"""The most queries and mutations of an owner that are executed at the same time."""
 
 
 class Owner:
     """What the sessions of one owner share in this process."""
 
     __slots__ = (
-        "_asked",
         "_executions",
-        "_most_asked",
+        "_most_reserved",
         "_most_unsent",
+        "_reserved",
         "_room",
         "_unsent",
         "count",
@@ -35,14 +35,14 @@ class Owner:
     def __init__(
         self,
         most_unsent: int = MOST_UNSENT,
-        most_asked: int = MOST_ASKED,
+        most_reserved: int = MOST_RESERVED,
         executions: int = EXECUTIONS,
     ) -> None:
         self.count = 0
         """The number of sessions."""
         self._most_unsent = most_unsent
-        self._most_asked = most_asked
-        self._asked = self._unsent = 0
+        self._most_reserved = most_reserved
+        self._reserved = self._unsent = 0
         self.turn = asyncio.Lock()
         """Held while an event is executed. So the events of one owner are executed one at a time,
         and many subscriptions of one owner do not delay those of others."""
@@ -55,13 +55,13 @@ class Owner:
         """Whether another operation may be executed."""
         return self._unsent < self._most_unsent
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Wait until another operation may be executed."""
         await self._room.wait()
 
     @asynccontextmanager
     async def execution(self) -> AsyncIterator[None]:
-        """Execute a query or a mutation inside this, and encode the result."""
+        """Wait for a turn. The caller executes a query or a mutation, and encodes the result."""
         async with self._executions:
             await self._room.wait()
             yield
@@ -77,15 +77,15 @@ class Owner:
             self._unsent -= size
             self._update()
 
-    def ask(self, size: int) -> None:
-        """Count the bytes of an operation. Raises RateLimited when the owner has too many."""
-        if self._asked and self._asked + size > self._most_asked:
+    def reserve(self, size: int) -> None:
+        """Count the bytes of an operation until `release`. Raises RateLimited for too many."""
+        if self._reserved and self._reserved + size > self._most_reserved:
             raise RateLimited
-        self._asked += size
+        self._reserved += size
 
-    def answered(self, size: int, _: object = None) -> None:
+    def release(self, size: int, _: object = None) -> None:
         """Stop counting the bytes of an operation, which has ended."""
-        self._asked -= size
+        self._reserved -= size
 
     def _update(self) -> None:
         if self.has_room:

@@ -68,7 +68,7 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
 
 
 def bug(error: Exception) -> Bug:
-    """Log a bug, and return the error that tells a client only its id."""
+    """Log a bug, and return the error for the client, which contains only an id."""
     request_id = secrets.token_hex(8)
     log.error("bug %s", request_id, exc_info=error)
     return Bug(request_id)

@@ -1,4 +1,4 @@
-"""The sockets and streams that stay open, and when the server must end them.
+"""Keep track of the open sockets and streams, and end them when the server must.
 
 One timer of the process checks all of them, because a timer or a task for each one takes memory.
 """
@@ -19,10 +19,11 @@ MOST = 100
 INTERVAL = 0.25
 """Seconds between two checks of tokens, sessions and deadlines."""
 FASTEST = 100
-"""The most sockets and streams a second that are ended while the process drains, if the time is
-long enough. Otherwise all of their clients would reconnect to the other processes at once."""
+"""The most sockets and streams a second that are ended while the process drains, unless there are
+too many for the time. If all were ended at once, all clients would reconnect at the same time."""
 SPREAD = 0.8
-"""The part of the time for draining over which many sockets and streams are spread."""
+"""The part of the time for draining in which all sockets and streams begin to end, if there are
+many."""
 
 
 class Caller(Protocol):
@@ -35,7 +36,7 @@ class Caller(Protocol):
 
     @property
     def expires_at(self) -> float:
-        """The end of the token, in seconds since the epoch."""
+        """When the token expires, in seconds since the epoch."""
         ...
 
 
@@ -43,8 +44,8 @@ class Session(Protocol):
     """A socket or a stream of a caller."""
 
     @property
-    def caller(self) -> Any:  # a Caller; of the app's own class
-        """The claims of the token with which it was opened."""
+    def caller(self) -> Any:  # a Caller of the app's own class
+        """The claims of the token that authenticated the client."""
         ...
 
     def end(self, problem: Problem) -> None:
@@ -72,9 +73,9 @@ class Sessions:
     """The open sockets and streams of this process.
 
     An async context manager: inside it, a session is ended within a second after its token expires
-    or is revoked. `revoked` returns the callers among these whose session has ended. It raises
-    Unavailable if that is not known: then no session ends, and none gets an event either, because
-    the context of each operation checks the same.
+    or is revoked. `revoked` gets callers, and returns the ones whose session has ended. It raises
+    Unavailable if that is not known. Then no session is ended. None gets an event either, because
+    the context of each operation makes the same check.
     """
 
     def __init__(
@@ -176,8 +177,8 @@ class Sessions:
                 break
             del self._expected[socket]
             socket.end_late()
-        moment = self._clock()
-        for session in [each for each in self._open if each.caller.expires_at <= moment]:
+        timestamp = self._clock()
+        for session in [each for each in self._open if each.caller.expires_at <= timestamp]:
             session.end(Unauthenticated(token_sent=True))
 
     async def _end_revoked(self) -> None:

@@ -87,8 +87,8 @@ class Socket:
         self._turn = asyncio.Lock()  # held while an event is executed and a message is written
         # The operations that the client follows, by id.
         self._running: dict[str, asyncio.Task[None]] = {}
-        # All tasks, and whether each may be cancelled. A query or a mutation may not: it ends by
-        # itself, also when the client does not wait for its result any more.
+        # All tasks, and whether each may be cancelled. A query or a mutation may not be cancelled:
+        # it ends by itself, even if the client no longer waits for the result.
         self._tasks: dict[asyncio.Task[None], bool] = {}
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
@@ -108,7 +108,7 @@ class Socket:
             self._closed = True
             self._sessions.arrived(self)
             await self._stop()
-            self._sessions.exit(self)  # not before: its operations count for the owner
+            self._sessions.exit(self)  # last: until they end, operations count for the owner
 
     def end(self, problem: Problem) -> None:
         """Deliver nothing more, and close the socket for this reason."""
@@ -126,7 +126,7 @@ class Socket:
                 await asyncio.wait(waiting)
             async with self._turn:
                 pass
-        finally:  # also when the time is over
+        finally:  # also when `Sessions.drain` cancels this, because its time is over
             self._close_soon(1001, "The server is going away")
 
     def _close_soon(self, code: int, reason: str) -> None:
@@ -156,9 +156,9 @@ class Socket:
         self._running.clear()
 
     async def _handle_next(self) -> bool:
-        """Handle the next message, and keep nothing of it. Return False for the last one.
+        """Handle the next message. Return False for the last one. Raises _Violation.
 
-        Raises _Violation.
+        This is a method, so that no variable holds the message while the socket waits.
         """
         message = await self._receive()
         if message["type"] == "websocket.receive" and not self._closed:
@@ -221,7 +221,7 @@ class Socket:
             return
         try:
             request = self._operations.check(parameters)
-            owner.ask(request.size)
+            owner.reserve(request.size)
         except InvalidDocument as refusal:
             await self._write({"type": "error", "id": id, "payload": refusal.errors})
         except Problem as problem:
@@ -231,7 +231,7 @@ class Socket:
             self._running[id] = task
             self._tasks[task] = request.type is OperationType.SUBSCRIPTION
             task.add_done_callback(self._tasks.pop)
-            task.add_done_callback(partial(owner.answered, request.size))
+            task.add_done_callback(partial(owner.release, request.size))
 
     def _complete(self, id: object) -> None:
         if not isinstance(id, str):
@@ -268,9 +268,9 @@ class Socket:
                     await self._write_now(encoded({**last, "id": id}))
 
     async def _answer(self, id: str, request: Request, owner: Owner) -> Sequence[GraphQLError]:
-        """Send the result of a query or a mutation, or return the errors why it did not run."""
+        """Send the result of a query or a mutation. Return the errors if it could not run."""
         async with owner.execution():
-            if self._closed:  # while it waited
+            if self._closed:  # it was closed while this waited
                 return []
             result = await self._operations.run(self._scope, request)
             if is_request_error(result):

@@ -19,8 +19,8 @@ from api.graphql.streams import Subscription
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = 12.0
-"""Seconds without an event after which a comment is sent. Proxies and browsers close a connection
-on which nothing is sent for long."""
+"""Seconds between two comments on a stream. Proxies and browsers close a connection on which
+nothing is sent for long."""
 
 _START = {
     "type": "http.response.start",
@@ -28,7 +28,7 @@ _START = {
     "headers": [
         (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"vary", b"Accept, Accept-Encoding"),
-        (b"x-accel-buffering", b"no"),  # nginx would collect the events
+        (b"x-accel-buffering", b"no"),  # keeps nginx from buffering the events
     ],
 }
 _COMMENT = b":\n\n"
@@ -65,11 +65,11 @@ class EventStreams:
         stream = EventStream(scope["state"]["claims"], self._sessions, self._heartbeat)
         owner = self._sessions.enter(stream)
         try:
-            owner.ask(request.size)
+            owner.reserve(request.size)
             try:
                 subscription = await self._operations.subscribe(scope, request)
             except BaseException:
-                owner.answered(request.size)
+                owner.release(request.size)
                 raise
         except BaseException:
             self._sessions.exit(stream)
@@ -121,7 +121,7 @@ class EventStream:
         try:
             async with self._turn:
                 pass
-        finally:  # also when the time is over
+        finally:  # also when `Sessions.drain` cancels this, because its time is over
             self._end_with(b"")
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,7 +142,7 @@ class EventStream:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
-            self._owner.answered(self._size)
+            self._owner.release(self._size)
             self._sessions.exit(self)
         await send({"type": "http.response.body", "body": self._ended.result()})
 

@@ -27,10 +27,10 @@ Deliver = Callable[[bytes], Awaitable[None]]
 
 @runtime_checkable
 class PerEvent(Protocol):
-    """A context that wants to know when the operation is executed for the next event."""
+    """A context with a method that is called before the operation is executed for an event."""
 
     async def begin_event(self) -> None:
-        """Forget the state of the previous event.
+        """Clear the state of the previous event.
 
         Raises a Problem when the caller must not get this event.
         """
@@ -59,9 +59,9 @@ class Subscription:
     ) -> Sequence[GraphQLError]:
         """Deliver the result of each event. Return the errors of the source that ended it.
 
-        The next event is not asked for before the result of the previous one was delivered. `turn`
+        The next event is requested only after the result of the previous one was delivered. `turn`
         is held while an event is executed and delivered. The source is closed at the end. Raises
-        the Problems of the context, and those with which a client should connect again:
+        the Problems of the context, and the errors after which a client should connect again:
         Unauthenticated, Unavailable and RateLimited.
         """
         try:
@@ -76,10 +76,10 @@ class Subscription:
                     except Exception as error:  # noqa: BLE001 - the caller logs it if it is a bug
                         return [self._error(error)]
                     await self._pass_on(event, turn, owner, encode, deliver)
-                    del event  # nothing is kept while the source waits
+                    del event  # a subscription that waits holds no event
                     await asyncio.sleep(0)  # a source that never waits must not delay other clients
         finally:
-            # Executors refer to themselves, and garbage collections are rare.
+            # An executor refers to itself. Only a garbage collection would free its values.
             for values in self._executor.variable_values:
                 values.clear()
 
@@ -88,7 +88,8 @@ class Subscription:
     ) -> None:
         """Execute and deliver an event when the owner may have another result in memory."""
         while True:
-            await owner.room()  # before `turn`, for which the results that take the room may wait
+            # Wait without `turn`: results that are not sent yet may need it.
+            await owner.wait_for_room()
             async with turn:
                 async with owner.turn:
                     if not owner.has_room:
@@ -106,7 +107,7 @@ class Subscription:
         found = execute_subscription_event(self._executor.build_per_event_executor(event))
         result = found if isinstance(found, ExecutionResult) else await found
         for error in result.errors or ():
-            # With this event, the client would get a cursor, and never the part that is missing.
+            # The client would continue at the cursor of this event, and miss a part of its data.
             if isinstance(error.original_error, Unavailable | RateLimited):
                 raise error.original_error
         return result

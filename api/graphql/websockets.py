@@ -17,8 +17,8 @@ INIT_TIMEOUT = 10.0
 class GraphQLSockets:
     """An ASGI app for WebSockets. `authenticate` verifies a token in the headers that it gets.
 
-    The claims of the token become `scope["state"]["claims"]`. Pages of other origins than `origins`
-    are refused; programs, which send no `Origin`, are not.
+    The claims of the token become `scope["state"]["claims"]`. A web page whose origin is not in
+    `origins` is refused. A handshake without `Origin`, which no web page sends, is accepted.
     """
 
     def __init__(  # noqa: PLR0913 - each limit may be another in a test

@@ -100,7 +100,7 @@ class Authentication:
             raise Unauthenticated(token_sent=True)
 
     async def revoked(self, callers: Sequence[Claims]) -> set[Claims]:
-        """Return those of these claims whose session or owner is revoked. Raises Unavailable."""
+        """Return the claims whose session or owner is revoked. Raises Unavailable."""
         return await self.revocations.revoked(callers)
 
 

@@ -185,7 +185,7 @@ class Revocations:
         return self._knows(claims)
 
     async def revoked(self, callers: Sequence[Claims]) -> set[Claims]:
-        """Return those of these claims whose session or owner is revoked. Raises Unavailable."""
+        """Return the claims whose session or owner is revoked. Raises Unavailable."""
         if not callers:
             return set()
         await self.is_revoked(callers[0])  # refreshes the cache once for all of them

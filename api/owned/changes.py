@@ -151,7 +151,7 @@ class Changes:
     async def follow(self, after: str | None) -> AsyncGenerator[tuple[Row, str], None]:
         """Yield each change after a cursor, or from now on, with its cursor.
 
-        It waits for further changes until it is closed, also while PostgreSQL is unavailable.
+        The generator waits for further changes until it is closed, even during an outage.
         Raises CursorExpired, and Unauthenticated when the account is purged.
         """
         place = None if after is None else self._place(after)
@@ -171,7 +171,7 @@ class Changes:
                     place = _at(found.rows[sent], place)
                     sent += 1
                     yield found.rows[sent - 1], _cursor(self._cursors, place)
-                    await asyncio.sleep(0)  # between two events, it is the turn of others
+                    await asyncio.sleep(0)  # lets other tasks run between two events
                 is_done, number = not (found.has_next or found.is_dropped), found.number
                 del found  # a subscriber that waits holds no rows
                 if is_done:
@@ -179,11 +179,11 @@ class Changes:
                     await feed.wait(wakes, number)
 
     def _reading(self, place: _Place | None) -> tuple[object, Callable[[], Awaitable[_Found]]]:
-        """Return what subscribers at this place read, and the name by which they share it."""
+        """Return a key that the subscribers at this place share, and the read of a page there."""
         if place is None:
             return None, partial(_current, self._owned)
-        name = (self._resource.name, place.number, place.id)
-        return name, partial(self._read, place, EVENTS_AT_ONCE)
+        key = (self._resource.name, place.number, place.id)
+        return key, partial(self._read, place, EVENTS_AT_ONCE)
 
     async def _read(self, place: _Place, size: int) -> _Found:
         rows = await self._owned.rows(
@@ -227,7 +227,7 @@ async def _current(owned: Owned) -> _Found:
 
 
 def _found(rows: Sequence[Row], size: int) -> _Found:
-    """Return what a statement found. An owner who has not written anything has no state.
+    """Return the result of `STATE` or of `since`. An owner who has written nothing has no state.
 
     Raises Unauthenticated if the account was purged.
     """

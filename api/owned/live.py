@@ -1,13 +1,16 @@
 """Wake the subscribers of an owner when the owner's rows have changed.
 
-The owner's change number is the truth: every process with subscribers polls the numbers of all
-their owners in one statement. Two shortcuts make this fast. A write wakes the subscribers in its
-own process, and a hint (a notification) wakes those in other processes. Nothing depends on a hint:
-the poll finds a change whose hint was lost. A subscriber remembers a place in the change feed and
-no messages. So a slow subscriber costs no memory, and reads fewer and larger pages.
+Each write increments the owner's change number. A process with subscribers polls the numbers of all
+their owners in one statement, so it finds every change. Notifications make this faster: a write
+wakes the subscribers in its own process directly, and those in other processes by a notification of
+PostgreSQL. If a notification is lost, the next poll finds the change.
 
-A process sends hints only while another process has greeted it. Without a subscriber elsewhere, a
-write costs no notification.
+A subscriber stores its place in the change feed, and no queue of messages. So a slow subscriber
+takes no memory for changes that it has not read, and reads fewer and larger pages.
+
+A process with subscribers announces itself to the others after each poll. A process notifies others
+only if one has announced itself lately. So a write sends no notification if no other process has
+subscribers.
 """
 
 import asyncio
@@ -46,17 +49,18 @@ P = TypeVar("P", bound=Page)
 
 CHANNEL = "tasks_changes"
 POLL = 2.0
-"""The most seconds between two polls of the change numbers, and between two greetings."""
-GREETED = 3 * POLL
-"""The seconds after another process's greeting during which this process sends hints."""
+"""The most seconds between two polls of the change numbers. A process announces itself after each
+poll."""
+ANNOUNCED = 3 * POLL
+"""The seconds after an announcement of another process in which this process notifies others."""
 COALESCE = 0.02
-"""The least seconds between two notifications of this process. An owner is in each at most once."""
+"""The least seconds between two notifications of this process. Each names an owner once."""
 MAX_OWNERS = 300
 """The most owners in one notification, whose payload may have 8,000 bytes."""
 MAX_UNHEARD = 5
-"""The number of this process's own greetings after which it must have heard one."""
+"""A process that has received none of this many announcements of its own logs a warning."""
 MAX_PAGES = 8
-"""The most pages of an owner in memory. Slow subscribers at many places hold no more."""
+"""The most pages of an owner in memory, even if slow subscribers are at more places of the feed."""
 
 NUMBERS = EveryonesStatement(
     select(owners.c.owner_id, owners.c.change_number).where(
@@ -88,7 +92,7 @@ class Feed:
                 waiter.set_result(None)
 
     def compare(self, number: int) -> None:
-        """Wake the subscribers if one that waits has read up to another change number."""
+        """Wake the subscribers if one of them waits and has not read up to this change number."""
         if any(number != read for read in self._waiting.values()):
             self.wake()
 
@@ -129,7 +133,7 @@ class Feed:
         reads: dict[Hashable, asyncio.Task[Page]],
         pages: WeakValueDictionary[Hashable, Page],
     ) -> Page:
-        """Read a page, for those who have asked for it since the wake before the read."""
+        """Read a page for all subscribers that ask for it before the next wake."""
         try:
             page = pages[key] = await read()
         finally:
@@ -142,15 +146,18 @@ class Feed:
 
 
 def _retrieve(task: "asyncio.Task[Any]") -> None:
-    """Retrieve the exception of a read, which each subscriber that still waits for it raises."""
+    """Retrieve the exception of a read, so that asyncio does not log it.
+
+    Each subscriber that waits for the read raises it.
+    """
     if not task.cancelled():
         task.exception()
 
 
 class Live:
-    """The owners that have subscribers in this process. One for each process.
+    """The feeds of all owners that have subscribers in this process. A process has one `Live`.
 
-    An async context manager: inside it, `Feed`s are woken. The constants of this module describe
+    An async context manager: inside it, the feeds are woken. The constants of this module describe
     the other arguments.
     """
 
@@ -160,21 +167,21 @@ class Live:
         notifications: Notifications,
         *,
         poll: float = POLL,
-        greeted: float = GREETED,
+        announced: float = ANNOUNCED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._notifications = notifications
         self._poll_every = poll
-        self._greeted = greeted
+        self._announced = announced
         self._clock = clock
         self._name = secrets.token_hex(8)
         self._feeds: dict[str, Feed] = {}
         self._digests: dict[str, str] = {}
         self._in_use, self._poll_now = asyncio.Event(), asyncio.Event()
         self._others_until = -math.inf
-        self._hints: set[str] = set()
-        self._hinting = asyncio.Event()
+        self._written: set[str] = set()  # the owners of which other processes must be notified
+        self._has_written = asyncio.Event()
         self._unheard: float = 0
         self._tasks: list[asyncio.Task[None]] = []
         notifications.on(CHANNEL, self._hear)
@@ -190,7 +197,7 @@ class Live:
 
     @contextmanager
     def subscribed(self, owner: str) -> Iterator[Feed]:
-        """Wake this owner's feed for a `with` block."""
+        """Yield this owner's feed, which is woken inside the `with` block."""
         feed = self._feeds.get(owner)
         if feed is None:
             feed = self._feeds[owner] = Feed()
@@ -209,8 +216,8 @@ class Live:
         if feed := self._feeds.get(owner):
             feed.wake()
         if self._clock() < self._others_until:
-            self._hints.add(owner)
-            self._hinting.set()
+            self._written.add(owner)
+            self._has_written.set()
 
     async def _follow(self) -> None:
         """Poll and listen while there are subscribers."""
@@ -232,7 +239,7 @@ class Live:
                 self._in_use.clear()
 
     async def _poll(self) -> None:
-        """Wake the subscribers that have not read up to their number. Greet other processes."""
+        """Wake the subscribers that have not read all changes. Announce this process to others."""
         try:
             feeds = dict(self._feeds)
             async with self._database.transaction() as transaction:
@@ -243,14 +250,14 @@ class Live:
             await self._database.notify(CHANNEL, self._name)
         except Unavailable:
             return  # an outage: no number is skipped, because the next poll compares all of them
-        except Exception:  # one that is not foreseen must not end all later polls
+        except Exception:  # an unexpected error must not end the polling
             log.exception("a poll of the change numbers failed")
             return
         self._unheard += 1
         if self._unheard == MAX_UNHEARD:
             log.warning(
-                "this process hears no notifications: changes that other processes write reach its"
-                " subscribers up to %.0f s later. Is DATABASE_URL_UNPOOLED missing or wrong?",
+                "this process receives no notifications: its subscribers get the changes that other"
+                " processes write up to %.0f s later. Is DATABASE_URL_UNPOOLED missing or wrong?",
                 self._poll_every,
             )
 
@@ -262,31 +269,31 @@ class Live:
             await asyncio.sleep(self._poll_every * random.uniform(0.05, 0.25))  # noqa: S311
 
     def _hear(self, payload: str) -> None:
-        if not payload:  # the process begins to listen, and may have missed hints
+        if not payload:  # the process begins to listen, and may have missed notifications
             self._poll_now.set()
             return
         name, *digests = payload.split(",")
         if name == self._name:
             self._unheard = -math.inf
             return
-        self._others_until = self._clock() + self._greeted
+        self._others_until = self._clock() + self._announced
         for digest in digests:
             if feed := self._feeds.get(self._digests.get(digest, "")):
                 feed.wake()
 
     async def _send(self) -> None:
-        """Send the hints. A notification has all owners that wrote since the last one."""
+        """Notify other processes of the owners that have written since the last notification."""
         while True:
-            await self._hinting.wait()
-            self._hinting.clear()
-            waiting, self._hints = [*self._hints], set()
-            for first in range(0, len(waiting), MAX_OWNERS):
-                some = map(_digest, waiting[first : first + MAX_OWNERS])
-                with suppress(Unavailable):  # the poll finds what a lost hint left out
+            await self._has_written.wait()
+            self._has_written.clear()
+            written, self._written = [*self._written], set()
+            for first in range(0, len(written), MAX_OWNERS):
+                some = map(_digest, written[first : first + MAX_OWNERS])
+                with suppress(Unavailable):  # polling finds the changes
                     await self._database.notify(CHANNEL, ",".join((self._name, *some)))
             await asyncio.sleep(COALESCE)
 
 
 def _digest(owner: str) -> str:
-    """Return the name of an owner in a notification, which every user of the database may read."""
+    """Return a hash of an owner for notifications, which every user of the database may read."""
     return hashlib.blake2b(owner.encode(), digest_size=12).hexdigest()

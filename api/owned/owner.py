@@ -28,8 +28,8 @@ class Owned:
     _database: Connected
     owner: str
     _live: Live | None = None
-    """What wakes subscribers. It is None in a transaction, because only a committed write may wake
-    them, and where nobody subscribes."""
+    """Wakes the subscribers. It is None in a transaction, because only a committed write may wake
+    them, and in a program without subscriptions."""
     _has_searched: bool = field(default=False, init=False)
 
     async def rows(self, statement: Statement, **values: object) -> list[Row]:
@@ -57,7 +57,7 @@ class Owned:
         raise Unavailable
 
     def subscribed(self) -> AbstractContextManager[Feed]:
-        """Return a context manager in which the owner's feed is woken after each change."""
+        """Return a context manager that yields the owner's feed, which each change wakes."""
         if self._live is None:
             raise TypeError("subscriptions need a `Live`")
         return self._live.subscribed(self.owner)

@@ -109,8 +109,8 @@ def _forget(resource: Resource, *which: ColumnElement[bool]) -> Statement:
 def close() -> Statement:
     """Return the statement that marks an owner as purged. CHECK constraints then refuse new rows.
 
-    A concurrent create waits for the lock on the owner's row, and then fails. The purge takes a
-    change number, by which the subscribers of the owner learn of it.
+    A concurrent create waits for the lock on the owner's row, and then fails. The purge increments
+    the change number, which wakes the owner's subscribers.
     """
     closed = insert(owners).values(owner_id=OWNER, purged_at=func.now(), change_number=1)
     counts = {name: 0 for each in RESOURCES for name in (each.count, each.tombstone_count)}

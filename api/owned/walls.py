@@ -104,7 +104,7 @@ class EveryonesStatement(Compiled):
                     continue
                 case [Column(name=OWNER.key), Column() as number] if number is _NUMBER:
                     continue
-            raise UnscopedStatement("the answer would be more than owners and change numbers")
+            raise UnscopedStatement("the query returns more than owners and change numbers")
         super().__init__(expression)
 
 

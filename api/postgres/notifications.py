@@ -8,7 +8,7 @@ from api.errors import Unavailable
 from api.postgres.connections import connect
 from api.postgres.outages import OUTAGE_ERRORS
 
-Heard = Callable[[str], None]
+Listener = Callable[[str], None]
 """A function that is called with the payload of each notification on a channel."""
 
 
@@ -16,22 +16,22 @@ class Notifications:
     """The notifications of all channels that this process uses.
 
     `url` must bypass a transaction pooler, because a pooler does not forward notifications. The
-    loss of a connection can go unnoticed. So whoever must not miss a change must also poll.
+    loss of a connection can go unnoticed. So a caller that must not miss a change must also poll.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._heard: dict[str, Heard] = {}
+        self._listeners: dict[str, Listener] = {}
         self._listening: asyncio.Task[None] | None = None
         self._users = 0
 
-    def on(self, channel: str, heard: Heard) -> None:
-        """Call `heard` for each notification on a channel, whenever the process listens.
+    def on(self, channel: str, listener: Listener) -> None:
+        """Call `listener` for each notification on a channel, while the process listens.
 
-        It is also called with an empty text each time that the process begins to listen, because
-        notifications may have been missed before.
+        It is also called with an empty payload each time the process begins to listen, because the
+        process may have missed notifications before.
         """
-        self._heard[channel] = heard
+        self._listeners[channel] = listener
 
     async def listen(self) -> None:
         """Listen on all channels until the connection is lost.
@@ -59,10 +59,10 @@ class Notifications:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
-            for channel in self._heard:
+            for channel in self._listeners:
                 await connection.add_listener(channel, self._pass_on)
-            for heard in self._heard.values():
-                heard("")
+            for listener in self._listeners.values():
+                listener("")
             await lost.wait()
         except OUTAGE_ERRORS as outage:
             raise Unavailable from outage
@@ -70,4 +70,4 @@ class Notifications:
             connection.terminate()
 
     def _pass_on(self, _connection: object, _process: int, channel: str, payload: object) -> None:
-        self._heard[channel](str(payload))
+        self._listeners[channel](str(payload))

@@ -25,7 +25,7 @@ const COMPLETE = graphql(`
   mutation Complete($id: ID!) { updateTask(id: $id, patch: { completed: true }) { task { ...Shown } } }
 `);
 
-/** Return the header with a token of the session. The web app shows how to keep a token until it expires. */
+/** Return the header with a new token of the session. The web app keeps each token until it expires. */
 async function authorization(): Promise<string> {
   const response = await fetch("/api/auth/token", { cache: "no-store" });
   const { token } = (await response.json()) as { token: string };
@@ -50,7 +50,7 @@ function connect(apiUrl: string): ApolloClient {
   return new ApolloClient({ link, cache: new InMemoryCache() });
 }
 
-/** Return the open tasks after a change of one of them. The latest state of the task replaces the old one. */
+/** Return the open tasks after a change of one task, whose latest state replaces the one before. */
 function changed(tasks: ShownFragment[], id: string, latest: ShownFragment | null): ShownFragment[] {
   const isOpen = latest !== null && !latest.completed && latest.trashedAt === null;
   if (!isOpen) return tasks.filter((task) => task.id !== id);
@@ -58,7 +58,7 @@ function changed(tasks: ShownFragment[], id: string, latest: ShownFragment | nul
   return tasks.map((task) => (task.id === id ? latest : task));
 }
 
-/** The list. It is read after the cursor `after`, so that the changes from there on include all later ones. */
+/** The list of tasks. It is read after the cursor `after`, so that no change between them is missed. */
 function Tasks({ after }: { after: string }) {
   const { data, error } = useQuery(OPEN_TASKS, { fetchPolicy: "network-only" });
   const [create] = useMutation(CREATE);

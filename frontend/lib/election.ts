@@ -1,13 +1,13 @@
 /**
- * Elects one of the tabs of a browser that have the same name. It leads until it withdraws or is closed,
- * then the next one leads. The elected tab holds a Web Lock, and the others wait for that lock.
+ * Elects one of the tabs of a browser whose elections have the same name. When this tab withdraws or is
+ * closed, another one is elected. The elected tab holds a Web Lock, and the others wait for this lock.
  */
 export class Election {
   readonly #name: string;
   readonly #lead: (until: AbortSignal) => Promise<void>;
   #candidacy: AbortController | undefined;
 
-  /** Whether the browser has Web Locks: it lacks them over plain HTTP. */
+  /** Whether the browser has Web Locks. Over plain HTTP it has none. */
   static isPossible(): boolean {
     return "locks" in navigator && typeof BroadcastChannel === "function";
   }
@@ -19,7 +19,7 @@ export class Election {
   }
 
   /**
-   * Become a candidate until `withdraw`.
+   * Wait to be elected, until `withdraw` is called.
    *
    * @param isTakeover whether to replace the elected tab at once, because it does not respond.
    */
@@ -41,7 +41,7 @@ export class Election {
       await navigator.locks.request(this.#name, options, () => this.#lead(signal));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
-      // Another tab has taken the lock over. Any other name means that the page is being closed.
+      // Another tab has taken over the lock. An error of any other name means that the page closes.
       if (error.name === "AbortError" && this.#candidacy === candidacy) this.stand();
     }
   }

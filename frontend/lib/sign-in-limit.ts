@@ -9,7 +9,7 @@ const SECONDS = 60;
 
 /**
  * Each account may have 100 failed sign-ins, as many as NIST SP 800-63B allows, and one more every
- * minute. The limit by address alone would let somebody with many addresses guess without end.
+ * minute. The limit by address alone would let an attacker with many addresses guess without limit.
  */
 export const SIGN_IN_QUOTA = new Quota({
   table: "sign_in_limit",
@@ -35,7 +35,7 @@ export class SignIns {
     return SIGN_IN_QUOTA.consume(this.#database, this.#key, address.toLowerCase());
   }
 
-  /** Forget the failed sign-ins, because the holder of the account has proved to be that. */
+  /** Forget the failed sign-ins, because the user has proved to own the account. */
   forget(address: string): Promise<void> {
     return SIGN_IN_QUOTA.restore(this.#database, this.#key, address.toLowerCase());
   }

@@ -8,7 +8,7 @@ const ACK_TIMEOUT_MS = 10_000;
 const PING_MS = 20_000;
 const PONG_TIMEOUT_MS = 5_000;
 
-/** Return the code of a close event; undefined if the connection was not opened or was lost. */
+/** Return the code of a close event; undefined for another event, after which the connection failed. */
 export function closeCodeOf(event: unknown): number | undefined {
   const isClose = event instanceof Object && "code" in event && typeof event.code === "number";
   return isClose ? Number(event.code) : undefined;
@@ -16,8 +16,8 @@ export function closeCodeOf(event: unknown): number | undefined {
 
 /**
  * Return a client for one connection of the protocol graphql-transport-ws. It connects with the first
- * subscription and does not connect again. A connection that does not answer a ping is closed: after
- * the device has slept, only that shows that the server is gone.
+ * subscription, and does not connect again. If the server does not answer a ping, the connection is
+ * closed: after the device has slept, nothing else shows that the connection was lost.
  */
 export function openSocket(apiUrl: string, token: string): Client {
   let count = 0;

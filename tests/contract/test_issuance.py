@@ -172,7 +172,7 @@ def test_client_cannot_choose_the_address_of_its_rate_limit(site: stack.Site) ->
 def test_web_app_without_its_database_answers_503_and_logs_no_secret(
     tmp_path: Path, browsers: Browsers
 ) -> None:
-    """Nobody is signed out. The passwords and tokens are those of requests with any result."""
+    """No session ends. The secrets are those of requests that succeeded and of ones that failed."""
     with stack.site(tmp_path) as site:
         person = browsers.sign_up(site)
         first = person.token()

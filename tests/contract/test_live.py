@@ -27,7 +27,7 @@ CURSOR = "{ viewer { changeCursor } }"
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    """Run a test that may not take forever."""
+    """Run a test, which fails if it takes too long."""
     asyncio.run(asyncio.wait_for(test, PATIENCE))
 
 

@@ -131,7 +131,7 @@ class LiveSocket:
             self.subscriptions += 1
 
     def is_closed(self) -> bool:
-        """Return whether the socket is closed. Playwright does not say so if its page is."""
+        """Return whether the socket or its page is closed. Playwright reports only the socket."""
         return self.socket.is_closed() or self.page.is_closed()
 
 
@@ -156,7 +156,7 @@ class Person:
         page.on("websocket", lambda socket: self.sockets.append(LiveSocket(page, socket)))
 
     def is_live(self, *, sockets: int = 1) -> None:
-        """Wait until so many sockets receive changes, and no other one is open."""
+        """Wait until this number of sockets receive changes, and no other socket is open."""
 
         def settled() -> bool:
             still_open = [one for one in self.sockets if not one.is_closed()]

@@ -261,7 +261,7 @@ WATCH = """() => {
     childList: true, subtree: true, attributes: true, attributeFilter: ["aria-label"],
   });
 }"""
-"""Notes when a row with a name is first in the page."""
+"""Records when the page first has a row with a name."""
 PRESSED = """() => addEventListener("keydown", ({ key, timeStamp }) => {
   if (key === "Enter") window.pressed = performance.timeOrigin + timeStamp;
 }, true)"""

@@ -14,7 +14,7 @@ LONG = "{ long(size: 1000000) }"
 
 
 async def settled(server: Running) -> int:
-    """Return the number of executed queries once it has stopped to grow."""
+    """Return the number of executed queries once it no longer grows."""
     before = -1
     while before != (now := len(server.world.ran)):
         before = now
@@ -23,7 +23,7 @@ async def settled(server: Running) -> int:
 
 
 async def ids(client: Client, messages: int) -> int:
-    """Return how many ids the next messages have."""
+    """Return how many different ids the next messages have."""
     return len({(await client.receive())["id"] for _ in range(messages)})
 
 
@@ -108,7 +108,7 @@ def test_operations_with_too_many_bytes_are_refused_until_others_end() -> None:
             await other.subscribe("2", "{ me }")
             assert (await other.receive())["type"] == "next"
 
-    run(test, owner=partial(Owner, most_asked=100_000))
+    run(test, owner=partial(Owner, most_reserved=100_000))
 
 
 def test_few_queries_of_an_owner_are_executed_at_a_time() -> None:

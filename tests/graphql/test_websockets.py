@@ -337,7 +337,7 @@ def test_bugs_are_logged_and_the_client_learns_only_an_id(caplog: pytest.LogCapt
     run(test)
 
 
-def test_each_owner_gets_only_the_own_events() -> None:
+def test_each_owner_gets_only_its_own_events() -> None:
     async def test(server: Running) -> None:
         async with acknowledged(server.url) as ada, acknowledged(server.url, "bob") as bob:
             for client in (ada, bob):

@@ -36,7 +36,7 @@ ORIGIN = "https://tasks.example.com"
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims of a token of this server, which is `owner:seconds`."""
+    """The claims of a token of this server, which has the form `owner:seconds`."""
 
     user_id: str
     expires_at: float
@@ -80,14 +80,14 @@ class World:
         return claims
 
     def check(self, claims: Claims) -> None:
-        """Raise a Problem when the claims are not good any more."""
+        """Raise a Problem when the claims are no longer valid."""
         if self.unavailable:
             raise Unavailable
         if claims.user_id in self.revoked:
             raise Unauthenticated(token_sent=True)
 
     async def find_revoked(self, callers: Sequence[Claims]) -> set[Claims]:
-        """Return those of the callers that are revoked."""
+        """Return the callers that are revoked."""
         if self.unavailable:
             raise Unavailable
         return {each for each in callers if each.user_id in self.revoked}
@@ -101,7 +101,7 @@ class Context:
     world: World
 
     async def begin_event(self) -> None:
-        """Count, and refuse events of a revoked caller."""
+        """Count the event, and refuse it if the caller is revoked."""
         self.world.begun += 1
         self.world.check(self.claims)
 
@@ -119,7 +119,7 @@ class Tick:
 
     @strawberry.field
     async def later(self, info: Info, text: str = "") -> int:
-        """Wait until the test lets it go."""
+        """Wait until the test lets this resolver continue."""
         await info.context.world.hold.wait()
         return self.number + len(text)
 
@@ -137,7 +137,7 @@ class Tick:
 
     @strawberry.field
     def missing(self) -> int:
-        """Fail as a client may see it."""
+        """Raise an error that the client may see."""
         raise BadUserInput({"tick": "is missing"})
 
 
@@ -152,13 +152,13 @@ class Query:
 
     @strawberry.field
     def long(self, info: Info, size: int) -> str:
-        """Return a text with so many characters."""
+        """Return a text of this length."""
         info.context.world.ran.append("long")
         return "x" * size
 
     @strawberry.field
     async def slow(self, info: Info, name: str = "slow") -> str:
-        """Wait until the test lets it go."""
+        """Wait until the test lets this resolver continue."""
         info.context.world.ran.append(f"{name} begins")
         await info.context.world.hold.wait()
         info.context.world.ran.append(f"{name} ends")
@@ -171,7 +171,7 @@ class Mutation:
 
     @strawberry.mutation
     async def write(self, info: Info, name: str) -> str:
-        """Wait until the test lets it go, and record that it ran."""
+        """Wait until the test lets this resolver continue, and record that it ran."""
         await info.context.world.hold.wait()
         info.context.world.ran.append(name)
         return name
@@ -215,7 +215,7 @@ class Subscription:
 
     @strawberry.subscription
     async def upto(self, count: int) -> AsyncGenerator[Tick, None]:
-        """Yield so many events."""
+        """Yield this number of events."""
         for number in range(count):
             yield Tick(number=number, owner="")
 

@@ -1,4 +1,4 @@
-"""Live changes: each subscriber gets the latest state of what changed, without gaps or repeats."""
+"""Live changes: each subscriber gets each changed row in its latest state, without repeats."""
 
 import asyncio
 import gc
@@ -34,7 +34,7 @@ from tests.conftest import run
 from tests.waiting import PATIENCE
 
 NEVER, OFTEN = 1_000.0, 0.02
-"""Seconds between two polls. The first poll is at once."""
+"""Seconds between two polls. The first poll has no delay."""
 APPLICATION = "bearer-tasks-api"
 
 Follower = AsyncGenerator[tuple[Row, str], None]
@@ -63,14 +63,16 @@ class Process:
 
 
 @asynccontextmanager
-async def process(url: str, poll: float = NEVER, hear: str | None = None) -> AsyncIterator[Process]:
-    notifications = Notifications(hear or url)
+async def process(
+    url: str, poll: float = NEVER, listen_url: str | None = None
+) -> AsyncIterator[Process]:
+    notifications = Notifications(listen_url or url)
     async with Database(url) as database, Live(database, notifications, poll=poll) as running:
         yield Process(database, running, notifications)
 
 
-def everything(test: Callable[[], Awaitable[None]]) -> None:
-    """Run a test. At its end, no task may be left."""
+def run_to_the_last_task(test: Callable[[], Awaitable[None]]) -> None:
+    """Run a test, and check that no task is left at its end."""
 
     async def patient() -> None:
         async with asyncio.timeout(PATIENCE):
@@ -91,7 +93,7 @@ def begun(follower: Follower) -> Next:
 async def waiting_for(postgres: Postgres, *followers: Follower) -> list[Next]:
     """Return the next changes of the first subscribers of a process.
 
-    They wait, because their first read and the first poll, which a greeting follows, have begun.
+    They wait, because their first read, the first poll and its announcement have begun.
     """
     reads = (live.NUMBERS.sql, "pg_notify", changes.STATE.sql)
     before = [await ran(postgres, sql) for sql in reads]
@@ -102,7 +104,7 @@ async def waiting_for(postgres: Postgres, *followers: Follower) -> list[Next]:
 
 
 async def until_ran(postgres: Postgres, sql: str, times: int) -> None:
-    """Wait until statements with this text have run so often."""
+    """Wait until statements with this text have run this many times."""
 
     async def has() -> bool:
         return await ran(postgres, sql) >= times
@@ -144,7 +146,7 @@ def test_subscriber_without_a_cursor_gets_the_changes_from_now_on(postgres: Post
             row, _ = await anext(follower)
             assert (row["id"], row["version"]) == (id, None)
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_reconnected_subscriber_misses_nothing_and_gets_nothing_twice(postgres: Postgres) -> None:
@@ -167,7 +169,7 @@ def test_reconnected_subscriber_misses_nothing_and_gets_nothing_twice(postgres: 
             page = await Changes(here.owned(ada), TASKS).since(None, cursor)
             assert not page.rows, "cursors of the subscription are those of the query"
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_slow_subscriber_gets_only_the_latest_state(postgres: Postgres) -> None:
@@ -187,7 +189,7 @@ def test_slow_subscriber_gets_only_the_latest_state(postgres: Postgres) -> None:
                 await here.write(ada).update(ids[0], {"title": "6"}, None)
                 assert (await waiting)[0]["title"] == "6"
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.name)
@@ -214,7 +216,7 @@ def test_hundred_subscribers_of_an_owner_cost_one_statement_for_a_write(
             for each in followers:
                 await each.aclose()
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_slow_subscribers_at_many_places_hold_few_pages(postgres: Postgres) -> None:
@@ -235,7 +237,7 @@ def test_slow_subscribers_at_many_places_hold_few_pages(postgres: Postgres) -> N
                 assert len({*ids}) == len(ids)
                 await each.aclose()
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_write_of_another_owner_reads_nothing_for_a_subscriber(postgres: Postgres) -> None:
@@ -250,10 +252,10 @@ def test_write_of_another_owner_reads_nothing_for_a_subscriber(postgres: Postgre
             await here.create(ada, "hers")
             assert (await waiting)[0]["title"] == "hers"
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
-def test_poll_finds_a_change_whose_hint_was_lost(postgres: Postgres) -> None:
+def test_poll_finds_a_change_whose_notification_was_lost(postgres: Postgres) -> None:
     async def test() -> None:
         ada = new()
         nowhere = f"postgresql://nobody@{stack.NOBODY}/nowhere"
@@ -268,10 +270,10 @@ def test_poll_finds_a_change_whose_hint_was_lost(postgres: Postgres) -> None:
                 await asyncio.wait({waiting}, timeout=0.1)
             assert (await waiting)[0]["title"] == "elsewhere"
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
-def test_process_with_a_subscriber_is_sent_hints_by_the_others(postgres: Postgres) -> None:
+def test_process_with_a_subscriber_is_notified_by_the_others(postgres: Postgres) -> None:
     async def test() -> None:
         ada = new()
         async with (
@@ -283,7 +285,7 @@ def test_process_with_a_subscriber_is_sent_hints_by_the_others(postgres: Postgre
             await until(lambda: listeners(postgres))
             polls = await ran(postgres, live.NUMBERS.sql)
             waiting = begun(follower)
-            # The first poll greets the other process. The second one is when this process listens.
+            # The process announces itself after the first poll. It polls again when it listens.
             await until_ran(postgres, live.NUMBERS.sql, polls + 2)
             while not waiting.done():
                 await there.create(ada, "there")
@@ -292,7 +294,7 @@ def test_process_with_a_subscriber_is_sent_hints_by_the_others(postgres: Postgre
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_write_runs_only_its_own_statement_while_no_process_has_subscribers(
@@ -308,7 +310,7 @@ def test_write_runs_only_its_own_statement_while_no_process_has_subscribers(
             [sql] = after[len(before) :]
             assert sql.startswith("WITH given AS") or "INSERT INTO tasks.tasks" in sql
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 async def listeners(postgres: Postgres) -> list[int]:
@@ -350,10 +352,10 @@ def test_listening_ends_with_the_last_subscriber_and_survives_a_lost_connection(
             await here.create(ada)
             assert await ran(postgres, live.NUMBERS.sql) == polls
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
-def test_process_that_hears_no_notifications_says_so_once(
+def test_process_that_receives_no_notifications_logs_one_warning(
     postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
@@ -362,14 +364,14 @@ def test_process_that_hears_no_notifications_says_so_once(
             process(postgres.url, 0.001, nowhere) as here,
             aclosing(here.follow(new())) as follower,
         ):
-            greetings = await ran(postgres, "pg_notify")
+            announcements = await ran(postgres, "pg_notify")
             waiting = begun(follower)
-            await until_ran(postgres, "pg_notify", greetings + 3 * live.MAX_UNHEARD)
+            await until_ran(postgres, "pg_notify", announcements + 3 * live.MAX_UNHEARD)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
 
-    everything(test)
-    assert caplog.text.count("hears no notifications") == 1
+    run_to_the_last_task(test)
+    assert caplog.text.count("receives no notifications") == 1
 
 
 def test_subscriber_of_a_purged_account_is_unauthenticated(postgres: Postgres) -> None:
@@ -386,7 +388,7 @@ def test_subscriber_of_a_purged_account_is_unauthenticated(postgres: Postgres) -
             with pytest.raises(Unauthenticated):
                 await anext(here.follow(ada))
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_cursor_that_is_of_another_owner_or_expires_ends_the_subscription(
@@ -408,13 +410,13 @@ def test_cursor_that_is_of_another_owner_or_expires_ends_the_subscription(
                 with pytest.raises(CursorExpired):
                     await anext(follower)
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_subscriber_that_has_read_everything_stays_when_tombstones_are_deleted(
     postgres: Postgres,
 ) -> None:
-    """Writes of projects move a subscriber to tasks on, although it gets no change."""
+    """Writes of projects advance the place of a subscriber to tasks, which gets no change."""
 
     async def test() -> None:
         ada = new()
@@ -430,7 +432,7 @@ def test_subscriber_that_has_read_everything_stays_when_tombstones_are_deleted(
             await here.create(ada, "here")
             assert (await waiting)[0]["title"] == "here"
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_cancelled_subscriber_does_not_end_the_read_of_another(postgres: Postgres) -> None:
@@ -449,7 +451,7 @@ def test_cancelled_subscriber_does_not_end_the_read_of_another(postgres: Postgre
             await one.aclose()
             await other.aclose()
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def test_subscribers_wait_out_a_restart_of_postgresql() -> None:
@@ -473,7 +475,7 @@ def test_subscribers_wait_out_a_restart_of_postgresql() -> None:
 
     with stack.postgres() as server:
         migrations.upgrade(server.url)
-        everything(lambda: test(server))
+        run_to_the_last_task(lambda: test(server))
 
 
 def test_event_reads_anew_and_is_refused_after_the_session_has_ended(postgres: Postgres) -> None:
@@ -499,7 +501,7 @@ def test_event_reads_anew_and_is_refused_after_the_session_has_ended(postgres: P
             with pytest.raises(Unauthenticated):
                 await context.begin_event()
 
-    everything(test)
+    run_to_the_last_task(test)
 
 
 def name(row: Any) -> str:

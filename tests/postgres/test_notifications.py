@@ -1,4 +1,4 @@
-"""Notifications: one connection for all channels, which is closed when nobody listens."""
+"""Notifications: one connection for all channels, which is closed when there are no listeners."""
 
 import asyncio
 import secrets
@@ -60,7 +60,7 @@ def test_several_listeners_share_a_connection_that_the_last_one_closes(postgres:
             async def all_arrived() -> bool:
                 return all(into == ["", "", "é,x"] for into in heard.values())
 
-            await until(all_arrived)  # the first empty text says that the process listens
+            await until(all_arrived)  # an empty payload means that the process listens
         await stopped(*users[:2])
         assert len(await processes()) == 1
         await stopped(users[2])

@@ -166,7 +166,7 @@ def test_page_after_the_end_of_a_search_is_empty_and_has_the_total(ada: Caller) 
 
 
 def test_cursor_is_rejected_by_the_lists_of_several_projects(ada: Caller) -> None:
-    """It belongs to the list of one project."""
+    """A cursor belongs to the list of one project."""
     for name in ("a", "b"):
         fill(ada, create(ada, name=name), "first", "second")
     cursor = ada(LISTS)["projects"]["nodes"][0]["tasks"]["pageInfo"]["endCursor"]

@@ -27,7 +27,7 @@ export function announceSignOut(): void {
 
 const onLeave = new Set<() => void>();
 
-/** Call `run` at once when the page is left, before the next one is loaded. Returns what prevents that. */
+/** Call `run` when the page is left, before the next one is loaded. Return a function that cancels this. */
 export function beforeLeaving(run: () => void): () => void {
   onLeave.add(run);
   return () => void onLeave.delete(run);
@@ -50,7 +50,7 @@ function loadAfter(erasing: Promise<unknown>, path: string): void {
   void Promise.race([erasing, soon]).then(() => window.location.assign(path));
 }
 
-/** Leave this tab when the person signs out in another one. Returns what stops the listening. */
+/** Leave this tab when the person signs out in another one. Return a function that stops listening. */
 export function leaveOnSignOut(): () => void {
   const onMessage = () => leave("/sign-in");
   const tabs = otherTabs();

@@ -2,14 +2,14 @@ import { createPreview, type Dragged, type DropTarget, targetAt } from "./drop-t
 import { announceDrag } from "./monitor";
 
 /*
- * Dragging by touch, after a long press. The drag and drop of browsers, which the library for the mouse
- * uses, does not work by touch in all of them.
+ * Dragging by touch, after a long press. With a mouse, a library uses the browser's drag and drop, which
+ * not every browser supports by touch.
  */
 
 const LONG_PRESS_MS = 350;
-/** A finger that moves further before the long press is over scrolls the page. In pixels. */
+/** If the finger moves by more pixels before the long press is over, the page scrolls. */
 const SLOP = 10;
-/** The list scrolls while the finger is this close to its edge. In pixels. */
+/** The list scrolls while the finger is within this many pixels of its edge. */
 const SCROLL_ZONE = 72;
 const SCROLL_STEP = 8;
 
@@ -114,7 +114,7 @@ export function draggableByTouch(element: HTMLElement, options: Options): () => 
     if (touches.length !== 1 || element.querySelector(":focus:is(input:not([type=checkbox]))"))
       return;
     start = touches[0];
-    // Otherwise the browser would start its own drag.
+    // If the element were draggable, the browser would start its own drag.
     element.draggable = false;
     timer = setTimeout(begin, LONG_PRESS_MS);
   }
@@ -132,7 +132,7 @@ export function draggableByTouch(element: HTMLElement, options: Options): () => 
   }
 
   function onEnd(event: TouchEvent) {
-    // Otherwise a click would follow.
+    // Without this, the browser would send a click after the drag.
     if (drag && event.cancelable) event.preventDefault();
     stop(event.type === "touchend");
   }
@@ -143,13 +143,13 @@ export function draggableByTouch(element: HTMLElement, options: Options): () => 
 
   const { signal } = listeners;
   element.addEventListener("touchstart", onStart, { passive: true, signal });
-  // All from the start: Safari ignores `preventDefault` of a listener that is added during a touch.
+  // Safari ignores `preventDefault` in a listener that is added during a touch, so all are added now.
   element.addEventListener("touchmove", onMove, { passive: false, signal });
   element.addEventListener("touchend", onEnd, { signal });
   element.addEventListener("touchcancel", onEnd, { signal });
   element.addEventListener("contextmenu", onContextMenu, { signal });
   return () => {
-    // A row that a long list removes while it is dragged still gets the events of the finger.
+    // If a long list removes a row that is being dragged, the row still gets the touch events.
     if (!drag) listeners.abort();
   };
 }

@@ -31,7 +31,7 @@ export function useSortable(
     let isMounted = true;
     void Promise.allSettled([loadSortable()]).then(([loaded]) => {
       const row = element.current;
-      // If the code cannot be loaded, nothing can be dragged. Keys and menus do the same.
+      // If the code cannot be loaded, nothing can be dragged. Keys and menus can move rows as well.
       if (!(isMounted && row && loaded.status === "fulfilled")) return;
       stop = loaded.value.makeSortable(row, {
         kind,

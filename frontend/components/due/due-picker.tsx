@@ -17,7 +17,7 @@ import { Calendar, dateOf } from "./calendar";
 
 /** On narrower screens the picker is a sheet at the bottom. */
 const BESIDE_BUTTON = "(min-width: 40rem)";
-/** Pixels between the picker and its button, and the edges of the window. */
+/** Pixels between the picker and its button, and between the picker and the edges of the window. */
 const GAP = 6;
 
 type Props = {
@@ -80,7 +80,7 @@ export default function DuePicker({ today, day, button, onChange, onClose }: Pro
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    // The panel around the picker has keys of its own.
+    // The panel around the picker handles keys as well.
     event.stopPropagation();
     if (event.key !== "Escape") return;
     event.preventDefault();
@@ -124,7 +124,7 @@ export default function DuePicker({ today, day, button, onChange, onClose }: Pro
             aria-label="Type a date"
             autoComplete="off"
             className="small-field w-full focus-visible:-outline-offset-1"
-            // On a touch screen, its keyboard would hide the calendar: the first button has the focus.
+            // On a touch screen, the keyboard would hide the calendar, so the first button gets focus.
             data-autofocus={window.matchMedia("(pointer: fine)").matches || undefined}
             enterKeyHint="done"
             onChange={(event) => onType(event.target.value)}

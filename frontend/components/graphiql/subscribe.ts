@@ -14,10 +14,10 @@ type Observer = {
 type Events = { subscribe: (observer: Observer) => { unsubscribe: () => void } };
 
 /**
- * Return the events of a subscription. Each one has a socket, which is closed when the subscription is
- * stopped or the page is left.
+ * Return the events of a subscription. Each subscription has its own socket, which is closed when the
+ * subscription is stopped or the page is left.
  *
- * @throws what `AccessToken.get` throws.
+ * @throws the errors of `AccessToken.get`.
  */
 export async function subscribe(
   apiUrl: string,

@@ -177,7 +177,8 @@ function ProjectItem(props: ItemProps) {
   }
 
   function closeDescription() {
-    // Render now: the open dialog would keep the focus. The entry of the menu that had it is gone.
+    // Render at once, because the open dialog would keep the focus. The menu entry that had the focus
+    // before no longer exists.
     flushSync(() => setDescribing(false));
     element.current?.querySelector<HTMLElement>(".project-menu")?.focus();
   }

@@ -15,7 +15,7 @@ export type ReadResult = {
   error: CombinedError | undefined;
 };
 
-/** The subscription that continues what was read of a feed. */
+/** The subscription that continues a feed after the last cursor that was read. */
 export type Subscription = {
   noun: string;
   shape: string;
@@ -23,7 +23,7 @@ export type Subscription = {
   document: Document<{ change: { cursor: string; id: string; row: unknown } }>;
 };
 
-/** The change feeds of all nouns. What is read is stored in the replicas and in the offline copy. */
+/** The change feeds of all nouns. Changes are stored in the replicas and in the offline copy. */
 export class Feeds {
   readonly #tables: readonly Table[];
   readonly #copy: OfflineCopy;
@@ -35,7 +35,7 @@ export class Feeds {
     this.#copy = copy;
   }
 
-  /** Read what changed on the server since the last time. */
+  /** Read the changes on the server since the last call. */
   async read(): Promise<ReadResult> {
     const pulls = await Promise.all(this.#tables.map(({ replica }) => replica.pull()));
     this.#save(pulls);
@@ -48,7 +48,7 @@ export class Feeds {
     return { changed, isComplete: failed.length === 0, error };
   }
 
-  /** Return the subscriptions that continue the feeds; null if one of these was never read to its end. */
+  /** Return the subscriptions that continue the feeds; null if one feed was never read to its end. */
   subscriptions(): readonly Subscription[] | null {
     const subscriptions = this.#tables.flatMap(({ noun, shape, replica }) =>
       replica.cursor === null
@@ -58,7 +58,7 @@ export class Feeds {
     return subscriptions.length === this.#tables.length ? subscriptions : null;
   }
 
-  /** Take over a part of a feed. Returns null if it does not follow what was read. */
+  /** Store a part of a feed. Return null if the part does not begin at the last cursor. */
   receive(part: FeedPart): Changed | null {
     const table = this.#tableOf(part);
     const pull = table?.shape === part.shape ? table.replica.receive(part) : null;
@@ -66,7 +66,7 @@ export class Feeds {
     return pull && { noun: part.noun, ids: pull.ids };
   }
 
-  /** Continue at the end of a part after everything up to it was read. */
+  /** Continue at the end of a part. All changes up to there must have been read. */
   continueAfter(part: FeedPart): void {
     this.#tableOf(part)?.replica.continueAt(part.cursor);
   }

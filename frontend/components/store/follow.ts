@@ -7,13 +7,13 @@ export type ChangeEvent = { cursor: string; id: string; row: unknown };
 type Listener = {
   /** Called when the API has accepted the token. */
   onOpen: () => void;
-  /** Called for each event, in the order of the noun's feed. None is missing. */
+  /** Called for each event in the order of the noun's feed, without gaps. */
   onEvent: (noun: string, event: ChangeEvent) => void;
 };
 
 type Closed = {
   isTokenRejected: boolean;
-  /** Whether a subscription failed, so that the changes have to be read by a query. */
+  /** Whether a subscription failed, so that the next changes must be read by a query. */
   hasFailed: boolean;
 };
 
@@ -35,7 +35,7 @@ export function follow(
     });
   });
 
-  // An event with errors lacks data. The cursor must not move past it.
+  // An event with errors has incomplete data. The cursor must not move past this event.
   function fail() {
     hasFailed = true;
     stop();

@@ -16,24 +16,24 @@ export type Connection = {
 
 type Target = {
   /**
-   * Return the subscriptions that continue what was read; null if it cannot be read now.
+   * Return the subscriptions that continue the feeds; null if the feeds cannot be read now.
    *
-   * @param isBehind whether to read what changed first.
+   * @param isBehind whether the feeds must be read first, because changes were lost.
    */
   subscriptions: (isBehind: boolean) => Promise<readonly Subscription[] | null>;
-  /** Take over changes. The parts of each noun are in order. */
+  /** Store and show changes. The parts of each noun are in order. */
   receive: (parts: readonly FeedPart[]) => Promise<void>;
   /** Called when changes begin to arrive. */
   onOpen: () => void;
 };
 
-/** A message between tabs. The parts of `open` are what has just arrived: they may be empty. */
+/** A message between tabs. The parts of `open` have the changes that have just arrived, if any. */
 type Message = { kind: "ask" } | { kind: "closed" } | { kind: "open"; parts: FeedPart[] };
 
 /** Changes that arrive within this time are shown together. */
 const FRAME_MS = 16;
 
-/** Join parts of a feed that follow each other. */
+/** Join the parts that follow each other in the same feed. */
 function joined(parts: readonly FeedPart[]): FeedPart[] {
   const result: FeedPart[] = [];
   for (const part of parts) {
@@ -50,27 +50,27 @@ function joined(parts: readonly FeedPart[]): FeedPart[] {
 /**
  * The changes of one person's rows as they happen, over one socket for all tabs of the browser.
  *
- * The tabs elect one that opens the socket and sends the others what arrives. If it does not respond,
+ * The elected tab opens the socket, and sends the changes to the other tabs. If it does not respond,
  * because the browser has frozen it, another tab replaces it. Without Web Locks each tab has a socket.
- * While there is no socket, `isOpen` is false, and the tabs poll.
+ * While no socket is open, `isOpen` is false, and the tabs poll.
  */
 export class Live {
   readonly #connection: Connection;
   readonly #target: Target;
   readonly #election: Election;
   #isOpen: boolean = false;
-  /** The end of this tab's last election. */
+  /** The signal that ends this tab's last time as the elected tab. */
   #until: AbortSignal | undefined;
-  /** Whether the elected tab has not answered yet. */
+  /** Whether this tab has sent `ask`, and the elected tab has not answered yet. */
   #isAsking: boolean = false;
-  /** Whether events were lost, so that the changes have to be read before the next subscription. */
+  /** Whether events were lost, so that the feeds must be read before the next subscription. */
   #isBehind: boolean = false;
-  /** For each noun an empty part at the end of what has arrived. */
+  /** For each noun, a part without changes at the cursor of the last change that has arrived. */
   readonly #ends = new Map<string, FeedPart>();
   #arrived: FeedPart[] = [];
   #frame: ReturnType<typeof setTimeout> | undefined;
   #channel: BroadcastChannel | undefined;
-  /** Ends the pause before the next try. */
+  /** Ends the pause before the next connection. */
   #endPause: () => void = () => {};
   /** Closes the socket. */
   #close: () => void = () => {};
@@ -111,7 +111,7 @@ export class Live {
     };
   }
 
-  /** Replace the elected tab if it has not answered since the last call. */
+  /** Ask the elected tab for an answer. Replace the tab if it has not answered since the last call. */
   check(): void {
     if (this.#isElected || !this.#channel) return;
     if (this.#isAsking) {
@@ -124,14 +124,14 @@ export class Live {
     }
   }
 
-  /** Try to connect now, if this tab waits to do so. */
+  /** Connect now, if this tab waits before it connects again. */
   tryNow(): void {
     this.#endPause();
   }
 
   #join(): void {
     this.#channel = new BroadcastChannel(`live:${this.#connection.owner}`);
-    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
+    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#onMessage(data);
     this.#election.stand();
     this.check();
   }
@@ -151,7 +151,7 @@ export class Live {
     this.#channel?.postMessage(message);
   }
 
-  #hear(message: Message): void {
+  #onMessage(message: Message): void {
     if (message.kind === "ask") {
       if (this.#isElected) this.#report();
     } else if (!this.#isElected) {
@@ -161,7 +161,7 @@ export class Live {
     }
   }
 
-  /** Tell the other tabs whether the socket is open, and up to where they should have read. */
+  /** Tell the other tabs whether the socket is open, and which cursors they should have reached. */
   #report(): void {
     this.#post(
       this.#isOpen ? { kind: "open", parts: [...this.#ends.values()] } : { kind: "closed" },
@@ -183,7 +183,7 @@ export class Live {
     this.#report();
     while (!until.aborted) {
       if (await this.#connect(until)) backoff.reset();
-      // Full jitter: after a deployment the clients do not come back all at once.
+      // Full jitter: after a deployment, the clients do not all connect at the same time.
       await this.#pause(Math.random() * backoff.after(null), until);
     }
   }
@@ -202,7 +202,7 @@ export class Live {
     });
   }
 
-  /** Open the socket. Resolves when it is closed, with whether it was open. */
+  /** Open the socket. When it is closed, resolve with whether it was open. */
   async #connect(until: AbortSignal): Promise<boolean> {
     const subscriptions = await this.#target.subscriptions(this.#isBehind);
     const token = subscriptions && !isLeaving() ? await this.#token() : null;
@@ -245,7 +245,7 @@ export class Live {
     this.#report();
   }
 
-  /** Take over an event, and send it to the other tabs. */
+  /** Handle an event, and send it to the other tabs. */
   #take(noun: string, { cursor, id, row }: ChangeEvent): void {
     const end = this.#ends.get(noun);
     if (!end) return;

@@ -12,8 +12,8 @@ type ReadResult =
  * Read a change feed page by page, from a cursor to its end. From null, it contains all rows and the
  * ids of all permanently deleted rows. The pages before an error are passed to `onChange`, too.
  *
- * A feed that never had a change has no cursor. The result then has the cursor of the person, which was
- * read before the feed was read once more, so that no change can be skipped.
+ * A feed without changes has no cursor. The result then has the person's `changeCursor`. Once that is
+ * known, the feed is read again, so that no change can be skipped.
  */
 export async function readChanges<R>(
   client: Client,

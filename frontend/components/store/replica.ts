@@ -31,7 +31,7 @@ export class Replica<R extends Row = Row> {
     this.put(seed);
   }
 
-  /** The end of what was read of the change feed; null if it was not read to its end yet. */
+  /** The last cursor that was read; null if the change feed was not read to its end yet. */
   get cursor(): string | null {
     return this.#cursor;
   }
@@ -63,7 +63,7 @@ export class Replica<R extends Row = Row> {
     else this.delete(id);
   }
 
-  /** Take over changes that the server sent. Returns null if they do not follow those that were read. */
+  /** Store changes that the server sent. Return null if they do not begin at the last cursor. */
   receive({ after, cursor, changes }: FeedPart<R>): (PullResult & { isComplete: true }) | null {
     if (after !== this.#cursor) return null;
     for (const change of changes) this.#apply(change);

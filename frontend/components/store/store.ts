@@ -127,8 +127,8 @@ export class Store<T extends Tables = Tables> {
   }
 
   /**
-   * Read what changed on the server. Calls that overlap share one read. Returns whether everything was
-   * read.
+   * Read the changes on the server. Calls that overlap share one read. Return whether all feeds were read
+   * to their ends.
    */
   async refresh(): Promise<boolean> {
     this.#refreshing ??= this.#pull().finally(() => {
@@ -296,7 +296,7 @@ export class Store<T extends Tables = Tables> {
     until.addEventListener("abort", this.#live.start());
   }
 
-  /** Show changes that have arrived. Read the feeds if there is a gap before these changes. */
+  /** Show changes that have arrived. If changes before these are missing, read the feeds. */
   async #receive(parts: readonly FeedPart[]): Promise<void> {
     await this.#loading;
     const after: FeedPart[] = [];
@@ -308,7 +308,7 @@ export class Store<T extends Tables = Tables> {
     }
     if (this.#state.revision !== revision) this.#change({});
     if (after.length === 0) return;
-    // A read that began before the changes arrived may lack them.
+    // A read that began before these changes arrived may not have them.
     await this.#refreshing;
     if (await this.refresh()) for (const part of after) this.#feeds.continueAfter(part);
   }

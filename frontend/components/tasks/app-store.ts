@@ -14,7 +14,7 @@ export type AppStore = Store<{ tasks: Table<TaskTypes>; projects: Table<ProjectT
 /** The rows that the server rendered. */
 export type Seed = { tasks: readonly Task[]; projects: readonly Project[] };
 
-/** @param connection where changes arrive; null if they are only polled. */
+/** @param connection the connection for live changes; null if changes are only polled. */
 export function openStore(
   client: Client,
   person: Person,

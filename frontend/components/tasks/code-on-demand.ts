@@ -22,7 +22,7 @@ export const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
  */
 export function usePreload(): void {
   useEffect(() => {
-    // Before the first row, so that it can be dragged at once.
+    // Load this at once, so that the first rows can be dragged as soon as possible.
     void Promise.allSettled([loadSortable()]);
     const preload = () => void Promise.allSettled(PRELOADED.map((load) => load()));
     const timer = setTimeout(preload, PRELOAD_AFTER_MS);

@@ -59,8 +59,8 @@ function collapseMissing(area: HTMLElement, before: Rows, isListed: (id: string)
 }
 
 /**
- * The list of tasks, or what is shown instead of an empty list. When its tasks change, rows glide to
- * their new places, and rows that leave collapse, the last one too.
+ * The list of tasks, or the text that replaces an empty list. When the tasks change, rows glide to their
+ * new places, and rows that leave the list collapse. This includes the last row.
  */
 export function RowMotion({ children }: { children: ReactNode }) {
   const { groups, tasks, view } = useTasks();

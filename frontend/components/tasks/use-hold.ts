@@ -30,10 +30,10 @@ export function useHolds(): Holds {
 }
 
 /**
- * Return the latest rows; while they are held, the rows as they were arranged before.
+ * Return the latest rows. While rows are held, return them with their latest values in the order before.
  *
- * @param place where the rows are shown. Rows of another place are not held.
- * @param refreshed returns the arranged rows with their latest values.
+ * @param place identifies the list. When another list is shown, its rows are not held.
+ * @param refreshed returns these rows, in the same order, with their latest values.
  */
 export function useHeld<T>(
   latest: T,

@@ -122,7 +122,7 @@ export function useTextEdit(task: Task, restored: UnsavedText | null, write: Act
     isSaved: Object.keys(unsaved).length === 0,
     type: change,
     leave: saveAndReset,
-    /** Call it when the caret moves, so that it stays there when the text changes elsewhere. */
+    /** Call this when the caret moves, so that it keeps its place when the text is changed elsewhere. */
     onSelect: ({ currentTarget: field }: SyntheticEvent<HTMLTextAreaElement>) => {
       caret.current = { field, start: field.selectionStart, end: field.selectionEnd };
     },
