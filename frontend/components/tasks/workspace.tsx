@@ -1,24 +1,29 @@
 "use client";
 
-import dynamic from "next/dynamic";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { nextTheme } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { useSession } from "@/components/graphql/graphql";
 import { SkipLink } from "@/components/header/skip-link";
-import { TrashedProjects } from "@/components/projects/trashed-projects";
 import { Drawer } from "@/components/sidebar/drawer";
 import { Sidebar, type SidebarProps } from "@/components/sidebar/sidebar";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
-import { ConfirmDelete } from "./confirm-delete";
-import { Conflicts } from "./conflicts";
 import { DoneToday, useDoneToday } from "./done-today";
 import { readUnsavedText, type UnsavedText } from "./draft";
 import { AllDone, EmptyOrLoading } from "./empty";
+import {
+  BulkBar,
+  ConfirmDelete,
+  Conflicts,
+  loadLater,
+  Palette,
+  Shortcuts,
+  TrashedProjects,
+} from "./later";
 import { ListHead } from "./list-head";
 import type { PaletteCommand } from "./palette";
 import { TrashSamples } from "./samples";
@@ -33,13 +38,6 @@ import { useKeys } from "./use-keys";
 import { useOpenTask } from "./use-open-task";
 import { useSelection } from "./use-selection";
 
-// Components that the page does not need at first.
-const loadPalette = () => import("./palette");
-const loadBulkBar = () => import("./bulk-bar");
-const loadShortcuts = () => import("./shortcuts");
-const Palette = dynamic(loadPalette);
-const BulkBar = dynamic(async () => (await loadBulkBar()).BulkBar);
-const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
 const PRELOAD_AFTER_MS = 2_000;
 
 /** From this width on, the sidebar is next to the list. */
@@ -87,8 +85,7 @@ export function Workspace({ email, isSeeded }: Props) {
 
   useEffect(() => {
     // Then no key that is typed right after ⌘K is lost, and the palette works without a network.
-    const preload = () => void Promise.allSettled([loadPalette(), loadBulkBar(), loadShortcuts()]);
-    const timer = setTimeout(preload, PRELOAD_AFTER_MS);
+    const timer = setTimeout(loadLater, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
 
