@@ -6,16 +6,21 @@ import { nextTheme } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { useSession } from "@/components/graphql/graphql";
 import { SkipLink } from "@/components/header/skip-link";
-import { TrashedProjects } from "@/components/projects/trashed-projects";
 import { Drawer } from "@/components/sidebar/drawer";
 import { Sidebar, type SidebarProps } from "@/components/sidebar/sidebar";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
-import { BulkBar, Palette, Shortcuts, usePreload } from "./code-on-demand";
-import { ConfirmDelete } from "./confirm-delete";
-import { Conflicts } from "./conflicts";
+import {
+  BulkBar,
+  ConfirmDelete,
+  Conflicts,
+  Palette,
+  Shortcuts,
+  TrashedProjects,
+  usePreload,
+} from "./code-on-demand";
 import { DoneToday, useDoneToday } from "./done-today";
 import { readUnsavedText, type UnsavedText } from "./draft";
 import { AllDone, EmptyOrLoading } from "./empty";

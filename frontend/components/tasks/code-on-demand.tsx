@@ -2,6 +2,7 @@ import dynamic from "next/dynamic";
 import { useEffect } from "react";
 import { loadSortable } from "@/components/drag/use-sortable";
 import { loadDuePicker } from "@/components/due/due-button";
+import { useTasks } from "./tasks-context";
 
 /* Components that the tasks page does not need at first. */
 
@@ -10,11 +11,37 @@ const PRELOAD_AFTER_MS = 2_000;
 const loadPalette = () => import("./palette");
 const loadBulkBar = () => import("./bulk-bar");
 const loadShortcuts = () => import("./shortcuts");
-const PRELOADED = [loadPalette, loadBulkBar, loadShortcuts, loadDuePicker];
+const loadConfirmDelete = () => import("./confirm-delete");
+const loadConflicts = () => import("./conflict-dialog");
+const loadTrashedProjects = () => import("@/components/projects/trashed-projects");
+const PRELOADED = [
+  loadPalette,
+  loadBulkBar,
+  loadShortcuts,
+  loadConfirmDelete,
+  loadConflicts,
+  loadTrashedProjects,
+  loadDuePicker,
+];
 
 export const Palette = dynamic(loadPalette);
 export const BulkBar = dynamic(async () => (await loadBulkBar()).BulkBar);
 export const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
+export const ConfirmDelete = dynamic(async () => (await loadConfirmDelete()).ConfirmDelete);
+const ConflictDialogs = dynamic(async () => (await loadConflicts()).Conflicts);
+const ProjectsInTrash = dynamic(async () => (await loadTrashedProjects()).TrashedProjects);
+
+/** The conflicts between texts, if there are any. */
+export function Conflicts() {
+  const { state } = useTasks();
+  return state.conflicts.length > 0 && <ConflictDialogs />;
+}
+
+/** The projects in the trash, in the view that shows them. */
+export function TrashedProjects() {
+  const { view } = useTasks();
+  return view.list === "trash" && <ProjectsInTrash />;
+}
 
 /**
  * Load the code of these components after the page. Then no key that is typed right after ⌘K is lost,
