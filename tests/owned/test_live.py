@@ -307,7 +307,8 @@ def test_write_runs_only_its_own_statement_while_no_process_has_subscribers(
             before = await asyncio.to_thread(stack.statements, postgres, APPLICATION)
             await here.create(ada)
             after = await asyncio.to_thread(stack.statements, postgres, APPLICATION)
-            [sql] = after[len(before) :]
+            # Another API on this server may read the revocations meanwhile.
+            [sql] = [each for each in after[len(before) :] if "revocation" not in each]
             assert sql.startswith("WITH given AS") or "INSERT INTO tasks.tasks" in sql
 
     run_to_the_last_task(test)

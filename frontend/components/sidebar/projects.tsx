@@ -54,9 +54,12 @@ export function Projects() {
 
   useLayoutEffect(() => {
     if (focusedId === null) return;
-    list.current?.querySelector<HTMLElement>(`[data-project="${focusedId}"] a`)?.focus();
+    const link = list.current?.querySelector<HTMLElement>(`[data-project="${focusedId}"] a`);
+    // A new project is rendered after the field for its name is closed, which kept the rows in place.
+    if (!link) return;
+    link.focus();
     setFocusedId(null);
-  }, [focusedId]);
+  });
 
   function step(project: Project, by: -1 | 1) {
     const other = active[active.indexOf(project) + by];
