@@ -1,13 +1,13 @@
 """The context of a request: its caller, and access to the rows of this caller only."""
 
-from asyncio import shield
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import strawberry
 from graphql.pyutils import Path
 from strawberry.dataloader import DataLoader
 
+from api.graphql.execution import Shared
 from api.identity.tokens import Claims
 from api.owned.changes import Changes
 from api.owned.live import Live
@@ -17,6 +17,9 @@ from api.owned.resource import Resource
 from api.owned.writes import Writes
 from api.postgres.database import Database
 from api.postgres.tables import Row
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 _V = TypeVar("_V")
 
@@ -70,8 +73,11 @@ class Context:
         self._loaders.clear()
         self.owned.begin_event()
 
-    async def load(self, resource: Resource, id: str | None) -> Row | None:
-        """Return the row with this id, or None. One statement loads the rows of a whole level."""
+    def load(self, resource: Resource, id: str | None) -> Shared[Row | None] | None:
+        """Return an awaitable of the row with this id, or None if the id is None.
+
+        One statement loads the rows of a whole level.
+        """
         if id is None:
             return None
 
@@ -79,7 +85,7 @@ class Context:
             rows = await self.read(resource).several(ids)
             return [rows.get(id) for id in ids]
 
-        return await self._loaded(resource, load, id)
+        return self._loaded(resource, load, id)
 
     async def page_of(
         self, resource: Resource, reference: str, parent: str, wanted: Wanted
@@ -120,19 +126,14 @@ class Context:
             return None
         return self._selected.get(tuple(key for key in path.as_list() if isinstance(key, str)))
 
-    async def _loaded(
+    def _loaded(
         self, key: object, load: Callable[[list[str]], Awaitable[list[_V]]], id: str
-    ) -> _V:
-        """Return the result of `load` for an id. Fields with the same key and id share the result.
-
-        graphql-core cancels a field when the object around it becomes null. Without `shield`, this
-        would also cancel the other fields that wait for the same result.
-        """
+    ) -> Shared[_V]:
+        """Return the result of `load` for an id. It is shared by fields with equal keys and ids."""
         loader = self._loaders.get(key)
         if loader is None:
             loader = self._loaders[key] = DataLoader(load)
-        found: _V = await shield(loader.load(id))
-        return found
+        return Shared(cast("Future[_V]", loader.load(id)))
 
 
 Info = strawberry.Info[Context, None]

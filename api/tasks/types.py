@@ -91,10 +91,10 @@ class Task:
     project_id: strawberry.Private[ID | None]
 
     @strawberry.field(description="The project of the task. Null if it has none.")
-    async def project(
+    def project(
         self, info: Info
     ) -> Annotated["Project", strawberry.lazy("api.projects.types")] | None:
-        return cast("Project | None", await info.context.load(PROJECTS, self.project_id))
+        return cast("Project | None", info.context.load(PROJECTS, self.project_id))
 
 
 def _task(row: Row) -> Task:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID, uuid4
 
 import orjson
@@ -1171,3 +1171,78 @@ def test_json_encoder_writes_dates_as_the_scalars_do(value: object) -> None:
     assert isinstance(scalar, GraphQLScalarType)
     text = json.dumps(scalar.coerce_output_value(value))
     assert orjson.dumps(value, option=orjson.OPT_UTC_Z).decode() == text
+
+
+@strawberry.type
+class Sharing:
+    number: int
+
+    @strawberry.field
+    def shared(self, info: Info) -> str:
+        return cast("str", execution.Shared(info.context))
+
+    @strawberry.field
+    async def odd(self) -> int:
+        await asyncio.sleep(0)
+        if self.number % 2:
+            raise ValueError(self.number)
+        return self.number
+
+
+@strawberry.type
+class SharingQuery:
+    @strawberry.field
+    def some(self) -> list[Sharing | None]:
+        return [Sharing(number=number) for number in range(50)]
+
+
+SHARING = Quiet(SharingQuery, config=CONFIG, execution_context_class=execution.Replaying)
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "most_tasks"),
+    [
+        ("{ some { shared } }", ["value"] * 50, 3),
+        ("{ some { shared odd } }", ["value", None] * 25, 1_000),
+    ],
+)
+def test_future_that_many_fields_share_is_awaited_once_and_never_cancelled(
+    query: str, values: list[str | None], most_tasks: int
+) -> None:
+    """Where `odd` fails, graphql-core cancels the other field of the same object."""
+    document = Document(query, parse(query))
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        expected = []
+        for _ in range(2):
+            shared = loop.create_future()
+            loop.call_later(0.01, shared.set_result, "value")
+            expected.append(await settled(SHARING.execute(query, None, shared)))
+        fast = execution.Compiled(SHARING)
+        await fast.execute(document, None, done("value"))
+        before = len(made)
+        shared = loop.create_future()
+        loop.call_later(0.01, shared.set_result, "value")
+        result = await settled(fast.execute(document, None, shared))
+        assert len(made) - before < most_tasks
+        assert result.data == expected[0].data == expected[1].data
+        assert result.data
+        assert [item and item["shared"] for item in result.data["some"]] == values
+        assert len(result.errors or ()) == len(expected[0].errors or ()) == values.count(None)
+        assert not shared.cancelled()
+
+    made: list[Any] = []
+
+    def count(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> asyncio.Task[Any]:
+        made.append(work)
+        return asyncio.Task(work, loop=loop, **named)
+
+    def done(value: str) -> asyncio.Future[str]:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        future.set_result(value)
+        return future
+
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_task_factory(count)
+        runner.run(run())

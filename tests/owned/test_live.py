@@ -491,13 +491,18 @@ def test_event_reads_anew_and_is_refused_after_the_session_has_ended(postgres: P
             claims = Claims(ada, None, None, "", 0.0)
             context = Context(claims, here.database, None, here.live, check)
             made = await context.write(PROJECTS).create({"name": "old"})
-            assert name(await context.load(PROJECTS, made["id"])) == "old"
+
+            async def loaded() -> str:
+                row = context.load(PROJECTS, made["id"])
+                return name(await row) if row else ""
+
+            assert await loaded() == "old"
             await here.write(ada, PROJECTS).update(made["id"], {"name": "new"}, None)
-            assert name(await context.load(PROJECTS, made["id"])) == "old"
+            assert await loaded() == "old"
             context.owned.begin_search()
             await context.begin_event()
             context.owned.begin_search()
-            assert name(await context.load(PROJECTS, made["id"])) == "new"
+            assert await loaded() == "new"
             ended = True
             with pytest.raises(Unauthenticated):
                 await context.begin_event()

@@ -4,11 +4,11 @@ When a compiled operation meets a value that is not plain, graphql-core executes
 the beginning. If a resolver has already run, this module returns its recorded result.
 """
 
-from asyncio import isfuture
-from collections.abc import Awaitable, Mapping
+from asyncio import Future, isfuture, shield
+from collections.abc import Awaitable, Generator, Mapping
 from dataclasses import dataclass
 from inspect import iscoroutine
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from graphql import GraphQLFieldResolver, GraphQLResolveInfo, MiddlewareManager
 from graphql.pyutils import Path
@@ -16,6 +16,25 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 ANSWERS = "answers of a compiled operation"
 """The key of the recorded results in the `operation_extensions`, which clients cannot set."""
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """A result that several fields await, such as the future of a data loader.
+
+    A compiled operation awaits the future once for all of these fields. graphql-core awaits it for
+    each field, and cancels a field when the object around it becomes null. This must not cancel the
+    other fields.
+    """
+
+    __slots__ = ("future",)
+
+    def __init__(self, future: Future[T]) -> None:
+        self.future = future
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return shield(self.future).__await__()
 
 
 @dataclass(slots=True)
@@ -53,11 +72,14 @@ Memory = dict[Path, Answer]
 def forget(memory: Memory) -> None:
     """Cancel or close the awaitables that were not used."""
     for answer in memory.values():
-        if isfuture(answer.waiting):
-            if not answer.waiting.cancel() and not answer.waiting.cancelled():
-                answer.waiting.exception()  # otherwise asyncio logs that it was never retrieved
-        elif iscoroutine(answer.waiting):
-            answer.waiting.close()
+        waiting = answer.waiting
+        if isinstance(waiting, Shared):
+            waiting = waiting.future
+        if isfuture(waiting):
+            if not waiting.cancel() and not waiting.cancelled():
+                waiting.exception()  # otherwise asyncio logs that it was never retrieved
+        elif iscoroutine(waiting):
+            waiting.close()
 
 
 class Replaying(StrawberryGraphQLCoreExecutionContext):

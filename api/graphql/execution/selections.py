@@ -29,7 +29,7 @@ from strawberry.types.field import StrawberryField
 
 from api.graphql.execution.inputs import Inputs
 from api.graphql.execution.plain import Exactly, NotPlain, condition, names, written
-from api.graphql.execution.replay import Answer, Memory
+from api.graphql.execution.replay import Answer, Memory, Shared
 
 Call = Callable[[Any, Path, "Run"], Any]
 """A function that calls a resolver for a source object."""
@@ -72,27 +72,34 @@ class Run:
         """
         while len(later) == 1:
             later = await self._settle_alone(*later[0])
-        pending = {self._start(each): each for each in later}
+        pending: dict[Future[Any], Later] = {}
+        self._start(later, pending)
         try:
             while pending:
                 await wait(pending, return_when=FIRST_COMPLETED)
-                for task in [task for task in pending if task.done()]:
-                    _, path, into, complete = pending.pop(task)
-                    if task.cancelled() or task.exception():
+                for future in [future for future in pending if future.done()]:
+                    fields = pending.pop(future)
+                    if future.cancelled() or future.exception():
                         raise NotPlain
                     more: Later = []
-                    into[path.key] = complete(task.result(), path, self, more)
-                    pending |= {self._start(each): each for each in more}
+                    for _, path, into, complete in fields:
+                        into[path.key] = complete(future.result(), path, self, more)
+                    self._start(more, pending)
         except CancelledError:
-            for task in pending:
-                task.cancel()
+            for future in pending:
+                future.cancel()
             raise
 
-    def _start(self, each: Pending) -> Future[Any]:
-        """Start a task for the resolver of a pending field, and record the task."""
-        answer = self.memory[each[1]]
-        answer.waiting = task = ensure_future(each[0])
-        return task
+    def _start(self, later: Later, pending: dict[Future[Any], Later]) -> None:
+        """Add fields to those that wait for a future. Start and record the tasks of resolvers."""
+        for each in later:
+            awaitable = each[0]
+            if isinstance(awaitable, Shared):
+                pending.setdefault(awaitable.future, []).append(each)
+            else:
+                task = ensure_future(awaitable)
+                self.memory[each[1]].waiting = task
+                pending[task] = [each]
 
     async def _settle_alone(
         self, awaitable: Awaitable[Any], path: Path, into: dict[Any, Any], complete: Complete
