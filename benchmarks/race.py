@@ -36,7 +36,7 @@ from benchmarks import scale
 from benchmarks.workloads import BY_TABLE, LEAN, MIX, WORKLOADS, Operations, Workload
 from dev.postgres import ROOT, Postgres
 from tests import stack
-from tests.conftest import Caller, mint, trusting
+from tests.conftest import mint, trusting
 
 OWNERS = 2_000
 REQUESTS = 4_000
@@ -74,8 +74,9 @@ response = function(status)
 end
 done = function(summary, latency)
   local e = summary.errors
-  io.write(string.format('{"requests": %d, "microseconds": %d, "wrong": %d}\\n', summary.requests,
-    summary.duration, e.connect + e.read + e.write + e.timeout + e.status))
+  io.write(string.format('{"requests": %d, "microseconds": %d, "wrong": %d, "median": %d}\\n',
+    summary.requests, summary.duration,
+    e.connect + e.read + e.write + e.timeout + e.status, latency:percentile(50)))
 end
 """
 
@@ -92,6 +93,8 @@ class Target:
     """Whether its responses must equal those of this API exactly."""
     figures: dict[str, list[float]] = field(default_factory=dict)
     rates: dict[str, list[float]] = field(default_factory=dict)
+    medians: dict[str, list[float]] = field(default_factory=dict)
+    """The median latencies, in milliseconds."""
 
     def supports(self, workloads: Sequence[Workload]) -> bool:
         """Return whether it has an operation for each of these workloads."""
@@ -99,9 +102,14 @@ class Target:
 
     def cpu(self) -> float:
         """Return the CPU time of its processes so far, in seconds."""
-        process = psutil.Process(self.server.child.process.pid)
-        times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
-        return float(sum(time.user + time.system for time in times))
+        return cpu(self.server.child.process.pid)
+
+
+def cpu(pid: int) -> float:
+    """Return the CPU time of a process and its children so far, in seconds."""
+    process = psutil.Process(pid)
+    times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
+    return float(sum(time.user + time.system for time in times))
 
 
 @contextmanager
@@ -130,8 +138,12 @@ def split_cores() -> tuple[set[int], set[int]]:
 
 
 @contextmanager
-def environment() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
-    """Provide a database with OWNERS owners, the ids of their tasks, and a folder for requests."""
+def environment(
+    owners: int = OWNERS,
+    tasks: int = OWNERS * scale.EACH,
+    tasks_of_a_project: int = scale.TASKS_OF_A_PROJECT,
+) -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
+    """Provide a database with the tasks of `scale.load`, their ids, and a folder for requests."""
     (ROOT / ".data").mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -140,13 +152,19 @@ def environment() -> Iterator[tuple[Postgres, dict[str, list[str]], Path]]:
         Path(data).chmod(0o711)
         with Postgres(Path(data) / "postgres", {"synchronous_commit": "off"}) as server:
             migrations.upgrade(server.url)
-            yield server, asyncio.run(owners(server.url)), Path(scratch)
+            ids = asyncio.run(load(server.url, owners, tasks, tasks_of_a_project))
+            yield server, ids, Path(scratch)
 
 
 def python(app: str, folder: Path, env: dict[str, str], http: Sequence[str]) -> stack.Server:
     """Start an app on uvicorn with uvloop and httptools, like the API."""
     command = [sys.executable, "-m", "uvicorn", app, "--port", "0", *UVICORN, *http]
     return stack.Server([*command], folder, env, r"running on (http://\S+)")
+
+
+def variables(server: Postgres) -> dict[str, str]:
+    """Return the environment of a server in Python or on Node that uses this database."""
+    return trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
 
 
 def node(script: str, folder: Path, env: dict[str, str]) -> stack.Server:
@@ -170,7 +188,7 @@ def targets(
 
     Each server has its own port.
     """
-    env = trusting(server.url) | {"PGHOST": parse_qs(urlsplit(server.url).query)["host"][0]}
+    env = variables(server)
 
     def served(module: str, *http: str) -> stack.Server:
         return python(f"benchmarks.servers.{module}:app", folder, env, http or UNBOUNDED)
@@ -226,10 +244,10 @@ def _statements(path: Path) -> Path:
     return path
 
 
-async def owners(url: str) -> dict[str, list[str]]:
-    """Load OWNERS owners with tasks. Return the ids of each owner's tasks."""
+async def load(url: str, owners: int, tasks: int, tasks_of_a_project: int) -> dict[str, list[str]]:
+    """Load owners with tasks. Return the ids of the tasks of each owner except the big one."""
     connection = await asyncpg.connect(url)
-    await scale.load(connection, tasks=OWNERS * scale.EACH, owners=OWNERS)
+    await scale.load(connection, tasks, owners, tasks_of_a_project)
     query = """SELECT owner_id, array_agg(id::text ORDER BY id) AS ids FROM tasks.tasks
         WHERE owner_id <> $1 AND trashed_at IS NULL GROUP BY owner_id"""
     found = {row["owner_id"]: row["ids"] for row in await connection.fetch(query, scale.BIG)}
@@ -301,25 +319,36 @@ def written(
     return paths
 
 
-def compare(found: Sequence[Target], tasks: dict[str, list[str]]) -> None:
+def ask(target: Target, workload: Workload, owner: str, ids: list[str]) -> httpx.Response:
+    """Send one request of a workload, and return the response."""
+    token = forged(signed(owner)) if workload.refused else signed(owner)
+    return httpx.post(
+        f"{target.server.url}/graphql",
+        content=body(workload, owner, ids, 0, target.operations),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        verify=False,  # noqa: S501 - no TLS on loopback
+    )
+
+
+def compare(
+    found: Sequence[Target],
+    tasks: dict[str, list[str]],
+    workloads: Sequence[Workload] = tuple(WORKLOADS),
+) -> None:
     """Exit with an error unless all servers return the same data.
 
     Generated values of writes may differ. A server on Node may have other cursors, and timestamps
-    in milliseconds; one with its own schema may also have numbers for enums.
+    in milliseconds; one with its own schema may also have numbers for enums, and objects with only
+    a `totalCount` for counts.
     """
     owner = next(iter(tasks))
-    for workload in WORKLOADS:
+    for workload in workloads:
         answers: dict[str, Any] = {}
         for target in (each for each in found if each.supports([workload])):
-            caller = Caller(target.server.url, owner, signed(owner))
-            token = forged(caller.token) if workload.refused else caller.token
-            answer = httpx.post(
-                f"{caller.url}/graphql",
-                content=body(workload, owner, tasks[owner], 0, target.operations),
-                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-                verify=False,  # noqa: S501 - no TLS on loopback
-            )
+            answer = ask(target, workload, owner, tasks[owner])
             given = answer.json().get("data") if answer.status_code == 200 else answer.status_code
+            if given is None:
+                sys.exit(f"{workload.name}: {target.name} returns no data\n{answer.text[:400]}")
             answers[target.name] = _stable(given) if workload.writes else given
         first = answers[found[0].name]
         for target in (each for each in found if each.name in answers):
@@ -331,9 +360,11 @@ def compare(found: Sequence[Target], tasks: dict[str, list[str]]) -> None:
 
 
 def _normalized(data: Any) -> Any:
-    """Return the data without cursors, with names for enums, and timestamps in milliseconds."""
+    """Return the data in the form that all servers have in common, without cursors."""
     if isinstance(data, list):
         return [_normalized(item) for item in data]
+    if isinstance(data, dict) and data.keys() == {"totalCount"}:
+        return data["totalCount"]
     if isinstance(data, dict):
         return {
             name: Priority(value).name
@@ -365,8 +396,11 @@ def run(  # noqa: PLR0913, PLR0917 - wrk needs them all
     seconds: int,
     status: int,
     connections: int = CONNECTIONS,
-) -> None:
-    """Run one round of one workload, and add its results to the target."""
+) -> int:
+    """Run one round of one workload, and add its results to the target.
+
+    Return the number of requests.
+    """
     script = path.parent / "wrk.lua"
     script.write_text(WRK)
     before = target.cpu()
@@ -390,6 +424,8 @@ def run(  # noqa: PLR0913, PLR0917 - wrk needs them all
     target.figures.setdefault(name, []).append(spent / counts["requests"] * 1e6)
     rate = counts["requests"] / counts["microseconds"] * 1e6
     target.rates.setdefault(name, []).append(rate)
+    target.medians.setdefault(name, []).append(counts["median"] / 1000)
+    return int(counts["requests"])
 
 
 def table(found: Sequence[Target], names: Sequence[str]) -> str:

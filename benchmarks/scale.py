@@ -63,7 +63,12 @@ FROM made
 """
 
 
-async def load(connection: asyncpg.Connection, tasks: int, owners: int) -> None:
+async def load(
+    connection: asyncpg.Connection,
+    tasks: int,
+    owners: int,
+    tasks_of_a_project: int = TASKS_OF_A_PROJECT,
+) -> None:
     """Load this number of tasks for this number of owners, including the big owner.
 
     The indexes of lists are dropped first and created at the end, which takes a tenth of the time.
@@ -75,10 +80,10 @@ async def load(connection: asyncpg.Connection, tasks: int, owners: int) -> None:
     indexes = await connection.fetch(query)
     for index in indexes:
         await connection.execute(f"DROP INDEX tasks.{index['indexname']}")
-    await connection.execute(LOAD, [BIG], TASKS.most, TASKS_OF_A_PROJECT, timeout=600)
+    await connection.execute(LOAD, [BIG], TASKS.most, tasks_of_a_project, timeout=600)
     for done in _progress(range(0, len(others), BATCH), len(others) * each, BATCH * each, "tasks"):
         some = others[done : done + BATCH]
-        await connection.execute(LOAD, some, each, TASKS_OF_A_PROJECT, timeout=600)
+        await connection.execute(LOAD, some, each, tasks_of_a_project, timeout=600)
     for number in _progress(range(len(indexes)), len(indexes), 1, "indexes"):
         await connection.execute(indexes[number]["indexdef"], timeout=3600)
     await connection.execute("ANALYZE", timeout=3600)

@@ -13,7 +13,7 @@ function microseconds(moment) {
   return Date.parse(moment) * 1000 + Number(moment.slice(23, 26));
 }
 
-function cursor(owner, { id, createdAt }) {
+export function cursor(owner, { id, createdAt }) {
   const position = `${microseconds(createdAt)}\x1f${id}`;
   const scope = `${owner}\0tasks\0created_at desc\0statuses=['COMPLETED', 'OPEN']`;
   const digest = createHash("sha256").update(scope).digest().subarray(0, 8);
