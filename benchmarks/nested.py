@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def _by_table(size: int, _owner: str, _ids: list[str], _turn: int) -> Operation:
 
 WORKLOADS = [Workload(str(size), QUERY, partial(_variables, size)) for size in SIZES]
 BY_TABLE: Operations = {str(size): partial(_by_table, size) for size in SIZES}
+OWN_OPERATIONS = {"PostGraphile": BY_TABLE}
 
 
 @dataclass
@@ -74,32 +76,17 @@ class Costs:
 def targets(server: Postgres, folder: Path, core: Collection[int]) -> Iterator[list[Target]]:
     """Start the servers on the same database."""
     env = race.variables(server)
+    starts = {
+        "this API": partial(stack.api, folder, env),
+        "Mercurius": partial(race.node, "nested.mjs", folder, env | {"MOMENTS": "text"}),
+        "PostGraphile": partial(race.node, "postgraphile.mjs", folder, env),
+    }
     with ExitStack() as running:
-
-        def add(target: Target) -> Target:
-            running.callback(target.server.stop)
-            return target
-
-        with race.pinned(core):
-            loaders = env | {"MOMENTS": "text"}
-            found = [
-                add(Target("this API", stack.api(folder, env))),
-                add(
-                    Target(
-                        "Mercurius, loaders",
-                        race.node("nested.mjs", folder, loaders),
-                        is_exact=False,
-                    )
-                ),
-                add(
-                    Target(
-                        "PostGraphile",
-                        race.node("postgraphile.mjs", folder, env),
-                        BY_TABLE,
-                        is_exact=False,
-                    )
-                ),
-            ]
+        found: list[Target] = []
+        for name, start in starts.items():
+            with race.pinned(core):
+                found.append(Target(name, start(), OWN_OPERATIONS.get(name), is_exact=False))
+            running.callback(found[-1].server.stop)
         yield found
 
 
@@ -143,22 +130,29 @@ _STATEMENT = re.compile(rb"LOG:  (?:statement|execute [^:]*): ")
 
 
 def table(found: Sequence[Target], costs: dict[tuple[str, str], Costs]) -> str:
-    """Return the results as a table in Markdown."""
-    one, many = CONNECTIONS
+    """Return the results as a table in Markdown. The CPU time is that with the most connections."""
+    latencies = "".join(f" p50, {n} at a time |" for n in CONNECTIONS)
     lines = [
-        f"| projects | server | statements | p50, {one} at a time | p50, {many} at a time | CPU | CPU of PostgreSQL |",
-        "|---:|---|---:|---:|---:|---:|---:|",
+        f"| projects | server | statements |{latencies} CPU | CPU of PostgreSQL |",
+        f"|---:|---|---:|{'---:|' * len(CONNECTIONS)}---:|---:|",
     ]
-    for workload in WORKLOADS:
+    for size in (workload.name for workload in WORKLOADS):
         for target in found:
-            cost, busiest = costs[target.name, workload.name], f"{workload.name}, {many}"
-            lines.append(
-                f"| {workload.name} | {target.name} | {cost.statements} "
-                f"| {min(target.medians[f'{workload.name}, {one}']):.1f} ms "
-                f"| {min(target.medians[busiest]):.1f} ms "
-                f"| {min(target.figures[busiest]):,.0f} µs | {min(cost.cpu):,.0f} µs |"
-            )
+            names = [_measurement(size, connections) for connections in CONNECTIONS]
+            cells = [
+                size,
+                target.name,
+                f"{costs[target.name, size].statements}",
+                *(f"{min(target.medians[name]):.1f} ms" for name in names),
+                f"{min(target.figures[names[-1]]):,.0f} µs",
+                f"{min(costs[target.name, size].cpu):,.0f} µs",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _measurement(size: str, connections: int) -> str:
+    return f"{size} projects, {connections} at a time"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -166,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nested", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds (%(default)s)")
     parser.add_argument(
-        "--seconds", type=int, default=2, help="duration of a measurement (%(default)s)"
+        "--seconds", type=int, default=3, help="duration of a measurement (%(default)s)"
     )
     args = parser.parse_args(arguments)
     if subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode:
@@ -188,25 +182,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         postmaster = int((server.home / "data/postmaster.pid").read_text().split()[0])
         paths = race.written({each.name: [each] for each in WORKLOADS}, found, tasks, folder)
         for turn in range(args.rounds + 1):  # the first one warms up
-            for each in WORKLOADS:
-                for connections in CONNECTIONS:
-                    for target in found:
-                        before = race.cpu(postmaster)
-                        done = race.run(
-                            target,
-                            f"{each.name}, {connections}",
-                            paths[each.name, target.name],
-                            args.seconds if turn else 1,
-                            200,
-                            connections,
-                        )
-                        spent = (race.cpu(postmaster) - before) / done * 1e6
-                        if connections == CONNECTIONS[-1] and turn:
-                            costs[target.name, each.name].cpu.append(spent)
-            if not turn:
-                for target in found:
+            for each, connections, target in product(WORKLOADS, CONNECTIONS, found):
+                name, path = _measurement(each.name, connections), paths[each.name, target.name]
+                before = race.cpu(postmaster)
+                done = race.run(target, name, path, args.seconds, 200, connections)
+                spent = (race.cpu(postmaster) - before) / done * 1e6
+                if not turn:
                     target.figures.clear()
                     target.medians.clear()
+                elif connections == CONNECTIONS[-1]:
+                    costs[target.name, each.name].cpu.append(spent)
             print(f"round {turn} of {args.rounds}", file=sys.stderr)
         print(table(found, costs))
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
@@ -106,10 +106,16 @@ class Target:
 
 
 def cpu(pid: int) -> float:
-    """Return the CPU time of a process and its children so far, in seconds."""
-    process = psutil.Process(pid)
-    times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
-    return float(sum(time.user + time.system for time in times))
+    """Return the CPU time of a process and its children so far, in seconds.
+
+    Children that have ended count as well: PostgreSQL ends a process with its connection.
+    """
+    process, total = psutil.Process(pid), 0.0
+    for each in (*process.children(recursive=True), process):
+        with suppress(psutil.NoSuchProcess):  # it ended just now, so its parent counts its time
+            user, system, of_children, in_kernel, *_ = each.cpu_times()
+            total += user + system + of_children + in_kernel
+    return total
 
 
 @contextmanager
