@@ -28,11 +28,11 @@ from benchmarks.workloads import Operation, Operations, Workload
 from dev.postgres import Postgres
 from tests import stack
 
-OWNERS = 200
+OWNERS = 201
 PROJECTS = 100
 TASKS_OF_A_PROJECT = 20
 LOADED = TASKS.most + (OWNERS - 1) * PROJECTS * TASKS_OF_A_PROJECT
-"""The tasks of all owners: `scale.load` adds an owner with the most tasks, which is not asked."""
+"""The tasks of all owners. One of them has the most tasks, and no request reads this owner's."""
 SIZES = (1, 20, 100)
 """The numbers of projects of a request."""
 CONNECTIONS = (1, 8)
@@ -159,9 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the servers, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nested", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds (%(default)s)")
-    parser.add_argument(
-        "--seconds", type=int, default=3, help="duration of a measurement (%(default)s)"
-    )
+    parser.add_argument("--seconds", type=int, default=3, help="seconds for each (%(default)s)")
     args = parser.parse_args(arguments)
     if subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode:
         sys.exit("wrk is required to generate load: apt install wrk")
