@@ -50,11 +50,13 @@ test. `make test` allows it where a test needs it, and `make prove` in all tests
 """
 IGNORED_MESSAGES = re.compile(
     r"Service Worker registration blocked by Playwright$|The resource \S+\.woff2 was preloaded"
+    r"|WebSocket connection to \S+ failed: .*net::ERR_INTERNET_DISCONNECTED"
 )
 """The messages of the console that no test checks.
 
 Playwright writes the first one when it blocks the service worker. Chromium writes the second one if
-a page uses its font only some seconds after it has loaded, as on a busy machine.
+a page uses its font only some seconds after it has loaded, as on a busy machine. It writes the third
+one for a socket that was being opened when a test disconnected the browser.
 """
 
 
