@@ -18,16 +18,22 @@ class Socket:
     """The connection of one subscription."""
 
     def __init__(self, connection: ClientConnection, timeout: float) -> None:
-        self.connection = connection
+        self._connection = connection
         self._timeout = timeout
+
+    def header(self, name: str) -> str:
+        """Return a header of the response to the handshake."""
+        response = self._connection.response
+        assert response is not None
+        return response.headers[name]
 
     def send(self, kind: str, **members: object) -> None:
         """Send a message of the protocol."""
-        self.connection.send(json.dumps({"type": kind, **members}))
+        self._connection.send(json.dumps({"type": kind, **members}))
 
     def receive(self) -> Any:
         """Return the next message. Raises ConnectionClosed and TimeoutError."""
-        return json.loads(self.connection.recv(self._timeout))
+        return json.loads(self._connection.recv(self._timeout))
 
     def next(self) -> bytes:
         """Return the next result, in JSON.
