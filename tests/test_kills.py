@@ -7,14 +7,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import orjson
+from websockets.exceptions import WebSocketException
 
 from api import migrations
 from dev.postgres import Postgres
@@ -31,35 +32,52 @@ Tasks = dict[str, tuple[int, str]]
 """The version and the title of each task, by its id."""
 
 
+class Subscription(Protocol):
+    """A client of one subscription."""
+
+    def next(self) -> bytes:
+        """Return the next result, in JSON."""
+
+
+Subscribe = Callable[[Caller, str, dict[str, Any]], AbstractContextManager[Subscription]]
+"""A function that subscribes with a caller, a query and its variables."""
+
+
 class Replica:
     """A client that keeps a copy of the tasks. It reconnects whenever it loses its connection."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, subscribe: Subscribe = sse.subscribed) -> None:
         self.tasks: Tasks = {}
         self.faults: list[object] = []
         self._caller = caller
+        self._subscribe = subscribe
         self._cursor = caller("{ viewer { changeCursor } }")["viewer"]["changeCursor"]
         self._gone: set[str] = set()
         self._stopped = False
         self._thread = threading.Thread(target=self._follow)
 
     @contextmanager
-    def following(self, product: "Product") -> Iterator[None]:
-        """Follow the changes for a `with` block, in a thread. Then stop the product."""
+    def following(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Follow the changes for a `with` block, in a thread.
+
+        At its end, call `stop`, which must end the connection.
+        """
         self._thread.start()
         try:
             yield
         finally:
             self._stopped = True
-            product.stop()
+            stop()
             self._thread.join()
 
     def _follow(self) -> None:
         while not self._stopped:
             after = {"after": self._cursor}
             with (
-                suppress(httpx.HTTPError, StopIteration),
-                sse.subscribed(self._caller, FOLLOW, after) as stream,
+                # A proxy that reaches no server answers with a page of HTML.
+                suppress(httpx.HTTPError, WebSocketException, OSError, orjson.JSONDecodeError),
+                suppress(StopIteration),
+                self._subscribe(self._caller, FOLLOW, after) as stream,
             ):
                 while self._take(orjson.loads(stream.next())):
                     pass
@@ -84,6 +102,13 @@ class Replica:
         else:
             self.tasks[id] = (task["version"], task["title"])
         return True
+
+
+def stored(database: Postgres, owner: str) -> Tasks:
+    """Return the tasks of an owner in the database."""
+    query = "SELECT id, version, title FROM tasks.tasks WHERE owner_id = $1"
+    rows = run(database, lambda connection: connection.fetch(query, owner))
+    return {str(row["id"]): (row["version"], row["title"]) for row in rows}
 
 
 class Product:
@@ -135,9 +160,7 @@ class Product:
 
     def tasks(self) -> Tasks:
         """Return the tasks in the database."""
-        query = "SELECT id, version, title FROM tasks.tasks WHERE owner_id = 'ada'"
-        rows = run(self.database, lambda connection: connection.fetch(query))
-        return {str(row["id"]): (row["version"], row["title"]) for row in rows}
+        return stored(self.database, "ada")
 
     def _started(self, place: int) -> stack.Server:
         return stack.api(self._folder, self._env, "--no-migrate", port=self._ports[place])
@@ -214,7 +237,7 @@ def test_replica_is_complete_after_everything_was_killed(tmp_path: Path) -> None
             assert not replica.faults, f"SEED={seed}: {replica.faults}"
             return replica.tasks == product.tasks()
 
-        with replica.following(product):
+        with replica.following(product.stop):
             for number in range(KILLS):
                 with writer.writing():
                     time.sleep(chance.random() * 0.05)  # the kill may happen at any moment
