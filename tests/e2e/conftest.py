@@ -55,8 +55,8 @@ IGNORED_MESSAGES = re.compile(
 """The messages of the console that no test checks.
 
 Playwright writes the first one when it blocks the service worker. Chromium writes the second one if
-a page uses its font only some seconds after it has loaded, as on a busy machine. It writes the third
-one for a socket that was being opened when a test disconnected the browser.
+a page uses its font only some seconds after it has loaded, as on a busy machine. It writes the
+third one for a socket that was being opened when a test disconnected the browser.
 """
 
 
