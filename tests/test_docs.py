@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from api.errors import Code
+from api.graphql.sse import HEARTBEAT
 from api.postgres.url import SUPPORTED
+from api.server import PING
 from dev.postgres import ROOT
 from dev.run import NAMES
 from tests import stack
@@ -47,6 +49,14 @@ def test_every_variable_is_documented() -> None:
     assert NAMES - listed == set()
     proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
     assert listed - NAMES - proxies == set()
+
+
+def test_proxies_wait_longer_than_the_server_is_silent() -> None:
+    """The timeouts must leave time for a server that is late."""
+    page = (ROOT / "docs/operations.md").read_text()
+    timeouts = re.findall(r"(timeout (?:tunnel|server)|proxy_read_timeout) (\d+)s", page)
+    needed = {"timeout tunnel": PING, "timeout server": HEARTBEAT, "proxy_read_timeout": PING}
+    assert {name for name, seconds in timeouts if int(seconds) >= 2 * needed[name]} == {*needed}
 
 
 def anchors(page: Path) -> set[str]:
