@@ -27,7 +27,7 @@ ROUNDS = 10
 
 # The time until the list changes after the event, and until the change is painted.
 MEASURE = """([kind, key]) => new Promise(resolve => {
-    const list = document.querySelector("main ul.list");
+    const list = document.querySelector("main .task-list");
     const started = performance.now();
     const observer = new MutationObserver(() => {
         observer.disconnect();
@@ -97,7 +97,7 @@ def main() -> int:
         page.reload()
         page.locator("main[data-complete=true]").wait_for()
         field = page.get_by_label("New task")
-        first = page.locator("ul.list > li").first
+        first = page.locator(".task-list li").first
         show("add", measured(page, "submit", "", lambda n: field.fill(f"New {n}")))
         show("complete", measured(page, "key", " ", lambda _: first.focus()))
         show("move", measured(page, "alt", "ArrowDown", lambda _: first.focus()))
