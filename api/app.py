@@ -75,7 +75,7 @@ def create_app(config: Config) -> FastAPI:
         max_age=config.access_token_max_age,
     )
 
-    sessions = Sessions(authentication.revoked)
+    sessions = Sessions(revocations.revoked)
     process = Process(sessions.drain)
     retention = Retention(database, revocations.delete_expired)
     limits = RateLimits(

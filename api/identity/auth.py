@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -98,10 +98,6 @@ class Authentication:
         if await self.revocations.is_revoked(claims):
             self._rejections.add("its session or owner was revoked")
             raise Unauthenticated(token_sent=True)
-
-    async def revoked(self, callers: Sequence[Claims]) -> set[Claims]:
-        """Return the claims whose session or owner is revoked. Raises Unavailable."""
-        return await self.revocations.revoked(callers)
 
 
 class RejectionLog:
