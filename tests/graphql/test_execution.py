@@ -993,11 +993,6 @@ def test_cancellation_closes_pending_resolvers() -> None:
     gc.collect()
 
 
-@pytest.mark.filterwarnings("ignore:coroutine 'Answer._later':RuntimeWarning")
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <coroutine object Answer._later:"
-    "pytest.PytestUnraisableExceptionWarning"
-)
 def test_cancellation_of_graphql_core_closes_resolvers_that_it_has_not_asked_for() -> None:
     """graphql-core continues after `fatal`, and awaits both lists before it asks for `slow`.
 

@@ -53,10 +53,14 @@ class Answer:
     def again(self) -> Any:
         """Return the value or raise the error; if the resolver is async, return an awaitable."""
         if self.waited or self.waiting is not None:
-            return self._later()
+            return self
         if self.error:
             raise self.error
         return self.value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        # Python warns of a coroutine that is never awaited. graphql-core may drop this before.
+        return self._later().__await__()
 
     async def _later(self) -> Any:
         if self.waiting is not None:
