@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 from api.connection import BoundedHttp
 from api.websocket import BoundedWebSocket
 from tests.graphql import ticks
-from tests.graphql.ticks import Running, acknowledged, until
+from tests.graphql.ticks import Running, acknowledged, constant, until
 from tests.test_connection import Recorded
 from tests.waiting import SLACK
 
@@ -154,15 +154,14 @@ def test_message_that_arrives_too_slowly_closes_the_socket() -> None:
     """A part of a frame has arrived, or a part of the frames."""
 
     async def test(server: Running) -> None:
+        complete = await opened(server)
+        complete.writer.write(frame(TEXT, b'{"type":"pong"}') * 3)
         for part in (frame(TEXT, b"{}")[:3], frame(TEXT, b"{}")[:-1], frame(TEXT, b"{", fin=False)):
             raw = await opened(server)
             began = time.monotonic()
             raw.writer.write(frame(TEXT, b'{"type":"pong"}') + part)
             assert await raw.closed() == 1008
             assert Small.message_timeout - 0.1 < time.monotonic() - began < SLACK
-        complete = await opened(server)
-        complete.writer.write(frame(TEXT, b'{"type":"pong"}') * 3)
-        await asyncio.sleep(2 * Small.message_timeout)
         complete.writer.write(frame(TEXT, b'{"type":"ping"}'))
         assert await complete.message() == (TEXT, b'{"type":"pong"}')
 
@@ -345,10 +344,7 @@ def test_client_that_reads_nothing_gets_no_pongs() -> None:
         raw = await opened(server)
         query = {"query": "subscription { flood(size: 10000) { text } }"}
         raw.writer.write(frame(TEXT, json.dumps(SUBSCRIBE | {"payload": query}).encode()))
-        pulled = -1
-        while pulled != server.world.pulled:
-            pulled = server.world.pulled
-            await asyncio.sleep(0.2)
+        await constant(lambda: server.world.pulled)
         raw.writer.write(frame(PING, b"x" * 125) * 40)
         raw.writer.write(frame(TEXT, b'{"type":"complete","id":"a"}'))
         await until(lambda: not server.world.open)
@@ -368,8 +364,8 @@ def test_head_of_a_handshake_has_a_deadline_and_an_open_socket_has_none() -> Non
         raw = await opened(server)
         slow = Raw(*await asyncio.open_connection("127.0.0.1", server.port))
         slow.writer.write(HANDSHAKE)
+        # This takes until the deadline, which began after `raw` was open.
         assert await slow.reader.read() == b""
-        await asyncio.sleep(Hurried.head_timeout)
         raw.writer.write(frame(TEXT, b'{"type":"ping"}'))
         assert await raw.message() == (TEXT, b'{"type":"pong"}')
 

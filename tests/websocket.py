@@ -32,7 +32,7 @@ class Socket:
         self._connection.send(json.dumps({"type": kind, **members}))
 
     def receive(self) -> Any:
-        """Return the next message. Raises ConnectionClosed and TimeoutError."""
+        """Receive a message, and return it. Raises ConnectionClosed and TimeoutError."""
         return json.loads(self._connection.recv(self._timeout))
 
     def next(self) -> bytes:

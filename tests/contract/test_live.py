@@ -37,7 +37,7 @@ async def writing(write: Callable[..., Any], *arguments: Any, **named: Any) -> A
 
 
 async def change(client: Client, id: str = "a") -> Any:
-    """Return the next change of a subscription."""
+    """Receive the next event of a subscription, and return the change in it."""
     message = await client.receive()
     assert (message["type"], message["id"]) == ("next", id), message
     return message["payload"]["data"]["taskChanges"]

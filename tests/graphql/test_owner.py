@@ -8,18 +8,14 @@ import pytest
 
 from api.errors import Problem, RateLimited, Unavailable
 from api.graphql.owner import Owner
-from tests.graphql.ticks import TICKS, Client, Running, acknowledged, run, until
+from tests.graphql.ticks import TICKS, Client, Running, acknowledged, constant, run, until
 
 LONG = "{ long(size: 1000000) }"
 
 
 async def settled(server: Running) -> int:
     """Return the number of executed queries once it no longer grows."""
-    before = -1
-    while before != (now := len(server.world.ran)):
-        before = now
-        await asyncio.sleep(0.2)
-    return before
+    return await constant(lambda: len(server.world.ran))
 
 
 async def ids(client: Client, messages: int) -> int:
@@ -80,10 +76,7 @@ def test_result_that_waits_for_events_of_the_same_socket_is_sent() -> None:
             client = await connect(clients, server)
             for id in ("a", "b", "c"):
                 await client.subscribe(id, "subscription { flood(size: 100000) { text } }")
-            pulled = -1
-            while pulled != server.world.pulled:  # until one is being sent, and two wait
-                pulled = server.world.pulled
-                await asyncio.sleep(0.2)
+            await constant(lambda: server.world.pulled)  # one is being sent, and two wait
             await client.subscribe("q", LONG)
             await until(lambda: server.world.ran)
             while (message := await client.receive())["id"] != "q":

@@ -14,7 +14,17 @@ from websockets.exceptions import InvalidStatus
 from api.graphql.execution import Replaying
 from api.graphql.socket_protocol import Socket
 from api.websocket import BoundedWebSocket
-from tests.graphql.ticks import TICKS, Client, Running, World, acknowledged, connected, run, until
+from tests.graphql.ticks import (
+    TICKS,
+    Client,
+    Running,
+    World,
+    acknowledged,
+    connected,
+    constant,
+    run,
+    until,
+)
 from tests.waiting import SLACK
 
 DROPS = int(os.environ.get("DROPS", "100"))
@@ -42,10 +52,7 @@ def test_client_that_reads_nothing_stops_its_subscription() -> None:
         world.append(server.world)
         async with acknowledged(server.url, max_queue=1) as client:
             await client.subscribe("a", FLOOD)
-            pulled = -1
-            while pulled != server.world.pulled:
-                pulled = server.world.pulled
-                await asyncio.sleep(0.2)
+            pulled = await constant(lambda: server.world.pulled)
             assert 0 < pulled < 2_000
             assert pulled == paused_at[-1]  # no event was taken after the buffer was full
             for number in range(1, pulled + 100):
@@ -78,7 +85,7 @@ def test_expired_socket_that_reads_nothing_is_aborted() -> None:
         async with acknowledged(server.url, max_queue=1) as client:
             await client.subscribe("a", FLOOD)
             await until(lambda: server.world.pulled > 10)
-            await asyncio.sleep(0.2)
+            await constant(lambda: server.world.pulled)
             server.world.revoked.add("ada")
             await until(lambda: not len(server.sessions))
             assert not server.world.open

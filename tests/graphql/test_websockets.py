@@ -408,7 +408,8 @@ def test_event_during_an_outage_closes_the_socket_with_1013() -> None:
             await client.subscribe("a", TICKS)
             await until(lambda: server.world.open)
             server.world.unavailable = True
-            await asyncio.sleep(0.1)  # idle sockets stay open
+            checks = server.world.checks
+            await until(lambda: server.world.checks > checks + 2)  # idle sockets stay open
             await server.world.tick()
             assert await client.close_code() == 1013
 

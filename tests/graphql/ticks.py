@@ -59,6 +59,8 @@ class World:
     ran: list[str] = field(default_factory=list)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     failing: Problem | None = None
+    checks: int = 0
+    """How often the server has asked which callers are revoked."""
 
     async def tick(self) -> None:
         """Wake all subscriptions."""
@@ -88,6 +90,7 @@ class World:
 
     async def find_revoked(self, callers: Sequence[Claims]) -> set[Claims]:
         """Return the callers that are revoked."""
+        self.checks += 1
         if self.unavailable:
             raise Unavailable
         return {each for each in callers if each.user_id in self.revoked}
@@ -385,6 +388,15 @@ def run(test: Callable[[Running], Coroutine[Any, Any, None]], **limits: Any) -> 
             await test(server)
 
     asyncio.run(attempt())
+
+
+async def constant(number: Callable[[], int]) -> int:
+    """Return a number once it has stayed the same for 0.2 s: what does not happen has no event."""
+    before = -1
+    while before != (now := number()):
+        before = now
+        await asyncio.sleep(0.2)
+    return before
 
 
 async def until(condition: Callable[[], object]) -> None:

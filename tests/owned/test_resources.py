@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from itertools import product
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -38,7 +38,16 @@ from tests.conftest import run
 
 T = TypeVar("T")
 
-EACH = pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.name)
+
+def each(resources: Sequence[Resource]) -> pytest.MarkDecorator:
+    """Run a test for each of these resources."""
+    return pytest.mark.parametrize("resource", resources, ids=lambda resource: resource.name)
+
+
+EACH = each(RESOURCES)
+REFERRING = each([resource for resource in RESOURCES if resource.references])
+PARTS = each([resource for resource in RESOURCES if resource.part_of])
+BULK = each([resource for resource in RESOURCES if resource.bulk])
 OWNED_TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE relnamespace = 'tasks'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
@@ -241,11 +250,9 @@ def test_quota_of_an_owner_is_bad_user_input(resource: Resource, postgres: Postg
     assert str(resource.most_ids) in full_of_ids
 
 
-@EACH
+@REFERRING
 def test_reference_to_a_missing_row_is_not_found(resource: Resource, postgres: Postgres) -> None:
     """A missing ID, an ID of another owner and a malformed ID have the same error."""
-    if not resource.references:
-        pytest.skip(f"{resource.name} refer to nothing")
 
     async def refer(owned: Owned, database: Database) -> None:
         own = (await make(owned, resource))["id"]
@@ -282,13 +289,12 @@ def test_deleting_a_row_clears_the_references_to_it(resource: Resource, postgres
     owning(postgres, delete)
 
 
-@EACH
+@PARTS
 @pytest.mark.parametrize("by_retention", [False, True])
 def test_deleting_a_row_deletes_its_parts_and_clears_the_references_to_them(
     resource: Resource, postgres: Postgres, *, by_retention: bool
 ) -> None:
-    if not resource.part_of:
-        pytest.skip(f"{resource.name} are parts of nothing")
+    assert resource.part_of
     reference, whole = resource.part_of, resource.references[resource.part_of]
 
     async def delete(owned: Owned, _: object) -> None:
@@ -322,13 +328,10 @@ def test_deleting_a_row_deletes_its_parts_and_clears_the_references_to_them(
     owning(postgres, delete)
 
 
-@EACH
+@REFERRING
 def test_a_cursor_of_one_parent_does_not_fail_the_list_of_another(
     resource: Resource, postgres: Postgres
 ) -> None:
-    if not resource.references:
-        pytest.skip(f"{resource.name} refer to nothing")
-
     async def nest(owned: Owned, database: Database) -> None:
         claims = Claims(owned.owner, None, None, "", 0)
         for column, target in resource.references.items():
@@ -349,13 +352,10 @@ def test_a_cursor_of_one_parent_does_not_fail_the_list_of_another(
     owning(postgres, nest)
 
 
-@EACH
+@REFERRING
 def test_a_nested_list_is_counted_once_and_not_for_each_row(
     resource: Resource, postgres: Postgres
 ) -> None:
-    if not resource.references:
-        pytest.skip(f"{resource.name} refer to nothing")
-
     def read(plan: Any) -> int:
         of_this = plan.get("Relation Name") == resource.name
         rows = round(plan["Actual Rows"] * plan["Actual Loops"]) if of_this else 0
@@ -385,14 +385,12 @@ def test_a_nested_list_is_counted_once_and_not_for_each_row(
     owning(postgres, explain)
 
 
-@EACH
+@REFERRING
 @pytest.mark.parametrize("by_retention", [False, True])
 def test_a_row_that_is_referred_to_while_its_deletion_waits_is_deleted(
     resource: Resource, postgres: Postgres, *, by_retention: bool
 ) -> None:
     """The deletion has a snapshot from before the reference, which a foreign key would refuse."""
-    if not resource.references:
-        pytest.skip(f"{resource.name} refer to nothing")
 
     async def race(owned: Owned, database: Database) -> None:
         async def delete(target: Resource, id: str) -> None:
@@ -427,15 +425,14 @@ def test_a_row_that_is_referred_to_while_its_deletion_waits_is_deleted(
     owning(postgres, race)
 
 
-@EACH
+@PARTS
 @pytest.mark.parametrize("first", ["create", "move", "restore"])
 @pytest.mark.parametrize("second", ["trash", "delete"])
 def test_no_part_outside_the_trash_is_left_when_its_whole_goes_at_the_same_time(
     resource: Resource, postgres: Postgres, first: str, second: str
 ) -> None:
     """The second write has a snapshot from before the first one, which commits while it waits."""
-    if not resource.part_of:
-        pytest.skip(f"{resource.name} are parts of nothing")
+    assert resource.part_of
     reference, whole = resource.part_of, resource.references[resource.part_of]
 
     async def race(owned: Owned, _: object) -> None:
@@ -465,14 +462,13 @@ def test_no_part_outside_the_trash_is_left_when_its_whole_goes_at_the_same_time(
     owning(postgres, race)
 
 
-@EACH
+@PARTS
 @pytest.mark.parametrize("second", ["create", "move", "restore"])
 def test_no_part_outside_the_trash_is_written_while_its_whole_goes(
     resource: Resource, postgres: Postgres, second: str
 ) -> None:
     """The write of the part has a snapshot from before its whole was trashed."""
-    if not resource.part_of:
-        pytest.skip(f"{resource.name} are parts of nothing")
+    assert resource.part_of
     reference, whole = resource.part_of, resource.references[resource.part_of]
 
     async def race(owned: Owned, _: object) -> None:
@@ -588,13 +584,10 @@ def test_only_the_last_status_has_no_condition(resource: Resource) -> None:
     assert [*resource.statuses.values()].index(None) == len(resource.statuses) - 1
 
 
-@EACH
+@BULK
 def test_bulk_patch_is_written_into_all_rows_or_none(
     resource: Resource, postgres: Postgres
 ) -> None:
-    if not resource.bulk:
-        pytest.skip(f"{resource.name} cannot be patched in bulk")
-
     async def patch(owned: Owned, _: Database) -> None:
         rows = [await make(owned, resource) for _ in range(2)]
         ids, column, writes = [row["id"] for row in rows], resource.bulk[0], Writes(owned, resource)
@@ -607,13 +600,10 @@ def test_bulk_patch_is_written_into_all_rows_or_none(
     owning(postgres, patch)
 
 
-@EACH
+@REFERRING
 def test_statement_that_violates_a_reference_at_each_attempt_is_answered_unavailable(
     resource: Resource, postgres: Postgres
 ) -> None:
-    if not resource.references:
-        pytest.skip(f"{resource.name} refer to nothing")
-
     async def violate(owned: Owned, _: Database) -> None:
         await make(owned, resource)
         for target in resource.references.values():
