@@ -161,7 +161,7 @@ class BoundedHttp(HttpToolsProtocol):
         return b"%b %b HTTP/%b\r\n%b\r\n" % (*line, b"".join(fields))
 
     def proposes_websocket(self) -> bool:
-        """Return whether the last head begins a WebSocket. If not, it is an ordinary request.
+        """Return whether the last head opens a WebSocket. Otherwise it is an ordinary request.
 
         A body would be ambiguous. Earlier requests on the connection must have been answered.
         """
@@ -187,7 +187,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._cancel_deadline()
             self.scope["method"] = "GET"
             self.handle_websocket_upgrade()
-            # The parser refers to this object. Only a garbage collection would find the cycle.
+            # The parser and this object refer to each other. Without this line, they would stay in
+            # memory until a garbage collection.
             self.parser, self.headers = None, []  # type: ignore[assignment]  # as uvicorn does
             return
         raise httptools.HttpParserError  # uvicorn then calls `send_400_response`

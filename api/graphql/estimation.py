@@ -55,9 +55,9 @@ from api.graphql.cost import (
 )
 
 TEXT = 300
-"""The number of bytes assumed for a String that `Sizes` does not name."""
+"""The estimate of the bytes of a String that has no entry in `Sizes`."""
 LEAF = 40
-"""The number of bytes assumed for any other leaf, such as a UUID, a timestamp or a number."""
+"""The estimate of the bytes of any other leaf, such as a UUID, a timestamp or a number."""
 PUNCTUATION = 4
 """Bytes around a key and its value: two quotes, a colon, a comma."""
 

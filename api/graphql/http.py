@@ -181,9 +181,9 @@ class Accepted(NamedTuple):
     media_type: str
     """The type of a response that is not a stream of events."""
     events: bool
-    """Whether the client accepts a stream of events, by name."""
+    """Whether the client's `Accept` names `text/event-stream`."""
     prefers_events: bool
-    """Whether it prefers a stream, also for a single result."""
+    """Whether the client prefers a stream of events, even for a single result."""
 
 
 @lru_cache(128)

@@ -49,7 +49,10 @@ class Operations:
         self._context = context
 
     def check(self, parameters: Parameters) -> Request:
-        """Return the request. Raises InvalidDocument, OperationTooLarge and BadRequest."""
+        """Find the document of a request, and check its cost.
+
+        Raises InvalidDocument, OperationTooLarge and BadRequest.
+        """
         document = self._documents.get(parameters.query, parameters.document_id)
         operation = document.operation(parameters.operation_name)
         cost = operation.cost.check(parameters.variables or {})

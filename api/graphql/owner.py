@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 from api.errors import RateLimited
 
 MOST_UNSENT = 16_000_000
-"""While this many bytes of an owner's results wait to be sent, no other operation is executed."""
+"""The number of unsent bytes of an owner's results from which on no operation of this owner is
+executed."""
 MOST_RESERVED = 50_000_000
 """The most bytes of an owner's operations: of their messages, and of their parsed documents."""
 EXECUTIONS = 4

@@ -22,8 +22,8 @@ FASTEST = 100
 """The most sockets and streams a second that are ended while the process drains, unless there are
 too many for the time. If all were ended at once, all clients would reconnect at the same time."""
 SPREAD = 0.8
-"""The part of the time for draining in which all sockets and streams begin to end, if there are
-many."""
+"""If there are many sockets and streams, the last one begins to end after this share of the time
+for draining. The rest of the time is for the events that are being sent."""
 
 
 class Caller(Protocol):

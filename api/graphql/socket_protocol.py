@@ -44,7 +44,7 @@ class _Violation(Exception):
 
 
 class Socket:
-    """One socket. Messages are handled one after the other; operations run in their own tasks."""
+    """A WebSocket of one client. It handles messages in their order, and operations in tasks."""
 
     __slots__ = (
         "_authenticate",
@@ -152,7 +152,8 @@ class Socket:
         self._cancel_subscriptions()
         if waiting := [*self._tasks, *([self._closing] if self._closing else [])]:
             await asyncio.wait(waiting)
-        # A cancelled task refers to this socket. Only a garbage collection would find the cycle.
+        # A cancelled task and this socket refer to each other. Without this line, they would stay
+        # in memory until a garbage collection.
         self._running.clear()
 
     async def _handle_next(self) -> bool:

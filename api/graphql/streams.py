@@ -79,7 +79,8 @@ class Subscription:
                     del event  # a subscription that waits holds no event
                     await asyncio.sleep(0)  # a source that never waits must not delay other clients
         finally:
-            # An executor refers to itself. Only a garbage collection would free its values.
+            # An executor refers to itself, so it stays in memory until a garbage collection. Its
+            # values, which may be large, are freed now.
             for values in self._executor.variable_values:
                 values.clear()
 

@@ -48,9 +48,10 @@ function addressIn(body: unknown): string | null {
 }
 
 /**
- * Limit the failed sign-ins of an account: 429 before the password is checked. A sign-in counts when
- * it begins, so that concurrent ones count as well, and a successful one restores the quota. An
- * address without an account has a quota as well, so the response does not tell whether there is one.
+ * Limit the failed sign-ins of an account. Above the limit, the response is 429, and the password is
+ * not checked. A sign-in is counted when it begins, so that concurrent sign-ins are counted, too. A
+ * successful sign-in restores the quota. An address without an account also has a quota, so that the
+ * response does not reveal whether the account exists.
  */
 export function signInLimit(signIns: SignIns) {
   return {
