@@ -195,7 +195,7 @@ class Subscription:
             seen = world.count
             while True:
                 async with world.ticks:
-                    await world.ticks.wait_for(lambda: world.count > seen)  # noqa: B023
+                    await world.ticks.wait_for(lambda: world.count > seen)  # noqa: B023 - called before `seen` changes
                 seen = world.count
                 world.pulled += 1
                 yield Tick(number=seen, owner=info.context.claims.user_id)
