@@ -51,14 +51,16 @@ test. `make test` allows it where a test needs it, and `make prove` in all tests
 IGNORED_MESSAGES = re.compile(
     r"Service Worker registration blocked by Playwright$|The resource \S+\.woff2 was preloaded"
     r"|WebSocket connection to \S+ failed: "
-    r"(.*net::ERR_INTERNET_DISCONNECTED|WebSocket is closed before the connection is established)"
+    r"(.*net::ERR_\w+|.*Unexpected response code: 503"
+    r"|Connection closed before receiving a handshake response"
+    r"|WebSocket is closed before the connection is established)"
 )
 """The messages of the console that no test checks.
 
 Playwright writes the first one when it blocks the service worker. Chromium writes the second one if
 a page uses its font only some seconds after it has loaded, as on a busy machine. It writes the
-third one for a socket that was being opened when a test disconnected the browser, or when the page
-was left.
+third one for a socket that was being opened when a test disconnected the browser or stopped the
+API, or when the page was left. It cannot be silenced by a page, which tries again by itself.
 """
 
 
