@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import bodies, observed
+from api.access_log import access_log
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import BadRequest, OperationTooLarge, Unavailable
@@ -24,7 +25,7 @@ from api.graphql.sse import EventStreams
 from api.graphql.websockets import GraphQLSockets
 from api.identity.auth import Authenticated, Authentication, verifier
 from api.identity.events import Events, Reader
-from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.identity.keys import LOG, SECURITY_EVENT, KeyRing, KeySet, derive, shared_secrets
 from api.identity.revocations import Revocations
 from api.media_types import weights
 from api.owned import statements
@@ -70,9 +71,9 @@ ROUTES = frozenset({"/graphql", "/events", "/health/live", "/health/ready"})
 def create_app(config: Config, observers: observed.Observers | None = None) -> FastAPI:
     """Return the app. It connects to the database, and to JWKS_URL if set, when it is started.
 
-    The observers get the record of each request.
+    The observers get the record of each request. By default, they are those of the configuration.
     """
-    observers = observers or observed.Observers()
+    observers = observers or _observers(config)
     statements.build()
     database = Database(config.database_url.get_secret_value())
     notifications = Notifications(config.direct_url)
@@ -160,6 +161,13 @@ def create_app(config: Config, observers: observed.Observers | None = None) -> F
     # Outside of all other middleware: a socket stays open, and each layer around it takes memory.
     app.add_middleware(_Sockets, sockets=sockets)
     return app
+
+
+def _observers(config: Config) -> observed.Observers:
+    functions = []
+    if config.access_log:
+        functions.append(access_log(config.log_format, derive(config.secrets[0].encode(), LOG)))
+    return observed.Observers(functions)
 
 
 def lifespan(

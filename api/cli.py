@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import jwt
 
-from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, TokenConfig
+from api import log_lines
+from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, LogConfig, TokenConfig
 from api.errors import Unavailable
 from api.identity.keys import ACCESS_TOKEN, derive
 from api.identity.tokens import InvalidToken
@@ -36,7 +37,7 @@ DEV_LOCK, DEV_ENV = Path(".data/lock"), Path(".data/dev.env")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. Exit 2 if the command or the environment is not valid, 1 if it fails."""
     chosen = _parser().parse_args(arguments)
-    _configure_logging()
+    log_lines.configure("text")
     command: Callable[[argparse.Namespace], None] = chosen.command
     try:
         command(chosen)
@@ -50,17 +51,12 @@ def application() -> "FastAPI":
 
     from api.app import create_app
 
-    _configure_logging()
     try:
-        return create_app(Config.read())
+        config = Config.read()
+        log_lines.configure(config.log_format)
+        return create_app(config)
     except ConfigError as error:
         _stop(str(error), STARTUP_FAILURE)  # uvicorn does not restart a worker with this status
-
-
-def _configure_logging() -> None:
-    logging.basicConfig(format="%(levelname)s:  %(name)s: %(message)s", level=logging.INFO)
-    for chatty in ("alembic", "httpx", "watchfiles"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--no-migrate", action="store_true", help="do not migrate the database")
     serve.add_argument("--reload", action="store_true", help="restart when the code changes")
     serve.add_argument(
-        "--access-log", action="store_true", help="log each request, without its query string"
+        "--access-log", action="store_true", help="log each request, without any of its values"
     )
     serve.set_defaults(command=_serve)
 
@@ -162,7 +158,10 @@ def _serve(chosen: argparse.Namespace) -> None:
     from api.app import create_app
     from api.server import serve
 
+    if chosen.access_log:
+        os.environ["ACCESS_LOG"] = "1"  # also for the workers
     config = Config.read()
+    log_lines.configure(config.log_format)
     _check_workers(chosen.workers, reload=chosen.reload)
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:
@@ -184,7 +183,6 @@ def _serve(chosen: argparse.Namespace) -> None:
         chosen.port,
         workers=chosen.workers,
         reload_dir=Path(__file__).parent if chosen.reload else None,
-        access_log=chosen.access_log,
     )
 
 
@@ -213,6 +211,7 @@ async def _log_row_security(url: str) -> None:
 
 
 def _migrate(chosen: argparse.Namespace) -> None:
+    log_lines.configure(LogConfig.read(*_env_files()).log_format)
     _upgrade(DatabaseConfig.read(*_env_files()).direct_url, chosen.partitions)
 
 
