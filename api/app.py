@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -38,6 +39,9 @@ from api.rate_limits import RateLimits
 from api.schema import PLACED, SIZES, schema
 from api.types import WRITTEN
 
+if TYPE_CHECKING:  # a service without metrics does not import prometheus-client
+    from api.metrics.metrics import Metrics
+
 HEADERS = (
     # No cache may store a response: it is for one person, and soon out of date.
     (b"cache-control", b"no-store"),
@@ -60,13 +64,16 @@ REQUEST_HEADERS = (
 """The headers that CORS lets a page send. `ALLOWED_HEADERS` adds others."""
 
 
-def create_app(config: Config) -> FastAPI:
-    """Return the app. It connects to the database, and to JWKS_URL if set, when it is started."""
+def create_app(config: Config, metrics: "Metrics | None" = None) -> FastAPI:
+    """Return the app. It connects to the database, and to JWKS_URL if set, when it is started.
+
+    `metrics` counts what it does.
+    """
     statements.build()
     database = Database(config.database_url.get_secret_value())
     notifications = Notifications(config.direct_url)
     authentication = authenticating(config, database, notifications)
-    live = Live(database, notifications)
+    live = Live(database, notifications, observe=metrics.delivered if metrics else None)
     revocations = authentication.revocations
     reader = Reader(
         KeyRing(shared_secrets(config.secrets, SECURITY_EVENT)),
@@ -81,8 +88,12 @@ def create_app(config: Config) -> FastAPI:
     limits = RateLimits(
         config.rate_limit_per_second, config.rate_limit_burst, proxies=config.trusted_proxies
     )
+    parts: list[AbstractAsyncContextManager[object]]
+    parts = [database, authentication, live, retention, sessions, process]
+    if metrics:
+        parts.append(metrics.samples(database, live, sessions, revocations, limits))
     app = FastAPI(
-        lifespan=lifespan(database, authentication, live, retention, sessions, process),
+        lifespan=lifespan(*parts),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
