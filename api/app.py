@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import bodies
+from api import bodies, observed
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import BadRequest, OperationTooLarge, Unavailable
@@ -63,12 +63,24 @@ REQUEST_HEADERS = (
 )
 """The headers that CORS lets a page send. `ALLOWED_HEADERS` adds others."""
 
+EXPOSED_HEADERS = (
+    *("RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-Id"),
+)
+"""The headers of a response that a page can read."""
+ROUTES = frozenset({"/graphql", "/events", "/health/live", "/health/ready"})
+"""The paths that are recorded. Others may contain anything."""
 
-def create_app(config: Config, metrics: "Metrics | None" = None) -> FastAPI:
+
+def create_app(
+    config: Config,
+    observers: observed.Observers | None = None,
+    metrics: "Metrics | None" = None,
+) -> FastAPI:
     """Return the app. It connects to the database, and to JWKS_URL if set, when it is started.
 
-    `metrics` counts what it does.
+    The observers get the record of each request. `metrics` counts what the parts do.
     """
+    observers = observers or observed.Observers()
     statements.build()
     database = Database(config.database_url.get_secret_value())
     notifications = Notifications(config.direct_url)
@@ -102,7 +114,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would go to the host in the Host header
         exception_handlers={Exception: _failed},
     )
-    app.add_middleware(_Headers)
+    app.add_middleware(_Observed, observers=observers)
     app.add_middleware(process.counting)
 
     @app.get("/health/live")
@@ -146,7 +158,7 @@ def create_app(config: Config, metrics: "Metrics | None" = None) -> FastAPI:
     execution = Execution(
         schema, Compiled(schema, WRITTEN, PLACED) if config.execution == "compiled" else None
     )
-    operations = Operations(documents, execution, context)
+    operations = Operations(documents, execution, context, observers)
     endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions))
     graphql = Authenticated(endpoint, authentication, limits)
     sockets = GraphQLSockets(operations, sessions, graphql.authenticate, config.origins)
@@ -210,24 +222,42 @@ class _Sockets:
             )
 
 
-class _Headers:
-    """Adds the headers to every response, and closes a connection with a long unread body."""
+class _Observed:
+    """Records every request, adds the headers to every response, and closes a connection with a
+    long unread body.
 
-    def __init__(self, app: ASGIApp) -> None:
+    These are one middleware, because each layer costs time.
+    """
+
+    def __init__(self, app: ASGIApp, observers: observed.Observers) -> None:
         self._app = app
+        self._observers = observers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["type"] == "http":
-            if not bodies.is_short(scope):
-                receive, send = bodies.closing(receive, send)
-            send = _with_headers(send, scope)
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        record = self._observers.begin_request(
+            scope["method"], path if path in ROUTES else "", scope["headers"]
+        )
+        if not bodies.is_short(scope):
+            receive, send = bodies.closing(receive, send)
+        try:
+            await self._app(scope, receive, _with_headers(send, scope, record))
+        except Exception:
+            record.status = 500  # `_failed` responds
+            raise
+        finally:
+            record.end()
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
     """Return the response to an uncaught error. No middleware adds the headers to it."""
     headers = {name.decode(): value.decode() for name, value in HEADERS}
+    if record := observed.current():
+        headers["x-request-id"] = record.request_id
     return PlainTextResponse("Internal Server Error", 500, headers)
 
 
@@ -244,7 +274,7 @@ class _CrossOrigin:
             allow_origins=config.origins,
             allow_methods=["GET", "POST"],
             allow_headers=[*REQUEST_HEADERS, *config.allowed_headers],
-            expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate"],
+            expose_headers=EXPOSED_HEADERS,
             max_age=86_400,
         )
 
@@ -283,15 +313,17 @@ def _accepts_html(scope: Scope) -> bool:
     return bool(weights(accepted.encode("latin-1")).get("text/html"))
 
 
-def _with_headers(send: Send, scope: Scope) -> Send:
-    """Return a `send` that adds `HEADERS`, `Vary` and the headers of the caller's quota.
+def _with_headers(send: Send, scope: Scope, record: observed.Record) -> Send:
+    """Return a `send` that adds `HEADERS`, `Vary`, the request id and the headers of the quota.
 
     The headers of the quota are not added to a 429, because `RateLimited` sets them itself.
     """
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *HEADERS, _VARY]
+            record.status = message["status"]
+            request_id = (b"x-request-id", record.request_id.encode())
+            message["headers"] = [*message["headers"], *HEADERS, _VARY, request_id]
             quota = scope.get("state", {}).get("rate_limit")
             if quota and message["status"] != 429:
                 message["headers"] += [(k.lower().encode(), v.encode()) for k, v in quota.items()]

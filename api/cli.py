@@ -24,11 +24,10 @@ from api.errors import Unavailable
 from api.identity.keys import ACCESS_TOKEN, derive
 from api.identity.tokens import InvalidToken
 from api.metrics.directory import VARIABLE, directory
+from api.observed import Observers
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-    from api.metrics.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +50,9 @@ def application() -> "FastAPI":
     """Return the app that the environment describes, for a server that imports it by name."""
     from uvicorn.config import STARTUP_FAILURE
 
-    from api.app import create_app
-
     _configure_logging()
     try:
-        return create_app(Config.read(), _metrics())
+        return _app(Config.read())
     except ConfigError as error:
         _stop(str(error), STARTUP_FAILURE)  # uvicorn does not restart a worker with this status
 
@@ -192,17 +189,19 @@ def _served_metrics(port: int | None) -> Iterator[None]:
         yield
 
 
-def _metrics() -> "Metrics | None":
-    """Return what this process counts, if its service serves metrics."""
+def _app(config: Config) -> "FastAPI":
+    """Return the app. It counts for Prometheus if the service serves metrics."""
+    from api.app import create_app
+
     if VARIABLE not in os.environ:
-        return None
+        return create_app(config)
     from api.metrics.metrics import Metrics
 
-    return Metrics()
+    metrics = Metrics(config.trusted_documents.values())
+    return create_app(config, Observers([metrics.observe]), metrics)
 
 
 def _serve_api(chosen: argparse.Namespace, config: Config) -> None:
-    from api.app import create_app
     from api.server import serve
 
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
@@ -217,9 +216,7 @@ def _serve_api(chosen: argparse.Namespace, config: Config) -> None:
     if not chosen.no_migrate:
         _upgrade(config.direct_url)
     asyncio.run(_log_row_security(config.database_url.get_secret_value()))
-    app = create_app(
-        config, _metrics()
-    )  # workers create their own, but an error is reported only once
+    app = _app(config)  # workers create their own, but an error is reported only once
     is_alone = chosen.workers == 1 and not chosen.reload
     serve(
         app if is_alone else "api.cli:application",

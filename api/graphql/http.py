@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from api import bodies
+from api import bodies, observed
 from api.errors import BadRequest, Problem, RateLimited, Unauthenticated, Unavailable
 from api.graphql import results
 from api.graphql.documents import InvalidDocument
@@ -86,7 +86,8 @@ class GraphQLEndpoint:
             request = self._operations.check(parameters)
         except InvalidDocument as refusal:
             status = 200 if media_type == JSON else 400
-            return await _response({"errors": refusal.errors}, status, media_type, coding)
+            errors = results.refusals(refusal.errors)
+            return await _response({"errors": errors}, status, media_type, coding)
         if method == "GET" and request.type is not OperationType.QUERY:
             raise BadRequest("A GET may only query: send a POST.", 405, {"Allow": "POST"})
         if request.type is OperationType.SUBSCRIPTION:
@@ -153,6 +154,7 @@ async def _response(
     coding: bytes,
     headers: Mapping[str, str] | None = None,
 ) -> ASGIApp:
+    began = observed.clock()
     octets = encoded(body)
     all_headers = [
         (b"content-type", media_type.encode()),
@@ -167,6 +169,7 @@ async def _response(
             octets = await asyncio.to_thread(_compressed, octets)
         else:
             octets = _compressed(octets)
+    observed.ended("encode", began)
     all_headers.append((b"content-length", b"%d" % len(octets)))
     return _Response(status, all_headers, octets)
 

@@ -7,6 +7,7 @@ from graphql import OperationType
 from starlette.types import Scope
 from strawberry.types import ExecutionResult
 
+from api import observed
 from api.graphql.documents import Document, Documents, Execution, Operation
 from api.graphql.parameters import Parameters
 from api.graphql.streams import Subscription
@@ -43,7 +44,10 @@ class Operations:
         documents: Documents,
         execute: Execution,
         context: Callable[[Scope, Operation, float], Awaitable[object]],
+        observers: observed.Observers | None = None,
     ) -> None:
+        self.observers = observers or observed.Observers()
+        """The functions that get the record of each operation over a WebSocket."""
         self._documents = documents
         self._execute = execute
         self._context = context
@@ -53,16 +57,31 @@ class Operations:
 
         Raises InvalidDocument, OperationTooLarge and BadRequest.
         """
-        document = self._documents.get(parameters.query, parameters.document_id)
+        began = observed.clock()
+        try:
+            document = self._documents.get(parameters.query, parameters.document_id)
+        finally:
+            observed.ended("parse", began)
         operation = document.operation(parameters.operation_name)
+        record = observed.current()
+        if record is not None:
+            name = operation.node.name
+            record.operation_name = name.value[: observed.MAX_NAME] if name else ""
+            record.operation_type = operation.type.value
         cost = operation.cost.check(parameters.variables or {})
+        if record is not None:
+            record.cost = cost
         return Request(document, operation, parameters, cost)
 
     async def run(self, scope: Scope, request: Request) -> ExecutionResult:
         """Return the result of a query or a mutation. Raises the Problems of the context."""
         context = await self._context(scope, request.operation, request.cost)
         _, _, variables, name, _ = request.parameters
-        return await self._execute(request.document, name, variables, context)
+        began = observed.clock()
+        try:
+            return await self._execute(request.document, name, variables, context)
+        finally:
+            observed.ended("execute", began)
 
     async def subscribe(self, scope: Scope, request: Request) -> Subscription:
         """Begin a subscription. Raises NotSubscribed, and the Problems of the context."""

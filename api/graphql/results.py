@@ -2,8 +2,7 @@
 
 import json
 import logging
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import orjson
@@ -11,6 +10,7 @@ from graphql import ExecutionResult as SubscriptionResult
 from graphql import GraphQLError, VariableDefinitionNode
 from strawberry.types import ExecutionResult
 
+from api import observed
 from api.errors import Bug, Code, Problem, shortened
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,21 @@ def body(result: Result) -> dict[str, object]:
 def client_error(error: GraphQLError) -> dict[str, Any]:
     """Return an error as the client may see it: a `Problem` in full, and only the id of a bug."""
     message, extensions = _explained(error)
+    observed.failed(str(extensions["code"]))
     return {**error.formatted, "message": message, "extensions": extensions}
+
+
+def refusal(problem: Problem) -> Mapping[str, object]:
+    """Return the error of an operation that could not run."""
+    observed.failed(problem.code)
+    return problem.formatted
+
+
+def refusals(errors: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Return the errors of a document that is not valid."""
+    for error in errors:
+        observed.failed(error["extensions"]["code"])
+    return errors
 
 
 def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
@@ -69,7 +83,8 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
 
 def bug(error: Exception) -> Bug:
     """Log a bug, and return the error for the client, which contains only an id."""
-    request_id = secrets.token_hex(8)
+    record = observed.current()
+    request_id = record.request_id if record else observed.new_id()
     log.error("bug %s", request_id, exc_info=error)
     return Bug(request_id)
 

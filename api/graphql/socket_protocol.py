@@ -16,12 +16,22 @@ from typing import Any
 from graphql import GraphQLError, OperationType
 from starlette.types import Message, Receive, Scope, Send
 
+from api import observed
 from api.errors import BadRequest, Problem, RateLimited, Unauthenticated, Unavailable
 from api.graphql.documents import InvalidDocument
 from api.graphql.operations import Operations, Request
 from api.graphql.owner import Owner
 from api.graphql.parameters import Parameters, read_object, read_parameters
-from api.graphql.results import Result, body, bug, client_error, encoded, is_request_error
+from api.graphql.results import (
+    Result,
+    body,
+    bug,
+    client_error,
+    encoded,
+    is_request_error,
+    refusal,
+    refusals,
+)
 from api.graphql.sessions import Caller, Sessions
 from api.graphql.streams import NotSubscribed
 
@@ -221,19 +231,25 @@ class Socket:
         if len(self._tasks) >= self._most_operations:
             await self._write({"type": "error", "id": id, "payload": [RateLimited().formatted]})
             return
+        record = self._operations.observers.begin_operation(self.caller.user_id)
         try:
             request = self._operations.check(parameters)
             owner.reserve(request.size)
-        except InvalidDocument as refusal:
-            await self._write({"type": "error", "id": id, "payload": refusal.errors})
+        except InvalidDocument as invalid:
+            await self._write({"type": "error", "id": id, "payload": refusals(invalid.errors)})
+            record.end()
         except Problem as problem:
-            await self._write({"type": "error", "id": id, "payload": [problem.formatted]})
+            await self._write({"type": "error", "id": id, "payload": [refusal(problem)]})
+            record.end()
         else:
             task = asyncio.create_task(self._run(id, request, owner))
             self._running[id] = task
             self._tasks[task] = request.type is OperationType.SUBSCRIPTION
             task.add_done_callback(self._tasks.pop)
             task.add_done_callback(partial(owner.release, request.size))
+            task.add_done_callback(lambda _: record.end())
+        finally:
+            observed.leave()
 
     def _complete(self, id: object) -> None:
         if not isinstance(id, str):
@@ -255,13 +271,14 @@ class Socket:
             return
         except (Unauthenticated, Unavailable, RateLimited) as problem:
             if request.type is OperationType.SUBSCRIPTION or isinstance(problem, Unauthenticated):
+                observed.failed(problem.code)
                 self.end(problem)  # clients connect again, and continue where they were
                 return
-            errors = [problem.formatted]
+            errors = [refusal(problem)]
         except Problem as problem:
-            errors = [problem.formatted]
+            errors = [refusal(problem)]
         except Exception as error:  # noqa: BLE001 - `bug` logs it
-            errors = [bug(error).formatted]
+            errors = [refusal(bug(error))]
         last = {"type": "error", "payload": errors} if errors else {"type": "complete"}
         with suppress(OSError):
             async with self._turn:
@@ -313,7 +330,10 @@ class Socket:
 
 
 def _next(id: str, result: Result) -> bytes:
-    return encoded({"type": "next", "id": id, "payload": body(result)})
+    began = observed.clock()
+    message = encoded({"type": "next", "id": id, "payload": body(result)})
+    observed.ended("encode", began)
+    return message
 
 
 def _parameters(payload: object, size: int) -> Parameters:

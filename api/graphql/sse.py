@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from api import observed
 from api.errors import Problem
 from api.graphql.operations import Operations, Request
 from api.graphql.owner import Owner
@@ -102,6 +103,9 @@ class EventStream:
         self.caller = caller
         self._sessions = sessions
         self._heartbeat = heartbeat
+        self._record = observed.current()  # `end` is also called outside of the request
+        if self._record:
+            self._record.transport = "sse"
         self._turn = asyncio.Lock()  # held while an event is executed and sent
         self._ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._owner: Owner
@@ -116,6 +120,8 @@ class EventStream:
 
     def end(self, problem: Problem) -> None:
         """Deliver no further event, and tell the client this reason."""
+        if self._record:
+            self._record.failed(problem.code)
         self._end_with(_failed([problem.formatted]))
 
     async def leave(self) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
 
+from api import observed
 from api.errors import BadRequest, Problem, Unavailable
 from api.graphql.operations import Operations
 from api.graphql.sessions import Sessions
@@ -40,7 +41,15 @@ class GraphQLSockets:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket until it is closed."""
+        record = self._operations.observers.begin_request(
+            "GET", "/graphql", scope["headers"], "websocket"
+        )
         problem = self._refusal(scope)
+        record.status = problem.status if problem else 101
+        if problem is not None:
+            record.failed(problem.code)
+        record.end()
+        observed.leave()  # an open socket keeps no record
         if problem is not None:
             with suppress(OSError):
                 await problem.response()(scope, receive, send)

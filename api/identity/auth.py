@@ -9,6 +9,7 @@ from typing import Self
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api import observed
 from api.config import TokenConfig
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
 from api.identity.keys import (
@@ -77,7 +78,16 @@ class Authentication:
         Raises Unauthenticated when the token is missing, invalid or revoked. Raises Unavailable or
         RateLimited when the token cannot be verified at the moment.
         """
-        token = _token(headers)
+        began = observed.clock()
+        try:
+            claims = await self._authenticate(_token(headers))
+        finally:
+            observed.ended("token", began)
+        if record := observed.current():
+            record.owner = claims.user_id
+        return claims
+
+    async def _authenticate(self, token: str) -> Claims:
         try:
             claims = await self._verifier.verify(token)
         except TooManyUnknownKeys:

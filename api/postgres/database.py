@@ -7,6 +7,7 @@ from typing import Self
 
 from sqlalchemy import Text, bindparam, func, select
 
+from api import observed
 from api.postgres import citus
 from api.postgres.connections import Connection, Connector
 from api.postgres.fairness import Fairness, Share
@@ -64,10 +65,14 @@ class Transaction(Connected):
         After a statement of an owner, reset the role that row security gave it. That role may not
         run the statements that have no owner.
         """
-        rows = await _fetched(self._connection, statement, values, is_citus=self._is_citus)
-        if statement.is_owned:
-            await self._connection.execute("RESET ROLE")
-        return rows
+        began = _begin_statement()
+        try:
+            rows = await _fetched(self._connection, statement, values, is_citus=self._is_citus)
+            if statement.is_owned:
+                await self._connection.execute("RESET ROLE")
+            return rows
+        finally:
+            observed.ended("database", began)
 
     async def everyone(self, statement: Compiled, **values: object) -> list[Row]:
         """Run a query that may read the rows of every owner.
@@ -115,21 +120,23 @@ class Database(Connected):
 
     async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
         """Run a statement. If the connection is lost during a read, retry once on another one."""
-        may_retry = statement.is_reading
-        while True:
-            try:
-                async with self._pool.connection() as connection:
-                    server = self._connector.server
-                    if server and server.keeps_statements and not server.is_citus:
-                        return await connection.fetch(
-                            statement.sql, *values, record_class=statement.record
-                        )
-                    async with self._begun(connection) as is_citus:
-                        return await _fetched(connection, statement, values, is_citus=is_citus)
-            except Lost:
-                if not may_retry:
-                    raise
-                may_retry = False
+        began = _begin_statement()
+        try:
+            return await self._fetch(statement, values)
+        except Lost:
+            if not statement.is_reading:
+                raise
+            return await self._fetch(statement, values)
+        finally:
+            observed.ended("database", began)
+
+    async def _fetch(self, statement: Compiled, values: Sequence[object]) -> list[Row]:
+        async with self._pool.connection() as connection:
+            server = self._connector.server
+            if server and server.keeps_statements and not server.is_citus:
+                return await connection.fetch(statement.sql, *values, record_class=statement.record)
+            async with self._begun(connection) as is_citus:
+                return await _fetched(connection, statement, values, is_citus=is_citus)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -167,6 +174,14 @@ class Database(Connected):
             raise
         await transaction.commit()
         connection.may_be_in_transaction = False
+
+
+def _begin_statement() -> float:
+    """Count a statement of the current request, and return the time."""
+    record = observed.current()
+    if record is not None:
+        record.statements += 1
+    return observed.clock()
 
 
 async def _fetched(

@@ -19,6 +19,7 @@ from strawberry import Schema
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
+from api import observed
 from api.graphql.execution.inputs import Inputs
 from api.graphql.execution.plain import Exactly, NotPlain, core_schema
 from api.graphql.execution.replay import ANSWERS, Replaying, forget
@@ -147,16 +148,25 @@ class Compiled:
         """Return what `schema.execute` would return for the document's text."""
         extensions = operation_extensions
         run = None
+        reason = "requested too seldom"
         try:
             operation = self._operation(document, operation_name)
             if operation is not None:
+                reason = "not supported" if operation is NEVER else "variables"
                 variables = operation.coerce(variable_values or {})
+                reason = "not supported"
                 plan = self._plan(document, operation_name, operation, variable_values, variables)
                 if plan is not None:
                     run = Run(context_value, variables, operation_extensions)
-                    return ExecutionResult(data=await plan(run), errors=None, extensions={})
+                    data = await plan(run)
+                    _record("taken")
+                    return ExecutionResult(data=data, errors=None, extensions={})
+            _record("missed", reason)
         except Exception as error:  # noqa: BLE001 - graphql-core reports it to the client
-            if not isinstance(error, NotPlain):
+            if isinstance(error, NotPlain):
+                _record("missed", reason if run is None else "an error or a special value")
+            else:
+                _record("failed", type(error).__qualname__)
                 self._count(document, operation_name, error)
             if run is not None:
                 extensions = {**(operation_extensions or {}), ANSWERS: run.memory}
@@ -232,7 +242,11 @@ class Compiled:
             if not all(type(choice) is bool for choice in chosen):
                 raise NotPlain
             operation.plans[chosen] = None
-            operation.plans[chosen] = self._compiled(document.node, name, sent)
+            began = observed.clock()
+            try:
+                operation.plans[chosen] = self._compiled(document.node, name, sent)
+            finally:
+                observed.ended("compile", began)
             self._make_room()
         return operation.plans[chosen]
 
@@ -277,6 +291,12 @@ class Compiled:
                     document, MIN_REQUESTS
                 )
                 total -= number
+
+
+def _record(outcome: observed.Outcome, reason: str = "") -> None:
+    record = observed.current()
+    if record is not None:
+        record.compiled, record.compiled_reason = outcome, reason
 
 
 def _refuse(_: Mapping[str, Any]) -> dict[str, Any]:
