@@ -76,6 +76,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     assert after(REQUESTS, route="/health/ready", status="200") == 41
     assert after(CONNECTIONS, state="limit") == 2 * Limits().size  # not three times
     assert after("tasks_api_processes_started_total") == 3
+    assert after("tasks_api_processes_ended_total") == 1
     assert len(after.labels(CPU, "process")) == 3
     assert str(killed) not in after.labels(CPU, "process")
     [directory] = tmp_path.glob("tasks-api-metrics-*")

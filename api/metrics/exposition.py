@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 ADDRESS = "127.0.0.1"
 
 
 class Processes:
-    """Collects CPU time, memory and open files of each process that counts.
+    """Collects CPU time, memory and open files of each process that counts, and its death.
 
     In multiprocess mode the workers cannot serve these numbers themselves. On Linux, a process can
     read those of another one.
@@ -29,7 +29,8 @@ class Processes:
         First remove the gauges of the dead processes, so that no sum includes them.
         """
         families: dict[str, Metric] = {}
-        for process in self._live():
+        live, dead = self._processes()
+        for process in live:
             found_by = partial(int, process)  # ProcessCollector calls it for the id
             for found in ProcessCollector(pid=found_by, registry=None).collect():
                 family = families.setdefault(
@@ -38,17 +39,19 @@ class Processes:
                 for sample in found.samples:
                     family.add_sample(sample.name, {"process": str(process)}, sample.value)
         yield from families.values()
+        yield CounterMetricFamily(
+            "tasks_api_processes_ended", "Processes that no longer run.", value=len(dead)
+        )
 
-    def _live(self) -> list[int]:
-        """Return the ids of the processes that run: this one, and those that have a file."""
-        written = {int(file.stem.rpartition("_")[2]) for file in self._directory.glob("*.db")}
-        live = {os.getpid()}
-        for process in written - live:
-            if _runs(process):
-                live.add(process)
-            else:
-                mark_process_dead(process, str(self._directory))  # type: ignore[no-untyped-call]
-        return sorted(live)
+    def _processes(self) -> tuple[list[int], list[int]]:
+        """Return the processes that run, and those that do not run any more but have counted."""
+        files = self._directory.glob("*.db")
+        known = {os.getpid()} | {int(file.stem.rpartition("_")[2]) for file in files}
+        live = sorted(filter(_runs, known))
+        dead = sorted(known.difference(live))
+        for process in dead:
+            mark_process_dead(process, str(self._directory))  # type: ignore[no-untyped-call]
+        return live, dead
 
 
 def _runs(process: int) -> bool:

@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client import Counter, Histogram
 
+from api.errors import Code
 from api.observed import Record
 
 MOST_NAMES = 100
@@ -62,16 +63,28 @@ class Requests:
             buckets=SECONDS,
             registry=None,
         )
-        self._compiled = Counter(
+        errors = Counter(
+            "tasks_api_errors", "Errors that clients got, by code.", ("code",), registry=None
+        )
+        compiled = Counter(
             "tasks_api_compiled",
-            "Executed operations: the compiled form was taken, missed or failed, and why.",
+            "Executed operations, by whether their compiled form was taken, missed or failed.",
+            ("outcome",),
+            registry=None,
+        )
+        self._reason = Counter(
+            "tasks_api_compiled_reasons",
+            "Why the compiled form of an executed operation was missed or failed.",
             ("outcome", "reason"),
             registry=None,
         )
+        # These exist from the start: an increase is visible only between two scrapes.
+        self._errors = {code.value: errors.labels(code.value) for code in Code}
+        self._compiled = {each: compiled.labels(each) for each in ("taken", "missed", "failed")}
         self._parts = {part: parts.labels(part) for part in PARTS}
         self._totals: dict[tuple[str, ...], Counter] = {}
         self._named: dict[str, Counter] = {}
-        self._outcomes: dict[tuple[str, str], Counter] = {}
+        self._reasons: dict[tuple[str, str], Counter] = {}
 
     def __call__(self, record: Record) -> None:
         """Count a finished request."""
@@ -87,12 +100,16 @@ class Requests:
         if total is None:
             total = self._totals[labels] = self._total.labels(*labels)
         total.inc()
+        for code, number in record.codes.items():
+            self._errors[code].inc(number)
         if record.compiled:
+            self._compiled[record.compiled].inc()
+        if record.compiled_reason:
             key = record.compiled, record.compiled_reason
-            outcome = self._outcomes.get(key)
-            if outcome is None:
-                outcome = self._outcomes[key] = self._compiled.labels(*key)
-            outcome.inc()
+            reason = self._reasons.get(key)
+            if reason is None:
+                reason = self._reasons[key] = self._reason.labels(*key)
+            reason.inc()
         if record.operation_type == "subscription":
             return
         self._duration.observe(record.duration)

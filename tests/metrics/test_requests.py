@@ -39,6 +39,8 @@ def test_request_is_counted_by_operation_status_and_code_and_its_parts_are_timed
     assert spent["database"] < spent["execute"]
     named = {"operation": "CreateTask"}
     assert after("tasks_api_operation_seconds_total", **named) > 0
+    errors = "tasks_api_errors_total"
+    assert after(errors, code="NOT_FOUND") - before(errors, code="NOT_FOUND") == 1
     assert ada.user not in plain.get(watched.url).text
 
 
