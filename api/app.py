@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -39,6 +40,9 @@ from api.rate_limits import RateLimits
 from api.schema import PLACED, SIZES, schema
 from api.types import WRITTEN
 
+if TYPE_CHECKING:  # a service without metrics does not import prometheus-client
+    from api.metrics.metrics import Metrics
+
 HEADERS = (
     # No cache may store a response: it is for one person, and soon out of date.
     (b"cache-control", b"no-store"),
@@ -68,17 +72,22 @@ ROUTES = frozenset({"/graphql", "/events", "/health/live", "/health/ready"})
 """The paths that are recorded. Others may contain anything."""
 
 
-def create_app(config: Config, observers: observed.Observers | None = None) -> FastAPI:
+def create_app(
+    config: Config,
+    observers: observed.Observers | None = None,
+    metrics: "Metrics | None" = None,
+) -> FastAPI:
     """Return the app. It connects to the database, and to JWKS_URL if set, when it is started.
 
-    The observers get the record of each request. By default, they are those of the configuration.
+    `metrics` counts what the parts do. The observers get the record of each request. By default,
+    they are those of the configuration, and `metrics`.
     """
-    observers = observers or _observers(config)
+    observers = observers or _observers(config, metrics)
     statements.build()
     database = Database(config.database_url.get_secret_value())
     notifications = Notifications(config.direct_url)
     authentication = authenticating(config, database, notifications)
-    live = Live(database, notifications)
+    live = Live(database, notifications, observe=metrics.delivered if metrics else None)
     revocations = authentication.revocations
     reader = Reader(
         KeyRing(shared_secrets(config.secrets, SECURITY_EVENT)),
@@ -93,8 +102,12 @@ def create_app(config: Config, observers: observed.Observers | None = None) -> F
     limits = RateLimits(
         config.rate_limit_per_second, config.rate_limit_burst, proxies=config.trusted_proxies
     )
+    parts: list[AbstractAsyncContextManager[object]]
+    parts = [database, authentication, live, retention, sessions, process]
+    if metrics:
+        parts.append(metrics.samples(database, live, sessions, revocations, limits))
     app = FastAPI(
-        lifespan=lifespan(database, authentication, live, retention, sessions, process),
+        lifespan=lifespan(*parts),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -163,8 +176,8 @@ def create_app(config: Config, observers: observed.Observers | None = None) -> F
     return app
 
 
-def _observers(config: Config) -> observed.Observers:
-    functions = []
+def _observers(config: Config, metrics: "Metrics | None") -> observed.Observers:
+    functions: list[observed.Observer] = [metrics.observe] if metrics else []
     if config.access_log:
         functions.append(access_log(config.log_format, derive(config.secrets[0].encode(), LOG)))
     return observed.Observers(functions)

@@ -13,7 +13,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +24,7 @@ from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, LogConfi
 from api.errors import Unavailable
 from api.identity.keys import ACCESS_TOKEN, derive
 from api.identity.tokens import InvalidToken
+from api.metrics.directory import VARIABLE, directory
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -49,12 +50,10 @@ def application() -> "FastAPI":
     """Return the app that the environment describes, for a server that imports it by name."""
     from uvicorn.config import STARTUP_FAILURE
 
-    from api.app import create_app
-
     try:
         config = Config.read()
         log_lines.configure(config.log_format)
-        return create_app(config)
+        return _app(config)
     except ConfigError as error:
         _stop(str(error), STARTUP_FAILURE)  # uvicorn does not restart a worker with this status
 
@@ -84,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--no-migrate", action="store_true", help="do not migrate the database")
     serve.add_argument("--reload", action="store_true", help="restart when the code changes")
+    serve.add_argument(
+        "--metrics-port",
+        type=_port,
+        metavar="PORT",
+        help="port of 127.0.0.1 on which Prometheus finds the metrics of all processes (none)",
+    )
     serve.add_argument(
         "--access-log", action="store_true", help="log each request, without any of its values"
     )
@@ -155,14 +160,47 @@ def _span(text: str) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> None:
-    from api.app import create_app
-    from api.server import serve
-
     if chosen.access_log:
         os.environ["ACCESS_LOG"] = "1"  # also for the workers
     config = Config.read()
     log_lines.configure(config.log_format)
     _check_workers(chosen.workers, reload=chosen.reload)
+    with _served_metrics(chosen.metrics_port):
+        _serve_api(chosen, config)
+
+
+@contextlib.contextmanager
+def _served_metrics(port: int | None) -> Iterator[None]:
+    """Serve the metrics of this process and of its workers inside the `with` block."""
+    if port is None:
+        os.environ.pop(VARIABLE, None)
+        yield
+        return
+    with directory() as path, contextlib.ExitStack() as until_the_end:
+        from api.metrics.exposition import ADDRESS, served
+
+        try:
+            url = until_the_end.enter_context(served(path, port))
+        except OSError as error:
+            _stop(f"--metrics-port: {ADDRESS}:{port} cannot be used ({error.strerror})", 2)
+        log.info("metrics: %s", url)
+        yield
+
+
+def _app(config: Config) -> "FastAPI":
+    """Return the app. It counts for Prometheus if the service serves metrics."""
+    from api.app import create_app
+
+    if VARIABLE not in os.environ:
+        return create_app(config)
+    from api.metrics.metrics import Metrics
+
+    return create_app(config, metrics=Metrics(config.trusted_documents.values()))
+
+
+def _serve_api(chosen: argparse.Namespace, config: Config) -> None:
+    from api.server import serve
+
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:
             log.warning("%s is off: any value of that claim is accepted", name)
@@ -175,7 +213,7 @@ def _serve(chosen: argparse.Namespace) -> None:
     if not chosen.no_migrate:
         _upgrade(config.direct_url)
     asyncio.run(_log_row_security(config.database_url.get_secret_value()))
-    app = create_app(config)  # workers create their own, but an error is reported only once
+    app = _app(config)  # workers create their own, but an error is reported only once
     is_alone = chosen.workers == 1 and not chosen.reload
     serve(
         app if is_alone else "api.cli:application",

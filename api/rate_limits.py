@@ -43,6 +43,12 @@ class RateLimits:
         self._owners = _Quotas("owner", per_second, burst, keys) if per_second else None
         self._addresses = _Quotas("address", per_second, burst, keys) if per_second else None
 
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many requests the quota of an owner, and that of an address, refused."""
+        both = {"owner": self._owners, "address": self._addresses}
+        return {name: quotas.refused for name, quotas in both.items() if quotas}
+
     def charge(self, owner: str) -> Mapping[str, str]:
         """Take one request from an owner's quota. Call this before an operation is parsed.
 
@@ -80,11 +86,13 @@ class _Quotas:
         self._name = policy
         self._policy = f'"{policy}";q={burst};w={math.ceil(burst / per_second)}'
         self._half = burst / 2
+        self.refused = 0
 
     def take(self, key: str, requests: int) -> Mapping[str, str]:
         """Take requests from a quota. The result and the errors are those of `charge`."""
         result = self._limiter.limit(key, requests)
         if result.limited:
+            self.refused += 1
             raise RateLimited(result.state.retry_after, self._headers(result))
         return self._headers(result) if result.state.remaining < self._half else {}
 

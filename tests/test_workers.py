@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from api.postgres.limits import Limits
 from tests import plain, stack
 from tests.conftest import mint
+from tests.metrics.scraping import Watched
 from tests.waiting import PATIENCE, wait_until
 from tests.wire import BODY, connected, post
 
@@ -20,6 +22,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the proce
 
 
 COMPLETE = "Application startup complete"
+REQUESTS = "tasks_api_requests_total"
+CONNECTIONS = "tasks_api_pool_connections"
+CPU = "process_cpu_seconds_total"
+
+
+def names(*processes: int) -> set[str]:
+    return {str(process) for process in processes}
 
 
 def workers(server: stack.Server) -> list[int]:
@@ -48,13 +57,29 @@ def ready_status(server: stack.Server) -> int:
 
 
 def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Path) -> None:
-    server = stack.api(tmp_path, settings, "--workers", "2")
-    killed = workers(server)[0]
+    """One port serves the sum of what the workers have counted, also after one of them died."""
+    watched = Watched(tmp_path, {**settings, "TMPDIR": str(tmp_path)}, "--workers", "2")
+    server = watched.api
+    both = workers(server)
+    killed = both[0]
     assert ready_status(server) == 200
+    assert watched.scrape().labels(CPU, "process") == names(server.child.process.pid, *both)
+    assert all(ready_status(server) == 200 for _ in range(20))
+    before = watched.scrape()
+    assert before(REQUESTS, route="/health/ready", status="200") == 21
+    assert before(CONNECTIONS, state="limit") == 2 * Limits().size
     os.kill(killed, signal.SIGKILL)
     server.wait_for_output(COMPLETE, times=3)
     assert not runs(killed)
     assert all(ready_status(server) == 200 for _ in range(20))
+    after = watched.scrape()
+    assert after(REQUESTS, route="/health/ready", status="200") == 41
+    assert after(CONNECTIONS, state="limit") == 2 * Limits().size  # not three times
+    assert after("tasks_api_processes_started_total") == 3
+    assert after("tasks_api_processes_ended_total") == 1
+    assert len(after.labels(CPU, "process")) == 3
+    assert str(killed) not in after.labels(CPU, "process")
+    [directory] = tmp_path.glob("tasks-api-metrics-*")
 
     url = urlsplit(server.url)
     body = b'{"query": "{ viewer { id } }"}'
@@ -72,6 +97,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
             answer += received
     assert server.child.process.wait(PATIENCE) == 0
     server.stop()
+    assert not directory.exists()
     log = "\n".join(server.lines)
     assert f"Child process [{killed}] died" in log
     assert log.count("Finished server process") == 2

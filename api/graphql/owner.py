@@ -30,6 +30,7 @@ class Owner:
         "_room",
         "_unsent",
         "count",
+        "delivered",
         "turn",
     )
 
@@ -41,6 +42,8 @@ class Owner:
     ) -> None:
         self.count = 0
         """The number of sessions."""
+        self.delivered = 0
+        """The number of events that were delivered to these sessions."""
         self._most_unsent = most_unsent
         self._most_reserved = most_reserved
         self._reserved = self._unsent = 0

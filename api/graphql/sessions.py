@@ -6,6 +6,7 @@ One timer of the process checks all of them, because a timer or a task for each 
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Protocol, Self
 
@@ -42,6 +43,11 @@ class Caller(Protocol):
 
 class Session(Protocol):
     """A socket or a stream of a caller."""
+
+    @property
+    def transport(self) -> str:
+        """How the client is connected: `websocket` or `sse`."""
+        ...
 
     @property
     def caller(self) -> Any:  # a Caller of the app's own class
@@ -88,6 +94,11 @@ class Sessions:
         owner: Callable[[], Owner] = Owner,
     ) -> None:
         self.draining = False
+        self.open = Counter[str]()
+        """The number of sessions by transport."""
+        self.refused = 0
+        """How many sessions were refused because their owner had too many."""
+        self._delivered = 0  # to owners that have no session any more
         self._revoked = revoked
         self._most = most
         self._interval = interval
@@ -111,6 +122,11 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._open) + len(self._expected)
 
+    @property
+    def delivered(self) -> int:
+        """The number of events that were delivered to the clients of this process."""
+        return self._delivered + sum(owner.delivered for owner in self._owners.values())
+
     def expect(self, socket: Expecting, seconds: float) -> None:
         """Close a socket unless it becomes a session within these seconds.
 
@@ -128,8 +144,10 @@ class Sessions:
         name = session.caller.user_id
         owner = self._owners.setdefault(name, self._owner())
         if owner.count >= self._most:
+            self.refused += 1
             raise RateLimited
         owner.count += 1
+        self.open[session.transport] += 1
         self._open[session] = owner
         return owner
 
@@ -142,7 +160,9 @@ class Sessions:
         owner = self._open.pop(session, None)
         if owner is not None:
             owner.count -= 1
+            self.open[session.transport] -= 1
             if not owner.count:
+                self._delivered += owner.delivered
                 del self._owners[session.caller.user_id]
 
     async def drain(self, seconds: float) -> None:

@@ -73,6 +73,7 @@ class Socket:
         "_turn",
         "caller",
     )
+    transport = "websocket"
 
     def __init__(  # noqa: PLR0913 - the parts that all sockets of an app share
         self,

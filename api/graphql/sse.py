@@ -97,6 +97,8 @@ class EventStream:
     One task waits for the events and sends them. Another one waits until the client disconnects.
     """
 
+    transport = "sse"
+
     def __init__(self, caller: Any, sessions: Sessions, heartbeat: float) -> None:
         self.caller = caller
         self._sessions = sessions

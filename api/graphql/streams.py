@@ -99,6 +99,7 @@ class Subscription:
                     message = encode(await self._execute(event))
                 with owner.sending(len(message)):
                     await deliver(message)
+                owner.delivered += 1
                 return
 
     async def _execute(self, event: object) -> ExecutionResult:

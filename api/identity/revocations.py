@@ -169,6 +169,12 @@ class Revocations:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def age(self) -> float:
+        """The age of the cache in seconds, or 0 while the process is idle and does not poll."""
+        now = self._clock()
+        return now - self._seen_at if now - self._asked_at <= self._idle else 0.0
+
     async def is_revoked(self, claims: Claims) -> bool:
         """Return whether the token's session or owner is revoked.
 

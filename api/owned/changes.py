@@ -156,6 +156,7 @@ class Changes:
         """
         place = None if after is None else self._place(after)
         with self._owned.subscribed() as feed:
+            woken_at: float | None = None  # until it waits, the client reads older changes
             while True:
                 wakes = feed.wakes
                 try:
@@ -175,8 +176,11 @@ class Changes:
                 is_done, number = not (found.has_next or found.is_dropped), found.number
                 del found  # a subscriber that waits holds no rows
                 if is_done:
+                    if sent and woken_at is not None:
+                        feed.delivered(woken_at)
                     place = replace(place, number=number, id=MAX)
                     await feed.wait(wakes, number)
+                    woken_at = feed.woken_at
 
     def _reading(self, place: _Place | None) -> tuple[object, Callable[[], Awaitable[_Found]]]:
         """Return a key that the subscribers at this place share, and the read of a page there."""

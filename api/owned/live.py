@@ -20,9 +20,10 @@ import math
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Any, Literal, Protocol, Self, TypeVar, cast
 from weakref import WeakValueDictionary, ref
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, select
@@ -46,6 +47,8 @@ class Page(Protocol):
 
 
 P = TypeVar("P", bound=Page)
+Source = Literal["write", "notification", "poll"]
+"""How a process notices a change: by a write of its own, a notification, or a poll."""
 
 CHANNEL = "tasks_changes"
 POLL = 2.0
@@ -73,10 +76,18 @@ NUMBERS = EveryonesStatement(
 class Feed:
     """What the subscribers of one owner in this process share."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[float], None] | None = None,
+    ) -> None:
         self.subscribers = 0
         self.wakes = 0
         """How often the subscribers were woken."""
+        self.woken_at = clock()
+        """When they were woken last."""
+        self._clock = clock
+        self._observe = observe
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._reads: dict[Hashable, asyncio.Task[Page]] = {}
         self._pages: WeakValueDictionary[Hashable, Page] = WeakValueDictionary()
@@ -85,16 +96,27 @@ class Feed:
     def wake(self) -> None:
         """Wake the subscribers: the owner's rows may have changed."""
         self.wakes += 1
+        self.woken_at = self._clock()
         self._reads = {}
         self._pages = WeakValueDictionary()
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def compare(self, number: int) -> None:
-        """Wake the subscribers if one of them waits and has not read up to this change number."""
-        if any(number != read for read in self._waiting.values()):
+    def compare(self, number: int) -> bool:
+        """Wake the subscribers if one of them waits and has not read up to this change number.
+
+        Return whether they were woken.
+        """
+        is_behind = any(number != read for read in self._waiting.values())
+        if is_behind:
             self.wake()
+        return is_behind
+
+    def delivered(self, woken_at: float) -> None:
+        """Note that a subscriber has delivered the changes for which it was woken at this time."""
+        if self._observe:
+            self._observe(self._clock() - woken_at)
 
     async def wait(self, wakes: int, number: int) -> None:
         """Wait until the subscribers have been woken more than `wakes` times.
@@ -159,9 +181,10 @@ class Live:
 
     An async context manager: inside it, the feeds are woken. The constants of this module describe
     the other arguments.
+    `observe` is called with the seconds from noticing a change until it is delivered.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each limit may be another in a test
         self,
         database: Database,
         notifications: Notifications,
@@ -169,7 +192,11 @@ class Live:
         poll: float = POLL,
         announced: float = ANNOUNCED,
         clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[float], None] | None = None,
     ) -> None:
+        self.noticed = Counter[Source]()
+        """How often a change of an owner with subscribers was noticed, by its source."""
+        self._observe = observe
         self._database = database
         self._notifications = notifications
         self._poll_every = poll
@@ -200,7 +227,7 @@ class Live:
         """Yield this owner's feed, which is woken inside the `with` block."""
         feed = self._feeds.get(owner)
         if feed is None:
-            feed = self._feeds[owner] = Feed()
+            feed = self._feeds[owner] = Feed(self._clock, self._observe)
             self._digests[_digest(owner)] = owner
             self._in_use.set()
         feed.subscribers += 1
@@ -211,9 +238,15 @@ class Live:
             if not feed.subscribers:
                 del self._feeds[owner], self._digests[_digest(owner)]
 
+    @property
+    def subscribers(self) -> int:
+        """The number of subscriptions that follow a feed in this process."""
+        return sum(feed.subscribers for feed in self._feeds.values())
+
     def written(self, owner: str) -> None:
         """Wake the owner's subscribers after the commit of a write, here and in other processes."""
         if feed := self._feeds.get(owner):
+            self.noticed["write"] += 1
             feed.wake()
         if self._clock() < self._others_until:
             self._written.add(owner)
@@ -246,7 +279,7 @@ class Live:
                 rows = await transaction.everyone(NUMBERS, owners=[*feeds])
             numbers = {owner: int(number) for owner, number in rows}
             for owner, feed in feeds.items():
-                feed.compare(numbers.get(owner, 0))
+                self.noticed["poll"] += feed.compare(numbers.get(owner, 0))
             await self._database.notify(CHANNEL, self._name)
         except Unavailable:
             return  # an outage: no number is skipped, because the next poll compares all of them
@@ -279,6 +312,7 @@ class Live:
         self._others_until = self._clock() + self._announced
         for digest in digests:
             if feed := self._feeds.get(self._digests.get(digest, "")):
+                self.noticed["notification"] += 1
                 feed.wake()
 
     async def _send(self) -> None:

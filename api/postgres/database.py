@@ -13,7 +13,7 @@ from api.postgres.connections import Connection, Connector
 from api.postgres.fairness import Fairness, Share
 from api.postgres.limits import Limits
 from api.postgres.outages import Lost
-from api.postgres.pool import Pool
+from api.postgres.pool import Pool, Use
 from api.postgres.statement import Compiled, UnownedStatement
 from api.postgres.tables import Row
 
@@ -104,6 +104,11 @@ class Database(Connected):
 
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
+
+    @property
+    def pool_use(self) -> Use:
+        """How the pool of connections is used."""
+        return self._pool.use
 
     def limited(self, key: str) -> AbstractAsyncContextManager[None]:
         """Return a context manager that limits the key's concurrent statements."""

@@ -8,12 +8,27 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import NamedTuple
 
 from api.errors import Unavailable
 from api.postgres.connections import Connection
 from api.postgres.limits import Limits
 from api.postgres.outages import ABANDONING_ERRORS, CONNECTION_LOST, Lost, is_outage
 from api.postgres.waiters import Waiters
+
+
+class Use(NamedTuple):
+    """How a pool is used at the moment, and how many requests for a connection it refused."""
+
+    lent: int
+    """Connections that are lent, being opened, or waiting for the end of a statement."""
+    idle: int
+    limit: int
+    waiting: int
+    refused: int
+    """Requests that found the queue full, since the pool was created."""
+    expired: int
+    """Requests that waited for too long, since the pool was created."""
 
 
 class Pool:
@@ -36,6 +51,19 @@ class Pool:
         """Start to lend connections. The first request opens the first connection."""
         self._waiters.start()
         self._is_running = True
+
+    @property
+    def use(self) -> Use:
+        """How the pool is used."""
+        idle, waiters = len(self._idle), self._waiters
+        return Use(
+            self._size - idle,
+            idle,
+            self._limits.size,
+            len(waiters),
+            waiters.refused,
+            waiters.expired,
+        )
 
     async def close(self) -> None:
         """Close the idle connections now, and each lent connection when it is given back."""

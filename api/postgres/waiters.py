@@ -21,7 +21,12 @@ class Waiters(Generic[T]):
         self._most = most
         self._seconds = seconds
         self._unclaimed = unclaimed
+        self.refused = self.expired = 0
+        """How many waiters found the queue full, and how many waited for too long."""
         self._queue: deque[asyncio.Future[T]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     def start(self) -> None:
         """Use the running event loop. To ask for it takes a system call, so ask once."""
@@ -30,10 +35,11 @@ class Waiters(Generic[T]):
     async def wait(self) -> T:
         """Wait for a value. Raises Unavailable after `seconds`, or at once if the queue is full."""
         if len(self._queue) >= self._most:
+            self.refused += 1
             raise Unavailable
         waiter: asyncio.Future[T] = self._loop.create_future()
         self._queue.append(waiter)
-        deadline = self._loop.call_later(self._seconds, _expire, waiter)
+        deadline = self._loop.call_later(self._seconds, self._expire, waiter)
         try:
             return await waiter
         except BaseException:
@@ -55,7 +61,7 @@ class Waiters(Generic[T]):
                 return True
         return False
 
-
-def _expire(waiter: "asyncio.Future[T]") -> None:
-    if not waiter.done():
-        waiter.set_exception(Unavailable())
+    def _expire(self, waiter: "asyncio.Future[T]") -> None:
+        if not waiter.done():
+            self.expired += 1
+            waiter.set_exception(Unavailable())

@@ -43,6 +43,8 @@ export type Config = {
   readonly trustedProxies: BlockList;
   /** Whether the API runs only the documents of this app (trusted documents). */
   readonly trustedDocumentsOnly: boolean;
+  /** The port of 127.0.0.1 for metrics. Without one, nothing is counted. */
+  readonly metricsPort: number | undefined;
 };
 
 const TOKEN_SIGNINGS = ["shared-secret", "key-set"] as const;
@@ -159,6 +161,15 @@ function seconds(env: Environment, variable: string, { fallback, least, most }: 
   return Number(value);
 }
 
+function port(env: Environment, variable: string): number | undefined {
+  const value = env[variable];
+  if (!value) return undefined;
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) {
+    throw new ConfigError(variable, "a port, 0 to 65535", "9464");
+  }
+  return Number(value);
+}
+
 /** Return the value of the variable, or the first of the allowed values if it is not set. */
 function oneOf<const T extends string>(
   env: Environment,
@@ -266,6 +277,7 @@ export function readConfig(env: Environment): Config {
     }),
     trustedDocumentsOnly: oneOf(env, "TRUSTED_DOCUMENTS_ONLY", ["0", "1"]) === "1",
     trustedProxies: addresses(env, "TRUSTED_PROXIES"),
+    metricsPort: port(env, "METRICS_PORT"),
   };
 }
 

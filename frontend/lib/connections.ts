@@ -35,6 +35,7 @@ export class Connections {
   readonly #url: string;
   readonly #limits: Limits;
   #opened: Promise<Opened> | undefined;
+  #pool: Opened["pool"] | undefined;
 
   /** Create the pool. It connects on first use. */
   constructor(url: string, limits: Limits = LIMITS) {
@@ -49,6 +50,7 @@ export class Connections {
       throw error;
     });
     const { pool, isLimited } = await this.#opened;
+    this.#pool = pool;
     return leased(await pool.connect(), isLimited ? null : this.#limits.statement);
   }
 
@@ -63,6 +65,13 @@ export class Connections {
     } finally {
       client.release();
     }
+  }
+
+  /** Return how many connections are lent, idle and allowed, and how many requests wait for one. */
+  use(): { lent: number; idle: number; limit: number; waiting: number } {
+    const { totalCount = 0, idleCount = 0, waitingCount = 0 } = this.#pool ?? {};
+    const limit = this.#limits.connections;
+    return { lent: totalCount - idleCount, idle: idleCount, limit, waiting: waitingCount };
   }
 
   async end(): Promise<void> {

@@ -1,4 +1,4 @@
-import { getPool } from "./auth";
+import { getAuth, getPool } from "./auth";
 import { writeClientAddresses } from "./client-address";
 import { ConfigError, config } from "./config";
 import { limitConsole } from "./log";
@@ -13,6 +13,16 @@ function stop(reason: string): never {
   process.exit(1);
 }
 
+async function startMetrics(port: number): Promise<void> {
+  const { serveMetrics } = await import("./metrics");
+  const paths = Object.values(getAuth().api).flatMap(({ path }) => path ?? []);
+  try {
+    console.info(`metrics: ${await serveMetrics(port, getPool(), paths)}`);
+  } catch (error) {
+    stop(`METRICS_PORT: port ${port} of 127.0.0.1 cannot be used (${reasonOf(error)})`);
+  }
+}
+
 /**
  * Check the configuration and migrate the tables, without which the server must not start. Then
  * deliver revocations to the API for as long as the server runs.
@@ -25,6 +35,7 @@ export async function start(): Promise<void> {
     writeClientAddresses(current.trustedProxies);
     bypassProxies(process.env, current);
     await migrate(current);
+    if (current.metricsPort !== undefined) await startMetrics(current.metricsPort);
     sweepOutbox(getPool(), pushTo(current), current.accessTokenMaxAge + 60);
   } catch (error) {
     if (error instanceof ConfigError) stop(error.message);

@@ -11,7 +11,7 @@ from api.errors import Unavailable
 from api.postgres.connections import Connection, Connector
 from api.postgres.limits import Limits
 from api.postgres.outages import Lost
-from api.postgres.pool import Pool
+from api.postgres.pool import Pool, Use
 from dev.postgres import Postgres
 from tests.waiting import PATIENCE
 
@@ -52,6 +52,7 @@ def test_waiters_are_served_in_order_and_a_full_queue_is_unavailable(
             await asyncio.sleep(0)
             with pytest.raises(Unavailable):
                 await pool.take()
+            assert pool.use == Use(lent=1, idle=0, limit=1, waiting=2, refused=1, expired=0)
             pool.give(lent)
             assert await first is lent
             assert not second.done()
@@ -69,6 +70,7 @@ def test_waiter_fails_after_its_deadline_and_leaves_the_queue(postgres: Postgres
             for _ in range(3):
                 with pytest.raises(Unavailable):
                     await pool.take()
+            assert pool.use == Use(lent=1, idle=0, limit=1, waiting=0, refused=0, expired=3)
             pool.give(lent)
             assert await pool.take() is lent
             pool.give(lent)
