@@ -45,6 +45,11 @@ class Claims:
     issuer: str
     expires_at: float
 
+    @property
+    def revocable(self) -> tuple[str, tuple[str, str | None]]:
+        """The owner, and the session with its issuer. Either may be revoked before the expiry."""
+        return self.user_id, (self.issuer, self.sid)
+
 
 class Verifier:
     """Verifies access tokens for one issuer and audience. None turns that comparison off.

@@ -86,7 +86,7 @@ def test_expired_socket_that_reads_nothing_is_aborted() -> None:
             await client.subscribe("a", FLOOD)
             await until(lambda: server.world.pulled > 10)
             await constant(lambda: server.world.pulled)
-            server.world.revoked.add("ada")
+            server.revoke("ada")
             await until(lambda: not len(server.sessions))
             assert not server.world.open
             client.connection.transport.abort()
