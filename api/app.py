@@ -96,7 +96,8 @@ def create_app(
         max_age=config.access_token_max_age,
     )
 
-    sessions = Sessions(revocations.revoked)
+    sessions = Sessions(revocations.follow)
+    revocations.on_revoked(sessions.end_revoked)
     process = Process(sessions.drain)
     retention = Retention(database, revocations.delete_expired)
     limits = RateLimits(

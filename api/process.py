@@ -20,8 +20,10 @@ from api.config import GRACE, LAST_GRACE
 log = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-GARBAGE = 10_000
-"""The number of new objects after which Python searches for cycles. Its default is 700."""
+GARBAGE = (10_000, 2, 500)
+"""After how many new objects Python searches for cycles in these objects, after how many of such
+searches in those that are a little older, and after how many of these in all. With ten thousand
+sockets, a search in all objects stops the process for a second, and finds nothing."""
 
 
 class Process:
@@ -132,4 +134,4 @@ def _reduce_garbage_collection() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(*GARBAGE)

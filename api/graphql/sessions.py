@@ -1,16 +1,19 @@
 """Keep track of the open sockets and streams, and end them when the server must.
 
-One timer of the process checks all of them, because a timer or a task for each one takes memory.
+One timer of the process finds those whose time is over, because a timer or a task for each one
+takes memory. It looks only at these, because a look at ten thousand sockets would delay requests.
 """
 
 import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from typing import Any, Protocol, Self
 
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
+from api.graphql.expirations import Expirations
 from api.graphql.owner import Owner
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,11 @@ class Caller(Protocol):
     @property
     def expires_at(self) -> float:
         """When the token expires, in seconds since the epoch."""
+        ...
+
+    @property
+    def revocable(self) -> tuple[Hashable, ...]:
+        """The session of the token and its account, each of which may be revoked."""
         ...
 
 
@@ -78,15 +86,15 @@ class Expecting(Protocol):
 class Sessions:
     """The open sockets and streams of this process.
 
-    An async context manager: inside it, a session is ended within a second after its token expires
-    or is revoked. `revoked` gets callers, and returns the ones whose session has ended. It raises
-    Unavailable if that is not known. Then no session is ended. None gets an event either, because
-    the context of each operation makes the same check.
+    An async context manager: inside it, a session is ended within a second after its token expires.
+    While sessions are open, `find_revoked` is called in each interval. It must call `end_revoked`
+    for what has been revoked, and may raise Unavailable. Then no session is ended. None gets an
+    event either, because the context of each operation checks that its caller is not revoked.
     """
 
     def __init__(
         self,
-        revoked: Callable[[Sequence[Any]], Awaitable[Collection[Any]]],
+        find_revoked: Callable[[], Awaitable[None]],
         *,
         most: int = MOST,
         interval: float = INTERVAL,
@@ -99,12 +107,14 @@ class Sessions:
         self.refused = 0
         """How many sessions were refused because their owner had too many."""
         self._delivered = 0  # to owners that have no session any more
-        self._revoked = revoked
+        self._find_revoked = find_revoked
         self._most = most
         self._interval = interval
         self._clock = clock
         self._owner = owner
-        self._open: dict[Session, Owner] = {}
+        self._open: dict[Session, tuple[Owner, int]] = {}  # with the number of its expiration
+        self._expirations: Expirations[Session] = Expirations()
+        self._revocable: dict[Hashable, list[Session]] = {}
         self._owners: dict[str, Owner] = {}
         self._expected: dict[Expecting, float] = {}  # in the order of their deadlines
         self._tasks: list[asyncio.Task[None]] = []
@@ -137,18 +147,22 @@ class Sessions:
     def enter(self, session: Session) -> Owner:
         """Add a session, and return what it shares with the others of its owner.
 
-        Raises RateLimited when the owner has too many, and Unavailable while the process drains.
+        The caller must not be revoked. So call this right after that was checked, without `await`,
+        or check it afterwards. Raises RateLimited when the owner has too many sessions, and
+        Unavailable while the process drains.
         """
         if self.draining:
             raise Unavailable
-        name = session.caller.user_id
-        owner = self._owners.setdefault(name, self._owner())
+        caller: Caller = session.caller
+        owner = self._owners.setdefault(caller.user_id, self._owner())
         if owner.count >= self._most:
             self.refused += 1
             raise RateLimited
         owner.count += 1
         self.open[session.transport] += 1
-        self._open[session] = owner
+        self._open[session] = owner, self._expirations.add(session, caller.expires_at)
+        for each in caller.revocable:
+            self._revocable.setdefault(each, []).append(session)
         return owner
 
     def arrived(self, socket: Expecting) -> None:
@@ -157,13 +171,24 @@ class Sessions:
 
     def exit(self, session: Session) -> None:
         """Remove a session, if it was added."""
-        owner = self._open.pop(session, None)
-        if owner is not None:
-            owner.count -= 1
-            self.open[session.transport] -= 1
-            if not owner.count:
-                self._delivered += owner.delivered
-                del self._owners[session.caller.user_id]
+        if session not in self._open:
+            return
+        owner, number = self._open.pop(session)
+        owner.count -= 1
+        self.open[session.transport] -= 1
+        if not owner.count:
+            self._delivered += owner.delivered
+            del self._owners[session.caller.user_id]
+        self._expirations.remove(number)
+        for each in session.caller.revocable:
+            self._revocable[each].remove(session)
+            if not self._revocable[each]:
+                del self._revocable[each]
+
+    def end_revoked(self, revoked: Hashable) -> None:
+        """End the sessions of a session or an account of the issuer that has been revoked."""
+        for session in [*self._revocable.get(revoked, ())]:
+            session.end(Unauthenticated(token_sent=True))
 
     async def drain(self, seconds: float) -> None:
         """End all sessions within so many seconds, not all of them at once."""
@@ -197,17 +222,10 @@ class Sessions:
                 break
             del self._expected[socket]
             socket.end_late()
-        timestamp = self._clock()
-        for session in [each for each in self._open if each.caller.expires_at <= timestamp]:
+        for session in self._expirations.expired(self._clock()):
             session.end(Unauthenticated(token_sent=True))
 
     async def _end_revoked(self) -> None:
-        if not self._open:
-            return
-        try:
-            revoked = await self._revoked([session.caller for session in self._open])
-        except Unavailable:
-            return
-        if revoked:
-            for session in [each for each in self._open if each.caller in revoked]:
-                session.end(Unauthenticated(token_sent=True))
+        if self._open:
+            with suppress(Unavailable):
+                await self._find_revoked()

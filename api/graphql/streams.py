@@ -79,10 +79,9 @@ class Subscription:
                     del event  # a subscription that waits holds no event
                     await asyncio.sleep(0)  # a source that never waits must not delay other clients
         finally:
-            # An executor refers to itself, so it stays in memory until a garbage collection. Its
-            # values, which may be large, are freed now.
-            for values in self._executor.variable_values:
-                values.clear()
+            # These helpers and the executor refer to each other. Without this line, both and the
+            # values would stay in memory until a garbage collection.
+            del self._executor.async_helpers
 
     async def _pass_on(
         self, event: object, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -150,6 +150,7 @@ class Revocations:
         self._idle = idle
         self._page_size = page_size
         self._insert = _insert()
+        self._listener: Callable[[Hashable], None] = lambda _: None
         self._sessions: dict[tuple[str, str], float] = {}
         self._owners: dict[str, float] = {}
         self._number = 0
@@ -176,7 +177,16 @@ class Revocations:
         return now - self._seen_at if now - self._asked_at <= self._idle else 0.0
 
     async def is_revoked(self, claims: Claims) -> bool:
-        """Return whether the token's session or owner is revoked.
+        """Return whether the token's session or owner is revoked. Raises the errors of `follow`."""
+        await self.follow()
+        return claims.user_id in self._owners or (claims.issuer, claims.sid) in self._sessions
+
+    def on_revoked(self, listener: Callable[[Hashable], None]) -> None:
+        """Call `listener` for each new revocation, with an element of `Claims.revocable`."""
+        self._listener = listener
+
+    async def follow(self) -> None:
+        """Follow PostgreSQL for the next IDLE seconds. Refresh the cache if it is not up to date.
 
         Raises Unavailable when the cache is older than MAX_STALENESS and cannot be refreshed.
         """
@@ -188,17 +198,6 @@ class Revocations:
             except Unavailable:
                 if self._clock() - self._seen_at > MAX_STALENESS:
                     raise
-        return self._knows(claims)
-
-    async def revoked(self, callers: Sequence[Claims]) -> set[Claims]:
-        """Return the claims whose session or owner is revoked. Raises Unavailable."""
-        if not callers:
-            return set()
-        await self.is_revoked(callers[0])  # refreshes the cache once for all of them
-        return {claims for claims in callers if self._knows(claims)}
-
-    def _knows(self, claims: Claims) -> bool:
-        return claims.user_id in self._owners or (claims.issuer, claims.sid) in self._sessions
 
     async def is_recorded(self, transaction: Transaction, event: SecurityEvent) -> bool:
         """Return whether an event of this issuer and this `jti` is stored."""
@@ -260,8 +259,10 @@ class Revocations:
             for number, kind, issuer, subject in rows:
                 if kind == Kind.OWNER:
                     self._owners[subject] = until
+                    self._listener(subject)
                 else:
                     self._sessions[issuer, subject] = until
+                    self._listener((issuer, subject))
                 self._number = number
             if len(rows) < self._page_size:
                 self._seen_at = began

@@ -13,7 +13,7 @@ import time
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 
 from .keys import Key, KeyRing
@@ -44,6 +44,12 @@ class Claims:
     sid: str | None
     issuer: str
     expires_at: float
+
+    @property
+    def revocable(self) -> tuple[Hashable, ...]:
+        """The owner and, if it has an id, the session. Either may be revoked before the expiry."""
+        session = (self.issuer, self.sid)
+        return (self.user_id,) if self.sid is None else (self.user_id, session)
 
 
 class Verifier:

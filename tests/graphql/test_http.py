@@ -268,12 +268,11 @@ def test_many_bad_values_are_bad_user_input_and_no_internal_error(
 
 def endpoint(context: Callable[[Scope, Operation, float], Awaitable[object]]) -> GraphQLEndpoint:
     operations = Operations(Documents(schema), Execution(schema, None), context)
-    return GraphQLEndpoint(operations, EventStreams(operations, Sessions(nobody)))
+    return GraphQLEndpoint(operations, EventStreams(operations, Sessions(found)))
 
 
-async def nobody(_: object) -> tuple[()]:
-    """Return the callers whose session has ended."""
-    return ()
+async def found() -> None:
+    """Find no new revocation."""
 
 
 async def answered(by: GraphQLEndpoint, cancel_at: asyncio.Event | None = None) -> dict[str, Any]:

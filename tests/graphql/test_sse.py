@@ -228,7 +228,7 @@ def test_stream_ends_with_an_error_when_its_token_expires_or_is_revoked(*, expir
         async with streaming(server, TICKS, sent="ada:0.4" if expires else "ada") as events:
             await until(lambda: server.world.open)
             if not expires:
-                server.world.revoked.add("ada")
+                server.revoke("ada")
             name, data = await events.next()
             assert name == "next"
             assert data["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"

@@ -348,7 +348,7 @@ def test_each_owner_gets_only_its_own_events() -> None:
                 for client, owner in ((ada, "ada"), (bob, "bob")):
                     event = {"ticks": {"number": number, "owner": owner}}
                     assert (await client.receive())["payload"] == {"data": event}
-            server.world.revoked.add("ada")
+            server.revoke("ada")
             assert await ada.close_code() == 4403
             await server.world.tick()
             assert (await bob.receive())["payload"]["data"]["ticks"]["number"] == 4
@@ -366,7 +366,7 @@ def test_socket_whose_session_ends_is_closed_with_4403(query: str | None) -> Non
                 await client.subscribe("a", query)
                 await until(lambda: server.world.open or server.world.ran)
             began = time.monotonic()
-            server.world.revoked.add("ada")
+            server.revoke("ada")
             assert await client.close_code() == 4403
             assert time.monotonic() - began < 1 + SLACK
 
@@ -387,7 +387,7 @@ def test_socket_whose_token_expires_is_closed_with_4403() -> None:
 
 
 def test_event_of_a_revoked_session_is_not_delivered() -> None:
-    """The context refuses the event, before the timer has found that the session has ended."""
+    """The context refuses the event, before the server has found that the session has ended."""
 
     async def test(server: Running) -> None:
         async with acknowledged(server.url) as client:

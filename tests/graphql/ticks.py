@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +41,11 @@ class Claims:
     user_id: str
     expires_at: float
 
+    @property
+    def revocable(self) -> tuple[str]:
+        """The owner."""
+        return (self.user_id,)
+
 
 @dataclass
 class World:
@@ -60,7 +65,7 @@ class World:
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     failing: Problem | None = None
     checks: int = 0
-    """How often the server has asked which callers are revoked."""
+    """How often the server has asked for new revocations."""
 
     async def tick(self) -> None:
         """Wake all subscriptions."""
@@ -88,12 +93,11 @@ class World:
         if claims.user_id in self.revoked:
             raise Unauthenticated(token_sent=True)
 
-    async def find_revoked(self, callers: Sequence[Claims]) -> set[Claims]:
-        """Return the callers that are revoked."""
+    async def find_revoked(self) -> None:
+        """Count the call. Tests end sessions by `Sessions.end_revoked`."""
         self.checks += 1
         if self.unavailable:
             raise Unavailable
-        return {each for each in callers if each.user_id in self.revoked}
 
 
 @dataclass
@@ -254,6 +258,11 @@ class Running:
     def url(self) -> str:
         """The URL for HTTP."""
         return f"http://127.0.0.1:{self.port}/graphql"
+
+    def revoke(self, owner: str) -> None:
+        """Revoke all tokens of an owner, and tell the server."""
+        self.world.revoked.add(owner)
+        self.sessions.end_revoked(owner)
 
     async def wait_until_idle(self) -> None:
         """Wait until no client is connected, and no app runs."""
