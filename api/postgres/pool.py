@@ -12,7 +12,7 @@ from time import monotonic
 from api.errors import Unavailable
 from api.postgres.connections import Connection
 from api.postgres.limits import Limits
-from api.postgres.outages import ABANDONING_ERRORS, CONNECTION_LOST, Lost, is_outage
+from api.postgres.outages import ABANDONING_ERRORS, CONNECTION_LOST, Lost, is_outage, log_outage
 from api.postgres.waiters import Waiters
 
 
@@ -83,7 +83,8 @@ class Pool:
             task.add_done_callback(self._settling.pop)
         else:
             self._pass_on(connection)
-        if means_outage:
+        if error is not None and means_outage:
+            log_outage(error)
             raise (Lost if is_lost else Unavailable) from error
 
     async def _take_idle(self) -> Connection | None:
