@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
@@ -28,6 +28,11 @@ measured recovery would be that of the client."""
 READ = "query ($id: ID!) { task(id: $id) { title } }"
 
 
+def long_lived(owner: str) -> str:
+    """Return a token of this owner that lives almost as long as the web app's."""
+    return mint(owner, exp=int(time.time()) + 80_000)
+
+
 class Writer:
     """Creates, updates and reads tasks of its own owner, one after the other, in a thread.
 
@@ -35,7 +40,7 @@ class Writer:
     without another effect: a task has the id that its client chose, and an update sets a title.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: Callable[[str], str]) -> None:
         self.owner = secrets.token_hex(8)
         self.acknowledged: dict[str, str] = {}
         """The title of each task, as the last acknowledged write of the task set it."""
@@ -48,7 +53,7 @@ class Writer:
         self.longest_gap = 0.0
         """The longest time between two acknowledged writes."""
         self._url = url
-        self._token = mint(self.owner, exp=int(time.time()) + 80_000)
+        self._token = token(self.owner)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work)
 
@@ -111,8 +116,8 @@ class Writer:
 class Writers:
     """Several writers, and what was measured of all of them."""
 
-    def __init__(self, url: str) -> None:
-        self._writers = [Writer(url) for _ in range(WRITERS)]
+    def __init__(self, url: str, token: Callable[[str], str]) -> None:
+        self._writers = [Writer(url, token) for _ in range(WRITERS)]
         self._repaired_at = 0.0
 
     @contextmanager
@@ -192,13 +197,15 @@ class Writers:
 
 
 @contextmanager
-def writing(fault: str, url: str, database: Database) -> Iterator[Writers]:
+def writing(
+    fault: str, url: str, database: Database, token: Callable[[str], str] = long_lived
+) -> Iterator[Writers]:
     """Write during a `with` block in which a fault begins and ends. The block calls `repaired`.
 
     Afterwards, wait until every writer writes again, check all answers, and check that the database
     has every acknowledged write.
     """
-    writers = Writers(url)
+    writers = Writers(url, token)
     with writers.writing():
         writers.wait_until_each_wrote(5)
         yield writers
