@@ -15,7 +15,7 @@ import httpx
 from dev.postgres import Postgres as Database
 from tests import plain
 from tests.conftest import mint
-from tests.tasks.test_tasks import CREATE, UPDATE
+from tests.tasks.test_tasks import CREATE
 from tests.test_kills import stored
 from tests.waiting import wait_until
 
@@ -25,6 +25,8 @@ WRITERS = 4
 PAUSE = 0.01
 """Seconds between two requests of a writer. A client would wait for `Retry-After`, but then the
 measured recovery would be that of the client."""
+UPDATE = """mutation ($id: ID!, $patch: TaskPatch!) {
+  updateTask(id: $id, patch: $patch) { task { id } } }"""
 READ = "query ($id: ID!) { task(id: $id) { title } }"
 
 
@@ -75,7 +77,7 @@ class Writer:
                 id, title = str(uuid4()), f"number {number}"
                 for query, variables, after in (
                     (CREATE, {"i": {"id": id, "title": "new"}}, "new"),
-                    (UPDATE, {"id": id, "patch": {"title": title}, "version": None}, title),
+                    (UPDATE, {"id": id, "patch": {"title": title}}, title),
                 ):
                     if self._done(client, query, variables) is None:
                         return
