@@ -30,6 +30,11 @@ def kill(server: Postgres) -> None:
     server.stop()
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether a process has ended, also if its parent has not waited for it yet."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
     """Stop a process and its children during a `with` block. The kernel keeps their connections."""
