@@ -19,8 +19,8 @@ from pathlib import Path
 from api import migrations
 from tests import issuer, stack, wire
 from tests.conftest import SITE, trusting
-from tests.faults import Case
 from tests.issuer import Issuer, base64url
+from tests.wrong_tokens import Case
 
 SECONDS = 10
 RATE = 1_000

@@ -16,8 +16,8 @@ from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secr
 from api.identity.tokens import Verifier
 from tests import issuer
 from tests.conftest import SECRET, SITE
-from tests.faults import Case
 from tests.issuer import Issuer
+from tests.wrong_tokens import Case
 
 ROUNDS = 7
 TOKENS = 1_000

@@ -29,45 +29,66 @@ def keeps_statements() -> bool:
 
 @contextmanager
 def pooler(url: str) -> Iterator[str]:
-    """Return the URL of the same database through a PgBouncer.
+    """Return the URL of the same database through a PgBouncer."""
+    with running(url) as started:
+        yield started.url
 
-    PgBouncer runs as the user of the server, because of the server's socket.
-    """
+
+@contextmanager
+def running(url: str) -> Iterator["Pooler"]:
+    """Run a PgBouncer in front of the database at this URL."""
     with TemporaryDirectory(prefix="pooler-") as folder:
         Path(folder).chmod(0o755)
-        yield from _started(url, Path(folder))
+        started = Pooler(url, Path(folder))
+        try:
+            started.start()
+            yield started
+        finally:
+            started.child.stop()
 
 
-def _started(url: str, folder: Path) -> Iterator[str]:
-    parts = urlsplit(url)
-    [server] = parse_qs(parts.query)["host"]
-    user = Path(server).owner() if os.geteuid() == 0 else None
-    settings = {
-        "pool_mode": "transaction",
-        "default_pool_size": SERVER_CONNECTIONS,
-        "max_client_conn": 1000,
-        "auth_type": "trust",
-        "auth_file": folder / "users",
-        "unix_socket_dir": folder,
-        "listen_port": 6432,
-        **({"max_prepared_statements": 200} if keeps_statements() else {}),
-    }
-    lines = ["[databases]", f"* = host='{server}' port=5432", "[pgbouncer]"]
-    (folder / "ini").write_text("\n".join(lines + [f"{k} = {v}" for k, v in settings.items()]))
-    (folder / "users").write_text(f'"{parts.username}" ""\n')
-    if user is not None:
-        for path in (folder, folder / "ini", folder / "users"):
-            shutil.chown(path, user)
-    with (folder / "log").open("wb") as log:
-        command: list[str | Path] = [BINARY or "", folder / "ini"]
-        child = Child(command, cwd=Path("/"), env={}, output=log, user=user)
-    deadline = time.monotonic() + PATIENCE
-    try:
-        while not (folder / ".s.PGSQL.6432").exists():
-            if child.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError((folder / "log").read_text())
-            time.sleep(0.02)
+class Pooler:
+    """A PgBouncer. It runs as the user of the server, because of the server's socket."""
+
+    child: Child
+
+    def __init__(self, url: str, folder: Path) -> None:
+        parts = urlsplit(url)
+        [server] = parse_qs(parts.query)["host"]
+        self._folder = folder
+        self._user = Path(server).owner() if os.geteuid() == 0 else None
         through = f"host={quote(str(folder), safe='')}&port=6432"
-        yield parts._replace(query=through).geturl()
-    finally:
-        child.stop()
+        self.url = parts._replace(query=through).geturl()
+        settings = {
+            "pool_mode": "transaction",
+            "default_pool_size": SERVER_CONNECTIONS,
+            "max_client_conn": 1000,
+            "auth_type": "trust",
+            "auth_file": folder / "users",
+            "unix_socket_dir": folder,
+            "listen_port": 6432,
+            **({"max_prepared_statements": 200} if keeps_statements() else {}),
+        }
+        lines = ["[databases]", f"* = host='{server}' port=5432", "[pgbouncer]"]
+        (folder / "ini").write_text("\n".join(lines + [f"{k} = {v}" for k, v in settings.items()]))
+        (folder / "users").write_text(f'"{parts.username}" ""\n')
+        if self._user is not None:
+            for path in (folder, folder / "ini", folder / "users"):
+                shutil.chown(path, self._user)
+
+    def start(self) -> None:
+        """Start PgBouncer, and wait until it accepts connections."""
+        with (self._folder / "log").open("wb") as log:
+            command: list[str | Path] = [BINARY or "", self._folder / "ini"]
+            self.child = Child(command, cwd=Path("/"), env={}, output=log, user=self._user)
+        deadline = time.monotonic() + PATIENCE
+        while not (self._folder / ".s.PGSQL.6432").exists():
+            if self.child.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError((self._folder / "log").read_text())
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Kill PgBouncer, which closes all of its connections."""
+        self.child.process.kill()
+        self.child.process.wait()
+        (self._folder / ".s.PGSQL.6432").unlink()

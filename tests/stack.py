@@ -43,27 +43,35 @@ NOBODY = f"127.0.0.1:{_held.getsockname()[1]}"
 
 
 @contextmanager
+def server(settings: Mapping[str, str]) -> Iterator[Postgres]:
+    """Start an empty server with these settings. Its data is deleted after the block."""
+    with shared.open_folder("test-") as folder:
+        running = shared.initialized(folder / "postgres", settings)
+        with running:
+            yield running
+        # The server is elsewhere if its user cannot enter this checkout.
+        if not running.home.is_relative_to(folder):
+            shutil.rmtree(running.home)
+
+
+@contextmanager
 def postgres() -> Iterator[Postgres]:
     """Start an empty server that logs every statement.
 
     At its end, check that every statement of an API was scoped to one owner, and has a form that
     Citus accepts.
     """
-    with shared.open_folder("test-") as folder:
-        settings = {
-            "fsync": "off",
-            "logging_collector": "on",
-            "log_destination": "jsonlog",
-            "log_filename": "statements",
-            "log_statement": "all",
-        }
-        with shared.initialized(folder / "postgres", settings) as server:
-            yield server
-        ran = statements(server, "bearer-tasks-api")
-        if not server.home.is_relative_to(
-            folder
-        ):  # moved elsewhere, because the server cannot enter this checkout
-            shutil.rmtree(server.home)
+    settings = {
+        "fsync": "off",
+        "logging_collector": "on",
+        "log_destination": "jsonlog",
+        "log_filename": "statements",
+        "log_statement": "all",
+    }
+    with server(settings) as running:
+        yield running
+        running.stop()
+        ran = statements(running, "bearer-tasks-api")
     # The only statements about many owners return nothing but their IDs and change numbers.
     owned = set(ran) - {retention.due().sql, live.NUMBERS.sql}
     unscoped = {sql: faults for sql in owned if (faults := scope.unscoped(sql))}

@@ -1,5 +1,6 @@
 """Migrate the API's tables, in the PostgreSQL schema `tasks`. Better Auth migrates its own tables."""
 
+import logging
 from pathlib import Path
 
 import asyncpg
@@ -10,6 +11,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.postgres.outages import OUTAGE_ERRORS
 from api.postgres.url import read
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 10
+"""How often a migration is tried that has deadlocks with the writes of running processes.
+
+A migration locks several tables, one after the other, and so does a write. PostgreSQL ends one of
+the two. A failed migration has changed nothing, because all of it is one transaction.
+"""
 
 
 class MigrationError(Exception):
@@ -33,15 +43,27 @@ def upgrade(url: str, partitions: int | None = None) -> None:
     """
     config = _config()
     config.attributes.update(url=url, partitions=partitions)
-    try:
-        command.upgrade(config, "head")
-    except (*OUTAGE_ERRORS, asyncpg.PostgresError, SQLAlchemyError) as error:
-        cause = getattr(error, "orig", None) or error
-        reason = (
-            str(cause).rpartition(">: ")[2].splitlines()[0] if str(cause) else type(cause).__name__
-        )
-        where = read(url).host
-        raise MigrationError(
-            f"DATABASE_URL: cannot migrate the database at {where}: {reason}. "
-            "Is it running, and is the URL right?"
-        ) from error
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            command.upgrade(config, "head")
+        except (*OUTAGE_ERRORS, asyncpg.PostgresError, SQLAlchemyError) as error:
+            cause = getattr(error, "orig", None) or error
+            if attempt < ATTEMPTS and _is_deadlock(cause):
+                log.warning("the migration had a deadlock with a write: it is tried again")
+                continue
+            reason = (
+                str(cause).rpartition(">: ")[2].splitlines()[0]
+                if str(cause)
+                else type(cause).__name__
+            )
+            where = read(url).host
+            raise MigrationError(
+                f"DATABASE_URL: cannot migrate the database at {where}: {reason}. "
+                "Is it running, and is the URL right?"
+            ) from error
+        else:
+            return
+
+
+def _is_deadlock(cause: BaseException) -> bool:
+    return getattr(cause, "sqlstate", None) == asyncpg.DeadlockDetectedError.sqlstate

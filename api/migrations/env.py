@@ -1,6 +1,7 @@
 """Alembic's environment, for `python -m api migrate` and `alembic revision --autogenerate`."""
 
 import asyncio
+import logging
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from api.identity import model  # noqa: F401 - declares tables
 from api.postgres.limits import CONNECT_TIMEOUT
 from api.postgres.tables import SCHEMA, metadata
 from api.postgres.url import arguments
+
+log = logging.getLogger(__name__)
 
 LOCK = 4_208_150_211
 """The number of an advisory lock that nothing else uses. One process migrates; the others wait, and
@@ -53,6 +56,16 @@ def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
     return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
 
 
+def _unknown_revision() -> str | None:
+    """Return the database's revision if this version of the API does not have it, else None.
+
+    While a new version is deployed, a process of the previous version may start again. It can use
+    the newer database, because migrations only expand the schema (docs/operate.md).
+    """
+    known = {script.revision for script in context.script.walk_revisions()}
+    return next((at for at in context.get_context().get_current_heads() if at not in known), None)
+
+
 def _migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
@@ -68,6 +81,10 @@ def _migrate(connection: Connection) -> None:
     with context.begin_transaction():
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        if (newer := _unknown_revision()) is not None:
+            # Row security below must not return to what this version knows, either.
+            log.warning("the database has the migration %s, which is newer: none is applied", newer)
+            return
         # CREATE SCHEMA IF NOT EXISTS requires the right to create schemas even if it exists.
         if connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": SCHEMA}) is None:
             connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))

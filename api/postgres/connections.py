@@ -11,7 +11,7 @@ from api.errors import Unavailable
 from api.postgres import citus
 from api.postgres.codecs import set_text_codecs
 from api.postgres.limits import CONNECT_TIMEOUT, Limits
-from api.postgres.outages import OUTAGE_ERRORS
+from api.postgres.outages import OUTAGE_ERRORS, log_outage
 from api.postgres.tables import Row
 from api.postgres.url import arguments
 
@@ -103,6 +103,7 @@ class Connector:
         try:
             return await self._open()
         except OUTAGE_ERRORS as error:
+            log_outage(error)
             raise Unavailable from error
 
     async def _open(self) -> Connection:

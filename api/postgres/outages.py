@@ -1,10 +1,13 @@
 """The errors of asyncpg that mean an outage, or the end of a connection."""
 
 import asyncio
+import logging
 
 import asyncpg
 
 from api.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 OUTAGE_ERRORS = (
     OSError,
@@ -27,8 +30,13 @@ CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
-"""Outage errors after which the connection is closed, even if asyncpg has not noticed it yet."""
+"""Outage errors after which the pool closes the connection.
+
+In most cases it is closed already, and asyncpg has not noticed that yet. A read-only connection may
+lead to a server that is no longer the primary, or have a setting that new connections do not have.
+"""
 
 ABANDONING_ERRORS = (asyncio.CancelledError, TimeoutError)
 """Errors after which PostgreSQL may still run the statement: the API stopped waiting for it."""
@@ -45,3 +53,9 @@ def is_outage(error: BaseException) -> bool:
     ValueError, and it means a bug of the API.
     """
     return isinstance(error, OUTAGE_ERRORS) and not isinstance(error, ValueError)
+
+
+def log_outage(error: BaseException) -> None:
+    """Log why the database cannot be used. The details of an error may have values of a row."""
+    [reason, *_] = str(error).splitlines() or [""]
+    log.warning("the database is unavailable: %s: %s", type(error).__name__, reason)

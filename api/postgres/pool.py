@@ -13,7 +13,7 @@ from typing import NamedTuple
 from api.errors import Unavailable
 from api.postgres.connections import Connection
 from api.postgres.limits import Limits
-from api.postgres.outages import ABANDONING_ERRORS, CONNECTION_LOST, Lost, is_outage
+from api.postgres.outages import ABANDONING_ERRORS, CONNECTION_LOST, Lost, is_outage, log_outage
 from api.postgres.waiters import Waiters
 
 
@@ -111,7 +111,8 @@ class Pool:
             task.add_done_callback(self._settling.pop)
         else:
             self._pass_on(connection)
-        if means_outage:
+        if error is not None and means_outage:
+            log_outage(error)
             raise (Lost if is_lost else Unavailable) from error
 
     async def _take_idle(self) -> Connection | None:

@@ -26,7 +26,7 @@ from api.identity.tokens import Claims, Verifier
 from api.postgres.database import Database
 from api.postgres.notifications import Notifications
 from dev.postgres import Postgres
-from tests import faults, issuer, plain, stack, wire
+from tests import issuer, plain, stack, wire, wrong_tokens
 from tests.conftest import KEY, SECRET, SITE, mint
 from tests.waiting import PATIENCE
 
@@ -312,7 +312,7 @@ def test_many_bad_tokens_are_logged_once_a_second(caplog: pytest.LogCaptureFixtu
 def test_unavailable_keys_are_answered_503_or_429_not_401(postgres: Postgres) -> None:
     async def ask() -> None:
         signer = issuer.eddsa()
-        case = faults.Case(signer, int(time.time()), SITE)
+        case = wrong_tokens.Case(signer, int(time.time()), SITE)
         token = case.token()
         key_set = KeySet(f"{SITE}/jwks")
         async with running_middleware(postgres, KeyRing([], key_set), key_set) as (
@@ -367,10 +367,10 @@ def test_every_faulty_token_gets_the_same_401(
     api = api if algorithm == "HS256" else key_set_api
     raw = SECRET.encode() if algorithm == "HS256" else b""
     signer = SERVED.get(algorithm, issuer.hs256(KEY))
-    case = faults.Case(signer, int(time.time()), SITE, raw)
+    case = wrong_tokens.Case(signer, int(time.time()), SITE, raw)
     bad = [
         (name, token)
-        for family in faults.FAMILIES.values()
+        for family in wrong_tokens.FAMILIES.values()
         for name, token in family(case)
         # HTTP cannot carry the first kind, and trims the second until the token is good.
         if not re.search(r"[\0-\x08\n\r]", token) and token == token.strip(" \t")

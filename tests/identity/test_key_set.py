@@ -25,10 +25,10 @@ from api.identity.tokens import InvalidToken, Verifier
 from dev.postgres import Postgres
 from tests import issuer, plain, stack
 from tests.conftest import SECRET, SITE, mint, trusting
-from tests.faults import Case
 from tests.identity.test_auth import UNAUTHENTICATED
 from tests.issuer import FAULTY, Asked, Issuer, Signer, serving
 from tests.waiting import PATIENCE, SLACK
+from tests.wrong_tokens import Case
 
 P = ParamSpec("P")
 

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
 from api.identity.tokens import Claims, InvalidToken, Verifier, _canonical
-from tests import faults, issuer, reading
-from tests.faults import Case
+from tests import issuer, reading, wrong_tokens
 from tests.issuer import Issuer, Signer
+from tests.wrong_tokens import Case
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 """Examples of each property. `make prove` sets thousands."""
@@ -88,11 +88,11 @@ def case_of(signer: Signer) -> Case:
     return Case(signer, NOW, ISSUER, b"" if signer.public else SECRET.encode())
 
 
-@pytest.mark.parametrize("family", faults.FAMILIES)
+@pytest.mark.parametrize("family", wrong_tokens.FAMILIES)
 def test_every_faulty_token_is_refused(api: Api, signer: Signer, family: str) -> None:
     case, by = case_of(signer), api.verifier(signer)
     assert api.accepts(case.token(), by), "the one that each of them was made from"
-    bad = list(faults.FAMILIES[family](case))
+    bad = list(wrong_tokens.FAMILIES[family](case))
     assert [name for name, token in bad if api.accepts(token, by)] == []
     assert len(bad) > 10
     assert api.accepts(case.token(), by), "and nothing of it stays"
@@ -291,7 +291,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "a trailing slash": {"iss": f"{ISSUER}/", "aud": f"{ISSUER}/"},
     "a list of one audience": {"aud": [ISSUER]},
     "a list with a trailing slash": {"aud": ["x", f"{ISSUER}/"]},
-    "the first of several audiences": {"aud": [ISSUER, faults.EVIL]},
+    "the first of several audiences": {"aud": [ISSUER, wrong_tokens.EVIL]},
     "the last of ten audiences": {"aud": [*["x" * 500] * 9, ISSUER]},
     "the same audience twice": {"aud": [ISSUER, ISSUER]},
     "an audience beside one of 2048 characters": {"aud": ["x" * 2048, ISSUER]},
@@ -356,10 +356,16 @@ def test_header_may_spell_typ_in_several_ways_and_have_unknown_members(
         {"typ": ...},
         {"kid": ...},
         {"cty": "JWT"},
-        {"jku": faults.EVIL, "x5u": faults.EVIL, "x5c": ["x"], "x5t": 7, "jwk": {"kty": "oct"}},
+        {
+            "jku": wrong_tokens.EVIL,
+            "x5u": wrong_tokens.EVIL,
+            "x5c": ["x"],
+            "x5t": 7,
+            "jwk": {"kty": "oct"},
+        },
         {"x": None, "nonce": "n", "epk": {}, "enc": "A256GCM"},
     ]
-    extras += [{"alg": name} for name in faults.names(signer.algorithm)]
+    extras += [{"alg": name} for name in wrong_tokens.names(signer.algorithm)]
     for extra in extras:
         assert api.accepts(case.token(extra), by), extra
 
@@ -427,7 +433,9 @@ def test_rejected_token_is_not_cached(api: Api) -> None:
         assert api.accepts(late, by)
 
 
-ANY_CHARACTER = st.one_of(st.sampled_from(faults.ALPHABET + ".= \n"), st.characters(codec="utf-8"))
+ANY_CHARACTER = st.one_of(
+    st.sampled_from(wrong_tokens.ALPHABET + ".= \n"), st.characters(codec="utf-8")
+)
 
 
 @st.composite
@@ -520,7 +528,7 @@ HEADERS: Members = {
     "b64": st.booleans(),
     "zip": st.just("DEF"),
     "cty": st.sampled_from(["JWT", 7]),
-    "jku": st.just(faults.EVIL),
+    "jku": st.just(wrong_tokens.EVIL),
     "jwk": st.just(issuer.eddsa().jwk),
     "x5c": st.just(["MIIB"]),
     "x": st.recursive(st.none() | st.text(max_size=3), st.lists, max_leaves=3),
@@ -650,6 +658,6 @@ def test_literal_reading_of_the_contract_rejects_every_named_fault(signer: Signe
     assert reading.accepts(case.token(), rules)
     for edge in ACCEPTED.values():
         assert reading.accepts(case.token(**edge), rules)
-    tried = [named for family in faults.FAMILIES.values() for named in family(case)]
+    tried = [named for family in wrong_tokens.FAMILIES.values() for named in family(case)]
     tried += [(name, case.token(**edge)) for name, edge in REFUSED.items()]
     assert [name for name, token in tried if reading.accepts(token, rules)] == []

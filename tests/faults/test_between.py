@@ -1,0 +1,49 @@
+"""The way from the API to PostgreSQL is slow, or its pooler is restarted, while clients write."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.postgres import Postgres
+from tests import pooler, stack
+from tests.conftest import trusting
+from tests.faults.network import network
+from tests.faults.writers import writing
+
+
+@pytest.mark.prove
+def test_slow_network(postgres: Postgres, tmp_path: Path) -> None:
+    with network(postgres.url) as between:
+        api = stack.api(tmp_path, trusting(between.url), "--no-migrate")
+        with writing("PostgreSQL answers 0.1 s later", api.url, postgres) as writers:
+            between.delay = 0.1
+            writers.wait_until_each_wrote(8)
+            between.delay = 0
+            writers.repaired()
+        assert not writers.answers()[503], "the clients wait"
+        api.stop()
+
+
+@pytest.mark.prove
+def test_network_slower_than_the_timeouts(postgres: Postgres, tmp_path: Path) -> None:
+    with network(postgres.url) as between:
+        api = stack.api(tmp_path, trusting(between.url), "--no-migrate")
+        with writing("PostgreSQL answers 6 s later", api.url, postgres) as writers:
+            between.delay = 6
+            writers.wait_until_refused(8)
+            between.delay = 0
+            writers.repaired()
+        api.stop()
+
+
+@pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)
+def test_pooler_is_restarted(postgres: Postgres, tmp_path: Path) -> None:
+    with pooler.running(postgres.url) as between:
+        env = trusting(between.url, DATABASE_URL_UNPOOLED=postgres.url)
+        api = stack.api(tmp_path, env, "--no-migrate")
+        with writing("PgBouncer killed, and started again", api.url, postgres) as writers:
+            between.kill()
+            writers.wait_until_refused()
+            between.start()
+            writers.repaired()
+        api.stop()
