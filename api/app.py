@@ -12,7 +12,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import bodies, observed
-from api.access_log import access_log
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import BadRequest, OperationTooLarge, Unavailable
@@ -25,9 +24,10 @@ from api.graphql.sse import EventStreams
 from api.graphql.websockets import GraphQLSockets
 from api.identity.auth import Authenticated, Authentication, verifier
 from api.identity.events import Events, Reader
-from api.identity.keys import LOG, SECURITY_EVENT, KeyRing, KeySet, derive, shared_secrets
+from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.identity.revocations import Revocations
 from api.media_types import weights
+from api.observers import observers_of, tracers
 from api.owned import statements
 from api.owned.live import Live
 from api.owned.retention import Retention, purge
@@ -73,7 +73,8 @@ def create_app(config: Config, observers: observed.Observers | None = None) -> F
 
     The observers get the record of each request. By default, they are those of the configuration.
     """
-    observers = observers or _observers(config)
+    tracing = tracers(config)
+    observers = observers or observers_of(config, tracing)
     statements.build()
     database = Database(config.database_url.get_secret_value())
     notifications = Notifications(config.direct_url)
@@ -94,7 +95,7 @@ def create_app(config: Config, observers: observed.Observers | None = None) -> F
         config.rate_limit_per_second, config.rate_limit_burst, proxies=config.trusted_proxies
     )
     app = FastAPI(
-        lifespan=lifespan(database, authentication, live, retention, sessions, process),
+        lifespan=lifespan(*tracing, database, authentication, live, retention, sessions, process),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -161,13 +162,6 @@ def create_app(config: Config, observers: observed.Observers | None = None) -> F
     # Outside of all other middleware: a socket stays open, and each layer around it takes memory.
     app.add_middleware(_Sockets, sockets=sockets)
     return app
-
-
-def _observers(config: Config) -> observed.Observers:
-    functions = []
-    if config.access_log:
-        functions.append(access_log(config.log_format, derive(config.secrets[0].encode(), LOG)))
-    return observed.Observers(functions)
 
 
 def lifespan(
