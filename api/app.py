@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import bodies, observed
+from api.access_log import access_log
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import BadRequest, OperationTooLarge, Unavailable
@@ -25,7 +26,7 @@ from api.graphql.sse import EventStreams
 from api.graphql.websockets import GraphQLSockets
 from api.identity.auth import Authenticated, Authentication, verifier
 from api.identity.events import Events, Reader
-from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.identity.keys import LOG, SECURITY_EVENT, KeyRing, KeySet, derive, shared_secrets
 from api.identity.revocations import Revocations
 from api.media_types import weights
 from api.owned import statements
@@ -78,9 +79,10 @@ def create_app(
 ) -> FastAPI:
     """Return the app. It connects to the database, and to JWKS_URL if set, when it is started.
 
-    The observers get the record of each request. `metrics` counts what the parts do.
+    The observers get the record of each request. By default, they are those of the configuration.
+    `metrics` counts what the requests and the parts do.
     """
-    observers = observers or observed.Observers()
+    observers = observers or _observers(config, metrics)
     statements.build()
     database = Database(config.database_url.get_secret_value())
     notifications = Notifications(config.direct_url)
@@ -172,6 +174,13 @@ def create_app(
     # Outside of all other middleware: a socket stays open, and each layer around it takes memory.
     app.add_middleware(_Sockets, sockets=sockets)
     return app
+
+
+def _observers(config: Config, metrics: "Metrics | None") -> observed.Observers:
+    functions: list[observed.Observer] = [metrics.observe] if metrics else []
+    if config.access_log:
+        functions.append(access_log(config.log_format, derive(config.secrets[0].encode(), LOG)))
+    return observed.Observers(functions)
 
 
 def lifespan(

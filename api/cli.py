@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import jwt
 
-from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, TokenConfig
+from api import log_lines
+from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, LogConfig, TokenConfig
 from api.errors import Unavailable
 from api.identity.keys import ACCESS_TOKEN, derive
 from api.identity.tokens import InvalidToken
 from api.metrics.directory import VARIABLE, directory
-from api.observed import Observers
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,7 +38,7 @@ DEV_LOCK, DEV_ENV = Path(".data/lock"), Path(".data/dev.env")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. Exit 2 if the command or the environment is not valid, 1 if it fails."""
     chosen = _parser().parse_args(arguments)
-    _configure_logging()
+    log_lines.configure("text")
     command: Callable[[argparse.Namespace], None] = chosen.command
     try:
         command(chosen)
@@ -50,17 +50,12 @@ def application() -> "FastAPI":
     """Return the app that the environment describes, for a server that imports it by name."""
     from uvicorn.config import STARTUP_FAILURE
 
-    _configure_logging()
     try:
-        return _app(Config.read())
+        config = Config.read()
+        log_lines.configure(config.log_format)
+        return _app(config)
     except ConfigError as error:
         _stop(str(error), STARTUP_FAILURE)  # uvicorn does not restart a worker with this status
-
-
-def _configure_logging() -> None:
-    logging.basicConfig(format="%(levelname)s:  %(name)s: %(message)s", level=logging.INFO)
-    for chatty in ("alembic", "httpx", "watchfiles"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="port of 127.0.0.1 on which Prometheus finds the metrics of all processes (none)",
     )
     serve.add_argument(
-        "--access-log", action="store_true", help="log each request, without its query string"
+        "--access-log", action="store_true", help="log each request, without any of its values"
     )
     serve.set_defaults(command=_serve)
 
@@ -165,7 +160,10 @@ def _span(text: str) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> None:
+    if chosen.access_log:
+        os.environ["ACCESS_LOG"] = "1"  # also for the workers
     config = Config.read()
+    log_lines.configure(config.log_format)
     _check_workers(chosen.workers, reload=chosen.reload)
     with _served_metrics(chosen.metrics_port):
         _serve_api(chosen, config)
@@ -197,8 +195,7 @@ def _app(config: Config) -> "FastAPI":
         return create_app(config)
     from api.metrics.metrics import Metrics
 
-    metrics = Metrics(config.trusted_documents.values())
-    return create_app(config, Observers([metrics.observe]), metrics)
+    return create_app(config, metrics=Metrics(config.trusted_documents.values()))
 
 
 def _serve_api(chosen: argparse.Namespace, config: Config) -> None:
@@ -224,7 +221,6 @@ def _serve_api(chosen: argparse.Namespace, config: Config) -> None:
         chosen.port,
         workers=chosen.workers,
         reload_dir=Path(__file__).parent if chosen.reload else None,
-        access_log=chosen.access_log,
     )
 
 
@@ -253,6 +249,7 @@ async def _log_row_security(url: str) -> None:
 
 
 def _migrate(chosen: argparse.Namespace) -> None:
+    log_lines.configure(LogConfig.read(*_env_files()).log_format)
     _upgrade(DatabaseConfig.read(*_env_files()).direct_url, chosen.partitions)
 
 

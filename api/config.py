@@ -172,6 +172,16 @@ def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
     return [*lines.values()]
 
 
+class LogConfig(_Environment):
+    """The form of the log."""
+
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="json for one JSON object a line, or text",
+        examples=["json"],
+    )
+
+
 class DatabaseConfig(_Environment):
     """The database that stores the tasks."""
 
@@ -282,7 +292,7 @@ class TokenConfig(_Environment):
         return None if value == "off" else value or self.next_public_better_auth_url
 
 
-class Config(TokenConfig, DatabaseConfig):
+class Config(TokenConfig, DatabaseConfig, LogConfig):
     """All settings that the API needs to serve requests."""
 
     api_url: Origin = Field(
@@ -336,6 +346,12 @@ class Config(TokenConfig, DatabaseConfig):
         (),
         description="addresses or networks of proxies, separated by commas",
         examples=["10.0.0.0/8,::1"],
+    )
+
+    access_log: bool = Field(
+        False,
+        description="1 to log each request, as `serve --access-log` does, or 0",
+        examples=["1"],
     )
 
     @field_validator("trusted_documents_only")

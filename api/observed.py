@@ -188,6 +188,12 @@ def failed(code: str) -> None:
         record.failed(code)
 
 
+def request_id() -> str:
+    """Return the id of the current request, or a new one in a background task."""
+    record = _current.get()
+    return record.request_id if record else new_id()
+
+
 def new_id() -> str:
     """Return a new request id."""
     # A quarter of the time of `secrets.token_hex`. An id is no secret.

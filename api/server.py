@@ -28,14 +28,13 @@ in a thread, which may be slow on a busy machine. Until this time is over, uvico
 that a worker died between the question and the answer."""
 
 
-def serve(  # noqa: PLR0913 - each is an option of the command
+def serve(
     app: FastAPI | str,
     host: str,
     port: int,
     *,
     workers: int = 1,
     reload_dir: Path | None = None,
-    access_log: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Exit with `STARTUP_FAILURE` if the app cannot start.
 
@@ -58,7 +57,8 @@ def serve(  # noqa: PLR0913 - each is an option of the command
         workers=workers,
         reload=reload_dir is not None,
         reload_dirs=[str(reload_dir)] if reload_dir else None,
-        access_log=access_log,
+        log_config=None,  # `log_lines` has configured the loggers
+        access_log=False,  # `access_log` writes these lines instead
         proxy_headers=False,
         server_header=False,
         # `api.process` has waited for earlier requests, but more may have arrived since.

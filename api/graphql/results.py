@@ -83,8 +83,7 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
 
 def bug(error: Exception) -> Bug:
     """Log a bug, and return the error for the client, which contains only an id."""
-    record = observed.current()
-    request_id = record.request_id if record else observed.new_id()
+    request_id = observed.request_id()
     log.error("bug %s", request_id, exc_info=error)
     return Bug(request_id)
 

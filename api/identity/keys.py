@@ -27,10 +27,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from api import observed
+
 log = logging.getLogger(__name__)
 
 ACCESS_TOKEN = b"bearer-tasks/access-token/v1"
 SECURITY_EVENT = b"bearer-tasks/security-event/v1"
+LOG = b"bearer-tasks/log/v1"
+"""The purpose of the key under which the log has hashes of owners."""
 
 FETCH_TIMEOUT = 3.0
 """Seconds for the whole key set to arrive, including redirects."""
@@ -258,8 +262,9 @@ class KeySet:
     async def _served(self) -> tuple[tuple[Key, ...], float]:
         """Fetch the keys, and the seconds for which they are fresh."""
         url = self._url
+        headers = {"X-Request-Id": observed.request_id()}
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._client.stream("GET", url) as response:
+            async with self._client.stream("GET", url, headers=headers) as response:
                 if response.next_request is None:
                     keys = _usable(await _body(response))
                     return keys, _lifetime(response.headers, self._lifetime)

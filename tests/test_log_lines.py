@@ -1,0 +1,97 @@
+"""All lines of a log have one form: text, or one JSON object a line."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from api import log_lines, observed
+from api.observed import Observers
+
+Write = Callable[[Callable[[logging.Logger], None]], str]
+
+
+@pytest.fixture(params=["text", "json"])
+def form(request: pytest.FixtureRequest) -> log_lines.Format:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def write(form: log_lines.Format) -> Iterator[Write]:
+    """Yield a function that returns what a logger writes."""
+    output = io.StringIO()
+    logger = logging.getLogger("tests.someone")
+    logger.propagate = False
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(log_lines.formatter(form))
+    logger.addHandler(handler)
+
+    def written(act: Callable[[logging.Logger], None]) -> str:
+        act(logger)
+        return output.getvalue()
+
+    yield written
+    logger.removeHandler(handler)
+
+
+def fail(logger: logging.Logger) -> None:
+    try:
+        try:
+            int("a title")
+        except ValueError as error:
+            _ = vars()[str(error)]
+    except LookupError:
+        logger.exception("failed")
+
+
+@pytest.mark.parametrize("form", ["json"], indirect=True)
+def test_line_is_a_json_object_with_the_level_and_the_logger(write: Write) -> None:
+    line: Any = json.loads(write(lambda logger: logger.warning("seen %d\n%s", 2, "twice")))
+    assert line.pop("time").endswith("Z")
+    assert line == {"level": "warning", "logger": "tests.someone", "message": "seen 2\ntwice"}
+
+
+@pytest.mark.parametrize("form", ["text"], indirect=True)
+def test_line_of_text_begins_with_the_level(write: Write) -> None:
+    assert write(lambda logger: logger.warning("seen %d", 2)) == (
+        "WARNING:  tests.someone: seen 2\n"
+    )
+
+
+def test_line_has_the_id_of_the_request(write: Write) -> None:
+    record = Observers().begin_operation("someone")
+    text = write(lambda logger: logger.warning("seen"))
+    observed.leave()
+    assert record.request_id in text
+
+
+@pytest.mark.parametrize("form", ["json"], indirect=True)
+def test_json_has_the_types_and_places_of_exceptions_but_not_their_messages(write: Write) -> None:
+    text = write(fail)
+    assert text.count("\n") == 1
+    exception = json.loads(text)["exception"]
+    assert exception.index("builtins.KeyError") < exception.index("builtins.ValueError")
+    assert exception.count("in fail") == 2
+    assert 'File "' in exception
+    assert "'a title'" not in exception
+
+
+@pytest.mark.parametrize("form", ["text"], indirect=True)
+def test_text_has_the_messages_of_exceptions_for_developers(write: Write) -> None:
+    text = write(fail)
+    assert "ValueError: invalid literal for int() with base 10: 'a title'" in text
+
+
+@pytest.mark.parametrize("form", ["json"], indirect=True)
+def test_exceptions_of_a_group_are_written(write: Write) -> None:
+    def fail_twice(logger: logging.Logger) -> None:
+        group = ExceptionGroup("both", [ZeroDivisionError("a title"), KeyError("a title")])
+        logger.error("failed", exc_info=group)
+
+    text = write(fail_twice)
+    assert "builtins.ZeroDivisionError" in text
+    assert "builtins.KeyError" in text
+    assert "a title" not in text
