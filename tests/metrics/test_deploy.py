@@ -13,6 +13,7 @@ from tests import stack
 from tests.metrics.scraping import Watched
 from tests.metrics.test_web import scrape
 from tests.test_docs import anchors
+from tests.waiting import wait_until
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 DASHBOARD = ROOT / "deploy/grafana/dashboard.json"
@@ -60,6 +61,7 @@ def test_alerts_and_dashboard_name_metrics_that_the_services_expose(
 ) -> None:
     """The table in docs/operate.md names all metrics that the project defines."""
     watched.caller()("query Tasks { viewer { id } }")
+    wait_until(lambda: watched.scrape()("tasks_api_requests_total"), "a request is counted")
     families = [*watched.scrape().families, *scrape(site).families]
     exposed = {sample.name for family in families for sample in family.samples}
     exposed |= {f"{family.name}_total" for family in families if family.type == "counter"}
