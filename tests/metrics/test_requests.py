@@ -40,7 +40,6 @@ def test_request_is_counted_by_operation_status_and_code_and_its_parts_are_timed
     assert after(durations) - before(durations) >= 4
     spent = {part: _seconds(after, part) - _seconds(before, part) for part in PARTS}
     assert all(seconds > 0 for part, seconds in spent.items() if part != "compile"), spent
-    assert spent["database"] < spent["execute"]
     named = {"operation": "CreateTask"}
     assert after("tasks_api_operation_seconds_total", **named) > 0
     errors = "tasks_api_errors_total"
