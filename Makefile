@@ -101,7 +101,7 @@ check-web:
 
 # Checks that the platforms in docs/operations.md can install the lock files. Without a network, the
 # next `make check` repeats it.
-LOCKS := requirements.lock requirements-dev.lock tests/clients/python/requirements.lock \
+LOCKS := requirements.lock requirements-dev.lock requirements-traces.lock tests/clients/python/requirements.lock \
 	frontend/package-lock.json benchmarks/peers/package-lock.json
 .tools/platforms: $(LOCKS) dev/platforms.py .venv/.done
 	.venv/bin/python -m dev.platforms

@@ -13,7 +13,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import bodies, observed
-from api.access_log import access_log
 from api.config import Config, ConfigError
 from api.context import Context
 from api.errors import BadRequest, OperationTooLarge, Unavailable
@@ -26,9 +25,10 @@ from api.graphql.sse import EventStreams
 from api.graphql.websockets import GraphQLSockets
 from api.identity.auth import Authenticated, Authentication, verifier
 from api.identity.events import Events, Reader
-from api.identity.keys import LOG, SECURITY_EVENT, KeyRing, KeySet, derive, shared_secrets
+from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
 from api.identity.revocations import Revocations
 from api.media_types import weights
+from api.observers import observers_of, tracers
 from api.owned import statements
 from api.owned.live import Live
 from api.owned.retention import Retention, purge
@@ -82,7 +82,8 @@ def create_app(
     The observers get the record of each request. By default, they are those of the configuration.
     `metrics` counts what the requests and the parts do.
     """
-    observers = observers or _observers(config, metrics)
+    tracing = tracers(config)
+    observers = observers or observers_of(config, tracing, metrics)
     statements.build()
     database = Database(config.database_url.get_secret_value())
     notifications = Notifications(config.direct_url)
@@ -103,7 +104,7 @@ def create_app(
         config.rate_limit_per_second, config.rate_limit_burst, proxies=config.trusted_proxies
     )
     parts: list[AbstractAsyncContextManager[object]]
-    parts = [database, authentication, live, retention, sessions, process]
+    parts = [*tracing, database, authentication, live, retention, sessions, process]
     if metrics:
         parts.append(metrics.samples(database, live, sessions, revocations, limits))
     app = FastAPI(
@@ -174,13 +175,6 @@ def create_app(
     # Outside of all other middleware: a socket stays open, and each layer around it takes memory.
     app.add_middleware(_Sockets, sockets=sockets)
     return app
-
-
-def _observers(config: Config, metrics: "Metrics | None") -> observed.Observers:
-    functions: list[observed.Observer] = [metrics.observe] if metrics else []
-    if config.access_log:
-        functions.append(access_log(config.log_format, derive(config.secrets[0].encode(), LOG)))
-    return observed.Observers(functions)
 
 
 def lifespan(

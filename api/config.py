@@ -348,6 +348,12 @@ class Config(TokenConfig, DatabaseConfig, LogConfig):
         examples=["10.0.0.0/8,::1"],
     )
 
+    otel_exporter_otlp_endpoint: HttpUrl | None = Field(
+        None,
+        description="the base URL of a collector of OpenTelemetry, to which traces are sent with "
+        "OTLP over HTTP (install requirements-traces.lock)",
+        examples=["http://localhost:4318"],
+    )
     access_log: bool = Field(
         False,
         description="1 to log each request, as `serve --access-log` does, or 0",

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from time import perf_counter
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,18 @@ validate and estimate it. `compile`: compile an operation. `execute`: run an ope
 Statements of one operation may run at the same time. `encode`: write the response as JSON, and
 compress it.
 """
+
+
+class Span(NamedTuple):
+    """When a part of a request began and ended, as times of `clock`."""
+
+    part: Part
+    began: float
+    ended: float
+    text: str
+    """The SQL of a statement, without its values."""
+
+
 Transport: TypeAlias = Literal["http", "sse", "websocket"]
 Outcome: TypeAlias = Literal["", "taken", "missed", "failed"]
 
@@ -89,7 +101,7 @@ class Record:
         self.compiled_reason = ""
         """Why the compiled operation was not taken."""
         self.seconds: dict[Part, float] = {}
-        self.spans: list[tuple[Part, float, float]] | None = [] if observers.keep_spans else None
+        self.spans: list[Span] | None = [] if observers.keep_spans else None
         """The beginning and the end of each part, if an observer needs them."""
         self.traceparent = ""
         """The field of W3C Trace Context that the request had."""
@@ -170,15 +182,15 @@ def leave() -> None:
     _current.set(None)
 
 
-def ended(part: Part, began: float) -> None:
-    """Add the time since `began` to a part of the current record."""
+def ended(part: Part, began: float, text: str = "") -> None:
+    """Add the time since `began` to a part of the current record. `text` is that of its span."""
     record = _current.get()
     if record is None or not record.is_observed:
         return
     now = clock()
     record.seconds[part] = record.seconds.get(part, 0.0) + now - began
     if record.spans is not None and len(record.spans) < MAX_SPANS:
-        record.spans.append((part, began, now))
+        record.spans.append(Span(part, began, now, text))
 
 
 def failed(code: str) -> None:

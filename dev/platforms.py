@@ -24,6 +24,7 @@ DONE = ROOT / ".tools/platforms"
 PYTHON_LOCKS = (
     "requirements.lock",
     "requirements-dev.lock",
+    "requirements-traces.lock",
     "tests/clients/python/requirements.lock",
 )
 NODE_LOCKS = ("frontend/package-lock.json", "benchmarks/peers/package-lock.json")

@@ -2,6 +2,7 @@
 
 import json
 
+from api import log_lines
 from api.app import create_app
 from api.config import Config
 from api.observed import Observers, Record
@@ -17,4 +18,5 @@ def print_record(record: Record) -> None:
 
 
 if __name__ == "__main__":
+    log_lines.configure("text")
     serve(create_app(Config.read(), Observers([print_record], keep_spans=True)), "127.0.0.1", 0)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from api.access_log import access_log, owner_hash
+from api.access_log import OwnerHash, access_log
 from api.observed import Observers
 from tests import plain, sse, stack, websocket
 from tests.conftest import SECRET, Caller, mint
@@ -153,9 +153,9 @@ def test_log_has_no_token_and_no_text_of_any_request(server: stack.Server) -> No
 def test_owner_has_the_same_hash_for_every_observer_with_the_key() -> None:
     written: list[bytes] = []
     for key in (b"one", b"one", b"another"):
-        observers = Observers([access_log("json", key, written.append)])
+        observers = Observers([access_log("json", OwnerHash(key), written.append)])
         observers.begin_operation("someone").end()
     first, second, third = (json.loads(line)["owner"] for line in written)
-    assert first == second == owner_hash("someone", b"one")
+    assert first == second == OwnerHash(b"one")("someone")
     assert third != first
     assert len(first) == 12

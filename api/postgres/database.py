@@ -72,7 +72,7 @@ class Transaction(Connected):
                 await self._connection.execute("RESET ROLE")
             return rows
         finally:
-            observed.ended("database", began)
+            observed.ended("database", began, statement.sql)
 
     async def everyone(self, statement: Compiled, **values: object) -> list[Row]:
         """Run a query that may read the rows of every owner.
@@ -128,7 +128,7 @@ class Database(Connected):
                 raise
             return await self._fetch(statement, values)
         finally:
-            observed.ended("database", began)
+            observed.ended("database", began, statement.sql)
 
     async def _fetch(self, statement: Compiled, values: Sequence[object]) -> list[Row]:
         async with self._pool.connection() as connection:

@@ -35,6 +35,13 @@ export function authOptions(current: Config, database: Database) {
     secrets: secretVersions(current),
     database,
     telemetry: { enabled: false },
+    // The other values of a line are left out, because they may be e-mail addresses.
+    logger: {
+      log: (level, message, ...values) => {
+        const write = level === "error" || level === "warn" ? console[level] : console.info;
+        write(`Better Auth: ${message}`, ...values.filter((value) => value instanceof Error));
+      },
+    },
     emailAndPassword: {
       enabled: true,
       minPasswordLength: 8,

@@ -41,6 +41,10 @@ export type Config = {
   /** How long a key pair signs, in seconds. */
   readonly keyRotation: number;
   readonly trustedProxies: BlockList;
+  /** The form of the log's lines. */
+  readonly logFormat: LogFormat;
+  /** Whether each request to a route of the API of this app is logged. */
+  readonly accessLog: boolean;
   /** Whether the API runs only the documents of this app (trusted documents). */
   readonly trustedDocumentsOnly: boolean;
   /** The port of 127.0.0.1 for metrics. Without one, nothing is counted. */
@@ -49,6 +53,9 @@ export type Config = {
 
 const TOKEN_SIGNINGS = ["shared-secret", "key-set"] as const;
 type TokenSigning = (typeof TOKEN_SIGNINGS)[number];
+
+const LOG_FORMATS = ["text", "json"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 const TOKEN_ALGORITHMS = ["EdDSA", "ES256", "RS256", "PS256"] as const;
 export type TokenAlgorithm = (typeof TOKEN_ALGORITHMS)[number];
@@ -277,6 +284,8 @@ export function readConfig(env: Environment): Config {
     }),
     trustedDocumentsOnly: oneOf(env, "TRUSTED_DOCUMENTS_ONLY", ["0", "1"]) === "1",
     trustedProxies: addresses(env, "TRUSTED_PROXIES"),
+    logFormat: oneOf(env, "LOG_FORMAT", LOG_FORMATS),
+    accessLog: oneOf(env, "ACCESS_LOG", ["0", "1"]) === "1",
     metricsPort: port(env, "METRICS_PORT"),
   };
 }

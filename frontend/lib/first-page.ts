@@ -7,6 +7,7 @@ import { getAuth } from "./auth";
 import { config } from "./config";
 import { withDocumentHash } from "./graphql";
 import { reasonOf } from "./reason";
+import { REQUEST_ID_HEADER, requestId } from "./request-id";
 
 /** More tasks than a tall screen shows. The browser reads the rest. */
 const FIRST = 50;
@@ -26,7 +27,7 @@ export async function firstPage(view: View, today: string): Promise<Seed | null>
       preferGetMethod: false,
       exchanges: [mapExchange({ onOperation: withDocumentHash }), fetchExchange],
       fetchOptions: () => ({
-        headers: { authorization: `Bearer ${token}` },
+        headers: { authorization: `Bearer ${token}`, [REQUEST_ID_HEADER]: requestId() },
         cache: "no-store",
         signal: AbortSignal.timeout(TIMEOUT_MS),
       }),

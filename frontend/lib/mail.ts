@@ -1,5 +1,6 @@
 import { createTransport, type Transporter } from "nodemailer";
 import { config } from "./config";
+import { jsonLogger } from "./log-lines";
 
 type Mail = { to: string; subject: string; text: string };
 
@@ -27,7 +28,12 @@ export async function sendMail(mail: Mail): Promise<void> {
 }
 
 async function print({ to, subject, text }: Mail): Promise<void> {
-  const lines = ["SMTP_URL is not set. This mail would have gone out:", RULE];
+  const explanation = "SMTP_URL is not set. This mail would have gone out:";
+  if (config().logFormat === "json") {
+    jsonLogger("web.mail").info({ to, subject, text }, explanation);
+    return;
+  }
+  const lines = [explanation, RULE];
   lines.push(`To: ${to}`, `Subject: ${subject}`, "", text, RULE);
   await new Promise<void>((printed) => {
     process.stdout.write(`${lines.join("\n")}\n`, () => printed());

@@ -3,6 +3,7 @@ import { retryAfterOf } from "./backoff";
 import type { Config } from "./config";
 import { deriveKey } from "./keys";
 import { reasonOf } from "./reason";
+import { REQUEST_ID_HEADER, requestId } from "./request-id";
 
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 const ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged";
@@ -68,7 +69,11 @@ export function pushTo({ secret, issuer, apiUrl, eventsUrl }: Config): Push {
     try {
       const answer = await fetch(eventsUrl, {
         method: "POST",
-        headers: { "Content-Type": "application/secevent+jwt", Accept: "application/json" },
+        headers: {
+          "Content-Type": "application/secevent+jwt",
+          Accept: "application/json",
+          [REQUEST_ID_HEADER]: requestId(),
+        },
         body: await tokenOf(event),
         redirect: "manual",
         cache: "no-store",

@@ -1,11 +1,14 @@
+import { logRequests } from "./access-log";
 import { getAuth, getPool } from "./auth";
 import { writeClientAddresses } from "./client-address";
 import { ConfigError, config } from "./config";
 import { limitConsole } from "./log";
+import { formatConsole } from "./log-lines";
 import { migrate } from "./migration";
 import { sweepOutbox } from "./outbox";
 import { bypassProxies } from "./proxies";
 import { reasonOf } from "./reason";
+import { giveRequestIds } from "./request-id";
 import { pushTo } from "./security-events";
 
 function stop(reason: string): never {
@@ -15,12 +18,16 @@ function stop(reason: string): never {
 
 async function startMetrics(port: number): Promise<void> {
   const { serveMetrics } = await import("./metrics");
-  const paths = Object.values(getAuth().api).flatMap(({ path }) => path ?? []);
   try {
-    console.info(`metrics: ${await serveMetrics(port, getPool(), paths)}`);
+    console.info(`metrics: ${await serveMetrics(port, getPool(), authRoutes())}`);
   } catch (error) {
     stop(`METRICS_PORT: port ${port} of 127.0.0.1 cannot be used (${reasonOf(error)})`);
   }
+}
+
+/** Return the paths of Better Auth's endpoints, below `/api/auth`. */
+function authRoutes(): Set<string> {
+  return new Set(Object.values(getAuth().api).map((endpoint) => endpoint.path));
 }
 
 /**
@@ -28,10 +35,14 @@ async function startMetrics(port: number): Promise<void> {
  * deliver revocations to the API for as long as the server runs.
  */
 export async function start(): Promise<void> {
-  // In development every line is shown.
-  if (process.env.NODE_ENV === "production") limitConsole();
   try {
     const current = config();
+    // In development every line is shown as it is.
+    const isProduction = process.env.NODE_ENV === "production";
+    if (isProduction || current.logFormat === "json") formatConsole(current.logFormat);
+    if (isProduction) limitConsole();
+    giveRequestIds();
+    if (current.accessLog) logRequests(current.logFormat, authRoutes());
     writeClientAddresses(current.trustedProxies);
     bypassProxies(process.env, current);
     await migrate(current);

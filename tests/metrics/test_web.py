@@ -48,7 +48,7 @@ def test_requests_and_sign_ins_are_counted(site: stack.Site, ada: Person) -> Non
     assert counted("tasks_web_sign_ins_total", result="succeeded") >= 1
     assert counted(REQUESTS, route="/tasks", method="GET", status="200") >= 1
     assert counted(REQUESTS, route="/api/auth/sign-in/email", method="POST", status="401") >= 1
-    assert counted(REQUESTS, route="/api/auth/reset-password/:parameter") >= 1
+    assert counted(REQUESTS, route="/api/auth/reset-password/:token") >= 1
     assert counted(REQUESTS, route="other", status="404") >= 1
     assert counted("tasks_web_request_seconds_count", route="/tasks") >= 1
     assert after("tasks_web_pool_connections", state="limit") == 10
