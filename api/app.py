@@ -79,8 +79,8 @@ def create_app(
 ) -> FastAPI:
     """Return the app. It connects to the database, and to JWKS_URL if set, when it is started.
 
-    `metrics` counts what the parts do. The observers get the record of each request. By default,
-    they are those of the configuration, and `metrics`.
+    The observers get the record of each request. By default, they are those of the configuration.
+    `metrics` counts what the requests and the parts do.
     """
     tracing = tracers(config)
     observers = observers or observers_of(config, tracing, metrics)

@@ -1,4 +1,4 @@
-"""Make the observers of requests: metrics, and the access log and traces of a configuration."""
+"""Make the observers of requests that a configuration describes: access log, metrics and traces."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def observers_of(
     config: Config, tracing: "Sequence[Traces]", metrics: "Metrics | None"
 ) -> Observers:
-    """Return the observers. The caller starts and stops the tracers and the metrics."""
+    """Return the observers. The tracers are started and stopped by the caller."""
     functions: list[Observer] = [*tracing]
     if metrics:
         functions.append(metrics.observe)

@@ -21,6 +21,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "graphql.execution.values.VariableValues": ("coerced",),
     "graphql.utilities.coerce_input_value.coerce_default_value": (),
     "graphql.type.GraphQLInputObjectType": ("out_type",),
+    "prometheus_client.metrics.Histogram": ("_buckets", "_sum"),
     "strawberry.schema.schema.StrawberryGraphQLCoreExecutionContext": ("operation_extensions",),
     "strawberry.schema.Schema": (
         "_schema",

@@ -27,6 +27,7 @@ NAMES = {name.upper() for name in Config.model_fields} | {
     "EVENTS_URL",
     "JWKS_ROTATION",
     "MAIL_FROM",
+    "METRICS_PORT",
     "SMTP_URL",
     "TOKEN_ALGORITHM",
     "TOKEN_SIGNING",

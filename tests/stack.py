@@ -328,6 +328,7 @@ def site(folder: Path, **variables: str) -> Iterator[Site]:
             API_URL=f"http://localhost:{api_port}",
             DATABASE_URL=database.url,
             TRUSTED_PROXIES="127.0.0.1",
+            METRICS_PORT="0",
             **variables,
         )
         backend = api(folder, env, port=api_port)

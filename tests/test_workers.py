@@ -65,15 +65,16 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     assert ready_status(server) == 200
     assert watched.scrape().labels(CPU, "process") == names(server.child.process.pid, *both)
     assert all(ready_status(server) == 200 for _ in range(20))
+    ready = {"route": "/health/ready", "status": "200"}
+    wait_until(lambda: watched.scrape()(REQUESTS, **ready) == 21, "both have counted")
     before = watched.scrape()
-    assert before(REQUESTS, route="/health/ready", status="200") == 21
     assert before(CONNECTIONS, state="limit") == 2 * Limits().size
     os.kill(killed, signal.SIGKILL)
     server.wait_for_output(COMPLETE, times=3)
     assert not runs(killed)
     assert all(ready_status(server) == 200 for _ in range(20))
+    wait_until(lambda: watched.scrape()(REQUESTS, **ready) == 41, "nothing is lost")
     after = watched.scrape()
-    assert after(REQUESTS, route="/health/ready", status="200") == 41
     assert after(CONNECTIONS, state="limit") == 2 * Limits().size  # not three times
     assert after("tasks_api_processes_started_total") == 3
     assert after("tasks_api_processes_ended_total") == 1

@@ -6,6 +6,7 @@ from prometheus_client import Histogram
 
 from api.graphql.sessions import Sessions
 from api.identity.revocations import Revocations
+from api.metrics.durations import Durations
 from api.metrics.requests import Requests, operation_names
 from api.metrics.samples import Parts, Samples
 from api.owned.live import Live
@@ -31,7 +32,8 @@ class Metrics:
             buckets=SECONDS,
             registry=None,
         )
-        self.delivered = delivery.observe
+        self._delivery = Durations(delivery, SECONDS)
+        self.delivered = self._delivery.add
         """Call it with the seconds from noticing a change until it is delivered."""
 
     def samples(
@@ -43,4 +45,5 @@ class Metrics:
         limits: RateLimits,
     ) -> Samples:
         """Return the context manager inside which these parts are sampled."""
-        return Samples(Parts(database, live, sessions, revocations, limits))
+        parts = Parts(database, live, sessions, revocations, limits)
+        return Samples(parts, [self.observe.write, self._delivery.write])

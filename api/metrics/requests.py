@@ -1,12 +1,14 @@
 """Count the finished requests, and how long their parts took."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import Counter, Histogram
 
 from api.errors import Code
+from api.metrics.durations import Durations
 from api.observed import Record
 
 MOST_NAMES = 100
@@ -31,102 +33,104 @@ def operation_names(documents: Iterable[str]) -> set[str]:
 class Requests:
     """An observer of the records of requests. No label contains an owner.
 
-    `names` are always counted separately. The children of each metric are kept, because finding
-    one by its labels takes longer than counting.
+    `names` are always counted separately. The counts are collected in plain numbers, and `write`
+    adds them to the metrics, because that takes several times longer.
     """
 
     def __init__(self, names: Iterable[str] = (), most_names: int = MOST_NAMES) -> None:
         self._names = {"", OTHER, *names}
         self._room = most_names
-        self._total = Counter(
-            "tasks_api_requests",
+        total = _counter(
+            "requests",
             "Finished requests and operations over WebSockets, with the code of the first error.",
-            ("transport", "route", "operation", "status", "code"),
-            registry=None,
+            *("transport", "route", "operation", "status", "code"),
         )
-        self._operations = Counter(
-            "tasks_api_operation_seconds",
-            "Seconds of all queries and mutations with this name.",
-            ("operation",),
-            registry=None,
+        seconds = _counter(
+            "operation_seconds", "Seconds of all queries and mutations with this name.", "operation"
         )
-        self._duration = Histogram(
-            "tasks_api_request_seconds",
-            "Seconds of a request, except for subscriptions and streams.",
-            buckets=SECONDS,
-            registry=None,
-        )
-        parts = Histogram(
-            "tasks_api_part_seconds",
-            "Seconds that a request spent in a part, except for subscriptions and streams.",
-            ("part",),
-            buckets=SECONDS,
-            registry=None,
-        )
-        errors = Counter(
-            "tasks_api_errors", "Errors that clients got, by code.", ("code",), registry=None
-        )
-        compiled = Counter(
-            "tasks_api_compiled",
+        errors = _counter("errors", "Errors that clients got, by code.", "code")
+        compiled = _counter(
+            "compiled",
             "Executed operations, by whether their compiled form was taken, missed or failed.",
-            ("outcome",),
-            registry=None,
+            "outcome",
         )
-        self._reason = Counter(
-            "tasks_api_compiled_reasons",
+        reasons = _counter(
+            "compiled_reasons",
             "Why the compiled form of an executed operation was missed or failed.",
-            ("outcome", "reason"),
-            registry=None,
+            *("outcome", "reason"),
         )
         # These exist from the start: an increase is visible only between two scrapes.
-        self._errors = {code.value: errors.labels(code.value) for code in Code}
-        self._compiled = {each: compiled.labels(each) for each in ("taken", "missed", "failed")}
-        self._parts = {part: parts.labels(part) for part in PARTS}
-        self._totals: dict[tuple[str, ...], Counter] = {}
-        self._named: dict[str, Counter] = {}
-        self._reasons: dict[tuple[str, str], Counter] = {}
+        for code in Code:
+            errors.labels(code.value)
+        for outcome in ("taken", "missed", "failed"):
+            compiled.labels(outcome)
+        self._total, self._seconds = Counts(total), Counts(seconds)
+        self._errors, self._compiled, self._reasons = map(Counts, (errors, compiled, reasons))
+        duration = _histogram("request", "Seconds of a request, except for subscriptions.")
+        parts = _histogram(
+            "part", "Seconds that a request spent in a part, except for subscriptions.", "part"
+        )
+        self._duration = Durations(duration, SECONDS)
+        self._parts = {part: Durations(parts.labels(part), SECONDS) for part in PARTS}
 
     def __call__(self, record: Record) -> None:
         """Count a finished request."""
-        name = self._bounded(record.operation_name)
-        labels = (
-            record.transport,
-            record.route,
-            name,
-            "" if record.status is None else str(record.status),
-            next(iter(record.codes), ""),
-        )
-        total = self._totals.get(labels)
-        if total is None:
-            total = self._totals[labels] = self._total.labels(*labels)
-        total.inc()
-        for code, number in record.codes.items():
-            self._errors[code].inc(number)
+        name = record.operation_name
+        if name not in self._names:
+            name = self._bounded(name)
+        codes = record.codes
+        code = next(iter(codes)) if codes else ""
+        self._total[record.transport, record.route, name, record.status, code] += 1
+        for each, number in codes.items():
+            self._errors[each,] += number
         if record.compiled:
-            self._compiled[record.compiled].inc()
-        if record.compiled_reason:
-            key = record.compiled, record.compiled_reason
-            reason = self._reasons.get(key)
-            if reason is None:
-                reason = self._reasons[key] = self._reason.labels(*key)
-            reason.inc()
+            self._compiled[record.compiled,] += 1
+            if record.compiled_reason:
+                self._reasons[record.compiled, record.compiled_reason] += 1
         if record.operation_type == "subscription":
             return
-        self._duration.observe(record.duration)
+        self._duration.add(record.duration)
+        parts = self._parts
         for part, seconds in record.seconds.items():
-            self._parts[part].observe(seconds)
+            parts[part].add(seconds)
         if record.operation_type:
-            named = self._named.get(name)
-            if named is None:
-                named = self._named[name] = self._operations.labels(name)
-            named.inc(record.duration)
+            self._seconds[name,] += record.duration
+
+    def write(self) -> None:
+        """Add the requests since the last call to the metrics."""
+        for counts in (self._total, self._seconds, self._errors, self._compiled, self._reasons):
+            counts.write()
+        for durations in (self._duration, *self._parts.values()):
+            durations.write()
 
     def _bounded(self, name: str) -> str:
         """Return the name, or `OTHER` if there are too many names already."""
-        if name in self._names:
-            return name
         if not self._room:
             return OTHER
         self._room -= 1
         self._names.add(name)
         return name
+
+
+class Counts(defaultdict[tuple[object, ...], float]):
+    """What a counter does not know yet, by the values of its labels."""
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__(float)
+        self._counter = counter
+
+    def write(self) -> None:
+        """Add the counts to the counter."""
+        for labels, number in self.items():
+            self._counter.labels(*("" if each is None else each for each in labels)).inc(number)
+        self.clear()
+
+
+def _counter(name: str, documentation: str, *labels: str) -> Counter:
+    return Counter(f"tasks_api_{name}", documentation, labels, registry=None)
+
+
+def _histogram(name: str, documentation: str, *labels: str) -> Histogram:
+    return Histogram(
+        f"tasks_api_{name}_seconds", documentation, labels, buckets=SECONDS, registry=None
+    )

@@ -6,6 +6,7 @@ metrics pays nothing. In multiprocess mode, a gauge cannot be computed when it i
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -37,10 +38,16 @@ class Parts:
 
 
 class Samples:
-    """Samples the parts of this process. An async context manager, which the app enters last."""
+    """Samples the parts of this process, and calls the functions `write`.
 
-    def __init__(self, parts: Parts, interval: float = INTERVAL) -> None:
+    An async context manager, which the app enters last.
+    """
+
+    def __init__(
+        self, parts: Parts, write: Sequence[Callable[[], None]] = (), interval: float = INTERVAL
+    ) -> None:
         self._parts = parts
+        self._write = write
         self._interval = interval
         self._task: asyncio.Task[None]
         self._before: dict[tuple[Counter, str], int] = {}
@@ -104,6 +111,8 @@ class Samples:
                 log.exception("the metrics of this process could not be sampled")
 
     def _sample(self) -> None:
+        for write in self._write:
+            write()
         parts = self._parts
         pool = parts.database.pool_use
         for state, number in (("lent", pool.lent), ("idle", pool.idle), ("limit", pool.limit)):

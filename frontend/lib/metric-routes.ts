@@ -1,8 +1,9 @@
-/** The pages and endpoints of the web app, besides those of Better Auth. */
-export const ROUTES: readonly string[] = [
+import { routeOf } from "./access-log";
+
+/** The pages of the web app. */
+export const PAGES: readonly string[] = [
   "/",
   "/account",
-  "/api/health",
   "/confirm-email",
   "/forgot-password",
   "/graphiql",
@@ -13,27 +14,14 @@ export const ROUTES: readonly string[] = [
   "/tasks",
 ];
 
-const AUTH = "/api/auth";
-
 /**
- * Return a function that returns the route of a URL: one of a fixed set, because a stranger chooses
- * the URL, and because a path may contain a token.
- *
- * @param authPaths the paths of Better Auth's endpoints, which may have parameters such as `:token`.
+ * Return the route or the page of a URL: one of a fixed set, because a stranger chooses the URL,
+ * and because a path may contain a token. `authRoutes` are those of Better Auth.
  */
-export function routing(authPaths: readonly string[]): (url: string) => string {
-  const fixed = new Set(ROUTES);
-  const parents: string[] = [];
-  for (const path of authPaths) {
-    const [parent = path] = path.split("/:");
-    if (parent === path) fixed.add(AUTH + path);
-    else parents.push(`${AUTH}${parent}/`);
-  }
-  return (url) => {
-    const [path = ""] = url.split("?");
-    if (fixed.has(path)) return path;
-    if (path.startsWith("/_next/static/")) return "/_next/static";
-    const parent = parents.find((one) => path.startsWith(one));
-    return parent ? `${parent}:parameter` : "other";
-  };
+export function pageOrRouteOf(url: string, authRoutes: ReadonlySet<string>): string {
+  const route = routeOf(url, authRoutes);
+  if (route !== undefined) return route;
+  const [path = ""] = url.split("?");
+  if (PAGES.includes(path)) return path;
+  return path.startsWith("/_next/static/") ? "/_next/static" : "other";
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { collectDefaultMetrics, Registry } from "@prometheus-io/client";
 import type { Connections } from "./connections";
 import { measureDatabase } from "./database-metrics";
-import { routing } from "./metric-routes";
+import { pageOrRouteOf } from "./metric-routes";
 import { reasonOf } from "./reason";
 import { countRequests } from "./request-metrics";
 
@@ -20,7 +20,7 @@ const ADDRESS = "127.0.0.1";
 export async function serveMetrics(
   port: number,
   pool: Connections,
-  authPaths: readonly string[],
+  authRoutes: ReadonlySet<string>,
 ): Promise<string> {
   const registry = new Registry();
   const server = createServer(async (_, response) => {
@@ -36,6 +36,6 @@ export async function serveMetrics(
   await once(server, "listening");
   collectDefaultMetrics({ register: registry });
   measureDatabase(registry, pool);
-  countRequests(registry, routing(authPaths), server);
+  countRequests(registry, (url) => pageOrRouteOf(url, authRoutes), server);
   return `http://${ADDRESS}:${(server.address() as AddressInfo).port}/metrics`;
 }

@@ -16,18 +16,18 @@ function stop(reason: string): never {
   process.exit(1);
 }
 
-/** Return the paths of Better Auth's endpoints, below `/api/auth`. */
-function authRoutes(): Set<string> {
-  return new Set(Object.values(getAuth().api).map((endpoint) => endpoint.path));
-}
-
 async function startMetrics(port: number): Promise<void> {
   const { serveMetrics } = await import("./metrics");
   try {
-    console.info(`metrics: ${await serveMetrics(port, getPool(), [...authRoutes()])}`);
+    console.info(`metrics: ${await serveMetrics(port, getPool(), authRoutes())}`);
   } catch (error) {
     stop(`METRICS_PORT: port ${port} of 127.0.0.1 cannot be used (${reasonOf(error)})`);
   }
+}
+
+/** Return the paths of Better Auth's endpoints, below `/api/auth`. */
+function authRoutes(): Set<string> {
+  return new Set(Object.values(getAuth().api).map((endpoint) => endpoint.path));
 }
 
 /**

@@ -1,0 +1,37 @@
+"""Collect the observations of a histogram, and write them at once.
+
+An `observe` of prometheus-client's multiprocess mode takes 3 µs, and a request has seven durations.
+Together they would take a tenth of the CPU time of a small request. Counting takes a tenth of that.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from prometheus_client import Histogram
+
+
+class Durations:
+    """The durations that a histogram with these buckets does not know yet, in seconds."""
+
+    __slots__ = ("_bounds", "_histogram", "_numbers", "_sum")
+
+    def __init__(self, histogram: Histogram, bounds: Sequence[float]) -> None:
+        self._histogram = histogram
+        self._bounds = bounds
+        self._numbers = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Add a duration."""
+        self._numbers[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def write(self) -> None:
+        """Write the durations into the histogram, as `observe` would."""
+        histogram = self._histogram
+        histogram._sum.inc(self._sum)  # noqa: SLF001 - see private_names
+        for bucket, number in zip(histogram._buckets, self._numbers, strict=True):  # noqa: SLF001
+            if number:
+                bucket.inc(number)
+        self._numbers = [0] * len(self._numbers)
+        self._sum = 0.0
