@@ -122,5 +122,6 @@ def test_disk_of_the_write_ahead_log_is_full(folder: Path, tmp_path: Path) -> No
                 writers.repaired()
                 wait_until(lambda: has_ended(first) or answers(server), "it does not recover")
                 if has_ended(first):  # the recovery itself had found no space
+                    server.stop()
                     server.__enter__()
             api.stop()
