@@ -95,6 +95,7 @@ def test_disk_of_the_tables_is_full(folder: Path, tmp_path: Path) -> None:
                 writers.wait_until_refused()
                 assert "errors" not in ada.post(LIST).json(), "reads succeed"
                 assert is_ready(api), "reads succeed"
+                api.wait_for_output("DiskFullError: could not extend file")
                 filler.unlink()
                 writers.repaired()
             api.stop()
