@@ -104,7 +104,7 @@ class Replica:
         return True
 
 
-def stored(database: Postgres, owner: str) -> Tasks:
+def stored(database: Postgres | str, owner: str) -> Tasks:
     """Return the tasks of an owner in the database."""
     query = "SELECT id, version, title FROM tasks.tasks WHERE owner_id = $1"
     rows = run(database, lambda connection: connection.fetch(query, owner))

@@ -35,6 +35,12 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def has(revision: str) -> bool:
+    """Return whether this version of the API has a revision. If not, the database is newer."""
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    return revision in {script.revision for script in scripts}
+
+
 def upgrade(url: str, partitions: int | None = None) -> None:
     """Apply the pending migrations, one process at a time. Do not call this in an event loop.
 

@@ -12,7 +12,10 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import AutoString
 
-from api import schema  # noqa: F401 - declares the tables of every noun
+from api import (
+    migrations,
+    schema,  # noqa: F401 - declares the tables of every noun
+)
 from api.config import DatabaseConfig
 from api.identity import model  # noqa: F401 - declares tables
 from api.postgres.limits import CONNECT_TIMEOUT
@@ -62,8 +65,8 @@ def _unknown_revision() -> str | None:
     While a new version is deployed, a process of the previous version may start again. It can use
     the newer database, because migrations only expand the schema (docs/operate.md).
     """
-    known = {script.revision for script in context.script.walk_revisions()}
-    return next((at for at in context.get_context().get_current_heads() if at not in known), None)
+    heads = context.get_context().get_current_heads()
+    return next((revision for revision in heads if not migrations.has(revision)), None)
 
 
 def _migrate(connection: Connection) -> None:

@@ -56,6 +56,10 @@ def is_outage(error: BaseException) -> bool:
 
 
 def log_outage(error: BaseException) -> None:
-    """Log why the database cannot be used. The details of an error may have values of a row."""
-    [reason, *_] = str(error).splitlines() or [""]
-    log.warning("the database is unavailable: %s: %s", type(error).__name__, reason)
+    """Log why the database cannot be used, at most once a second for each class of errors.
+
+    The details of an error are left out, because they may have values of a row.
+    """
+    kind = f"the database is unavailable: {type(error).__name__}: %s"  # `logs` limits each message
+    [reason, *_] = str(error).splitlines() or ["no answer in time"]
+    log.warning(kind, reason)

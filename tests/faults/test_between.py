@@ -7,13 +7,13 @@ import pytest
 from dev.postgres import Postgres
 from tests import pooler, stack
 from tests.conftest import trusting
-from tests.faults.network import network
+from tests.faults.network import network, socket_of
 from tests.faults.writers import writing
 
 
 @pytest.mark.prove
 def test_slow_network(postgres: Postgres, tmp_path: Path) -> None:
-    with network(postgres.url) as between:
+    with network(socket_of(postgres)) as between:
         api = stack.api(tmp_path, trusting(between.url), "--no-migrate")
         with writing("PostgreSQL answers 0.1 s later", api.url, postgres) as writers:
             between.delay = 0.1
@@ -26,7 +26,7 @@ def test_slow_network(postgres: Postgres, tmp_path: Path) -> None:
 
 @pytest.mark.prove
 def test_network_slower_than_the_timeouts(postgres: Postgres, tmp_path: Path) -> None:
-    with network(postgres.url) as between:
+    with network(socket_of(postgres)) as between:
         api = stack.api(tmp_path, trusting(between.url), "--no-migrate")
         with writing("PostgreSQL answers 6 s later", api.url, postgres) as writers:
             between.delay = 6

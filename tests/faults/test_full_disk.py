@@ -33,7 +33,15 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     """Mount a file system of this size in a folder during a `with` block."""
     disk = folder / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=711", "tmpfs", disk]
+    mount: list[str | Path] = [
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        f"size={megabytes}m,mode=711",
+        "tmpfs",
+        disk,
+    ]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("needs the right to mount a tmpfs")
     try:
@@ -87,6 +95,7 @@ def test_disk_of_the_tables_is_full(folder: Path, tmp_path: Path) -> None:
                 writers.wait_until_refused()
                 assert "errors" not in ada.post(LIST).json(), "reads succeed"
                 assert is_ready(api), "reads succeed"
+                api.wait_for_output("DiskFullError: could not extend file")
                 filler.unlink()
                 writers.repaired()
             api.stop()
@@ -109,10 +118,11 @@ def test_disk_of_the_write_ahead_log_is_full(folder: Path, tmp_path: Path) -> No
                 filler, first = fill(disk), psutil.Process(first_process(server))
                 wait_until(use_up_segments, "PostgreSQL does not run out of segments")
                 writers.wait_until_refused(40)
+                assert "PANIC" in (server.home / "postgres.log").read_text()
                 filler.unlink()
                 writers.repaired()
                 wait_until(lambda: has_ended(first) or answers(server), "it does not recover")
                 if has_ended(first):  # the recovery itself had found no space
+                    server.stop()
                     server.__enter__()
-            assert "PANIC" in (server.home / "postgres.log").read_text()
             api.stop()

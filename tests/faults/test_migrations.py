@@ -206,4 +206,8 @@ def test_this_version_starts_on_a_newer_database(tmp_path: Path) -> None:
         api = stack.api(tmp_path, trusting(database.url))
         api.wait_for_output("the database has the migration newer, which is newer: none is applied")
         Caller(api.url, "ada", mint("ada")).create()
+        doctor = [sys.executable, "-m", "api", "doctor"]
+        env = trusting(database.url)
+        said = subprocess.run(doctor, env=env, capture_output=True, text=True, check=False)
+        assert "at newer, which is newer than" in said.stdout
         api.stop()

@@ -103,6 +103,7 @@ def test_out_of_connections(server: Postgres, broken_api: stack.Server) -> None:
                 while_taken.enter_context(all_connections_taken(server))
             writers.wait_until_refused()
             assert not is_ready(broken_api)
+            broken_api.wait_for_output("TooManyConnectionsError: sorry, too many clients already")
         writers.repaired()
 
 
@@ -113,6 +114,7 @@ def test_read_only(server: Postgres, broken_api: stack.Server) -> None:
         sql(server, f"ALTER DATABASE postgres SET {setting} = on", CLOSE_CONNECTIONS)
         writers.wait_until_refused()
         assert "errors" not in ada.post(LIST).json(), "reads succeed"
+        broken_api.wait_for_output("ReadOnlySQLTransactionError: cannot execute INSERT")
         sql(server, f"SET {setting} = off", f"ALTER DATABASE postgres RESET {setting}")
         writers.repaired()
     wait_until(lambda: is_ready(broken_api), "the API is not ready")

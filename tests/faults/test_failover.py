@@ -1,0 +1,55 @@
+"""The primary of a cluster fails, and its standby takes over, while clients write."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import stack
+from tests.conftest import trusting
+from tests.faults.cluster import cluster
+from tests.faults.writers import writing
+
+pytestmark = pytest.mark.prove
+
+
+def test_failover(tmp_path: Path) -> None:
+    """The standby is synchronous: PostgreSQL acknowledges a commit once both have it."""
+    with cluster(is_synchronous=True) as (url, one, two):
+        api = stack.api(tmp_path, trusting(url))
+        with writing("primary killed: fail-over", api.url, url) as writers:
+            one.kill()
+            writers.repaired()  # nobody repairs anything: the seconds are since the fault
+            two.wait_until_it_is("primary")
+        one.start()
+        one.wait_until_it_is("synchronous")
+        with writing("planned switch-over", api.url, url) as writers:
+            assert two.ask("switchover", leader="two", candidate="one").status_code == 200
+            writers.repaired()
+            one.wait_until_it_is("primary")
+        two.wait_until_it_is("synchronous")
+        with writing("primary stopped: fail-over", api.url, url) as writers:
+            stopped = one.processes()
+            for process in stopped:
+                process.suspend()
+            writers.repaired()
+            two.wait_until_it_is("primary")
+            writers.wait_until_all_write()
+            for process in stopped:
+                process.resume()
+            one.wait_until_it_is("synchronous")
+        api.stop()
+
+
+def test_failover_to_an_asynchronous_standby(tmp_path: Path) -> None:
+    """The standby is 0.5 s away. It has not got the last writes that the primary acknowledged."""
+    with cluster(is_synchronous=False) as (url, one, two):
+        api = stack.api(tmp_path, trusting(url))
+        fault = "primary killed, standby asynchronous and 0.5 s away"
+        with writing(fault, api.url, url, may_lose=True) as writers:
+            one.network.delay = 0.5
+            writers.wait_until_each_wrote(30)
+            one.kill()
+            one.network.end()
+            writers.repaired()
+            two.wait_until_it_is("primary")
+        api.stop()
