@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE ?= 1
 # Runs two targets at a time that do not depend on each other.
 BOTH := $(MAKE) --no-print-directory -j2
 
-.PHONY: dev test coverage attack bench prove scale check format schema setup python
+.PHONY: dev test coverage attack bench prove scale check format images schema setup python
 .PHONY: check-python check-web test-web build-web
 
 dev: python
@@ -90,7 +90,7 @@ check-python:
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/hadolint api/Dockerfile frontend/Dockerfile
+	.venv/bin/hadolint api/Dockerfile frontend/Dockerfile deploy/pgbouncer/Dockerfile
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-forms $(FORMS)
@@ -105,6 +105,10 @@ LOCKS := requirements.lock requirements-dev.lock tests/clients/python/requiremen
 	frontend/package-lock.json benchmarks/peers/package-lock.json
 .tools/platforms: $(LOCKS) dev/platforms.py .venv/.done
 	.venv/bin/python -m dev.platforms
+
+# Builds the images of docker-compose.yml with docker, podman or buildah.
+images: python
+	@"$(PYTHON)" -m dev.images
 
 format: setup
 	.venv/bin/ruff check --fix
