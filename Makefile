@@ -58,7 +58,8 @@ prove: setup
 	.venv/bin/python -m pytest -n0 tests/identity/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/owned/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/graphql/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
-	.venv/bin/python -m pytest -m prove
+	.venv/bin/python -m pytest -n0 -m prove tests/test_compose.py tests/test_images.py -o log_cli=true -o log_cli_level=INFO
+	.venv/bin/python -m pytest -m prove --ignore=tests/test_compose.py --ignore=tests/test_images.py
 	DROPS=5000 PATIENCE=1200 .venv/bin/python -m pytest -n0 tests/graphql/test_streams.py -k drops
 	EXAMPLES=3000 .venv/bin/python -m pytest tests/identity/test_tokens.py tests/postgres/test_url.py
 	EXAMPLES=2000 .venv/bin/python -m pytest tests/owned/test_model.py tests/graphql/test_hostile.py tests/graphql/test_execution.py

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 
 from dev.postgres import ROOT, binaries
 from dev.processes import Child
-from tests import pooler, shared, stack
+from tests import plain, pooler, shared, stack
 from tests.conftest import run
 from tests.waiting import PATIENCE, wait_until
 
@@ -206,6 +206,10 @@ def _serve(
     arguments[arguments.index("0.0.0.0")] = "127.0.0.1"  # noqa: S104 - replaced
     api: Command = [sys.executable, *arguments, "--port", str(made.ports["api"])]
     serve("api", api, environments["api"], r"running on (http://\S+)")
+    ready = f"http://{made.address('api')}/health/ready"
+    # As `service_healthy` in Compose. Each new connection goes to any of the workers.
+    for _ in range(5):
+        wait_until(lambda: plain.get(ready).status_code == 200, "the API does not get ready")
 
     listening = {"HOSTNAME": "127.0.0.1", "PORT": str(made.ports["web"])}
     web: Command = [stack.NODE, "--use-system-ca", stack.FRONTEND / ".next/standalone/server.js"]

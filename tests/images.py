@@ -26,6 +26,8 @@ IS_POSSIBLE = os.geteuid() == 0 and not LACKING
 RELEASE = "trixie"
 """The release of Debian in the bases, whose Python has the version of the API's base."""
 NODE = ROOT / ".tools/node"
+NO_CACHE = 'Dir::Cache::pkgcache "";Dir::Cache::srcpkgcache "";APT::Keep-Downloaded-Packages "0";'
+"""What the official base says: apt keeps no caches of many megabytes."""
 CERTIFICATES = ("/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
 """Folders that `pip` and `npm` need in a build, if this machine has an authority of its own."""
 IN_A_CHROOT = """
@@ -56,7 +58,7 @@ def bases() -> Iterator[Base]:
     for name in sorted(found):
         program = name.partition(":")[0]
         packages, lines = {
-            "debian": ((), ()),
+            "debian": ((), (f"RUN echo '{NO_CACHE}' > /etc/apt/apt.conf.d/no-cache",)),
             "python": (
                 ("python3", "python3-pip", "python3-venv"),
                 ("RUN ln -s /usr/bin/python3 /usr/local/bin/python",),
@@ -140,7 +142,8 @@ class Unpacked:
     def command(self, command: Sequence[str], env: Mapping[str, str]) -> Command:
         """Return the command that runs another as the image says, on a read-only root."""
         own = [each for each in self.config["Env"] if each.partition("=")[0] not in env]
-        place = ["env", "-uPYTHONPATH", "-uTMPDIR", f"--chdir={self.config['WorkingDir']}", *own]
+        options = ["-uPYTHONPATH", "-uTMPDIR", f"--chdir={self.config['WorkingDir']}"]
+        place = ["env", *options, "HOME=/", *own]  # a user without a home, as in a container
         inside = [self.config["User"], *place, *command]
         return ["unshare", "--mount", "sh", "-ec", IN_A_CHROOT, self.root, *inside]
 
