@@ -113,7 +113,12 @@ def composition(start: Started = outside_images, **variables: str) -> Iterator[C
     with (
         shared.open_folder("composition-") as folder,
         _database(folder / "postgres", made, environments),
-        _pgbouncer(folder / "pgbouncer", made, environments["pgbouncer"]),
+        pgbouncer(
+            folder / "pgbouncer",
+            made.ports["pgbouncer"],
+            f"host=127.0.0.1 port={made.ports['database']}",
+            environments["pgbouncer"],
+        ),
     ):
         try:
             _serve(made, folder, described, environments, start)
@@ -156,14 +161,19 @@ def _once(command: Command, variables: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _pgbouncer(folder: Path, made: Composition, variables: Mapping[str, str]) -> Iterator[None]:
-    """Run PgBouncer, if this machine has it. It refuses to run as root."""
+def pgbouncer(
+    folder: Path, port: int, database: str, variables: Mapping[str, str]
+) -> Iterator[None]:
+    """Run PgBouncer by its own files, on this port and in front of a database.
+
+    PgBouncer refuses to run as root. Every user must be able to enter the parent of the folder.
+    """
     folder.mkdir()
     configuration = (ROOT / "deploy/pgbouncer/pgbouncer.ini").read_text()
     for compose, here in {
-        "host=database port=5432": f"host=127.0.0.1 port={made.ports['database']}",
+        "host=database port=5432": database,
         "listen_addr = *": "listen_addr = 127.0.0.1",
-        "listen_port = 6432": f"listen_port = {made.ports['pgbouncer']}",
+        "listen_port = 6432": f"listen_port = {port}",
     }.items():
         assert compose in configuration
         configuration = configuration.replace(compose, here)

@@ -14,11 +14,12 @@ import httpx
 import psutil
 import pytest
 
+from api.errors import Unavailable
 from api.owned.live import POLL
 from dev.images import IMAGES, NoEngine, engine
 from dev.postgres import ROOT
-from tests import plain, pooler, sse, websocket
-from tests.composition import CADDY, SECRETS, Composition, composition, services
+from tests import plain, pooler, sse, stack, websocket
+from tests.composition import CADDY, SECRETS, Command, Composition, composition, services
 from tests.conftest import Caller
 from tests.contract.people import Browsers
 from tests.test_kills import FOLLOW
@@ -113,6 +114,31 @@ def test_caddy_accepts_its_configuration_with_a_domain_and_without() -> None:
         assert "warn" not in adapted.stderr
         [server] = json.loads(adapted.stdout)["apps"]["http"]["servers"].values()
         assert server["listen"] == [port]
+
+
+@pytest.mark.prove
+def test_client_gets_503_while_a_program_restarts(tmp_path: Path) -> None:
+    """Caddy answers as the API does during an outage."""
+    port = stack.free_port()
+    addresses = {"API_ADDRESS": stack.NOBODY, "WEB_ADDRESS": stack.NOBODY}
+    env = {**addresses, "SITE_ADDRESS": f"http://127.0.0.1:{port}", "XDG_DATA_HOME": str(tmp_path)}
+    command: Command = [
+        CADDY,
+        "run",
+        "--adapter",
+        "caddyfile",
+        "--config",
+        ROOT / "deploy/Caddyfile",
+    ]
+    server = stack.Server(command, tmp_path, stack.environment(**env), r"(serving initial)")
+    refused = plain.post(f"http://127.0.0.1:{port}/graphql", json={"query": "{ x }"})
+    page = plain.get(f"http://127.0.0.1:{port}/tasks")
+    server.stop()
+    outage = Unavailable().response()
+    for answer in (refused, page):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert refused.json() == json.loads(bytes(outage.body))
+    assert refused.headers["content-type"] == outage.headers["content-type"]
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,17 @@ import pytest
 from graphql import build_schema
 
 from api import migrations
-from api.errors import Unauthenticated
+from api.errors import Unauthenticated, Unavailable
 from api.identity.model import Kind
 from api.owned.owner import Owned
 from api.owned.retention import TRASH_DAYS, Retention, purge
 from api.owned.writes import Writes
+from api.postgres.connections import Server, connect
 from api.postgres.database import Database
 from api.tasks.rules import TASKS
 from dev.postgres import ROOT, Postgres, binaries
-from tests import attack, stack
+from tests import attack, pooler, shared, stack
+from tests.composition import pgbouncer
 from tests.conftest import Caller, mint, run, trusting
 from tests.identity.test_revocations import ended
 from tests.identity.test_revocations import process as revoking
@@ -44,6 +46,8 @@ class Separated:
     server: Postgres
     owner: str
     """The URL of the database for its owner."""
+    passwords: dict[str, str]
+    """The variables with the passwords of the roles."""
 
     def url(self, role: str) -> str:
         """Return the URL of the database for another role."""
@@ -60,13 +64,12 @@ def do(where: Postgres | str, *commands: str) -> None:
     run(where, lambda connection: connection.execute(";".join(commands)))
 
 
-def create_roles(url: str) -> None:
-    """Run `deploy/roles.sql` with psql, as docs/operations.md says."""
+def create_roles(url: str, passwords: dict[str, str]) -> None:
+    """Run `deploy/roles.sql` with psql, as docs/walls.md says."""
     parts = urlsplit(url)
     [socket] = parse_qs(parts.query)["host"]
     command = [str(binaries() / "psql"), "-X", "-h", socket, "-U", parts.username or ""]
     command += ["-d", parts.path[1:], "-f", "deploy/roles.sql"]
-    passwords = {f"{who}_DATABASE_PASSWORD": secrets.token_urlsafe(32) for who in ("API", "WEB")}
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -87,9 +90,11 @@ def separated(request: pytest.FixtureRequest) -> Iterator[Separated]:
         do(server, f"CREATE ROLE owner LOGIN {OWNS[request.param]}")
         do(server, "CREATE DATABASE separated OWNER owner")
         parts = urlsplit(server.url)._replace(netloc="owner@", path="/separated")
-        made = Separated(server, parts.geturl())
+        names = ("API_DATABASE_PASSWORD", "WEB_DATABASE_PASSWORD")
+        passwords = {name: secrets.token_urlsafe(32) for name in names}
+        made = Separated(server, parts.geturl(), passwords)
         do(made.owner, "CREATE TABLE public.session (id text)")
-        create_roles(made.owner)
+        create_roles(made.owner, passwords)
         migrations.upgrade(made.owner)
         yield made
 
@@ -232,6 +237,32 @@ def test_event_purges_an_account_as_the_role_of_the_api(separated: Separated) ->
                 await writes.create({"title": "late"})
 
     asyncio.run(work())
+
+
+@pytest.mark.skipif(pooler.BINARY is None, reason=pooler.WHY_NOT)
+def test_pgbouncer_of_compose_admits_the_roles_by_their_passwords(separated: Separated) -> None:
+    """A session through PgBouncer has the `statement_timeout` of its role."""
+    port = stack.free_port()
+    [socket] = parse_qs(urlsplit(separated.owner).query)["host"]
+    database = f"dbname=separated host={socket} port=5432"
+    password = separated.passwords["API_DATABASE_PASSWORD"]
+
+    async def work() -> None:
+        for user, given in (("tasks_api", "wrong"), ("owner", password)):
+            with pytest.raises(Unavailable) as refused:
+                await connect(f"postgresql://{user}:{given}@127.0.0.1:{port}/tasks")
+            assert "authentication failed" in str(refused.value.__cause__)
+        connection = await connect(f"postgresql://tasks_api:{password}@127.0.0.1:{port}/tasks")
+        behind = await Server.behind(connection)
+        assert behind == Server(pooler.keeps_statements(), limits_statements=True, is_citus=False)
+        assert await connection.fetchval("SHOW statement_timeout") == "4s"
+        connection.terminate()
+
+    with (
+        shared.open_folder("pgbouncer-") as folder,
+        pgbouncer(folder / "run", port, database, separated.passwords),
+    ):
+        asyncio.run(work())
 
 
 def test_doctor_describes_the_role(separated: Separated) -> None:
