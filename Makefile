@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE ?= 1
 # Runs two targets at a time that do not depend on each other.
 BOTH := $(MAKE) --no-print-directory -j2
 
-.PHONY: dev test coverage attack bench prove scale check format schema setup python
+.PHONY: dev test coverage attack bench prove scale check format images schema setup python
 .PHONY: check-python check-web test-web build-web
 
 dev: python
@@ -58,7 +58,8 @@ prove: setup
 	.venv/bin/python -m pytest -n0 tests/identity/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/owned/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/graphql/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
-	.venv/bin/python -m pytest -m prove --ignore=tests/faults
+	.venv/bin/python -m pytest -n0 -m prove tests/test_compose.py tests/test_images.py -o log_cli=true -o log_cli_level=INFO
+	.venv/bin/python -m pytest -m prove --ignore=tests/test_compose.py --ignore=tests/test_images.py --ignore=tests/faults
 	.venv/bin/python -m pytest -n0 tests/faults -m "prove or not prove" -o log_cli=true -o log_cli_level=WARNING
 	DROPS=5000 PATIENCE=1200 .venv/bin/python -m pytest -n0 tests/graphql/test_streams.py -k drops
 	EXAMPLES=3000 .venv/bin/python -m pytest tests/identity/test_tokens.py tests/postgres/test_url.py
@@ -91,7 +92,7 @@ check-python:
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/hadolint api/Dockerfile frontend/Dockerfile
+	.venv/bin/hadolint api/Dockerfile frontend/Dockerfile deploy/pgbouncer/Dockerfile
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-forms $(FORMS)
@@ -106,6 +107,10 @@ LOCKS := requirements.lock requirements-dev.lock requirements-traces.lock tests/
 	frontend/package-lock.json benchmarks/peers/package-lock.json
 .tools/platforms: $(LOCKS) dev/platforms.py .venv/.done
 	.venv/bin/python -m dev.platforms
+
+# Builds the images of docker-compose.yml with docker, podman or buildah.
+images: python
+	@"$(PYTHON)" -m dev.images
 
 format: setup
 	.venv/bin/ruff check --fix

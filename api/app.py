@@ -104,13 +104,11 @@ def create_app(
     limits = RateLimits(
         config.rate_limit_per_second, config.rate_limit_burst, proxies=config.trusted_proxies
     )
-    parts: list[AbstractAsyncContextManager[object]] = [
-        *(*tracing, database, authentication, live, retention, sessions, process),
-    ]
-    if metrics:
-        parts.append(metrics.samples(database, live, sessions, revocations, limits))
+    samples = [metrics.samples(database, live, sessions, revocations, limits)] if metrics else []
     app = FastAPI(
-        lifespan=lifespan(*parts),
+        lifespan=lifespan(
+            *tracing, database, authentication, live, retention, sessions, process, *samples
+        ),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

@@ -59,6 +59,24 @@ SELECT current_user AS role, session_user AS login, ARRAY(
 WHERE $1::{SCHEMA}.caller IS NOT NULL
 """  # noqa: S608 - of constants
 """The role that runs the statements of a caller, and the tables without active row security."""
+_RIGHTS = f"""
+SELECT session_user,
+  CASE
+    WHEN rolsuper THEN 'is a superuser'
+    WHEN rolbypassrls THEN 'may bypass row security'
+    WHEN EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('{SCHEMA}')
+                 AND pg_has_role(relowner, 'USAGE')) THEN 'owns tables'
+  END,
+  NOT EXISTS (
+    SELECT FROM pg_class c WHERE c.oid = to_regclass('{SCHEMA}.owners')
+    AND row_security_active(c.oid) AND NOT EXISTS (
+      SELECT FROM pg_policy, unnest(polroles) AS of_policy
+      WHERE polrelid = c.oid AND polname IN ('everyone', 'api') AND pg_has_role(of_policy, 'USAGE')
+    )
+  )
+FROM pg_roles WHERE rolname = session_user
+"""  # noqa: S608 - of constants
+"""The URL's role, its excessive rights, and whether it can find the rows of all owners."""
 _READ = f"""
 SELECT DISTINCT owner_id FROM {SCHEMA}.{{}}
 WHERE owner_id = ANY ($2::text[]) AND $1::{SCHEMA}.caller <> ''
@@ -139,6 +157,7 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
             ("pooler", _poolers(connection, config)),
             ("migrations", _migrations(connection)),
             ("wall 3", _walls(connection)),
+            ("role", _role(connection)),
             ("clock", _server_clock(connection)),
         ):
             async for finding in _guarded(about, check):
@@ -217,6 +236,20 @@ async def _migrations(connection: Connection) -> AsyncIterator[Finding]:
     else:
         detail = f"at {current or 'no revision'}, but {head} is the latest"
         yield Finding("migrations", detail, _MIGRATE)
+
+
+async def _role(connection: Connection) -> AsyncIterator[Finding]:
+    """Describe the rights of the URL's role. More rights than necessary are not an error."""
+    [(login, excess, finds_rows)] = await connection.fetch(_RIGHTS)
+    if excess:
+        advice = "deploy/roles.sql creates a role with only the rights that the API needs"
+        yield Finding("role", f"{login} {excess}; {advice}")
+    else:
+        yield Finding("role", f"{login} owns no tables and cannot bypass row security")
+    if not finds_rows:
+        detail = f"{login} finds neither old rows to delete nor the writes of other processes"
+        fix = f'run as an administrator: GRANT bearer_tasks_api TO "{login}"; then {_MIGRATE}'
+        yield Finding("retention", detail, fix)
 
 
 async def _walls(connection: Connection) -> AsyncIterator[Finding]:

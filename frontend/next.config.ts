@@ -11,8 +11,11 @@ export default {
   output: "standalone",
   poweredByHeader: false,
   reactStrictMode: true,
-  // No page uses the image optimizer.
+  // No page uses the image optimizer, so the server does not need its library of 19 MB.
   images: { unoptimized: true },
+  outputFileTracingExcludes: {
+    "next-server": ["**/node_modules/sharp/**/*", "**/node_modules/@img/**/*"],
+  },
   // Our forms send some hundred bytes. Longer bodies are cut off, so that Better Auth rejects them
   // as invalid JSON instead of storing a name of megabytes.
   experimental: {

@@ -62,11 +62,11 @@ def database(postgres: Postgres, role: str) -> str:
 def test_doctor_prints_ok_for_each_subject(settings: dict[str, str], tmp_path: Path) -> None:
     done = command(settings, tmp_path, "doctor")
     lines = done.stdout.splitlines()
-    about = ["secret", "database", "migrations", "wall 3", "clock", "issuer"]
+    about = ["secret", "database", "migrations", "wall 3", "role", "clock", "issuer"]
     assert [re.match(r"ok     ([\w ]+): ", line)[1] for line in lines] == about  # type: ignore[index]
     assert (done.returncode, done.stderr) == (0, "")
     assert "is on: statements of an owner run as bearer_tasks_caller" in lines[3]
-    assert "does not need" in lines[5], "nobody serves it in this test"
+    assert "does not need" in lines[6], "nobody serves it in this test"
     assert settings["BETTER_AUTH_SECRET"] not in done.stdout
 
 

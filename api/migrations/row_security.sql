@@ -6,9 +6,14 @@
 -- of the transaction: the owner whose rows are visible, and a role that cannot bypass row security.
 -- If that role cannot be used, the CHECK sets only the owner, and the API logs at its start that
 -- wall 3 is off. A wall that was on is never turned off here: without its role the statements fail.
+--
+-- If the role `bearer_tasks_api` exists (see `deploy/roles.sql`), its members may serve. They own
+-- nothing, and inherit no rights on the rows of owners: they read who owns rows and when they
+-- changed, and everything else only as `bearer_tasks_caller`.
 DO $wall$
 DECLARE
   caller CONSTANT name := 'bearer_tasks_caller'; -- shared by all databases of this server
+  api CONSTANT name := 'bearer_tasks_api'; -- the same
   -- A node of Citus connects to the other nodes as this role, which therefore needs LOGIN there.
   login CONSTANT text := CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')
     THEN 'LOGIN' ELSE 'NOLOGIN' END;
@@ -20,6 +25,7 @@ DECLARE
     ORDER BY c.oid
   );
   owned regclass;
+  unowned regclass;
   stands boolean;
 BEGIN
   BEGIN
@@ -46,16 +52,41 @@ BEGIN
         'CREATE POLICY caller ON %s'
         ' USING (owner_id = nullif(current_setting(''app.owner_id'', true), ''''))', owned);
     END IF;
-    -- For the queries about the rows of all owners, which only the role of the migrations may run.
+    -- For the queries about the rows of all owners, which only these two roles may run.
     IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = owned AND polname = 'everyone') THEN
       EXECUTE format(
         'CREATE POLICY everyone ON %s FOR SELECT TO CURRENT_USER'
         ' USING (current_setting(''app.everyone'', true) = ''on'')', owned);
     END IF;
+    IF to_regrole(api) IS NOT NULL THEN
+      IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = owned AND polname = 'api') THEN
+        EXECUTE format(
+          'CREATE POLICY api ON %s FOR SELECT TO %I'
+          ' USING (current_setting(''app.everyone'', true) = ''on'')', owned, api);
+      END IF;
+      EXECUTE (
+        SELECT format('GRANT SELECT (%s) ON %s TO %I', string_agg(attname, ', '), owned, api)
+        FROM pg_attribute
+        WHERE attrelid = owned
+          AND attname IN ('owner_id', 'change_number', 'trashed_at', 'deleted_at'));
+    END IF;
     IF to_regrole(caller) IS NOT NULL THEN
       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', owned, caller);
     END IF;
   END LOOP;
+
+  IF to_regrole(api) IS NOT NULL THEN
+    EXECUTE format('GRANT USAGE ON SCHEMA tasks TO %I', api);
+    FOR unowned IN
+      SELECT c.oid FROM pg_class c
+      WHERE c.relnamespace = 'tasks'::regnamespace AND c.relkind IN ('r', 'p')
+        AND NOT c.oid = ANY (all_owned)
+    LOOP
+      EXECUTE format('GRANT %s ON %s TO %I',
+        CASE WHEN unowned = 'tasks.alembic_version'::regclass THEN 'SELECT'
+             ELSE 'SELECT, INSERT, UPDATE, DELETE' END, unowned, api);
+    END LOOP;
+  END IF;
 
   FOR attempt IN 1..2 LOOP
     BEGIN

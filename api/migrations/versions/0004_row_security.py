@@ -28,6 +28,7 @@ def downgrade() -> None:
           LOOP
             EXECUTE format('DROP POLICY caller ON %s', owned);
             EXECUTE format('DROP POLICY everyone ON %s', owned);
+            EXECUTE format('DROP POLICY IF EXISTS api ON %s', owned);
             EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', owned);
             EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', owned);
             IF to_regrole('bearer_tasks_caller') IS NOT NULL THEN
