@@ -45,6 +45,10 @@ export async function start(): Promise<void> {
     if (current.accessLog) logRequests(current.logFormat, authRoutes());
     writeClientAddresses(current.trustedProxies);
     bypassProxies(process.env, current);
+    if (process.env.OTEL_EXPORTER_OTLP_ENDPOINT) {
+      const { startTraces } = await import("./traces");
+      startTraces(process.env.OTEL_SERVICE_NAME || "bearer-tasks-web");
+    }
     await migrate(current);
     if (current.metricsPort !== undefined) await startMetrics(current.metricsPort);
     sweepOutbox(getPool(), pushTo(current), current.accessTokenMaxAge + 60);
