@@ -154,7 +154,6 @@ async def _response(
     coding: bytes,
     headers: Mapping[str, str] | None = None,
 ) -> ASGIApp:
-    began = observed.clock()
     octets = encoded(body)
     all_headers = [
         (b"content-type", media_type.encode()),
@@ -165,11 +164,12 @@ async def _response(
     # makes the victim's browser send guesses. But no response has a token, and no cookie is read.
     if len(octets) > MIN_COMPRESSED and weights(coding).get("gzip"):
         all_headers.append((b"content-encoding", b"gzip"))
+        began = observed.clock()
         if len(octets) > MAX_COMPRESSED_HERE:
             octets = await asyncio.to_thread(_compressed, octets)
         else:
             octets = _compressed(octets)
-    observed.ended("encode", began)
+        observed.ended("encode", began)
     all_headers.append((b"content-length", b"%d" % len(octets)))
     return _Response(status, all_headers, octets)
 

@@ -90,10 +90,13 @@ def bug(error: Exception) -> Bug:
 
 def encoded(body: Mapping[str, object]) -> bytes:
     """Return a response or a message as JSON."""
+    began = observed.clock()
     try:
         return orjson.dumps(body, option=orjson.OPT_UTC_Z)
     except TypeError:  # a lone surrogate from the request, which orjson cannot encode
         return json.dumps(body, default=_with_orjson).encode()
+    finally:
+        observed.ended("encode", began)
 
 
 def _with_orjson(value: object) -> object:

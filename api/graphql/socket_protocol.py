@@ -228,11 +228,9 @@ class Socket:
             raise _Violation(4409, "An operation with this id already exists")
         if self._is_leaving:
             return  # the client sends the operation again when it has connected elsewhere
-        if len(self._tasks) >= self._most_operations:
-            await self._write({"type": "error", "id": id, "payload": [RateLimited().formatted]})
-            return
         record = self._operations.observers.begin_operation(self.caller.user_id)
         try:
+            self._check_number()
             request = self._operations.check(parameters)
             owner.reserve(request.size)
         except InvalidDocument as invalid:
@@ -250,6 +248,11 @@ class Socket:
             task.add_done_callback(lambda _: record.end())
         finally:
             observed.leave()
+
+    def _check_number(self) -> None:
+        """Raise RateLimited if this socket may run no further operation."""
+        if len(self._tasks) >= self._most_operations:
+            raise RateLimited
 
     def _complete(self, id: object) -> None:
         if not isinstance(id, str):
@@ -330,10 +333,7 @@ class Socket:
 
 
 def _next(id: str, result: Result) -> bytes:
-    began = observed.clock()
-    message = encoded({"type": "next", "id": id, "payload": body(result)})
-    observed.ended("encode", began)
-    return message
+    return encoded({"type": "next", "id": id, "payload": body(result)})
 
 
 def _parameters(payload: object, size: int) -> Parameters:
