@@ -70,6 +70,7 @@ prove: setup
 	.venv/bin/python -m benchmarks.verify
 	.venv/bin/python -m benchmarks.unknown_keys
 	.venv/bin/python -m benchmarks.walls
+	.venv/bin/python -m benchmarks.metrics
 	.venv/bin/python -m benchmarks.web
 	.venv/bin/python -m benchmarks.mutants
 

@@ -27,7 +27,9 @@ async function startMetrics(port: number): Promise<void> {
 
 /** Return the paths of Better Auth's endpoints, below `/api/auth`. */
 function authRoutes(): Set<string> {
-  return new Set(Object.values(getAuth().api).map((endpoint) => endpoint.path));
+  // Endpoints for the server alone have no path, which their type does not say.
+  const endpoints: { path?: string }[] = Object.values(getAuth().api);
+  return new Set(endpoints.flatMap(({ path }) => path ?? []));
 }
 
 /**
@@ -42,7 +44,6 @@ export async function start(): Promise<void> {
     if (isProduction || current.logFormat === "json") formatConsole(current.logFormat);
     if (isProduction) limitConsole();
     giveRequestIds();
-    if (current.accessLog) logRequests(current.logFormat, authRoutes());
     writeClientAddresses(current.trustedProxies);
     bypassProxies(process.env, current);
     if (process.env.OTEL_EXPORTER_OTLP_ENDPOINT) {
@@ -50,6 +51,8 @@ export async function start(): Promise<void> {
       startTraces(process.env.OTEL_SERVICE_NAME || "bearer-tasks-web");
     }
     await migrate(current);
+    // Better Auth warns of missing tables if it is used before.
+    if (current.accessLog) logRequests(current.logFormat, authRoutes());
     if (current.metricsPort !== undefined) await startMetrics(current.metricsPort);
     sweepOutbox(getPool(), pushTo(current), current.accessTokenMaxAge + 60);
   } catch (error) {
