@@ -111,7 +111,7 @@ class Node:
 
 def haproxy(folder: Path, nodes: list[Node]) -> tuple[list[str | Path], int]:
     """Return the command of HAProxy with the configuration of docs/operate.md, and its port."""
-    [example] = re.findall(r"```haproxy\n(.*?)```", PAGE, re.DOTALL)
+    [example] = re.findall(r"```haproxy\n([^`]*listen primary.*?)```", PAGE, re.DOTALL)
     head, *_ = re.split(r"^ +server .*\n", example, maxsplit=1, flags=re.MULTILINE)
     port = stack.free_port()
     lines = [

@@ -8,6 +8,7 @@ from dev.postgres import Postgres
 from tests import pooler, stack
 from tests.conftest import trusting
 from tests.faults.network import network, socket_of
+from tests.faults.test_postgres import is_ready
 from tests.faults.writers import writing
 
 
@@ -44,6 +45,7 @@ def test_pooler_is_restarted(postgres: Postgres, tmp_path: Path) -> None:
         with writing("PgBouncer killed, and started again", api.url, postgres) as writers:
             between.kill()
             writers.wait_until_refused()
+            assert not is_ready(api)
             between.start()
             writers.repaired()
         api.stop()

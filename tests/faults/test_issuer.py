@@ -9,6 +9,7 @@ import pytest
 from dev.postgres import Postgres
 from tests import issuer, stack
 from tests.conftest import SITE, Caller, trusting
+from tests.faults.test_postgres import is_ready
 from tests.faults.writers import writing
 from tests.issuer import Issuer
 from tests.waiting import wait_until
@@ -37,6 +38,7 @@ def test_issuer_is_gone(postgres: Postgres, tmp_path: Path) -> None:
                 Caller(api.url, "ada", token("ada", {"kid": "new"})).post(VIEWER).status_code == 503
             )
             writers.wait_until_each_wrote(10)
+            assert is_ready(api)
             late = stack.api(tmp_path, env, "--no-migrate")
             ada = Caller(late.url, "ada", token("ada"))
             assert ada.post(VIEWER).status_code == 503
