@@ -26,6 +26,7 @@ IS_POSSIBLE = os.geteuid() == 0 and not LACKING
 RELEASE = "trixie"
 """The release of Debian in the bases, whose Python has the version of the API's base."""
 NODE = ROOT / ".tools/node"
+APT = "/etc/apt/apt.conf.d"
 NO_CACHE = 'Dir::Cache::pkgcache "";Dir::Cache::srcpkgcache "";APT::Keep-Downloaded-Packages "0";'
 """What the official base says: apt keeps no caches of many megabytes."""
 CERTIFICATES = ("/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
@@ -40,40 +41,30 @@ exec chroot --userspec="$user" --groups= "$0" "$@"
 """
 
 
-@dataclass(frozen=True)
-class Base:
-    """An image that a Dockerfile names, and how to make its stand-in."""
+DEBIAN = f"debian:{RELEASE}-slim"
+STAND_INS = {
+    "debian": ("FROM scratch", "ADD root.tar /", f"RUN echo '{NO_CACHE}' > {APT}/no-cache"),
+    "python": (
+        f"FROM {DEBIAN}",
+        "RUN apt-get update && apt-get install -y python3 python3-pip python3-venv",
+        "RUN ln -s /usr/bin/python3 /usr/local/bin/python",
+    ),
+    "node": (
+        f"FROM {DEBIAN}",
+        "COPY node /usr/local/bin/node",
+        "COPY npm /usr/local/lib/node_modules/npm",
+        "RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm",
+        "ENV NODE_USE_SYSTEM_CA=1",
+    ),
+}
+"""The Dockerfiles of the stand-ins, each after those that it needs."""
 
-    name: str
-    packages: Sequence[str]
-    lines: Sequence[str]
 
-
-def bases() -> Iterator[Base]:
-    """Yield the bases of the Dockerfiles, with the versions that these name."""
-    found = set()
-    for image in ("api", "frontend", "deploy/pgbouncer"):
-        text = (ROOT / image / "Dockerfile").read_text()
-        found |= set(re.findall(r"^FROM (\S+:\S+)", text, re.MULTILINE))
-    for name in sorted(found):
-        program = name.partition(":")[0]
-        packages, lines = {
-            "debian": ((), (f"RUN echo '{NO_CACHE}' > /etc/apt/apt.conf.d/no-cache",)),
-            "python": (
-                ("python3", "python3-pip", "python3-venv"),
-                ("RUN ln -s /usr/bin/python3 /usr/local/bin/python",),
-            ),
-            "node": (
-                (),
-                (
-                    "COPY node /usr/local/bin/node",
-                    "COPY npm /usr/local/lib/node_modules/npm",
-                    "RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm",
-                    "ENV NODE_USE_SYSTEM_CA=1",
-                ),
-            ),
-        }[program]
-        yield Base(name, ("ca-certificates", *packages), lines)
+def bases() -> set[str]:
+    """Return the names of the bases in the Dockerfiles."""
+    files = [ROOT / folder / "Dockerfile" for folder in ("api", "frontend", "deploy/pgbouncer")]
+    found = (re.findall(r"^FROM (\S+:\S+)", file.read_text(), re.MULTILINE) for file in files)
+    return {name for names in found for name in names}
 
 
 @dataclass(frozen=True)
@@ -99,20 +90,20 @@ class Store:
         rules = f"--signature-policy={policy}"
         self.buildah("build", *options, *mounts, rules, "--tag", tag, *source)
 
-    def make_stand_in(self, base: Base) -> None:
-        """Make the stand-in of a base from Debian's packages."""
-        context = self.folder / base.name.replace(":", "-")
+    def make_stand_in(self, base: str) -> None:
+        """Make the stand-in of a base from Debian's packages, and Node from this checkout."""
+        program = base.partition(":")[0]
+        context = self.folder / program
         context.mkdir()
-        packages = f"--include={','.join(base.packages)}"
-        tarball = context / "root.tar"
-        options = ["--quiet", "--variant=minbase", packages]
-        subprocess.run(["mmdebstrap", *options, RELEASE, str(tarball)], check=True)
-        lines = ["FROM scratch", "ADD root.tar /", *base.lines]
-        (context / "Dockerfile").write_text("\n".join(lines))
-        if base.name.startswith("node"):
+        (context / "Dockerfile").write_text("\n".join(STAND_INS[program]))
+        if program == "debian":
+            options = ["--quiet", "--variant=minbase", "--include=ca-certificates"]
+            tarball = str(context / "root.tar")
+            subprocess.run(["mmdebstrap", *options, RELEASE, tarball], check=True)
+        if program == "node":
             shutil.copy(NODE / "bin/node", context)
             shutil.copytree(NODE / "lib/node_modules/npm", context / "npm", symlinks=True)
-        self.build(f"docker.io/library/{base.name}", context)
+        self.build(f"docker.io/library/{base}", "--squash", context)
         shutil.rmtree(context)
 
     def sizes(self, tag: str) -> tuple[int, int]:
@@ -164,7 +155,7 @@ def built() -> Iterator[Store]:
     with shared.open_folder("images-") as folder:
         store = Store(folder)
         try:
-            for base in bases():
+            for base in sorted(bases(), key=lambda name: [*STAND_INS].index(name.split(":")[0])):
                 store.make_stand_in(base)
             for image in IMAGES:
                 store.build(image.name, *image.source)
