@@ -130,8 +130,9 @@ def _reduce_garbage_collection() -> None:
     """Exclude the objects that exist now from garbage collection, and collect less often.
 
     These objects live as long as the process. Requests leave no cycles, except those in the
-    tracebacks of errors.
+    tracebacks of errors. `__main__` has disabled the collection.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE)
+    gc.enable()

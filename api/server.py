@@ -1,6 +1,7 @@
 """Serve the app with uvicorn: in one process, in several, or with reloads when code changes."""
 
 import contextlib
+import gc
 import resource
 import sys
 from pathlib import Path
@@ -65,6 +66,7 @@ def serve(
         timeout_graceful_shutdown=LAST_GRACE,
         timeout_worker_healthcheck=HEALTH_CHECK,
     )
+    gc.enable()
     _raise_file_limit()
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it after Ctrl-C
         if reload_dir is None and workers == 1:

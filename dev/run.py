@@ -43,8 +43,9 @@ WARM_UP = ("/", "/sign-up", "/api/auth/ok", "/tasks")
 """The paths that a new user of the web app requests first. Next.js compiles a route at its first
 request. So `make dev` requests these paths before it prints the URL, and clicks do not wait for it.
 """
-START_TIMEOUT = 180.0
-"""Seconds for the servers to respond. Next.js compiles `WARM_UP` in this time."""
+START_TIMEOUT = 600.0
+"""Seconds for the servers to respond. Next.js compiles `WARM_UP` in this time, which takes up to 45
+seconds of CPU time. `make dev` stops at once when a server ends."""
 
 
 # These lines of Next.js are hidden. They name 127.0.0.1, where sign-in would fail: for a browser it

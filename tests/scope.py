@@ -5,6 +5,7 @@ are SQL. The resources define which tables are owned.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from pglast import ast, parse_sql
@@ -20,6 +21,7 @@ IMMUTABLE = {"cardinality", "count", "make_interval", "max", "relabelled"}
 """Functions that Citus accepts anywhere. Others may change their result within a session."""
 
 
+@cache  # many servers of a run log the same statements, and to parse one takes some milliseconds
 def unscoped(sql: str) -> list[str]:
     """Return each use of an owned table that does not compare `owner_id` with `$1`.
 
@@ -30,6 +32,7 @@ def unscoped(sql: str) -> list[str]:
     return finder.faults
 
 
+@cache
 def unroutable(sql: str) -> list[str]:
     """Return what Citus rejects in a write, though PostgreSQL accepts it.
 

@@ -329,6 +329,8 @@ def site(folder: Path, **variables: str) -> Iterator[Site]:
             DATABASE_URL=database.url,
             TRUSTED_PROXIES="127.0.0.1",
             METRICS_PORT="0",
+            # Each browser of the tests writes an address of its own into all its requests.
+            ALLOWED_HEADERS="X-Forwarded-For",
             **variables,
         )
         backend = api(folder, env, port=api_port)

@@ -474,18 +474,18 @@ def test_forgotten_password_can_be_replaced_by_a_link(site: stack.Site, newcomer
     [pytest.param("light", WIDE, marks=pytest.mark.prove), ("dark", NARROW)],
 )
 def test_every_page_of_the_account_is_accessible(
-    site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int], tmp_path: Path
+    site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int]
 ) -> None:
     ada = newcomer(site, color_scheme=scheme, viewport=size, reduced_motion="reduce")
     kind = f"{'wide' if size == WIDE else 'narrow'}-{scheme}"
-    pictures = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    pictures = os.environ.get("SCREENSHOTS")
 
     def looks(page: str) -> None:
         assert ada.violations() == [], page
         assert ada.page.evaluate("document.documentElement.scrollWidth") <= size["width"], page
-        ada.page.screenshot(
-            path=pictures / f"{page}-{kind}.png", animations="disabled", full_page=True
-        )
+        if pictures:
+            path = Path(pictures) / f"{page}-{kind}.png"
+            ada.page.screenshot(path=path, animations="disabled", full_page=True)
 
     ada.signs_up()
     second_browser(ada, newcomer).page.close()

@@ -140,6 +140,7 @@ def running(folder: Path, **variables: str) -> Iterator[Site]:
             API_URL=f"http://localhost:{api_port}",
             DATABASE_URL=database.url,
             TRUSTED_PROXIES="127.0.0.1",
+            ALLOWED_HEADERS="X-Forwarded-For",
             **variables,
         )
         doors = (
