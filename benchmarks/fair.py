@@ -67,12 +67,22 @@ class Http:
 
     async def ask(self, query: str, variables: dict[str, Any]) -> tuple[int, bytes]:
         """Return the status and the body of a response."""
-        if self._streams is None or self._streams[0].at_eof():  # closed, because it was idle
-            self._streams = await asyncio.open_connection(*self._address)
-        reader, writer = self._streams
         body = json.dumps({"query": query, "variables": variables})
         length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(f"{self._head}\r\n{length}{body}".encode())
+        request = f"{self._head}\r\n{length}{body}".encode()
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(*self._address)
+            return await self._exchange(*self._streams, request)
+        try:
+            return await self._exchange(*self._streams, request)
+        except (ConnectionError, asyncio.IncompleteReadError):  # closed, because it was idle
+            self._streams = None
+            return await self.ask(query, variables)
+
+    async def _exchange(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+    ) -> tuple[int, bytes]:
+        writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         fields = dict(line.split(": ", 1) for line in head[1:] if line)
         answer = await reader.readexactly(int(fields["content-length"]))
