@@ -162,7 +162,7 @@ def create_app(
         schema, Compiled(schema, WRITTEN, PLACED) if config.execution == "compiled" else None
     )
     operations = Operations(documents, execution, context, observers)
-    endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions))
+    endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions), sessions)
     graphql = Authenticated(endpoint, authentication, limits)
     sockets = GraphQLSockets(operations, sessions, graphql.authenticate, config.origins)
     graphiql = f"{config.next_public_better_auth_url}/graphiql"

@@ -20,10 +20,13 @@ from api.config import GRACE, LAST_GRACE
 log = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-GARBAGE = (10_000, 2, 500)
-"""After how many new objects Python searches for cycles in these objects, after how many of such
-searches in those that are a little older, and after how many of these in all. With ten thousand
-sockets, a search in all objects stops the process for a second, and finds nothing."""
+GARBAGE = (20_000, 1, 200)
+"""How often Python searches for reference cycles: after so many new objects in these, each second
+time also in those before, and after 200 of these larger searches in all objects.
+
+A search stops the process. With thousands of sockets on a busy machine, these three kinds took
+60 ms, 150 ms and 1 s. With a lower first number, the objects of the requests in progress cause
+searches. With a higher second one, the larger searches take longer."""
 
 
 class Process:

@@ -22,9 +22,11 @@ from api.errors import BadRequest, Problem, RateLimited, Unauthenticated, Unavai
 from api.graphql import results
 from api.graphql.documents import InvalidDocument
 from api.graphql.operations import Operations
-from api.graphql.parameters import read_object, read_parameters
+from api.graphql.owner import Owner
+from api.graphql.parameters import Parameters, read_object, read_parameters
 from api.graphql.results import client_error, encoded
-from api.graphql.sse import EVENT_STREAM, EventStreams
+from api.graphql.sessions import Sessions
+from api.graphql.sse import EVENT_STREAM, STREAM_HEADERS, EventStreams, single
 from api.graphql.streams import NotSubscribed
 from api.media_types import is_utf8, weights
 
@@ -34,6 +36,10 @@ GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 MAX_VALUE = 512
 """The most bytes of a header that are read. Headers are cached, so this bounds the cache."""
+PATIENCE = 5.0
+"""The most seconds that a request waits for other requests of its owner."""
+MAX_BUFFERED = 65_536
+"""The most bytes of a response that is not counted as unsent. The server buffers as many."""
 MIN_COMPRESSED = 4_096
 """The most bytes of a response that is not compressed, although the client accepts gzip."""
 MAX_COMPRESSED_HERE = 65_536
@@ -42,11 +48,24 @@ millisecond. A longer one is compressed in a thread, so that it does not block o
 
 
 class GraphQLEndpoint:
-    """An ASGI app that responds to each request with the result of its operation."""
+    """An ASGI app that responds to each request with the result of its operation.
 
-    def __init__(self, operations: Operations, streams: EventStreams) -> None:
+    The state of the scope must have the `claims` of the caller. If the turn of a request has not
+    come after `patience` seconds, because its owner has sent too many, the response is a 503.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        streams: EventStreams,
+        sessions: Sessions,
+        *,
+        patience: float = PATIENCE,
+    ) -> None:
         self._operations = operations
         self._streams = streams
+        self._sessions = sessions
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request. Errors become responses, and are not raised."""
@@ -80,6 +99,23 @@ class GraphQLEndpoint:
             parameters = read_parameters(query_string, len(scope["query_string"]))
         else:
             raise BadRequest("Send a POST, or a GET to query.", 405, {"Allow": "GET, POST"})
+        owner = self._sessions.owner(scope["state"]["claims"].user_id)
+        owner.reserve(parameters.size)
+        try:
+            async with owner.execution(self._patience):
+                return await self._execute(scope, parameters, accepted, headers, owner)
+        finally:
+            owner.release(parameters.size)
+
+    async def _execute(
+        self,
+        scope: Scope,
+        parameters: Parameters,
+        accepted: "Accepted",
+        headers: Mapping[bytes, bytes],
+        owner: Owner,
+    ) -> ASGIApp:
+        method = scope["method"]
         media_type = accepted.media_type
         coding = headers.get(b"accept-encoding", b"")[:MAX_VALUE]
         try:
@@ -103,8 +139,8 @@ class GraphQLEndpoint:
                 return await _response({"errors": errors}, 400, media_type, coding)
         result = await self._operations.run(scope, request)
         if accepted.prefers_events:
-            return self._streams.single(result)
-        return await _result_response(result, media_type, coding)
+            return _Response(200, STREAM_HEADERS, single(result), owner)
+        return await _result_response(result, media_type, coding, owner)
 
 
 def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
@@ -124,35 +160,46 @@ class _Response:
     """A response, as an ASGI app. Starlette's `Response` spends more time on its headers."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    owner: Owner | None = None
+    """The owner of a response that may be long."""
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the response."""
+        """Send the response. Count a long one as unsent until most of it has left this process."""
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
-        await send({"type": "http.response.body", "body": self.body})
+        if self.owner is None or len(self.body) <= MAX_BUFFERED:
+            await send({"type": "http.response.body", "body": self.body})
+            return
+        with self.owner.sending(len(self.body)):
+            await send({"type": "http.response.body", "body": self.body, "more_body": True})
+            # The server waits before it sends, not afterwards.
+            await send({"type": "http.response.body", "body": b""})
 
 
-async def _result_response(result: ExecutionResult, media_type: str, coding: bytes) -> ASGIApp:
+async def _result_response(
+    result: ExecutionResult, media_type: str, coding: bytes, owner: Owner
+) -> ASGIApp:
     body = results.body(result)
     if not result.errors:
-        return await _response(body, 200, media_type, coding)
+        return await _response(body, 200, media_type, coding, owner=owner)
     began = "data" in body
     problems = [e.original_error for e in result.errors if isinstance(e.original_error, Problem)]
     status, headers = (200 if began or (media_type == JSON and not problems) else 400), None
     for problem in problems:
         if isinstance(problem, Unavailable | Unauthenticated | RateLimited):
             status, headers = problem.status, problem.headers
-    return await _response(body, status, media_type, coding, headers)
+    return await _response(body, status, media_type, coding, headers, owner)
 
 
-async def _response(
+async def _response(  # noqa: PLR0913, PLR0917 - it makes all responses
     body: Mapping[str, object],
     status: int,
     media_type: str,
     coding: bytes,
     headers: Mapping[str, str] | None = None,
+    owner: Owner | None = None,
 ) -> ASGIApp:
     octets = encoded(body)
     all_headers = [
@@ -171,7 +218,7 @@ async def _response(
             octets = _compressed(octets)
         observed.ended("encode", began)
     all_headers.append((b"content-length", b"%d" % len(octets)))
-    return _Response(status, all_headers, octets)
+    return _Response(status, all_headers, octets, owner)
 
 
 def _compressed(octets: bytes) -> bytes:

@@ -1,14 +1,17 @@
-"""Bound the memory that the sockets and streams of one owner take in this process.
+"""Bound the time and the memory that the operations of one owner take in this process.
+
+An owner may send hundreds of requests at once. If all of them were executed at the same time, a
+request of another owner would wait until the event loop had been through all of them.
 
 A client may send many operations and read none of the results. A result may have 8 MB, and an owner
 may have 100 sockets with 20 operations each. So operations wait while too many bytes are unsent.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from api.errors import RateLimited
+from api.errors import RateLimited, Unavailable
 
 MOST_UNSENT = 16_000_000
 """The number of unsent bytes of an owner's results from which on no operation of this owner is
@@ -16,22 +19,27 @@ executed."""
 MOST_RESERVED = 50_000_000
 """The most bytes of an owner's operations: of their messages, and of their parsed documents."""
 EXECUTIONS = 4
-"""The most queries and mutations of an owner that are executed at the same time."""
+"""The most queries and mutations of an owner that are executed at the same time, and the most that
+are executed before one of another owner."""
 
 
 class Owner:
-    """What the sessions of one owner share in this process."""
+    """What the requests, the sockets and the streams of one owner share in this process.
+
+    Most owners have one request at a time, so it must be cheap to create this object.
+    """
 
     __slots__ = (
+        "__weakref__",
         "_executions",
         "_most_reserved",
         "_most_unsent",
         "_reserved",
         "_room",
+        "_turn",
         "_unsent",
         "count",
         "delivered",
-        "turn",
     )
 
     def __init__(
@@ -47,12 +55,18 @@ class Owner:
         self._most_unsent = most_unsent
         self._most_reserved = most_reserved
         self._reserved = self._unsent = 0
-        self.turn = asyncio.Lock()
-        """Held while an event is executed. So the events of one owner are executed one at a time,
-        and many subscriptions of one owner do not delay those of others."""
         self._executions = asyncio.Semaphore(executions)
-        self._room = asyncio.Event()
-        self._room.set()
+        self._turn: asyncio.Lock | None = None
+        self._room: asyncio.Event | None = None  # exists while operations wait for room
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held while an event is executed. So the events of one owner are executed one at a time,
+        and many subscriptions of one owner do not delay those of others.
+        """
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        return self._turn
 
     @property
     def has_room(self) -> bool:
@@ -61,14 +75,41 @@ class Owner:
 
     async def wait_for_room(self) -> None:
         """Wait until another operation may be executed."""
-        await self._room.wait()
-
-    @asynccontextmanager
-    async def execution(self) -> AsyncIterator[None]:
-        """Wait for a turn. The caller executes a query or a mutation, and encodes the result."""
-        async with self._executions:
+        while not self.has_room:
+            if self._room is None:
+                self._room = asyncio.Event()
             await self._room.wait()
-            yield
+
+    def execution(self, seconds: float | None = None) -> "_Execution":
+        """Return a context manager, in which the caller executes a query or a mutation.
+
+        Entering it waits for a turn. It raises Unavailable when the turn has not come after so many
+        seconds. The caller also encodes the result in it.
+        """
+        return _Execution(self, seconds)
+
+    async def begin(self, seconds: float | None) -> None:
+        """Wait for a turn. Raises Unavailable when it has not come after so many seconds."""
+        if not self._executions.locked() and self.has_room:
+            await self._executions.acquire()
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wait_for_turn()
+        except TimeoutError:
+            raise Unavailable from None
+
+    def end(self) -> None:
+        """Let the next operation begin."""
+        self._executions.release()
+
+    async def _wait_for_turn(self) -> None:
+        await self._executions.acquire()
+        try:
+            await self.wait_for_room()
+        except BaseException:
+            self._executions.release()
+            raise
 
     @contextmanager
     def sending(self, size: int) -> Iterator[None]:
@@ -92,7 +133,22 @@ class Owner:
         self._reserved -= size
 
     def _update(self) -> None:
-        if self.has_room:
+        if self._room is not None and self.has_room:
             self._room.set()
-        else:
-            self._room.clear()
+            self._room = None
+
+
+class _Execution:
+    """A context manager. A generator in its place takes twice the time."""
+
+    __slots__ = ("_owner", "_seconds")
+
+    def __init__(self, owner: Owner, seconds: float | None) -> None:
+        self._owner = owner
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        await self._owner.begin(self._seconds)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._owner.end()

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from typing import Any, Protocol, Self
+from weakref import WeakValueDictionary
 
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
 from api.graphql.expirations import Expirations
@@ -115,7 +116,7 @@ class Sessions:
         self._open: dict[Session, tuple[Owner, int]] = {}  # with the number of its expiration
         self._expirations: Expirations[Session] = Expirations()
         self._revocable: dict[Hashable, list[Session]] = {}
-        self._owners: dict[str, Owner] = {}
+        self._owners: WeakValueDictionary[str, Owner] = WeakValueDictionary()
         self._expected: dict[Expecting, float] = {}  # in the order of their deadlines
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -144,6 +145,13 @@ class Sessions:
         """
         self._expected[socket] = time.monotonic() + seconds
 
+    def owner(self, name: str) -> Owner:
+        """Return what the requests and the sessions of an owner share."""
+        owner = self._owners.get(name)
+        if owner is None:
+            owner = self._owners[name] = self._owner()
+        return owner
+
     def enter(self, session: Session) -> Owner:
         """Add a session, and return what it shares with the others of its owner.
 
@@ -154,7 +162,7 @@ class Sessions:
         if self.draining:
             raise Unavailable
         caller: Caller = session.caller
-        owner = self._owners.setdefault(caller.user_id, self._owner())
+        owner = self.owner(caller.user_id)
         if owner.count >= self._most:
             self.refused += 1
             raise RateLimited
@@ -178,7 +186,7 @@ class Sessions:
         self.open[session.transport] -= 1
         if not owner.count:
             self._delivered += owner.delivered
-            del self._owners[session.caller.user_id]
+            owner.delivered = 0
         self._expirations.remove(number)
         for each in session.caller.revocable:
             self._revocable[each].remove(session)

@@ -23,15 +23,12 @@ HEARTBEAT = 12.0
 """Seconds between two comments on a stream. Proxies and browsers close a connection on which
 nothing is sent for long."""
 
-_START = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": [
-        (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"vary", b"Accept, Accept-Encoding"),
-        (b"x-accel-buffering", b"no"),  # keeps nginx from buffering the events
-    ],
-}
+STREAM_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"vary", b"Accept, Accept-Encoding"),
+    (b"x-accel-buffering", b"no"),  # keeps nginx from buffering the events
+)
+_START = {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS}
 _COMMENT = b":\n\n"
 _COMPLETE = b"event: complete\ndata:\n\n"
 
@@ -44,6 +41,11 @@ def _failed(errors: Sequence[Mapping[str, object]]) -> bytes:
     return _next({"errors": errors}) + _COMPLETE
 
 
+def single(result: Result) -> bytes:
+    """Return the events of a response to a query or a mutation."""
+    return _next(body(result)) + _COMPLETE
+
+
 class EventStreams:
     """Makes the responses that are streams of events."""
 
@@ -53,10 +55,6 @@ class EventStreams:
         self._operations = operations
         self._sessions = sessions
         self._heartbeat = heartbeat
-
-    def single(self, result: Result) -> "Single":
-        """Return the response with the result of a query or a mutation."""
-        return Single(_next(body(result)) + _COMPLETE)
 
     async def subscribe(self, scope: Scope, request: Request) -> "EventStream":
         """Return the response with the results of a subscription. The caller must call it.
@@ -77,18 +75,6 @@ class EventStreams:
             raise
         stream.begin(owner, request.size, subscription)
         return stream
-
-
-class Single:
-    """A response with these events, as an ASGI app."""
-
-    def __init__(self, events: bytes) -> None:
-        self._events = events
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the response."""
-        await send(_START)
-        await send({"type": "http.response.body", "body": self._events})
 
 
 class EventStream:

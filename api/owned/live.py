@@ -92,6 +92,7 @@ class Feed:
         self._reads: dict[Hashable, asyncio.Task[Page]] = {}
         self._pages: WeakValueDictionary[Hashable, Page] = WeakValueDictionary()
         self._held: list[ref[Page]] = []
+        self._turn = asyncio.Lock()
 
     def wake(self) -> None:
         """Wake the subscribers: the owner's rows may have changed."""
@@ -146,6 +147,9 @@ class Feed:
                 task.add_done_callback(_retrieve)
             # A subscriber that is cancelled must not cancel the read of the others.
             page = await asyncio.shield(task)
+        # The subscribers continue one after the other. A hundred at once would delay all others.
+        async with self._turn:
+            await asyncio.sleep(0)
         return cast("P", page)
 
     async def _read(

@@ -18,6 +18,7 @@ from api.graphql.sse import EventStreams
 from api.schema import schema
 from tests import plain, stack
 from tests.conftest import SITE, Caller, mint
+from tests.graphql.ticks import Claims
 
 VIEWER = '{"query":"{ viewer { id } }"}'
 GRAPHQL = "application/graphql-response+json"
@@ -268,7 +269,8 @@ def test_many_bad_values_are_bad_user_input_and_no_internal_error(
 
 def endpoint(context: Callable[[Scope, Operation, float], Awaitable[object]]) -> GraphQLEndpoint:
     operations = Operations(Documents(schema), Execution(schema, None), context)
-    return GraphQLEndpoint(operations, EventStreams(operations, Sessions(found)))
+    sessions = Sessions(found)
+    return GraphQLEndpoint(operations, EventStreams(operations, sessions), sessions)
 
 
 async def found() -> None:
@@ -286,7 +288,8 @@ async def answered(by: GraphQLEndpoint, cancel_at: asyncio.Event | None = None) 
         sent.append(message)
 
     headers = [(b"content-type", b"application/json")]
-    scope: Scope = {"type": "http", "method": "POST", "headers": headers}
+    state = {"claims": Claims("ada", 0)}
+    scope: Scope = {"type": "http", "method": "POST", "headers": headers, "state": state}
     running = asyncio.ensure_future(by(scope, receive, send))
     if cancel_at:
         await cancel_at.wait()

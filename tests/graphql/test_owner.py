@@ -1,16 +1,22 @@
-"""What the sockets and streams of one owner may hold in memory."""
+"""How many operations of one owner run at a time, and what they may hold in memory."""
 
 import asyncio
+import json
+import socket
 from contextlib import AsyncExitStack
 from functools import partial
 
+import httpx
 import pytest
 
 from api.errors import Problem, RateLimited, Unavailable
-from api.graphql.owner import Owner
+from api.graphql.owner import EXECUTIONS, Owner
+from tests import plain
 from tests.graphql.ticks import TICKS, Client, Running, acknowledged, constant, run, until
+from tests.waiting import PATIENCE
 
 LONG = "{ long(size: 1000000) }"
+QUEUED = 100
 
 
 async def settled(server: Running) -> int:
@@ -134,6 +140,72 @@ def test_query_that_has_not_begun_is_dropped_with_its_socket() -> None:
         assert server.world.ran == ["slow begins", "slow ends"]
 
     run(test, owner=partial(Owner, executions=1))
+
+
+async def post(client: httpx.AsyncClient, server: Running, owner: str) -> int:
+    """Send a request that waits until the test lets it continue. Return the status."""
+    query = f'{{ slow(name: "{owner}") }}'
+    headers = {"Authorization": f"Bearer {owner}"}
+    response = await client.post(server.url, json={"query": query}, headers=headers)
+    return response.status_code
+
+
+def test_request_waits_for_few_of_the_requests_that_another_owner_has_queued() -> None:
+    async def test(server: Running) -> None:
+        ran = server.world.ran
+        unlimited = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            limits=unlimited, timeout=PATIENCE, verify=plain.NO_TLS
+        ) as client:
+            queued = [asyncio.create_task(post(client, server, "ada")) for _ in range(QUEUED)]
+            await until(lambda: len(server.state.connections) == QUEUED)
+            assert await settled(server) == EXECUTIONS
+            other = asyncio.create_task(post(client, server, "bob"))
+            await until(lambda: "bob begins" in ran)
+            assert ran == ["ada begins"] * EXECUTIONS + ["bob begins"]
+            server.world.hold.set()
+            assert await asyncio.gather(other, *queued) == [200] * (1 + QUEUED)
+            assert ran[: ran.index("bob ends")].count("ada ends") <= EXECUTIONS
+
+    run(test, patience=PATIENCE)
+
+
+def test_request_whose_turn_does_not_come_in_time_is_answered_503() -> None:
+    async def test(server: Running) -> None:
+        async with httpx.AsyncClient(timeout=PATIENCE, verify=plain.NO_TLS) as client:
+            running = asyncio.create_task(post(client, server, "ada"))
+            await until(lambda: server.world.ran)
+            assert await post(client, server, "ada") == 503
+            server.world.hold.set()
+            assert await running == 200
+
+    run(test, patience=0.1, owner=partial(Owner, executions=1))
+
+
+def test_owner_who_reads_no_responses_has_few_unsent_ones() -> None:
+    async def test(server: Running) -> None:
+        body = json.dumps({"query": "{ long(size: 8000000) }"})
+        head = (
+            "POST /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            "Authorization: Bearer ada\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        opened = []
+        for _ in range(3 * EXECUTIONS):
+            connection = socket.create_connection(("127.0.0.1", server.port))
+            # The kernel of a client must not receive most of a response.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            reader, writer = await asyncio.open_connection(sock=connection, limit=65_536)
+            writer.write((head + body).encode())
+            opened.append((reader, writer))
+        await until(lambda: server.world.ran)
+        assert await settled(server) <= EXECUTIONS
+        responses = await asyncio.gather(*(reader.read() for reader, _ in opened))
+        assert all(len(response) > 8_000_000 for response in responses)
+        for _, writer in opened:
+            writer.close()
+
+    run(test, patience=PATIENCE, owner=partial(Owner, most_unsent=1_000_000))
 
 
 @pytest.mark.parametrize("problem", [Unavailable(), RateLimited()])

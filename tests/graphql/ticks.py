@@ -288,11 +288,12 @@ def sockets(world: World, sessions: Sessions, **limits: Any) -> GraphQLSockets:
 
 
 @asynccontextmanager
-async def serving(
+async def serving(  # noqa: PLR0913 - each limit may be another in a test
     *,
     socket: type[BoundedWebSocket] = BoundedWebSocket,
     http: type[BoundedHttp] = BoundedHttp,
     heartbeat: float = 12,
+    patience: float = PATIENCE,
     most: int = 100,
     owner: Callable[[], Owner] = Owner,
     **limits: Any,
@@ -302,7 +303,7 @@ async def serving(
 
     sessions = Sessions(world.find_revoked, most=most, interval=0.02, owner=owner)
     streams = EventStreams(operations(world), sessions, heartbeat=heartbeat)
-    endpoint = GraphQLEndpoint(operations(world), streams)
+    endpoint = GraphQLEndpoint(operations(world), streams, sessions, patience=patience)
     socket_app = sockets(world, sessions, **limits)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

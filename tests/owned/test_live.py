@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -215,6 +216,40 @@ def test_hundred_subscribers_of_an_owner_cost_one_statement_for_a_write(
             await asyncio.gather(*first, return_exceptions=True)
             for each in followers:
                 await each.aclose()
+
+    run_to_the_last_task(test)
+
+
+class Empty:
+    """A page without rows."""
+
+    is_dropped = False
+
+    def drop(self) -> None:
+        """Do nothing."""
+
+
+def test_subscribers_of_an_owner_continue_one_after_the_other() -> None:
+    """Between two of them, the event loop runs the tasks of others."""
+
+    async def test() -> None:
+        feed, page = live.Feed(), Empty()
+        order: list[str] = []
+
+        async def read() -> Empty:
+            return page
+
+        async def subscribe() -> None:
+            await feed.read("a place", read)
+            order.append("subscriber")
+
+        subscribers = [asyncio.ensure_future(subscribe()) for _ in range(100)]
+        while not all(each.done() for each in subscribers):
+            order.append("other")
+            await asyncio.sleep(0)
+        assert order.count("subscriber") == len(subscribers)
+        pairs = itertools.pairwise(order)
+        assert ("subscriber", "subscriber") not in pairs
 
     run_to_the_last_task(test)
 
