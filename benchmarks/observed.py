@@ -1,4 +1,4 @@
-"""Measure the cost of logs and traces: the CPU time of a request with each of them on and off.
+"""Measure what logs, metrics and traces cost: the CPU time of a request with each of them.
 
 Run it with `python -m benchmarks.observed`. Each form of the API is a server of its own on the same
 database. The servers take turns in every round, so that a noisy machine slows all of them alike.
@@ -24,6 +24,8 @@ from tests.conftest import Caller, mint, trusting
 WARM_UP = 100
 REQUESTS = {"one task": 400, "a page of 100": 50}
 """The number of requests of each kind in a round."""
+METERED = frozenset({"metrics", "logs, metrics", "all"})
+"""The forms with `--metrics-port`."""
 LOGS = {"ACCESS_LOG": "1", "LOG_FORMAT": "json"}
 
 
@@ -64,11 +66,14 @@ def main() -> None:
             "off": {},
             "logs": LOGS,
             "traces": traces,
-            "both": LOGS | traces,
+            "metrics": {},
+            "logs, metrics": LOGS,
+            "all": LOGS | traces,
         }
         servers = {}
         for name, variables in forms.items():
-            server = stack.api(folder, trusting(database.url, **variables))
+            options = ("--metrics-port", "0") if name in METERED else ()
+            server = stack.api(folder, trusting(database.url, **variables), *options)
             running.callback(server.stop)
             servers[name] = server
         measure(servers, chosen.rounds)
