@@ -8,6 +8,7 @@ worker that was killed.
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -110,3 +111,15 @@ def initialized(home: Path, settings: Mapping[str, str] | None = None) -> Postgr
     server.home.mkdir(parents=True)
     subprocess.run(["cp", "-a", template.home / "data", server.home / "data"], check=True)
     return server
+
+
+@contextmanager
+def server(settings: Mapping[str, str]) -> Iterator[Postgres]:
+    """Start an empty server with these settings. Its data is deleted after the block."""
+    with open_folder("test-") as folder:
+        running = initialized(folder / "postgres", settings)
+        with running:
+            yield running
+        # The server is elsewhere if its user cannot enter this checkout.
+        if not running.home.is_relative_to(folder):
+            shutil.rmtree(running.home)

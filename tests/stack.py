@@ -6,7 +6,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import socket
 import sys
 import tempfile
@@ -43,18 +42,6 @@ NOBODY = f"127.0.0.1:{_held.getsockname()[1]}"
 
 
 @contextmanager
-def server(settings: Mapping[str, str]) -> Iterator[Postgres]:
-    """Start an empty server with these settings. Its data is deleted after the block."""
-    with shared.open_folder("test-") as folder:
-        running = shared.initialized(folder / "postgres", settings)
-        with running:
-            yield running
-        # The server is elsewhere if its user cannot enter this checkout.
-        if not running.home.is_relative_to(folder):
-            shutil.rmtree(running.home)
-
-
-@contextmanager
 def postgres() -> Iterator[Postgres]:
     """Start an empty server that logs every statement.
 
@@ -68,7 +55,7 @@ def postgres() -> Iterator[Postgres]:
         "log_filename": "statements",
         "log_statement": "all",
     }
-    with server(settings) as running:
+    with shared.server(settings) as running:
         yield running
         running.stop()
         ran = statements(running, "bearer-tasks-api")

@@ -6,14 +6,14 @@ import pytest
 
 from api import migrations
 from dev.postgres import Postgres
-from tests import stack
+from tests import shared, stack
 from tests.conftest import trusting
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
     """Return a PostgreSQL that tests may break, if they repair it."""
-    with stack.server({"max_connections": "40"}) as running:
+    with shared.server({"max_connections": "40"}) as running:
         migrations.upgrade(running.url)
         yield running
 

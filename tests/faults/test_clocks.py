@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev.postgres import Postgres
-from tests import stack
+from tests import shared, stack
 from tests.conftest import Caller, mint, run, trusting
 from tests.events import push, revoked
 from tests.faults.writers import writing
@@ -67,7 +67,7 @@ def test_clock_of_postgresql_is_wrong(
     with monkeypatch.context() as only_here, ExitStack() as until_the_end:
         for name, value in clock(seconds).items():
             only_here.setenv(name, value)
-        server = until_the_end.enter_context(stack.server({"fsync": "off"}))
+        server = until_the_end.enter_context(shared.server({"fsync": "off"}))
         only_here.undo()
         told = run(server, lambda c: c.fetchval("SELECT extract(epoch FROM clock_timestamp())"))
         assert abs(float(told) - time.time() - seconds) < SLACK

@@ -21,7 +21,7 @@ from alembic.script import ScriptDirectory
 from api import migrations
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
-from tests import stack
+from tests import shared, stack
 from tests.conftest import Caller, mint, run, trusting
 from tests.events import purged, push
 from tests.faults.writers import UPDATE, writing
@@ -85,7 +85,7 @@ def revision(database: Postgres) -> str:
 
 
 def test_process_is_killed_while_it_migrates(tmp_path: Path) -> None:
-    with stack.server({"fsync": "off"}) as database:
+    with shared.server({"fsync": "off"}) as database:
         migrate(database, last_but_one())
         with transaction(database) as execute:
             execute("LOCK TABLE tasks.tasks IN ACCESS SHARE MODE")
@@ -103,7 +103,7 @@ def test_process_is_killed_while_it_migrates(tmp_path: Path) -> None:
 
 def test_migration_is_tried_again_after_a_deadlock(tmp_path: Path) -> None:
     """Migration 0007 locks `owners` before `tasks`."""
-    with stack.server({"fsync": "off", "deadlock_timeout": "3s"}) as database:
+    with shared.server({"fsync": "off", "deadlock_timeout": "3s"}) as database:
         migrate(database, "0006")
         with transaction(database) as execute:
             execute("SET deadlock_timeout = '10min'; LOCK TABLE tasks.tasks IN ROW EXCLUSIVE MODE")
@@ -141,7 +141,7 @@ def previous(folder: Path) -> Path:
 
 def test_previous_version_serves_beside_this_one(tmp_path: Path) -> None:
     """The rule in docs/operate.md: a migration only adds what the previous version can ignore."""
-    with stack.server({"fsync": "off"}) as database, ExitStack() as until_the_end:
+    with shared.server({"fsync": "off"}) as database, ExitStack() as until_the_end:
         migrate(database, last_but_one())
         env = trusting(database.url)
         before = env | {"PYTHONPATH": str(previous(tmp_path / "previous"))}
@@ -199,7 +199,7 @@ def is_refused(caller: Caller) -> bool:
 
 
 def test_this_version_starts_on_a_newer_database(tmp_path: Path) -> None:
-    with stack.server({"fsync": "off"}) as database:
+    with shared.server({"fsync": "off"}) as database:
         migrations.upgrade(database.url)
         newer = "UPDATE tasks.alembic_version SET version_num = 'newer'"
         run(database, lambda connection: connection.execute(newer))
