@@ -75,7 +75,7 @@ def collecting() -> Iterator[Collector]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             """Accept spans (OTLP/HTTP, in protobuf)."""
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self._body()
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             assert self.path == "/v1/traces"
@@ -85,6 +85,17 @@ def collecting() -> Iterator[Collector]:
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+        def _body(self) -> bytes:
+            """Read a body of a known length, or in chunks (RFC 9112 §7.1)."""
+            if length := self.headers["Content-Length"]:
+                return self.rfile.read(int(length))
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
 
         def log_message(self, *_: object) -> None:
             """Log nothing."""

@@ -24,6 +24,16 @@ const DAY = 24 * 60 * 60;
  */
 const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
 
+/**
+ * Write a line of Better Auth. What it quotes from a request is left out, except the origin of a
+ * URL: a value may be an e-mail address.
+ */
+function logBetterAuth(level: string, message: string, ...values: unknown[]): void {
+  const write = level === "error" || level === "warn" ? console[level] : console.info;
+  const said = message.replace(/^(Invalid \w+): (?!https?:\/\/).*/s, "$1");
+  write(`Better Auth: ${said}`, ...values.filter((value) => value instanceof Error));
+}
+
 /** Return Better Auth's options. Migrations pass a database of their own. */
 export function authOptions(current: Config, database: Database) {
   const { previousSecret } = current;
@@ -35,13 +45,7 @@ export function authOptions(current: Config, database: Database) {
     secrets: secretVersions(current),
     database,
     telemetry: { enabled: false },
-    // The other values of a line are left out, because they may be e-mail addresses.
-    logger: {
-      log: (level, message, ...values) => {
-        const write = level === "error" || level === "warn" ? console[level] : console.info;
-        write(`Better Auth: ${message}`, ...values.filter((value) => value instanceof Error));
-      },
-    },
+    logger: { log: logBetterAuth },
     emailAndPassword: {
       enabled: true,
       minPasswordLength: 8,

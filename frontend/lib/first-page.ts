@@ -4,10 +4,10 @@ import type { Seed } from "@/components/tasks/app-store";
 import { toQueryVariables, type View } from "@/components/tasks/view";
 import { FirstPageDocument } from "@/gql/graphql";
 import { getAuth } from "./auth";
+import { callApi } from "./call-api";
 import { config } from "./config";
 import { withDocumentHash } from "./graphql";
 import { reasonOf } from "./reason";
-import { REQUEST_ID_HEADER, requestId } from "./request-id";
 
 /** More tasks than a tall screen shows. The browser reads the rest. */
 const FIRST = 50;
@@ -22,20 +22,24 @@ export async function firstPage(view: View, today: string): Promise<Seed | null>
   const { graphqlUrl } = config();
   try {
     const { token } = await getAuth().api.getToken({ headers: await headers() });
-    const client = new Client({
-      url: graphqlUrl,
-      preferGetMethod: false,
-      exchanges: [mapExchange({ onOperation: withDocumentHash }), fetchExchange],
-      fetchOptions: () => ({
-        headers: { authorization: `Bearer ${token}`, [REQUEST_ID_HEADER]: requestId() },
-        cache: "no-store",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      }),
+    const { data, error } = await callApi("first page", (connecting) => {
+      const client = new Client({
+        url: graphqlUrl,
+        preferGetMethod: false,
+        exchanges: [mapExchange({ onOperation: withDocumentHash }), fetchExchange],
+        fetchOptions: () => ({
+          headers: { authorization: `Bearer ${token}`, ...connecting },
+          cache: "no-store",
+          signal: AbortSignal.timeout(TIMEOUT_MS),
+        }),
+      });
+      const variables = { first: FIRST, ...toQueryVariables(view, today) };
+      return client.query(FirstPageDocument, variables).toPromise();
     });
-    const variables = { first: FIRST, ...toQueryVariables(view, today) };
-    const { data, error } = await client.query(FirstPageDocument, variables).toPromise();
     if (data) return { tasks: data.tasks.nodes, projects: data.projects.nodes };
-    throw error ?? new Error("no data");
+    // A message of the API may quote a value of the view.
+    const codes = error?.graphQLErrors.map(({ extensions }) => extensions.code) ?? [];
+    throw codes.length > 0 ? new Error(codes.join(", ")) : (error ?? new Error("no data"));
   } catch (error) {
     console.error(`frontend: a page was sent without its tasks (${reasonOf(error)})`);
     return null;

@@ -10,10 +10,11 @@ type Method = keyof typeof LEVELS;
 const HIDDEN: readonly (readonly [RegExp, string])[] = [
   [/[^\s"'`<>(){}[\],;=]{1,64}@[^\s"'`<>(){}[\],;]{1,255}/g, "[e-mail]"],
   [/\beyJ[\w-]*\.[\w-]+(\.[\w-]*)?/g, "[token]"],
+  [/(https?:\/\/[^\s"'`/?#]+)[/?#][^\s"'`)]*/g, "$1/[path]"],
   [/\?[^\s"'`)]+/g, "?[query]"],
 ];
 
-/** Return a text without e-mail addresses, tokens and query strings. */
+/** Return a text without e-mail addresses, tokens, query strings and the paths of URLs. */
 export function hidden(text: string): string {
   return HIDDEN.reduce((rest, [pattern, mark]) => rest.replace(pattern, mark), text);
 }

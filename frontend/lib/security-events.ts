@@ -1,9 +1,9 @@
 import { SignJWT } from "jose";
 import { retryAfterOf } from "./backoff";
+import { callApi } from "./call-api";
 import type { Config } from "./config";
 import { deriveKey } from "./keys";
 import { reasonOf } from "./reason";
-import { REQUEST_ID_HEADER, requestId } from "./request-id";
 
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 const ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged";
@@ -67,24 +67,27 @@ export function pushTo({ secret, issuer, apiUrl, eventsUrl }: Config): Push {
 
   return async (event, signal) => {
     try {
-      const answer = await fetch(eventsUrl, {
-        method: "POST",
-        headers: {
-          "Content-Type": "application/secevent+jwt",
-          Accept: "application/json",
-          [REQUEST_ID_HEADER]: requestId(),
-        },
-        body: await tokenOf(event),
-        redirect: "manual",
-        cache: "no-store",
-        signal: AbortSignal.any([signal, AbortSignal.timeout(PUSH_TIMEOUT_MS)]),
-      });
-      const body = await answer.text();
+      const body = await tokenOf(event);
+      const answer = await callApi("push security event", async (headers) =>
+        fetch(eventsUrl, {
+          method: "POST",
+          headers: {
+            "Content-Type": "application/secevent+jwt",
+            Accept: "application/json",
+            ...headers,
+          },
+          body,
+          redirect: "manual",
+          cache: "no-store",
+          signal: AbortSignal.any([signal, AbortSignal.timeout(PUSH_TIMEOUT_MS)]),
+        }),
+      );
+      const text = await answer.text();
       if (answer.status === 202) return "taken";
       // As JSON, the response of the API stays on one line of the log.
-      const problem = `HTTP ${answer.status} ${JSON.stringify(body.slice(0, 300))}`;
+      const problem = `HTTP ${answer.status} ${JSON.stringify(text.slice(0, 300))}`;
       // A 400 with another error is about keys or names that the two servers do not share yet.
-      if (answer.status !== 400 || !body.includes('"invalid_request"'))
+      if (answer.status !== 400 || !text.includes('"invalid_request"'))
         return { later: problem, retryAfter: retryAfterOf(answer) ?? 0 };
       console.error(`security events: the API refuses ${event.jti}: ${problem}`);
       return "refused";

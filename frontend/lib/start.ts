@@ -46,6 +46,10 @@ export async function start(): Promise<void> {
     giveRequestIds();
     writeClientAddresses(current.trustedProxies);
     bypassProxies(process.env, current);
+    if (process.env.OTEL_EXPORTER_OTLP_ENDPOINT) {
+      const { startTraces } = await import("./traces");
+      startTraces(process.env.OTEL_SERVICE_NAME || "bearer-tasks-web");
+    }
     await migrate(current);
     // Better Auth warns of missing tables if it is used before.
     if (current.accessLog) logRequests(current.logFormat, authRoutes());

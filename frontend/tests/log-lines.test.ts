@@ -71,6 +71,7 @@ test.each([
   ["{ email: 'ada@example.com' }", "{ email: '[e-mail]' }"],
   ["bad eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "bad [token]"],
   ["GET /tasks?search=title failed", "GET /tasks?[query] failed"],
+  ["Invalid URL: https://a.example/secret/x?y=z#w", "Invalid URL: https://a.example/[path]"],
   ["What? The end.", "What? The end."],
 ])("%s is written as %s", (text, expected) => {
   expect(hidden(text)).toBe(expected);
