@@ -165,8 +165,12 @@ async def _send_greedily(
     loop = asyncio.get_running_loop()
     free = [Http(url, token, ids) for _ in range(CONNECTIONS)]
     answered: Counter[str] = Counter()
-    count = CONNECTIONS if kind == "sockets" else 0
-    sockets = [await subscribed(url, token, []) for _ in range(count)]
+    sockets = []
+    for _ in range(CONNECTIONS if kind == "sockets" else 0):
+        try:
+            sockets.append(await subscribed(url, token, []))
+        except ConnectionError:  # the rate limit refuses some of them
+            answered["sockets refused"] += 1
 
     async def send(connection: Http) -> None:
         answered[str(await connection.load(kind))] += 1
