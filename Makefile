@@ -49,7 +49,7 @@ test-web:
 	cd frontend && $(NPM) run --silent test
 
 build-web:
-	cd frontend && $(NPM) run --silent build
+	cd frontend && TYPES_ARE_CHECKED=1 $(NPM) run --silent build
 
 # Tries to read and change the tasks of another owner with every operation of the schema.
 attack: setup

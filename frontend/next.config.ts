@@ -25,6 +25,8 @@ export default {
   },
   // Node loads these packages. So `next dev` compiles the first sign-up some seconds faster.
   serverExternalPackages: ["better-auth", "chrono-node", "jose", "nodemailer", "zod"],
+  // `make check` has checked the types. To check them again would take a fifth of a build.
+  typescript: { ignoreBuildErrors: process.env.TYPES_ARE_CHECKED === "1" },
   // Without this, Next looks for a package.json in parent folders.
   turbopack: { root: import.meta.dirname },
   headers: async () => [

@@ -183,7 +183,7 @@ function checkStyle(file) {
   for (const [, name] of css.matchAll(/[{;]\s*([a-z][a-z-]*)\s*:(?=[^{}]*[;}])/g)) {
     use(`${name}:`, file, own(bcd.css.properties, name));
   }
-  for (const [selector] of css.matchAll(/[^{};]+\{/g)) {
+  for (const [selector] of css.matchAll(/(?<![^{};])[^{};]+\{/g)) {
     for (const [, colons, name] of selector.matchAll(/(?<!\\)(::?)([a-z][a-z-]*)/g)) {
       use(colons + name, file, own(bcd.css.selectors, name));
     }
