@@ -85,8 +85,11 @@ def _migrate(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         if (newer := _unknown_revision()) is not None:
-            # Row security below must not return to what this version knows, either.
-            log.warning("the database has the migration %s, which is newer: none is applied", newer)
+            # Do not change row security either: this version may know fewer tables and policies.
+            log.warning(
+                "the database has migration %s, which this version does not know: none is applied",
+                newer,
+            )
             return
         # CREATE SCHEMA IF NOT EXISTS requires the right to create schemas even if it exists.
         if connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": SCHEMA}) is None:

@@ -19,20 +19,20 @@ def test_failover(tmp_path: Path) -> None:
     """The standby is synchronous: PostgreSQL acknowledges a commit once both have it."""
     with cluster(is_synchronous=True) as (url, one, two):
         api = stack.api(tmp_path, trusting(url))
-        with writing("primary killed: fail-over", api.url, url) as writers:
+        with writing("primary killed: failover", api.url, url) as writers:
             writers.wait_until_each_wrote(MANY)
             one.kill()
             writers.repaired()  # nobody repairs anything: the seconds are since the fault
             two.wait_until_it_is("primary")
         one.start()
         one.wait_until_it_is("synchronous")
-        with writing("planned switch-over", api.url, url) as writers:
+        with writing("planned switchover", api.url, url) as writers:
             writers.wait_until_each_wrote(MANY)
             assert two.ask("switchover", leader="two", candidate="one").status_code == 200
             writers.repaired()
             one.wait_until_it_is("primary")
         two.wait_until_it_is("synchronous")
-        with writing("primary stopped: fail-over", api.url, url) as writers:
+        with writing("primary stopped: failover", api.url, url) as writers:
             writers.wait_until_each_wrote(MANY)
             for process in one.processes():
                 process.suspend()
