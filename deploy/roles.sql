@@ -1,8 +1,8 @@
--- Create the roles with which the API and the web app log in. Neither is a superuser, may bypass
+-- Create the roles with which the API and the web app log in. Neither role is a superuser, can bypass
 -- row security, or has rights on the tables of the other. The API's role owns nothing.
 --
--- Run this with psql 15 or newer as the owner of the database, who must be allowed to create roles,
--- and then `python -m api migrate` as the same owner. Run both again after you change a password:
+-- Run this file with psql 15 or newer as the owner of the database, who must be allowed to create
+-- roles. Then run `python -m api migrate` as the same owner. Run both again to change a password:
 --   API_DATABASE_PASSWORD=… WEB_DATABASE_PASSWORD=… psql "$DATABASE_URL" -f deploy/roles.sql
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -11,9 +11,9 @@
 SET client_min_messages = warning;
 BEGIN;
 
--- The two roles without a login belong to all databases of this server. Migrations grant them what
--- serving needs. The API's statements for an owner run as `bearer_tasks_caller` (docs/walls.md).
--- NOINHERIT: otherwise the API could read the owners' rows without changing its role.
+-- All databases of this server share the two roles without a login. Migrations grant them the rights
+-- that the API needs. Its statements for an owner run as `bearer_tasks_caller` (docs/walls.md).
+-- Without NOINHERIT, the API could read the owners' rows without changing its role.
 SELECT format('CREATE ROLE %I NOLOGIN NOINHERIT', name)
 FROM unnest(ARRAY['bearer_tasks_caller', 'bearer_tasks_api']) AS name
 WHERE to_regrole(name) IS NULL \gexec
@@ -27,15 +27,15 @@ WHERE NOT pg_has_role(member, held, 'MEMBER') \gexec
 
 ALTER ROLE tasks_api LOGIN PASSWORD :'api_password';
 ALTER ROLE tasks_web LOGIN PASSWORD :'web_password';
--- A pooler in transaction mode passes on no settings of a session, so they belong to the role.
+-- A pooler in transaction mode passes on no settings of a session, so set these for the role.
 ALTER ROLE tasks_api SET statement_timeout = '4s';
 ALTER ROLE tasks_api SET idle_in_transaction_session_timeout = '60s';
 
 GRANT CONNECT ON DATABASE :"DBNAME" TO tasks_api, tasks_web;
 REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
 
--- The web app migrates its own tables when it starts, so it owns them. An older installation may
--- have created them as the role that runs this.
+-- The web app migrates its own tables when it starts, so its role owns them. In an older
+-- installation, they may belong to the role that runs this file.
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO tasks_web;
 SELECT 'GRANT tasks_web TO CURRENT_USER'
