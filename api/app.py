@@ -69,7 +69,7 @@ EXPOSED_HEADERS = (
 )
 """The headers of a response that a page can read."""
 ROUTES = frozenset({"/graphql", "/events", "/health/live", "/health/ready"})
-"""The paths that are recorded. Others may contain anything."""
+"""The paths that a record may contain. Other paths may contain anything, such as a token."""
 
 
 def create_app(
@@ -80,7 +80,7 @@ def create_app(
     """Return the app. It connects to the database, and to JWKS_URL if set, when it is started.
 
     The observers get the record of each request. By default, they are those of the configuration.
-    `metrics` counts what the requests and the parts do.
+    If `metrics` are given, the app counts its requests, sessions and connections in them.
     """
     tracing = tracers(config)
     observers = observers or observers_of(config, tracing, metrics)

@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="port of 127.0.0.1 on which Prometheus finds the metrics of all processes (none)",
     )
     serve.add_argument(
-        "--access-log", action="store_true", help="log each request, without any of its values"
+        "--access-log", action="store_true", help="log each request, without the values in it"
     )
     serve.set_defaults(command=_serve)
 

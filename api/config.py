@@ -173,7 +173,7 @@ def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
 
 
 class LogConfig(_Environment):
-    """The form of the log."""
+    """The format of the log."""
 
     log_format: Literal["text", "json"] = Field(
         "text",
@@ -350,7 +350,7 @@ class Config(TokenConfig, DatabaseConfig, LogConfig):
 
     otel_exporter_otlp_endpoint: HttpUrl | None = Field(
         None,
-        description="the base URL of a collector of OpenTelemetry, to which traces are sent with "
+        description="the base URL of an OpenTelemetry collector, to which traces are sent with "
         "OTLP over HTTP (install requirements-traces.lock)",
         examples=["http://localhost:4318"],
     )

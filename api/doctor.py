@@ -76,7 +76,7 @@ SELECT session_user,
   )
 FROM pg_roles WHERE rolname = session_user
 """  # noqa: S608 - of constants
-"""The URL's role, its excessive rights, and whether it can find the rows of all owners."""
+"""The role of DATABASE_URL, its excess rights, and whether it can find the rows of all owners."""
 _READ = f"""
 SELECT DISTINCT owner_id FROM {SCHEMA}.{{}}
 WHERE owner_id = ANY ($2::text[]) AND $1::{SCHEMA}.caller <> ''
@@ -239,7 +239,7 @@ async def _migrations(connection: Connection) -> AsyncIterator[Finding]:
 
 
 async def _role(connection: Connection) -> AsyncIterator[Finding]:
-    """Describe the rights of the URL's role. More rights than necessary are not an error."""
+    """Describe the rights of the role of DATABASE_URL. Excess rights are not an error."""
     [(login, excess, finds_rows)] = await connection.fetch(_RIGHTS)
     if excess:
         advice = "deploy/roles.sql creates a role with only the rights that the API needs"

@@ -1,6 +1,6 @@
 """Write the lines of the log: readable text, or one JSON object a line.
 
-All loggers of the process, also those of uvicorn and asyncpg, get the same form from structlog. A
+structlog formats the lines of all loggers of the process, including those of uvicorn and asyncpg. A
 line that is written while a request is served has the id of the request.
 """
 
@@ -18,7 +18,7 @@ from api import observed
 Format: TypeAlias = Literal["text", "json"]
 
 CHATTY: Final = ("alembic", "httpx", "watchfiles")
-"""Loggers whose lines below a warning are left out."""
+"""Loggers whose lines below the level WARNING are left out."""
 SERVERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
 """Loggers for which uvicorn's own command installs handlers."""
 MAX_CAUSES: Final = 10
@@ -26,7 +26,7 @@ MAX_CAUSES: Final = 10
 
 
 def configure(form: Format) -> None:
-    """Write the lines of all loggers to stderr in this form, from level INFO on."""
+    """Write the lines of all loggers to stderr in this format, from level INFO on."""
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler())
@@ -85,7 +85,7 @@ def _add_request_id(_: object, __: str, line: EventDict) -> EventDict:
 def _add_exception(_: object, __: str, line: EventDict) -> EventDict:
     """Add the types of exceptions, and the lines of code that raised them.
 
-    The messages are left out: the one of a database error, for example, may quote a user's text.
+    Leave out the messages: that of a database error, for example, may quote a user's text.
     """
     exc_info = line.pop("exc_info", None)
     if isinstance(exc_info, tuple) and exc_info[1] is not None:

@@ -1,8 +1,8 @@
 """Record what each request did. Logs, metrics and traces read the finished record.
 
-An HTTP request has one record, also if its response is a stream. Each operation over a WebSocket
-has a record of its own, and so has the handshake. The rooms that contribute to a record find it
-through `current`, so they need not know each other.
+An HTTP request has one record, even if its response is a stream. Each operation over a WebSocket
+has a record of its own, and so has the handshake. The modules that contribute to a record find it
+through `current`, so they do not depend on each other.
 """
 
 import logging
@@ -25,11 +25,11 @@ MAX_SPANS = 200
 Part: TypeAlias = Literal["token", "parse", "compile", "execute", "database", "encode"]
 """A part of a request whose time is recorded.
 
-`token`: verify the token, and check that it is not revoked. `parse`: find the document, or parse,
-validate and estimate it. `compile`: compile an operation. `execute`: run an operation, including
-`compile` and `database`. `database`: wait for a connection, run a statement and read its rows.
-Statements of one operation may run at the same time. `encode`: write the response as JSON, and
-compress it.
+`token`: verify the token, and check that it is not revoked. `parse`: find the document, or parse
+and validate it, and compute its cost. `compile`: compile an operation. `execute`: run an operation,
+including `compile` and `database`. `database`: wait for a connection, run a statement and read its
+rows. Statements of one operation may run at the same time. `encode`: write the response as JSON,
+and compress it.
 """
 
 
@@ -147,8 +147,8 @@ class Observers:
     ) -> Record:
         """Make the record of an HTTP request current, with the `X-Request-Id` of its headers.
 
-        It stays current until the task of the request ends, so that the server's own log lines
-        about the request have its id.
+        The record stays current until the task of the request ends, so that the server's own log
+        lines about the request have its id.
         """
         request_id = traceparent = ""
         for name, value in headers:
@@ -178,12 +178,12 @@ def current() -> Record | None:
 
 
 def leave() -> None:
-    """Serve no request from now on in this task. Tasks that were created before are not changed."""
+    """Make no record current in this task. Tasks that it has created keep their current record."""
     _current.set(None)
 
 
 def ended(part: Part, began: float, text: str = "") -> None:
-    """Add the time since `began` to a part of the current record. `text` is that of its span."""
+    """Add the time since `began` to a part of the current record. `text` is that of the span."""
     record = _current.get()
     if record is None or not record.is_observed:
         return
@@ -208,5 +208,5 @@ def request_id() -> str:
 
 def new_id() -> str:
     """Return a new request id."""
-    # A quarter of the time of `secrets.token_hex`. An id is no secret.
+    # This takes a quarter of the time of `secrets.token_hex`. An id is no secret.
     return f"{random.getrandbits(64):016x}"

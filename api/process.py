@@ -21,12 +21,14 @@ log = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 GARBAGE = (20_000, 1, 200)
-"""How often Python searches for reference cycles: after so many new objects in these, each second
-time also in those before, and after 200 of these larger searches in all objects.
+"""The thresholds of Python's garbage collection, which searches for reference cycles.
+
+20,000 new objects cause a search of the new objects. Every second search includes the objects that
+the search before has left. After 200 of these larger searches, the next one includes all objects.
 
 A search stops the process. With thousands of sockets on a busy machine, these three kinds took
-60 ms, 150 ms and 1 s. With a lower first number, the objects of the requests in progress cause
-searches. With a higher second one, the larger searches take longer."""
+60 ms, 150 ms and 1 s. With a lower first threshold, the objects of requests in progress would cause
+searches. With a higher second one, the larger searches would take longer."""
 
 
 class Process:

@@ -45,7 +45,7 @@ class RateLimits:
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """How many requests the quota of an owner, and that of an address, refused."""
+        """The numbers of requests that the quotas of owners and of addresses have refused."""
         both = {"owner": self._owners, "address": self._addresses}
         return {name: quotas.refused for name, quotas in both.items() if quotas}
 

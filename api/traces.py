@@ -24,7 +24,7 @@ from api.observed import Record, clock
 SERVICE: Final = "bearer-tasks-api"
 """The `service.name`, unless `OTEL_SERVICE_NAME` has another one."""
 SECOND: Final = 1_000_000_000
-"""Nanoseconds."""
+"""The nanoseconds in a second."""
 
 
 class Traces:

@@ -1,10 +1,10 @@
-"""Measure what one owner with a hundred times the load of the others costs these others.
+"""Measure how much one owner with a hundred times the load of the others slows them down.
 
 `python -m benchmarks.fair` sends the requests of some owners at a steady rate. In each round, it
 does so three times: alone, while a greedy owner loads another server on the same machine, and while
-this owner loads the same server. The second time shows what the machine costs, because the clients,
-the servers and PostgreSQL share its cores. So the figure that counts is the third divided by the
-second. Each latency is counted from the moment at which the request was due.
+this owner loads the same server. The second time shows the effect of the machine, because the
+clients, the servers and PostgreSQL share its cores. So the relevant figure is the third latency
+divided by the second. Each latency begins at the moment at which the request was due.
 
 There are three loads: pages of 50 tasks, updates of a task, and sockets. The latency of a socket is
 the time from the request of a write until the event arrives. There the greedy owner has a hundred
@@ -139,7 +139,7 @@ class Greedy:
 
     @asynccontextmanager
     async def loading(self, owner: Http, kind: str, rate: float) -> AsyncIterator[Counter[str]]:
-        """Load a server inside the `async with` block. Yield what was answered, for after it."""
+        """Load a server inside the `async with` block. Yield counts that are complete after it."""
         self._ready.clear()
         self._stop.clear()
         loop = asyncio.get_running_loop()
@@ -295,11 +295,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the measurement."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fair", description=__doc__)
     parser.add_argument("--rate", type=float, default=2, help="requests a second (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=3, help="of a turn (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=6, help="number (%(default)s)")
-    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="numbers")
-    parser.add_argument("--limits", nargs="*", default=["on", "off"], help="on, off or both")
-    parser.add_argument("--loads", nargs="*", default=LOADS, help="the loads")
+    parser.add_argument("--seconds", type=float, default=3, help="seconds of a turn (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=6, help="number of rounds (%(default)s)")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="numbers of workers")
+    parser.add_argument("--limits", nargs="*", default=["on", "off"], help="rate limits")
+    parser.add_argument("--loads", nargs="*", default=LOADS, help="reads, writes, sockets")
     args = parser.parse_args(arguments)
     columns = [f"{p} {turn}" for p in ("p50", "p99") for turn in (*TURNS, "here / elsewhere")]
     names = ["workers", "rate limits", "load", *columns, "answers to the greedy owner"]

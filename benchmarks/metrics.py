@@ -1,4 +1,4 @@
-"""Measure what the metrics of the API cost, apart from the server.
+"""Measure the CPU time that the metrics of the API take, without a server.
 
 Run it with `python -m benchmarks.metrics`. It prints the CPU time of counting one request, of a
 sample, which each process takes once a second, and of a scrape by Prometheus. Each figure is the

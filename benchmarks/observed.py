@@ -1,4 +1,4 @@
-"""Measure what logs, metrics and traces cost: the CPU time of a request with each of them.
+"""Measure the CPU time of a request with logs, with metrics, and with traces.
 
 Run it with `python -m benchmarks.observed`. Each form of the API is a server of its own on the same
 database. The servers take turns in every round, so that a noisy machine slows all of them alike.

@@ -65,7 +65,7 @@ def _memory(server: stack.Server) -> float:
 
 
 def _bytes(database: Postgres) -> int:
-    """Return the size of a database on disk, without what only its history takes."""
+    """Return the size of a database on disk after a VACUUM."""
 
     async def ask(connection: asyncpg.Connection) -> int:
         await connection.execute("VACUUM")

@@ -14,7 +14,7 @@ from dev.postgres import ROOT
 
 @dataclass(frozen=True)
 class Image:
-    """An image, and the arguments that say what to build it from."""
+    """An image, and the arguments that name its source."""
 
     name: str
     source: tuple[str, ...]
@@ -29,7 +29,7 @@ IMAGES = (
 
 
 class NoEngine(Exception):
-    """No container engine works here. The message says of each engine why."""
+    """No container engine works here. The message gives the reason for each engine."""
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
 def engine(path: str | None = None) -> list[str]:
     """Return the command of the first engine on the path that works, up to its options.
 
-    podman and buildah write OCI images by default, which have no health check. Raises NoEngine.
+    By default, podman and buildah write OCI images, which have no health check. Raises NoEngine.
     """
     reasons = []
     for name, command in {

@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml, run without containers by the same configuration files.
+"""Run the services of docker-compose.yml without containers, with the same configuration files.
 
 Only addresses and ports differ: each service listens on a free port of this machine.
 """
@@ -33,9 +33,9 @@ SECRETS = (
 
 Command = list[str | Path]
 Started = Callable[[str, Command, Mapping[str, str]], tuple[Command, Path]]
-"""Returns the command that starts a service, and its working directory.
+"""Returns the command that starts a service, and the working directory of the service.
 
-It gets the service's name, its command outside of an image, and its environment.
+The arguments are the service's name, its command outside of an image, and its environment.
 """
 
 
@@ -67,7 +67,7 @@ def _interpolated(value: Any, variables: Mapping[str, str]) -> Any:
 
 
 def outside_images(_name: str, command: Command, _env: Mapping[str, str]) -> tuple[Command, Path]:
-    """Run a service by the programs of this machine."""
+    """Run a service with the programs of this machine."""
     return command, Path("/")
 
 
@@ -80,7 +80,7 @@ class Composition:
 
     @property
     def url(self) -> str:
-        """Return the URL for people: that of Caddy."""
+        """Return the URL of the site, which is that of Caddy."""
         return f"http://localhost:{self.ports['caddy']}"
 
     def address(self, name: str) -> str:
@@ -102,7 +102,7 @@ class Composition:
 
 @contextmanager
 def composition(start: Started = outside_images, **variables: str) -> Iterator[Composition]:
-    """Run all services, with new passwords and these other variables of Compose."""
+    """Run all services, with new passwords and with these variables of Compose."""
     described = services(**{name: secrets.token_urlsafe(32) for name in SECRETS}, **variables)
     names = ("caddy", "web", "api", "pgbouncer", "database")
     made = Composition({name: stack.free_port() for name in names})

@@ -1,6 +1,6 @@
 """Build the images with buildah on stand-ins for their bases, and run them in a chroot.
 
-This needs no registry of images and no container engine: only root, buildah and mmdebstrap.
+This needs root, buildah and mmdebstrap, but no image registry and no container engine.
 """
 
 import json
@@ -28,9 +28,9 @@ RELEASE = "trixie"
 NODE = ROOT / ".tools/node"
 APT = "/etc/apt/apt.conf.d"
 NO_CACHE = 'Dir::Cache::pkgcache "";Dir::Cache::srcpkgcache "";APT::Keep-Downloaded-Packages "0";'
-"""What the official base says: apt keeps no caches of many megabytes."""
+"""The setting of the official base that keeps apt from leaving caches of many megabytes."""
 CERTIFICATES = ("/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
-"""Folders that `pip` and `npm` need in a build, if this machine has an authority of its own."""
+"""Folders that `pip` and `npm` need in a build if this machine adds a certificate authority."""
 IN_A_CHROOT = """
 mount --bind "$0" "$0"
 mount -o remount,bind,ro "$0"
@@ -57,7 +57,7 @@ STAND_INS = {
         "ENV NODE_USE_SYSTEM_CA=1",
     ),
 }
-"""The Dockerfiles of the stand-ins, each after those that it needs."""
+"""The Dockerfiles of the stand-ins. Each one follows those on which it is based."""
 
 
 def bases() -> set[str]:
@@ -131,7 +131,7 @@ class Unpacked:
         return json.loads(self._store.buildah("inspect", self._container))["Docker"]["config"]
 
     def command(self, command: Sequence[str], env: Mapping[str, str]) -> Command:
-        """Return the command that runs another as the image says, on a read-only root."""
+        """Return a command that runs this one with the image's settings, on a read-only root."""
         own = [each for each in self.config["Env"] if each.partition("=")[0] not in env]
         options = ["-uPYTHONPATH", "-uTMPDIR", f"--chdir={self.config['WorkingDir']}"]
         place = ["env", *options, "HOME=/", *own]  # a user without a home, as in a container

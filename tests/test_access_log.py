@@ -1,4 +1,4 @@
-"""The access log: one line for each request, which tells nothing of what people wrote."""
+"""The access log has one line for each request, without anything that users wrote."""
 
 import json
 import secrets

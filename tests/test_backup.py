@@ -1,4 +1,4 @@
-"""The commands of docs/operate.md: a backup is made, restored elsewhere, and gone back to."""
+"""The commands of docs/operate.md make a backup, restore it elsewhere, and go back to it."""
 
 import re
 import subprocess
@@ -55,7 +55,7 @@ def sign_in(web: stack.Server, email: str) -> str:
         return str(browser.get("/api/auth/token").raise_for_status().json()["token"])
 
 
-def test_backup_is_restored_elsewhere_and_gone_back_to(
+def test_backup_is_restored_elsewhere_and_in_place(
     site: stack.Site, target: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "a checkout"

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the files in `deploy`: who can reach what, and that all of it works."""
+"""docker-compose.yml and the files in `deploy` work, and expose only what they must."""
 
 import json
 import logging

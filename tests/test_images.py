@@ -1,4 +1,4 @@
-"""The images: built on stand-ins for their bases, and used by people through Caddy."""
+"""The images work behind Caddy. They are built on stand-ins for their bases."""
 
 import logging
 from collections.abc import Iterator, Mapping

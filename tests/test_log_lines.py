@@ -1,4 +1,4 @@
-"""All lines of a log have one form: text, or one JSON object a line."""
+"""All lines of a log have one format: text, or one JSON object a line."""
 
 import io
 import json

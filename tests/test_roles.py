@@ -1,4 +1,4 @@
-"""The roles of `deploy/roles.sql`: the API's role serves everything, and owns nothing."""
+"""The API serves everything as its role of `deploy/roles.sql`, which owns nothing."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Traces: spans of a request, its execution and its statements, in the trace of the client."""
+"""A request, its execution and its statements have spans in the trace of the client."""
 
 import secrets
 import subprocess

@@ -57,7 +57,7 @@ def ready_status(server: stack.Server) -> int:
 
 
 def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Path) -> None:
-    """One port serves the sum of what the workers have counted, also after one of them died."""
+    """One port serves the sum of what the workers have counted, even after one of them has died."""
     watched = Watched(tmp_path, {**settings, "TMPDIR": str(tmp_path)}, "--workers", "2")
     server = watched.api
     both = workers(server)

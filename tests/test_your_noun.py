@@ -47,7 +47,7 @@ SLOW_NOUN_TESTS = (
     "tests/test_doctor.py::test_ineffective_row_security_is_detected",
     "tests/postgres/test_partitions.py::test_tables_are_partitioned_and_merged_again_with_all_their_objects",
 )
-"""Tests of which `make prove` runs a second noun, with the attack on all nouns."""
+"""Tests that `make prove` runs for a second noun, including the attack on all nouns."""
 HELD = "test_every_statement_is_scoped_to_its_owner_as_postgresql_parses_it"
 TRIED_WITHOUT_IT = (
     "tests/owned/test_isolation.py::test_attack_with_the_victims_own_token_succeeds_in_every_operation",

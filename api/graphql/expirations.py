@@ -1,4 +1,4 @@
-"""Find the items that have expired, without a look at the others."""
+"""Find the items that have expired, without looking at the others."""
 
 import heapq
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 MOST_STALE = 1_000
-"""The entries of removed items that may be in the heap, besides as many as there are items."""
+"""By how many the entries of removed items in the heap may outnumber the items."""
 
 
 class Expirations(Generic[T]):
     """Items by the time at which they expire, in seconds since the epoch.
 
     The first item of a heap is the next one to expire. An entry of a removed item stays in the heap
-    until its time, or until such entries outnumber the items. It holds only numbers.
+    until its time, or until such entries outnumber the items by far. Entries hold only numbers.
     """
 
     def __init__(self, most_stale: int = MOST_STALE) -> None:

@@ -39,7 +39,7 @@ MAX_VALUE = 512
 PATIENCE = 5.0
 """The most seconds that a request waits for other requests of its owner."""
 MAX_BUFFERED = 65_536
-"""The most bytes of a response that is not counted as unsent. The server buffers as many."""
+"""The most bytes of a response that is not counted as unsent, because the server buffers it."""
 MIN_COMPRESSED = 4_096
 """The most bytes of a response that is not compressed, although the client accepts gzip."""
 MAX_COMPRESSED_HERE = 65_536
@@ -50,8 +50,8 @@ millisecond. A longer one is compressed in a thread, so that it does not block o
 class GraphQLEndpoint:
     """An ASGI app that responds to each request with the result of its operation.
 
-    The state of the scope must have the `claims` of the caller. If the turn of a request has not
-    come after `patience` seconds, because its owner has sent too many, the response is a 503.
+    The state of the scope must have the `claims` of the caller. If a request has waited for other
+    requests of its owner for `patience` seconds, the response is a 503.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class _Response:
             return
         with self.owner.sending(len(self.body)):
             await send({"type": "http.response.body", "body": self.body, "more_body": True})
-            # The server waits before it sends, not afterwards.
+            # The server waits before it sends, so this empty message waits for the body.
             await send({"type": "http.response.body", "body": b""})
 
 

@@ -1,7 +1,7 @@
 """Bound the time and the memory that the operations of one owner take in this process.
 
 An owner may send hundreds of requests at once. If all of them were executed at the same time, a
-request of another owner would wait until the event loop had been through all of them.
+request of another owner would wait until the event loop had worked on all of them.
 
 A client may send many operations and read none of the results. A result may have 8 MB, and an owner
 may have 100 sockets with 20 operations each. So operations wait while too many bytes are unsent.
@@ -83,13 +83,13 @@ class Owner:
     def execution(self, seconds: float | None = None) -> "_Execution":
         """Return a context manager, in which the caller executes a query or a mutation.
 
-        Entering it waits for a turn. It raises Unavailable when the turn has not come after so many
-        seconds. The caller also encodes the result in it.
+        Entering it waits until the operation may begin, and raises Unavailable if that takes more
+        than `seconds`. The caller also encodes the result inside it.
         """
         return _Execution(self, seconds)
 
     async def begin(self, seconds: float | None) -> None:
-        """Wait for a turn. Raises Unavailable when it has not come after so many seconds."""
+        """Wait until an operation may begin. Raises Unavailable after `seconds`."""
         if not self._executions.locked() and self.has_room:
             await self._executions.acquire()
             return
@@ -139,7 +139,7 @@ class Owner:
 
 
 class _Execution:
-    """A context manager. A generator in its place takes twice the time."""
+    """The context manager of `Owner.execution`. A generator would take twice the time."""
 
     __slots__ = ("_owner", "_seconds")
 

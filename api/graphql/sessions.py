@@ -1,7 +1,7 @@
 """Keep track of the open sockets and streams, and end them when the server must.
 
-One timer of the process finds those whose time is over, because a timer or a task for each one
-takes memory. It looks only at these, because a look at ten thousand sockets would delay requests.
+One timer of the process finds those that have expired, because a timer or a task for each one takes
+memory. It looks only at these, because looking at ten thousand sockets would delay requests.
 """
 
 import asyncio
@@ -88,9 +88,9 @@ class Sessions:
     """The open sockets and streams of this process.
 
     An async context manager: inside it, a session is ended within a second after its token expires.
-    While sessions are open, `find_revoked` is called in each interval. It must call `end_revoked`
-    for what has been revoked, and may raise Unavailable. Then no session is ended. None gets an
-    event either, because the context of each operation checks that its caller is not revoked.
+    While sessions are open, `find_revoked` is called in each interval. It must cause a call of
+    `end_revoked` for each new revocation. If it raises Unavailable, no session is ended. No session
+    gets an event either, because the context of each operation checks for revocations.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Sessions:
         """The number of sessions by transport."""
         self.refused = 0
         """How many sessions were refused because their owner had too many."""
-        self._delivered = 0  # to owners that have no session any more
+        self._delivered = 0  # events to owners that have no session any more
         self._find_revoked = find_revoked
         self._most = most
         self._interval = interval
@@ -155,9 +155,9 @@ class Sessions:
     def enter(self, session: Session) -> Owner:
         """Add a session, and return what it shares with the others of its owner.
 
-        The caller must not be revoked. So call this right after that was checked, without `await`,
-        or check it afterwards. Raises RateLimited when the owner has too many sessions, and
-        Unavailable while the process drains.
+        The caller must not be revoked. So check that right before this call, without an `await`
+        between them, or check it afterwards. Raises RateLimited when the owner has too many
+        sessions, and Unavailable while the process drains.
         """
         if self.draining:
             raise Unavailable
@@ -194,7 +194,7 @@ class Sessions:
                 del self._revocable[each]
 
     def end_revoked(self, revoked: Hashable) -> None:
-        """End the sessions of a session or an account of the issuer that has been revoked."""
+        """End the sockets and streams of an element of `Caller.revocable` that has been revoked."""
         for session in [*self._revocable.get(revoked, ())]:
             session.end(Unauthenticated(token_sent=True))
 

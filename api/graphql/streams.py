@@ -79,8 +79,8 @@ class Subscription:
                     del event  # a subscription that waits holds no event
                     await asyncio.sleep(0)  # a source that never waits must not delay other clients
         finally:
-            # These helpers and the executor refer to each other. Without this line, both and the
-            # values would stay in memory until a garbage collection.
+            # These helpers and the executor refer to each other. Without this line, they and the
+            # values of the variables would stay in memory until a garbage collection.
             del self._executor.async_helpers
 
     async def _pass_on(

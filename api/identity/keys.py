@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 ACCESS_TOKEN = b"bearer-tasks/access-token/v1"
 SECURITY_EVENT = b"bearer-tasks/security-event/v1"
 LOG = b"bearer-tasks/log/v1"
-"""The purpose of the key under which the log has hashes of owners."""
+"""The purpose of the key with which the log hashes owners."""
 
 FETCH_TIMEOUT = 3.0
 """Seconds for the whole key set to arrive, including redirects."""

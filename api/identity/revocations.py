@@ -186,7 +186,7 @@ class Revocations:
         self._listener = listener
 
     async def follow(self) -> None:
-        """Follow PostgreSQL for the next IDLE seconds. Refresh the cache if it is not up to date.
+        """Keep the cache up to date for the next IDLE seconds. Refresh it now if it is too old.
 
         Raises Unavailable when the cache is older than MAX_STALENESS and cannot be refreshed.
         """

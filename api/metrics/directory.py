@@ -1,10 +1,10 @@
-"""The directory in which every process of the service counts, and from which one port serves.
+"""Create the directory through which one port serves the metrics of all processes of the service.
 
 prometheus-client's multiprocess mode lets each process write its numbers into memory-mapped files.
 The parent process reads the files of all processes. So one scrape returns the sum of all workers,
-whichever of them handled a request, and a worker that died keeps what it had counted.
+including what a worker had counted before it died.
 
-This module does not import prometheus-client, which reads the variable when it is imported.
+This module does not import prometheus-client, because that reads `VARIABLE` when it is imported.
 """
 
 import os

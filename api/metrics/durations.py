@@ -1,7 +1,8 @@
 """Collect the observations of a histogram, and write them at once.
 
 An `observe` of prometheus-client's multiprocess mode takes 3 µs, and a request has seven durations.
-Together they would take a tenth of the CPU time of a small request. Counting takes a tenth of that.
+Together these calls would take a tenth of the CPU time of a small request. To collect the durations
+in plain numbers takes a tenth of that.
 """
 
 from bisect import bisect_left
@@ -11,7 +12,7 @@ from prometheus_client import Histogram
 
 
 class Durations:
-    """The durations that a histogram with these buckets does not know yet, in seconds."""
+    """Durations in seconds that are not yet written into a histogram with these buckets."""
 
     __slots__ = ("_bounds", "_histogram", "_numbers", "_sum")
 

@@ -14,7 +14,7 @@ ADDRESS = "127.0.0.1"
 
 
 class Processes:
-    """Collects CPU time, memory and open files of each process that counts, and its death.
+    """Collects CPU time, memory and open files of each process, and counts dead processes.
 
     In multiprocess mode the workers cannot serve these numbers themselves. On Linux, a process can
     read those of another one.
@@ -57,7 +57,7 @@ class Processes:
 def _runs(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except OSError:  # there is none, or it belongs to another user and is no worker
+    except OSError:  # no such process, or one of another user, which is no worker
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""What a process of the service counts for Prometheus."""
+"""Compose the metrics of a process for Prometheus."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 
 
 class Metrics:
-    """Creates what the app needs to count. A process has one.
+    """The metrics of the app. A process has one `Metrics`.
 
     `documents` are the trusted documents, whose operations are counted by name.
     """
@@ -34,7 +34,7 @@ class Metrics:
         )
         self._delivery = Durations(delivery, SECONDS)
         self.delivered = self._delivery.add
-        """Call it with the seconds from noticing a change until it is delivered."""
+        """Call it with the seconds from noticing a change until its delivery."""
 
     def samples(
         self,

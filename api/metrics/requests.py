@@ -33,8 +33,8 @@ def operation_names(documents: Iterable[str]) -> set[str]:
 class Requests:
     """An observer of the records of requests. No label contains an owner.
 
-    `names` are always counted separately. The counts are collected in plain numbers, and `write`
-    adds them to the metrics, because that takes several times longer.
+    `names` are always counted separately. The counts are collected in plain numbers. `write` adds
+    them to the metrics later, because that takes several times longer than counting.
     """
 
     def __init__(self, names: Iterable[str] = (), most_names: int = MOST_NAMES) -> None:
@@ -59,7 +59,7 @@ class Requests:
             "Why the compiled form of an executed operation was missed or failed.",
             *("outcome", "reason"),
         )
-        # These exist from the start: an increase is visible only between two scrapes.
+        # Create these at the start, because Prometheus sees an increase only between two scrapes.
         for code in Code:
             errors.labels(code.value)
         for outcome in ("taken", "missed", "failed"):
@@ -113,7 +113,7 @@ class Requests:
 
 
 class Counts(defaultdict[tuple[object, ...], float]):
-    """What a counter does not know yet, by the values of its labels."""
+    """Numbers that are not yet added to a counter, by the values of its labels."""
 
     def __init__(self, counter: Counter) -> None:
         super().__init__(float)

@@ -1,7 +1,7 @@
 """Copy what the parts of the app count into metrics, once a second.
 
-The parts count in plain numbers, so they know nothing of prometheus-client, and a service without
-metrics pays nothing. In multiprocess mode, a gauge cannot be computed when it is read.
+The parts count in plain numbers, so they do not depend on prometheus-client, and a service without
+metrics takes no extra time. In multiprocess mode, a gauge cannot be computed when it is read.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Samples:
         )
         self._age = Gauge(
             "tasks_api_revocations_age_seconds",
-            "Age of the known revocations. 0 while no request arrives.",
+            "Seconds since the revocations were read. 0 while no request arrives.",
             multiprocess_mode="livemax",
             registry=None,
         )
@@ -82,7 +82,7 @@ class Samples:
         )
         self._delay = Histogram(
             "tasks_api_event_loop_delay_seconds",
-            "How late the event loop runs a timer. One observation a second and process.",
+            "How late the event loop runs a timer. One observation per second and process.",
             buckets=DELAYS,
             registry=None,
         )
@@ -139,7 +139,7 @@ class Samples:
 
 
 def _sum(name: str, documentation: str, *labels: str) -> Gauge:
-    """Return a gauge whose value is the sum of the processes that run."""
+    """Return a gauge whose value is the sum over the running processes."""
     return Gauge(
         f"tasks_api_{name}", documentation, labels, multiprocess_mode="livesum", registry=None
     )

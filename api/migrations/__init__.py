@@ -15,10 +15,10 @@ from api.postgres.url import read
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 10
-"""How often a migration is tried that has deadlocks with the writes of running processes.
+"""How often a migration is tried if it has deadlocks with writes of running processes.
 
-A migration locks several tables, one after the other, and so does a write. PostgreSQL ends one of
-the two. A failed migration has changed nothing, because all of it is one transaction.
+A migration locks several tables, one after the other, and so does a write. In a deadlock,
+PostgreSQL ends one of them. A failed migration has changed nothing, because it is one transaction.
 """
 
 

@@ -7,13 +7,13 @@
 -- If that role cannot be used, the CHECK sets only the owner, and the API logs at its start that
 -- wall 3 is off. A wall that was on is never turned off here: without its role the statements fail.
 --
--- If the role `bearer_tasks_api` exists (see `deploy/roles.sql`), its members may serve. They own
--- nothing, and inherit no rights on the rows of owners: they read who owns rows and when they
--- changed, and everything else only as `bearer_tasks_caller`.
+-- If the role `bearer_tasks_api` exists (see `deploy/roles.sql`), the API may log in as one of its
+-- members. The members own nothing, and inherit no rights on the rows of owners. They read who owns
+-- rows and when these changed. They do everything else as `bearer_tasks_caller`.
 DO $wall$
 DECLARE
   caller CONSTANT name := 'bearer_tasks_caller'; -- shared by all databases of this server
-  api CONSTANT name := 'bearer_tasks_api'; -- the same
+  api CONSTANT name := 'bearer_tasks_api'; -- shared as well
   -- A node of Citus connects to the other nodes as this role, which therefore needs LOGIN there.
   login CONSTANT text := CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')
     THEN 'LOGIN' ELSE 'NOLOGIN' END;

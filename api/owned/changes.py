@@ -156,7 +156,7 @@ class Changes:
         """
         place = None if after is None else self._place(after)
         with self._owned.subscribed() as feed:
-            woken_at: float | None = None  # until it waits, the client reads older changes
+            woken_at: float | None = None  # none while the client still reads older changes
             while True:
                 wakes = feed.wakes
                 try:

@@ -115,7 +115,7 @@ class Feed:
         return is_behind
 
     def delivered(self, woken_at: float) -> None:
-        """Note that a subscriber has delivered the changes for which it was woken at this time."""
+        """Observe that a subscriber that was woken at this time has now delivered the changes."""
         if self._observe:
             self._observe(self._clock() - woken_at)
 
@@ -147,7 +147,7 @@ class Feed:
                 task.add_done_callback(_retrieve)
             # A subscriber that is cancelled must not cancel the read of the others.
             page = await asyncio.shield(task)
-        # The subscribers continue one after the other. A hundred at once would delay all others.
+        # The subscribers continue one after the other. A hundred at once would delay other tasks.
         async with self._turn:
             await asyncio.sleep(0)
         return cast("P", page)
@@ -184,8 +184,8 @@ class Live:
     """The feeds of all owners that have subscribers in this process. A process has one `Live`.
 
     An async context manager: inside it, the feeds are woken. The constants of this module describe
-    the other arguments.
-    `observe` is called with the seconds from noticing a change until it is delivered.
+    the other arguments. `observe` is called with the seconds from noticing a change until its
+    delivery.
     """
 
     def __init__(  # noqa: PLR0913 - each limit may be another in a test

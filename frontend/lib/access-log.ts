@@ -21,7 +21,7 @@ export function routeOf(url: string, routes: ReadonlySet<string>): string | unde
   return path.startsWith(PREFIX) && found ? PREFIX + found : "other";
 }
 
-/** Write a line for each request to a route of the API of this app, when its response has ended. */
+/** Write a line for each request below `/api` of the web app, when its response has ended. */
 export function logRequests(form: LogFormat, routes: ReadonlySet<string>): void {
   const logger = jsonLogger("web.access");
   subscribe("http.server.request.start", (message) => {

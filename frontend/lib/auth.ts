@@ -25,8 +25,8 @@ const DAY = 24 * 60 * 60;
 const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
 
 /**
- * Write a line of Better Auth. What it quotes from a request is left out, except the origin of a
- * URL: a value may be an e-mail address.
+ * Write a line of Better Auth's log. Leave out the values that it quotes from a request, because
+ * they may be e-mail addresses. Keep the origin of a URL.
  */
 function logBetterAuth(level: string, message: string, ...values: unknown[]): void {
   const write = level === "error" || level === "warn" ? console[level] : console.info;

@@ -41,9 +41,9 @@ export type Config = {
   /** How long a key pair signs, in seconds. */
   readonly keyRotation: number;
   readonly trustedProxies: BlockList;
-  /** The form of the log's lines. */
+  /** The format of the log's lines. */
   readonly logFormat: LogFormat;
-  /** Whether each request to a route of the API of this app is logged. */
+  /** Whether each request below `/api` of the web app is logged. */
   readonly accessLog: boolean;
   /** Whether the API runs only the documents of this app (trusted documents). */
   readonly trustedDocumentsOnly: boolean;

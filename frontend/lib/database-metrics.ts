@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Gauge, type Registry } from "@prometheus-io/client";
 import type { Connections } from "./connections";
 
-/** Shorter than Prometheus' timeout of a scrape, so that an outage does not hide other metrics. */
+/** Shorter than Prometheus's scrape timeout, so that an outage does not hide other metrics. */
 const TIMEOUT_MS = 2000;
 
 type Outbox = { length: number; age: number };
@@ -45,7 +45,7 @@ export function measureDatabase(registry: Registry, pool: Connections): void {
   });
   new Gauge({
     name: "tasks_web_outbox_events",
-    help: "Security events that the API has not accepted yet. NaN while the database is away.",
+    help: "Security events that the API has not accepted yet. NaN during an outage of the database.",
     registers,
     async collect() {
       this.set((await outbox()).length);
@@ -53,7 +53,7 @@ export function measureDatabase(registry: Registry, pool: Connections): void {
   });
   new Gauge({
     name: "tasks_web_outbox_age_seconds",
-    help: "Age of the oldest of these events, or 0. NaN while the database is away.",
+    help: "Age of the oldest of these events, or 0. NaN during an outage of the database.",
     registers,
     async collect() {
       this.set((await outbox()).age);

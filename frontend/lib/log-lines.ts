@@ -56,7 +56,7 @@ function jsonLine(parts: readonly unknown[]): [Record<string, string>, string] {
   ];
 }
 
-/** Write the lines of the console in this form, without e-mail addresses, tokens and queries. */
+/** Write the console's lines in this format, without e-mail addresses, tokens and queries. */
 export function formatConsole(form: LogFormat, logger?: Logger): void {
   const json = form === "json" ? (logger ?? jsonLogger("web")) : undefined;
   for (const method of Object.keys(LEVELS) as Method[]) {

@@ -28,7 +28,7 @@ export async function sendMail(mail: Mail): Promise<void> {
 }
 
 async function print({ to, subject, text }: Mail): Promise<void> {
-  const explanation = "SMTP_URL is not set. This mail would have gone out:";
+  const explanation = "SMTP_URL is not set. This mail would have been sent:";
   if (config().logFormat === "json") {
     jsonLogger("web.mail").info({ to, subject, text }, explanation);
     return;

@@ -4,7 +4,7 @@ import { subscribe } from "node:diagnostics_channel";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 export const REQUEST_ID_HEADER = "x-request-id";
-/** The API takes the same ids. */
+/** The API accepts the same ids. */
 const SAFE = /^[\w.:=+/-]{1,64}$/;
 
 /** What Node publishes when a request begins. */

@@ -17,7 +17,7 @@ type Exchange = { request: IncomingMessage; response: ServerResponse; server: Se
 
 /**
  * Count the finished requests of this process in the registry, except for those to `metricsServer`.
- * Node publishes them, so that neither Next nor the routes have to.
+ * Node publishes the end of each request, so neither Next nor the routes are changed for this.
  */
 export function countRequests(
   registry: Registry,

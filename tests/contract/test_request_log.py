@@ -1,4 +1,4 @@
-"""The logs of both servers: one form, one request id, and nothing that people wrote."""
+"""The logs of both servers have one format, the same request ids, and no text of users."""
 
 import json
 import secrets

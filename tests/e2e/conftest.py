@@ -368,9 +368,9 @@ def newcomer(chromium: Browser, service_workers: str) -> Iterator[Newcomer]:
 
     def arrive(site: stack.Site, **options: Any) -> Person:
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
-        # Sign-ins are limited by address, and all users share one machine, on which compression
-        # would only cost time. A route, which could add the header too, takes a tenth of a test's
-        # CPU time, and turns the browser's cache off.
+        # Sign-ins are limited by address, and all users share one machine, so give each its own
+        # address. Compression would only take time. A Playwright route could set the headers too,
+        # but it takes a tenth of a test's CPU time, and turns the browser's cache off.
         headers = {"X-Forwarded-For": address, "Accept-Encoding": "identity"}
         usual = {
             "viewport": WIDE,

@@ -418,7 +418,7 @@ def test_browser_at_the_apis_url_is_redirected_to_graphiql(ada: Person) -> None:
 def test_every_page_is_accessible(  # noqa: PLR0915 - every page is checked
     site: stack.Site, newcomer: Newcomer, scheme: str, size: dict[str, int]
 ) -> None:
-    """Axe finds nothing, and nothing is cut off. A folder `SCREENSHOTS` gets the pictures."""
+    """Axe finds no violation, and nothing is cut off. The folder SCREENSHOTS gets pictures."""
     ada = newcomer(site, color_scheme=scheme, viewport=size, reduced_motion="reduce")
     pictures = os.environ.get("SCREENSHOTS")
     kind = f"{'wide' if size == WIDE else 'narrow'}-{scheme}"

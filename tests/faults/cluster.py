@@ -1,4 +1,4 @@
-"""A primary and a standby under Patroni, with etcd, and HAProxy in front as in docs/operate.md."""
+"""Run a primary and a standby under Patroni with etcd, behind HAProxy as in docs/operate.md."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Node:
     ) -> None:
         self.name = name
         self.network = network
-        """The way from the other node to this one."""
+        """The proxy through which the other node connects to this one."""
         self.port, self.rest = port, stack.free_port()
         self._folder = folder / name
         self._folder.mkdir()

@@ -22,7 +22,7 @@ def server() -> Iterator[Postgres]:
 def broken_api(
     server: Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[stack.Server]:
-    """Return an API on `server`. No fault of the server may need a restart of it."""
+    """Return an API on `server`. No fault of the server may make a restart of the API necessary."""
     running = stack.api(tmp_path_factory.mktemp("api"), trusting(server.url), "--no-migrate")
     yield running
     assert not running.has_stopped()

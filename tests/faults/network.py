@@ -1,4 +1,4 @@
-"""A network between the API and PostgreSQL that is as slow as a test wants."""
+"""A TCP proxy between the API and PostgreSQL, with a delay that a test sets."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from dev.postgres import Postgres
 
 
 class Network:
-    """A TCP proxy in front of a server. It delays each packet of the server."""
+    """A TCP proxy in front of a server. It can delay each packet that the server sends."""
 
     def __init__(self, to: Path | int) -> None:
         """`to` is the server's socket, or its port on this machine."""

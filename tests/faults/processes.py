@@ -10,7 +10,7 @@ from tests.waiting import PATIENCE
 
 
 def first_process(server: Postgres) -> int:
-    """Return the number of the process that started all others of a PostgreSQL."""
+    """Return the id of the process that has started all other processes of a PostgreSQL."""
     return int((server.home / "data/postmaster.pid").read_text().splitlines()[0])
 
 

@@ -1,4 +1,4 @@
-"""The clocks of the API and of PostgreSQL are apart, while clients write."""
+"""The clocks of the API and of PostgreSQL differ, while clients write."""
 
 import re
 import subprocess

@@ -22,7 +22,7 @@ def test_failover(tmp_path: Path) -> None:
         with writing("primary killed: failover", api.url, url) as writers:
             writers.wait_until_each_wrote(MANY)
             one.kill()
-            writers.repaired()  # nobody repairs anything: the seconds are since the fault
+            writers.repaired()  # nothing is repaired: the time counts from the fault
             two.wait_until_it_is("primary")
         one.start()
         one.wait_until_it_is("synchronous")
@@ -43,7 +43,7 @@ def test_failover(tmp_path: Path) -> None:
 
 
 def test_failover_to_an_asynchronous_standby(tmp_path: Path) -> None:
-    """The standby is 0.5 s away. It has not got the last writes that the primary acknowledged."""
+    """The standby is 0.5 s behind. It lacks the last writes that the primary acknowledged."""
     with cluster(is_synchronous=False) as (url, one, two):
         api = stack.api(tmp_path, trusting(url))
         fault = "primary killed, standby asynchronous and 0.5 s away"

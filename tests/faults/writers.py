@@ -1,4 +1,4 @@
-"""Clients that write under a fault, and record each acknowledged write and each answer."""
+"""Clients that write during a fault, and record each acknowledged write and each response."""
 
 import logging
 import secrets
@@ -38,8 +38,8 @@ def long_lived(owner: str) -> str:
 class Writer:
     """Creates, updates and reads tasks of its own owner, one after the other, in a thread.
 
-    It repeats each request until the request is not answered with 503. A write can be repeated
-    without another effect: a task has the id that its client chose, and an update sets a title.
+    It repeats each request until the response is not 503. To repeat a write has no further effect:
+    the client chooses the id of a task, and an update sets a title.
     """
 
     def __init__(self, url: str, token: Callable[[str], str]) -> None:
@@ -183,7 +183,8 @@ class Writers:
                 # A writer that stops during an update does not know whether it took effect.
                 if title not in {at, "new"}:
                     found.append(f"the update of {id}: its title is {at!r} instead of {title!r}")
-            if len(rows) > len(writer.acknowledged) + 1:  # the same for the creation of a task
+            # A writer that stops during a creation does not know either.
+            if len(rows) > len(writer.acknowledged) + 1:
                 found.append(f"{len(rows)} tasks instead of {len(writer.acknowledged)}")
         return found
 

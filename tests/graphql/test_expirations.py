@@ -1,4 +1,4 @@
-"""The order in which items expire, and what removed ones leave behind."""
+"""Items expire in order, and removed items leave few entries in memory."""
 
 import tracemalloc
 
@@ -34,7 +34,7 @@ def test_removed_items_leave_few_entries() -> None:
     assert [*expirations.expired(86_400)] == ["kept"]
 
 
-def test_removed_after_its_expiry_changes_nothing() -> None:
+def test_removal_after_the_expiry_changes_nothing() -> None:
     expirations: Expirations[str] = Expirations()
     number = expirations.add("ada", 1)
     assert [*expirations.expired(1)] == ["ada"]

@@ -1,4 +1,4 @@
-"""How many operations of one owner run at a time, and what they may hold in memory."""
+"""The number of operations of one owner that run at a time, and their memory, are bounded."""
 
 import asyncio
 import json
@@ -150,7 +150,7 @@ async def post(client: httpx.AsyncClient, server: Running, owner: str) -> int:
     return response.status_code
 
 
-def test_request_waits_for_few_of_the_requests_that_another_owner_has_queued() -> None:
+def test_request_waits_for_few_of_the_queued_requests_of_another_owner() -> None:
     async def test(server: Running) -> None:
         ran = server.world.ran
         unlimited = httpx.Limits(max_connections=None)
@@ -170,7 +170,7 @@ def test_request_waits_for_few_of_the_requests_that_another_owner_has_queued() -
     run(test, patience=PATIENCE)
 
 
-def test_request_whose_turn_does_not_come_in_time_is_answered_503() -> None:
+def test_request_that_waits_too_long_for_others_of_its_owner_gets_503() -> None:
     async def test(server: Running) -> None:
         async with httpx.AsyncClient(timeout=PATIENCE, verify=plain.NO_TLS) as client:
             running = asyncio.create_task(post(client, server, "ada"))
@@ -182,7 +182,7 @@ def test_request_whose_turn_does_not_come_in_time_is_answered_503() -> None:
     run(test, patience=0.1, owner=partial(Owner, executions=1))
 
 
-def test_owner_who_reads_no_responses_has_few_unsent_ones() -> None:
+def test_unread_responses_of_an_owner_are_bounded() -> None:
     async def test(server: Running) -> None:
         body = json.dumps({"query": "{ long(size: 8000000) }"})
         head = (

@@ -1,4 +1,4 @@
-"""An API that serves metrics, for each worker of a run."""
+"""Start an API that serves metrics, once in each worker of pytest-xdist."""
 
 import signal
 from collections.abc import Iterator
@@ -14,7 +14,10 @@ from tests.waiting import PATIENCE
 def watched(
     settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Watched]:
-    """Yield the API. SIGTERM ends it as without metrics, and removes the files of its metrics."""
+    """Yield an API that serves metrics.
+
+    Afterwards, check that SIGTERM ends it as it ends one without metrics, and removes its files.
+    """
     folder = tmp_path_factory.mktemp("watched")
     documents = str(stack.FRONTEND / "gql/persisted-documents.json")
     env = {**settings, "TMPDIR": str(folder), "TRUSTED_DOCUMENTS": documents}

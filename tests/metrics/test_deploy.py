@@ -1,4 +1,4 @@
-"""The files in `deploy/`: promtool accepts them, and they name metrics that the services expose."""
+"""promtool accepts the files in `deploy/`, and these name metrics that the services expose."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`serve --metrics-port`: one port for all processes, for this machine only."""
+"""`serve --metrics-port` serves all processes on one port, to this machine only."""
 
 import socket
 import subprocess

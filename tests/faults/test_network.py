@@ -1,4 +1,4 @@
-"""The way from the API to PostgreSQL is slow, or its pooler is restarted, while clients write."""
+"""The network to PostgreSQL is slow, or PgBouncer is restarted, while clients write."""
 
 from pathlib import Path
 
