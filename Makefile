@@ -12,8 +12,8 @@ export UV_SYSTEM_CERTS ?= 1
 export NODE_USE_SYSTEM_CA ?= 1
 # uv compiles packages on all cores. Otherwise Python would compile each one when it is first imported.
 export UV_COMPILE_BYTECODE ?= 1
-# Some images set it. Otherwise each Python process, of which the tests start hundreds, would compile
-# all its modules again.
+# Some container images set this variable. With it, each of the hundreds of Python processes of the tests
+# would compile all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Runs two targets at a time that do not depend on each other.

@@ -58,7 +58,7 @@ test("a line that is only an error has a message, and an empty line is not writt
   expect(lines.map(({ message }) => message)).toEqual(["TypeError"]);
 });
 
-test("a line of text has no e-mail address either", () => {
+test("a line of text has no e-mail address", () => {
   const write = vi.spyOn(console, "error").mockImplementation(() => {});
   formatConsole("text");
   console.error("failed:", caught(), { email: "ada@example.com" });
