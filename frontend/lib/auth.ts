@@ -6,6 +6,7 @@ import { Connections } from "./connections";
 import { type Database, watchedPool } from "./database";
 import { emailChange } from "./email-change";
 import { accessTokens } from "./keys";
+import { withoutQuotes } from "./log-lines";
 import { createMailer, linksFilter } from "./mailed-links";
 import { revocationTracking } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
@@ -24,14 +25,13 @@ const DAY = 24 * 60 * 60;
  */
 const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
 
-/**
- * Write a line of Better Auth. What it quotes from a request is left out, except the origin of a
- * URL: a value may be an e-mail address.
- */
+/** Write a line of Better Auth, without what it quotes from a request. */
 function logBetterAuth(level: string, message: string, ...values: unknown[]): void {
   const write = level === "error" || level === "warn" ? console[level] : console.info;
-  const said = message.replace(/^(Invalid \w+): (?!https?:\/\/).*/s, "$1");
-  write(`Better Auth: ${said}`, ...values.filter((value) => value instanceof Error));
+  write(
+    `Better Auth: ${withoutQuotes(message)}`,
+    ...values.filter((value) => value instanceof Error),
+  );
 }
 
 /** Return Better Auth's options. Migrations pass a database of their own. */
