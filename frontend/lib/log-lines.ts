@@ -49,10 +49,17 @@ export function jsonLogger(
   );
 }
 
+/** Return the places in a stack, without the message, which may quote a value. */
+export function framesOf(stack: string): string {
+  return stack
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .join("\n");
+}
+
 /** Return the names and the places of an error and its causes. A message may quote a value. */
 function placesOf(error: Error): string {
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-  const own = [error.name, ...frames].join("\n");
+  const own = `${error.name}\n${framesOf(error.stack ?? "")}`;
   return error.cause instanceof Error ? `${own}\n${placesOf(error.cause)}` : own;
 }
 
