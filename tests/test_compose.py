@@ -77,6 +77,12 @@ def test_only_the_address_of_caddy_is_a_trusted_proxy() -> None:
         assert described[service]["environment"]["TRUSTED_PROXIES"] == address
 
 
+def test_log_has_no_messages_of_errors_unless_that_is_chosen() -> None:
+    for variables, form in (({}, "json"), ({"LOG_FORMAT": "text"}, "text")):
+        described = services(**GIVEN, **variables)
+        assert {described[name]["environment"]["LOG_FORMAT"] for name in ("api", "web")} == {form}
+
+
 def test_compose_builds_the_images_that_make_images_builds() -> None:
     built = {each["image"] for each in services(**GIVEN).values() if "build" in each}
     assert built == {image.name for image in IMAGES}
