@@ -4,6 +4,7 @@ structlog formats the lines of all loggers of the process, including those of uv
 line that is written while a request is served has the id of the request.
 """
 
+import json as stdlib_json
 import logging
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -72,7 +73,10 @@ _PLACED = frozenset({"time", "level", "logger", "message", "exception"})
 
 def json(line: Mapping[str, object]) -> bytes:
     """Return a line as a JSON object."""
-    return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a lone surrogate, or a number of more than 64 bits
+        return stdlib_json.dumps(line, default=str).encode()
 
 
 def _add_request_id(_: object, __: str, line: EventDict) -> EventDict:
@@ -90,6 +94,8 @@ def _add_exception(_: object, __: str, line: EventDict) -> EventDict:
     exc_info = line.pop("exc_info", None)
     if isinstance(exc_info, tuple) and exc_info[1] is not None:
         line["exception"] = "\n".join(_chain(exc_info[1]))
+        if line["logger"] == "asyncio":  # further lines quote the exception
+            line["message"] = line["message"].partition("\n")[0]
     return line
 
 

@@ -9,6 +9,8 @@
 \getenv api_password API_DATABASE_PASSWORD
 \getenv web_password WEB_DATABASE_PASSWORD
 SET client_min_messages = warning;
+-- The web app may create functions in the schema `public`. None of them must run here, or for the API.
+SET search_path = pg_catalog;
 BEGIN;
 
 -- All databases of this server share the two roles without a login. Migrations grant them the rights
@@ -29,6 +31,7 @@ ALTER ROLE tasks_api LOGIN PASSWORD :'api_password';
 ALTER ROLE tasks_web LOGIN PASSWORD :'web_password';
 -- A pooler in transaction mode passes on no settings of a session, so set these for the role.
 ALTER ROLE tasks_api SET statement_timeout = '4s';
+ALTER ROLE tasks_api SET search_path = pg_catalog;
 ALTER ROLE tasks_api SET idle_in_transaction_session_timeout = '60s';
 
 GRANT CONNECT ON DATABASE :"DBNAME" TO tasks_api, tasks_web;

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -76,6 +77,12 @@ def test_only_the_address_of_caddy_is_a_trusted_proxy() -> None:
         assert described[service]["environment"]["TRUSTED_PROXIES"] == address
 
 
+def test_log_has_no_messages_of_errors_unless_that_is_chosen() -> None:
+    for variables, form in (({}, "json"), ({"LOG_FORMAT": "text"}, "text")):
+        described = services(**GIVEN, **variables)
+        assert {described[name]["environment"]["LOG_FORMAT"] for name in ("api", "web")} == {form}
+
+
 def test_compose_builds_the_images_that_make_images_builds() -> None:
     built = {each["image"] for each in services(**GIVEN).values() if "build" in each}
     assert built == {image.name for image in IMAGES}
@@ -116,12 +123,10 @@ def test_caddy_accepts_its_configuration_with_a_domain_and_without() -> None:
         assert server["listen"] == [port]
 
 
-@pytest.mark.prove
-def test_client_gets_503_while_a_program_restarts(tmp_path: Path) -> None:
-    """Caddy answers as the API does during an outage."""
-    port = stack.free_port()
-    addresses = {"API_ADDRESS": stack.NOBODY, "WEB_ADDRESS": stack.NOBODY}
-    env = {**addresses, "SITE_ADDRESS": f"http://127.0.0.1:{port}", "XDG_DATA_HOME": str(tmp_path)}
+def caddy_before(web: str, folder: Path) -> stack.Server:
+    """Start Caddy on a free port before a web app at this address, and an API that is down."""
+    url = f"http://127.0.0.1:{stack.free_port()}"
+    env = {"API_ADDRESS": stack.NOBODY, "WEB_ADDRESS": web, "SITE_ADDRESS": url}
     command: Command = [
         CADDY,
         "run",
@@ -130,15 +135,41 @@ def test_client_gets_503_while_a_program_restarts(tmp_path: Path) -> None:
         "--config",
         ROOT / "deploy/Caddyfile",
     ]
-    server = stack.Server(command, tmp_path, stack.environment(**env), r"(serving initial)")
-    refused = plain.post(f"http://127.0.0.1:{port}/graphql", json={"query": "{ x }"})
-    page = plain.get(f"http://127.0.0.1:{port}/tasks")
+    variables = stack.environment(**env, XDG_DATA_HOME=str(folder))
+    server = stack.Server(command, folder, variables, r"(serving initial)")
+    server.url = url
+    return server
+
+
+@pytest.mark.prove
+def test_client_gets_503_while_a_program_restarts(tmp_path: Path) -> None:
+    """Caddy answers as the API does during an outage."""
+    server = caddy_before(stack.NOBODY, tmp_path)
+    refused = plain.post(f"{server.url}/graphql", json={"query": "{ x }"})
+    page = plain.get(f"{server.url}/tasks")
     server.stop()
     outage = Unavailable().response()
     for answer in (refused, page):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert refused.json() == json.loads(bytes(outage.body))
     assert refused.headers["content-type"] == outage.headers["content-type"]
+
+
+def test_log_of_caddy_has_no_address_and_no_header_of_a_request(tmp_path: Path) -> None:
+    """The web app is killed while it sends a page to which a mailed link leads."""
+    with socket.create_server(("127.0.0.1", 0)) as web:
+        server = caddy_before(f"127.0.0.1:{web.getsockname()[1]}", tmp_path)
+        client = socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0))
+        with client:
+            request = f"GET /reset-password?token=canary HTTP/1.1\r\nHost: {server.url[7:]}\r\n"
+            client.sendall(f"{request}Referer: {server.url}/?search=canary\r\n\r\n".encode())
+            answering, _ = web.accept()
+            with answering:
+                answering.recv(4096)
+                answering.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+            server.wait_for_output("aborting with incomplete response")
+    server.stop()
+    assert "canary" not in "\n".join(server.lines)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """All lines of a log have one format: text, or one JSON object a line."""
 
+import asyncio
+import gc
 import io
 import json
 import logging
@@ -77,6 +79,34 @@ def test_json_has_the_types_and_places_of_exceptions_but_not_their_messages(writ
     assert exception.count("in fail") == 2
     assert 'File "' in exception
     assert "'a title'" not in exception
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**64])
+def test_json_has_every_value(value: object) -> None:
+    """The library orjson encodes neither a lone surrogate nor such a number."""
+    assert json.loads(log_lines.json({"value": value})) == {"value": value}
+
+
+def test_json_has_no_message_of_an_exception_that_asyncio_quotes() -> None:
+    async def fail() -> None:
+        raise ValueError("a title")
+
+    async def nobody_waits() -> None:
+        task = asyncio.create_task(fail())
+        await asyncio.sleep(0)
+        del task
+
+    output = io.StringIO()
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(log_lines.formatter("json"))
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(handler)
+    asyncio.run(nobody_waits())
+    gc.collect()
+    logger.removeHandler(handler)
+    line = json.loads(output.getvalue())
+    assert line["message"] == "Task exception was never retrieved"
+    assert "builtins.ValueError" in line["exception"]
 
 
 @pytest.mark.parametrize("form", ["text"], indirect=True)

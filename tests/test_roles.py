@@ -176,6 +176,25 @@ def test_role_of_the_web_app_owns_its_tables_and_reaches_no_others(separated: Se
     assert refused(separated.url("tasks_web"), *allowed, *forbidden) == forbidden
 
 
+def test_functions_of_the_web_app_run_neither_as_the_owner_nor_as_the_api(
+    separated: Separated,
+) -> None:
+    """The web app's role may create functions in `public`. The owner may be a superuser."""
+    web = separated.url("tasks_web")
+    traps = ["format(text, name)", "format(text, regclass)", "pg_has_role(text, text, text)"]
+    for trap in traps:
+        result = "boolean" if trap.startswith("pg_") else "text"
+        body = "BEGIN RAISE 'run by %', current_user; END"
+        sql = f"FUNCTION public.{trap} RETURNS {result} LANGUAGE plpgsql AS $${body}$$"
+        do(web, f"CREATE {sql}")
+    try:
+        create_roles(separated.owner, separated.passwords)
+        migrations.upgrade(separated.owner)
+        do(separated.api, "SELECT pg_has_role('tasks_api'::text, 'tasks_web'::text, 'MEMBER')")
+    finally:
+        do(web, *(f"DROP FUNCTION public.{trap}" for trap in traps))
+
+
 def test_migrations_by_the_role_of_the_api_are_refused(separated: Separated) -> None:
     with pytest.raises(migrations.MigrationError, match=r"permission denied|must be owner"):
         migrations.upgrade(separated.api)

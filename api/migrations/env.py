@@ -82,6 +82,8 @@ def _migrate(connection: Connection) -> None:
         autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     )
     with context.begin_transaction():
+        # Another role may create functions in the schema `public`. None of them must run here.
+        connection.execute(text("SET LOCAL search_path = pg_catalog"))
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         if (newer := _unknown_revision()) is not None:

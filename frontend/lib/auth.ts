@@ -6,6 +6,7 @@ import { Connections } from "./connections";
 import { type Database, watchedPool } from "./database";
 import { emailChange } from "./email-change";
 import { accessTokens } from "./keys";
+import { withoutQuotes } from "./log-lines";
 import { createMailer, linksFilter } from "./mailed-links";
 import { revocationTracking } from "./outbox";
 import { ownSessions, REPLACED_PATHS, SERVER_PATHS } from "./own-sessions";
@@ -30,8 +31,10 @@ const UNUSED_PATHS = ["/verify-email", "/send-verification-email"];
  */
 function logBetterAuth(level: string, message: string, ...values: unknown[]): void {
   const write = level === "error" || level === "warn" ? console[level] : console.info;
-  const said = message.replace(/^(Invalid \w+): (?!https?:\/\/).*/s, "$1");
-  write(`Better Auth: ${said}`, ...values.filter((value) => value instanceof Error));
+  write(
+    `Better Auth: ${withoutQuotes(message)}`,
+    ...values.filter((value) => value instanceof Error),
+  );
 }
 
 /** Return Better Auth's options. Migrations pass a database of their own. */

@@ -9,7 +9,8 @@ type Method = keyof typeof LEVELS;
 /** The parts of a line that may be secret, and their replacements. */
 const HIDDEN: readonly (readonly [RegExp, string])[] = [
   [/[^\s"'`<>(){}[\],;=]{1,64}@[^\s"'`<>(){}[\],;]{1,255}/g, "[e-mail]"],
-  [/\beyJ[\w-]*\.[\w-]+(\.[\w-]*)?/g, "[token]"],
+  // A header of any length would take quadratic time.
+  [/\beyJ[\w-]{0,1000}\.[\w-]+(\.[\w-]*)?/g, "[token]"],
   [/(https?:\/\/[^\s"'`/?#]+)[/?#][^\s"'`)]*/g, "$1/[path]"],
   [/\?[^\s"'`)]+/g, "?[query]"],
 ];
@@ -17,6 +18,15 @@ const HIDDEN: readonly (readonly [RegExp, string])[] = [
 /** Return a text without e-mail addresses, tokens, query strings and the paths of URLs. */
 export function hidden(text: string): string {
   return HIDDEN.reduce((rest, [pattern, mark]) => rest.replace(pattern, mark), text);
+}
+
+/**
+ * Return a line of Better Auth without what it quotes from a request, which may be an e-mail address
+ * or a forged line. Only the origin of a URL stays.
+ */
+export function withoutQuotes(line: string): string {
+  const quoted = /^(Invalid \w+)(?:(: https?:\/\/[\w.:[\]-]{1,255})(?![^\s/?#])|: ).*/s;
+  return line.replace(quoted, "$1$2");
 }
 
 /** Return a logger of lines in JSON, with the same members as the lines of the API. */
@@ -39,10 +49,17 @@ export function jsonLogger(
   );
 }
 
+/** Return the places in a stack, without the message, which may quote a value. */
+export function framesOf(stack: string): string {
+  return stack
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .join("\n");
+}
+
 /** Return the names and the places of an error and its causes. A message may quote a value. */
 function placesOf(error: Error): string {
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-  const own = [error.name, ...frames].join("\n");
+  const own = `${error.name}\n${framesOf(error.stack ?? "")}`;
   return error.cause instanceof Error ? `${own}\n${placesOf(error.cause)}` : own;
 }
 

@@ -5,6 +5,8 @@ const SECOND_MS = 1000;
 /** The number of kinds that are counted separately within a second. Others share one limit. */
 const MAX_KINDS = 50;
 const MAX_KIND_LENGTH = 80;
+/** The characters of a line that are read. A pattern below takes quadratic time. */
+const MAX_READ = 1000;
 
 /**
  * Return the kind of a line: its words up to a quotation mark or a bracket, without names,
@@ -16,6 +18,7 @@ function kindOf(parts: readonly unknown[]): string {
   );
   const [line = ""] = words.join(" ").trimStart().split("\n");
   return line
+    .slice(0, MAX_READ)
     .replace(/["'`([{].*/, "")
     .replace(/\S*[\d@/\\]\S*/g, "")
     .slice(0, MAX_KIND_LENGTH);

@@ -1,4 +1,4 @@
-import { context, propagation, trace } from "@opentelemetry/api";
+import { type Attributes, context, propagation, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
@@ -7,22 +7,41 @@ import {
   AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
+  type ReadableSpan,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
-import { hidden } from "./log-lines";
+import { framesOf, hidden } from "./log-lines";
 
 const BATCH_MS = 1000;
 /** Attributes with the URL of a request, which may contain a token of a mailed link. */
 const URLS: ReadonlySet<string> = new Set(["http.target", "http.url", "url.full", "url.path"]);
 
-/** Exports spans without the URLs of requests, e-mail addresses and tokens. */
-class HidingProcessor extends BatchSpanProcessor {
-  override onStart(...[span, parent]: Parameters<BatchSpanProcessor["onStart"]>): void {
-    for (const [name, value] of Object.entries(span.attributes)) {
-      if (URLS.has(name)) span.setAttribute(name, "");
-      else if (typeof value === "string") span.setAttribute(name, hidden(value));
-    }
-    super.onStart(span, parent);
+/** Return attributes without the URLs of requests, e-mail addresses, tokens and messages of errors. */
+function safe(attributes: Attributes): Attributes {
+  const kept: Attributes = {};
+  for (const [name, value] of Object.entries(attributes)) {
+    if (URLS.has(name)) kept[name] = "";
+    else if (name === "exception.stacktrace") kept[name] = framesOf(String(value));
+    else if (name !== "exception.message")
+      kept[name] = typeof value === "string" ? hidden(value) : value;
+  }
+  return kept;
+}
+
+/** Exports spans without what may be secret. Next records the errors of pages with their messages. */
+export class HidingProcessor extends BatchSpanProcessor {
+  override onEnd(span: ReadableSpan): void {
+    const events = span.events.map((event) => ({
+      ...event,
+      attributes: safe(event.attributes ?? {}),
+    }));
+    const replaced = {
+      name: hidden(span.name),
+      attributes: safe(span.attributes),
+      events,
+      status: { code: span.status.code },
+    };
+    super.onEnd(Object.assign(Object.create(span), replaced));
   }
 }
 

@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
 import { afterEach, expect, test, vi } from "vitest";
 import { routeOf } from "../lib/access-log";
-import { formatConsole, hidden, jsonLogger } from "../lib/log-lines";
+import { formatConsole, hidden, jsonLogger, withoutQuotes } from "../lib/log-lines";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -77,9 +77,24 @@ test.each([
   expect(hidden(text)).toBe(expected);
 });
 
-test("a long text without an address is searched in linear time", () => {
+test.each([
+  ["Invalid origin: https://evil.example:80", "Invalid origin: https://evil.example:80"],
+  ["Invalid origin: https://[::1]/path", "Invalid origin: https://[::1]"],
+  [
+    "Invalid callbackURL: https://a.example\nERROR: forged",
+    "Invalid callbackURL: https://a.example",
+  ],
+  ["Invalid callbackURL: https://a.example\u001b[2J", "Invalid callbackURL"],
+  ["Invalid callbackURL: https://ada@a.example", "Invalid callbackURL"],
+  ["Invalid redirectURL: ada@example.com\n", "Invalid redirectURL"],
+  ["Invalid id token", "Invalid id token"],
+])("%j of Better Auth is written as %j", (line, expected) => {
+  expect(withoutQuotes(line)).toBe(expected);
+});
+
+test.each(["x", "-eyJ", "https://a", "?"])("a text of many %s is searched quickly", (part) => {
   const began = performance.now();
-  hidden("x".repeat(200_000));
+  hidden(part.repeat(65_536 / part.length));
   expect(performance.now() - began).toBeLessThan(1000);
 });
 

@@ -44,3 +44,11 @@ test("lines that are all of new kinds do not fill the log", () => {
   write("the database is away");
   expect(lines.at(-1)).toContain("the database is away");
 });
+
+test("the kind of a long line is found quickly", () => {
+  const { lines, write } = written();
+  const began = performance.now();
+  write(`Invalid callbackURL: https://a.example ${"x".repeat(65_536)}`);
+  expect(performance.now() - began).toBeLessThan(1000);
+  expect(lines).toHaveLength(1);
+});
