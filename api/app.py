@@ -198,7 +198,11 @@ def authenticating(
     """Return the authentication that this configuration describes."""
     key_set = None
     if config.jwks_url:
-        key_set = KeySet(config.jwks_url, proxy=proxy_for(config.jwks_url, own_hosts(config)))
+        key_set = KeySet(
+            config.jwks_url,
+            proxy=proxy_for(config.jwks_url, own_hosts(config)),
+            headers=lambda: {"X-Request-Id": observed.request_id()},
+        )
     revocations = Revocations(database, notifications, max_age=config.access_token_max_age)
     return Authentication(verifier(config, key_set), revocations, key_set)
 

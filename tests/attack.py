@@ -503,13 +503,14 @@ def attack(
 
 
 def _answer(thief: Owner, operation: Operation, way: WayIn | None, stolen: object) -> Any:
-    """Return everything that the thief can see, except the time."""
+    """Return everything that the thief can see, except the time and the id of the request."""
     given = operation.variables(way, stolen, thief.own)
     if operation.root == "subscription":
         with sse.subscribed(thief.caller, operation.document(way), given, SILENCE) as stream:
             return stream.response.status_code, (), _heard(stream)
     response = thief.caller.post(operation.document(way), given)
-    headers = {name: value for name, value in response.headers.items() if name != "date"}
+    varying = {"date", "x-request-id"}
+    headers = {name: value for name, value in response.headers.items() if name not in varying}
     return response.status_code, headers, response.content
 
 

@@ -20,7 +20,7 @@ import httpx
 import jwt
 import pytest
 
-from api import migrations
+from api import migrations, observed
 from api.identity.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
 from tests import plain, shared, stack
@@ -254,6 +254,13 @@ def new_caller(apis: Callable[[int], stack.Server], partitions: int) -> Callable
         return Caller(api.url, user, mint(user))
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def no_record() -> Iterator[None]:
+    """Leave no record of a request that a test has begun in this process to the next test."""
+    yield
+    observed.leave()
 
 
 @pytest.fixture

@@ -27,8 +27,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from api import observed
-
 log = logging.getLogger(__name__)
 
 ACCESS_TOKEN = b"bearer-tasks/access-token/v1"
@@ -124,8 +122,8 @@ class KeySet:
     An async context manager: inside it, the set is fetched again in the background before its
     lifetime ends. At most one fetch runs at a time. While the issuer is unreachable, the keys that
     it served last stay in use. The only environment variables that are read are those that locate
-    certificates; `proxy` names the proxy. The constants of this module describe the other
-    arguments.
+    certificates; `proxy` names the proxy. `headers` returns more headers for each fetch. The
+    constants of this module describe the other arguments.
     """
 
     def __init__(  # noqa: PLR0913 - each limit may be another in a test
@@ -133,6 +131,7 @@ class KeySet:
         url: str,
         *,
         proxy: str | None = None,
+        headers: Callable[[], Mapping[str, str]] = dict,
         clock: Callable[[], float] = time.monotonic,
         fetch_timeout: float = FETCH_TIMEOUT,
         min_interval: float = MIN_FETCH_INTERVAL,
@@ -140,6 +139,7 @@ class KeySet:
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._url = httpx.URL(url)
+        self._headers = headers
         self._clock = clock
         self._fetch_timeout = fetch_timeout
         self._min_interval = min_interval
@@ -262,7 +262,7 @@ class KeySet:
     async def _served(self) -> tuple[tuple[Key, ...], float]:
         """Fetch the keys, and the seconds for which they are fresh."""
         url = self._url
-        headers = {"X-Request-Id": observed.request_id()}
+        headers = self._headers()
         for _ in range(MAX_REDIRECTS + 1):
             async with self._client.stream("GET", url, headers=headers) as response:
                 if response.next_request is None:

@@ -13,7 +13,7 @@ const ADDRESS = "127.0.0.1";
 
 /**
  * Count what this process does, and serve the metrics to Prometheus until the process ends. Return
- * their URL.
+ * the origin of their URL, whose path is /metrics.
  *
  * @throws if the port is in use.
  */
@@ -37,5 +37,5 @@ export async function serveMetrics(
   collectDefaultMetrics({ register: registry });
   measureDatabase(registry, pool);
   countRequests(registry, (url) => pageOrRouteOf(url, authRoutes), server);
-  return `http://${ADDRESS}:${(server.address() as AddressInfo).port}/metrics`;
+  return `http://${ADDRESS}:${(server.address() as AddressInfo).port}`;
 }

@@ -26,8 +26,12 @@ def ada(site: stack.Site) -> Iterator[Person]:
 
 def scrape(site: stack.Site) -> Scraped:
     """Return the current samples of the web app."""
-    url = site.web.wait_for_output(r"metrics: (http://127\.0\.0\.1:\d+/metrics)")[1]
-    return Scraped(plain.get(url).text)
+    return Scraped(plain.get(url_of_metrics(site)).text)
+
+
+def url_of_metrics(site: stack.Site) -> str:
+    """Return where the web app serves its metrics. It prints no path of any URL."""
+    return site.web.wait_for_output(r"metrics: (http://127\.0\.0\.1:\d+)$")[1] + "/metrics"
 
 
 def test_requests_and_sign_ins_are_counted(site: stack.Site, ada: Person) -> None:
