@@ -52,7 +52,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
 
 from api.context import Context
-from api.graphql import execution
+from api.graphql import execution, results
 from api.graphql.documents import Documents, Execution
 from api.graphql.execution import selections
 from api.graphql.execution.compiled import Plan
@@ -971,6 +971,33 @@ def test_values_of_variables_are_not_retained() -> None:
     del secret
     gc.collect()
     assert held() is None
+
+
+@pytest.mark.parametrize("field", ["name", "fatal { text }"])
+def test_request_is_freed_without_a_garbage_collection(
+    field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Collections are rare, and a request has up to 1 MiB."""
+    caplog.set_level(logging.CRITICAL, results.log.name)  # pytest keeps the errors of log lines
+
+    class Asked:
+        """The context of a request."""
+
+    query = f"{{ all(first: 1) {{ {field} }} }}"
+    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            context = Asked()
+            asked = weakref.ref(context)
+            result = asyncio.run(fast.execute(document, None, context))
+            assert ("errors" in results.body(result)) == ("fatal" in field)
+            del context, result
+            calls.clear()
+            assert asked() is None
+    finally:
+        gc.enable()
 
 
 async def cancelled(fast: execution.Compiled, document: Document, patience: int) -> bool:

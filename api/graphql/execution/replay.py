@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Generator, Mapping
 from dataclasses import dataclass
 from inspect import iscoroutine
 from typing import Any, Generic, TypeVar
+from weakref import proxy
 
 from graphql import GraphQLFieldResolver, GraphQLResolveInfo, MiddlewareManager
 from graphql.pyutils import Path
+from graphql.type import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 ANSWERS = "answers of a compiled operation"
@@ -94,6 +96,12 @@ class Replaying(StrawberryGraphQLCoreExecutionContext):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Bound methods of this object would keep the request in memory until a garbage collection.
+        executor = proxy(self)
+        self.async_helpers = GraphQLResolveInfoHelpers(
+            gather=lambda values: executor.gather_async_work(values),  # noqa: PLW0108 - as above
+            track=lambda values: executor.track_async_work(values),  # noqa: PLW0108 - as above
+        )
         extensions: Mapping[str, Any] = self.operation_extensions or {}
         if memory := extensions.get(ANSWERS):
             self.middleware_manager = _Replay(memory, self.middleware_manager)
