@@ -263,7 +263,7 @@ def test_pgbouncer_of_compose_admits_the_roles_by_their_passwords(separated: Sep
     """A session through PgBouncer has the `statement_timeout` of its role."""
     port = stack.free_port()
     [socket] = parse_qs(urlsplit(separated.owner).query)["host"]
-    database = f"dbname=separated host={socket} port=5432"
+    database = f"dbname=separated host='{socket}' port=5432"
     password = separated.passwords["API_DATABASE_PASSWORD"]
 
     async def work() -> None:

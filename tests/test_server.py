@@ -84,6 +84,7 @@ def test_stopping_server_sends_sockets_away(
 
     asyncio.run(attempt())
     assert server.child.process.wait(PATIENCE) in {0, -signal.SIGINT}
-    assert "Traceback" not in "\n".join(server.lines)
+    if times == 1:  # Starlette may log that the second Ctrl-C has cancelled its lifespan
+        assert "Traceback" not in "\n".join(server.lines)
     assert "/graphql" not in "\n".join(server.lines)
     server.stop()

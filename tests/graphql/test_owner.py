@@ -159,6 +159,7 @@ def test_request_waits_for_few_of_the_queued_requests_of_another_owner() -> None
         ) as client:
             queued = [asyncio.create_task(post(client, server, "ada")) for _ in range(QUEUED)]
             await until(lambda: len(server.state.connections) == QUEUED)
+            await until(lambda: len(ran) >= EXECUTIONS)
             assert await settled(server) == EXECUTIONS
             other = asyncio.create_task(post(client, server, "bob"))
             await until(lambda: "bob begins" in ran)
