@@ -171,7 +171,7 @@ def _serve(chosen: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _served_metrics(port: int | None) -> Iterator[None]:
-    """Serve the metrics of this process and of its workers inside the `with` block."""
+    """Serve metrics until the `with` block ends: those of this process and of its workers."""
     if port is None:
         os.environ.pop(VARIABLE, None)
         yield

@@ -161,7 +161,7 @@ class BoundedHttp(HttpToolsProtocol):
         return b"%b %b HTTP/%b\r\n%b\r\n" % (*line, b"".join(fields))
 
     def proposes_websocket(self) -> bool:
-        """Return whether the last head opens a WebSocket. Otherwise it is an ordinary request.
+        """Return whether the last head opens a WebSocket. Other heads begin ordinary requests.
 
         A body would be ambiguous. Earlier requests on the connection must have been answered.
         """

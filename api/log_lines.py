@@ -61,7 +61,7 @@ def formatter(form: Format) -> logging.Formatter:
 
 
 def text(line: Mapping[str, object]) -> str:
-    """Return a line as text: its level, logger, message and further members."""
+    """Return a line as text: its level, its logger, its message, and then its other members."""
     rest = {key: value for key, value in line.items() if key not in _PLACED}
     members = "".join(f" {key}={value}" for key, value in rest.items())
     head = f"{str(line['level']).upper()}:  {line['logger']}: {line['message']}{members}"

@@ -99,8 +99,8 @@ class Http:
         if kind == "reads":
             request: tuple[str, dict[str, Any]] = PAGE, {"first": TASKS}
         elif kind == "writes":
-            patch = {"completed": random.random() < 0.5}  # noqa: S311
-            request = UPDATE, {"id": random.choice(self.ids), "patch": patch}  # noqa: S311
+            patch = {"completed": random.random() < 0.5}  # noqa: S311 - no secret
+            request = UPDATE, {"id": random.choice(self.ids), "patch": patch}  # noqa: S311 - no secret
         else:
             request = CREATE, {"i": {"title": f"sent {perf_counter()}"}}
         return (await self.ask(*request))[0]
@@ -228,7 +228,7 @@ class Others:
     ) -> list[float]:
         loop = asyncio.get_running_loop()
         found = []
-        due = begin + random.random() / rate  # noqa: S311
+        due = begin + random.random() / rate  # noqa: S311 - no secret
         while due < begin + seconds:
             await asyncio.sleep(due - loop.time())
             status = await connection.load(kind)

@@ -46,7 +46,7 @@ def services(**variables: str) -> dict[str, Any]:
 
 
 def _interpolated(value: Any, variables: Mapping[str, str]) -> Any:
-    """Replace the variables in a value, as Compose does."""
+    """Return a value of the Compose file with its variables replaced, as Compose does it."""
 
     def replaced(match: re.Match[str]) -> str:
         name, operator, word = match.groups()

@@ -57,7 +57,7 @@ STAND_INS = {
         "ENV NODE_USE_SYSTEM_CA=1",
     ),
 }
-"""The Dockerfiles of the stand-ins. Each one follows those on which it is based."""
+"""The Dockerfiles of the stand-in images. An image is built after the image that it is based on."""
 
 
 def bases() -> set[str]:

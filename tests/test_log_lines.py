@@ -18,7 +18,7 @@ Write = Callable[[Callable[[logging.Logger], None]], str]
 
 @pytest.fixture(params=["text", "json"])
 def form(request: pytest.FixtureRequest) -> log_lines.Format:
-    return request.param  # type: ignore[no-any-return]
+    return request.param  # type: ignore[no-any-return]  # from `params`
 
 
 @pytest.fixture

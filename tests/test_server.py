@@ -84,7 +84,9 @@ def test_stopping_server_sends_sockets_away(
 
     asyncio.run(attempt())
     assert server.child.process.wait(PATIENCE) in {0, -signal.SIGINT}
-    if times == 1:  # Starlette may log that the second Ctrl-C has cancelled its lifespan
-        assert "Traceback" not in "\n".join(server.lines)
-    assert "/graphql" not in "\n".join(server.lines)
+    printed = "\n".join(server.lines)
+    # Starlette may log that the second Ctrl-C has cancelled its lifespan, and no other error.
+    allowed = printed.count("asyncio.exceptions.CancelledError") if times == 2 else 0
+    assert printed.count("Traceback") == allowed
+    assert "/graphql" not in printed
     server.stop()

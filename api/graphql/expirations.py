@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 MOST_STALE = 1_000
-"""By how many the entries of removed items in the heap may outnumber the items."""
+"""The heap may contain this many more entries of removed items than there are items."""
 
 
 class Expirations(Generic[T]):

@@ -166,7 +166,7 @@ class _Response:
     """The owner of a response that may be long."""
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the response. Count a long one as unsent until most of it has left this process."""
+        """Send the response. The bytes of a long response count as unsent until most are sent."""
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
         if self.owner is None or len(self.body) <= MAX_BUFFERED:

@@ -19,8 +19,8 @@ executed."""
 MOST_RESERVED = 50_000_000
 """The most bytes of an owner's operations: of their messages, and of their parsed documents."""
 EXECUTIONS = 4
-"""The most queries and mutations of an owner that are executed at the same time, and the most that
-are executed before one of another owner."""
+"""The most queries and mutations of one owner that are executed at the same time. So a request of
+another owner waits for at most this many of them."""
 
 
 class Owner:
@@ -81,7 +81,7 @@ class Owner:
             await self._room.wait()
 
     def execution(self, seconds: float | None = None) -> "_Execution":
-        """Return a context manager, in which the caller executes a query or a mutation.
+        """Return a context manager. The caller executes a query or a mutation inside it.
 
         Entering it waits until the operation may begin, and raises Unavailable if that takes more
         than `seconds`. The caller also encodes the result inside it.

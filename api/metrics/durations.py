@@ -31,7 +31,7 @@ class Durations:
         """Write the durations into the histogram, as `observe` would."""
         histogram = self._histogram
         histogram._sum.inc(self._sum)  # noqa: SLF001 - see private_names
-        for bucket, number in zip(histogram._buckets, self._numbers, strict=True):  # noqa: SLF001
+        for bucket, number in zip(histogram._buckets, self._numbers, strict=True):  # noqa: SLF001 - as above
             if number:
                 bucket.inc(number)
         self._numbers = [0] * len(self._numbers)

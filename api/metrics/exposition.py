@@ -50,7 +50,7 @@ class Processes:
         live = sorted(filter(_runs, known))
         dead = sorted(known.difference(live))
         for process in dead:
-            mark_process_dead(process, str(self._directory))  # type: ignore[no-untyped-call]
+            mark_process_dead(process, str(self._directory))  # type: ignore[no-untyped-call]  # untyped
         return live, dead
 
 
@@ -67,7 +67,7 @@ def served(directory: Path, port: int) -> Iterator[str]:
     """Serve the metrics in a thread inside the `with` block. Yield their URL. Raises OSError."""
     registry = CollectorRegistry()
     registry.register(Processes(directory))  # first: it removes the gauges of dead processes
-    MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]  # untyped
     server, thread = start_http_server(port, ADDRESS, registry)
     try:
         yield f"http://{ADDRESS}:{server.server_port}/metrics"

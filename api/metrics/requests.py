@@ -1,4 +1,4 @@
-"""Count the finished requests, and how long their parts took."""
+"""Count finished requests, and record the durations of their parts."""
 
 import re
 from collections import defaultdict

@@ -118,7 +118,7 @@ class Writer:
 
 
 class Writers:
-    """Several writers, and what was measured of all of them."""
+    """Runs several writers, and adds up their measurements."""
 
     def __init__(self, url: str, token: Callable[[str], str]) -> None:
         self._writers = [Writer(url, token) for _ in range(WRITERS)]

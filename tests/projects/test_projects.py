@@ -52,14 +52,8 @@ def update(caller: Caller, project: Any, **patch: Any) -> Any:
 
 
 def many(caller: Caller, operation: str, *projects: Any) -> Any:
-    """Run an operation. On a busy machine, PostgreSQL may cancel one of ten thousand tasks once."""
-    query, ids = MANY[operation], [project["id"] for project in projects]
-    response = caller.post(query, {"ids": ids})
-    if response.status_code == 503:
-        response = caller.post(query, {"ids": ids})
-    body = response.json()
-    assert "errors" not in body, body
-    return body["data"][operation]
+    query = MANY[operation]
+    return caller(query, ids=[project["id"] for project in projects])[operation]
 
 
 def tasks(caller: Caller) -> dict[str, tuple[bool, str | None]]:
