@@ -85,7 +85,7 @@ def create_roles(url: str, passwords: dict[str, str]) -> None:
     scope="module", params=["owner", pytest.param("superuser", marks=pytest.mark.prove)]
 )
 def separated(request: pytest.FixtureRequest) -> Iterator[Separated]:
-    """Migrate a database whose owner is a superuser (one run) or may only create roles (another)."""
+    """Migrate a database whose owner is a superuser (one run), or may create roles (another)."""
     with stack.postgres() as server:
         do(server, f"CREATE ROLE owner LOGIN {OWNS[request.param]}")
         do(server, "CREATE DATABASE separated OWNER owner")
