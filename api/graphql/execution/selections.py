@@ -4,9 +4,7 @@ Such a function builds the response for an object from the object's attributes. 
 resolvers in the selection set. If a resolver returns an awaitable, `Run.settle` awaits it later.
 """
 
-from asyncio import FIRST_COMPLETED, CancelledError, Future, ensure_future, wait
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from graphql import (
@@ -16,12 +14,11 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLResolveInfo,
     GraphQLScalarType,
 )
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetails, GroupedFieldSet, collect_fields
-from graphql.pyutils import Path, is_awaitable
+from graphql.pyutils import Path
 from strawberry import Schema
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.enum import StrawberryEnumDefinition
@@ -29,22 +26,11 @@ from strawberry.types.field import StrawberryField
 
 from api.graphql.execution.inputs import Inputs
 from api.graphql.execution.plain import Exactly, NotPlain, condition, names, written
-from api.graphql.execution.replay import Answer, Memory, Shared
+from api.graphql.execution.resolvers import DEFINITION, Resolver, Resolvers
+from api.graphql.execution.run import Later, Run
 
-Call = Callable[[Any, Path, "Run"], Any]
-"""A function that calls a resolver for a source object."""
-Complete = Callable[[Any, Path, "Run", "Later"], Any]
-"""A function that completes the result of a resolver (GraphQL §6.4.3)."""
-Pending = tuple[Awaitable[Any], Path, dict[Any, Any], Complete]
-"""A pending field: the awaitable of its resolver, its path, the response object that it belongs to,
-and the function that completes its value."""
-Later = list[Pending]
-"""The fields that are still pending."""
-Step = Callable[[None, None, "Run", Later], dict[str, Any]]
+Step = Callable[[None, None, Run, Later], dict[str, Any]]
 """A function that executes root fields, and returns the response object for them."""
-
-DEFINITION = "strawberry-definition"
-"""The extension of GraphQL's types and fields that holds Strawberry's definition of them."""
 MOST_OPERATION_FIELDS = 200
 """The most fields of an operation that is compiled. Compiling takes about 100 µs for each field."""
 
@@ -53,102 +39,6 @@ class Placed(Protocol):
     """A class of rows whose attributes in `places` can also be read as items, by index."""
 
     places: ClassVar[Mapping[str, int]]
-
-
-@dataclass(slots=True)
-class Run:
-    """The execution of an operation: the input of its resolvers, and their recorded results."""
-
-    context: Any
-    variables: dict[str, Any]
-    extensions: dict[str, Any] | None
-    memory: Memory = field(default_factory=dict)
-
-    async def settle(self, later: Later) -> None:
-        """Await the pending fields and complete them, until no field is pending.
-
-        Completing a field can add further pending fields. Raises NotPlain for the first result that
-        is not plain: graphql-core then continues, and decides whether to await the other fields.
-        """
-        while len(later) == 1:
-            later = await self._settle_alone(*later[0])
-        pending: dict[Future[Any], Later] = {}
-        self._start(later, pending)
-        try:
-            while pending:
-                await wait(pending, return_when=FIRST_COMPLETED)
-                for future in [future for future in pending if future.done()]:
-                    fields = pending.pop(future)
-                    if future.cancelled() or future.exception():
-                        raise NotPlain
-                    more: Later = []
-                    for _, path, into, complete in fields:
-                        into[path.key] = complete(future.result(), path, self, more)
-                    self._start(more, pending)
-        except CancelledError:
-            for future in pending:
-                future.cancel()
-            raise
-
-    def _start(self, later: Later, pending: dict[Future[Any], Later]) -> None:
-        """Add fields to those that wait for a future. Start and record the tasks of resolvers."""
-        for each in later:
-            awaitable = each[0]
-            if isinstance(awaitable, Shared):
-                pending.setdefault(awaitable.future, []).append(each)
-            else:
-                task = ensure_future(awaitable)
-                self.memory[each[1]].waiting = task
-                pending[task] = [each]
-
-    async def _settle_alone(
-        self, awaitable: Awaitable[Any], path: Path, into: dict[Any, Any], complete: Complete
-    ) -> Later:
-        """Await and complete the only pending field, without the cost of a task.
-
-        Return the fields that are pending after that.
-        """
-        answer = self.memory[path]
-        answer.waited, answer.waiting = True, None
-        try:
-            answer.value = await awaitable
-        except Exception as error:
-            answer.error = error
-            raise NotPlain from error
-        more: Later = []
-        into[path.key] = complete(answer.value, path, self, more)
-        return more
-
-
-class _Resolver:
-    """The resolver of a field: a function that calls it, and one that completes its result."""
-
-    __slots__ = ("_call", "_is_async", "complete")
-    complete: Complete
-
-    def __init__(self, call: Call, *, is_async: bool) -> None:
-        self._call = call
-        self._is_async = is_async
-
-    def __call__(
-        self, source: Any, path: Path, run: Run, later: Later, into: dict[Any, Any]
-    ) -> None:
-        """Complete the field, or add it to the pending fields if its result is awaitable."""
-        try:
-            found = self._call(source, path, run)
-        except NotPlain:
-            raise
-        except Exception as error:
-            # Strawberry converts the arguments of an async resolver only when it is awaited, so an
-            # error of the conversion must be replayed then.
-            run.memory[path] = Answer(error=error, waited=self._is_async)
-            raise NotPlain from error
-        if is_awaitable(found):
-            run.memory[path] = Answer(waiting=found)
-            later.append((found, path, into, self.complete))
-        else:
-            run.memory[path] = Answer(found)
-            into[path.key] = self.complete(found, path, run, later)
 
 
 class Source:
@@ -166,15 +56,14 @@ class Source:
         written_as_is: Mapping[str, Exactly],
         placed: Mapping[str, type[Placed]],
     ) -> None:
-        self._schema = schema
         self._executor = executor
-        self._inputs = inputs
+        self._resolvers = Resolvers(schema, executor, inputs)
         self._written_as_is = written_as_is
         self._placed = placed
         self._lines: list[str] = []
         self._names = 0
         self._globals: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path}
-        self._resolvers: list[tuple[_Resolver, str]] = []
+        self._completions: list[tuple[Resolver, str]] = []
         self.fields = 0
         """The number of fields that were generated so far."""
 
@@ -196,7 +85,7 @@ class Source:
         names = [self._step(root, each) for each in sets]
         code = compile("\n".join(self._lines), "<compiled operation>", "exec")
         exec(code, self._globals)  # noqa: S102 - only names from the schema, and generated ones
-        for resolver, complete in self._resolvers:
+        for resolver, complete in self._completions:
             resolver.complete = self._globals[complete]
         return [self._globals[name] for name in names]
 
@@ -255,10 +144,8 @@ class Source:
                 parts.append((key, value, [f"{value} = {read}", *lines]))
                 live = live or calls
             else:
-                definition = found.extensions.get(DEFINITION)
-                is_async = isinstance(definition, StrawberryField) and definition.is_async
-                resolver = _Resolver(self._call(of, found, details), is_async=is_async)
-                self._resolvers.append((resolver, self._complete(found, details)))
+                resolver = self._resolvers.of(of, found, details)
+                self._completions.append((resolver, self._complete(found, details)))
                 call = f"{self._global(resolver)}({source}, {below}, r, l, {into})"
                 parts.append((key, "", [call]))
                 live = True
@@ -345,64 +232,6 @@ class Source:
             return f"if not ({own.format(value)}): raise NotPlain"
         return f"{value} = {self._global(written(kind))}({value})"
 
-    def _call(
-        self, of: GraphQLObjectType, found: GraphQLField, details: list[FieldDetails]
-    ) -> Call:
-        """Return a function that calls the resolver of a field. Raises NotPlain."""
-        nodes = [detail.node for detail in details]
-        make_info = _info_maker(self._executor, found, nodes, of)
-        definition = found.extensions.get(DEFINITION)
-        if isinstance(definition, StrawberryField) and self._is_direct(definition):
-            try:
-                return self._direct(definition, found, nodes[0], make_info)
-            except NotPlain:
-                pass  # it has an argument that only Strawberry can convert
-        if found.resolve is None:
-            raise NotPlain
-        resolve, arguments = found.resolve, self._inputs.arguments(found, nodes[0], None)
-        return lambda source, path, run: resolve(
-            source, make_info(path, run), **arguments(run.variables)
-        )
-
-    def _is_direct(self, definition: StrawberryField) -> bool:
-        """Return whether Strawberry would only call the resolver, and do nothing else."""
-        return bool(
-            definition.base_resolver
-            and not definition.extensions
-            and not self._schema.exception_handlers
-            and type(definition).get_result is StrawberryField.get_result
-        )
-
-    def _direct(
-        self,
-        definition: StrawberryField,
-        found: GraphQLField,
-        node: Any,
-        make_info: Callable[[Path, Run], GraphQLResolveInfo[Any]],
-    ) -> Call:
-        """Return a function that calls the resolver directly.
-
-        It builds the arguments like `strawberry.schema.schema_converter.get_arguments`.
-        """
-        resolver = definition.base_resolver
-        if resolver is None:
-            raise NotPlain
-        arguments = self._inputs.arguments(found, node, definition.arguments)
-        takes_self = resolver.self_parameter is not None
-        sources = [p.name for p in (resolver.parent_parameter, resolver.root_parameter) if p]
-        info = resolver.info_parameter.name if resolver.info_parameter else None
-        info_class = self._schema.config.info_class
-
-        def call(source: Any, path: Path, run: Run) -> Any:
-            given = arguments(run.variables)
-            for name in sources:
-                given[name] = source
-            if info:
-                given[info] = info_class(_raw_info=make_info(path, run), _field=definition)
-            return resolver(source, **given) if takes_self else resolver(**given)
-
-        return call
-
 
 def _indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
@@ -421,28 +250,3 @@ def _attribute(found: GraphQLField) -> str | None:
     ):
         return definition.python_name
     return None
-
-
-def _info_maker(
-    executor: Executor[Any], found: GraphQLField, nodes: list[Any], of: GraphQLObjectType
-) -> Callable[[Path, Run], GraphQLResolveInfo[Any]]:
-    """Return a function that makes the `info` of a resolver.
-
-    The function copies a template, since calls differ only in their path and their request.
-    """
-    template = executor.build_resolve_info(found, nodes, of, Path(None, "", None))
-    kind: Any = type(template)
-    places = [kind._fields.index(name) for name in _CHANGES]
-
-    def make_info(path: Path, run: Run) -> GraphQLResolveInfo[Any]:
-        values = [*template]
-        new = (path, run.variables, run.context, run.extensions)
-        for place, value in zip(places, new, strict=True):
-            values[place] = value
-        info: GraphQLResolveInfo[Any] = kind._make(values)
-        return info
-
-    return make_info
-
-
-_CHANGES = ("path", "variable_values", "context", "operation_extensions")
