@@ -233,13 +233,13 @@ def _check_workers(number: int, *, reload: bool) -> None:
 
 
 async def _log_row_security(url: str) -> None:
-    from api import doctor
+    from api.doctor import row_security
     from api.postgres.connections import connect
 
     with contextlib.suppress(Unavailable):  # without a database, there is nothing to check
         connection = await connect(url)
         try:
-            finding = await doctor.row_security(connection)
+            finding = await row_security.check(connection)
         finally:
             connection.terminate()
         if finding.fix is None:

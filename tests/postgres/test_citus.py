@@ -16,7 +16,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from api import doctor, migrations
+from api import migrations
+from api.doctor import row_security
 from api.errors import BadUserInput, Unauthenticated
 from api.owned import read_sql, retention
 from api.owned.owner import Owned
@@ -119,7 +120,7 @@ def test_wall_3_holds_on_the_nodes_and_doctor_detects_when_it_does_not(postgres:
     async def leaks(*, announced: bool) -> str | None:
         connection = await connect(postgres.url)
         try:
-            return await doctor._leaks(connection, is_citus=announced)  # noqa: SLF001 - no public way to do it
+            return await row_security.leaks(connection, is_citus=announced)
         finally:
             connection.terminate()
 
