@@ -13,8 +13,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import bodies, observed
-from api.config import Config, ConfigError
+from api.config import Config
 from api.context import Context
+from api.environment import ConfigError
 from api.errors import BadRequest, OperationTooLarge, Unavailable
 from api.graphql.documents import Documents, Execution, InvalidDocument, Operation
 from api.graphql.execution import Compiled

@@ -8,7 +8,8 @@ import jwt
 import pytest
 
 from api.app import create_app
-from api.config import Config, ConfigError
+from api.config import Config
+from api.environment import ConfigError
 from api.identity.keys import KeySet
 from api.proxies import own_hosts, proxy_for, shown
 from tests import issuer, stack
