@@ -26,7 +26,8 @@ from api.graphql.sse import EventStreams
 from api.graphql.websockets import GraphQLSockets
 from api.identity.auth import Authenticated, Authentication, verifier
 from api.identity.events import Events, Reader
-from api.identity.keys import SECURITY_EVENT, KeyRing, KeySet, shared_secrets
+from api.identity.key_set import KeySet
+from api.identity.keys import SECURITY_EVENT, KeyRing, shared_secrets
 from api.identity.revocations import Revocations
 from api.media_types import weights
 from api.observers import observers_of, tracers

@@ -10,7 +10,7 @@ import pytest
 from api.app import create_app
 from api.config import Config
 from api.environment import ConfigError
-from api.identity.keys import KeySet
+from api.identity.key_set import KeySet
 from api.proxies import own_hosts, proxy_for, shown
 from tests import issuer, stack
 from tests.conftest import Caller, mint, trusting

@@ -16,14 +16,8 @@ from api.config import Config, TokenConfig
 from api.doctor import row_security
 from api.doctor.finding import Finding, first_line
 from api.errors import Unavailable
-from api.identity.keys import (
-    ACCESS_TOKEN,
-    FETCH_TIMEOUT,
-    KeySet,
-    KeysUnavailable,
-    derive,
-    system_trust,
-)
+from api.identity.key_set import FETCH_TIMEOUT, KeySet, system_trust
+from api.identity.keys import ACCESS_TOKEN, KeysUnavailable, derive
 from api.identity.tokens import LEEWAY
 from api.postgres.connections import Connection, Server, connect
 from api.postgres.tables import SCHEMA
