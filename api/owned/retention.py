@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, union, updat
 from sqlalchemy.dialects.postgresql import insert
 
 from api.errors import Unavailable
-from api.owned import write_sql
+from api.owned import delete_sql, write_sql
 from api.owned.owner import Owned
 from api.owned.resource import RESOURCES, Resource
 from api.owned.tables import owners
@@ -46,7 +46,7 @@ def empty_trash(resource: Resource) -> Statement:
     """Return the statement that deletes the rows that have been in the trash for `TRASH_DAYS`."""
     is_old = resource.table.c.trashed_at < _days_ago(TRASH_DAYS)
     old = write_sql.locked(resource, is_old, most=TRASH_AT_ONCE)
-    return write_sql.deleted(resource, old, exists(old))
+    return delete_sql.deleted(resource, old, exists(old))
 
 
 @cache

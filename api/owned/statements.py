@@ -1,6 +1,6 @@
 """Build every statement about the resources before the first request."""
 
-from api.owned import changes, live, read_sql, retention, write_sql
+from api.owned import changes, delete_sql, live, read_sql, retention, write_sql
 from api.owned.resource import RESOURCES, Resource
 from api.owned.walls import Statement
 from api.postgres.statement import Compiled
@@ -18,7 +18,7 @@ def of(resource: Resource) -> list[Statement]:
         write_sql.change(resource),
         write_sql.change_all(resource),
         *(write_sql.move(resource, trash=trash) for trash in (False, True)),
-        write_sql.remove(resource),
+        delete_sql.remove(resource),
         changes.since(resource),
         retention.empty_trash(resource),
         retention.forget(resource),

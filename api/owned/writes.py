@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from uuid_utils.compat import uuid7
 
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
-from api.owned import read_sql, retention, write_sql
+from api.owned import delete_sql, read_sql, retention, write_sql
 from api.owned.columns import MAX, NIL, folded, id_or_nil, why
 from api.owned.owner import Owned
 from api.owned.reads import Reads
@@ -161,7 +161,7 @@ class Writes:
 
     async def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete all of the rows, and return their ids. Raises the same errors as `trash`."""
-        run = partial(self._owned.with_references, write_sql.remove(self._resource))
+        run = partial(self._owned.with_references, delete_sql.remove(self._resource))
         return [row["id"] for row in await self._all(ids, run)]
 
     async def each(self, statement: Statement, ids: Sequence[str], **values: object) -> list[Row]:

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from api import migrations
-from api.owned import changes, read_sql, retention, statements, write_sql
+from api.owned import changes, delete_sql, read_sql, retention, statements, write_sql
 from api.owned.columns import MAX, NIL
 from api.owned.read_sql import NEWEST_FIRST, Order
 from api.owned.resource import RESOURCES
@@ -195,7 +195,7 @@ async def others(
         ),
         ("trash projects", write_sql.move(PROJECTS, trash=True), {"ids": projects}, half),
         ("restore projects", write_sql.move(PROJECTS, trash=False), {"ids": projects}, half),
-        ("delete projects", write_sql.remove(PROJECTS), {"ids": projects}, 3 * half),
+        ("delete projects", delete_sql.remove(PROJECTS), {"ids": projects}, 3 * half),
         ("empty the trash of projects", retention.empty_trash(PROJECTS), {}, whole),
         ("labels", rules.LABELS, {**statuses, "limit": rules.MAX_LABELS_LISTED}, whole),
         ("state", changes.STATE, {}, 1),
@@ -208,7 +208,7 @@ async def others(
         ("update all, with labels", rules.CHANGE_ALL, {"ids": ids, **labels, **many}, 205),
         ("trash", write_sql.move(TASKS, trash=True), {"ids": ids}, 205),
         ("restore", write_sql.move(TASKS, trash=False), {"ids": ids}, 205),
-        ("delete", write_sql.remove(TASKS), {"ids": ids}, 305),
+        ("delete", delete_sql.remove(TASKS), {"ids": ids}, 305),
         ("empty the trash", retention.empty_trash(TASKS), {}, whole),
         ("forget the deleted", retention.forget(TASKS), {}, whole),
         ("forget the oldest", retention.forget_oldest(TASKS), {}, whole),
