@@ -192,6 +192,11 @@ Events: TypeAlias = AsyncGenerator[T, None]
 """The events of a subscription."""
 
 
+def optional(description: str) -> Any:
+    """Return a field of an input that clients may leave out. Its value is then UNSET."""
+    return strawberry.field(default=UNSET, description=description)
+
+
 class _OrderInput(Protocol):
     field: Enum
     direction: OrderDirection
