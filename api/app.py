@@ -39,8 +39,8 @@ from api.postgres.notifications import Notifications
 from api.process import Process
 from api.proxies import own_hosts, proxy_for
 from api.rate_limits import RateLimits
-from api.schema import PLACED, SIZES, schema
-from api.types import WRITTEN
+from api.schema import ROW_TYPES, SIZES, schema
+from api.types import PASSTHROUGH
 
 if TYPE_CHECKING:  # a service without metrics does not import prometheus-client
     from api.metrics.metrics import Metrics
@@ -161,7 +161,7 @@ def create_app(
             f"`make schema` writes them; one of them is not: {invalid}"
         ) from None
     execution = Execution(
-        schema, Compiled(schema, WRITTEN, PLACED) if config.execution == "compiled" else None
+        schema, Compiled(schema, PASSTHROUGH, ROW_TYPES) if config.execution == "compiled" else None
     )
     operations = Operations(documents, execution, context, observers)
     endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions), sessions)

@@ -322,7 +322,7 @@ def _page_info(page: ChangePage) -> PageInfo:
     )
 
 
-WRITTEN = {"DateTime": Exactly(datetime, tzinfo=UTC), "Date": Exactly(date)}
+PASSTHROUGH = {"DateTime": Exactly(datetime, tzinfo=UTC), "Date": Exactly(date)}
 """For each scalar, the values that orjson, with OPT_UTC_Z, writes as the same text."""
 _CURSOR = 2_100
 """The most bytes of a cursor. The longest has a title, which case-folding can make three times as

@@ -190,7 +190,7 @@ def _columns(
 ) -> tuple[Sequence[ColumnElement[Any]], Sequence[ColumnElement[Any]]]:
     """Return the columns to show, and the column to sort by if it is not one of them."""
     shown = [cast(null(), c.type).label(c.name) if c.name in without else c for c in resource.shown]
-    return shown, [] if column.name in resource.record.places else [column]
+    return shown, [] if column.name in resource.record.indexes else [column]
 
 
 def _beyond(column: Column[Any], id: Column[Any], *, descending: bool) -> list[ColumnElement[bool]]:

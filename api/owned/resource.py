@@ -44,7 +44,7 @@ class Record(Row):
     """A row of a resource. Its first columns are those that clients see."""
 
     __slots__ = ()
-    places: ClassVar[Mapping[str, int]] = {}
+    indexes: ClassVar[Mapping[str, int]] = {}
     """The index of each of these columns in the row."""
 
 
@@ -148,9 +148,9 @@ class Resource:
         """The columns that clients see."""
         self.written = [*fields.model_fields, *folded.values()]
         """The columns that a create or an update sets from its input."""
-        places = {column.name: place for place, column in enumerate(self.shown)}
+        indexes = {column.name: index for index, column in enumerate(self.shown)}
         self.record: type[Record] = type(
-            f"{self.type_name}Record", (Record,), {"__slots__": (), "places": places}
+            f"{self.type_name}Record", (Record,), {"__slots__": (), "indexes": indexes}
         )
         RESOURCES.append(self)
 

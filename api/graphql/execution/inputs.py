@@ -39,7 +39,14 @@ from strawberry import Schema
 from strawberry.types.arguments import StrawberryArgument
 
 from api.graphql.execution.conversions import Conversions, cached
-from api.graphql.execution.plain import Conversion, Members, NotPlain, condition, core_schema, read
+from api.graphql.execution.plain import (
+    Conversion,
+    Members,
+    NotPlain,
+    condition,
+    core_schema,
+    parser,
+)
 
 Variables = Mapping[str, Any]
 Arguments = Callable[[Variables], dict[str, Any]]
@@ -183,8 +190,8 @@ class Inputs:
         if isinstance(kind, GraphQLEnumType):
             return Members(kind).member
         if isinstance(kind, GraphQLScalarType):
-            own = condition(kind)
-            return _checked(own) if own else read(kind)
+            built_in = condition(kind)
+            return _checked(built_in) if built_in else parser(kind)
         raise NotPlain
 
     def _object(self, kind: GraphQLInputObjectType) -> Conversion:

@@ -12,8 +12,8 @@ from strawberry.types.field import StrawberryField
 
 from api.graphql.execution.inputs import Inputs
 from api.graphql.execution.plain import NotPlain
-from api.graphql.execution.replay import Answer
-from api.graphql.execution.run import Complete, Later, Run
+from api.graphql.execution.replay import ResolverResult
+from api.graphql.execution.run import Complete, Pending, Run
 
 Call = Callable[[Any, Path, Run], Any]
 """A function that calls a resolver for a source object."""
@@ -33,24 +33,24 @@ class Resolver:
         self._is_async = is_async
 
     def __call__(
-        self, source: Any, path: Path, run: Run, later: Later, into: dict[Any, Any]
+        self, source: Any, path: Path, run: Run, pending: Pending, into: dict[Any, Any]
     ) -> None:
         """Complete the field, or add it to the pending fields if its result is awaitable."""
         try:
-            found = self._call(source, path, run)
+            result = self._call(source, path, run)
         except NotPlain:
             raise
         except Exception as error:
             # Strawberry converts the arguments of an async resolver only when it is awaited, so an
             # error of the conversion must be replayed then.
-            run.memory[path] = Answer(error=error, waited=self._is_async)
+            run.results[path] = ResolverResult(error=error, is_async=self._is_async)
             raise NotPlain from error
-        if is_awaitable(found):
-            run.memory[path] = Answer(waiting=found)
-            later.append((found, path, into, self.complete))
+        if is_awaitable(result):
+            run.results[path] = ResolverResult(awaitable=result)
+            pending.append((result, path, into, self.complete))
         else:
-            run.memory[path] = Answer(found)
-            into[path.key] = self.complete(found, path, run, later)
+            run.results[path] = ResolverResult(result)
+            into[path.key] = self.complete(result, path, run, pending)
 
 
 class Resolvers:
@@ -62,28 +62,28 @@ class Resolvers:
         self._inputs = inputs
 
     def of(
-        self, parent: GraphQLObjectType, found: GraphQLField, details: list[FieldDetails]
+        self, parent: GraphQLObjectType, field: GraphQLField, details: list[FieldDetails]
     ) -> Resolver:
         """Return the resolver of a field. Raises NotPlain if only graphql-core can call it."""
-        definition = found.extensions.get(DEFINITION)
+        definition = field.extensions.get(DEFINITION)
         is_async = isinstance(definition, StrawberryField) and definition.is_async
-        return Resolver(self._call(parent, found, details), is_async=is_async)
+        return Resolver(self._call(parent, field, details), is_async=is_async)
 
     def _call(
-        self, of: GraphQLObjectType, found: GraphQLField, details: list[FieldDetails]
+        self, parent: GraphQLObjectType, field: GraphQLField, details: list[FieldDetails]
     ) -> Call:
         """Return a function that calls the resolver of a field. Raises NotPlain."""
         nodes = [detail.node for detail in details]
-        make_info = _info_maker(self._executor, found, nodes, of)
-        definition = found.extensions.get(DEFINITION)
+        make_info = _info_maker(self._executor, field, nodes, parent)
+        definition = field.extensions.get(DEFINITION)
         if isinstance(definition, StrawberryField) and self._is_direct(definition):
             try:
-                return self._direct(definition, found, nodes[0], make_info)
+                return self._direct(definition, field, nodes[0], make_info)
             except NotPlain:
                 pass  # it has an argument that only Strawberry can convert
-        if found.resolve is None:
+        if field.resolve is None:
             raise NotPlain
-        resolve, arguments = found.resolve, self._inputs.arguments(found, nodes[0], None)
+        resolve, arguments = field.resolve, self._inputs.arguments(field, nodes[0], None)
         return lambda source, path, run: resolve(
             source, make_info(path, run), **arguments(run.variables)
         )
@@ -100,7 +100,7 @@ class Resolvers:
     def _direct(
         self,
         definition: StrawberryField,
-        found: GraphQLField,
+        field: GraphQLField,
         node: Any,
         make_info: Callable[[Path, Run], GraphQLResolveInfo[Any]],
     ) -> Call:
@@ -111,7 +111,7 @@ class Resolvers:
         resolver = definition.base_resolver
         if resolver is None:
             raise NotPlain
-        arguments = self._inputs.arguments(found, node, definition.arguments)
+        arguments = self._inputs.arguments(field, node, definition.arguments)
         takes_self = resolver.self_parameter is not None
         sources = [p.name for p in (resolver.parent_parameter, resolver.root_parameter) if p]
         info = resolver.info_parameter.name if resolver.info_parameter else None
@@ -129,21 +129,21 @@ class Resolvers:
 
 
 def _info_maker(
-    executor: Executor[Any], found: GraphQLField, nodes: list[Any], of: GraphQLObjectType
+    executor: Executor[Any], field: GraphQLField, nodes: list[Any], parent: GraphQLObjectType
 ) -> Callable[[Path, Run], GraphQLResolveInfo[Any]]:
     """Return a function that makes the `info` of a resolver.
 
     The function copies a template, since calls differ only in their path and their request.
     """
-    template = executor.build_resolve_info(found, nodes, of, Path(None, "", None))
+    template = executor.build_resolve_info(field, nodes, parent, Path(None, "", None))
     kind: Any = type(template)
-    places = [kind._fields.index(name) for name in _CHANGES]
+    indexes = [kind._fields.index(name) for name in _CHANGES]
 
     def make_info(path: Path, run: Run) -> GraphQLResolveInfo[Any]:
         values = [*template]
         new = (path, run.variables, run.context, run.extensions)
-        for place, value in zip(places, new, strict=True):
-            values[place] = value
+        for index, value in zip(indexes, new, strict=True):
+            values[index] = value
         info: GraphQLResolveInfo[Any] = kind._make(values)
         return info
 

@@ -1,4 +1,4 @@
-"""Run compiled functions, and await the results of resolvers that are pending."""
+"""Run compiled functions, and await the results of asynchronous resolvers."""
 
 from asyncio import FIRST_COMPLETED, CancelledError, Future, ensure_future, wait
 from collections.abc import Awaitable, Callable
@@ -8,15 +8,15 @@ from typing import Any
 from graphql.pyutils import Path
 
 from api.graphql.execution.plain import NotPlain
-from api.graphql.execution.replay import Memory, Shared
+from api.graphql.execution.replay import Results, Shared
 
-Complete = Callable[[Any, Path, "Run", "Later"], Any]
+Complete = Callable[[Any, Path, "Run", "Pending"], Any]
 """A function that completes the result of a resolver (GraphQL §6.4.3)."""
-Pending = tuple[Awaitable[Any], Path, dict[Any, Any], Complete]
-"""A pending field: the awaitable of its resolver, its path, the response object that it belongs to,
-and the function that completes its value."""
-Later = list[Pending]
-"""The fields that are still pending."""
+PendingField = tuple[Awaitable[Any], Path, dict[Any, Any], Complete]
+"""A field whose resolver has returned an awaitable: the awaitable, the path of the field, the
+response object that the field belongs to, and the function that completes the result."""
+Pending = list[PendingField]
+"""The fields that are not completed yet."""
 
 
 @dataclass(slots=True)
@@ -26,59 +26,59 @@ class Run:
     context: Any
     variables: dict[str, Any]
     extensions: dict[str, Any] | None
-    memory: Memory = field(default_factory=dict)
+    results: Results = field(default_factory=dict)
 
-    async def settle(self, later: Later) -> None:
+    async def await_pending(self, pending: Pending) -> None:
         """Await the pending fields and complete them, until no field is pending.
 
         Completing a field can add further pending fields. Raises NotPlain for the first result that
         is not plain: graphql-core then continues, and decides whether to await the other fields.
         """
-        while len(later) == 1:
-            later = await self._settle_alone(*later[0])
-        pending: dict[Future[Any], Later] = {}
-        self._start(later, pending)
+        while len(pending) == 1:
+            pending = await self._await_one(*pending[0])
+        waiting: dict[Future[Any], Pending] = {}
+        self._start(pending, waiting)
         try:
-            while pending:
-                await wait(pending, return_when=FIRST_COMPLETED)
-                for future in [future for future in pending if future.done()]:
-                    fields = pending.pop(future)
+            while waiting:
+                await wait(waiting, return_when=FIRST_COMPLETED)
+                for future in [future for future in waiting if future.done()]:
+                    fields = waiting.pop(future)
                     if future.cancelled() or future.exception():
                         raise NotPlain
-                    more: Later = []
+                    more: Pending = []
                     for _, path, into, complete in fields:
                         into[path.key] = complete(future.result(), path, self, more)
-                    self._start(more, pending)
+                    self._start(more, waiting)
         except CancelledError:
-            for future in pending:
+            for future in waiting:
                 future.cancel()
             raise
 
-    def _start(self, later: Later, pending: dict[Future[Any], Later]) -> None:
-        """Add fields to those that wait for a future. Start and record the tasks of resolvers."""
-        for each in later:
+    def _start(self, pending: Pending, waiting: dict[Future[Any], Pending]) -> None:
+        """Start the resolvers of the fields, and add each field to those that wait for a future."""
+        for each in pending:
             awaitable = each[0]
             if isinstance(awaitable, Shared):
-                pending.setdefault(awaitable.future, []).append(each)
+                waiting.setdefault(awaitable.future, []).append(each)
             else:
                 task = ensure_future(awaitable)
-                self.memory[each[1]].waiting = task
-                pending[task] = [each]
+                self.results[each[1]].awaitable = task
+                waiting[task] = [each]
 
-    async def _settle_alone(
+    async def _await_one(
         self, awaitable: Awaitable[Any], path: Path, into: dict[Any, Any], complete: Complete
-    ) -> Later:
+    ) -> Pending:
         """Await and complete the only pending field, without the cost of a task.
 
         Return the fields that are pending after that.
         """
-        answer = self.memory[path]
-        answer.waited, answer.waiting = True, None
+        result = self.results[path]
+        result.is_async, result.awaitable = True, None
         try:
-            answer.value = await awaitable
+            result.value = await awaitable
         except Exception as error:
-            answer.error = error
+            result.error = error
             raise NotPlain from error
-        more: Later = []
-        into[path.key] = complete(answer.value, path, self, more)
+        more: Pending = []
+        into[path.key] = complete(result.value, path, self, more)
         return more

@@ -1,7 +1,7 @@
 """Generate Python functions from the selection sets of an operation.
 
 Such a function builds the response for an object from the object's attributes. It also calls the
-resolvers in the selection set. If a resolver returns an awaitable, `Run.settle` awaits it later.
+resolvers in the selection set. If a resolver returns an awaitable, `Run.await_pending` awaits it.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,20 +25,20 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
 from api.graphql.execution.inputs import Inputs
-from api.graphql.execution.plain import Exactly, NotPlain, condition, names, written
+from api.graphql.execution.plain import Exactly, NotPlain, condition, member_names, serializer
 from api.graphql.execution.resolvers import DEFINITION, Resolver, Resolvers
-from api.graphql.execution.run import Later, Run
+from api.graphql.execution.run import Pending, Run
 
-Step = Callable[[None, None, Run, Later], dict[str, Any]]
+Step = Callable[[None, None, Run, Pending], dict[str, Any]]
 """A function that executes root fields, and returns the response object for them."""
 MOST_OPERATION_FIELDS = 200
 """The most fields of an operation that is compiled. Compiling takes about 100 µs for each field."""
 
 
-class Placed(Protocol):
-    """A class of rows whose attributes in `places` can also be read as items, by index."""
+class IndexedRow(Protocol):
+    """A class of rows whose attributes in `indexes` can also be read as items, by index."""
 
-    places: ClassVar[Mapping[str, int]]
+    indexes: ClassVar[Mapping[str, int]]
 
 
 class Source:
@@ -53,13 +53,13 @@ class Source:
         schema: Schema,
         executor: Executor[Any],
         inputs: Inputs,
-        written_as_is: Mapping[str, Exactly],
-        placed: Mapping[str, type[Placed]],
+        passthrough: Mapping[str, Exactly],
+        rows: Mapping[str, type[IndexedRow]],
     ) -> None:
         self._executor = executor
         self._resolvers = Resolvers(schema, executor, inputs)
-        self._written_as_is = written_as_is
-        self._placed = placed
+        self._passthrough = passthrough
+        self._rows = rows
         self._lines: list[str] = []
         self._names = 0
         self._globals: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path}
@@ -73,14 +73,13 @@ class Source:
         Raises NotPlain if the operation cannot be compiled.
         """
         executor = self._executor
-        found = collect_fields(
+        grouped = collect_fields(
             executor.schema,
             executor.fragments,
             executor.variable_values,
             root,
             executor.operation,
-        )
-        grouped = found.grouped_field_set
+        ).grouped_field_set
         sets = [{key: details} for key, details in grouped.items()] if serially else [grouped]
         names = [self._step(root, each) for each in sets]
         code = compile("\n".join(self._lines), "<compiled operation>", "exec")
@@ -90,6 +89,7 @@ class Source:
         return [self._globals[name] for name in names]
 
     def _name(self) -> str:
+        """Return a name that the generated code does not use yet."""
         self._names += 1
         return f"x{self._names}"
 
@@ -103,18 +103,18 @@ class Source:
         lines, _ = self._fields(root, grouped, "s", "p", "d")
         return self._function("s, p, r, l", [*lines, "return d"])
 
-    def _complete(self, found: GraphQLField, details: list[FieldDetails]) -> str:
+    def _complete(self, field: GraphQLField, details: list[FieldDetails]) -> str:
         """Generate the function that completes the result of a resolver. Return its name."""
-        lines, _ = self._value(found.type, "v", details, "p")
+        lines, _ = self._value(field.type, "v", details, "p")
         return self._function("v, p, r, l", [*lines, "return v"])
 
-    def _function(self, takes: str, lines: list[str]) -> str:
+    def _function(self, parameters: str, lines: list[str]) -> str:
         name = self._name()
-        self._lines += [f"def {name}({takes}):", *_indented(lines)]
+        self._lines += [f"def {name}({parameters}):", *_indented(lines)]
         return name
 
     def _fields(
-        self, of: GraphQLObjectType, grouped: GroupedFieldSet, source: str, path: str, into: str
+        self, parent: GraphQLObjectType, grouped: GroupedFieldSet, source: str, path: str, into: str
     ) -> tuple[list[str], bool]:
         """Return lines that build the response object `into`, and whether they call resolvers.
 
@@ -124,39 +124,38 @@ class Source:
         self.fields += len(grouped)
         if self.fields > MOST_OPERATION_FIELDS:
             raise NotPlain
-        places = self._placed[of.name].places if of.name in self._placed else {}
-        parts: list[tuple[str, str, list[str]]] = []
-        live = False
+        indexes = self._rows[parent.name].indexes if parent.name in self._rows else {}
+        fields: list[tuple[str, str, list[str]]] = []  # keys, variables and lines
+        calls = False
         for key, details in grouped.items():
             name = details[0].node.name.value
             if name == "__typename":
-                parts.append((key, repr(of.name), []))
+                fields.append((key, repr(parent.name), []))
                 continue
-            found = self._executor.schema.get_field(of, name)
-            if found is None or name.startswith("__"):
+            field = self._executor.schema.get_field(parent, name)
+            if field is None or name.startswith("__"):
                 raise NotPlain
-            below = f"Path({path}, {key!r}, {of.name!r})"
-            if attribute := _attribute(found):
+            field_path = f"Path({path}, {key!r}, {parent.name!r})"
+            if attribute := _attribute(field):
                 value = self._name()
-                lines, calls = self._value(found.type, value, details, below)
-                place = places.get(attribute)
-                read = f"{source}.{attribute}" if place is None else f"{source}[{place}]"
-                parts.append((key, value, [f"{value} = {read}", *lines]))
-                live = live or calls
+                index = indexes.get(attribute)
+                read = f"{source}.{attribute}" if index is None else f"{source}[{index}]"
+                lines, below = self._value(field.type, value, details, field_path)
+                fields.append((key, value, [f"{value} = {read}", *lines]))
+                calls = calls or below
             else:
-                resolver = self._resolvers.of(of, found, details)
-                self._completions.append((resolver, self._complete(found, details)))
-                call = f"{self._global(resolver)}({source}, {below}, r, l, {into})"
-                parts.append((key, "", [call]))
-                live = True
-        if not live:
-            whole = ", ".join(f"{key!r}: {value}" for key, value, _ in parts)
-            return [
-                *(line for *_, lines in parts for line in lines),
-                f"{into} = {{{whole}}}",
-            ], False
-        made = [f"{into} = {{{', '.join(f'{key!r}: None' for key, *_ in parts)}}}"]
-        for key, value, lines in parts:
+                resolver = self._resolvers.of(parent, field, details)
+                self._completions.append((resolver, self._complete(field, details)))
+                call = f"{self._global(resolver)}({source}, {field_path}, r, l, {into})"
+                fields.append((key, "", [call]))
+                calls = True
+        if not calls:
+            items = ", ".join(f"{key!r}: {value}" for key, value, _ in fields)
+            lines = [line for *_, lines in fields for line in lines]
+            return [*lines, f"{into} = {{{items}}}"], False
+        items = ", ".join(f"{key!r}: None" for key, *_ in fields)
+        made = [f"{into} = {{{items}}}"]
+        for key, value, lines in fields:
             made += [*lines, *([f"{into}[{key!r}] = {value}"] if value else ())]
         return made, True
 
@@ -165,60 +164,60 @@ class Source:
     ) -> tuple[list[str], bool]:
         """Return lines that complete the variable `value`, and whether they call resolvers."""
         if isinstance(kind, GraphQLNonNull):
-            lines, live = self._non_null(kind.of_type, value, details, path)
+            lines, calls = self._non_null(kind.of_type, value, details, path)
             if isinstance(kind.of_type, GraphQLScalarType):
-                return lines, live  # the check of the scalar also rejects None
-            return [f"if {value} is None: raise NotPlain", *lines], live
-        lines, live = self._non_null(kind, value, details, path)
-        return [f"if {value} is not None:", *_indented(lines or ["pass"])], live
+                return lines, calls  # the check of the scalar also rejects None
+            return [f"if {value} is None: raise NotPlain", *lines], calls
+        lines, calls = self._non_null(kind, value, details, path)
+        return [f"if {value} is not None:", *_indented(lines or ["pass"])], calls
 
     def _non_null(
         self, kind: Any, value: str, details: list[FieldDetails], path: str
     ) -> tuple[list[str], bool]:
         if isinstance(kind, GraphQLObjectType):
-            found = self._executor.collect_subfields(kind, details)
-            if found.new_defer_usages:
+            selected = self._executor.collect_subfields(kind, details)
+            if selected.new_defer_usages:
                 raise NotPlain
             into = self._name()
-            lines, live = self._fields(kind, found.grouped_field_set, value, path, into)
-            return [*self._check(kind, value), *lines, f"{value} = {into}"], live
+            lines, calls = self._fields(kind, selected.grouped_field_set, value, path, into)
+            return [*self._check(kind, value), *lines, f"{value} = {into}"], calls
         if isinstance(kind, GraphQLList):
             return self._items(kind, value, details, path)
         return [self._leaf(kind, value)], False
 
-    def _check(self, of: GraphQLObjectType, value: str) -> list[str]:
+    def _check(self, kind: GraphQLObjectType, value: str) -> list[str]:
         """Return lines with the checks that graphql-core makes before it executes an object."""
-        made = self._placed.get(of.name)
-        lines = [f"if type({value}) is not {self._global(made)}: raise NotPlain"] if made else []
-        if of.is_type_of is not None:
-            definition = of.extensions.get(DEFINITION)
+        row = self._rows.get(kind.name)
+        lines = [f"if type({value}) is not {self._global(row)}: raise NotPlain"] if row else []
+        if kind.is_type_of is not None:
+            definition = kind.extensions.get(DEFINITION)
             if not isinstance(definition, StrawberryObjectDefinition) or definition.is_type_of:
                 raise NotPlain  # the application's own `is_type_of` may need a real `info`
-            asked = f"{self._global(of.is_type_of)}({value}, None)"
-            lines.append(f"if not {asked}: raise NotPlain")
+            is_type_of = self._global(kind.is_type_of)
+            lines.append(f"if not {is_type_of}({value}, None): raise NotPlain")
         return lines
 
     def _items(
         self, kind: GraphQLList[Any], value: str, details: list[FieldDetails], path: str
     ) -> tuple[list[str], bool]:
-        item, number, made, above = (self._name() for _ in range(4))
-        lines, live = self._value(kind.of_type, item, details, f"Path({above}, {number}, None)")
-        loop = f"for {number}, {item} in enumerate({value}):" if live else f"for {item} in {value}:"
+        item, index, items, list_path = (self._name() for _ in range(4))
+        lines, calls = self._value(kind.of_type, item, details, f"Path({list_path}, {index}, None)")
+        loop = f"for {index}, {item} in enumerate({value}):" if calls else f"for {item} in {value}:"
         return [
             f"if type({value}) is not list: raise NotPlain",
-            *([f"{above} = {path}"] if live else ()),
-            f"{made} = []",
+            *([f"{list_path} = {path}"] if calls else ()),
+            f"{items} = []",
             loop,
-            *_indented([*lines, f"{made}.append({item})"]),
-            f"{value} = {made}",
-        ], live
+            *_indented([*lines, f"{items}.append({item})"]),
+            f"{value} = {items}",
+        ], calls
 
     def _leaf(self, kind: Any, value: str) -> str:
         if isinstance(kind, GraphQLEnumType):
             definition = kind.extensions.get(DEFINITION)
             if not isinstance(definition, StrawberryEnumDefinition):
                 raise NotPlain
-            by_id, by_number = names(kind, definition.wrapped_cls)
+            by_id, by_number = member_names(kind, definition.wrapped_cls)
             member = f"{self._global(by_id)}[id({value})]"
             if not by_number:
                 return f"{value} = {member}"
@@ -226,26 +225,26 @@ class Source:
             return f"{value} = {number} if type({value}) is int else {member}"
         if not isinstance(kind, GraphQLScalarType):
             raise NotPlain
-        if as_is := self._written_as_is.get(kind.name):
-            return f"if not ({as_is.source(value, self._global)}): raise NotPlain"
-        if own := condition(kind):
-            return f"if not ({own.format(value)}): raise NotPlain"
-        return f"{value} = {self._global(written(kind))}({value})"
+        if exactly := self._passthrough.get(kind.name):
+            return f"if not ({exactly.source(value, self._global)}): raise NotPlain"
+        if built_in := condition(kind):
+            return f"if not ({built_in.format(value)}): raise NotPlain"
+        return f"{value} = {self._global(serializer(kind))}({value})"
 
 
 def _indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-def _attribute(found: GraphQLField) -> str | None:
+def _attribute(field: GraphQLField) -> str | None:
     """Return the name of the attribute that the field reads; None if the field does more."""
-    definition = found.extensions.get(DEFINITION)
+    definition = field.extensions.get(DEFINITION)
     if (
         isinstance(definition, StrawberryField)
         and definition.is_basic_field
         and definition.default_resolver is getattr
         and type(definition).get_result is StrawberryField.get_result
-        and not found.args
+        and not field.args
         and definition.python_name.isidentifier()
     ):
         return definition.python_name
