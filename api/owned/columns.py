@@ -129,12 +129,12 @@ def position_key(key: str) -> str:
     raise PydanticCustomError("position", "must be a fractional index key, such as a0 or a0V")
 
 
-def position_now(place: int) -> str:
-    """Return a position after all earlier ones. `place` distinguishes rows of the same request.
+def position_now(index: int) -> str:
+    """Return a position after all earlier ones. `index` distinguishes the rows of one request.
 
     The position is the time in microseconds, so that new rows follow the rows before them.
     """
-    number, digits = time.time_ns() // 1000 + place, ""
+    number, digits = time.time_ns() // 1000 + index, ""
     for _ in range(9):
         number, digit = divmod(number, len(_DIGITS))
         digits = _DIGITS[digit] + digits

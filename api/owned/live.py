@@ -5,7 +5,7 @@ their owners in one statement, so it finds every change. Notifications make this
 wakes the subscribers in its own process directly, and those in other processes by a notification of
 PostgreSQL. If a notification is lost, the next poll finds the change.
 
-A subscriber stores its place in the change feed, and no queue of messages. So a slow subscriber
+A subscriber stores its position in the change feed, and no queue of messages. So a slow subscriber
 takes no memory for changes that it has not read, and reads fewer and larger pages.
 
 A process with subscribers announces itself to the others after each poll. A process notifies others
@@ -30,7 +30,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, select
 
 from api.errors import Unavailable
 from api.owned.tables import owners
-from api.owned.walls import EveryonesStatement
+from api.owned.walls import CrossOwnerQuery
 from api.postgres.database import Database
 from api.postgres.notifications import Notifications
 
@@ -63,9 +63,9 @@ MAX_OWNERS = 300
 MAX_UNHEARD = 5
 """A process that has received none of this many announcements of its own logs a warning."""
 MAX_PAGES = 8
-"""The most pages of an owner in memory, even if slow subscribers are at more places of the feed."""
+"""The most pages of an owner in memory, even if slow subscribers read at more positions."""
 
-NUMBERS = EveryonesStatement(
+NUMBERS = CrossOwnerQuery(
     select(owners.c.owner_id, owners.c.change_number).where(
         owners.c.owner_id == any_(bindparam("owners", type_=ARRAY(Text)))
     )

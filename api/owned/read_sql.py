@@ -195,9 +195,9 @@ def _columns(
 
 def _beyond(column: Column[Any], id: Column[Any], *, descending: bool) -> list[ColumnElement[bool]]:
     """Return the conditions for rows after a cursor: with a value to sort by, and without one."""
-    place = tuple_(column, id)
+    key = tuple_(column, id)
     bound = tuple_(sort_key(column).parameter, bindparam("after_id", type_=Uuid))
-    beyond = [place < bound if descending else place > bound]
+    beyond = [key < bound if descending else key > bound]
     if column.nullable:
         after = bindparam("after_null", type_=Uuid)
         beyond.append(column.is_(None) & (id < after if descending else id > after))

@@ -21,18 +21,18 @@ def of(resource: Resource) -> list[Statement]:
         delete_sql.remove(resource),
         changes.since(resource),
         retention.empty_trash(resource),
-        retention.forget(resource),
-        retention.forget_oldest(resource),
+        retention.delete_old_tombstones(resource),
+        retention.delete_oldest_tombstones(resource),
     ]
 
 
 def build() -> list[Compiled]:
-    """Build every statement, so that a fault shows when the API starts.
+    """Build every statement, so that an error shows when the API starts.
 
     Raises UnscopedStatement for a statement that is not restricted to its owner.
     """
     return [
         *(statement for resource in RESOURCES for statement in of(resource)),
-        *(retention.close(), retention.delete_everything(), retention.due()),
+        *(retention.mark_purged(), retention.delete_everything(), retention.due()),
         *(retention.DROP_OWNER, changes.STATE, live.NUMBERS),
     ]

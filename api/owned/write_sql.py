@@ -42,11 +42,11 @@ from api.owned.walls import OWNER, Statement
 
 _of_owner = owners.c.owner_id == OWNER
 
-TURN = (
+OWNER_LOCK = (
     select(owners.c.owner_id, func.now().label("now"))
     .where(_of_owner)
     .with_for_update()
-    .cte("turn")
+    .cte("owner_lock")
 )
 """A CTE that locks the owner's row. The lock is taken before any other row is read, so that a
 write sees the result of the previous one. The CTE also selects `now()`, because Citus refuses
@@ -63,7 +63,7 @@ def locked(
     table = resource.table
     return (
         select(*resource.shown)
-        .where(table.c.owner_id == OWNER, table.c.owner_id == TURN.c.owner_id, *which)
+        .where(table.c.owner_id == OWNER, table.c.owner_id == OWNER_LOCK.c.owner_id, *which)
         .limit(most)
         .with_for_update(of=table)
         .cte(name)
@@ -131,7 +131,7 @@ def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement
         for name in names
     }
     moments: dict[str, ColumnElement[Any]] = {
-        moment: case((new[name], func.coalesce(table.c[moment], TURN.c.now)), else_=null())
+        moment: case((new[name], func.coalesce(table.c[moment], OWNER_LOCK.c.now)), else_=null())
         for name, moment in resource.since.items()
         if name in new
     }

@@ -29,7 +29,7 @@ from tests.conftest import run
 SIZE = 51
 """Rows that a page of 50 reads."""
 EVERY = ["COMPLETED", "OPEN", "TRASHED"]
-PURGING = (retention.close(), retention.delete_everything(), retention.DROP_OWNER)
+PURGING = (retention.mark_purged(), retention.delete_everything(), retention.DROP_OWNER)
 """The statements that delete all rows of a purged owner, and then the owner."""
 NARROW: dict[str, dict[str, Any]] = {
     "search": {"filter_search": ["***=a", "***=the"]},
@@ -210,8 +210,8 @@ async def others(
         ("restore", write_sql.move(TASKS, trash=False), {"ids": ids}, 205),
         ("delete", delete_sql.remove(TASKS), {"ids": ids}, 305),
         ("empty the trash", retention.empty_trash(TASKS), {}, whole),
-        ("forget the deleted", retention.forget(TASKS), {}, whole),
-        ("forget the oldest", retention.forget_oldest(TASKS), {}, whole),
+        ("forget the deleted", retention.delete_old_tombstones(TASKS), {}, whole),
+        ("forget the oldest", retention.delete_oldest_tombstones(TASKS), {}, whole),
     ]
 
 

@@ -121,7 +121,7 @@ def retain(postgres: Postgres) -> None:
 
     async def once() -> None:
         async with Database(postgres.url) as database:
-            await Retention(database, nobody).forget()
+            await Retention(database, nobody).delete_old()
 
     asyncio.run(once())
 

@@ -443,7 +443,7 @@ def test_transaction_may_use_several_owners_and_none(cluster: Cluster, who: str)
             aged = "UPDATE tasks.tasks SET trashed_at = now() - interval '31 days' WHERE id = $1"
             administrator = await connect(cluster.url("postgres", who))
             await administrator.execute(aged, old["id"])
-            await Retention(database, revocations.delete_expired).forget()
+            await Retention(database, revocations.delete_expired).delete_old()
             ids = await administrator.fetch("SELECT FROM tasks.tasks WHERE id = $1", old["id"])
             administrator.terminate()
             assert ids == [], "whose trash is due is found, too"
