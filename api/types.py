@@ -27,8 +27,8 @@ from api.postgres.tables import Row
 T = TypeVar("T")
 
 
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _utc(timestamp: datetime) -> str:
+    return timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 DateTime = strawberry.scalar(

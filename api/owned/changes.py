@@ -89,7 +89,7 @@ class _Position:
 
 
 @dataclass(slots=True, weakref_slot=True)
-class _Found:
+class _Snapshot:
     """The owner's state, and the changes after a position, from one snapshot."""
 
     number: int
@@ -142,13 +142,13 @@ class Changes:
         """Return the changes after a cursor, or all. Raises BadUserInput, and CursorExpired."""
         size = cursors.size(first, DEFAULT_SIZE)
         position = None if after is None else self._decoded(after)
-        found = await self._read(position or _START, size)
+        snapshot = await self._read(position or _START, size)
         if position is None:
-            position = replace(_START, horizon=found.forgotten)
+            position = replace(_START, horizon=snapshot.forgotten)
         else:
-            found.check(position)
-        written = [_cursor(self._cursors, _at(row, position)) for row in found.rows]
-        return ChangePage(found.rows, written, found.has_next, after)
+            snapshot.check(position)
+        written = [_cursor(self._cursors, _at(row, position)) for row in snapshot.rows]
+        return ChangePage(snapshot.rows, written, snapshot.has_next, after)
 
     async def follow(self, after: str | None) -> AsyncGenerator[tuple[Row, str], None]:
         """Yield each change after a cursor, or from now on, with its cursor.
@@ -162,21 +162,21 @@ class Changes:
             while True:
                 wakes = feed.wakes
                 try:
-                    found = await feed.read(*self._reading(position))
+                    snapshot = await feed.read(*self._reading(position))
                 except (Unavailable, RateLimited):
                     await feed.wait(wakes, -1)  # until the next poll succeeds
                     continue
                 if position is None:
-                    position = _end(found)
-                found.check(position)
+                    position = _end(snapshot)
+                snapshot.check(position)
                 sent = 0
-                while sent < len(found.rows):  # a page that was dropped has no rows
-                    position = _at(found.rows[sent], position)
+                while sent < len(snapshot.rows):  # a page that was dropped has no rows
+                    position = _at(snapshot.rows[sent], position)
                     sent += 1
-                    yield found.rows[sent - 1], _cursor(self._cursors, position)
+                    yield snapshot.rows[sent - 1], _cursor(self._cursors, position)
                     await asyncio.sleep(0)  # lets other tasks run between two events
-                is_done, number = not (found.has_next or found.is_dropped), found.number
-                del found  # a subscriber that waits holds no rows
+                is_done, number = not (snapshot.has_next or snapshot.is_dropped), snapshot.number
+                del snapshot  # a subscriber that waits holds no rows
                 if is_done:
                     if sent and woken_at is not None:
                         feed.delivered(woken_at)
@@ -186,14 +186,14 @@ class Changes:
 
     def _reading(
         self, position: _Position | None
-    ) -> tuple[object, Callable[[], Awaitable[_Found]]]:
+    ) -> tuple[object, Callable[[], Awaitable[_Snapshot]]]:
         """Return a key that all subscribers at this position share, and the read of a page."""
         if position is None:
             return None, partial(_current, self._owned)
         key = (self._resource.name, position.number, position.id)
         return key, partial(self._read, position, EVENTS_AT_ONCE)
 
-    async def _read(self, position: _Position, size: int) -> _Found:
+    async def _read(self, position: _Position, size: int) -> _Snapshot:
         rows = await self._owned.rows(
             since(self._resource),
             after_number=position.number,
@@ -201,7 +201,7 @@ class Changes:
             limit=size + 1,
             limit_and_state=size + 2,
         )
-        return _found(rows, size)
+        return _snapshot(rows, size)
 
     @cached_property
     def _cursors(self) -> Cursors:
@@ -230,22 +230,22 @@ def _cursor(written: Cursors, position: _Position) -> str:
 _START = _Position(0, NIL, 0)
 
 
-async def _current(owned: Owned) -> _Found:
-    return _found(await owned.rows(STATE), 0)
+async def _current(owned: Owned) -> _Snapshot:
+    return _snapshot(await owned.rows(STATE), 0)
 
 
-def _found(rows: Sequence[Row], size: int) -> _Found:
+def _snapshot(rows: Sequence[Row], size: int) -> _Snapshot:
     """Return the result of `STATE` or of `since`. An owner who has written nothing has no state.
 
     Raises Unauthenticated if the account was purged.
     """
     if not rows:
-        return _Found(0, 0, (), has_next=False)
+        return _Snapshot(0, 0, (), has_next=False)
     state, *changes = rows
     if state["purged_at"] is not None:
         raise Unauthenticated(token_sent=True)
     has_next = len(changes) > size
-    return _Found(state["change_number"], state["forgotten_number"], changes[:size], has_next)
+    return _Snapshot(state["change_number"], state["forgotten_number"], changes[:size], has_next)
 
 
 def _at(row: Row, before: _Position) -> _Position:
@@ -253,6 +253,6 @@ def _at(row: Row, before: _Position) -> _Position:
     return _Position(row["change_number"], row["id"], before.horizon)
 
 
-def _end(found: _Found) -> _Position:
+def _end(snapshot: _Snapshot) -> _Position:
     """Return the position after all changes, for a client that begins to read there."""
-    return _Position(found.number, MAX, found.forgotten)
+    return _Position(snapshot.number, MAX, snapshot.forgotten)

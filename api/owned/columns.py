@@ -56,7 +56,7 @@ def folded(text: str) -> str:
     return text.casefold()
 
 
-def why(error: ErrorDetails) -> str:
+def reason(error: ErrorDetails) -> str:
     """Return what is wrong with a value, as a clause of a sentence."""
     return error["msg"][0].lower() + error["msg"][1:]
 

@@ -73,9 +73,9 @@ def several(resource: Resource) -> Statement:
 
 
 @cache
-def count(resource: Resource, *, narrow: bool) -> Statement:
-    """Return the statement that counts the rows of a list; `narrow` is as for `page`."""
-    return Statement(_counted(resource, narrow=narrow))
+def count(resource: Resource, *, filtered: bool) -> Statement:
+    """Return the statement that counts the rows of a list; `filtered` is as for `page`."""
+    return Statement(_counted(resource, filtered=filtered))
 
 
 @cache
@@ -84,13 +84,13 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
     by: str,
     *,
     descending: bool,
-    narrow: bool,
+    filtered: bool,
     counted: bool = False,
     without: frozenset[str] = frozenset(),
 ) -> Statement:
     """Return the statement of a page. It is built at its first use: building all takes seconds.
 
-    `narrow` is true for a list with filters besides the status. If `counted`, each row holds the
+    `filtered` is true for a list with filters besides the status. If `counted`, each row holds the
     `total` of the list. The bulky columns in `without` are null.
     """
     table = resource.table
@@ -100,7 +100,7 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
         select(*shown, *sorting)
         .where(table.c.owner_id == OWNER, table.c.status == literal(status, Text))
         .where(literal(status, Text) == any_(STATUSES), condition)
-        .where(*(_filters(resource) if narrow else ()))
+        .where(*(_filters(resource) if filtered else ()))
         .order_by(*(c.desc() if descending else c for c in (column, table.c.id)))
         .limit(LIMIT)
         for status, condition in product(
@@ -108,7 +108,9 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
         )
     ]
     found = union_all(*scans).cte("found")
-    total = [_counted(resource, narrow=narrow).scalar_subquery().label("total")] if counted else []
+    total = (
+        [_counted(resource, filtered=filtered).scalar_subquery().label("total")] if counted else []
+    )
     in_order = _sorted(
         found.c[column.name], found.c.id, descending=descending, nullable=bool(column.nullable)
     )
@@ -217,12 +219,12 @@ def _sorted(
     return [column.desc().nulls_last() if nullable else column.desc(), id.desc()]
 
 
-def _counted(resource: Resource, *, narrow: bool) -> Select[Any]:
+def _counted(resource: Resource, *, filtered: bool) -> Select[Any]:
     table = resource.table
     return (
         select(func.count(table.c.id).label("total"))
         .where(table.c.owner_id == OWNER, table.c.status == any_(STATUSES))
-        .where(*(_filters(resource) if narrow else ()))
+        .where(*(_filters(resource) if filtered else ()))
     )
 
 

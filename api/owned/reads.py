@@ -11,9 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from api.errors import BadUserInput, NotFound
 from api.owned import cursors, read_sql
-from api.owned.columns import id_or_nil, why
+from api.owned.columns import id_or_nil, reason
 from api.owned.cursors import Cursors, InvalidCursor
-from api.owned.filters import named
+from api.owned.filters import not_empty
 from api.owned.owner import Owned
 from api.owned.read_sql import NEWEST_FIRST, Order
 from api.owned.resource import Resource
@@ -84,8 +84,8 @@ class Reads:
 
         Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
-        values, narrow = self._values(filter)
-        [row] = await self._run(read_sql.count(self._resource, narrow=narrow), values)
+        values, filtered = self._values(filter)
+        [row] = await self._run(read_sql.count(self._resource, filtered=filtered), values)
         return int(row["total"])
 
     async def page(self, wanted: Wanted) -> Page:
@@ -94,13 +94,13 @@ class Reads:
         Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
         resource, order = self._resource, wanted.order
-        values, narrow = self._values(wanted.filter)
+        values, filtered = self._values(wanted.filter)
         scope = partial(self._scope, order, values)
         statement = read_sql.page(
             resource,
             order.by,
             descending=order.descending,
-            narrow=narrow,
+            filtered=filtered,
             counted=wanted.counted,
             without=wanted.without,
         )
@@ -108,7 +108,7 @@ class Reads:
         rows = await self._run(statement, {**values, **bound})
         total = None
         if wanted.counted:  # the total is in the rows: an empty page needs another query
-            total = rows or await self._execute(read_sql.count(resource, narrow=narrow), values)
+            total = rows or await self._execute(read_sql.count(resource, filtered=filtered), values)
         return self._page(rows, wanted, scope, total)
 
     async def pages_of(
@@ -168,10 +168,10 @@ class Reads:
     def _values(
         self, filter: Mapping[str, Any], *, with_all: bool = False
     ) -> tuple[dict[str, object], bool]:
-        """Return the values for a statement, and whether the list is narrow. Raises BadUserInput.
+        """Return the values for a statement, and whether the list is filtered. Raises BadUserInput.
 
-        A list is narrow if it has filters other than the status. If not, the values of the filters
-        are left out, unless `with_all` is true.
+        A list is filtered if it has filters other than the status. If not, the values of the
+        filters are left out, unless `with_all` is true.
         """
         resource = self._resource
         given = {name: value for name, value in filter.items() if value is not None}
@@ -180,13 +180,13 @@ class Reads:
         name = "status"
         try:
             if statuses is not None:
-                values["statuses"] = sorted({str(status) for status in named(statuses)})
+                values["statuses"] = sorted({str(status) for status in not_empty(statuses)})
             if given or with_all:
                 for name, each in resource.filters.items():
                     value = each.value(resource, given[name]) if name in given else None
                     values[f"filter_{name}"] = value
         except ValidationError as error:
-            raise BadUserInput({f"filter.{to_camel(name)}": why(error.errors()[0])}) from None
+            raise BadUserInput({f"filter.{to_camel(name)}": reason(error.errors()[0])}) from None
         except PydanticCustomError as error:
             raise BadUserInput({f"filter.{to_camel(name)}": error.message()}) from None
         return values, bool(given)

@@ -11,7 +11,7 @@ def of(resource: Resource) -> list[Statement]:
     return [
         read_sql.one(resource),
         read_sql.several(resource),
-        *(read_sql.count(resource, narrow=narrow) for narrow in (False, True)),
+        *(read_sql.count(resource, filtered=filtered) for filtered in (False, True)),
         *(read_sql.nested_count(resource, reference) for reference in resource.references),
         write_sql.create(resource),
         write_sql.digests(resource),

@@ -130,9 +130,11 @@ def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement
         )
         for name in names
     }
-    moments: dict[str, ColumnElement[Any]] = {
-        moment: case((new[name], func.coalesce(table.c[moment], OWNER_LOCK.c.now)), else_=null())
-        for name, moment in resource.since.items()
+    others: dict[str, ColumnElement[Any]] = {
+        timestamp: case(
+            (new[name], func.coalesce(table.c[timestamp], OWNER_LOCK.c.now)), else_=null()
+        )
+        for name, timestamp in resource.since.items()
         if name in new
     }
     if (part_of := resource.part_of) in new:
@@ -141,8 +143,8 @@ def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement
         live = func.coalesce(_live_id(resource, sent), cast(NIL, Uuid))
         found = case((sent.is_(None), null()), else_=live)
         new[part_of] = case((is_sent, found), else_=table.c[part_of])
-        moments["trashed_as_part"] = table.c.trashed_as_part & ~is_sent
-    return {**new, **moments}
+        others["trashed_as_part"] = table.c.trashed_as_part & ~is_sent
+    return {**new, **others}
 
 
 def _live_id(resource: Resource, reference: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -200,8 +202,8 @@ def create(resource: Resource) -> Statement:
         "change_number": counted.c.change_number,
         **{name: given.c[name] for name in resource.written},
         **{
-            moment: case((given.c[name], func.now()), else_=null())
-            for name, moment in resource.since.items()
+            timestamp: case((given.c[name], func.now()), else_=null())
+            for name, timestamp in resource.since.items()
         },
     }
     return Statement(

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
 from api.owned import delete_sql, read_sql, retention, write_sql
-from api.owned.columns import MAX, NIL, folded, id_or_nil, why
+from api.owned.columns import MAX, NIL, folded, id_or_nil, reason
 from api.owned.owner import Owned
 from api.owned.reads import Reads
 from api.owned.resource import Resource
@@ -193,7 +193,7 @@ class Writes:
             try:
                 values[name] = rule.validate_python(value)
             except ValidationError as error:
-                reasons[to_camel(name)] = why(error.errors()[0])
+                reasons[to_camel(name)] = reason(error.errors()[0])
         if reasons:
             raise BadUserInput(reasons)
         return values
@@ -218,7 +218,7 @@ class _New:
         try:
             fields = resource.fields.model_validate(resource.with_ids(sent))
         except ValidationError as error:
-            reasons = {to_camel(str(e["loc"][0])): why(e) for e in error.errors()}
+            reasons = {to_camel(str(e["loc"][0])): reason(e) for e in error.errors()}
             raise BadUserInput(reasons) from None
         # Default values are left out, so that adding a field to the noun changes no digest.
         content = orjson.dumps(

@@ -548,12 +548,12 @@ def pages(resource: Resource) -> list[Statement]:
         read_sql.page(
             *(resource, by),
             descending=descending,
-            narrow=narrow,
+            filtered=filtered,
             counted=counted,
             without=without,
         )
         for ((by, descending, counted), without) in kinds
-        for narrow in (True, False)
+        for filtered in (True, False)
     ]
     nested = [
         read_sql.nested_page(

@@ -102,7 +102,7 @@ def test_statements_on_citus_are_preceded_by_their_owner(tmp_path: Path) -> None
         assert run(server, login), "Citus connects its nodes as this role"
         asyncio.run(use(server.url))
         ran = stack.statements(server, "bearer-tasks-api")
-        counts = read_sql.count(TASKS, narrow=False).sql
+        counts = read_sql.count(TASKS, filtered=False).sql
         announced = citus.announcement("o'neil")
         assert ran.count(counts) == 2 * len(HOSTILE)
         assert ran[ran.index(announced) + 1].startswith("WITH counted AS")
@@ -158,13 +158,15 @@ def test_each_statement_except_create_is_a_router_query_of_one_task(postgres: Po
                     await plan(connection, statement, values)
                 continue
             assert is_router(await plan(connection, statement, values)), label
-        for by, narrow, counted in product(TASKS.sorted_by, (False, True), (False, True)):
+        for by, filtered, counted in product(TASKS.sorted_by, (False, True), (False, True)):
             order = Order(by)
-            statement = read_sql.page(TASKS, by, descending=True, narrow=narrow, counted=counted)
+            statement = read_sql.page(
+                TASKS, by, descending=True, filtered=filtered, counted=counted
+            )
             bound = read_sql.bound(TASKS, order, None)
             values = {"statuses": test_plans.EVERY, "limit": 51, **bound}
-            values |= test_plans.NOTHING if narrow else {}
-            assert is_router(await plan(connection, statement, values)), (order, narrow, counted)
+            values |= test_plans.NOTHING if filtered else {}
+            assert is_router(await plan(connection, statement, values)), (order, filtered, counted)
         for statement in test_plans.PURGING:
             assert is_router(await plan(connection, statement, {})), statement.sql
 
