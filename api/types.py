@@ -19,7 +19,7 @@ from api.owned import reads
 from api.owned.changes import ChangePage
 from api.owned.cursors import MAX_SIZE
 from api.owned.read_sql import NEWEST_FIRST, Order
-from api.owned.reads import Wanted
+from api.owned.reads import PageRequest
 from api.owned.resource import Resource
 from api.owned.writes import MAX_AT_ONCE
 from api.postgres.tables import Row
@@ -229,15 +229,15 @@ def sent_or_none(argument: T | None) -> T | None:
     return None if argument is UNSET else argument
 
 
-def wanted(  # noqa: PLR0913 - the arguments of a list
+def page_request(  # noqa: PLR0913 - the arguments of a list
     info: Info, resource: Resource, first: int | None, after: str | None, filter: Any, order: Any
-) -> Wanted:
+) -> PageRequest:
     """Return the page that the arguments of a list ask for.
 
     The list is counted, and its bulky columns are read, only if this field selects them.
     """
     selected, name = info.context.selected(info.path), resource.type_name
-    return Wanted(
+    return PageRequest(
         first,
         sent_or_none(after),
         sent(filter),
@@ -262,8 +262,8 @@ async def connection(  # noqa: PLR0913 - the arguments of a list
 ) -> Connection[Any]:
     """Return a page of the caller's rows of a resource."""
     rows = info.context.read(resource)
-    asked = wanted(info, resource, first, after, filter, order)
-    return Connection(page=await rows.page(asked), count=lambda: rows.count(asked.filter))
+    request = page_request(info, resource, first, after, filter, order)
+    return Connection(page=await rows.page(request), count=lambda: rows.count(request.filter))
 
 
 async def nested(  # noqa: PLR0913 - the arguments of a list
@@ -277,11 +277,11 @@ async def nested(  # noqa: PLR0913 - the arguments of a list
     order: Any,
 ) -> Connection[Any]:
     """Return a page of the rows that refer to a parent. One statement reads all parents' pages."""
-    asked = wanted(info, resource, first, after, filter, order)
-    page = await info.context.page_of(resource, reference, parent, asked)
+    request = page_request(info, resource, first, after, filter, order)
+    page = await info.context.page_of(resource, reference, parent, request)
 
     async def count() -> int:
-        counted = replace(asked, counted=True)
+        counted = replace(request, counted=True)
         return (await info.context.page_of(resource, reference, parent, counted)).total or 0
 
     return Connection(page=page, count=count)

@@ -46,10 +46,10 @@ def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Stat
         counts[each.count] = owners.c[each.count] - how_many
         counts[each.tombstone_count] = owners.c[each.tombstone_count] + how_many
     number = numbered(*when, **counts)
-    [answer, *others] = (_tombstones(each, rows, number) for each, rows in to_delete)
+    [query, *others] = (_tombstones(each, rows, number) for each, rows in to_delete)
     for (each, _), tombstones in zip(to_delete[1:], others, strict=True):
-        answer = answer.add_cte(tombstones.cte(f"tombstones_{each.name}"))
-    return Statement(answer)
+        query = query.add_cte(tombstones.cte(f"tombstones_{each.name}"))
+    return Statement(query)
 
 
 def _tombstones(resource: Resource, wanted: CTE, number: CTE) -> Update:

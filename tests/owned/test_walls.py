@@ -26,7 +26,7 @@ from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
 from api.identity.tokens import LIFE_MARGIN
 from api.owned.owner import Owned
-from api.owned.reads import Reads, Wanted
+from api.owned.reads import PageRequest, Reads
 from api.owned.resource import RESOURCES
 from api.owned.retention import Retention, purge
 from api.owned.walls import OWNER, Statement
@@ -536,7 +536,7 @@ def test_callers_behind_a_transaction_pooler_read_only_their_own_rows(
                 owned = Owned(database, owner)
                 titles = await owned.rows(EVERYONES_TITLES)
                 assert {row["title"].partition("'")[0] for row in titles} == {owner}
-                mine = await Reads(owned, TASKS).page(Wanted(first=5))
+                mine = await Reads(owned, TASKS).page(PageRequest(first=5))
                 assert all(row["title"].startswith(owner) for row in mine.rows)
 
             await asyncio.gather(*(ask(number) for number in range(80)))
