@@ -24,6 +24,7 @@ LAST_GRACE = 5
 """The last seconds of `GRACE`, in which uvicorn accepts no more connections. A request that arrived
 just before has these seconds to finish: they are more than the timeout of a statement."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+"""The signals that end the process."""
 GARBAGE = (20_000, 1, 200)
 """The thresholds of Python's garbage collection, which searches for reference cycles.
 

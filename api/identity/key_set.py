@@ -35,7 +35,9 @@ STALE_IF_ERROR = 86_400.0
 """Seconds for which a key set is used while its issuer is unreachable. After that no key is known.
 """
 MAX_BYTES = 64 * 1024
+"""The most bytes of a key set."""
 MAX_REDIRECTS = 3
+"""The most redirects of one fetch. All of them must stay within the origin of the URL."""
 MAX_WAITING = 100
 """The most requests that wait for one fetch. When it ends, all of them continue at once, and delay
 the requests with a known key. Further requests fail with TooManyUnknownKeys or KeysUnavailable.

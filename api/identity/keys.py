@@ -16,11 +16,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ACCESS_TOKEN = b"bearer-tasks/access-token/v1"
+"""The purpose of the key that signs access tokens (see `derive`)."""
 SECURITY_EVENT = b"bearer-tasks/security-event/v1"
+"""The purpose of the key that signs security events."""
 LOG = b"bearer-tasks/log/v1"
 """The purpose of the key with which the log hashes owners."""
 
 MAX_KEYS = 32
+"""The most keys of a key set, including those that are not usable."""
 RSA_BITS = range(2048, 8193)
 """The allowed sizes of an RSA key. The lower bound is that of RFC 7518 §3.3; the upper bound limits
 the CPU time of verifying a signature.

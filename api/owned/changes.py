@@ -23,6 +23,7 @@ from api.owned.walls import OWNER, Statement
 from api.postgres.tables import Row
 
 DEFAULT_SIZE = 100
+"""The size of a page of changes, unless the client asks for another."""
 EVENTS_AT_ONCE = 50
 """The most changes that a subscription reads in one statement."""
 _SCOPE = "changes"

@@ -51,6 +51,7 @@ Source = Literal["write", "notification", "poll"]
 """How a process notices a change: by a write of its own, a notification, or a poll."""
 
 CHANNEL = "tasks_changes"
+"""The channel of PostgreSQL on which the processes notify each other of changes."""
 POLL = 2.0
 """The most seconds between two polls of the change numbers. A process announces itself after each
 poll."""

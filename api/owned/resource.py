@@ -36,7 +36,9 @@ RESOURCES: Final[list["Resource"]] = []
 TRASHED = "TRASHED"
 """The status of a row in the trash. Every resource has it."""
 ACTIVE_OR_TRASHED: Final = {TRASHED: "trashed_at IS NOT NULL", "ACTIVE": None}
-NEWEST_FIRST: Final = {"created_at": "created_at", "updated_at": "updated_at"}
+"""The statuses of a resource that declares none."""
+BY_TIME: Final = {"created_at": "created_at", "updated_at": "updated_at"}
+"""The orders of the lists of a resource that declares none."""
 _HIDDEN = {"owner_id", "status", "change_number", "trashed_as_part"}
 
 
@@ -86,7 +88,7 @@ class Resource:
         most_ids: int = 30_000,
         statuses: Mapping[str, str | None] = ACTIVE_OR_TRASHED,
         shown: Sequence[str] | None = None,
-        sorted_by: Mapping[str, str] = NEWEST_FIRST,
+        sorted_by: Mapping[str, str] = BY_TIME,
         filters: Mapping[str, Filter] = {},
         bulk: Sequence[str] = (),
         listed: Mapping[str, ColumnFilter] = {},

@@ -22,9 +22,11 @@ from api.postgres.database import Database, Transaction
 log = logging.getLogger(__name__)
 
 TRASH_DAYS = 30
+"""The days after which a row in the trash is deleted."""
 TRASH_AT_ONCE = 1_000
 """The most rows of the trash that one statement deletes. The next round deletes the others."""
 TOMBSTONE_DAYS = 90
+"""The days after which a tombstone is deleted."""
 LEAST_TOMBSTONE_DAYS = 1
 """The shortest life of a tombstone, for an owner with too many ids. A client must read the change
 feed at least this often."""
@@ -33,6 +35,7 @@ TOMBSTONES_AT_ONCE = 5_000
 EVERY = 600.0
 """Seconds between two rounds."""
 OWNERS_AT_ONCE = 100
+"""The most owners that one statement finds. The next statement finds the others."""
 
 _of_owner = owners.c.owner_id == OWNER
 
