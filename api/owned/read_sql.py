@@ -17,6 +17,7 @@ from sqlalchemy import (
     ARRAY,
     Column,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -111,9 +112,7 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
     total = (
         [_counted(resource, filtered=filtered).scalar_subquery().label("total")] if counted else []
     )
-    in_order = _sorted(
-        found.c[column.name], found.c.id, descending=descending, nullable=bool(column.nullable)
-    )
+    in_order = _sorted(found, column, descending=descending)
     query = select(found, *total).order_by(*in_order).limit(LIMIT)
     return Statement(query, resource.record)
 
@@ -148,9 +147,7 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
     found = (
         of_parent(*shown, *sorting)
         .where(or_(*_beyond(column, table.c.id, descending=descending)))
-        .order_by(
-            *_sorted(column, table.c.id, descending=descending, nullable=bool(column.nullable))
-        )
+        .order_by(*_sorted(table, column, descending=descending))
         .limit(LIMIT)
         .correlate(parents)
         .lateral("found")
@@ -161,15 +158,7 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
     query = (
         select(found, parent_id, *more)
         .select_from(parents, *more, found)
-        .order_by(
-            parent_id,
-            *_sorted(
-                found.c[column.name],
-                found.c.id,
-                descending=descending,
-                nullable=bool(column.nullable),
-            ),
-        )
+        .order_by(parent_id, *_sorted(found, column, descending=descending))
     )
     return Statement(query, resource.record)
 
@@ -206,17 +195,16 @@ def _beyond(column: Column[Any], id: Column[Any], *, descending: bool) -> list[C
     return beyond
 
 
-def _sorted(
-    column: ColumnElement[Any], id: ColumnElement[Any], *, descending: bool, nullable: bool
-) -> list[ColumnElement[Any]]:
-    """Return the order of a list, in which rows without a value to sort by are last.
+def _sorted(rows: FromClause, column: Column[Any], *, descending: bool) -> list[ColumnElement[Any]]:
+    """Return the order of these rows by a column. Rows without a value in it are last.
 
     NULLS LAST is written only for a nullable column. PostgreSQL reads an index backwards for
     `DESC`, but not for `DESC NULLS LAST`: it would sort the rows instead of merging the scans.
     """
+    key, id = rows.c[column.name], rows.c.id
     if not descending:
-        return [column.asc(), id.asc()]
-    return [column.desc().nulls_last() if nullable else column.desc(), id.desc()]
+        return [key.asc(), id.asc()]
+    return [key.desc().nulls_last() if column.nullable else key.desc(), id.desc()]
 
 
 def _counted(resource: Resource, *, filtered: bool) -> Select[Any]:
