@@ -19,7 +19,7 @@ from api.graphql.owner import Owner
 
 log = logging.getLogger(__name__)
 
-MOST = 100
+MAX_SESSIONS = 100
 """The most sockets and streams of one owner in a process."""
 INTERVAL = 0.25
 """Seconds between two checks of tokens, sessions and deadlines."""
@@ -97,7 +97,7 @@ class Sessions:
         self,
         find_revoked: Callable[[], Awaitable[None]],
         *,
-        most: int = MOST,
+        most: int = MAX_SESSIONS,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.time,
         owner: Callable[[], Owner] = Owner,

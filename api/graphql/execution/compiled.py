@@ -28,7 +28,7 @@ from api.graphql.execution.selections import IndexedRow, Source, Step
 
 log = logging.getLogger(__name__)
 
-MOST_COMPILED_FIELDS = 20_000
+MAX_COMPILED_FIELDS = 20_000
 """The most fields of all compiled operations together. A field takes about 1 kB of memory.
 
 The operations of the oldest documents are dropped first.
@@ -40,10 +40,10 @@ Each time that the operations of a document are dropped to make room, the number
 document. Otherwise, if there are too many operations, each request would compile one again, which
 takes longer than graphql-core takes to execute it.
 """
-MOST_CONDITIONS = 4
+MAX_CONDITIONS = 4
 """The most variables of `@skip` and `@include`. Each combination of their values that is requested
 is compiled separately."""
-MOST_NAME = 100
+MAX_NAME = 100
 """The most characters of an operation's name in the log."""
 HOOKS = ("on_operation", "on_execute", "resolve", "get_results")
 """The methods of an extension that Strawberry calls around and during execution."""
@@ -69,7 +69,7 @@ class Plan:
 
     steps: list[Step]
     fields: int
-    """The number of its fields, which is counted against `MOST_COMPILED_FIELDS`."""
+    """The number of its fields, which is counted against `MAX_COMPILED_FIELDS`."""
 
     async def __call__(self, run: Run) -> dict[str, Any]:
         """Return the data of the response.
@@ -119,7 +119,7 @@ class Compiled:
         passthrough: Mapping[str, Exactly] | None = None,
         rows: Mapping[str, type[IndexedRow]] | None = None,
         *,
-        most_fields: int = MOST_COMPILED_FIELDS,
+        most_fields: int = MAX_COMPILED_FIELDS,
     ) -> None:
         if not issubclass(schema.execution_context_class, Replaying):
             raise TypeError("expected a schema with execution_context_class=Replaying")
@@ -194,7 +194,7 @@ class Compiled:
             return
         self._logged.add(document)
         operation = get_operation_ast(document.node, name)
-        known = operation.name.value[:MOST_NAME] if operation and operation.name else "anonymous"
+        known = operation.name.value[:MAX_NAME] if operation and operation.name else "anonymous"
         log.warning(
             "compiled operation %s: %s, left to graphql-core", known, type(error).__qualname__
         )
@@ -219,7 +219,7 @@ class Compiled:
             return NEVER
         conditions = _Conditions()
         visit(separate_operations(document)[node.name.value if node.name else ""], conditions)
-        if not conditions.only_skip_and_include or len(conditions.names) > MOST_CONDITIONS:
+        if not conditions.only_skip_and_include or len(conditions.names) > MAX_CONDITIONS:
             return NEVER
         try:
             return Operation(self._inputs.variables(node), sorted(conditions.names))

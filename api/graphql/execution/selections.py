@@ -31,7 +31,7 @@ from api.graphql.execution.run import Pending, Run
 
 Step = Callable[[None, None, Run, Pending], dict[str, Any]]
 """A function that executes root fields, and returns the response object for them."""
-MOST_OPERATION_FIELDS = 200
+MAX_OPERATION_FIELDS = 200
 """The most fields of an operation that is compiled. Compiling takes about 100 µs for each field."""
 
 
@@ -122,7 +122,7 @@ class Source:
         Otherwise one dict display creates all fields, which is faster.
         """
         self.fields += len(grouped)
-        if self.fields > MOST_OPERATION_FIELDS:
+        if self.fields > MAX_OPERATION_FIELDS:
             raise NotPlain
         indexes = self._rows[parent.name].indexes if parent.name in self._rows else {}
         fields: list[tuple[str, str, list[str]]] = []  # keys, variables and lines
