@@ -24,7 +24,7 @@ PARTS = {
         "(api/identity/auth.py",
         "(api/identity/tokens.py",
         "(api/identity/revocations.py",
-        "(api/identity/keys.py",
+        "(api/identity/key",
     ),
     "encoding": ("_encoded (api/graphql/http.py", "orjson"),
     "execution": (
@@ -37,6 +37,7 @@ PARTS = {
     ),
     "request handling": (
         *("(api/app.py", "(api/bodies.py", "(api/context.py", "(api/graphql/http.py"),
+        "(api/middleware.py",
         *("(api/graphql/documents.py", "(api/graphql/limits.py"),
         *("(api/graphql/cost.py", "(api/graphql/estimation.py"),
     ),

@@ -51,6 +51,8 @@ from api.graphql.execution.plain import (
 Variables = Mapping[str, Any]
 Arguments = Callable[[Variables], dict[str, Any]]
 """A function from the coerced variables of an operation to the keyword arguments of one call."""
+SHARED = frozenset({NoneType, str, int, float, bool, bytes, date, datetime, time, timedelta, UUID})
+"""Immutable types, whose values all calls of a resolver may share."""
 
 
 class Inputs:
@@ -94,16 +96,16 @@ class Inputs:
         return coerce
 
     def arguments(
-        self, field: GraphQLField, node: FieldNode, strawberry: list[StrawberryArgument] | None
+        self, field: GraphQLField, node: FieldNode, declared: list[StrawberryArgument] | None
     ) -> Arguments:
         """Return a function that builds the arguments of a resolver's call from the variables.
 
-        With Strawberry's arguments, the names and values are those that Strawberry passes to a
-        resolver. Without them, they are those that graphql-core passes. Both this method and the
+        With `declared`, the names and values are those that Strawberry passes to a resolver.
+        Without, they are those that graphql-core passes. Both this method and the
         returned function raise NotPlain.
         """
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        converted = self._converted(strawberry)
+        converted = self._converted(declared)
         steps = []
         for name, argument in field.args.items():
             default: Any = coerce_default_value(argument)
@@ -271,11 +273,9 @@ def _may_be_shared(kind: Any, value: Any) -> bool:
     return type(value) in SHARED or isinstance(value, Enum)
 
 
-SHARED = frozenset({NoneType, str, int, float, bool, bytes, date, datetime, time, timedelta, UUID})
-"""Immutable types."""
-
-
 def _has_variables(node: ValueNode) -> bool:
+    """Return whether a variable occurs in this value."""
+
     class Search(Visitor):
         found = False
 
