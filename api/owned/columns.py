@@ -119,8 +119,8 @@ POSITION_CHECK = (
 def position_key(key: str) -> str:
     """Return a fractional index key, as the npm package fractional-indexing makes them in base 62.
 
-    Its first letter determines the `length` of the integer part, from a (2 characters) to z and
-    from Z (2 characters) to A. A fraction may follow, which does not end in 0. Raises PydanticCustomError.
+    Its first letter determines the length of the integer part: from 2 characters for `a` and `Z` to
+    27 for `z` and `A`. A fraction may follow, which does not end in 0. Raises PydanticCustomError.
     """
     if _POSITION.fullmatch(key) and key != _LOWEST_POSITION:
         length = ord(key[0]) - 95 if key[0] >= "a" else 92 - ord(key[0])
