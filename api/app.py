@@ -36,8 +36,8 @@ from api.postgres.notifications import Notifications
 from api.process import Process
 from api.proxies import own_hosts, proxy_for
 from api.rate_limits import RateLimits
+from api.scalars import PASSTHROUGH
 from api.schema import ROW_TYPES, SIZES, schema
-from api.types import PASSTHROUGH
 
 if TYPE_CHECKING:  # a service without metrics does not import prometheus-client
     from api.metrics.metrics import Metrics

@@ -1,10 +1,8 @@
 """The GraphQL types and arguments that all nouns share."""
 
-import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Annotated, Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
@@ -14,7 +12,6 @@ from strawberry import ID, UNSET
 
 from api.context import Info
 from api.errors import Code
-from api.graphql.execution import Exactly
 from api.owned import reads
 from api.owned.changes import ChangePage
 from api.owned.cursors import MAX_SIZE
@@ -25,36 +22,6 @@ from api.owned.writes import MAX_AT_ONCE
 from api.postgres.tables import Row
 
 T = TypeVar("T")
-
-
-def _utc(timestamp: datetime) -> str:
-    return timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-DateTime = strawberry.scalar(
-    name="DateTime",
-    description="A timestamp in UTC (RFC 3339), with up to six decimals of a second.",
-    specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
-    serialize=_utc,
-    parse_value=datetime.fromisoformat,
-)
-
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-
-
-def _day(value: object) -> date:
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("a day is written YYYY-MM-DD")
-    return date.fromisoformat(value)
-
-
-Date = strawberry.scalar(
-    name="Date",
-    description="A calendar day without a time zone: YYYY-MM-DD.",
-    specified_by_url="https://scalars.graphql.org/andimarek/local-date.html",
-    serialize=date.isoformat,
-    parse_value=_day,
-)
 
 
 @strawberry.enum(description="The values of `extensions.code` of an error.")
@@ -322,8 +289,6 @@ def _page_info(page: ChangePage) -> PageInfo:
     )
 
 
-PASSTHROUGH = {"DateTime": Exactly(datetime, tzinfo=UTC), "Date": Exactly(date)}
-"""For each scalar, the values that orjson, with OPT_UTC_Z, writes as the same text."""
 _CURSOR = 2_100
 """The most bytes of a cursor. The longest has a title, which case-folding can make three times as
 long."""

@@ -29,7 +29,7 @@ PARTS = {
     "encoding": ("_encoded (api/graphql/http.py", "orjson"),
     "execution": (
         *("(<compiled operation>", "(api/graphql/execution/"),
-        *("(api/schema.py", "(api/types.py", "(api/tasks/types.py"),
+        *("(api/schema.py", "(api/scalars.py", "(api/types.py", "(api/tasks/types.py"),
     ),
     "database": (
         *("(asyncpg/", "pgproto", "asyncpg", "protocol.c"),

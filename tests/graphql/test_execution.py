@@ -59,10 +59,10 @@ from api.graphql.execution.compiled import Plan
 from api.identity.tokens import Claims
 from api.postgres.database import Database
 from api.projects.rules import PROJECTS
+from api.scalars import PASSTHROUGH, DateTime
 from api.schema import ROW_TYPES
 from api.schema import schema as house
 from api.tasks.rules import TASKS
-from api.types import PASSTHROUGH, DateTime
 from benchmarks.workloads import WORKLOADS, Workload
 from dev.postgres import ROOT
 
