@@ -39,11 +39,11 @@ DEV_LOCK, DEV_ENV = Path(".data/lock"), Path(".data/dev.env")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. Exit 2 if the command or the environment is not valid, 1 if it fails."""
-    args = _parser().parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     log_lines.configure("text")
-    command: Callable[[argparse.Namespace], None] = args.command
+    command: Callable[[argparse.Namespace], None] = chosen.command
     try:
-        command(args)
+        command(chosen)
     except ConfigError as error:
         _stop(str(error), 2)
 
@@ -161,14 +161,14 @@ def _span(text: str) -> int:
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": DAY}[match[2]]
 
 
-def _serve(args: argparse.Namespace) -> None:
-    if args.access_log:
+def _serve(chosen: argparse.Namespace) -> None:
+    if chosen.access_log:
         os.environ["ACCESS_LOG"] = "1"  # also for the workers
     config = Config.read()
     log_lines.configure(config.log_format)
-    _check_workers(args.workers, reload=args.reload)
-    with _served_metrics(args.metrics_port):
-        _serve_api(args, config)
+    _check_workers(chosen.workers, reload=chosen.reload)
+    with _served_metrics(chosen.metrics_port):
+        _serve_api(chosen, config)
 
 
 @contextlib.contextmanager
@@ -200,7 +200,7 @@ def _app(config: Config) -> "FastAPI":
     return create_app(config, metrics=Metrics(config.trusted_documents.values()))
 
 
-def _serve_api(args: argparse.Namespace, config: Config) -> None:
+def _serve_api(chosen: argparse.Namespace, config: Config) -> None:
     from api.server import serve
 
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
@@ -212,17 +212,17 @@ def _serve_api(args: argparse.Namespace, config: Config) -> None:
         )
     if config.better_auth_secret_previous:
         log.warning("BETTER_AUTH_SECRET_PREVIOUS is also accepted: unset it after the rotation")
-    if not args.no_migrate:
+    if not chosen.no_migrate:
         _upgrade(config.direct_url)
     asyncio.run(_log_row_security(config.database_url.get_secret_value()))
     app = _app(config)  # workers create their own, but an error is reported only once
-    is_alone = args.workers == 1 and not args.reload
+    is_alone = chosen.workers == 1 and not chosen.reload
     serve(
         app if is_alone else "api.cli:application",
-        args.host,
-        args.port,
-        workers=args.workers,
-        reload_dir=Path(__file__).parent if args.reload else None,
+        chosen.host,
+        chosen.port,
+        workers=chosen.workers,
+        reload_dir=Path(__file__).parent if chosen.reload else None,
     )
 
 
@@ -250,9 +250,9 @@ async def _log_row_security(url: str) -> None:
             log.warning("%s %s; %s", finding.about, finding.detail, finding.fix)
 
 
-def _migrate(args: argparse.Namespace) -> None:
+def _migrate(chosen: argparse.Namespace) -> None:
     log_lines.configure(LogConfig.read(*_env_files()).log_format)
-    _upgrade(DatabaseConfig.read(*_env_files()).direct_url, args.partitions)
+    _upgrade(DatabaseConfig.read(*_env_files()).direct_url, chosen.partitions)
 
 
 def _upgrade(url: str, partitions: int | None = None) -> None:
@@ -264,12 +264,12 @@ def _upgrade(url: str, partitions: int | None = None) -> None:
         _stop(str(error), 1)
 
 
-def _token(args: argparse.Namespace) -> None:
+def _token(chosen: argparse.Namespace) -> None:
     from api.identity.auth import verifier
 
     config = TokenConfig.read(*_env_files())
     longest = config.access_token_max_age
-    life = args.expires_in or min(DAY, longest)
+    life = chosen.expires_in or min(DAY, longest)
     if life > longest:
         _stop(f"--expires-in: expected at most {longest}s, which is ACCESS_TOKEN_MAX_AGE", 2)
     if not config.accepts_shared_secrets:
@@ -280,16 +280,16 @@ def _token(args: argparse.Namespace) -> None:
         )
     now = int(time.time())
     claims: dict[str, object] = {
-        "user_id": args.user,
-        "sub": args.user,
+        "user_id": chosen.user,
+        "sub": chosen.user,
         "sid": secrets.token_urlsafe(24),
         "iss": config.issuer or config.next_public_better_auth_url,
         "aud": config.audience or config.next_public_better_auth_url,
         "iat": now,
         "exp": now + life,
     }
-    if args.email:
-        claims["email"] = args.email
+    if chosen.email:
+        claims["email"] = chosen.email
     token = jwt.encode(claims, derive(config.secrets[0].encode(), ACCESS_TOKEN), "HS256")
     try:
         asyncio.run(verifier(config).verify(token))

@@ -79,8 +79,8 @@ class Statement(Compiled):
 
     def __init__(self, expression: Built, record: type[Row] = Row) -> None:
         check_parts(expression)
-        if violation := next(_violations(expression), None):
-            raise UnscopedStatement(violation)
+        if fault := next(_faults(expression), None):
+            raise UnscopedStatement(fault)
         super().__init__(expression, OWNER.key, record=record)
         if re.search(rf"\$1(?!\d|::{_Caller().get_col_spec()}\b)", self.sql):
             raise UnscopedStatement("$1 must have the type of the caller everywhere")
@@ -108,20 +108,20 @@ class CrossOwnerQuery(Compiled):
         super().__init__(expression)
 
 
-def _violations(expression: Built) -> Iterator[str]:
+def _faults(expression: Built) -> Iterator[str]:
     for part in visitors.iterate(expression):
-        if _is_another_caller(part):
+        if _names_a_caller(part):
             yield "a caller other than that of the request"
         match part:
             case Select():
-                yield from _read_violations(part)
+                yield from _read_faults(part)
             case Insert():
-                yield from _insert_violations(part)
+                yield from _insert_faults(part)
             case Update() | Delete():
-                yield from _write_violations(part)
+                yield from _write_faults(part)
 
 
-def _is_another_caller(part: object) -> bool:
+def _names_a_caller(part: object) -> bool:
     """Return whether a part is a value of the domain `caller` that is not `$1`.
 
     PostgreSQL would move wall 3 to that owner. A function that has the name of a type is a cast.
@@ -136,7 +136,7 @@ def _is_another_caller(part: object) -> bool:
     return False
 
 
-def _read_violations(select: Select[Any]) -> Iterator[str]:
+def _read_faults(select: Select[Any]) -> Iterator[str]:
     restricted = _restricted(select.whereclause)
     for source in select.get_final_froms():
         if not isinstance(source, Table | CTE | Lateral | TableValuedAlias):
@@ -153,7 +153,7 @@ def _is_of_query(source: Lateral) -> bool:
     return isinstance(element.element if isinstance(element, Subquery) else element, QUERIES)
 
 
-def _write_violations(write: Update | Delete) -> Iterator[str]:
+def _write_faults(write: Update | Delete) -> Iterator[str]:
     restricted = _restricted(write.whereclause)
     for table in {write.table, *_tables_beside(write)}:
         if table not in restricted:
@@ -185,7 +185,7 @@ def _tables_beside(write: ClauseElement) -> Iterator[object]:
             yield from _tables_beside(part)
 
 
-def _insert_violations(insert: Insert) -> Iterator[str]:
+def _insert_faults(insert: Insert) -> Iterator[str]:
     given: Mapping[str, object] = {}
     if insert.select is None:
         given = {_name(column): value for column, value in _values(insert).items()}
@@ -197,10 +197,10 @@ def _insert_violations(insert: Insert) -> Iterator[str]:
         yield f"INSERT INTO {insert.table} is not for its owner"
     for part in insert.get_children():
         if isinstance(part, OnConflictClause):
-            yield from _conflict_violations(part)
+            yield from _conflict_faults(part)
 
 
-def _conflict_violations(conflict: OnConflictClause) -> Iterator[str]:
+def _conflict_faults(conflict: OnConflictClause) -> Iterator[str]:
     # A conflict on a unique key without the owner would reveal that another owner has such a row.
     if OWNER.key not in _names(conflict.inferred_target_elements or ()):
         yield "a conflict could be with the row of another owner"
