@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, NoReturn
 import jwt
 
 from api import log_lines
-from api.config import DAY, Config, DatabaseConfig, LogConfig, TokenConfig
+from api.config import DAY, GRACE, Config, DatabaseConfig, LogConfig, TokenConfig
 from api.environment import ConfigError
 from api.errors import Unavailable
 from api.identity.keys import ACCESS_TOKEN, derive
 from api.identity.tokens import InvalidToken
 from api.metrics.directory import VARIABLE, directory
-from api.process import GRACE
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -27,6 +27,11 @@ from api.postgres.url import arguments
 
 DAY = 86_400
 """Seconds."""
+GRACE = 30
+"""Seconds that active requests may still take after SIGTERM."""
+LAST_GRACE = 5
+"""The last seconds of `GRACE`, in which uvicorn accepts no more connections. A request that arrived
+just before has these seconds to finish: they are more than the timeout of a statement."""
 
 
 def _origin(url: str) -> str:

@@ -15,14 +15,10 @@ from typing import Any, Final, Self
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import logs
+from api.config import GRACE, LAST_GRACE
 
 log = logging.getLogger(__name__)
 
-GRACE = 30
-"""Seconds that active requests may still take after SIGTERM."""
-LAST_GRACE = 5
-"""The last seconds of `GRACE`, in which uvicorn accepts no more connections. A request that arrived
-just before has these seconds to finish: they are more than the timeout of a statement."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 """The signals that end the process."""
 GARBAGE = (20_000, 1, 200)

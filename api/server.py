@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
+from api.config import LAST_GRACE
 from api.connection import BoundedHttp
-from api.process import LAST_GRACE
 from api.websocket import BoundedWebSocket
 
 FILES = 10_240
