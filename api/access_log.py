@@ -12,6 +12,7 @@ from api import log_lines
 from api.observed import Observer, Record
 
 LOGGER: Final = "api.access"
+"""The name of the logger in each line."""
 MAX_OWNERS: Final = 10_000
 """The most owners whose hashes are cached."""
 

@@ -9,14 +9,14 @@ from starlette.types import Message, Receive, Scope, Send
 from api.errors import BadRequest, OperationTooLarge
 
 HAS_ARRIVED = "bearer_tasks.body_has_arrived"
-"""The key in the state of an ASGI scope by which the server tells that it has all of the body. A
-timeout takes four system calls: 5 % of the time of one task."""
+"""The key in the state of an ASGI scope that is true when the whole body has arrived. Reading then
+needs no timeout, which takes four system calls: 5 % of the time of a request for one task."""
 BODY_TIMEOUT = 30.0
 """Seconds for all of a body to arrive."""
 MAX_UNREAD = 64 * 1024
 """The most bytes of an unread body that the server skips in order to keep a connection open."""
 LINGER_TIMEOUT = 2.0
-"""Seconds that a client that is still sending a body has to read the answer and stop."""
+"""Seconds in which a client that still sends a body can read the response and stop."""
 
 
 async def read(scope: Scope, receive: Receive, most: int, seconds: float = BODY_TIMEOUT) -> bytes:
@@ -25,7 +25,8 @@ async def read(scope: Scope, receive: Receive, most: int, seconds: float = BODY_
     A body with a longer declared length is refused before any of it is read. A client that sent
     `Expect: 100-continue` then never gets the status 100 (RFC 9110 §10.1.1).
 
-    Raises OperationTooLarge; BadRequest when it is late; ClientDisconnect when it will never come.
+    Raises OperationTooLarge for a longer body, BadRequest if the body has not arrived within
+    `seconds`, and ClientDisconnect if the client has closed the connection.
     """
     if (_declared_length(scope) or 0) > most:
         raise _too_large(most)
@@ -57,7 +58,7 @@ def _too_large(most: int) -> OperationTooLarge:
 
 
 def _declared_length(scope: Scope) -> int | None:
-    """Return the length of a request's body, or None if its headers do not tell it."""
+    """Return the length of a request's body, or None if its headers do not say."""
     length = 0
     for name, value in scope["headers"]:
         if name == b"transfer-encoding":
@@ -76,11 +77,11 @@ def is_short(scope: Scope) -> bool:
 
 
 def closing(receive: Receive, send: Send, seconds: float = LINGER_TIMEOUT) -> tuple[Receive, Send]:
-    """Wrap `receive` and `send` so that an answer before the end of the body closes the connection.
+    """Wrap `receive` and `send`, to close the connection after a response to an unread body.
 
     To keep the connection open, the server would have to skip the rest of the body, which may be
-    very long. After the answer, the server reads and discards the body for up to `seconds`: if a
-    connection is closed with unread bytes, the operating system of the client may drop the answer
+    very long. After the response, the server reads and discards the body for up to `seconds`: if a
+    connection is closed with unread bytes, the operating system of the client may drop the response
     and report a connection reset.
     """
     ended = closes = False

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, NoReturn
 import jwt
 
 from api import log_lines
-from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, LogConfig, TokenConfig
+from api.config import DAY, GRACE, Config, DatabaseConfig, LogConfig, TokenConfig
+from api.environment import ConfigError
 from api.errors import Unavailable
 from api.identity.keys import ACCESS_TOKEN, derive
 from api.identity.tokens import InvalidToken
@@ -233,13 +234,13 @@ def _check_workers(number: int, *, reload: bool) -> None:
 
 
 async def _log_row_security(url: str) -> None:
-    from api import doctor
+    from api.doctor import row_security
     from api.postgres.connections import connect
 
     with contextlib.suppress(Unavailable):  # without a database, there is nothing to check
         connection = await connect(url)
         try:
-            finding = await doctor.row_security(connection)
+            finding = await row_security.check(connection)
         finally:
             connection.terminate()
         if finding.fix is None:

@@ -1,15 +1,13 @@
-"""Read and validate the settings from the environment and `.env`.
+"""The settings: their names, their defaults and the values that they may have.
 
-The environment of the process takes precedence over `.env` in the working directory. An error
-message consists of a field's description and example, and never contains the invalid value. The
-`repr` of the settings does not contain secrets.
+The `repr` of the settings does not contain secrets.
 """
 
 import re
 from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,14 +16,14 @@ from pydantic import (
     Field,
     SecretStr,
     TypeAdapter,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from api.client_address import Network
-from api.postgres.url import InvalidUrl, arguments
+from api.environment import Environment
+from api.postgres.url import arguments
 
 DAY = 86_400
 """Seconds."""
@@ -34,27 +32,6 @@ GRACE = 30
 LAST_GRACE = 5
 """The last seconds of `GRACE`, in which uvicorn accepts no more connections. A request that arrived
 just before has these seconds to finish: they are more than the timeout of a statement."""
-ENV_ENCODING = "utf-8-sig"
-"""The encoding of `.env`: UTF-8, with or without the byte order mark that some editors write."""
-
-
-class ConfigError(Exception):
-    """Some variables are invalid. The message has a line for each, with its name and an example."""
-
-
-def check_env_file(path: Path) -> None:
-    """Raise ConfigError when the file exists and cannot be read as UTF-8 text."""
-    try:
-        # English text in UTF-16 without a byte order mark is valid UTF-8, with a NUL after each
-        # letter.
-        readable = not path.is_file() or "\0" not in path.read_text(ENV_ENCODING)
-    except (OSError, UnicodeError):
-        readable = False
-    if not readable:
-        raise ConfigError(
-            f"{path.name}: expected a readable file of text in UTF-8, for example as an editor "
-            'saves it under "UTF-8"'
-        )
 
 
 def _origin(url: str) -> str:
@@ -139,40 +116,7 @@ Origin = Annotated[str, AfterValidator(_origin)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 
 
-class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding=ENV_ENCODING
-    )
-
-    @classmethod
-    def read(cls, *env_files: Path) -> Self:
-        """Read the settings from the environment and these files, by default `.env`.
-
-        The environment takes precedence over the files, and later files over earlier ones. Raises
-        ConfigError when a variable is missing or invalid, or when a file is not UTF-8.
-        """
-        files = env_files or (Path(".env"),)
-        for file in files:
-            check_env_file(file)
-        try:
-            return cls(_env_file=files)
-        except ValidationError as error:
-            raise ConfigError("\n".join(_lines(cls, error))) from None
-
-
-def _lines(cls: type[BaseSettings], error: ValidationError) -> list[str]:
-    """Return a line for each invalid variable."""
-    lines = {}
-    for details in error.errors():
-        name = str(details["loc"][0])
-        reason = details.get("ctx", {}).get("error")
-        field = cls.model_fields[name]
-        expected = f"expected {field.description}, for example {(field.examples or [''])[0]}"
-        lines[name] = f"{name.upper()}: {reason if isinstance(reason, InvalidUrl) else expected}"
-    return [*lines.values()]
-
-
-class LogConfig(_Environment):
+class LogConfig(Environment):
     """The format of the log."""
 
     log_format: Literal["text", "json"] = Field(
@@ -182,7 +126,7 @@ class LogConfig(_Environment):
     )
 
 
-class DatabaseConfig(_Environment):
+class DatabaseConfig(Environment):
     """The database that stores the tasks."""
 
     database_url: PostgresUrl = Field(
@@ -203,7 +147,7 @@ class DatabaseConfig(_Environment):
         return (self.database_url_unpooled or self.database_url).get_secret_value()
 
 
-class TokenConfig(_Environment):
+class TokenConfig(Environment):
     """The settings for verifying access tokens."""
 
     better_auth_secret: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(

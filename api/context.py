@@ -12,7 +12,7 @@ from api.identity.tokens import Claims
 from api.owned.changes import Changes
 from api.owned.live import Live
 from api.owned.owner import Owned
-from api.owned.reads import Page, Reads, Wanted
+from api.owned.reads import Page, PageRequest, Reads
 from api.owned.resource import Resource
 from api.owned.writes import Writes
 from api.postgres.database import Database
@@ -88,7 +88,7 @@ class Context:
         return self._loaded(resource, load, id)
 
     async def page_of(
-        self, resource: Resource, reference: str, parent: str, wanted: Wanted
+        self, resource: Resource, reference: str, parent: str, request: PageRequest
     ) -> Page:
         """Return the page of the rows that refer to a parent. One statement loads a whole level.
 
@@ -96,12 +96,12 @@ class Context:
         """
 
         async def load(parents: list[str]) -> list[Page]:
-            pages = await self.read(resource).pages_of(reference, parents, wanted)
+            pages = await self.read(resource).pages_of(reference, parents, request)
             return [pages[parent] for parent in parents]
 
         # A cursor belongs to the list of one parent, so this list is loaded alone.
-        of = parent if wanted.after is not None else None
-        return await self._loaded((resource, reference, of, repr(wanted)), load, parent)
+        of = parent if request.after is not None else None
+        return await self._loaded((resource, reference, of, repr(request)), load, parent)
 
     async def count_of(
         self, resource: Resource, reference: str, parent: str, filter: Mapping[str, Any]

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 
-MOST_KINDS = 1_000
+MAX_KINDS = 1_000
 """The most kinds that are counted separately. All further kinds share one limit."""
 EVERY = 1.0
 """The fewest seconds between two lines of a kind."""
@@ -27,9 +27,9 @@ class Throttle:
     def left_out(self, kind: object) -> int | None:
         """Return how many of this kind were omitted before this one; None to omit this one too."""
         now = self._clock()
-        if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
+        if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
             self._kinds = {k: v for k, v in self._kinds.items() if now < v[0] + EVERY}
-            if len(self._kinds) >= MOST_KINDS:
+            if len(self._kinds) >= MAX_KINDS:
                 kind = None
         since, count = self._kinds.get(kind, (-math.inf, 0))
         if now < since + EVERY:

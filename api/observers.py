@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from api.access_log import OwnerHash, access_log
-from api.config import Config, ConfigError
+from api.config import Config
+from api.environment import ConfigError
 from api.identity.keys import LOG, derive
 from api.observed import Observer, Observers
 

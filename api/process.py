@@ -20,6 +20,7 @@ from api.config import GRACE, LAST_GRACE
 log = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+"""The signals that end the process."""
 GARBAGE = (20_000, 1, 200)
 """The thresholds of Python's garbage collection, which searches for reference cycles.
 

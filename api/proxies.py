@@ -9,7 +9,8 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from api.config import Config, ConfigError
+from api.config import Config
+from api.environment import ConfigError
 
 
 def own_hosts(config: Config) -> frozenset[str]:

@@ -6,7 +6,7 @@ import strawberry
 from strawberry import ID
 from strawberry.schema.config import StrawberryConfig
 
-from api import types
+from api import scalars, types
 from api.context import Info
 from api.graphql.documents import Prepared
 from api.graphql.execution import Replaying
@@ -60,11 +60,11 @@ schema = Schema(
     subscription=Subscription,
     types=[types.ErrorCode],
     extensions=[Prepared],
-    config=StrawberryConfig(scalar_map={datetime: types.DateTime, date: types.Date}),
+    config=StrawberryConfig(scalar_map={datetime: scalars.DateTime, date: scalars.Date}),
     execution_context_class=Replaying,
 )
 
-PLACED = {each.type_name: each.record for each in RESOURCES}
+ROW_TYPES = {each.type_name: each.record for each in RESOURCES}
 """By type, the class of the rows whose columns compiled execution reads by index."""
 SIZES = types.sizes(RESOURCES) | {
     "Viewer": {"id": 4 * 255, "email": 8_192, "labels": 1_000 * (4 * 50 + 3)}

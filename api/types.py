@@ -1,10 +1,8 @@
 """The GraphQL types and arguments that all nouns share."""
 
-import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Annotated, Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
@@ -14,47 +12,16 @@ from strawberry import ID, UNSET
 
 from api.context import Info
 from api.errors import Code
-from api.graphql.execution import Exactly
 from api.owned import reads
 from api.owned.changes import ChangePage
 from api.owned.cursors import MAX_SIZE
 from api.owned.read_sql import NEWEST_FIRST, Order
-from api.owned.reads import Wanted
+from api.owned.reads import PageRequest
 from api.owned.resource import Resource
 from api.owned.writes import MAX_AT_ONCE
 from api.postgres.tables import Row
 
 T = TypeVar("T")
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-DateTime = strawberry.scalar(
-    name="DateTime",
-    description="A timestamp in UTC (RFC 3339), with up to six decimals of a second.",
-    specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
-    serialize=_utc,
-    parse_value=datetime.fromisoformat,
-)
-
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-
-
-def _day(value: object) -> date:
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("a day is written YYYY-MM-DD")
-    return date.fromisoformat(value)
-
-
-Date = strawberry.scalar(
-    name="Date",
-    description="A calendar day without a time zone: YYYY-MM-DD.",
-    specified_by_url="https://scalars.graphql.org/andimarek/local-date.html",
-    serialize=date.isoformat,
-    parse_value=_day,
-)
 
 
 @strawberry.enum(description="The values of `extensions.code` of an error.")
@@ -192,6 +159,11 @@ Events: TypeAlias = AsyncGenerator[T, None]
 """The events of a subscription."""
 
 
+def optional(description: str) -> Any:
+    """Return a field of an input that clients may leave out. Its value is then UNSET."""
+    return strawberry.field(default=UNSET, description=description)
+
+
 class _OrderInput(Protocol):
     field: Enum
     direction: OrderDirection
@@ -224,15 +196,15 @@ def sent_or_none(argument: T | None) -> T | None:
     return None if argument is UNSET else argument
 
 
-def wanted(  # noqa: PLR0913 - the arguments of a list
+def page_request(  # noqa: PLR0913 - the arguments of a list
     info: Info, resource: Resource, first: int | None, after: str | None, filter: Any, order: Any
-) -> Wanted:
+) -> PageRequest:
     """Return the page that the arguments of a list ask for.
 
     The list is counted, and its bulky columns are read, only if this field selects them.
     """
     selected, name = info.context.selected(info.path), resource.type_name
-    return Wanted(
+    return PageRequest(
         first,
         sent_or_none(after),
         sent(filter),
@@ -257,8 +229,8 @@ async def connection(  # noqa: PLR0913 - the arguments of a list
 ) -> Connection[Any]:
     """Return a page of the caller's rows of a resource."""
     rows = info.context.read(resource)
-    asked = wanted(info, resource, first, after, filter, order)
-    return Connection(page=await rows.page(asked), count=lambda: rows.count(asked.filter))
+    request = page_request(info, resource, first, after, filter, order)
+    return Connection(page=await rows.page(request), count=lambda: rows.count(request.filter))
 
 
 async def nested(  # noqa: PLR0913 - the arguments of a list
@@ -272,11 +244,11 @@ async def nested(  # noqa: PLR0913 - the arguments of a list
     order: Any,
 ) -> Connection[Any]:
     """Return a page of the rows that refer to a parent. One statement reads all parents' pages."""
-    asked = wanted(info, resource, first, after, filter, order)
-    page = await info.context.page_of(resource, reference, parent, asked)
+    request = page_request(info, resource, first, after, filter, order)
+    page = await info.context.page_of(resource, reference, parent, request)
 
     async def count() -> int:
-        counted = replace(asked, counted=True)
+        counted = replace(request, counted=True)
         return (await info.context.page_of(resource, reference, parent, counted)).total or 0
 
     return Connection(page=page, count=count)
@@ -317,8 +289,6 @@ def _page_info(page: ChangePage) -> PageInfo:
     )
 
 
-WRITTEN = {"DateTime": Exactly(datetime, tzinfo=UTC), "Date": Exactly(date)}
-"""For each scalar, the values that orjson, with OPT_UTC_Z, writes as the same text."""
 _CURSOR = 2_100
 """The most bytes of a cursor. The longest has a title, which case-folding can make three times as
 long."""

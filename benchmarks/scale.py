@@ -17,7 +17,7 @@ import asyncpg
 from api import migrations
 from api.owned.owner import Owned
 from api.owned.read_sql import Order
-from api.owned.reads import Reads, Wanted
+from api.owned.reads import PageRequest, Reads
 from api.postgres.database import Database
 from api.tasks.rules import TASKS
 from dev.postgres import ROOT, Postgres
@@ -104,7 +104,7 @@ def _progress(steps: range, total: int, each: int, what: str) -> Iterator[int]:
 async def _last(tasks: Reads, order: Order) -> str | None:
     """Read all pages, as a client would. Return the cursor for the last page."""
     after = None
-    while (page := await tasks.page(Wanted(50, after, order=order))).has_next:
+    while (page := await tasks.page(PageRequest(50, after, order=order))).has_next:
         after = page.cursor(page.rows[-1])
     return after
 
@@ -121,7 +121,7 @@ async def measure(url: str, rounds: int) -> None:
                     taken = []
                     for _ in range(rounds):
                         began = time.perf_counter()
-                        await tasks.page(Wanted(50, after, order=order))
+                        await tasks.page(PageRequest(50, after, order=order))
                         taken.append((time.perf_counter() - began) * 1000)
                     cells.append(statistics.median(taken))
             name = f"{by.upper()} {'DESC' if descending else 'ASC'}"

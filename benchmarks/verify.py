@@ -12,7 +12,8 @@ from typing import Any
 
 import jwt
 
-from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
+from api.identity.key_set import KeySet
+from api.identity.keys import ACCESS_TOKEN, KeyRing, derive, shared_secrets
 from api.identity.tokens import Verifier
 from tests import issuer
 from tests.conftest import SECRET, SITE

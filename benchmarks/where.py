@@ -24,12 +24,12 @@ PARTS = {
         "(api/identity/auth.py",
         "(api/identity/tokens.py",
         "(api/identity/revocations.py",
-        "(api/identity/keys.py",
+        "(api/identity/key",
     ),
     "encoding": ("_encoded (api/graphql/http.py", "orjson"),
     "execution": (
         *("(<compiled operation>", "(api/graphql/execution/"),
-        *("(api/schema.py", "(api/types.py", "(api/tasks/types.py"),
+        *("(api/schema.py", "(api/scalars.py", "(api/types.py", "(api/tasks/types.py"),
     ),
     "database": (
         *("(asyncpg/", "pgproto", "asyncpg", "protocol.c"),
@@ -37,6 +37,7 @@ PARTS = {
     ),
     "request handling": (
         *("(api/app.py", "(api/bodies.py", "(api/context.py", "(api/graphql/http.py"),
+        "(api/middleware.py",
         *("(api/graphql/documents.py", "(api/graphql/limits.py"),
         *("(api/graphql/cost.py", "(api/graphql/estimation.py"),
     ),

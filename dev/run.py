@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from api.config import ENV_ENCODING, Config, ConfigError, check_env_file
+from api.config import Config
+from api.environment import ENV_ENCODING, ConfigError, check_env_file
 from dev.postgres import ROOT, Postgres, PostgresError
 from dev.processes import Child
 

@@ -9,7 +9,7 @@ from api.config import Config
 from api.context import Context
 from api.errors import NotFound, Problem
 from api.identity.auth import Authenticated
-from api.owned.reads import Wanted
+from api.owned.reads import PageRequest
 from api.postgres.database import Database
 from api.postgres.notifications import Notifications
 from api.tasks.rules import TASKS
@@ -31,7 +31,7 @@ def own(user_id: str, request: Request) -> Context:
 
 @app.get("/api/{user_id}/tasks")
 async def read(own: Annotated[Context, Depends(own)]) -> list[dict[str, Any]]:
-    return [dict(row) for row in (await own.read(TASKS).page(Wanted(first=100))).rows]
+    return [dict(row) for row in (await own.read(TASKS).page(PageRequest(first=100))).rows]
 
 
 @app.post("/api/{user_id}/tasks", status_code=201)

@@ -8,8 +8,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.app import HEADERS, create_app
+from api.app import create_app
 from api.config import Config
+from api.middleware import HEADERS
 from tests import stack
 from tests.conftest import trusting
 

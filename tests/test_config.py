@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
-from api.config import Config, ConfigError, DatabaseConfig, TokenConfig
+from api.config import Config, DatabaseConfig, TokenConfig
+from api.environment import ConfigError
 
 GOOD = {
     "BETTER_AUTH_SECRET": "x" * 32,

@@ -16,6 +16,7 @@ import pytest
 
 from api import doctor, migrations
 from api.config import Config
+from api.doctor import row_security
 from api.owned.resource import RESOURCES
 from dev.postgres import Postgres
 from tests import issuer, pooler, stack
@@ -39,7 +40,7 @@ def examined(env: Mapping[str, str], **limits: float) -> dict[str, doctor.Findin
 
 
 def test_the_check_of_row_security_uses_no_column_of_a_noun() -> None:
-    source = Path(doctor.__file__).read_text()
+    source = Path(row_security.__file__).read_text()
     assert [each.name for each in RESOURCES if each.count in source] == []
 
 

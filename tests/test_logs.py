@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.logs import MOST_KINDS, Limit, Throttle
+from api.logs import MAX_KINDS, Limit, Throttle
 from tests import plain, stack
 from tests.test_bodies import SERVERS, TYPES, run_server
 from tests.wire import connected
@@ -80,8 +80,8 @@ def test_errors_at_different_places_are_different_kinds() -> None:
 def test_number_of_kinds_is_bounded() -> None:
     now = 0.0
     throttle = Throttle(lambda: now)
-    told = [n for n in range(3 * MOST_KINDS) if throttle.left_out(n) is not None]
-    assert len(told) == MOST_KINDS + 1
+    told = [n for n in range(3 * MAX_KINDS) if throttle.left_out(n) is not None]
+    assert len(told) == MAX_KINDS + 1
     now = 1.0
     assert throttle.left_out("another") == 0
 

@@ -8,8 +8,9 @@ import jwt
 import pytest
 
 from api.app import create_app
-from api.config import Config, ConfigError
-from api.identity.keys import KeySet
+from api.config import Config
+from api.environment import ConfigError
+from api.identity.key_set import KeySet
 from api.proxies import own_hosts, proxy_for, shown
 from tests import issuer, stack
 from tests.conftest import Caller, mint, trusting

@@ -213,7 +213,7 @@ def test_retention_deletes_old_rows_as_the_role_of_the_api(separated: Separated)
             aged = "UPDATE tasks.tasks SET trashed_at = now() - $2::interval WHERE owner_id = $1"
             old = timedelta(days=TRASH_DAYS + 1)
             assert await owning.execute(aged, owner, old) == "UPDATE 1"
-            await Retention(database, kept.delete_expired).forget()
+            await Retention(database, kept.delete_expired).delete_old()
             left = "SELECT count(*) FROM tasks.tasks WHERE owner_id = $1"
             assert await owning.fetchval(left, owner) == 0
             await owning.close()

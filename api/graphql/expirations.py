@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-MOST_STALE = 1_000
+MAX_STALE = 1_000
 """The heap may contain this many more entries of removed items than there are items."""
 
 
@@ -18,7 +18,7 @@ class Expirations(Generic[T]):
     until its time, or until such entries outnumber the items by far. Entries hold only numbers.
     """
 
-    def __init__(self, most_stale: int = MOST_STALE) -> None:
+    def __init__(self, most_stale: int = MAX_STALE) -> None:
         self._most_stale = most_stale
         self._items: dict[int, T] = {}
         self._heap: list[tuple[float, int]] = []

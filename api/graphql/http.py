@@ -33,7 +33,9 @@ from api.media_types import is_utf8, weights
 MAX_BODY = 1024 * 1024
 """The most bytes of a body."""
 GRAPHQL_RESPONSE = "application/graphql-response+json"
+"""The media type of a response, by the GraphQL-over-HTTP specification."""
 JSON = "application/json"
+"""The media type of a request, and of a response to an older client."""
 MAX_VALUE = 512
 """The most bytes of a header that are read. Headers are cached, so this bounds the cache."""
 PATIENCE = 5.0

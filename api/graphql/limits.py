@@ -32,23 +32,31 @@ from api.errors import OperationTooLarge
 MAX_CHARACTERS = 32_768
 """The most characters of a document. Long texts belong in variables."""
 MAX_TOKENS = 5_000
+"""The most tokens of a document, including comments."""
 MAX_DEPTH = 10
 """The most fields that are nested in each other. Fields of introspection do not count."""
 MAX_NESTING = 50
 """The most selection sets that are nested in each other. Those of introspection and of fragments
 count too."""
 MAX_ALIASES = 30
+"""The most fields of an operation that have an alias."""
 MAX_ROOT_FIELDS = 10
+"""The most fields of an operation that are nested in no other field."""
 MAX_DIRECTIVES = 50
+"""The most directives of an operation."""
 MAX_FIELDS = 500
+"""The most fields of an operation, nested ones included."""
 MAX_REPEATED = 50
 """The most fields of an operation with the response key of an earlier field of the same object."""
 MAX_SPREADS = 50
+"""The most fragments that an operation spreads. A fragment counts each time."""
 MAX_VALUES = 500
 """The most values in the text of an operation, including those in lists and objects. More values
 belong in variables."""
 MAX_DEFINITIONS = 50
+"""The most operations and fragments of a document."""
 MAX_VARIABLES = 50
+"""The most variables that an operation defines."""
 
 # Splits a text into tokens as the lexer of graphql-core does; skips invalid characters. Comments
 # count too, as they do in the lexer. An unterminated string also matches. If it did not, the

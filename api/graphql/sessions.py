@@ -19,11 +19,11 @@ from api.graphql.owner import Owner
 
 log = logging.getLogger(__name__)
 
-MOST = 100
+MAX_SESSIONS = 100
 """The most sockets and streams of one owner in a process."""
 INTERVAL = 0.25
 """Seconds between two checks of tokens, sessions and deadlines."""
-FASTEST = 100
+MAX_ENDED_A_SECOND = 100
 """The most sockets and streams a second that are ended while the process drains, unless there are
 too many for the time. If all were ended at once, all clients would reconnect at the same time."""
 SPREAD = 0.8
@@ -97,7 +97,7 @@ class Sessions:
         self,
         find_revoked: Callable[[], Awaitable[None]],
         *,
-        most: int = MOST,
+        most: int = MAX_SESSIONS,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.time,
         owner: Callable[[], Owner] = Owner,
@@ -204,7 +204,7 @@ class Sessions:
         sessions: list[Session | Expecting] = [*self._open, *self._expected]
         if not sessions:
             return
-        pause = min(1 / FASTEST, seconds * SPREAD / len(sessions))
+        pause = min(1 / MAX_ENDED_A_SECOND, seconds * SPREAD / len(sessions))
         began = time.monotonic()
         leaving = []
         for number, session in enumerate(sessions, 1):

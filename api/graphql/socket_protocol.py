@@ -36,7 +36,7 @@ from api.graphql.sessions import Caller, Sessions
 from api.graphql.streams import NotSubscribed
 
 SUBPROTOCOL = "graphql-transport-ws"
-MOST_OPERATIONS = 20
+MAX_OPERATIONS = 20
 """The most operations of a socket at once."""
 MAX_ID = 128
 """The most characters of the id of an operation."""

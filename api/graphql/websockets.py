@@ -9,7 +9,7 @@ from api import observed
 from api.errors import BadRequest, Problem, Unavailable
 from api.graphql.operations import Operations
 from api.graphql.sessions import Sessions
-from api.graphql.socket_protocol import MOST_OPERATIONS, SUBPROTOCOL, Authenticate, Socket
+from api.graphql.socket_protocol import MAX_OPERATIONS, SUBPROTOCOL, Authenticate, Socket
 
 INIT_TIMEOUT = 10.0
 """Seconds in which a client must send `connection_init`."""
@@ -30,7 +30,7 @@ class GraphQLSockets:
         origins: Iterable[str],
         *,
         init_timeout: float = INIT_TIMEOUT,
-        most_operations: int = MOST_OPERATIONS,
+        most_operations: int = MAX_OPERATIONS,
     ) -> None:
         self._operations = operations
         self._sessions = sessions

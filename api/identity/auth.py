@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import observed
 from api.config import TokenConfig
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
+from api.identity.key_set import KeySet
 from api.identity.keys import (
     ACCESS_TOKEN,
     KeyRing,
-    KeySet,
     KeysUnavailable,
     TooManyUnknownKeys,
     shared_secrets,

@@ -35,12 +35,15 @@ from api.rate_limits import RateLimits
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/secevent+jwt"
+"""The media type of a request (RFC 8935 §2.1)."""
 MAX_BODY = 64 * 1024
 """The most bytes of a request's body."""
 BODY_TIMEOUT = 5.0
 """Seconds for the whole body to arrive. It is short: the sender is not authenticated yet."""
 SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
+"""The type of the event that ends one session (CAEP 1.0 §3.1)."""
 ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
+"""The type of the event that deletes an account (RISC 1.0 §2.2)."""
 
 
 class InvalidEvent(Exception):

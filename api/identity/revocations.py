@@ -45,6 +45,7 @@ from api.postgres.statement import UnownedStatement
 log = logging.getLogger(__name__)
 
 CHANNEL = "tasks_revocations"
+"""The channel of PostgreSQL on which the processes notify each other of new revocations."""
 POLL = 0.5
 """Seconds between two polls of PostgreSQL."""
 REFRESH_AFTER = 0.8
@@ -58,6 +59,7 @@ IDLE = 60.0
 """Seconds without a request after which polling stops, so that a serverless database can suspend.
 The next request refreshes the cache before it continues."""
 PAGE_SIZE = 10_000
+"""The most revocations that one statement reads."""
 PRUNED_EVERY = 3600.0
 """Seconds between two removals of expired revocations from the cache."""
 

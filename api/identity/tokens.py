@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from .keys import Key, KeyRing
 
 MAX_BYTES = 8 * 1024
+"""The most bytes of a token."""
 LEEWAY = 30
 """Seconds by which the issuer's clock may be ahead. They apply to `nbf` and `iat`, not to `exp`."""
 LIFE_MARGIN = 60
@@ -29,6 +30,7 @@ is evicted first."""
 TYPES = ("jwt", "at+jwt")
 """The media types that the `typ` of an access token may name, in lower case. `typ` is optional."""
 MAX_AUDIENCES = 10
+"""The most audiences in the `aud` of a token."""
 
 
 class InvalidToken(Exception):

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 ADDRESS = "127.0.0.1"
+"""The address on which the metrics are served. It cannot be reached from other machines."""
 
 
 class Processes:

@@ -11,7 +11,7 @@ from api.errors import Code
 from api.metrics.durations import Durations
 from api.observed import Record
 
-MOST_NAMES = 100
+MAX_NAMES = 100
 """The most names of operations, besides those of trusted documents, that are counted separately."""
 OTHER = "other"
 """Stands for all further names. A client chooses the name of its operation, so without a bound it
@@ -37,7 +37,7 @@ class Requests:
     them to the metrics later, because that takes several times longer than counting.
     """
 
-    def __init__(self, names: Iterable[str] = (), most_names: int = MOST_NAMES) -> None:
+    def __init__(self, names: Iterable[str] = (), most_names: int = MAX_NAMES) -> None:
         self._names = {"", OTHER, *names}
         self._room = most_names
         total = _counter(

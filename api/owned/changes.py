@@ -23,6 +23,7 @@ from api.owned.walls import OWNER, Statement
 from api.postgres.tables import Row
 
 DEFAULT_SIZE = 100
+"""The size of a page of changes, unless the client asks for another."""
 EVENTS_AT_ONCE = 50
 """The most changes that a subscription reads in one statement."""
 _SCOPE = "changes"
@@ -36,17 +37,19 @@ STATE = Statement(select(*_state).where(_of_owner))
 
 @cache
 def since(resource: Resource) -> Statement:
-    """Return the statement that reads the owner's state, and then the changes after a place.
+    """Return the statement that reads the owner's state, and then the changes after a position.
 
     One statement reads one snapshot, so no change can be skipped.
     """
     table, ids, shown = resource.table, resource.ids, resource.shown
-    place = tuple_(bindparam("after_number", type_=BigInteger), bindparam("after_id", type_=Uuid))
+    position = tuple_(
+        bindparam("after_number", type_=BigInteger), bindparam("after_id", type_=Uuid)
+    )
     limit = bindparam("limit", type_=Integer)
     unset = (null().label("forgotten_number"), null().label("purged_at"))
     written = (
         select(*shown, table.c.change_number, *unset)
-        .where(table.c.owner_id == OWNER, tuple_(table.c.change_number, table.c.id) > place)
+        .where(table.c.owner_id == OWNER, tuple_(table.c.change_number, table.c.id) > position)
         .order_by(table.c.change_number, table.c.id)
         .limit(limit)
     )
@@ -55,7 +58,7 @@ def since(resource: Resource) -> Statement:
     deleted = (
         select(*id_alone, ids.c.change_number, *unset)
         .where(ids.c.owner_id == OWNER, ids.c.deleted_at.is_not(None))
-        .where(tuple_(*key) > place)
+        .where(tuple_(*key) > position)
         .order_by(*key)
         .limit(limit)
     )
@@ -76,8 +79,8 @@ class CursorExpired(BadUserInput):
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """The place in the feed up to which a client has read."""
+class _Position:
+    """The position in the feed up to which a client has read."""
 
     number: int
     id: str
@@ -87,8 +90,8 @@ class _Place:
 
 
 @dataclass(slots=True, weakref_slot=True)
-class _Found:
-    """The owner's state, and the changes after a place, from one snapshot."""
+class _Snapshot:
+    """The owner's state, and the changes after a position, from one snapshot."""
 
     number: int
     forgotten: int
@@ -97,12 +100,12 @@ class _Found:
     is_dropped: bool = False
 
     def drop(self) -> None:
-        """Release the rows (see `live.Page`)."""
+        """Release the rows (see `feed.Page`)."""
         self.rows, self.is_dropped = (), True
 
-    def check(self, place: _Place) -> None:
-        """Raise CursorExpired if changes after this place may be missing."""
-        if place.number > self.number or self.forgotten > max(place.number, place.horizon):
+    def check(self, position: _Position) -> None:
+        """Raise CursorExpired if changes after this position may be missing."""
+        if position.number > self.number or self.forgotten > max(position.number, position.horizon):
             raise CursorExpired
 
 
@@ -139,14 +142,14 @@ class Changes:
     async def since(self, first: int | None, after: str | None) -> ChangePage:
         """Return the changes after a cursor, or all. Raises BadUserInput, and CursorExpired."""
         size = cursors.size(first, DEFAULT_SIZE)
-        place = None if after is None else self._place(after)
-        found = await self._read(place or _START, size)
-        if place is None:
-            place = replace(_START, horizon=found.forgotten)
+        position = None if after is None else self._decoded(after)
+        snapshot = await self._read(position or _START, size)
+        if position is None:
+            position = replace(_START, horizon=snapshot.forgotten)
         else:
-            found.check(place)
-        written = [_cursor(self._cursors, _at(row, place)) for row in found.rows]
-        return ChangePage(found.rows, written, found.has_next, after)
+            snapshot.check(position)
+        written = [_cursor(self._cursors, _at(row, position)) for row in snapshot.rows]
+        return ChangePage(snapshot.rows, written, snapshot.has_next, after)
 
     async def follow(self, after: str | None) -> AsyncGenerator[tuple[Row, str], None]:
         """Yield each change after a cursor, or from now on, with its cursor.
@@ -154,101 +157,103 @@ class Changes:
         The generator waits for further changes until it is closed, even during an outage.
         Raises CursorExpired, and Unauthenticated when the account is purged.
         """
-        place = None if after is None else self._place(after)
+        position = None if after is None else self._decoded(after)
         with self._owned.subscribed() as feed:
             woken_at: float | None = None  # none while the client still reads older changes
             while True:
                 wakes = feed.wakes
                 try:
-                    found = await feed.read(*self._reading(place))
+                    snapshot = await feed.read(*self._reading(position))
                 except (Unavailable, RateLimited):
                     await feed.wait(wakes, -1)  # until the next poll succeeds
                     continue
-                if place is None:
-                    place = _end(found)
-                found.check(place)
+                if position is None:
+                    position = _end(snapshot)
+                snapshot.check(position)
                 sent = 0
-                while sent < len(found.rows):  # a page that was dropped has no rows
-                    place = _at(found.rows[sent], place)
+                while sent < len(snapshot.rows):  # a page that was dropped has no rows
+                    position = _at(snapshot.rows[sent], position)
                     sent += 1
-                    yield found.rows[sent - 1], _cursor(self._cursors, place)
+                    yield snapshot.rows[sent - 1], _cursor(self._cursors, position)
                     await asyncio.sleep(0)  # lets other tasks run between two events
-                is_done, number = not (found.has_next or found.is_dropped), found.number
-                del found  # a subscriber that waits holds no rows
+                is_done, number = not (snapshot.has_next or snapshot.is_dropped), snapshot.number
+                del snapshot  # a subscriber that waits holds no rows
                 if is_done:
                     if sent and woken_at is not None:
                         feed.delivered(woken_at)
-                    place = replace(place, number=number, id=MAX)
+                    position = replace(position, number=number, id=MAX)
                     await feed.wait(wakes, number)
                     woken_at = feed.woken_at
 
-    def _reading(self, place: _Place | None) -> tuple[object, Callable[[], Awaitable[_Found]]]:
-        """Return a key that the subscribers at this place share, and the read of a page there."""
-        if place is None:
+    def _reading(
+        self, position: _Position | None
+    ) -> tuple[object, Callable[[], Awaitable[_Snapshot]]]:
+        """Return a key that all subscribers at this position share, and the read of a page."""
+        if position is None:
             return None, partial(_current, self._owned)
-        key = (self._resource.name, place.number, place.id)
-        return key, partial(self._read, place, EVENTS_AT_ONCE)
+        key = (self._resource.name, position.number, position.id)
+        return key, partial(self._read, position, EVENTS_AT_ONCE)
 
-    async def _read(self, place: _Place, size: int) -> _Found:
+    async def _read(self, position: _Position, size: int) -> _Snapshot:
         rows = await self._owned.rows(
             since(self._resource),
-            after_number=place.number,
-            after_id=place.id,
+            after_number=position.number,
+            after_id=position.id,
             limit=size + 1,
             limit_and_state=size + 2,
         )
-        return _found(rows, size)
+        return _snapshot(rows, size)
 
     @cached_property
     def _cursors(self) -> Cursors:
         return _cursors(self._owned)
 
-    def _place(self, after: str) -> _Place:
+    def _decoded(self, after: str) -> _Position:
         try:
             number, id, horizon = self._cursors.decode(after)
-            place = _Place(int(number), id, int(horizon))
+            position = _Position(int(number), id, int(horizon))
         except (cursors.InvalidCursor, ValueError):
             raise CursorExpired from None
-        known = place.number in _NUMBERS and place.horizon in _NUMBERS
-        if not (known and is_id(id)) or _cursor(self._cursors, place) != after:
+        known = position.number in _NUMBERS and position.horizon in _NUMBERS
+        if not (known and is_id(id)) or _cursor(self._cursors, position) != after:
             raise CursorExpired
-        return place
+        return position
 
 
 def _cursors(owned: Owned) -> Cursors:
     return Cursors(f"{owned.owner}\0{_SCOPE}")
 
 
-def _cursor(written: Cursors, place: _Place) -> str:
-    return written.encode(str(place.number), place.id, str(place.horizon))
+def _cursor(written: Cursors, position: _Position) -> str:
+    return written.encode(str(position.number), position.id, str(position.horizon))
 
 
-_START = _Place(0, NIL, 0)
+_START = _Position(0, NIL, 0)
 
 
-async def _current(owned: Owned) -> _Found:
-    return _found(await owned.rows(STATE), 0)
+async def _current(owned: Owned) -> _Snapshot:
+    return _snapshot(await owned.rows(STATE), 0)
 
 
-def _found(rows: Sequence[Row], size: int) -> _Found:
+def _snapshot(rows: Sequence[Row], size: int) -> _Snapshot:
     """Return the result of `STATE` or of `since`. An owner who has written nothing has no state.
 
     Raises Unauthenticated if the account was purged.
     """
     if not rows:
-        return _Found(0, 0, (), has_next=False)
+        return _Snapshot(0, 0, (), has_next=False)
     state, *changes = rows
     if state["purged_at"] is not None:
         raise Unauthenticated(token_sent=True)
     has_next = len(changes) > size
-    return _Found(state["change_number"], state["forgotten_number"], changes[:size], has_next)
+    return _Snapshot(state["change_number"], state["forgotten_number"], changes[:size], has_next)
 
 
-def _at(row: Row, before: _Place) -> _Place:
-    """Return the place of a row, for a client that came from a place before it."""
-    return _Place(row["change_number"], row["id"], before.horizon)
+def _at(row: Row, before: _Position) -> _Position:
+    """Return the position of a row, for a client that came from a position before it."""
+    return _Position(row["change_number"], row["id"], before.horizon)
 
 
-def _end(found: _Found) -> _Place:
-    """Return the place after all changes, for a client that begins to read there."""
-    return _Place(found.number, MAX, found.forgotten)
+def _end(snapshot: _Snapshot) -> _Position:
+    """Return the position after all changes, for a client that begins to read there."""
+    return _Position(snapshot.number, MAX, snapshot.forgotten)

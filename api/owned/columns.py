@@ -56,7 +56,7 @@ def folded(text: str) -> str:
     return text.casefold()
 
 
-def why(error: ErrorDetails) -> str:
+def reason(error: ErrorDetails) -> str:
     """Return what is wrong with a value, as a clause of a sentence."""
     return error["msg"][0].lower() + error["msg"][1:]
 
@@ -107,34 +107,34 @@ Labels = Annotated[
 _LOWEST_POSITION = "A" + "0" * 26
 _POSITION = re.compile(r"[A-Za-z][0-9A-Za-z]{1,254}", re.ASCII)
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_WHOLE = "CASE WHEN position >= 'a' THEN ascii(position) - 95 ELSE 92 - ascii(position) END"
+_LENGTH = "CASE WHEN position >= 'a' THEN ascii(position) - 95 ELSE 92 - ascii(position) END"
 POSITION_CHECK = (
     f"position ~ '^[A-Za-z][0-9A-Za-z]{{1,254}}$' AND position <> '{_LOWEST_POSITION}'"
-    f" AND (char_length(position) = {_WHOLE}"
-    f" OR char_length(position) > {_WHOLE} AND position NOT LIKE '%0')"
+    f" AND (char_length(position) = {_LENGTH}"
+    f" OR char_length(position) > {_LENGTH} AND position NOT LIKE '%0')"
 )
-"""The rule of `position_key` in SQL, for a column `position`. `_WHOLE` is its `whole`."""
+"""The rule of `position_key` in SQL, for a column `position`. `_LENGTH` is its `length`."""
 
 
 def position_key(key: str) -> str:
     """Return a fractional index key, as the npm package fractional-indexing makes them in base 62.
 
-    Its first letter tells how many digits the integer part has. A fraction follows that does not
-    end in 0. Raises PydanticCustomError.
+    Its first letter determines the length of the integer part: from 2 characters for `a` and `Z` to
+    27 for `z` and `A`. A fraction may follow, which does not end in 0. Raises PydanticCustomError.
     """
     if _POSITION.fullmatch(key) and key != _LOWEST_POSITION:
-        whole = ord(key[0]) - ord("a") + 2 if key[0] >= "a" else ord("Z") - ord(key[0]) + 2
-        if len(key) == whole or (len(key) > whole and not key.endswith("0")):
+        length = ord(key[0]) - 95 if key[0] >= "a" else 92 - ord(key[0])
+        if len(key) == length or (len(key) > length and not key.endswith("0")):
             return key
     raise PydanticCustomError("position", "must be a fractional index key, such as a0 or a0V")
 
 
-def position_now(place: int) -> str:
-    """Return a position after all earlier ones. `place` distinguishes rows of the same request.
+def position_now(index: int) -> str:
+    """Return a position after all earlier ones. `index` distinguishes the rows of one request.
 
     The position is the time in microseconds, so that new rows follow the rows before them.
     """
-    number, digits = time.time_ns() // 1000 + place, ""
+    number, digits = time.time_ns() // 1000 + index, ""
     for _ in range(9):
         number, digit = divmod(number, len(_DIGITS))
         digits = _DIGITS[digit] + digits

@@ -14,7 +14,9 @@ from zlib import crc32
 from api.errors import BadUserInput
 
 DEFAULT_SIZE = 50
+"""The size of a page of a list, unless the client asks for another."""
 MAX_SIZE = 100
+"""The most rows of a page."""
 
 _HEAD = Struct(">8sI")
 """The head of a cursor: the digest of its list, and the checksum of the sort key that follows."""

@@ -69,7 +69,7 @@ class AnyOf(ColumnFilter):
 
     def value(self, resource: "Resource", given: Any) -> object:
         """Return the distinct values, sorted. Raises ValueError if there is none, or a bad one."""
-        for each in named(given):
+        for each in not_empty(given):
             ColumnFilter.value(self, resource, each)
         return sorted({*given})
 
@@ -89,7 +89,7 @@ class AnyReference(ColumnFilter):
 
         The nil UUID replaces None. The max UUID, which no row has, replaces a malformed id.
         """
-        if len(named(given)) > MAX_REFERENCES:
+        if len(not_empty(given)) > MAX_REFERENCES:
             raise PydanticCustomError("ids", f"must be at most {MAX_REFERENCES} ids")
         known = {NIL if id is None else id if is_id(id) and id != NIL else MAX for id in given}
         return sorted(known)
@@ -107,7 +107,7 @@ class AllOf(ColumnFilter):
 
     def value(self, resource: "Resource", given: Any) -> object:
         """Return the values as the column stores them. Raises ValueError."""
-        return resource.rules[self.column].validate_python(named(given))
+        return resource.rules[self.column].validate_python(not_empty(given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Search(Filter):
         return [_pattern(word) for word in words] or None
 
 
-def named(given: Any) -> Any:
+def not_empty(given: Any) -> Any:
     """Return a list of values. Raises ValueError if it is empty: it would match nothing."""
     if not given:
         raise PydanticCustomError("empty", "must contain a value, or be left out")

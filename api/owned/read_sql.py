@@ -17,6 +17,7 @@ from sqlalchemy import (
     ARRAY,
     Column,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -73,9 +74,9 @@ def several(resource: Resource) -> Statement:
 
 
 @cache
-def count(resource: Resource, *, narrow: bool) -> Statement:
-    """Return the statement that counts the rows of a list; `narrow` is as for `page`."""
-    return Statement(_counted(resource, narrow=narrow))
+def count(resource: Resource, *, filtered: bool) -> Statement:
+    """Return the statement that counts the rows of a list; `filtered` is as for `page`."""
+    return Statement(_counted(resource, filtered=filtered))
 
 
 @cache
@@ -84,13 +85,13 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
     by: str,
     *,
     descending: bool,
-    narrow: bool,
+    filtered: bool,
     counted: bool = False,
     without: frozenset[str] = frozenset(),
 ) -> Statement:
     """Return the statement of a page. It is built at its first use: building all takes seconds.
 
-    `narrow` is true for a list with filters besides the status. If `counted`, each row holds the
+    `filtered` is true for a list with filters besides the status. If `counted`, each row holds the
     `total` of the list. The bulky columns in `without` are null.
     """
     table = resource.table
@@ -100,7 +101,7 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
         select(*shown, *sorting)
         .where(table.c.owner_id == OWNER, table.c.status == literal(status, Text))
         .where(literal(status, Text) == any_(STATUSES), condition)
-        .where(*(_filters(resource) if narrow else ()))
+        .where(*(_filters(resource) if filtered else ()))
         .order_by(*(c.desc() if descending else c for c in (column, table.c.id)))
         .limit(LIMIT)
         for status, condition in product(
@@ -108,10 +109,10 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
         )
     ]
     found = union_all(*scans).cte("found")
-    total = [_counted(resource, narrow=narrow).scalar_subquery().label("total")] if counted else []
-    in_order = _sorted(
-        found.c[column.name], found.c.id, descending=descending, nullable=bool(column.nullable)
+    total = (
+        [_counted(resource, filtered=filtered).scalar_subquery().label("total")] if counted else []
     )
+    in_order = _sorted(found, column, descending=descending)
     query = select(found, *total).order_by(*in_order).limit(LIMIT)
     return Statement(query, resource.record)
 
@@ -146,9 +147,7 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
     found = (
         of_parent(*shown, *sorting)
         .where(or_(*_beyond(column, table.c.id, descending=descending)))
-        .order_by(
-            *_sorted(column, table.c.id, descending=descending, nullable=bool(column.nullable))
-        )
+        .order_by(*_sorted(table, column, descending=descending))
         .limit(LIMIT)
         .correlate(parents)
         .lateral("found")
@@ -159,15 +158,7 @@ def nested_page(  # noqa: PLR0913 - a list, and what is read of it
     query = (
         select(found, parent_id, *more)
         .select_from(parents, *more, found)
-        .order_by(
-            parent_id,
-            *_sorted(
-                found.c[column.name],
-                found.c.id,
-                descending=descending,
-                nullable=bool(column.nullable),
-            ),
-        )
+        .order_by(parent_id, *_sorted(found, column, descending=descending))
     )
     return Statement(query, resource.record)
 
@@ -190,39 +181,38 @@ def _columns(
 ) -> tuple[Sequence[ColumnElement[Any]], Sequence[ColumnElement[Any]]]:
     """Return the columns to show, and the column to sort by if it is not one of them."""
     shown = [cast(null(), c.type).label(c.name) if c.name in without else c for c in resource.shown]
-    return shown, [] if column.name in resource.record.places else [column]
+    return shown, [] if column.name in resource.record.indexes else [column]
 
 
 def _beyond(column: Column[Any], id: Column[Any], *, descending: bool) -> list[ColumnElement[bool]]:
     """Return the conditions for rows after a cursor: with a value to sort by, and without one."""
-    place = tuple_(column, id)
+    key = tuple_(column, id)
     bound = tuple_(sort_key(column).parameter, bindparam("after_id", type_=Uuid))
-    beyond = [place < bound if descending else place > bound]
+    beyond = [key < bound if descending else key > bound]
     if column.nullable:
         after = bindparam("after_null", type_=Uuid)
         beyond.append(column.is_(None) & (id < after if descending else id > after))
     return beyond
 
 
-def _sorted(
-    column: ColumnElement[Any], id: ColumnElement[Any], *, descending: bool, nullable: bool
-) -> list[ColumnElement[Any]]:
-    """Return the order of a list, in which rows without a value to sort by are last.
+def _sorted(rows: FromClause, column: Column[Any], *, descending: bool) -> list[ColumnElement[Any]]:
+    """Return the order of these rows by a column. Rows without a value in it are last.
 
     NULLS LAST is written only for a nullable column. PostgreSQL reads an index backwards for
     `DESC`, but not for `DESC NULLS LAST`: it would sort the rows instead of merging the scans.
     """
+    key, id = rows.c[column.name], rows.c.id
     if not descending:
-        return [column.asc(), id.asc()]
-    return [column.desc().nulls_last() if nullable else column.desc(), id.desc()]
+        return [key.asc(), id.asc()]
+    return [key.desc().nulls_last() if column.nullable else key.desc(), id.desc()]
 
 
-def _counted(resource: Resource, *, narrow: bool) -> Select[Any]:
+def _counted(resource: Resource, *, filtered: bool) -> Select[Any]:
     table = resource.table
     return (
         select(func.count(table.c.id).label("total"))
         .where(table.c.owner_id == OWNER, table.c.status == any_(STATUSES))
-        .where(*(_filters(resource) if narrow else ()))
+        .where(*(_filters(resource) if filtered else ()))
     )
 
 

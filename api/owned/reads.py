@@ -11,9 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from api.errors import BadUserInput, NotFound
 from api.owned import cursors, read_sql
-from api.owned.columns import id_or_nil, why
+from api.owned.columns import id_or_nil, reason
 from api.owned.cursors import Cursors, InvalidCursor
-from api.owned.filters import named
+from api.owned.filters import not_empty
 from api.owned.owner import Owned
 from api.owned.read_sql import NEWEST_FIRST, Order
 from api.owned.resource import Resource
@@ -43,7 +43,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PageRequest:
     """The page that a client asks for: its size, the cursor before it, its filter and its order.
 
     If `counted`, the whole list is counted in the same statement. The bulky columns in `without`
@@ -84,35 +84,35 @@ class Reads:
 
         Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
-        values, narrow = self._values(filter)
-        [row] = await self._run(read_sql.count(self._resource, narrow=narrow), values)
+        values, filtered = self._values(filter)
+        [row] = await self._run(read_sql.count(self._resource, filtered=filtered), values)
         return int(row["total"])
 
-    async def page(self, wanted: Wanted) -> Page:
+    async def page(self, request: PageRequest) -> Page:
         """Return a page of the list.
 
         Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
-        resource, order = self._resource, wanted.order
-        values, narrow = self._values(wanted.filter)
+        resource, order = self._resource, request.order
+        values, filtered = self._values(request.filter)
         scope = partial(self._scope, order, values)
         statement = read_sql.page(
             resource,
             order.by,
             descending=order.descending,
-            narrow=narrow,
-            counted=wanted.counted,
-            without=wanted.without,
+            filtered=filtered,
+            counted=request.counted,
+            without=request.without,
         )
-        bound = self._bound(wanted, scope)
+        bound = self._bound(request, scope)
         rows = await self._run(statement, {**values, **bound})
         total = None
-        if wanted.counted:  # the total is in the rows: an empty page needs another query
-            total = rows or await self._execute(read_sql.count(resource, narrow=narrow), values)
-        return self._page(rows, wanted, scope, total)
+        if request.counted:  # the total is in the rows: an empty page needs another query
+            total = rows or await self._execute(read_sql.count(resource, filtered=filtered), values)
+        return self._page(rows, request, scope, total)
 
     async def pages_of(
-        self, reference: str, parents: Sequence[str], wanted: Wanted
+        self, reference: str, parents: Sequence[str], request: PageRequest
     ) -> dict[str, Page]:
         """Return a page of the rows that refer to each parent. One statement reads all pages.
 
@@ -120,35 +120,35 @@ class Reads:
         order, if the filter also selects the rows of only this parent. Raises the same errors as
         `page`.
         """
-        order = wanted.order
-        values, _ = self._values(wanted.filter, with_all=True)
+        order = request.order
+        values, _ = self._values(request.filter, with_all=True)
         parameter = self._resource.parameter_of(reference)
         scopes = {
             parent: partial(self._scope, order, {**values, parameter: [parent]})
             for parent in parents
         }
-        if wanted.after is not None and len(parents) > 1:
+        if request.after is not None and len(parents) > 1:
             raise InvalidCursor
         statement = read_sql.nested_page(
             self._resource,
             reference,
             order.by,
             descending=order.descending,
-            counted=wanted.counted,
-            without=wanted.without,
+            counted=request.counted,
+            without=request.without,
         )
-        bound = self._bound(wanted, scopes[parents[0]])
+        bound = self._bound(request, scopes[parents[0]])
         found: dict[str, list[Row]] = {parent: [] for parent in parents}
         for row in await self._run(statement, {**values, **bound, "ids": parents}):
             found[row["parent_id"]].append(row)
         total: list[Row] = []
-        if wanted.counted and wanted.after is not None and not found[parents[0]]:
+        if request.counted and request.after is not None and not found[parents[0]]:
             # The total is in the rows: a page after the end of a list needs another query.
             count = read_sql.nested_count(self._resource, reference)
             total = await self._execute(count, {**values, "ids": parents})
         return {
             parent: self._page(
-                rows, wanted, scopes[parent], rows or total if wanted.counted else None
+                rows, request, scopes[parent], rows or total if request.counted else None
             )
             for parent, rows in found.items()
         }
@@ -168,10 +168,10 @@ class Reads:
     def _values(
         self, filter: Mapping[str, Any], *, with_all: bool = False
     ) -> tuple[dict[str, object], bool]:
-        """Return the values for a statement, and whether the list is narrow. Raises BadUserInput.
+        """Return the values for a statement, and whether the list is filtered. Raises BadUserInput.
 
-        A list is narrow if it has filters other than the status. If not, the values of the filters
-        are left out, unless `with_all` is true.
+        A list is filtered if it has filters other than the status. If not, the values of the
+        filters are left out, unless `with_all` is true.
         """
         resource = self._resource
         given = {name: value for name, value in filter.items() if value is not None}
@@ -180,13 +180,13 @@ class Reads:
         name = "status"
         try:
             if statuses is not None:
-                values["statuses"] = sorted({str(status) for status in named(statuses)})
+                values["statuses"] = sorted({str(status) for status in not_empty(statuses)})
             if given or with_all:
                 for name, each in resource.filters.items():
                     value = each.value(resource, given[name]) if name in given else None
                     values[f"filter_{name}"] = value
         except ValidationError as error:
-            raise BadUserInput({f"filter.{to_camel(name)}": why(error.errors()[0])}) from None
+            raise BadUserInput({f"filter.{to_camel(name)}": reason(error.errors()[0])}) from None
         except PydanticCustomError as error:
             raise BadUserInput({f"filter.{to_camel(name)}": error.message()}) from None
         return values, bool(given)
@@ -197,11 +197,11 @@ class Reads:
         filters = (f"{name}={value}" for name, value in values.items())
         return "\0".join((self._owned.owner, self._resource.name, by, *filters))
 
-    def _bound(self, wanted: Wanted, scope: Callable[[], str]) -> dict[str, object]:
+    def _bound(self, request: PageRequest, scope: Callable[[], str]) -> dict[str, object]:
         """Return the values of the parameters for the beginning and the size of a page."""
-        size = cursors.size(wanted.first, cursors.DEFAULT_SIZE)
-        key = Cursors(scope()).decode(wanted.after) if wanted.after is not None else None
-        return {**read_sql.bound(self._resource, wanted.order, key), "limit": size + 1}
+        size = cursors.size(request.first, cursors.DEFAULT_SIZE)
+        key = Cursors(scope()).decode(request.after) if request.after is not None else None
+        return {**read_sql.bound(self._resource, request.order, key), "limit": size + 1}
 
     async def _run(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         """Run a statement. Raises OperationTooLarge for the second search of an operation."""
@@ -220,16 +220,16 @@ class Reads:
     def _page(
         self,
         rows: Sequence[Row],
-        wanted: Wanted,
+        request: PageRequest,
         scope: Callable[[], str],
         counted: Sequence[Row] | None,
     ) -> Page:
-        size = cursors.size(wanted.first, cursors.DEFAULT_SIZE)
-        column = self._resource.table.c[self._resource.sorted_by[wanted.order.by]]
+        size = cursors.size(request.first, cursors.DEFAULT_SIZE)
+        column = self._resource.table.c[self._resource.sorted_by[request.order.by]]
         return Page(
             rows[:size],
             len(rows) > size,
-            wanted.after is not None,
+            request.after is not None,
             None if counted is None else int(counted[0]["total"]) if counted else 0,
             scope,
             column.name,

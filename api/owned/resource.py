@@ -36,7 +36,9 @@ RESOURCES: Final[list["Resource"]] = []
 TRASHED = "TRASHED"
 """The status of a row in the trash. Every resource has it."""
 ACTIVE_OR_TRASHED: Final = {TRASHED: "trashed_at IS NOT NULL", "ACTIVE": None}
-NEWEST_FIRST: Final = {"created_at": "created_at", "updated_at": "updated_at"}
+"""The statuses of a resource that declares none."""
+BY_TIME: Final = {"created_at": "created_at", "updated_at": "updated_at"}
+"""The orders of the lists of a resource that declares none."""
 _HIDDEN = {"owner_id", "status", "change_number", "trashed_as_part"}
 
 
@@ -44,7 +46,7 @@ class Record(Row):
     """A row of a resource. Its first columns are those that clients see."""
 
     __slots__ = ()
-    places: ClassVar[Mapping[str, int]] = {}
+    indexes: ClassVar[Mapping[str, int]] = {}
     """The index of each of these columns in the row."""
 
 
@@ -86,7 +88,7 @@ class Resource:
         most_ids: int = 30_000,
         statuses: Mapping[str, str | None] = ACTIVE_OR_TRASHED,
         shown: Sequence[str] | None = None,
-        sorted_by: Mapping[str, str] = NEWEST_FIRST,
+        sorted_by: Mapping[str, str] = BY_TIME,
         filters: Mapping[str, Filter] = {},
         bulk: Sequence[str] = (),
         listed: Mapping[str, ColumnFilter] = {},
@@ -148,9 +150,9 @@ class Resource:
         """The columns that clients see."""
         self.written = [*fields.model_fields, *folded.values()]
         """The columns that a create or an update sets from its input."""
-        places = {column.name: place for place, column in enumerate(self.shown)}
+        indexes = {column.name: index for index, column in enumerate(self.shown)}
         self.record: type[Record] = type(
-            f"{self.type_name}Record", (Record,), {"__slots__": (), "places": places}
+            f"{self.type_name}Record", (Record,), {"__slots__": (), "indexes": indexes}
         )
         RESOURCES.append(self)
 

@@ -11,20 +11,22 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, union, updat
 from sqlalchemy.dialects.postgresql import insert
 
 from api.errors import Unavailable
-from api.owned import write_sql
+from api.owned import delete_sql, write_sql
 from api.owned.owner import Owned
 from api.owned.resource import RESOURCES, Resource
 from api.owned.tables import owners
-from api.owned.walls import OWNER, EveryonesStatement, Statement
-from api.owned.write_sql import TURN
+from api.owned.walls import OWNER, CrossOwnerQuery, Statement
+from api.owned.write_sql import OWNER_LOCK
 from api.postgres.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
 TRASH_DAYS = 30
+"""The days after which a row in the trash is deleted."""
 TRASH_AT_ONCE = 1_000
 """The most rows of the trash that one statement deletes. The next round deletes the others."""
 TOMBSTONE_DAYS = 90
+"""The days after which a tombstone is deleted."""
 LEAST_TOMBSTONE_DAYS = 1
 """The shortest life of a tombstone, for an owner with too many ids. A client must read the change
 feed at least this often."""
@@ -33,6 +35,7 @@ TOMBSTONES_AT_ONCE = 5_000
 EVERY = 600.0
 """Seconds between two rounds."""
 OWNERS_AT_ONCE = 100
+"""The most owners that one statement finds. The next statement finds the others."""
 
 _of_owner = owners.c.owner_id == OWNER
 
@@ -46,17 +49,17 @@ def empty_trash(resource: Resource) -> Statement:
     """Return the statement that deletes the rows that have been in the trash for `TRASH_DAYS`."""
     is_old = resource.table.c.trashed_at < _days_ago(TRASH_DAYS)
     old = write_sql.locked(resource, is_old, most=TRASH_AT_ONCE)
-    return write_sql.deleted(resource, old, exists(old))
+    return delete_sql.deleted(resource, old, exists(old))
 
 
 @cache
-def forget(resource: Resource) -> Statement:
+def delete_old_tombstones(resource: Resource) -> Statement:
     """Return the statement that deletes the tombstones that are older than `TOMBSTONE_DAYS`."""
-    return _forget(resource, resource.ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS))
+    return _delete_tombstones(resource, resource.ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS))
 
 
 @cache
-def forget_oldest(resource: Resource) -> Statement:
+def delete_oldest_tombstones(resource: Resource) -> Statement:
     """Return the statement that deletes the oldest tombstones, but none of the last day.
 
     Deleting them makes room for new ids.
@@ -74,10 +77,10 @@ def forget_oldest(resource: Resource) -> Statement:
         .cte("oldest")
     )
     last = select(func.max(oldest.c.change_number)).scalar_subquery()
-    return _forget(resource, is_old, ids.c.change_number <= last)
+    return _delete_tombstones(resource, is_old, ids.c.change_number <= last)
 
 
-def _forget(resource: Resource, *which: ColumnElement[bool]) -> Statement:
+def _delete_tombstones(resource: Resource, *which: ColumnElement[bool]) -> Statement:
     """Return the statement that deletes these tombstones and records their highest change number.
 
     The count never drops below 0, although it may be too low: a process of an older release does
@@ -86,7 +89,7 @@ def _forget(resource: Resource, *which: ColumnElement[bool]) -> Statement:
     ids, count = resource.ids, owners.c[resource.tombstone_count]
     forgotten = (
         delete(ids)
-        .where(ids.c.owner_id == TURN.c.owner_id, ids.c.owner_id == OWNER, *which)
+        .where(ids.c.owner_id == OWNER_LOCK.c.owner_id, ids.c.owner_id == OWNER, *which)
         .returning(ids.c.change_number)
         .cte("forgotten")
     )
@@ -106,21 +109,21 @@ def _forget(resource: Resource, *which: ColumnElement[bool]) -> Statement:
 
 
 @cache
-def close() -> Statement:
+def mark_purged() -> Statement:
     """Return the statement that marks an owner as purged. CHECK constraints then refuse new rows.
 
     A concurrent create waits for the lock on the owner's row, and then fails. The purge increments
     the change number, which wakes the owner's subscribers.
     """
-    closed = insert(owners).values(owner_id=OWNER, purged_at=func.now(), change_number=1)
+    purged = insert(owners).values(owner_id=OWNER, purged_at=func.now(), change_number=1)
     counts = {name: 0 for each in RESOURCES for name in (each.count, each.tombstone_count)}
     return Statement(
-        closed.on_conflict_do_update(
+        purged.on_conflict_do_update(
             index_elements=["owner_id"],
             # `now()` cannot be written here again: Citus refuses functions in this place.
             set_={
                 **counts,
-                "purged_at": closed.excluded.purged_at,
+                "purged_at": purged.excluded.purged_at,
                 "change_number": owners.c.change_number + 1,
             },
         )
@@ -154,17 +157,17 @@ DROP_OWNER = Statement(delete(owners).where(_of_owner, owners.c.purged_at.is_not
 
 
 @cache
-def due() -> EveryonesStatement:
+def due() -> CrossOwnerQuery:
     """Return the statement that finds the owners with old rows in the trash or old tombstones."""
-    questions = [
-        question
+    queries = [
+        query
         for each in RESOURCES
-        for question in (
+        for query in (
             select(each.table.c.owner_id).where(each.table.c.trashed_at < _days_ago(TRASH_DAYS)),
             select(each.ids.c.owner_id).where(each.ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS)),
         )
     ]
-    return EveryonesStatement(union(*questions).limit(OWNERS_AT_ONCE))
+    return CrossOwnerQuery(union(*queries).limit(OWNERS_AT_ONCE))
 
 
 async def purge(transaction: Transaction, owner: str) -> None:
@@ -174,14 +177,14 @@ async def purge(transaction: Transaction, owner: str) -> None:
     first one waited for its lock.
     """
     owned = Owned(transaction, owner)
-    await owned.rows(close())
+    await owned.rows(mark_purged())
     await owned.rows(delete_everything())
 
 
 class Retention:
-    """Deletes old rows in the background, in a round every `every` seconds.
+    """Deletes old rows in the background, every `every` seconds.
 
-    An async context manager. `forget_revocations` deletes the expired revocations, and returns the
+    An async context manager. `delete_revocations` deletes the expired revocations, and returns the
     purged owners among them. All tokens of these owners have expired, so their `owners` rows can be
     deleted too.
     """
@@ -189,11 +192,11 @@ class Retention:
     def __init__(
         self,
         database: Database,
-        forget_revocations: Callable[[Transaction], Awaitable[Iterable[str]]],
+        delete_revocations: Callable[[Transaction], Awaitable[Iterable[str]]],
         every: float = EVERY,
     ) -> None:
         self._database = database
-        self._forget_revocations = forget_revocations
+        self._delete_revocations = delete_revocations
         self._every = every
         self._task: asyncio.Task[None]
 
@@ -206,22 +209,24 @@ class Retention:
         with suppress(asyncio.CancelledError):
             await self._task
 
-    async def forget(self) -> None:
-        """Do one round. Several processes may do this at the same time: each row is deleted once.
+    async def delete_old(self) -> None:
+        """Delete the old rows of all owners.
+
+        Several processes may do this at the same time: each row is deleted once.
 
         Raises Unavailable. This includes a deadlock with the purge of an owner, which locks the
         owner's row first. Both are repeated: the issuer sends the event again, and the next round
         deletes the rest.
         """
         async with self._database.transaction() as transaction:
-            for owner in await self._forget_revocations(transaction):
+            for owner in await self._delete_revocations(transaction):
                 await Owned(transaction, owner).rows(DROP_OWNER)
         done: set[str] = set()
         while waiting := await self._due() - done:
             for owner in waiting:
                 for resource in RESOURCES:
                     await Owned(self._database, owner).with_references(empty_trash(resource))
-                    await Owned(self._database, owner).rows(forget(resource))
+                    await Owned(self._database, owner).rows(delete_old_tombstones(resource))
             done |= waiting
 
     async def _due(self) -> set[str]:
@@ -232,7 +237,7 @@ class Retention:
         while True:
             await asyncio.sleep(self._every)
             try:
-                await self.forget()
+                await self.delete_old()
             except Unavailable:
                 log.info("the database is unavailable: old rows are deleted in a later round")
             except Exception:  # one that is not foreseen must not end all later rounds

@@ -35,13 +35,13 @@ _MICROSECOND = timedelta(microseconds=1)
 _SMALL = range(-(2**15), 2**15)
 
 
-def _written_moment(moment: datetime) -> str:
+def _written_timestamp(timestamp: datetime) -> str:
     """Return the microseconds since 1970 as text. `isoformat` would take four times as long."""
-    since = moment - _EPOCH
+    since = timestamp - _EPOCH
     return str((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
-def _read_moment(text: str) -> datetime:
+def _read_timestamp(text: str) -> datetime:
     try:
         return _EPOCH + int(text) * _MICROSECOND
     except OverflowError:
@@ -67,8 +67,8 @@ _KEYS: dict[type, SortKey] = {
         bindparam("after", type_=DateTime(timezone=True)),
         datetime.min,  # noqa: DTZ901 - see above
         datetime.max,  # noqa: DTZ901 - see above
-        _written_moment,
-        _read_moment,
+        _written_timestamp,
+        _read_timestamp,
     ),
     Date: SortKey(bindparam("after", type_=Date), "-infinity", "infinity", str, date.fromisoformat),
     SmallInteger: SortKey(

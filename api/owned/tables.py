@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy import Table as SqlTable
 from sqlmodel import Field
 
-from api.postgres.tables import SCHEMA, Table, metadata, moment, number
+from api.postgres.tables import SCHEMA, Table, metadata, number, timestamp
 
 
 class OwnedRow(Table):
@@ -31,9 +31,9 @@ class OwnedRow(Table):
     version: int = Field(1, sa_column_kwargs={"server_default": "1"})
     change_number: int = number()
     """The change number of the last write to the row (see `Owner.change_number`)."""
-    created_at: datetime = moment()
-    updated_at: datetime = moment()
-    trashed_at: datetime | None = moment(nullable=True)
+    created_at: datetime = timestamp()
+    updated_at: datetime = timestamp()
+    trashed_at: datetime | None = timestamp(nullable=True)
 
 
 class Owner(Table, table=True):
@@ -52,7 +52,7 @@ class Owner(Table, table=True):
     forgotten_number: int = number()
     """The highest change number among the tombstones that were deleted. A client whose last change
     has a lower number must read the list again."""
-    purged_at: datetime | None = moment(nullable=True)
+    purged_at: datetime | None = timestamp(nullable=True)
     """When the account was deleted. Nothing can be written from then on."""
 
 

@@ -86,7 +86,7 @@ class Statement(Compiled):
             raise UnscopedStatement("$1 must have the type of the caller everywhere")
 
 
-class EveryonesStatement(Compiled):
+class CrossOwnerQuery(Compiled):
     """A query over the rows of every owner that returns only owners and their change numbers.
 
     See `retention.due` and `live.NUMBERS`. Raises UnscopedStatement if the query writes, or returns

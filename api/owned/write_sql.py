@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     Boolean,
     ColumnElement,
@@ -24,7 +23,6 @@ from sqlalchemy import (
     case,
     cast,
     column,
-    delete,
     exists,
     func,
     literal,
@@ -44,11 +42,11 @@ from api.owned.walls import OWNER, Statement
 
 _of_owner = owners.c.owner_id == OWNER
 
-TURN = (
+OWNER_LOCK = (
     select(owners.c.owner_id, func.now().label("now"))
     .where(_of_owner)
     .with_for_update()
-    .cte("turn")
+    .cte("owner_lock")
 )
 """A CTE that locks the owner's row. The lock is taken before any other row is read, so that a
 write sees the result of the previous one. The CTE also selects `now()`, because Citus refuses
@@ -65,7 +63,7 @@ def locked(
     table = resource.table
     return (
         select(*resource.shown)
-        .where(table.c.owner_id == OWNER, table.c.owner_id == TURN.c.owner_id, *which)
+        .where(table.c.owner_id == OWNER, table.c.owner_id == OWNER_LOCK.c.owner_id, *which)
         .limit(most)
         .with_for_update(of=table)
         .cte(name)
@@ -101,12 +99,12 @@ def written(
     return (
         update(table)
         .where(table.c.owner_id == OWNER, table.c.id == wanted.c.id, *which)
-        .values(**values, **_stamped(table, number))
+        .values(**values, **stamped(table, number))
         .returning(*resource.shown)
     )
 
 
-def _stamped(table: Table, number: CTE) -> dict[str, ColumnElement[Any]]:
+def stamped(table: Table, number: CTE) -> dict[str, ColumnElement[Any]]:
     """Return the values that every write of a row sets: version, time and change number."""
     return {
         "version": table.c.version + 1,
@@ -132,9 +130,11 @@ def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement
         )
         for name in names
     }
-    moments: dict[str, ColumnElement[Any]] = {
-        moment: case((new[name], func.coalesce(table.c[moment], TURN.c.now)), else_=null())
-        for name, moment in resource.since.items()
+    others: dict[str, ColumnElement[Any]] = {
+        timestamp: case(
+            (new[name], func.coalesce(table.c[timestamp], OWNER_LOCK.c.now)), else_=null()
+        )
+        for name, timestamp in resource.since.items()
         if name in new
     }
     if (part_of := resource.part_of) in new:
@@ -143,8 +143,8 @@ def patched(resource: Resource, names: Iterable[str]) -> dict[str, ColumnElement
         live = func.coalesce(_live_id(resource, sent), cast(NIL, Uuid))
         found = case((sent.is_(None), null()), else_=live)
         new[part_of] = case((is_sent, found), else_=table.c[part_of])
-        moments["trashed_as_part"] = table.c.trashed_as_part & ~is_sent
-    return {**new, **moments}
+        others["trashed_as_part"] = table.c.trashed_as_part & ~is_sent
+    return {**new, **others}
 
 
 def _live_id(resource: Resource, reference: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -202,8 +202,8 @@ def create(resource: Resource) -> Statement:
         "change_number": counted.c.change_number,
         **{name: given.c[name] for name in resource.written},
         **{
-            moment: case((given.c[name], func.now()), else_=null())
-            for name, moment in resource.since.items()
+            timestamp: case((given.c[name], func.now()), else_=null())
+            for name, timestamp in resource.since.items()
         },
     }
     return Statement(
@@ -273,74 +273,10 @@ def move(resource: Resource, *, trash: bool) -> Statement:
         parts = (
             update(rows)
             .where(rows.c.owner_id == OWNER, rows.c[reference] == moved.c.id, moves_too)
-            .values(**values, trashed_as_part=literal(trash), **_stamped(rows, number))
+            .values(**values, trashed_as_part=literal(trash), **stamped(rows, number))
         )
         query = query.add_cte(parts.cte(f"moved_{part.name}"))
     return Statement(query, resource.record)
-
-
-@cache
-def remove(resource: Resource) -> Statement:
-    """Return the statement that deletes the rows with these ids, or none, and leaves tombstones."""
-    return deleted(resource, *locked_by_ids(resource))
-
-
-def deleted(resource: Resource, wanted: CTE, *when: ColumnElement[bool]) -> Statement:
-    """Return the statement that deletes the wanted rows with their parts, and leaves tombstones.
-
-    References to the deleted rows become null. The rows with such a reference get a new version,
-    and appear in the change feed.
-    """
-    to_delete = [(resource, wanted)]
-    for each, rows in to_delete:  # the loop appends to the list: parts may have parts
-        for part, reference in each.parts():
-            of_them = part.table.c[reference].in_(select(rows.c.id))
-            to_delete.append((part, locked(part, of_them, name=f"wanted_{part.name}")))
-    counts: dict[str, ColumnElement[int]] = {}
-    for each, rows in to_delete:
-        how_many = select(func.count(rows.c.id)).scalar_subquery()
-        counts[each.count] = owners.c[each.count] - how_many
-        counts[each.tombstone_count] = owners.c[each.tombstone_count] + how_many
-    number = numbered(*when, **counts)
-    [answer, *others] = (_tombstones(each, rows, number) for each, rows in to_delete)
-    for (each, _), tombstones in zip(to_delete[1:], others, strict=True):
-        answer = answer.add_cte(tombstones.cte(f"tombstones_{each.name}"))
-    return Statement(answer)
-
-
-def _tombstones(resource: Resource, wanted: CTE, number: CTE) -> Update:
-    """Return the UPDATE that creates tombstones for the rows that its CTE deletes.
-
-    The rows are selected by an array of ids. A join would compare each of 10,000 ids with each of
-    10,000 others if PostgreSQL estimates that the owner has few rows.
-    """
-    table, ids = resource.table, resource.ids
-    removed = (
-        delete(table)
-        .where(table.c.owner_id == OWNER, table.c.id == _any_id(wanted))
-        .where(number.c.change_number.is_not(None))
-        .returning(table.c.id)
-        .cte(f"deleted_{resource.name}")
-    )
-    tombstones = (
-        update(ids)
-        .where(ids.c.owner_id == OWNER, ids.c.deleted_at.is_(None), ids.c.id == _any_id(removed))
-        .values(deleted_at=func.now(), change_number=number.c.change_number)
-        .returning(ids.c.id)
-    )
-    for referring, name in resource.referring():
-        if name != referring.part_of:  # pragma: no cover - `test_your_noun.py` has such a noun
-            unlinked = (
-                update(referring.table)
-                .where(referring.table.c.owner_id == OWNER, referring.table.c[name] == removed.c.id)
-                .values({name: null(), **_stamped(referring.table, number)})
-            )
-            tombstones = tombstones.add_cte(unlinked.cte(f"unlinked_{referring.name}_{name}"))
-    return tombstones
-
-
-def _any_id(rows: CTE) -> ColumnElement[Any]:
-    return any_(func.array(select(rows.c.id).scalar_subquery(), type_=ARRAY(Uuid)))
 
 
 def patch_values(

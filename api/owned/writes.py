@@ -12,8 +12,8 @@ from pydantic.alias_generators import to_camel
 from uuid_utils.compat import uuid7
 
 from api.errors import BadUserInput, Conflict, NotFound, Unauthenticated
-from api.owned import read_sql, retention, write_sql
-from api.owned.columns import MAX, NIL, folded, id_or_nil, why
+from api.owned import delete_sql, read_sql, retention, write_sql
+from api.owned.columns import MAX, NIL, folded, id_or_nil, reason
 from api.owned.owner import Owned
 from api.owned.reads import Reads
 from api.owned.resource import Resource
@@ -47,17 +47,17 @@ class Writes:
         if len(given) > MAX_AT_ONCE:
             raise BadUserInput({"inputs": f"must be at most {MAX_AT_ONCE}"})
         new: list[_New] = []
-        faults: dict[str, str] = {}
-        for place, input in enumerate(given):
+        reasons: dict[str, str] = {}
+        for index, input in enumerate(given):
             try:
-                new.append(_New(self._resource, input, place))
-            except BadUserInput as fault:
-                faults |= {f"inputs.{place}.{name}": why for name, why in fault.fields.items()}
-        for place, row in enumerate(new if not faults else []):
-            if row.id in {other.id for other in new[:place]}:
-                faults[f"inputs.{place}.id"] = "is also the id of another input"
-        if faults:
-            raise BadUserInput(faults)
+                new.append(_New(self._resource, input, index))
+            except BadUserInput as invalid:
+                reasons |= {f"inputs.{index}.{name}": why for name, why in invalid.fields.items()}
+        for index, row in enumerate(new if not reasons else []):
+            if row.id in {other.id for other in new[:index]}:
+                reasons[f"inputs.{index}.id"] = "is also the id of another input"
+        if reasons:
+            raise BadUserInput(reasons)
         return await self._create(new, "inputs") if new else []
 
     async def _create(self, new: Sequence["_New"], argument: str) -> list[Row]:
@@ -89,7 +89,7 @@ class Writes:
                 if len(found) > len(existing):  # the same request, sent before, reached the limit
                     existing = found
                 elif violated == resource.id_bound and not made_room:
-                    await self._owned.rows(retention.forget_oldest(resource))
+                    await self._owned.rows(retention.delete_oldest_tombstones(resource))
                     made_room = True
                 else:
                     raise BadUserInput({argument: full}) from None
@@ -161,7 +161,7 @@ class Writes:
 
     async def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete all of the rows, and return their ids. Raises the same errors as `trash`."""
-        run = partial(self._owned.with_references, write_sql.remove(self._resource))
+        run = partial(self._owned.with_references, delete_sql.remove(self._resource))
         return [row["id"] for row in await self._all(ids, run)]
 
     async def each(self, statement: Statement, ids: Sequence[str], **values: object) -> list[Row]:
@@ -187,15 +187,15 @@ class Writes:
 
         `rules` are the rules of fields of the patch that are not columns.
         """
-        values, faults = {}, {}
+        values, reasons = {}, {}
         for name, value in self._resource.with_ids(patch).items():
             rule = self._resource.rules.get(name) or (rules or {})[name]
             try:
                 values[name] = rule.validate_python(value)
             except ValidationError as error:
-                faults[to_camel(name)] = why(error.errors()[0])
-        if faults:
-            raise BadUserInput(faults)
+                reasons[to_camel(name)] = reason(error.errors()[0])
+        if reasons:
+            raise BadUserInput(reasons)
         return values
 
     async def _write(self, statement: Statement, **values: object) -> list[Row]:
@@ -212,14 +212,14 @@ class Writes:
 class _New:
     """A row to create from an input. Raises BadUserInput if the input is not valid."""
 
-    def __init__(self, resource: Resource, given: Mapping[str, object], place: int = 0) -> None:
+    def __init__(self, resource: Resource, given: Mapping[str, object], index: int = 0) -> None:
         sent = {name: value for name, value in given.items() if value is not None}
         self.id = _new_id(sent.pop("id", None))
         try:
             fields = resource.fields.model_validate(resource.with_ids(sent))
         except ValidationError as error:
-            faults = {to_camel(str(e["loc"][0])): why(e) for e in error.errors()}
-            raise BadUserInput(faults) from None
+            reasons = {to_camel(str(e["loc"][0])): reason(e) for e in error.errors()}
+            raise BadUserInput(reasons) from None
         # Default values are left out, so that adding a field to the noun changes no digest.
         content = orjson.dumps(
             fields.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS
@@ -227,7 +227,7 @@ class _New:
         self.digest = hashlib.sha256(content).digest()
         values = fields.model_dump()
         for name, fill in resource.filled.items():
-            values[name] = values[name] or fill(place)
+            values[name] = values[name] or fill(index)
         self.record = {
             "id": self.id,
             "input_digest": f"\\x{self.digest.hex()}",

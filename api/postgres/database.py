@@ -12,7 +12,7 @@ from api.postgres import citus
 from api.postgres.connections import Connection, Connector
 from api.postgres.fairness import Fairness, Share
 from api.postgres.limits import Limits
-from api.postgres.outages import Lost
+from api.postgres.outages import ConnectionLost
 from api.postgres.pool import Pool, Use
 from api.postgres.statement import Compiled, UnownedStatement
 from api.postgres.tables import Row
@@ -123,7 +123,7 @@ class Database(Connected):
         began = _begin_statement()
         try:
             return await self._fetch(statement, values)
-        except Lost:
+        except ConnectionLost:
             if not statement.is_reading:
                 raise
             return await self._fetch(statement, values)

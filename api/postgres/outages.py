@@ -24,7 +24,7 @@ OUTAGE_ERRORS = (
 )
 """Errors that mean that the database cannot be used at the moment, whatever the statement was."""
 
-CONNECTION_LOST = (
+LOSS_ERRORS = (
     ConnectionError,
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
@@ -42,7 +42,7 @@ ABANDONING_ERRORS = (asyncio.CancelledError, TimeoutError)
 """Errors after which PostgreSQL may still run the statement: the API stopped waiting for it."""
 
 
-class Lost(Unavailable):
+class ConnectionLost(Unavailable):
     """The connection was lost during a statement. The statement may succeed on another one."""
 
 

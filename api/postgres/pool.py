@@ -13,7 +13,13 @@ from typing import NamedTuple
 from api.errors import Unavailable
 from api.postgres.connections import Connection
 from api.postgres.limits import Limits
-from api.postgres.outages import ABANDONING_ERRORS, CONNECTION_LOST, Lost, is_outage, log_outage
+from api.postgres.outages import (
+    ABANDONING_ERRORS,
+    LOSS_ERRORS,
+    ConnectionLost,
+    is_outage,
+    log_outage,
+)
 from api.postgres.waiters import Waiters
 
 
@@ -34,17 +40,19 @@ class Use(NamedTuple):
 class Pool:
     """Lends connections, the most recently used one first, and opens them on demand.
 
-    `opened` opens a connection, and raises Unavailable when that fails.
+    `open_connection` raises Unavailable when it fails.
     """
 
-    def __init__(self, opened: Callable[[], Awaitable[Connection]], limits: Limits) -> None:
-        self._opened = opened
+    def __init__(
+        self, open_connection: Callable[[], Awaitable[Connection]], limits: Limits
+    ) -> None:
+        self._open_connection = open_connection
         self._limits = limits
         self._size = 0  # including the connections that are being opened
         self._idle: list[tuple[Connection, float]] = []
         self._doubtful_until = -math.inf
         self._waiters = Waiters(limits.queue, limits.wait, self._pass_on)
-        self._settling: dict[asyncio.Task[None], Connection] = {}
+        self._cancelling: dict[asyncio.Task[None], Connection] = {}
         self._is_running = False
 
     def start(self) -> None:
@@ -66,13 +74,13 @@ class Pool:
         )
 
     async def close(self) -> None:
-        """Close the idle connections now, and each lent connection when it is given back."""
+        """Close the idle connections now, and each lent connection when it is released."""
         self._is_running = False
-        settling = dict(self._settling)
-        for task in settling:
+        cancelling = dict(self._cancelling)
+        for task in cancelling:
             task.cancel()
-        await asyncio.gather(*settling, return_exceptions=True)
-        for connection in settling.values():  # a task cancelled before it began closed nothing
+        await asyncio.gather(*cancelling, return_exceptions=True)
+        for connection in cancelling.values():  # a task cancelled before it began closed nothing
             connection.terminate()
         while self._idle:
             connection, _ = self._idle.pop()
@@ -82,40 +90,43 @@ class Pool:
         """Lend a connection for an `async with` block. Raises Unavailable for an outage."""
         return _Lending(self)
 
-    async def take(self) -> Connection:
-        """Return a connection. Return it to the pool with `give`.
+    async def acquire(self) -> Connection:
+        """Return a connection. The caller must `release` it.
 
         Raises Unavailable when none is free within `limits.wait`, or when the queue is full.
         """
         if not self._is_running:
             raise Unavailable
-        connection = await self._take_idle()
+        connection = await self._acquire_idle()
         if connection is None and self._size < self._limits.size:
             self._size += 1
         elif connection is None:
             connection = await self._waiters.wait()
         return connection or await self._open()
 
-    def give(self, connection: Connection, error: BaseException | None = None) -> None:
-        """Take a connection back. Raises Lost or Unavailable if the error means an outage."""
+    def release(self, connection: Connection, error: BaseException | None = None) -> None:
+        """Take a connection back, after `error` if a statement failed.
+
+        Raises ConnectionLost or Unavailable if the error means an outage.
+        """
         means_outage = error is not None and is_outage(error)
-        is_lost = means_outage and (connection.is_closed() or isinstance(error, CONNECTION_LOST))
+        is_lost = means_outage and (connection.is_closed() or isinstance(error, LOSS_ERRORS))
         if is_lost:
             connection.terminate()
             self._doubtful_until = monotonic()  # a restart of the server closes every connection
         if connection.is_closed() or not self._is_running:
             self._drop(connection)
         elif connection.may_be_in_transaction or isinstance(error, ABANDONING_ERRORS):
-            task = asyncio.create_task(self._settle(connection))
-            self._settling[task] = connection
-            task.add_done_callback(self._settling.pop)
+            task = asyncio.create_task(self._await_cancel(connection))
+            self._cancelling[task] = connection
+            task.add_done_callback(self._cancelling.pop)
         else:
             self._pass_on(connection)
         if error is not None and means_outage:
             log_outage(error)
-            raise (Lost if is_lost else Unavailable) from error
+            raise (ConnectionLost if is_lost else Unavailable) from error
 
-    async def _take_idle(self) -> Connection | None:
+    async def _acquire_idle(self) -> Connection | None:
         """Return an idle connection, or None. Check it first if another one was lost meanwhile."""
         while self._idle and self._is_running:
             connection, since = self._idle.pop()
@@ -127,12 +138,12 @@ class Pool:
 
     async def _open(self) -> Connection:
         try:
-            return await self._opened()
+            return await self._open_connection()
         except BaseException:
             self._pass_on(None)
             raise
 
-    async def _settle(self, connection: Connection) -> None:
+    async def _await_cancel(self, connection: Connection) -> None:
         """Lend a connection again once PostgreSQL has ended its abandoned statement.
 
         asyncpg has already started a cancel request. If the connection were closed now, the request
@@ -167,14 +178,14 @@ class Pool:
 
 
 class _Lending:
-    """A context manager. A generator in its place takes twice the time."""
+    """The context manager of `Pool.connection`. A generator would take twice the time."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def __aenter__(self) -> Connection:
-        self._connection = await self._pool.take()
+        self._connection = await self._pool.acquire()
         return self._connection
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._pool.give(self._connection, error)
+        self._pool.release(self._connection, error)

@@ -98,12 +98,12 @@ class Compiled:
         if not set(first) <= set(numbered):
             raise UnscopedStatement("the statement does not use its owner")
         constants = {name: value for name, value in compiled.params.items() if value is not None}
-        if fault := constants.keys() & {*first}:
-            raise UnscopedStatement(f"the statement has a value for {sorted(fault)}")
-        fixed = {name: _literal(v) for name, v in constants.items() if isinstance(v, str)}
-        places = [*first, *dict.fromkeys(n for n in numbered if n not in {*first, *fixed})]
-        written = {name: f"${place}" for place, name in enumerate(places, 1)} | fixed
-        self.names = places[len(first) :]
+        if fixed := constants.keys() & {*first}:
+            raise UnscopedStatement(f"the statement has a value for {sorted(fixed)}")
+        texts = {name: _literal(v) for name, v in constants.items() if isinstance(v, str)}
+        parameters = [*first, *dict.fromkeys(n for n in numbered if n not in {*first, *texts})]
+        written = {name: f"${number}" for number, name in enumerate(parameters, 1)} | texts
+        self.names = parameters[len(first) :]
         self._known = frozenset(self.names)
         self.constants = {name: constants[name] for name in self.names if name in constants}
         self.sql = re.sub(r"\$(\d+)", lambda m: written[numbered[int(m[1]) - 1]], str(compiled))

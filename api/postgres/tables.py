@@ -25,14 +25,14 @@ class Table(SQLModel):
 metadata = Table.metadata
 
 
-def moment(*, nullable: bool = False) -> Any:
-    """Return the field of a timestamp with time zone: now by default, or nullable."""
+def timestamp(*, nullable: bool = False) -> Any:
+    """Return a field for a timestamp with time zone. The default is the current time, or null."""
     default = {} if nullable else {"server_default": func.now()}
     return Field(None, sa_type=DateTime(timezone=True), nullable=nullable, sa_column_kwargs=default)
 
 
 def number() -> Any:
-    """Return the field of a 64-bit number, 0 by default."""
+    """Return a field for a 64-bit number, 0 by default."""
     return Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 

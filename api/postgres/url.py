@@ -53,7 +53,9 @@ IGNORED = frozenset(
 )
 """Parameters that are ignored: they are for other programs, or have no effect here."""
 FILES = ("sslrootcert", "sslcert", "sslkey")
-VERIFYING = ("require", "verify-ca", "verify-full")
+"""The parameters that name files."""
+ALWAYS_TLS = ("require", "verify-ca", "verify-full")
+"""The values of `sslmode` with which a connection always uses TLS."""
 
 _URL = re.compile(r"postgres(?:ql)?://([^/?]*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL)
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
@@ -124,9 +126,11 @@ def read(url: str) -> DatabaseUrl:
         database=given.get("dbname") or _decoded(path) or login,
         sslmode=mode,
         sslrootcert=root,
-        sslcert=given.get("sslcert") if mode in VERIFYING else None,
-        sslkey=given.get("sslkey") if mode in VERIFYING else None,
-        sslnegotiation=given.get("sslnegotiation", "postgres") if mode in VERIFYING else "postgres",
+        sslcert=given.get("sslcert") if mode in ALWAYS_TLS else None,
+        sslkey=given.get("sslkey") if mode in ALWAYS_TLS else None,
+        sslnegotiation=given.get("sslnegotiation", "postgres")
+        if mode in ALWAYS_TLS
+        else "postgres",
         channel_binding=given.get("channel_binding", "disable"),
         application_name=given.get("application_name"),
         options=given.get("options"),
@@ -194,7 +198,7 @@ def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
     named = [name for name in FILES if name in given]
     default = "verify-full" if named else "require" if "ssl" in given else "prefer"
     mode = given.get("sslmode", default)
-    if named and mode not in VERIFYING:
+    if named and mode not in ALWAYS_TLS:
         raise InvalidUrl(
             f"{named[0]} only with sslmode=require, verify-ca or verify-full", "sslmode=verify-full"
         )
@@ -208,7 +212,7 @@ def _tls(given: dict[str, str], *, is_socket: bool) -> tuple[str, str | None]:
         )
     if ("sslcert" in given) != ("sslkey" in given):
         raise InvalidUrl("sslcert and sslkey together", "sslcert=/a.crt&sslkey=/a.key")
-    if given.get("sslnegotiation") == "direct" and mode not in VERIFYING:
+    if given.get("sslnegotiation") == "direct" and mode not in ALWAYS_TLS:
         raise InvalidUrl(
             "sslmode=require or stronger with sslnegotiation=direct", "sslmode=require"
         )

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from api.owned.columns import ONE_LINE, PARAGRAPHS, POSITION_CHECK, null_is, position_key
 from api.owned.tables import OwnedRow
-from api.postgres.tables import moment
+from api.postgres.tables import timestamp
 
 
 class Status(StrEnum):
@@ -59,7 +59,7 @@ class Project(ProjectFields, OwnedRow, table=True):
 
     name_folded: str = Field(sa_type=Text(collation="C"))
     description_folded: str = Field("", sa_type=Text, sa_column_kwargs={"server_default": ""})
-    archived_at: datetime | None = moment(nullable=True)
+    archived_at: datetime | None = timestamp(nullable=True)
 
     __table_args__ = (
         CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="name"),

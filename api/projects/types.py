@@ -19,7 +19,7 @@ from api.projects.rules import PROJECTS
 from api.tasks.rules import TASKS
 from api.tasks.types import Filter as Tasks
 from api.tasks.types import OrderBy, Task
-from api.types import After, AfterChange, Connection, ExpectedVersion, First, Ids, Page
+from api.types import After, AfterChange, Connection, ExpectedVersion, First, Ids, Page, optional
 
 
 @strawberry.enum(description="The color of a project.")
@@ -128,13 +128,8 @@ class ProjectChange:
 
 @strawberry.input(description="The projects that match all of these conditions.")
 class ProjectFilter:
-    status: list[ProjectStatus] | None = strawberry.field(
-        default=UNSET, description="Any of these states. The default is ACTIVE."
-    )
-    search: str | None = strawberry.field(
-        default=UNSET,
-        description="Each word occurs in the name or the description, ignoring case.",
-    )
+    status: list[ProjectStatus] | None = optional("Any of these states. The default is ACTIVE.")
+    search: str | None = optional("Each word occurs in the name or the description, ignoring case.")
 
 
 @strawberry.input(description="The order of a list of projects.")
@@ -149,44 +144,25 @@ class ProjectOrder:
 
 @strawberry.input(description="A new project.")
 class CreateProjectInput:
-    id: ID | None = strawberry.field(
-        default=UNSET,
-        description="A UUID of your choice. Sending the same input again returns the same project.",
+    id: ID | None = optional(
+        "A UUID of your choice. Sending the same input again returns the same project."
     )
     name: str = strawberry.field(description="1 to 100 characters, trimmed, one line.")
-    description: str | None = strawberry.field(
-        default=UNSET, description="Up to 10,000 characters."
+    description: str | None = optional("Up to 10,000 characters.")
+    color: ProjectColor | None = optional("The color of the project; GRAY by default.")
+    position: str | None = optional(
+        "A fractional index key of up to 255 characters. By default, the project is last."
     )
-    color: ProjectColor | None = strawberry.field(
-        default=UNSET, description="The color of the project; GRAY by default."
-    )
-    position: str | None = strawberry.field(
-        default=UNSET,
-        description="A fractional index key of up to 255 characters. By default, the project is "
-        "last.",
-    )
-    archived: bool | None = strawberry.field(
-        default=UNSET, description="Whether the project is archived; false by default."
-    )
+    archived: bool | None = optional("Whether the project is archived; false by default.")
 
 
 @strawberry.input(description="Changes to a project. A field that is left out stays as it is.")
 class ProjectPatch:
-    name: str | None = strawberry.field(
-        default=UNSET, description="1 to 100 characters, trimmed, one line; not null."
-    )
-    description: str | None = strawberry.field(
-        default=UNSET, description="Up to 10,000 characters; null empties it."
-    )
-    color: ProjectColor | None = strawberry.field(
-        default=UNSET, description="The color of the project; null means GRAY."
-    )
-    position: str | None = strawberry.field(
-        default=UNSET, description="A fractional index key of up to 255 characters; not null."
-    )
-    archived: bool | None = strawberry.field(
-        default=UNSET, description="Whether the project is archived; not null."
-    )
+    name: str | None = optional("1 to 100 characters, trimmed, one line; not null.")
+    description: str | None = optional("Up to 10,000 characters; null empties it.")
+    color: ProjectColor | None = optional("The color of the project; null means GRAY.")
+    position: str | None = optional("A fractional index key of up to 255 characters; not null.")
+    archived: bool | None = optional("Whether the project is archived; not null.")
 
 
 @strawberry.type(description="The project after the mutation.")

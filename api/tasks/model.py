@@ -20,7 +20,7 @@ from api.owned.columns import (
     position_key,
 )
 from api.owned.tables import OwnedRow
-from api.postgres.tables import moment
+from api.postgres.tables import timestamp
 
 
 class Status(StrEnum):
@@ -68,7 +68,7 @@ class Task(TaskFields, OwnedRow, table=True):
 
     title_folded: str = Field(sa_type=Text(collation="C"))
     description_folded: str = Field("", sa_type=Text, sa_column_kwargs={"server_default": ""})
-    completed_at: datetime | None = moment(nullable=True)
+    completed_at: datetime | None = timestamp(nullable=True)
 
     __table_args__ = (
         CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title"),

@@ -56,7 +56,7 @@ TASKS = Resource(
 )
 
 MAX_LABELS_LISTED = 1_000
-"""The most labels in one answer. An owner may have 200,000."""
+"""The most labels in one response. An owner may have 200,000."""
 _LABEL_RULES = {name: TypeAdapter[Any](Labels) for name in ("add_labels", "remove_labels")}
 
 

@@ -19,7 +19,7 @@ from api.projects.rules import PROJECTS
 from api.tasks import rules
 from api.tasks.model import Priority, Status
 from api.tasks.rules import MAX_LABELS_LISTED, TASKS
-from api.types import After, AfterChange, Connection, ExpectedVersion, First, Ids, Page
+from api.types import After, AfterChange, Connection, ExpectedVersion, First, Ids, Page, optional
 
 if TYPE_CHECKING:
     from api.projects.types import Project
@@ -120,23 +120,19 @@ class TaskChange:
 
 @strawberry.input(description="The tasks that match all of these conditions.")
 class TaskFilter:
-    project_ids: list[ID | None] | None = strawberry.field(
-        default=UNSET,
-        description="Any of these projects. Null in the list selects tasks without a project.",
+    project_ids: list[ID | None] | None = optional(
+        "Any of these projects. Null in the list selects tasks without a project."
     )
-    status: list[TaskStatus] | None = strawberry.field(
-        default=UNSET, description="Any of these states. The default is OPEN and COMPLETED."
+    status: list[TaskStatus] | None = optional(
+        "Any of these states. The default is OPEN and COMPLETED."
     )
-    search: str | None = strawberry.field(
-        default=UNSET,
-        description="Each word occurs in the title, the description or a label, ignoring case.",
+    search: str | None = optional(
+        "Each word occurs in the title, the description or a label, ignoring case."
     )
-    priority: list[TaskPriority] | None = strawberry.field(
-        default=UNSET, description="Any of these priorities."
-    )
-    labels: list[str] | None = strawberry.field(default=UNSET, description="All of these labels.")
-    due_from: date | None = strawberry.field(default=UNSET, description="Due on this day or later.")
-    due_to: date | None = strawberry.field(default=UNSET, description="Due on this day or earlier.")
+    priority: list[TaskPriority] | None = optional("Any of these priorities.")
+    labels: list[str] | None = optional("All of these labels.")
+    due_from: date | None = optional("Due on this day or later.")
+    due_to: date | None = optional("Due on this day or earlier.")
 
 
 @strawberry.input(description="The order of a list of tasks.")
@@ -151,83 +147,43 @@ class TaskOrder:
 
 @strawberry.input(description="A new task.")
 class CreateTaskInput:
-    id: ID | None = strawberry.field(
-        default=UNSET,
-        description="A UUID of your choice. Sending the same input again returns the same task.",
+    id: ID | None = optional(
+        "A UUID of your choice. Sending the same input again returns the same task."
     )
     title: str = strawberry.field(description="1 to 200 characters, trimmed, one line.")
-    description: str | None = strawberry.field(
-        default=UNSET, description="Up to 10,000 characters."
+    description: str | None = optional("Up to 10,000 characters.")
+    completed: bool | None = optional("Whether the task is completed; false by default.")
+    priority: TaskPriority | None = optional("The priority of the task; NONE by default.")
+    due_on: date | None = optional("The day on which the task is due.")
+    labels: list[str] | None = optional(f"Up to {MAX_LABELS} labels of 1 to 50 characters.")
+    position: str | None = optional(
+        "A fractional index key of up to 255 characters. By default, the task is last."
     )
-    completed: bool | None = strawberry.field(
-        default=UNSET, description="Whether the task is completed; false by default."
-    )
-    priority: TaskPriority | None = strawberry.field(
-        default=UNSET, description="The priority of the task; NONE by default."
-    )
-    due_on: date | None = strawberry.field(
-        default=UNSET, description="The day on which the task is due."
-    )
-    labels: list[str] | None = strawberry.field(
-        default=UNSET, description=f"Up to {MAX_LABELS} labels of 1 to 50 characters."
-    )
-    position: str | None = strawberry.field(
-        default=UNSET,
-        description="A fractional index key of up to 255 characters. By default, the task is last.",
-    )
-    project_id: ID | None = strawberry.field(
-        default=UNSET, description="The project of the task; none by default."
-    )
+    project_id: ID | None = optional("The project of the task; none by default.")
 
 
 @strawberry.input(description="Changes to a task. A field that is left out stays as it is.")
 class TaskPatch:
-    title: str | None = strawberry.field(
-        default=UNSET, description="1 to 200 characters, trimmed, one line; not null."
+    title: str | None = optional("1 to 200 characters, trimmed, one line; not null.")
+    description: str | None = optional("Up to 10,000 characters; null empties it.")
+    completed: bool | None = optional("Whether the task is completed; not null.")
+    priority: TaskPriority | None = optional("The priority of the task; null means NONE.")
+    due_on: date | None = optional("The day on which the task is due; null removes it.")
+    labels: list[str] | None = optional(
+        "The new labels, which replace all old ones; null removes all."
     )
-    description: str | None = strawberry.field(
-        default=UNSET, description="Up to 10,000 characters; null empties it."
-    )
-    completed: bool | None = strawberry.field(
-        default=UNSET, description="Whether the task is completed; not null."
-    )
-    priority: TaskPriority | None = strawberry.field(
-        default=UNSET, description="The priority of the task; null means NONE."
-    )
-    due_on: date | None = strawberry.field(
-        default=UNSET, description="The day on which the task is due; null removes it."
-    )
-    labels: list[str] | None = strawberry.field(
-        default=UNSET, description="The new labels, which replace all old ones; null removes all."
-    )
-    position: str | None = strawberry.field(
-        default=UNSET, description="A fractional index key of up to 255 characters; not null."
-    )
-    project_id: ID | None = strawberry.field(
-        default=UNSET, description="The project; null removes the task from its project."
-    )
+    position: str | None = optional("A fractional index key of up to 255 characters; not null.")
+    project_id: ID | None = optional("The project; null removes the task from its project.")
 
 
 @strawberry.input(description="Changes to many tasks. A field that is left out stays as it is.")
 class TasksPatch:
-    completed: bool | None = strawberry.field(
-        default=UNSET, description="Whether the tasks are completed; not null."
-    )
-    priority: TaskPriority | None = strawberry.field(
-        default=UNSET, description="The priority of the tasks; null means NONE."
-    )
-    due_on: date | None = strawberry.field(
-        default=UNSET, description="The day on which the tasks are due; null removes it."
-    )
-    add_labels: list[str] | None = strawberry.field(
-        default=UNSET, description="Labels to add to those that each task has."
-    )
-    remove_labels: list[str] | None = strawberry.field(
-        default=UNSET, description="Labels to remove from each task."
-    )
-    project_id: ID | None = strawberry.field(
-        default=UNSET, description="The project; null removes each task from its project."
-    )
+    completed: bool | None = optional("Whether the tasks are completed; not null.")
+    priority: TaskPriority | None = optional("The priority of the tasks; null means NONE.")
+    due_on: date | None = optional("The day on which the tasks are due; null removes it.")
+    add_labels: list[str] | None = optional("Labels to add to those that each task has.")
+    remove_labels: list[str] | None = optional("Labels to remove from each task.")
+    project_id: ID | None = optional("The project; null removes each task from its project.")
 
 
 @strawberry.type(description="The task after the mutation.")

@@ -17,7 +17,7 @@ from api.context import Context
 from api.identity.keys import ACCESS_TOKEN, derive
 from api.identity.tokens import Claims
 from api.owned.read_sql import Order
-from api.owned.reads import Wanted
+from api.owned.reads import PageRequest
 from api.postgres.database import Database
 from api.postgres.tables import Row
 from api.tasks import rules
@@ -65,12 +65,12 @@ def filters(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def page(context: Context, given: Mapping[str, Any]) -> Any:
-    found = await context.read(TASKS).page(Wanted(given["first"], without=LEAN))
+    found = await context.read(TASKS).page(PageRequest(given["first"], without=LEAN))
     return {"tasks": {"nodes": [shape(row) for row in found.rows]}}
 
 
 async def edges(context: Context, given: Mapping[str, Any]) -> Any:
-    found = await context.read(TASKS).page(Wanted(given["first"], without=LEAN))
+    found = await context.read(TASKS).page(PageRequest(given["first"], without=LEAN))
     made = [{"cursor": found.cursor(row), "node": shape(row)} for row in found.rows]
     info = {"hasNextPage": found.has_next, "endCursor": found.cursor(found.rows[-1])}
     return {"tasks": {"edges": made, "pageInfo": info}}
@@ -92,20 +92,20 @@ async def update(context: Context, given: Mapping[str, Any]) -> Any:
 
 
 async def counted(context: Context, given: Mapping[str, Any]) -> Any:
-    wanted = Wanted(given["first"], counted=True, without=LEAN)
+    wanted = PageRequest(given["first"], counted=True, without=LEAN)
     found = await context.read(TASKS).page(wanted)
     return {"tasks": {"totalCount": found.total, "nodes": [shape(row) for row in found.rows]}}
 
 
 async def search(context: Context, given: Mapping[str, Any]) -> Any:
-    wanted = Wanted(50, filter=filters(given["filter"]), without=LEAN)
+    wanted = PageRequest(50, filter=filters(given["filter"]), without=LEAN)
     found = await context.read(TASKS).page(wanted)
     return {"tasks": {"nodes": [shape(row) for row in found.rows]}}
 
 
 async def due(context: Context, given: Mapping[str, Any]) -> Any:
     order = Order("due_on", descending=False)
-    wanted = Wanted(50, filter=filters(given["filter"]), order=order, without=LEAN)
+    wanted = PageRequest(50, filter=filters(given["filter"]), order=order, without=LEAN)
     found = await context.read(TASKS).page(wanted)
     return {"tasks": {"nodes": [shape(row) for row in found.rows]}}
 

@@ -22,10 +22,10 @@ from uuid_utils.compat import uuid7
 from api.identity.keys import ACCESS_TOKEN, derive
 from api.owned import cursors
 from api.owned.columns import folded
+from api.scalars import DateTime
 from api.tasks import model
 from api.tasks.model import Priority
 from api.tasks.rules import TASKS
-from api.types import DateTime
 
 SITE = os.environ["NEXT_PUBLIC_BETTER_AUTH_URL"]
 KEY = derive(os.environ["BETTER_AUTH_SECRET"].encode(), ACCESS_TOKEN)

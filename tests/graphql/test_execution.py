@@ -59,10 +59,10 @@ from api.graphql.execution.compiled import Plan
 from api.identity.tokens import Claims
 from api.postgres.database import Database
 from api.projects.rules import PROJECTS
-from api.schema import PLACED
+from api.scalars import PASSTHROUGH, DateTime
+from api.schema import ROW_TYPES
 from api.schema import schema as house
 from api.tasks.rules import TASKS
-from api.types import WRITTEN, DateTime
 from benchmarks.workloads import WORKLOADS, Workload
 from dev.postgres import ROOT
 
@@ -417,7 +417,7 @@ async def settled(running: Awaitable[ExecutionResult]) -> ExecutionResult:
 
 def same(query: str, variables: dict[str, Any] | None = None) -> bool:
     """Compare both results. Return whether the compiled form produced one."""
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
+    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
     with asyncio.Runner() as runner, watched() as answered:
         calls.clear()
         expected = seen(runner.run(settled(SCHEMA.execute(query, variables, "context"))))
@@ -572,7 +572,7 @@ def test_variables_inside_literals_are_coerced(variables: dict[str, Any]) -> Non
 def test_skip_and_include_are_evaluated_at_each_execution(on: bool | None) -> None:  # noqa: FBT001 - a parameter of the test
     query = """query ($on: Boolean!) {
         all(first: 1) { leafy { text @skip(if: $on) flag @include(if: $on) } } }"""
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
+    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
     with watched() as answered:
         for chosen in (on, True, False, on, True):
             calls.clear()
@@ -585,7 +585,7 @@ def test_skip_and_include_are_evaluated_at_each_execution(on: bool | None) -> No
 
 def test_operation_of_a_document_is_selected_by_name() -> None:
     query = "query A { all { name } } query B { one { name } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
+    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
     for name in ("A", "B", "A", "B", "A"):
         expected = asyncio.run(SCHEMA.execute(query, operation_name=name))
         found = asyncio.run(fast.execute(document, operation_name=name))
@@ -594,7 +594,7 @@ def test_operation_of_a_document_is_selected_by_name() -> None:
 
 def test_name_that_selects_no_operation_is_left_to_graphql_core() -> None:
     query = "query A { all { name } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
+    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
     for _ in range(3):
         with pytest.raises(CannotGetOperationTypeError):
             asyncio.run(fast.execute(document, operation_name="B"))
@@ -624,7 +624,7 @@ class Place(tuple[str, int]):
     """A row that records each access to one of its attributes."""
 
     __slots__ = ()
-    places: ClassVar[Mapping[str, int]] = {"name": 0, "number": 1}
+    indexes: ClassVar[Mapping[str, int]] = {"name": 0, "number": 1}
 
     @property
     def name(self) -> str:
@@ -656,7 +656,7 @@ def test_rows_of_a_declared_type_are_read_by_index_not_by_attribute(*, other: bo
     schema = Quiet(Spots, execution_context_class=execution.Replaying, config=CONFIG)
     query = "query ($other: Boolean!) { spots(other: $other) { number name } }"
     document = Document(query, parse(query))
-    fast = execution.Compiled(schema, placed={"Spot": Place})
+    fast = execution.Compiled(schema, rows={"Spot": Place})
     expected = asyncio.run(schema.execute(query, {"other": other}))
     assert expected.errors is None
     asyncio.run(fast.execute(document, {"other": other}))
@@ -759,7 +759,7 @@ def test_invalid_variables_are_not_counted_as_unexpected(variables: dict[str, An
     query = """query ($either: Either!, $colour: Colour!) {
         either(either: $either, one: null)
         takes(outer: {text: "a", key: null}, colour: $colour) }"""
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, WRITTEN)
+    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
     for _ in range(3):
         assert asyncio.run(fast.execute(document, variables, "context")).errors
     assert fast.fallbacks == 0
@@ -1102,7 +1102,7 @@ def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, A
     database = Database(settings["DATABASE_URL"])
     documents = Documents(house)
     reference = Execution(house, None)
-    fast = Execution(house, execution.Compiled(house, WRITTEN, PLACED))
+    fast = Execution(house, execution.Compiled(house, PASSTHROUGH, ROW_TYPES))
 
     def context() -> Context:
         return Context(Claims(owner, None, None, "", math.inf), database)
@@ -1188,7 +1188,7 @@ def test_random_operations_on_the_real_schema_match_graphql_core(ways: Any) -> N
 )
 def test_json_encoder_writes_dates_as_the_scalars_do(value: object) -> None:
     name = "DateTime" if isinstance(value, datetime) else "Date"
-    assert accepts(WRITTEN[name], value)
+    assert accepts(PASSTHROUGH[name], value)
     scalar = house._schema.type_map[name]  # noqa: SLF001 - no public way to do it
     assert isinstance(scalar, GraphQLScalarType)
     text = json.dumps(scalar.coerce_output_value(value))

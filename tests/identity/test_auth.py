@@ -19,7 +19,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api.identity.auth import Authenticated, Authentication, RejectionLog
-from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, shared_secrets
+from api.identity.key_set import KeySet
+from api.identity.keys import ACCESS_TOKEN, KeyRing, shared_secrets
 from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
 from api.identity.tokens import Claims, Verifier

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -18,9 +19,9 @@ import jwt
 import pytest
 
 from api.config import TokenConfig
-from api.identity import keys
 from api.identity.auth import verifier
-from api.identity.keys import Key, KeyRing, KeySet, KeysUnavailable, TooManyUnknownKeys
+from api.identity.key_set import MAX_BYTES, MAX_WAITING, STALE_IF_ERROR, KeySet, _lifetime
+from api.identity.keys import Key, KeyRing, KeysUnavailable, TooManyUnknownKeys
 from api.identity.tokens import InvalidToken, Verifier
 from dev.postgres import Postgres
 from tests import issuer, plain, stack
@@ -169,7 +170,7 @@ async def test_settings_decide_which_tokens_are_accepted(
 async def test_log_says_when_keys_arrive_and_return(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "api.identity.keys")
+    caplog.set_level(logging.INFO, "api.identity.key_set")
     with Issuer(BOTH) as served:
         there, gone = f"2 keys from {served.url}", f"no key set from {served.url}: "
         async with quick(served.url) as key_set:
@@ -226,7 +227,7 @@ async def test_unknown_key_ids_share_fetches_at_least_min_interval_apart() -> No
         async with KeySet(served.url, min_interval=floor) as key_set:
             for wave in range(4):
                 found = await asyncio.gather(
-                    *(key_set.candidates("EdDSA", f"{wave}-{n}") for n in range(keys.MAX_WAITING))
+                    *(key_set.candidates("EdDSA", f"{wave}-{n}") for n in range(MAX_WAITING))
                 )
                 assert set(found) == {()}
                 assert known(key_set)
@@ -415,7 +416,7 @@ async def test_without_cached_keys_a_faulty_fetch_raises_unavailable(fault: str)
 async def test_missing_issuer_is_polled_until_it_answers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "api.identity.keys")
+    caplog.set_level(logging.INFO, "api.identity.key_set")
     port = stack.free_port()
     async with quick(f"http://127.0.0.1:{port}/jwks") as key_set:
         for _ in range(3):
@@ -447,10 +448,10 @@ async def test_stale_keys_are_used_for_a_day_while_the_issuer_is_unavailable() -
             await key_set.candidates("EdDSA", "ed")
             claims = await by.verify(token)
             served.behaviour = issuer.resetting
-            now = keys.STALE_IF_ERROR - 1
+            now = STALE_IF_ERROR - 1
             assert known(key_set)
             assert await by.verify(token) is claims
-            now = keys.STALE_IF_ERROR
+            now = STALE_IF_ERROR
             with pytest.raises(KeysUnavailable):
                 await by.verify(token)
             with pytest.raises(KeysUnavailable):
@@ -576,14 +577,14 @@ async def test_redirects_are_followed_within_the_origin_only() -> None:
 @run_in_loop
 async def test_key_set_may_have_64_kib_and_no_more() -> None:
     body = json.dumps({"keys": [ED.jwk]}).encode()
-    with Issuer(issuer.responding(body.ljust(keys.MAX_BYTES))) as served:
+    with Issuer(issuer.responding(body.ljust(MAX_BYTES))) as served:
         async with quick(served.url) as key_set:
             await key_set.candidates("EdDSA", "ed")
             assert known(key_set)
-            served.behaviour = issuer.responding(body.ljust(keys.MAX_BYTES + 1))
+            served.behaviour = issuer.responding(body.ljust(MAX_BYTES + 1))
             with pytest.raises(KeysUnavailable):
                 await key_set.candidates("EdDSA", "new")
-            assert keys.MAX_BYTES == 64 * 1024
+            assert MAX_BYTES == 64 * 1024
 
 
 # The tests below run a whole API with the default intervals.
@@ -655,3 +656,80 @@ def test_api_without_its_issuer_keeps_known_users_signed_in(
                 assert time.monotonic() < deadline
             assert (answer.status_code, answer.json()) == (401, UNAUTHENTICATED)
             assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+ON_THE_HOUR, HALF_PAST = "Wed, 25 Nov 2026 10:00:00 GMT", "Wed, 25 Nov 2026 10:30:00 GMT"
+
+
+@pytest.fixture
+def tokyo_time_zone() -> Iterator[pytest.MonkeyPatch]:
+    """Set a local time zone that is not UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield patch
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 300),
+        ({"Cache-Control": "public"}, 300),
+        ({"Cache-Control": "max-age=600"}, 600),
+        ({"Cache-Control": "public, max-age=600, immutable"}, 600),
+        ({"Cache-Control": "public,MAX-AGE=600"}, 600),
+        ({"Cache-Control": "max-age=600,public"}, 600),
+        ({"Cache-Control": "max-age=61"}, 61),
+        ({"Cache-Control": "max-age=59"}, 60),
+        ({"Cache-Control": "max-age=0"}, 60),
+        ({"Cache-Control": "no-store"}, 60),
+        ({"Cache-Control": "No-Cache"}, 60),
+        ({"Cache-Control": "no-store, max-age=600"}, 60),
+        ({"Cache-Control": "max-age=3599"}, 3599),
+        ({"Cache-Control": "max-age=31536000"}, 3600),
+        ({"Cache-Control": "max-age=9999999999"}, 3600),
+        ({"Cache-Control": "max-age=99999999999"}, 300),
+        ({"Cache-Control": "max-age=-1"}, 300),
+        ({"Cache-Control": "max-age=600.5"}, 300),
+        ({"Cache-Control": "max-age=x"}, 300),
+        ({"Cache-Control": "max-age="}, 300),
+        ({"Cache-Control": "max-age=\u0663"}, 300),
+        ({"Cache-Control": "s-maxage=600"}, 300),
+        ({"Cache-Control": "x-max-age=600"}, 300),
+        ({"Cache-Control": "max-age=600", "Age": "100"}, 500),
+        ({"Cache-Control": "max-age=600", "Age": "0"}, 600),
+        ({"Cache-Control": "max-age=600", "Age": "590"}, 60),
+        ({"Cache-Control": "max-age=600", "Age": "600000000000"}, 60),
+        ({"Cache-Control": "max-age=600", "Age": "9" * 5000}, 60),
+        ({"Cache-Control": "max-age=600", "Age": "00000000100"}, 500),
+        ({"Cache-Control": "max-age=9999999999", "Age": "9999999999"}, 60),
+        ({"Age": "100"}, 200),
+        ({"Cache-Control": "max-age=600", "Age": "-100"}, 600),
+        ({"Cache-Control": "max-age=600", "Age": "1e2"}, 600),
+        ({"Cache-Control": "max-age=600", "Age": "\u00b2"}, 600),
+        ({"Cache-Control": "max-age=600", "Age": ""}, 600),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR}, 1800),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Age": "100"}, 1700),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "public"}, 1800),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "max-age=600"}, 600),
+        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "no-store"}, 60),
+        ({"Expires": "Wednesday, 25-Nov-26 10:30:00 GMT", "Date": ON_THE_HOUR}, 1800),
+        ({"Expires": "Wed Nov 25 10:30:00 2026", "Date": ON_THE_HOUR}, 1800),
+        ({"Expires": ON_THE_HOUR, "Date": ON_THE_HOUR}, 60),
+        ({"Expires": ON_THE_HOUR, "Date": HALF_PAST}, 60),
+        ({"Expires": "Wed, 25 Nov 2099 10:30:00 GMT", "Date": ON_THE_HOUR}, 3600),
+        ({"Expires": "0", "Date": ON_THE_HOUR}, 60),
+        ({"Expires": "", "Date": ON_THE_HOUR}, 60),
+        ({"Expires": "Wed, 25 Nov 99999999999 10:30:00 GMT", "Date": ON_THE_HOUR}, 60),
+        ({"Expires": HALF_PAST, "Date": "yesterday"}, 1500),
+        ({"Expires": HALF_PAST}, 1500),
+    ],
+)
+def test_lifetime_of_a_key_set_follows_its_cache_headers(
+    headers: dict[str, str], seconds: float, tokyo_time_zone: pytest.MonkeyPatch
+) -> None:
+    five_past = datetime(2026, 11, 25, 10, 5, tzinfo=UTC).timestamp()
+    tokyo_time_zone.setattr(time, "time", lambda: five_past)
+    written = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert _lifetime(httpx.Headers(written)) == seconds

@@ -2,12 +2,8 @@
 
 import hmac
 import json
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, SECP384R1, SECP521R1
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
@@ -21,16 +17,14 @@ from api.identity.keys import (
     SECURITY_EVENT,
     Key,
     KeyRing,
-    _lifetime,
-    _usable,
     derive,
     shared_secrets,
+    usable_keys,
 )
 from tests.issuer import base64url, es256, number, rsa, signers
 
 SIGNERS = signers()
 ED, EC, RSA, PSS = (SIGNERS[name].jwk for name in ("EdDSA", "ES256", "RS256", "PS256"))
-ON_THE_HOUR, HALF_PAST = "Wed, 25 Nov 2026 10:00:00 GMT", "Wed, 25 Nov 2026 10:30:00 GMT"
 PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth")
 SHORT = generate_private_key(65_537, 1024)  # noqa: S505 - a key that must be skipped
 # RFC 8032 §5.1: the points of small order, for which anybody can forge signatures.
@@ -50,7 +44,7 @@ SMALL = [
 
 
 def usable(*jwks: object) -> tuple[Key, ...]:
-    return _usable(json.dumps({"keys": jwks}).encode())
+    return usable_keys(json.dumps({"keys": jwks}).encode())
 
 
 def without(jwk: dict[str, Any], *members: str) -> dict[str, Any]:
@@ -200,7 +194,7 @@ def test_unusable_key_is_skipped_and_the_others_are_kept(fault: str) -> None:
 )
 def test_malformed_key_set_raises_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a JWK Set|Expecting|decode"):
-        _usable(body)
+        usable_keys(body)
 
 
 def test_key_set_may_have_32_keys_and_no_more() -> None:
@@ -269,77 +263,3 @@ def test_shared_secrets_are_candidates_for_no_other_algorithm(algorithm: str) ->
         ring.candidates(algorithm, None).send(None)
     assert found.value.value == ()
     assert ring.version == 0
-
-
-@pytest.fixture
-def tokyo_time_zone() -> Iterator[pytest.MonkeyPatch]:
-    """Set a local time zone that is not UTC."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "Asia/Tokyo")
-        time.tzset()
-        yield patch
-    time.tzset()
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, 300),
-        ({"Cache-Control": "public"}, 300),
-        ({"Cache-Control": "max-age=600"}, 600),
-        ({"Cache-Control": "public, max-age=600, immutable"}, 600),
-        ({"Cache-Control": "public,MAX-AGE=600"}, 600),
-        ({"Cache-Control": "max-age=600,public"}, 600),
-        ({"Cache-Control": "max-age=61"}, 61),
-        ({"Cache-Control": "max-age=59"}, 60),
-        ({"Cache-Control": "max-age=0"}, 60),
-        ({"Cache-Control": "no-store"}, 60),
-        ({"Cache-Control": "No-Cache"}, 60),
-        ({"Cache-Control": "no-store, max-age=600"}, 60),
-        ({"Cache-Control": "max-age=3599"}, 3599),
-        ({"Cache-Control": "max-age=31536000"}, 3600),
-        ({"Cache-Control": "max-age=9999999999"}, 3600),
-        ({"Cache-Control": "max-age=99999999999"}, 300),
-        ({"Cache-Control": "max-age=-1"}, 300),
-        ({"Cache-Control": "max-age=600.5"}, 300),
-        ({"Cache-Control": "max-age=x"}, 300),
-        ({"Cache-Control": "max-age="}, 300),
-        ({"Cache-Control": "max-age=\u0663"}, 300),
-        ({"Cache-Control": "s-maxage=600"}, 300),
-        ({"Cache-Control": "x-max-age=600"}, 300),
-        ({"Cache-Control": "max-age=600", "Age": "100"}, 500),
-        ({"Cache-Control": "max-age=600", "Age": "0"}, 600),
-        ({"Cache-Control": "max-age=600", "Age": "590"}, 60),
-        ({"Cache-Control": "max-age=600", "Age": "600000000000"}, 60),
-        ({"Cache-Control": "max-age=600", "Age": "9" * 5000}, 60),
-        ({"Cache-Control": "max-age=600", "Age": "00000000100"}, 500),
-        ({"Cache-Control": "max-age=9999999999", "Age": "9999999999"}, 60),
-        ({"Age": "100"}, 200),
-        ({"Cache-Control": "max-age=600", "Age": "-100"}, 600),
-        ({"Cache-Control": "max-age=600", "Age": "1e2"}, 600),
-        ({"Cache-Control": "max-age=600", "Age": "\u00b2"}, 600),
-        ({"Cache-Control": "max-age=600", "Age": ""}, 600),
-        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR}, 1800),
-        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Age": "100"}, 1700),
-        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "public"}, 1800),
-        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "max-age=600"}, 600),
-        ({"Expires": HALF_PAST, "Date": ON_THE_HOUR, "Cache-Control": "no-store"}, 60),
-        ({"Expires": "Wednesday, 25-Nov-26 10:30:00 GMT", "Date": ON_THE_HOUR}, 1800),
-        ({"Expires": "Wed Nov 25 10:30:00 2026", "Date": ON_THE_HOUR}, 1800),
-        ({"Expires": ON_THE_HOUR, "Date": ON_THE_HOUR}, 60),
-        ({"Expires": ON_THE_HOUR, "Date": HALF_PAST}, 60),
-        ({"Expires": "Wed, 25 Nov 2099 10:30:00 GMT", "Date": ON_THE_HOUR}, 3600),
-        ({"Expires": "0", "Date": ON_THE_HOUR}, 60),
-        ({"Expires": "", "Date": ON_THE_HOUR}, 60),
-        ({"Expires": "Wed, 25 Nov 99999999999 10:30:00 GMT", "Date": ON_THE_HOUR}, 60),
-        ({"Expires": HALF_PAST, "Date": "yesterday"}, 1500),
-        ({"Expires": HALF_PAST}, 1500),
-    ],
-)
-def test_lifetime_of_a_key_set_follows_its_cache_headers(
-    headers: dict[str, str], seconds: float, tokyo_time_zone: pytest.MonkeyPatch
-) -> None:
-    five_past = datetime(2026, 11, 25, 10, 5, tzinfo=UTC).timestamp()
-    tokyo_time_zone.setattr(time, "time", lambda: five_past)
-    written = [(name.encode(), value.encode()) for name, value in headers.items()]
-    assert _lifetime(httpx.Headers(written)) == seconds

@@ -609,11 +609,11 @@ def test_revocations_that_no_token_can_need_are_deleted(postgres: Postgres) -> N
             await record(database, kept, ended(owner, Kind.OWNER))
             await record(database, kept, ended(back, Kind.OWNER))
             await record(database, kept, ended(session))
-            await Retention(database, kept.delete_expired).forget()
+            await Retention(database, kept.delete_expired).delete_old()
 
     async def forget() -> None:
         async with process(postgres.url) as kept, Database(postgres.url) as database:
-            await Retention(database, kept.delete_expired).forget()
+            await Retention(database, kept.delete_expired).delete_old()
 
     asyncio.run(work())
     run(postgres, close)

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from api.identity.keys import ACCESS_TOKEN, KeyRing, KeySet, derive, shared_secrets
+from api.identity.key_set import KeySet
+from api.identity.keys import ACCESS_TOKEN, KeyRing, derive, shared_secrets
 from api.identity.tokens import Claims, InvalidToken, Verifier, _canonical
 from tests import issuer, reading, wrong_tokens
 from tests.issuer import Issuer, Signer

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 
-from api.metrics.requests import MOST_NAMES, OTHER, PARTS
+from api.metrics.requests import MAX_NAMES, OTHER, PARTS
 from tests import plain
 from tests.graphql.ticks import acknowledged
 from tests.metrics.scraping import Scraped, Watched
@@ -95,11 +95,11 @@ def open_sockets(server: Watched) -> float:
 def test_names_that_clients_invent_are_bounded(watched: Watched) -> None:
     ada = watched.caller()
     trusted = len(watched.scrape().labels(TOTAL, "operation"))
-    for name in _invented(MOST_NAMES + 20):
+    for name in _invented(MAX_NAMES + 20):
         ada(f"query {name} {{ viewer {{ id }} }}")
     wait_until(lambda: watched.scrape()(TOTAL, operation=OTHER) >= 20, "the others are counted")
     now = watched.scrape()
-    assert len(now.labels(TOTAL, "operation")) <= trusted + MOST_NAMES + 1
+    assert len(now.labels(TOTAL, "operation")) <= trusted + MAX_NAMES + 1
     before = now(TOTAL, operation="UpdateTask")
     ada.post(MISSING)  # a trusted document has this name
     wait_until(lambda: watched.scrape()(TOTAL, operation="UpdateTask") == before + 1, "by name")

@@ -71,7 +71,7 @@ def test_page_info_says_whether_there_are_pages_before_and_after(ada: Caller) ->
 
 
 def newest(**of_it: Any) -> str:
-    statement = read_sql.page(TASKS, "created_at", descending=True, narrow=False, **of_it)
+    statement = read_sql.page(TASKS, "created_at", descending=True, filtered=False, **of_it)
     return " ".join(statement.sql.split())
 
 

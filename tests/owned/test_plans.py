@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from api import migrations
-from api.owned import changes, read_sql, retention, statements, write_sql
+from api.owned import changes, delete_sql, read_sql, retention, statements, write_sql
 from api.owned.columns import MAX, NIL
 from api.owned.read_sql import NEWEST_FIRST, Order
 from api.owned.resource import RESOURCES
@@ -29,7 +29,7 @@ from tests.conftest import run
 SIZE = 51
 """Rows that a page of 50 reads."""
 EVERY = ["COMPLETED", "OPEN", "TRASHED"]
-PURGING = (retention.close(), retention.delete_everything(), retention.DROP_OWNER)
+PURGING = (retention.mark_purged(), retention.delete_everything(), retention.DROP_OWNER)
 """The statements that delete all rows of a purged owner, and then the owner."""
 NARROW: dict[str, dict[str, Any]] = {
     "search": {"filter_search": ["***=a", "***=the"]},
@@ -39,7 +39,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "days": {"filter_due_from": "2026-01-01", "filter_due_to": "2027-01-01"},
 }
 NOTHING: dict[str, Any] = dict.fromkeys(f"filter_{name}" for name in TASKS.filters)
-"""The values of a narrow list whose filters set no condition."""
+"""The values of a filtered list whose filters set no condition."""
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +114,10 @@ async def deep(connection: asyncpg.Connection, by: str) -> dict[str, Any]:
 
 
 async def pages(connection: asyncpg.Connection) -> AsyncIterator[tuple[str, Statement, Any]]:
-    for by, descending, narrow in product(TASKS.sorted_by, (False, True), (False, True)):
+    for by, descending, filtered in product(TASKS.sorted_by, (False, True), (False, True)):
         order = Order(by, descending)
         statement = read_sql.page(
-            TASKS, by, descending=descending, narrow=narrow, without=TASKS.bulky
+            TASKS, by, descending=descending, filtered=filtered, without=TASKS.bulky
         )
         bounds = {"first": read_sql.bound(TASKS, order, None)}
         if not (middle := await deep(connection, by)):
@@ -126,7 +126,7 @@ async def pages(connection: asyncpg.Connection) -> AsyncIterator[tuple[str, Stat
         for (where, bound), statuses in product(bounds.items(), (EVERY, ["OPEN"])):
             values = {"statuses": statuses, "limit": SIZE, **bound}
             label = f"{order} {where} {statuses}"
-            if not narrow:
+            if not filtered:
                 yield label, statement, values
                 continue
             for name, said in NARROW.items():
@@ -138,12 +138,12 @@ def test_page_reads_no_more_rows_than_it_returns_in_every_order(loaded: Postgres
         count = 0
         async for label, statement, values in pages(connection):
             rows = read(await plan(connection, statement, **values), label)
-            narrow = "filter_search" in values
+            filtered = "filter_search" in values
             # Ranges are merged with one row of lookahead each. In descending order by day, tasks
             # without a day are last, so the statement sorts: it reads a page of each of six ranges.
             sorts = "due_on" in label and "descending=True" in label
             page = SIZE * 6 if sorts else SIZE + 6
-            assert rows <= (TASKS.most * 2 if narrow else page), (label, rows)
+            assert rows <= (TASKS.most * 2 if filtered else page), (label, rows)
             count += 1
         assert count == 12 * 4 * (1 + len(NARROW))
 
@@ -154,9 +154,9 @@ def test_page_with_a_count_reads_the_owners_rows_once_more_at_most(loaded: Postg
     async def check(connection: asyncpg.Connection) -> None:
         bound = read_sql.bound(TASKS, NEWEST_FIRST, None)
         values = {"statuses": EVERY, "limit": SIZE, **bound}
-        for narrow, said in ((False, {}), (True, NOTHING)):
+        for filtered, said in ((False, {}), (True, NOTHING)):
             statement = read_sql.page(
-                TASKS, NEWEST_FIRST.by, descending=True, narrow=narrow, counted=True
+                TASKS, NEWEST_FIRST.by, descending=True, filtered=filtered, counted=True
             )
             rows = read(await plan(connection, statement, **values, **said), "counted")
             assert rows <= TASKS.most + SIZE + 6
@@ -184,9 +184,14 @@ async def others(
     return [
         ("get", read_sql.one(TASKS), {"id": ids[0]}, 1),
         ("get nothing", read_sql.one(TASKS), {"id": NIL}, 0),
-        ("count", read_sql.count(TASKS, narrow=False), statuses, whole),
+        ("count", read_sql.count(TASKS, filtered=False), statuses, whole),
         *(
-            (f"count {name}", read_sql.count(TASKS, narrow=True), statuses | NOTHING | said, whole)
+            (
+                f"count {name}",
+                read_sql.count(TASKS, filtered=True),
+                statuses | NOTHING | said,
+                whole,
+            )
             for name, said in NARROW.items()
         ),
         (
@@ -195,7 +200,7 @@ async def others(
         ),
         ("trash projects", write_sql.move(PROJECTS, trash=True), {"ids": projects}, half),
         ("restore projects", write_sql.move(PROJECTS, trash=False), {"ids": projects}, half),
-        ("delete projects", write_sql.remove(PROJECTS), {"ids": projects}, 3 * half),
+        ("delete projects", delete_sql.remove(PROJECTS), {"ids": projects}, 3 * half),
         ("empty the trash of projects", retention.empty_trash(PROJECTS), {}, whole),
         ("labels", rules.LABELS, {**statuses, "limit": rules.MAX_LABELS_LISTED}, whole),
         ("state", changes.STATE, {}, 1),
@@ -208,10 +213,10 @@ async def others(
         ("update all, with labels", rules.CHANGE_ALL, {"ids": ids, **labels, **many}, 205),
         ("trash", write_sql.move(TASKS, trash=True), {"ids": ids}, 205),
         ("restore", write_sql.move(TASKS, trash=False), {"ids": ids}, 205),
-        ("delete", write_sql.remove(TASKS), {"ids": ids}, 305),
+        ("delete", delete_sql.remove(TASKS), {"ids": ids}, 305),
         ("empty the trash", retention.empty_trash(TASKS), {}, whole),
-        ("forget the deleted", retention.forget(TASKS), {}, whole),
-        ("forget the oldest", retention.forget_oldest(TASKS), {}, whole),
+        ("forget the deleted", retention.delete_old_tombstones(TASKS), {}, whole),
+        ("forget the oldest", retention.delete_oldest_tombstones(TASKS), {}, whole),
     ]
 
 

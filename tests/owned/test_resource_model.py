@@ -21,7 +21,7 @@ from api.errors import Conflict, NotFound
 from api.owned import changes
 from api.owned.changes import Changes
 from api.owned.owner import Owned
-from api.owned.reads import Reads, Wanted
+from api.owned.reads import PageRequest, Reads
 from api.owned.resource import RESOURCES, TRASHED, Resource
 from api.owned.writes import Writes
 from api.postgres.database import Database
@@ -120,7 +120,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def lists_are_those_of_the_model(self) -> None:
-        shown = Wanted(first=100, counted=True)
+        shown = PageRequest(first=100, counted=True)
         page = self.runner.run(self.reads.page(shown))
         expected = self.model.versions.keys() - self.model.trashed
         assert {row["id"] for row in page.rows} == expected

@@ -23,7 +23,7 @@ from api.owned import changes, read_sql, retention, statements
 from api.owned.changes import Changes
 from api.owned.cursors import InvalidCursor
 from api.owned.owner import Owned
-from api.owned.reads import Page, Reads, Wanted
+from api.owned.reads import Page, PageRequest, Reads
 from api.owned.resource import RESOURCES, TRASHED, Resource
 from api.owned.retention import Retention, purge
 from api.owned.tables import owners
@@ -121,7 +121,7 @@ def retain(postgres: Postgres) -> None:
 
     async def once() -> None:
         async with Database(postgres.url) as database:
-            await Retention(database, nobody).forget()
+            await Retention(database, nobody).delete_old()
 
     asyncio.run(once())
 
@@ -338,8 +338,8 @@ def test_a_cursor_of_one_parent_does_not_fail_the_list_of_another(
             one, other = [(await make(owned, target))["id"] for _ in range(2)]
             for _ in range(3):
                 await Writes(owned, resource).create({**resource.example, column: one})
-            first = (await Reads(owned, resource).pages_of(column, [one], Wanted(1)))[one]
-            rest = Wanted(after=first.cursor(first.rows[0]))
+            first = (await Reads(owned, resource).pages_of(column, [one], PageRequest(1)))[one]
+            rest = PageRequest(after=first.cursor(first.rows[0]))
             context = Context(claims, database)
             page, error = await asyncio.gather(
                 *(context.page_of(resource, column, parent, rest) for parent in (one, other)),
@@ -451,9 +451,11 @@ def test_no_part_outside_the_trash_is_left_when_its_whole_goes_at_the_same_time(
             "delete": lambda: wholes.delete([id]),
         }
         await in_turn(postgres, owned.owner, steps[first], steps[second])
-        left = (await Reads(owned, resource).page(Wanted(first=100))).rows
+        left = (await Reads(owned, resource).page(PageRequest(first=100))).rows
         assert [row["id"] for row in left] == ([own] if first == "create" else [])
-        trashed = (await Reads(owned, resource).page(Wanted(filter={"status": [TRASHED]}))).rows
+        trashed = (
+            await Reads(owned, resource).page(PageRequest(filter={"status": [TRASHED]}))
+        ).rows
         assert len(trashed) == (1 if second == "trash" else 0)
         if second == "trash":
             await wholes.restore([id])
@@ -548,12 +550,12 @@ def pages(resource: Resource) -> list[Statement]:
         read_sql.page(
             *(resource, by),
             descending=descending,
-            narrow=narrow,
+            filtered=filtered,
             counted=counted,
             without=without,
         )
         for ((by, descending, counted), without) in kinds
-        for narrow in (True, False)
+        for filtered in (True, False)
     ]
     nested = [
         read_sql.nested_page(

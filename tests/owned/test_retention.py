@@ -12,7 +12,7 @@ from api.errors import Unavailable
 from api.owned.owner import Owned
 from api.owned.retention import Retention
 from api.owned.tables import owners
-from api.owned.walls import EveryonesStatement
+from api.owned.walls import CrossOwnerQuery
 from api.owned.writes import Writes
 from api.postgres.database import Database, Transaction
 from api.postgres.statement import UnscopedStatement
@@ -30,7 +30,7 @@ tasks = TASKS.table
 def retain(postgres: Postgres) -> None:
     async def once() -> None:
         async with process(postgres.url) as revocations, Database(postgres.url) as database:
-            await Retention(database, revocations.delete_expired).forget()
+            await Retention(database, revocations.delete_expired).delete_old()
 
     asyncio.run(once())
 
@@ -126,7 +126,7 @@ def test_processes_that_run_retention_at_the_same_time_delete_each_row_once(
 )
 def test_cross_owner_query_selects_owner_ids_and_their_change_numbers_only(asked: object) -> None:
     with pytest.raises(UnscopedStatement):
-        EveryonesStatement(asked)  # type: ignore[arg-type]  # as SQLAlchemy types it
+        CrossOwnerQuery(asked)  # type: ignore[arg-type]  # as SQLAlchemy types it
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_parser_of_captured_statements_finds_what_citus_rejects() -> None:
         f"{upsert} a = now()": ["now in DO UPDATE"],
         f"{upsert} a = 1 WHERE t.a < random()": ["random in DO UPDATE"],
         f"{update} now(), labels = relabelled(labels, $1, $2)": [],
-        f"{update} CASE WHEN completed THEN turn.now END FROM turn": [],
+        f"{update} CASE WHEN completed THEN owner_lock.now END FROM owner_lock": [],
         f"{upsert} a = excluded.a": [],
         "INSERT INTO t (a) VALUES (now())": [],
         "SELECT coalesce(a, now()) FROM t": [],

@@ -26,7 +26,7 @@ from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
 from api.identity.tokens import LIFE_MARGIN
 from api.owned.owner import Owned
-from api.owned.reads import Reads, Wanted
+from api.owned.reads import PageRequest, Reads
 from api.owned.resource import RESOURCES
 from api.owned.retention import Retention, purge
 from api.owned.walls import OWNER, Statement
@@ -443,7 +443,7 @@ def test_transaction_may_use_several_owners_and_none(cluster: Cluster, who: str)
             aged = "UPDATE tasks.tasks SET trashed_at = now() - interval '31 days' WHERE id = $1"
             administrator = await connect(cluster.url("postgres", who))
             await administrator.execute(aged, old["id"])
-            await Retention(database, revocations.delete_expired).forget()
+            await Retention(database, revocations.delete_expired).delete_old()
             ids = await administrator.fetch("SELECT FROM tasks.tasks WHERE id = $1", old["id"])
             administrator.terminate()
             assert ids == [], "whose trash is due is found, too"
@@ -536,7 +536,7 @@ def test_callers_behind_a_transaction_pooler_read_only_their_own_rows(
                 owned = Owned(database, owner)
                 titles = await owned.rows(EVERYONES_TITLES)
                 assert {row["title"].partition("'")[0] for row in titles} == {owner}
-                mine = await Reads(owned, TASKS).page(Wanted(first=5))
+                mine = await Reads(owned, TASKS).page(PageRequest(first=5))
                 assert all(row["title"].startswith(owner) for row in mine.rows)
 
             await asyncio.gather(*(ask(number) for number in range(80)))

@@ -16,7 +16,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from api import doctor, migrations
+from api import migrations
+from api.doctor import row_security
 from api.errors import BadUserInput, Unauthenticated
 from api.owned import read_sql, retention
 from api.owned.owner import Owned
@@ -101,7 +102,7 @@ def test_statements_on_citus_are_preceded_by_their_owner(tmp_path: Path) -> None
         assert run(server, login), "Citus connects its nodes as this role"
         asyncio.run(use(server.url))
         ran = stack.statements(server, "bearer-tasks-api")
-        counts = read_sql.count(TASKS, narrow=False).sql
+        counts = read_sql.count(TASKS, filtered=False).sql
         announced = citus.announcement("o'neil")
         assert ran.count(counts) == 2 * len(HOSTILE)
         assert ran[ran.index(announced) + 1].startswith("WITH counted AS")
@@ -119,7 +120,7 @@ def test_wall_3_holds_on_the_nodes_and_doctor_detects_when_it_does_not(postgres:
     async def leaks(*, announced: bool) -> str | None:
         connection = await connect(postgres.url)
         try:
-            return await doctor._leaks(connection, is_citus=announced)  # noqa: SLF001 - no public way to do it
+            return await row_security.leaks(connection, is_citus=announced)
         finally:
             connection.terminate()
 
@@ -157,13 +158,15 @@ def test_each_statement_except_create_is_a_router_query_of_one_task(postgres: Po
                     await plan(connection, statement, values)
                 continue
             assert is_router(await plan(connection, statement, values)), label
-        for by, narrow, counted in product(TASKS.sorted_by, (False, True), (False, True)):
+        for by, filtered, counted in product(TASKS.sorted_by, (False, True), (False, True)):
             order = Order(by)
-            statement = read_sql.page(TASKS, by, descending=True, narrow=narrow, counted=counted)
+            statement = read_sql.page(
+                TASKS, by, descending=True, filtered=filtered, counted=counted
+            )
             bound = read_sql.bound(TASKS, order, None)
             values = {"statuses": test_plans.EVERY, "limit": 51, **bound}
-            values |= test_plans.NOTHING if narrow else {}
-            assert is_router(await plan(connection, statement, values)), (order, narrow, counted)
+            values |= test_plans.NOTHING if filtered else {}
+            assert is_router(await plan(connection, statement, values)), (order, filtered, counted)
         for statement in test_plans.PURGING:
             assert is_router(await plan(connection, statement, {})), statement.sql
 

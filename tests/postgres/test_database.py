@@ -308,7 +308,7 @@ def test_connection_with_an_unknown_transaction_state_is_never_reused(
                     await asyncio.sleep(0)
                 using.cancel()
                 await asyncio.wait([using])
-                connection = await database._pool.take()  # noqa: SLF001 - no public way to it
+                connection = await database._pool.acquire()  # noqa: SLF001 - no public way to it
                 try:
                     assert not connection.is_in_transaction()
                     async with connection.transaction():
@@ -318,7 +318,7 @@ def test_connection_with_an_unknown_transaction_state_is_never_reused(
                         )
                     assert not connection.is_in_transaction(), "and it was no savepoint of another"
                 finally:
-                    database._pool.give(connection)  # noqa: SLF001 - no public way to do it
+                    database._pool.release(connection)  # noqa: SLF001 - no public way to do it
 
     asyncio.run(attempt())
 

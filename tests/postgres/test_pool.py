@@ -10,7 +10,7 @@ import pytest
 from api.errors import Unavailable
 from api.postgres.connections import Connection, Connector
 from api.postgres.limits import Limits
-from api.postgres.outages import Lost
+from api.postgres.outages import ConnectionLost
 from api.postgres.pool import Pool, Use
 from dev.postgres import Postgres
 from tests.waiting import PATIENCE
@@ -33,9 +33,9 @@ def process(connection: Connection) -> int:
 def test_most_recently_used_connection_is_acquired_first(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres) as pool:
-            first, second = await pool.take(), await pool.take()
-            pool.give(first)
-            pool.give(second)
+            first, second = await pool.acquire(), await pool.acquire()
+            pool.release(first)
+            pool.release(second)
             async with pool.connection() as one, pool.connection() as another:
                 assert (one, another) == (second, first)
 
@@ -47,18 +47,18 @@ def test_waiters_are_served_in_order_and_a_full_queue_is_unavailable(
 ) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1, queue=2)) as pool:
-            lent = await pool.take()
-            first, second = (asyncio.create_task(pool.take()) for _ in range(2))
+            lent = await pool.acquire()
+            first, second = (asyncio.create_task(pool.acquire()) for _ in range(2))
             await asyncio.sleep(0)
             with pytest.raises(Unavailable):
-                await pool.take()
+                await pool.acquire()
             assert pool.use == Use(lent=1, idle=0, limit=1, waiting=2, refused=1, expired=0)
-            pool.give(lent)
+            pool.release(lent)
             assert await first is lent
             assert not second.done()
-            pool.give(lent)
+            pool.release(lent)
             assert await second is lent
-            pool.give(lent)
+            pool.release(lent)
 
     asyncio.run(attempt())
 
@@ -66,14 +66,14 @@ def test_waiters_are_served_in_order_and_a_full_queue_is_unavailable(
 def test_waiter_fails_after_its_deadline_and_leaves_the_queue(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1, queue=1, wait=0.05)) as pool:
-            lent = await pool.take()
+            lent = await pool.acquire()
             for _ in range(3):
                 with pytest.raises(Unavailable):
-                    await pool.take()
+                    await pool.acquire()
             assert pool.use == Use(lent=1, idle=0, limit=1, waiting=0, refused=0, expired=3)
-            pool.give(lent)
-            assert await pool.take() is lent
-            pool.give(lent)
+            pool.release(lent)
+            assert await pool.acquire() is lent
+            pool.release(lent)
 
     asyncio.run(attempt())
 
@@ -83,16 +83,16 @@ def test_waiter_cancelled_while_it_is_served_passes_the_connection_on(
 ) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1)) as pool:
-            lent = await pool.take()
-            cancelled, next_one = (asyncio.create_task(pool.take()) for _ in range(2))
+            lent = await pool.acquire()
+            cancelled, next_one = (asyncio.create_task(pool.acquire()) for _ in range(2))
             await asyncio.sleep(0)
-            pool.give(lent)
+            pool.release(lent)
             cancelled.cancel()
             assert await next_one is lent
             assert cancelled.cancelled()
-            cancelled = asyncio.create_task(pool.take())
+            cancelled = asyncio.create_task(pool.acquire())
             await asyncio.sleep(0)
-            pool.give(lent)
+            pool.release(lent)
             cancelled.cancel()
             await asyncio.wait([cancelled])
             async with pool.connection() as connection:
@@ -120,8 +120,8 @@ def test_connection_that_cannot_be_opened_makes_room_for_another_attempt(
         pool.start()
         for _ in range(2):
             with pytest.raises(Unavailable):
-                await pool.take()
-        pool.give(await pool.take())
+                await pool.acquire()
+        pool.release(await pool.acquire())
         await pool.close()
         assert attempts == 3
 
@@ -133,16 +133,18 @@ def test_one_lost_connection_closes_no_other(postgres: Postgres) -> None:
         async with running(postgres) as pool:
 
             async def processes() -> list[int]:
-                lent = await asyncio.gather(*(pool.take() for _ in range(4)))
+                lent = await asyncio.gather(*(pool.acquire() for _ in range(4)))
                 for connection in lent:
-                    pool.give(connection)
+                    pool.release(connection)
                 return [process(connection) for connection in lent]
 
             before = await processes()
-            dying = await pool.take()
+            dying = await pool.acquire()
             died = process(dying)
-            with pytest.raises(Lost):
-                pool.give(dying, asyncpg.ConnectionFailureError("from a pooler without a server"))
+            with pytest.raises(ConnectionLost):
+                pool.release(
+                    dying, asyncpg.ConnectionFailureError("from a pooler without a server")
+                )
             after = await processes()
             assert set(before) - {died} < set(after)
 
@@ -152,9 +154,9 @@ def test_one_lost_connection_closes_no_other(postgres: Postgres) -> None:
 def test_idle_connection_is_replaced_after_its_timeout(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1, idle=0)) as pool:
-            first = await pool.take()
+            first = await pool.acquire()
             of_first = process(first)
-            pool.give(first)
+            pool.release(first)
             async with pool.connection() as second:
                 assert first.is_closed()
                 assert process(second) != of_first
@@ -167,22 +169,22 @@ def test_abandoned_statement_ends_before_its_connection_is_reused(
 ) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1)) as pool:
-            lent = await pool.take()
+            lent = await pool.acquire()
 
             async def use() -> None:
                 try:
                     await lent.execute("SELECT pg_sleep(1000)")
                 except BaseException as error:
-                    pool.give(lent, error)
+                    pool.release(lent, error)
                     raise
 
             abandoned = asyncio.create_task(use())
             await asyncio.sleep(0)
             abandoned.cancel()
             async with asyncio.timeout(PATIENCE):
-                assert await pool.take() is lent
+                assert await pool.acquire() is lent
             assert await lent.fetchval("SELECT 1") == 1
-            pool.give(lent)
+            pool.release(lent)
 
     asyncio.run(attempt())
 
@@ -190,10 +192,10 @@ def test_abandoned_statement_ends_before_its_connection_is_reused(
 def test_connection_that_may_be_in_a_transaction_is_closed(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres, Limits(size=1)) as pool:
-            lent = await pool.take()
+            lent = await pool.acquire()
             lent.may_be_in_transaction = True
             of_lent = process(lent)
-            pool.give(lent)
+            pool.release(lent)
             async with asyncio.timeout(PATIENCE), pool.connection() as other:
                 assert lent.is_closed()
                 assert process(other) != of_lent
@@ -206,7 +208,7 @@ def test_connection_that_may_be_in_a_transaction_is_closed(postgres: Postgres) -
     [
         ("SELECT 1 / 0", (), asyncpg.DivisionByZeroError),
         ("SELECT $1::int", ("one",), asyncpg.DataError),
-        ("SELECT pg_terminate_backend(pg_backend_pid())", (), Lost),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", (), ConnectionLost),
     ],
 )
 def test_only_a_lost_connection_is_an_outage(
@@ -217,9 +219,9 @@ def test_only_a_lost_connection_is_an_outage(
             with pytest.raises(raised):
                 async with pool.connection() as lent:
                     await lent.fetch(sql, *values)
-            assert lent.is_closed() is (raised is Lost)
+            assert lent.is_closed() is (raised is ConnectionLost)
             async with pool.connection() as again:
-                assert (again is lent) is (raised is not Lost)
+                assert (again is lent) is (raised is not ConnectionLost)
 
     asyncio.run(attempt())
 
@@ -227,14 +229,14 @@ def test_only_a_lost_connection_is_an_outage(
 def test_closed_pool_acquires_nothing_and_closes_released_connections(postgres: Postgres) -> None:
     async def attempt() -> None:
         async with running(postgres) as pool:
-            idle, lent = await pool.take(), await pool.take()
-            pool.give(idle)
+            idle, lent = await pool.acquire(), await pool.acquire()
+            pool.release(idle)
             await pool.close()
             assert idle.is_closed()
             assert not lent.is_closed()
             with pytest.raises(Unavailable):
-                await pool.take()
-            pool.give(lent)
+                await pool.acquire()
+            pool.release(lent)
             assert lent.is_closed()
 
     asyncio.run(attempt())

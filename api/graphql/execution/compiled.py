@@ -22,12 +22,13 @@ from strawberry.types import ExecutionResult
 from api import observed
 from api.graphql.execution.inputs import Inputs
 from api.graphql.execution.plain import Exactly, NotPlain, core_schema
-from api.graphql.execution.replay import ANSWERS, Replaying, forget
-from api.graphql.execution.selections import Later, Placed, Run, Source, Step
+from api.graphql.execution.replay import RESULTS, Replaying, discard
+from api.graphql.execution.run import Pending, Run
+from api.graphql.execution.selections import IndexedRow, Source, Step
 
 log = logging.getLogger(__name__)
 
-MOST_COMPILED_FIELDS = 20_000
+MAX_COMPILED_FIELDS = 20_000
 """The most fields of all compiled operations together. A field takes about 1 kB of memory.
 
 The operations of the oldest documents are dropped first.
@@ -39,10 +40,10 @@ Each time that the operations of a document are dropped to make room, the number
 document. Otherwise, if there are too many operations, each request would compile one again, which
 takes longer than graphql-core takes to execute it.
 """
-MOST_CONDITIONS = 4
+MAX_CONDITIONS = 4
 """The most variables of `@skip` and `@include`. Each combination of their values that is requested
 is compiled separately."""
-MOST_NAME = 100
+MAX_NAME = 100
 """The most characters of an operation's name in the log."""
 HOOKS = ("on_operation", "on_execute", "resolve", "get_results")
 """The methods of an extension that Strawberry calls around and during execution."""
@@ -68,7 +69,7 @@ class Plan:
 
     steps: list[Step]
     fields: int
-    """The number of its fields, which is counted against `MOST_COMPILED_FIELDS`."""
+    """The number of its fields, which is counted against `MAX_COMPILED_FIELDS`."""
 
     async def __call__(self, run: Run) -> dict[str, Any]:
         """Return the data of the response.
@@ -77,11 +78,11 @@ class Plan:
         """
         data: dict[str, Any] = {}
         for step in self.steps:
-            later: Later = []
-            made = step(None, None, run, later)
-            if later:
-                await run.settle(later)
-            data.update(made)
+            pending: Pending = []
+            found = step(None, None, run, pending)
+            if pending:
+                await run.await_pending(pending)
+            data.update(found)
         return data
 
 
@@ -99,13 +100,13 @@ class Operation:
 class Compiled:
     """Runs the operations of a schema. Call `execute` instead of the schema's own `execute`.
 
-    `written` maps the name of a scalar to a condition on its values. A value that meets the
+    `passthrough` maps the name of a scalar to a condition on its values. A value that meets the
     condition stays an object in the response. The encoder of the response must write such an object
     as the same text that the scalar would serialize it to.
 
-    `placed` maps the name of a type to the class of its objects, if they are rows. Columns are
-    read by index, which is faster than reading an attribute. An operation that meets another object
-    of the type is left to graphql-core.
+    `rows` maps the name of a type to the class of its objects, if they are rows. Columns are read
+    by index, which is faster than reading an attribute. If a resolver returns an object of another
+    class for the type, graphql-core executes the operation.
 
     If an extension of the schema has hooks around execution, no operation is compiled, because
     Strawberry must call the hooks. Raises TypeError for a schema without
@@ -115,18 +116,18 @@ class Compiled:
     def __init__(
         self,
         schema: Schema,
-        written: Mapping[str, Exactly] | None = None,
-        placed: Mapping[str, type[Placed]] | None = None,
+        passthrough: Mapping[str, Exactly] | None = None,
+        rows: Mapping[str, type[IndexedRow]] | None = None,
         *,
-        most_fields: int = MOST_COMPILED_FIELDS,
+        most_fields: int = MAX_COMPILED_FIELDS,
     ) -> None:
         if not issubclass(schema.execution_context_class, Replaying):
             raise TypeError("expected a schema with execution_context_class=Replaying")
         self.fallbacks = 0
         """How many requests fell back to graphql-core because of an unexpected exception."""
         self._schema = schema
-        self._written = written or {}
-        self._placed = placed or {}
+        self._passthrough = passthrough or {}
+        self._rows = rows or {}
         self._most_fields = most_fields
         self._inputs = Inputs(schema)
         self._is_enabled = not any(_has_hooks(extension) for extension in schema.get_extensions())
@@ -169,10 +170,10 @@ class Compiled:
                 _record("failed", type(error).__qualname__)
                 self._count(document, operation_name, error)
             if run is not None:
-                extensions = {**(operation_extensions or {}), ANSWERS: run.memory}
+                extensions = {**(operation_extensions or {}), RESULTS: run.results}
         except BaseException:
             if run is not None:  # pragma: no branch - a request is cancelled while its plan runs
-                forget(run.memory)
+                discard(run.results)
             raise
         try:
             return await self._schema.execute(
@@ -184,7 +185,7 @@ class Compiled:
             )
         finally:
             if run is not None:
-                forget(run.memory)
+                discard(run.results)
 
     def _count(self, document: Document, name: str | None, error: Exception) -> None:
         """Count an unexpected exception, and log it once for each document, without any values."""
@@ -193,7 +194,7 @@ class Compiled:
             return
         self._logged.add(document)
         operation = get_operation_ast(document.node, name)
-        known = operation.name.value[:MOST_NAME] if operation and operation.name else "anonymous"
+        known = operation.name.value[:MAX_NAME] if operation and operation.name else "anonymous"
         log.warning(
             "compiled operation %s: %s, left to graphql-core", known, type(error).__qualname__
         )
@@ -218,7 +219,7 @@ class Compiled:
             return NEVER
         conditions = _Conditions()
         visit(separate_operations(document)[node.name.value if node.name else ""], conditions)
-        if not conditions.only_skip_and_include or len(conditions.names) > MOST_CONDITIONS:
+        if not conditions.only_skip_and_include or len(conditions.names) > MAX_CONDITIONS:
             return NEVER
         try:
             return Operation(self._inputs.variables(node), sorted(conditions.names))
@@ -263,7 +264,7 @@ class Compiled:
         root = schema.get_root_type(kind)
         if root is None or kind is OperationType.SUBSCRIPTION:
             raise NotPlain
-        source = Source(self._schema, executor, self._inputs, self._written, self._placed)
+        source = Source(self._schema, executor, self._inputs, self._passthrough, self._rows)
         steps = source.steps(root, serially=kind is OperationType.MUTATION)
         # The functions refer to the executor, which must not keep the variables of this request.
         executor.variable_values = VariableValues({}, {})

@@ -7,7 +7,6 @@ called.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from types import NoneType
@@ -36,24 +35,24 @@ from graphql.execution.values import VariableValues
 from graphql.language import Visitor, visit
 from graphql.utilities import coerce_input_literal
 from graphql.utilities.coerce_input_value import coerce_default_value
-from strawberry import UNSET, Schema
-from strawberry.relay import GlobalID
-from strawberry.scalars import is_scalar
+from strawberry import Schema
 from strawberry.types.arguments import StrawberryArgument
-from strawberry.types.base import (
-    StrawberryList,
-    StrawberryMaybe,
-    StrawberryOptional,
-    get_object_definition,
-)
-from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
-from strawberry.types.lazy_type import LazyType
 
-from api.graphql.execution.plain import Conversion, Members, NotPlain, condition, core_schema, read
+from api.graphql.execution.conversions import Conversions, cached
+from api.graphql.execution.plain import (
+    Conversion,
+    Members,
+    NotPlain,
+    condition,
+    core_schema,
+    parser,
+)
 
 Variables = Mapping[str, Any]
 Arguments = Callable[[Variables], dict[str, Any]]
 """A function from the coerced variables of an operation to the keyword arguments of one call."""
+SHARED = frozenset({NoneType, str, int, float, bool, bytes, date, datetime, time, timedelta, UUID})
+"""Immutable types, whose values all calls of a resolver may share."""
 
 
 class Inputs:
@@ -63,7 +62,7 @@ class Inputs:
         self._schema = schema
         self._graphql = core_schema(schema)
         self._coercions: dict[str, Conversion] = {}
-        self._conversions: dict[Any, Conversion] = {}
+        self._conversions = Conversions(schema)
 
     def variables(
         self, operation: OperationDefinitionNode
@@ -97,16 +96,16 @@ class Inputs:
         return coerce
 
     def arguments(
-        self, field: GraphQLField, node: FieldNode, strawberry: list[StrawberryArgument] | None
+        self, field: GraphQLField, node: FieldNode, declared: list[StrawberryArgument] | None
     ) -> Arguments:
         """Return a function that builds the arguments of a resolver's call from the variables.
 
-        With Strawberry's arguments, the names and values are those that Strawberry passes to a
-        resolver. Without them, they are those that graphql-core passes. Both this method and the
+        With `declared`, the names and values are those that Strawberry passes to a resolver.
+        Without, they are those that graphql-core passes. Both this method and the
         returned function raise NotPlain.
         """
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        converted = self._converted(strawberry)
+        converted = self._converted(declared)
         steps = []
         for name, argument in field.args.items():
             default: Any = coerce_default_value(argument)
@@ -139,7 +138,7 @@ class Inputs:
         found = {}
         for argument in arguments or ():
             name = self._schema.config.name_converter.from_argument(argument)
-            found[name] = argument.python_name, self._conversion(argument.type)
+            found[name] = argument.python_name, self._conversions.of(argument.type)
         return found
 
     def _literal(self, node: ValueNode, kind: GraphQLInputType) -> Conversion:
@@ -185,7 +184,7 @@ class Inputs:
                 return [item(each) for each in value]
 
             return items
-        return _cached(self._coercions, kind.name, lambda: self._named(kind))
+        return cached(self._coercions, kind.name, lambda: self._named(kind))
 
     def _named(self, kind: Any) -> Conversion:
         if isinstance(kind, GraphQLInputObjectType):
@@ -193,8 +192,8 @@ class Inputs:
         if isinstance(kind, GraphQLEnumType):
             return Members(kind).member
         if isinstance(kind, GraphQLScalarType):
-            own = condition(kind)
-            return _checked(own) if own else read(kind)
+            built_in = condition(kind)
+            return _checked(built_in) if built_in else parser(kind)
         raise NotPlain
 
     def _object(self, kind: GraphQLInputObjectType) -> Conversion:
@@ -224,71 +223,6 @@ class Inputs:
                 raise NotPlain from error
 
         return coerce
-
-    def _conversion(self, kind: Any) -> Conversion | None:
-        """Return Strawberry's conversion for this type; None if it leaves values unchanged.
-
-        It does the same as `strawberry.types.arguments.convert_argument`.
-        """
-        if isinstance(kind, StrawberryMaybe):
-            raise NotPlain
-        if isinstance(kind, StrawberryOptional):
-            return self._conversion(kind.of_type)
-        if isinstance(kind, LazyType):
-            return self._conversion(kind.resolve_type())
-        if isinstance(kind, StrawberryList):
-            return _list_of(self._conversion(kind.of_type))
-        if kind is GlobalID:
-            raise NotPlain
-        leaf = isinstance(kind, StrawberryEnumDefinition) or has_enum_definition(kind)
-        if leaf or is_scalar(kind, self._schema.schema_converter.scalar_registry):
-            return None
-        return _cached(self._conversions, kind, lambda: self._instance(kind))
-
-    def _instance(self, kind: Any) -> Conversion:
-        """Return the conversion of a coerced input object to an instance of this Python class."""
-        definition = get_object_definition(kind)
-        if definition is None or not definition.is_input or definition.from_input is not None:
-            raise NotPlain
-        absent = {
-            field.python_name: None
-            for field in definition.fields
-            if field.default_value is MISSING and field.default_factory is MISSING
-        }
-        steps = {
-            self._schema.config.name_converter.from_field(field): (
-                field.python_name,
-                self._conversion(field.resolve_type(type_definition=definition)),
-            )
-            for field in definition.fields
-        }
-
-        def make(value: Any) -> Any:
-            if value is None or value is UNSET:
-                return value
-            found = absent.copy()
-            for name, given in value.items():
-                python_name, change = steps[name]
-                found[python_name] = change(given) if change else given
-            return kind(**found)
-
-        return make
-
-
-def _cached(cached: dict[Any, Conversion], key: Any, make: Callable[[], Conversion]) -> Conversion:
-    """Return the cached function for a key. Make it if there is none.
-
-    An input type can contain itself. So the cache holds a placeholder, which calls the function,
-    while the function is being made.
-    """
-    if key not in cached:
-        cached[key] = lambda value: cached[key](value)  # noqa: PLW0108 - looks up the final function
-        try:
-            cached[key] = make()
-        except BaseException:
-            del cached[key]
-            raise
-    return cached[key]
 
 
 def _value(node: ValueNode, kind: GraphQLInputType, variables: VariableValues | None = None) -> Any:
@@ -323,15 +257,6 @@ def _checked(condition: str) -> Conversion:
     return checked
 
 
-def _list_of(change: Conversion | None) -> Conversion:
-    def items(value: Any) -> Any:
-        if value is None or value is UNSET:
-            return value
-        return [change(item) for item in value] if change else list(value)
-
-    return items
-
-
 def _may_be_shared(kind: Any, value: Any) -> bool:
     """Return whether all calls may share this value.
 
@@ -348,11 +273,9 @@ def _may_be_shared(kind: Any, value: Any) -> bool:
     return type(value) in SHARED or isinstance(value, Enum)
 
 
-SHARED = frozenset({NoneType, str, int, float, bool, bytes, date, datetime, time, timedelta, UUID})
-"""Immutable types."""
-
-
 def _has_variables(node: ValueNode) -> bool:
+    """Return whether a variable occurs in this value."""
+
     class Search(Visitor):
         found = False
 

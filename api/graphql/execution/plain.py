@@ -61,11 +61,11 @@ class Exactly:
 
 def condition(kind: GraphQLScalarType) -> str | None:
     """Return the condition of a built-in scalar; None for any other, even one of the same name."""
-    own = is_specified_scalar_type(kind) and specified_scalar_types[kind.name] is kind
-    return CONDITIONS[kind.name] if own else None
+    is_built_in = is_specified_scalar_type(kind) and specified_scalar_types[kind.name] is kind
+    return CONDITIONS[kind.name] if is_built_in else None
 
 
-def written(kind: GraphQLScalarType) -> Conversion:
+def serializer(kind: GraphQLScalarType) -> Conversion:
     """Return a function that serializes a scalar for a response.
 
     It raises NotPlain if graphql-core would report an error.
@@ -75,17 +75,17 @@ def written(kind: GraphQLScalarType) -> Conversion:
         if value is None or is_awaitable(value):
             raise NotPlain
         try:
-            found = kind.coerce_output_value(value)
+            serialized = kind.coerce_output_value(value)
         except Exception as error:
             raise NotPlain from error
-        if found is None or found is Undefined:
+        if serialized is None or serialized is Undefined:
             raise NotPlain
-        return found
+        return serialized
 
     return write
 
 
-def read(kind: GraphQLScalarType) -> Conversion:
+def parser(kind: GraphQLScalarType) -> Conversion:
     """Return a function that parses a scalar from variables.
 
     It raises NotPlain if graphql-core would report an error.
@@ -93,30 +93,30 @@ def read(kind: GraphQLScalarType) -> Conversion:
 
     def parse(value: Any) -> Any:
         try:
-            found = kind.coerce_input_value(value)
+            parsed = kind.coerce_input_value(value)
         except Exception as error:
             raise NotPlain from error
-        if value is None or found is Undefined:
+        if value is None or parsed is Undefined:
             raise NotPlain
-        return found
+        return parsed
 
     return parse
 
 
-class Names(dict[int, str]):
+class MemberNames(dict[int, str]):
     """The names of an enum's members in a response. Looking up anything else raises NotPlain."""
 
     def __missing__(self, _: int) -> str:
         raise NotPlain
 
 
-def names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[Names, Names]:
+def member_names(kind: GraphQLEnumType, members: EnumMeta) -> tuple[MemberNames, MemberNames]:
     """Return the names of an enum's members by `id(member)`, and by the members' numbers.
 
     The first look-up uses `id(member)` because it is faster: Python computes the hash of a member
     again at each look-up. An id stays valid, because a member lives as long as its enum.
     """
-    by_id, by_number = Names(), Names()
+    by_id, by_number = MemberNames(), MemberNames()
     member: Any
     for member in members:
         by_id[id(member)] = kind.coerce_output_value(member)

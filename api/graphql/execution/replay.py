@@ -16,7 +16,7 @@ from graphql.pyutils import Path
 from graphql.type import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-ANSWERS = "answers of a compiled operation"
+RESULTS = "results of a compiled operation"
 """The key of the recorded results in the `operation_extensions`, which clients cannot set."""
 
 T = TypeVar("T")
@@ -40,52 +40,54 @@ class Shared(Generic[T]):
 
 
 @dataclass(slots=True)
-class Answer:
+class ResolverResult:
     """The recorded result of one resolver: a value or an error.
 
-    `waited` is true if the resolver is asynchronous and its result is known. `waiting` is the
-    awaitable or the task of a resolver whose result is not known yet.
+    `is_async` is true if the resolver is asynchronous and its result is known. `awaitable` is the
+    coroutine, the future or the task of a resolver whose result is not known yet.
     """
 
     value: Any = None
     error: Exception | None = None
-    waited: bool = False
-    waiting: Awaitable[Any] | None = None
+    is_async: bool = False
+    awaitable: Awaitable[Any] | None = None
 
-    def again(self) -> Any:
-        """Return the value or raise the error; if the resolver is async, return an awaitable."""
-        if self.waited or self.waiting is not None:
+    def replay(self) -> Any:
+        """Return or raise what the resolver did; if it is asynchronous, return an awaitable."""
+        if self.is_async or self.awaitable is not None:
             return self
         if self.error:
             raise self.error
         return self.value
 
     def __await__(self) -> Generator[Any, None, Any]:
-        # Python warns of a coroutine that is never awaited. graphql-core may drop this before.
-        return self._later().__await__()
+        # graphql-core may never await this object. Python would warn about such a coroutine, so the
+        # coroutine is created only here.
+        return self._result().__await__()
 
-    async def _later(self) -> Any:
-        if self.waiting is not None:
-            return await self.waiting
+    async def _result(self) -> Any:
+        if self.awaitable is not None:
+            return await self.awaitable
         if self.error:
             raise self.error
         return self.value
 
 
-Memory = dict[Path, Answer]
+Results = dict[Path, ResolverResult]
+"""The recorded results of resolvers, by the paths of their fields."""
 
 
-def forget(memory: Memory) -> None:
+def discard(results: Results) -> None:
     """Cancel or close the awaitables that were not used."""
-    for answer in memory.values():
-        waiting = answer.waiting
-        if isinstance(waiting, Shared):
-            waiting = waiting.future
-        if isfuture(waiting):
-            if not waiting.cancel() and not waiting.cancelled():
-                waiting.exception()  # otherwise asyncio logs that it was never retrieved
-        elif iscoroutine(waiting):
-            waiting.close()
+    for result in results.values():
+        awaitable = result.awaitable
+        if isinstance(awaitable, Shared):
+            awaitable = awaitable.future
+        if isfuture(awaitable):
+            if not awaitable.cancel() and not awaitable.cancelled():
+                awaitable.exception()  # otherwise asyncio logs that it was never retrieved
+        elif iscoroutine(awaitable):
+            awaitable.close()
 
 
 class Replaying(StrawberryGraphQLCoreExecutionContext):
@@ -103,14 +105,14 @@ class Replaying(StrawberryGraphQLCoreExecutionContext):
             track=lambda values: executor.track_async_work(values),  # noqa: PLW0108 - as above
         )
         extensions: Mapping[str, Any] = self.operation_extensions or {}
-        if memory := extensions.get(ANSWERS):
-            self.middleware_manager = _Replay(memory, self.middleware_manager)
+        if results := extensions.get(RESULTS):
+            self.middleware_manager = _Replay(results, self.middleware_manager)
 
 
 class _Replay(MiddlewareManager):
-    def __init__(self, memory: Memory, inner: MiddlewareManager | None) -> None:
+    def __init__(self, results: Results, inner: MiddlewareManager | None) -> None:
         super().__init__()
-        self._memory = memory
+        self._results = results
         self._inner = inner
 
     def get_field_resolver(self, field_resolver: GraphQLFieldResolver) -> GraphQLFieldResolver:
@@ -118,7 +120,7 @@ class _Replay(MiddlewareManager):
         resolve = self._inner.get_field_resolver(field_resolver) if self._inner else field_resolver
 
         def replay(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
-            answer = self._memory.pop(info.path, None)
-            return resolve(source, info, **arguments) if answer is None else answer.again()
+            result = self._results.pop(info.path, None)
+            return resolve(source, info, **arguments) if result is None else result.replay()
 
         return replay

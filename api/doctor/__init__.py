@@ -1,0 +1,6 @@
+"""Check an installation, and suggest fixes: `python -m api doctor`."""
+
+from api.doctor.examination import examine
+from api.doctor.finding import Finding
+
+__all__ = ["Finding", "examine"]
