@@ -100,7 +100,7 @@ class _Snapshot:
     is_dropped: bool = False
 
     def drop(self) -> None:
-        """Release the rows (see `feed.Page`)."""
+        """Release the rows (see `live.Page`)."""
         self.rows, self.is_dropped = (), True
 
     def check(self, position: _Position) -> None:

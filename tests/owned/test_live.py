@@ -19,7 +19,6 @@ from api.errors import Unauthenticated
 from api.identity.tokens import Claims
 from api.owned import changes, live
 from api.owned.changes import Changes, CursorExpired
-from api.owned.feed import MAX_PAGES, Feed
 from api.owned.live import Live
 from api.owned.owner import Owned
 from api.owned.resource import RESOURCES, Resource
@@ -234,7 +233,7 @@ def test_subscribers_of_an_owner_continue_one_after_the_other() -> None:
     """Between two of them, the event loop runs the tasks of others."""
 
     async def test() -> None:
-        feed, page = Feed(), Empty()
+        feed, page = live.Feed(), Empty()
         order: list[str] = []
 
         async def read() -> Empty:
@@ -257,7 +256,7 @@ def test_subscribers_of_an_owner_continue_one_after_the_other() -> None:
 
 def test_slow_subscribers_at_many_places_hold_few_pages(postgres: Postgres) -> None:
     async def test() -> None:
-        ada, most = new(), MAX_PAGES * (changes.EVENTS_AT_ONCE + 1)
+        ada, most = new(), live.MAX_PAGES * (changes.EVENTS_AT_ONCE + 1)
         async with process(postgres.url) as here:
             starts = [await changes.current(here.owned(ada))]
             for _ in range(5):
