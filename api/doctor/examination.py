@@ -155,9 +155,12 @@ async def _migrations(connection: Connection) -> AsyncIterator[Finding]:
         current = await connection.fetchval(f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608 - of constants alone
     if current == head:
         yield Finding("migrations", f"at {head}, the latest")
-    elif current and not migrations.has(current):
+    elif current and migrations.is_newer(current):
         detail = f"at {current}, which is newer than {head}, the latest of this version"
         yield Finding("migrations", detail, "finish the deployment of the newer version")
+    elif current and not migrations.has(current):
+        detail = f"at {current}, from which this version cannot migrate to {head}"
+        yield Finding("migrations", detail, "with an earlier version run: python -m api migrate")
     else:
         detail = f"at {current or 'no revision'}, but {head} is the latest"
         yield Finding("migrations", detail, _MIGRATE)
