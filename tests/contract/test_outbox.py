@@ -296,6 +296,7 @@ def test_sign_out_waits_at_most_two_seconds_for_an_unavailable_api(browsers: Bro
         assert "again" in said[-1]
 
 
+@pytest.mark.prove
 def test_problem_lasts_until_the_event_that_failed_is_delivered(browsers: Browsers) -> None:
     """Events of others that the API accepts meanwhile do not end the problem in the log."""
     with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
