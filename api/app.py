@@ -27,12 +27,13 @@ from api.identity.key_set import KeySet
 from api.identity.keys import SECURITY_EVENT, KeyRing, shared_secrets
 from api.identity.revocations import Revocations
 from api.middleware import CrossOrigin, Observed, RedirectBrowsers, Sockets, failed
-from api.observers import observers_of, tracers
+from api.observers import observers_of, owner_hash, tracers
 from api.owned import statements
 from api.owned.live import Live
 from api.owned.retention import Retention, purge
 from api.postgres.database import Database
 from api.postgres.notifications import Notifications
+from api.postgres.slow_statements import SlowStatements
 from api.process import Process
 from api.proxies import own_hosts, proxy_for
 from api.rate_limits import RateLimits
@@ -56,7 +57,8 @@ def create_app(
     tracing = tracers(config)
     observers = observers or observers_of(config, tracing, metrics)
     statements.build()
-    database = Database(config.database_url.get_secret_value())
+    slow = SlowStatements(config.slow_statement, owner_hash(config))
+    database = Database(config.database_url.get_secret_value(), slow=slow)
     notifications = Notifications(config.direct_url)
     authentication = authenticating(config, database, notifications)
     live = Live(database, notifications, observe=metrics.delivered if metrics else None)

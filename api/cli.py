@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         "doctor",
         help="check an installation, and suggest fixes",
         description="Check the secret, the database, its migrations and row security, the "
-        "clock, the issuer and its key set. Exit 1 if anything is wrong.",
+        "issuer, its key set, the running API and the clocks. Exit 1 if anything is wrong.",
     )
     examined.set_defaults(command=_doctor)
     return parser
@@ -327,7 +327,7 @@ def _doctor(_: argparse.Namespace) -> None:
             print(finding)
         return well
 
-    config = Config.read(*_env_files())
+    config = doctor.Settings.read(*_env_files())
     if not asyncio.run(examine()):
         raise SystemExit(1)
 

@@ -3,6 +3,7 @@
 The `repr` of the settings does not contain secrets.
 """
 
+import math
 import re
 from hashlib import sha256
 from ipaddress import ip_network
@@ -303,6 +304,14 @@ class Config(TokenConfig, DatabaseConfig, LogConfig):
         description="1 to log each request, as `serve --access-log` does, or 0",
         examples=["1"],
     )
+    slow_statement_ms: int = Field(
+        500,
+        ge=0,
+        le=60_000,
+        description="the milliseconds after which an SQL statement is logged as slow, 1 to 60000, "
+        "or 0 to log none",
+        examples=["500"],
+    )
 
     @field_validator("trusted_documents_only")
     @classmethod
@@ -310,6 +319,11 @@ class Config(TokenConfig, DatabaseConfig, LogConfig):
         if only and not others.data.get("trusted_documents", True):
             raise ValueError
         return only
+
+    @property
+    def slow_statement(self) -> float:
+        """The seconds after which a statement is logged as slow; infinity for none."""
+        return self.slow_statement_ms / 1000 or math.inf
 
     @property
     def origins(self) -> tuple[str, ...]:

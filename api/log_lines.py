@@ -20,6 +20,8 @@ Format: TypeAlias = Literal["text", "json"]
 
 CHATTY: Final = ("alembic", "httpx", "watchfiles")
 """Loggers whose lines below the level WARNING are left out."""
+MEMBERS: Final = ("operation", "owner", "duration_ms", "error", "waited_for", "statement")
+"""The members that a line may have by its `extra`, in their order (see `slow_statements`)."""
 SERVERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
 """Loggers for which uvicorn's own command installs handlers."""
 MAX_CAUSES: Final = 10
@@ -51,6 +53,7 @@ def formatter(form: Format) -> logging.Formatter:
             structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             _add_request_id,
+            structlog.stdlib.ExtraAdder(MEMBERS),
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,

@@ -22,7 +22,7 @@ def observers_of(
     if metrics:
         functions.append(metrics.observe)
     if config.access_log:
-        functions.append(access_log(config.log_format, _owner_hash(config)))
+        functions.append(access_log(config.log_format, owner_hash(config)))
     return Observers(functions, keep_spans=bool(tracing))
 
 
@@ -40,8 +40,9 @@ def tracers(config: Config) -> "Sequence[Traces]":
             "OTEL_EXPORTER_OTLP_ENDPOINT: expected the packages of requirements-traces.lock to be "
             "installed, or no such variable"
         ) from None
-    return [Traces(config.otel_exporter_otlp_endpoint, _owner_hash(config))]
+    return [Traces(config.otel_exporter_otlp_endpoint, owner_hash(config))]
 
 
-def _owner_hash(config: Config) -> Callable[[str], str]:
+def owner_hash(config: Config) -> Callable[[str], str]:
+    """Return the function that hashes an owner for logs and traces."""
     return OwnerHash(derive(config.secrets[0].encode(), LOG))

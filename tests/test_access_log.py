@@ -25,7 +25,7 @@ CREATE = "mutation Create($i: CreateTaskInput!) { createTask(input: $i) { task {
 def server(
     settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[stack.Server]:
-    env = settings | {"LOG_FORMAT": "json"}
+    env = settings | {"LOG_FORMAT": "json", "SLOW_STATEMENT_MS": "1"}
     running = stack.api(tmp_path_factory.mktemp("logging"), env, "--access-log")
     yield running
     running.stop()
@@ -87,6 +87,22 @@ def test_all_lines_of_a_request_have_its_id(server: stack.Server) -> None:
     plain.post(f"{server.url}/graphql", headers=headers)
     line_of(server, request_id="mine", message="request")
     assert lines(server, request_id="mine", logger="api.identity.auth")
+
+
+def test_slow_statement_has_a_line_with_its_request(server: stack.Server, eve: Caller) -> None:
+    def is_logged() -> bool:
+        """Create a task. At most one slow statement a second is logged."""
+        eve.post(CREATE, {"i": {"title": "seldom fast"}})
+        return bool(lines(server, logger="api.postgres.slow_statements", operation="Create"))
+
+    wait_until(is_logged, "no statement took a millisecond")
+    line = lines(server, logger="api.postgres.slow_statements", operation="Create")[0]
+    assert line["message"].startswith("slow statement")
+    assert line["level"] == "warning"
+    assert line["duration_ms"] >= 1
+    assert "tasks." in line["statement"]
+    request = line_of(server, message="request", request_id=line["request_id"])
+    assert line["owner"] == request["owner"]
 
 
 def send_everything(server: stack.Server, canary: Callable[[], str]) -> None:

@@ -15,7 +15,6 @@ import asyncpg
 import pytest
 
 from api import doctor, migrations
-from api.config import Config
 from api.doctor import row_security
 from api.owned.resource import RESOURCES
 from dev.postgres import Postgres
@@ -26,6 +25,9 @@ from tests.issuer import Issuer
 from tests.test_cli import run as command
 from tests.waiting import PATIENCE
 
+ALONE = {"API_URL": f"http://{stack.NOBODY}"}
+"""The variable of an installation whose API does not run."""
+
 
 def examined(env: Mapping[str, str], **limits: float) -> dict[str, doctor.Finding]:
     """Return the findings in this environment, by subject."""
@@ -34,8 +36,8 @@ def examined(env: Mapping[str, str], **limits: float) -> dict[str, doctor.Findin
         patient = {"patience": PATIENCE, "fetch_timeout": PATIENCE} | limits
         return {finding.about: finding async for finding in doctor.examine(config, **patient)}
 
-    with mock.patch.dict(os.environ, env, clear=True):
-        config = Config.read(Path("/dev/null"))
+    with mock.patch.dict(os.environ, {**ALONE, **env}, clear=True):
+        config = doctor.Settings.read(Path("/dev/null"))
     return asyncio.run(each())
 
 
@@ -61,13 +63,15 @@ def database(postgres: Postgres, role: str) -> str:
 
 
 def test_doctor_prints_ok_for_each_subject(settings: dict[str, str], tmp_path: Path) -> None:
-    done = command(settings, tmp_path, "doctor")
+    done = command(settings | ALONE, tmp_path, "doctor")
     lines = done.stdout.splitlines()
-    about = ["secret", "database", "migrations", "wall 3", "role", "clock", "issuer"]
+    about = ["secret", "database", "migrations", "wall 3", "role", "issuer", "events", "clock"]
     assert [re.match(r"ok     ([\w ]+): ", line)[1] for line in lines] == about  # type: ignore[index]
     assert (done.returncode, done.stderr) == (0, "")
     assert "is on: statements of an owner run as bearer_tasks_caller" in lines[3]
-    assert "does not need" in lines[6], "nobody serves it in this test"
+    assert "does not need" in lines[5], "nobody serves it in this test"
+    assert "set EVENTS_URL" in lines[6], "nor the API"
+    assert "the clocks of this machine and the database agree within" in lines[7]
     assert settings["BETTER_AUTH_SECRET"] not in done.stdout
 
 
@@ -150,12 +154,18 @@ def test_ineffective_row_security_is_detected(postgres: Postgres, policy: str, s
     assert run(url, left) == [0, 0], "what was tried is undone"
 
 
-def test_wrong_clock_is_reported(settings: dict[str, str]) -> None:
+def test_wrong_clock_is_named(settings: dict[str, str]) -> None:
     for hours, faults in ((0, []), (1, ["clock"]), (-1, ["clock"])):
         date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
         with Issuer(issuer.responding(b"{}", Date=date)) as served:
             found = examined(settings | {"NEXT_PUBLIC_BETTER_AUTH_URL": served.origin})
         assert wrong(found) == faults
+        if faults:
+            assert re.fullmatch(
+                r"the clock of the issuer is 3\d{3} s (ahead of|behind) those of "
+                "this machine and the database",
+                found["clock"].detail,
+            )
 
 
 def test_unavailable_key_set_is_reported(settings: dict[str, str]) -> None:

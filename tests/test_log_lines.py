@@ -63,6 +63,19 @@ def test_line_of_text_begins_with_the_level(write: Write) -> None:
     )
 
 
+def test_line_has_the_members_of_its_extra(write: Write, form: log_lines.Format) -> None:
+    extra = {"statement": "SELECT 1", "duration_ms": 501, "another": "is not written"}
+    line = write(lambda logger: logger.warning("slow statement", extra=extra))
+    if form == "text":
+        assert line == (
+            "WARNING:  tests.someone: slow statement duration_ms=501 statement=SELECT 1\n"
+        )
+    else:
+        rest = {key: value for key, value in json.loads(line).items() if key in log_lines.MEMBERS}
+        assert rest == {"duration_ms": 501, "statement": "SELECT 1"}
+        assert "another" not in line
+
+
 def test_line_has_the_id_of_the_request(write: Write) -> None:
     record = Observers().begin_operation("someone")
     text = write(lambda logger: logger.warning("seen"))

@@ -1,14 +1,30 @@
 """The migrations create the tables of the models, and leave all others alone."""
 
+import shutil
+from pathlib import Path
+
 import asyncpg
+import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from api import migrations
 from dev.postgres import ROOT, Postgres
 from tests import stack
-from tests.conftest import run
-from tests.test_doctor import database
+from tests.conftest import run, trusting
+from tests.test_cli import run as api
+from tests.test_doctor import database, examined
+
+SQUASHED = '''"""Stand for the migrations up to this one."""
+
+revision = "{}"
+down_revision = None
+
+
+def upgrade() -> None:
+    raise AssertionError("every database has these tables already")
+'''
 
 
 def test_migrations_create_the_tables_of_the_models(postgres: Postgres) -> None:
@@ -65,3 +81,58 @@ def test_existing_tombstones_are_counted_by_the_migration(postgres: Postgres) ->
         return [tuple(row) for row in await connection.fetch(counts)]
 
     assert run(url, read) == [("ada", 3), ("bob", 0), ("eve", 30_000)]
+
+
+def test_revisions_are_numbers_in_order() -> None:
+    """A process compares the number of an unknown revision with the latest one that it has."""
+    config = Config(toml_file=ROOT / "pyproject.toml")
+    scripts = [*ScriptDirectory.from_config(config).walk_revisions()]
+    assert scripts
+    for script in scripts:
+        assert len(script.revision) == 4
+        below = script.down_revision or "0"
+        assert isinstance(below, str)
+        assert int(below) < int(script.revision), "the migration that follows has a higher number"
+
+
+def test_unknown_revision_is_newer_only_if_its_number_is_higher(postgres: Postgres) -> None:
+    url = database(postgres, "")
+    migrations.upgrade(url)
+
+    def found(revision: str) -> str:
+        """Return what `doctor` says about a database with this revision."""
+        moved = "UPDATE tasks.alembic_version SET version_num = $1"
+        run(url, lambda connection: connection.execute(moved, revision))
+        return str(examined(trusting(url))["migrations"])
+
+    assert "at 9999, which is newer than" in found("9999")
+    migrations.upgrade(url)
+    for unknown in ("0000", "5f3a8c0d9e21"):
+        assert f"at {unknown}, from which this version cannot migrate" in found(unknown)
+        with pytest.raises(migrations.MigrationError, match=f"the database has .*{unknown}, from"):
+            migrations.upgrade(url)
+
+
+@pytest.mark.prove
+def test_squashed_migrations_keep_the_number_of_the_last_one(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """The rule in CONTRIBUTING.md, with all migrations of a copy squashed into the last one."""
+    versions = tmp_path / "api/migrations/versions"
+    shutil.copytree(ROOT / "api", tmp_path / "api")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for script in versions.glob("*.py"):
+        script.unlink()
+    last = migrations.head()
+    (versions / f"{last}_squashed.py").write_text(SQUASHED.format(last))
+    url = database(postgres, "")
+    config = Config(toml_file=ROOT / "pyproject.toml")
+    config.attributes["url"] = url
+    command.upgrade(config, "0003")
+    refused = api(trusting(url), tmp_path, "migrate")
+    assert refused.returncode != 0
+    assert "has migration 0003, from which this version cannot migrate" in refused.stderr
+    migrations.upgrade(url)
+    done = api(trusting(url), tmp_path, "migrate")
+    assert done.returncode == 0, done.stderr
+    assert "does not know" not in done.stderr

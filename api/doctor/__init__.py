@@ -2,5 +2,6 @@
 
 from api.doctor.examination import examine
 from api.doctor.finding import Finding
+from api.doctor.settings import Settings
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "Settings", "examine"]

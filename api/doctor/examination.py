@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from itertools import chain
 
@@ -13,18 +12,19 @@ import httpx
 
 from api import migrations
 from api.config import Config, TokenConfig
-from api.doctor import row_security
+from api.doctor import events, row_security
+from api.doctor.clocks import Clocks
 from api.doctor.finding import Finding, first_line
+from api.doctor.settings import Settings
 from api.errors import Unavailable
 from api.identity.key_set import FETCH_TIMEOUT, KeySet, system_trust
 from api.identity.keys import ACCESS_TOKEN, KeysUnavailable, derive
-from api.identity.tokens import LEEWAY
 from api.postgres.connections import Connection, Server, connect
 from api.postgres.tables import SCHEMA
 from api.proxies import own_hosts, proxy_for, shown
 
 TIMEOUT = 5.0
-"""Seconds for the issuer to answer."""
+"""Seconds for the issuer or the API to answer."""
 OLDEST = 15
 """The oldest supported major version of PostgreSQL."""
 
@@ -32,20 +32,25 @@ _MIGRATE = "run: python -m api migrate"
 
 
 async def examine(
-    config: Config, *, patience: float = TIMEOUT, fetch_timeout: float = FETCH_TIMEOUT
+    config: Settings, *, patience: float = TIMEOUT, fetch_timeout: float = FETCH_TIMEOUT
 ) -> AsyncIterator[Finding]:
     """Yield the findings about all parts. A part comes after the parts that it depends on.
 
-    The issuer has `patience` seconds to answer, and its key set `fetch_timeout` seconds to arrive.
+    The issuer and the API have `patience` seconds to answer, and the key set `fetch_timeout`
+    seconds to arrive.
     """
+    clocks = Clocks()
     yield _secret(config)
     for about, check in (
-        ("database", _database(config)),
-        ("issuer", _issuer(config, patience)),
+        ("database", _database(config, clocks)),
+        ("issuer", _issuer(config, clocks, patience)),
         ("key set", _key_set(config, fetch_timeout)),
+        ("events", events.check(config, clocks, patience)),
     ):
         async for finding in _guarded(about, check):
             yield finding
+    for finding in clocks.findings():
+        yield finding
 
 
 async def _guarded(about: str, check: AsyncIterator[Finding]) -> AsyncIterator[Finding]:
@@ -66,7 +71,7 @@ def _secret(config: TokenConfig) -> Finding:
     return Finding("secret", f"{detail}; the web app's must have the same")
 
 
-async def _database(config: Config) -> AsyncIterator[Finding]:
+async def _database(config: Config, clocks: Clocks) -> AsyncIterator[Finding]:
     try:
         connection = await connect(config.database_url.get_secret_value())
     except Unavailable as outage:
@@ -78,12 +83,11 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
         return
     try:
         for about, check in (
-            ("database", _server(connection)),
+            ("database", _server(connection, clocks)),
             ("pooler", _poolers(connection, config)),
             ("migrations", _migrations(connection)),
             ("wall 3", _row_security(connection)),
             ("role", row_security.check_role(connection)),
-            ("clock", _server_clock(connection)),
         ):
             async for finding in _guarded(about, check):
                 yield finding
@@ -91,26 +95,17 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
         connection.terminate()
 
 
-async def _server(connection: Connection) -> AsyncIterator[Finding]:
+async def _server(connection: Connection, clocks: Clocks) -> AsyncIterator[Finding]:
     version = connection.get_server_version().major
-    took, _ = await _round_trip(connection)
+    began = time.perf_counter()
+    moment = await connection.fetchval("SELECT clock_timestamp()")
+    took = time.perf_counter() - began
+    clocks.read("the database", moment.timestamp(), took)
     if version < OLDEST:
         fix = f"upgrade to PostgreSQL {OLDEST} or newer"
         yield Finding("database", f"is PostgreSQL {version}", fix)
     else:
         yield Finding("database", f"PostgreSQL {version}, {took * 1000:.1f} ms away")
-
-
-async def _round_trip(connection: Connection) -> tuple[float, float]:
-    """Return the seconds that a query took, and the time of the database's clock."""
-    began = time.perf_counter()
-    moment = await connection.fetchval("SELECT clock_timestamp()")
-    return time.perf_counter() - began, moment.timestamp()
-
-
-async def _server_clock(connection: Connection) -> AsyncIterator[Finding]:
-    took, moment = await _round_trip(connection)
-    yield _clock("database", moment - time.time(), took)
 
 
 async def _poolers(connection: Connection, config: Config) -> AsyncIterator[Finding]:
@@ -155,9 +150,12 @@ async def _migrations(connection: Connection) -> AsyncIterator[Finding]:
         current = await connection.fetchval(f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608 - of constants alone
     if current == head:
         yield Finding("migrations", f"at {head}, the latest")
-    elif current and not migrations.has(current):
+    elif current and migrations.is_newer(current):
         detail = f"at {current}, which is newer than {head}, the latest of this version"
         yield Finding("migrations", detail, "finish the deployment of the newer version")
+    elif current and not migrations.has(current):
+        detail = f"at {current}, from which this version cannot migrate to {head}"
+        yield Finding("migrations", detail, "with an earlier version run: python -m api migrate")
     else:
         detail = f"at {current or 'no revision'}, but {head} is the latest"
         yield Finding("migrations", detail, _MIGRATE)
@@ -167,7 +165,7 @@ async def _row_security(connection: Connection) -> AsyncIterator[Finding]:
     yield await row_security.check(connection)
 
 
-async def _issuer(config: TokenConfig, patience: float) -> AsyncIterator[Finding]:
+async def _issuer(config: TokenConfig, clocks: Clocks, patience: float) -> AsyncIterator[Finding]:
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:
             yield Finding("issuer", f"{name} is off: the claim's value is not checked")
@@ -195,19 +193,7 @@ async def _issuer(config: TokenConfig, patience: float) -> AsyncIterator[Finding
     else:
         fix = "read the web app's log, or correct NEXT_PUBLIC_BETTER_AUTH_URL"
         yield Finding("issuer", f"{url} responds with {response.status_code}", fix)
-    took = time.time() - began
-    with suppress(ValueError):  # an invalid date is ignored
-        date = parsedate_to_datetime(response.headers.get("date", ""))
-        # The header has whole seconds, rounded down.
-        yield _clock("issuer", date.timestamp() + 0.5 - time.time(), took + 0.5)
-
-
-def _clock(whose: str, ahead: float, uncertain: float) -> Finding:
-    about, off = "clock", max(0.0, abs(ahead) - uncertain)
-    if off <= LEEWAY / 2:
-        return Finding(about, f"agrees with the {whose}'s within {max(off, uncertain):.1f} s")
-    detail = f"the {whose}'s clock is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
-    return Finding(about, detail, f"synchronize both by NTP: tokens allow for {LEEWAY} s")
+    clocks.read_header("the issuer", response.headers.get("date", ""), time.time() - began)
 
 
 async def _key_set(config: Config, fetch_timeout: float) -> AsyncIterator[Finding]:

@@ -36,9 +36,19 @@ def head() -> str | None:
 
 
 def has(revision: str) -> bool:
-    """Return whether this version of the API has a revision. If not, the database is newer."""
+    """Return whether this version of the API has a revision."""
     scripts = ScriptDirectory.from_config(_config()).walk_revisions()
     return revision in {script.revision for script in scripts}
+
+
+def is_newer(revision: str) -> bool:
+    """Return whether a database's revision is newer than the latest one of this version.
+
+    Revisions are numbers, so that they can be compared with unknown ones. An unknown revision that
+    is not newer was removed when old migrations were squashed (CONTRIBUTING.md).
+    """
+    latest = head()
+    return latest is not None and revision.isdecimal() and int(revision) > int(latest)
 
 
 def upgrade(url: str, partitions: int | None = None) -> None:

@@ -59,14 +59,22 @@ def _render(kind: str, item: Any, _: Any) -> str | Literal[False]:
     return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
 
 
-def _unknown_revision() -> str | None:
-    """Return the database's revision if this version of the API does not have it, else None.
+def _newer_revision() -> str | None:
+    """Return the database's revision if it is newer than this version of the API, else None.
 
     While a new version is deployed, a process of the previous version may start again. It can use
-    the newer database, because migrations only expand the schema (docs/operate.md).
+    the newer database, because migrations only expand the schema (docs/operate.md). Raises
+    MigrationError for a revision from which this version has no migrations.
     """
-    heads = context.get_context().get_current_heads()
-    return next((revision for revision in heads if not migrations.has(revision)), None)
+    for revision in context.get_context().get_current_heads():
+        if migrations.is_newer(revision):
+            return revision
+        if not migrations.has(revision):
+            raise migrations.MigrationError(
+                f"DATABASE_URL: the database has migration {revision}, from which this version "
+                "cannot migrate. Migrate with an earlier version first"
+            )
+    return None
 
 
 def _migrate(connection: Connection) -> None:
@@ -86,7 +94,7 @@ def _migrate(connection: Connection) -> None:
         connection.execute(text("SET LOCAL search_path = pg_catalog"))
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        if (newer := _unknown_revision()) is not None:
+        if (newer := _newer_revision()) is not None:
             # Do not change row security either: this version may know fewer tables and policies.
             log.warning(
                 "the database has migration %s, which this version does not know: none is applied",

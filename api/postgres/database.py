@@ -14,6 +14,7 @@ from api.postgres.fairness import Fairness, Share
 from api.postgres.limits import Limits
 from api.postgres.outages import ConnectionLost
 from api.postgres.pool import Pool, Use
+from api.postgres.slow_statements import SlowStatements
 from api.postgres.statement import Compiled, UnownedStatement
 from api.postgres.tables import Row
 
@@ -55,9 +56,12 @@ class Transaction(Connected):
     restricts each of them to the rows of its own owner.
     """
 
-    def __init__(self, connection: Connection, *, is_citus: bool) -> None:
+    def __init__(
+        self, connection: Connection, *, is_citus: bool, slow: SlowStatements | None = None
+    ) -> None:
         self._connection = connection
         self._is_citus = is_citus
+        self._slow = slow or SlowStatements()
 
     async def fetch(self, statement: Compiled, *values: object) -> list[Row]:
         """Run a statement.
@@ -73,6 +77,7 @@ class Transaction(Connected):
             return rows
         finally:
             observed.ended("database", began, statement.sql)
+            self._slow.ended(statement, began)
 
     async def everyone(self, statement: Compiled, **values: object) -> list[Row]:
         """Run a query that may read the rows of every owner.
@@ -82,7 +87,11 @@ class Transaction(Connected):
         if self._is_citus:
             await self._connection.execute(citus.SETTINGS)
         await self._connection.execute("SET LOCAL app.everyone = 'on'")
-        return await self._connection.fetch(statement.sql, *statement.arguments(values))
+        began = observed.clock()
+        try:
+            return await self._connection.fetch(statement.sql, *statement.arguments(values))
+        finally:
+            self._slow.ended(statement, began)
 
 
 class Database(Connected):
@@ -91,9 +100,16 @@ class Database(Connected):
     An async context manager, which the app enters when it starts.
     """
 
-    def __init__(self, url: str, limits: Limits = Limits(), share: Share = Share()) -> None:  # noqa: B008 - it is frozen
+    def __init__(
+        self,
+        url: str,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        share: Share = Share(),  # noqa: B008 - it is frozen
+        slow: SlowStatements | None = None,
+    ) -> None:
         """Open no connection yet: without its database, the API starts and responds 503."""
         self._limits = limits
+        self._slow = slow or SlowStatements()
         self._fairness = Fairness(share)
         self._connector = Connector(url, limits)
         self._pool = Pool(self._connector.open, limits)
@@ -132,11 +148,16 @@ class Database(Connected):
 
     async def _fetch(self, statement: Compiled, values: Sequence[object]) -> list[Row]:
         async with self._pool.connection() as connection:
-            server = self._connector.server
-            if server and server.keeps_statements and not server.is_citus:
-                return await connection.fetch(statement.sql, *values, record_class=statement.record)
-            async with self._begun(connection) as is_citus:
-                return await _fetched(connection, statement, values, is_citus=is_citus)
+            server, began = self._connector.server, observed.clock()
+            try:
+                if server and server.keeps_statements and not server.is_citus:
+                    return await connection.fetch(
+                        statement.sql, *values, record_class=statement.record
+                    )
+                async with self._begun(connection) as is_citus:
+                    return await _fetched(connection, statement, values, is_citus=is_citus)
+            finally:
+                self._slow.ended(statement, began)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -145,7 +166,7 @@ class Database(Connected):
         Raises Unavailable.
         """
         async with self._pool.connection() as connection, self._begun(connection) as is_citus:
-            yield Transaction(connection, is_citus=is_citus)
+            yield Transaction(connection, is_citus=is_citus, slow=self._slow)
 
     async def notify(self, channel: str, payload: str = "") -> None:
         """Notify every listener of this channel. Raises Unavailable."""

@@ -4,6 +4,7 @@ import type { BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
 import type { ClientBase } from "pg";
 import type { Connections } from "./connections";
+import { LastingProblem } from "./lasting-problem";
 import { reasonOf } from "./reason";
 import type { Push, SecurityEvent } from "./security-events";
 
@@ -138,18 +139,29 @@ async function claimDue(pool: Connections, most: number): Promise<SecurityEvent[
   return claimed.rows;
 }
 
+type Delivery = {
+  /** The ids of the events by what the API responded. `failed` ones got no valid response. */
+  taken: string[];
+  refused: string[];
+  failed: string[];
+  /** Why the last of the failed events could not be delivered. */
+  problem: string;
+  /** The milliseconds that the API asks to wait. */
+  wait: number;
+};
+
 /** Push claimed events and store the result. */
 async function deliver(
   pool: Connections,
   push: Push,
   events: SecurityEvent[],
   signal: AbortSignal,
-): Promise<{ answered: number; problem: string | undefined; wait: number }> {
+): Promise<Delivery> {
   const remaining = [...events];
   const taken: string[] = [];
   const refused: string[] = [];
   const failed: string[] = [];
-  let problem: string | undefined;
+  let problem = "";
   let wait = 0;
 
   async function pushSome(): Promise<void> {
@@ -185,7 +197,7 @@ async function deliver(
       [events.map(({ jti }) => jti), refused, failed, wait / 1000],
     );
   }
-  return { answered: taken.length + refused.length, problem, wait };
+  return { taken, refused, failed, problem, wait };
 }
 
 /**
@@ -229,8 +241,17 @@ async function isClaimed(pool: Connections, users: string[]): Promise<boolean> {
  * stay until they are delivered, because the account's data has to be deleted.
  */
 export function sweepOutbox(pool: Connections, push: Push, lifetime: number): void {
+  const pushing = new LastingProblem(
+    "security events: the API does not accept them, and they stay in the outbox",
+    "security events: the API accepts them again",
+  );
+  const reading = new LastingProblem(
+    "security events: the outbox cannot be read",
+    "security events: the outbox can be read again",
+  );
   let isReachable = true;
-  let lastError = "";
+  /** An event that failed. The problem lasts at least until this event is delivered. */
+  let stuck: string | undefined;
   let forgetAt = 0;
 
   /** Deliver some events. Returns the milliseconds until the next sweep. */
@@ -245,19 +266,21 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     }
     // While the API is not reachable, one event at a time tests whether it is again.
     const events = await claimDue(pool, isReachable ? BATCH : 1);
-    if (events.length === 0) return SWEEP_MS;
-    const { answered, problem, wait } = await deliver(
+    const { taken, refused, failed, problem, wait } = await deliver(
       pool,
       push,
       events,
       AbortSignal.timeout(SWEEP_TIMEOUT_MS),
     );
-    if (isReachable !== answered > 0) {
-      isReachable = answered > 0;
-      if (isReachable) console.info("security events: the API accepts them again");
-      else
-        console.warn(`security events: the API accepts none, they stay in the outbox (${problem})`);
+    if (failed.length > 0) {
+      stuck = failed.at(-1);
+      pushing.lasts(problem);
+    } else if (stuck && (refused.includes(stuck) || !(await isInOutbox(pool, stuck)))) {
+      stuck = undefined;
+      pushing.ends();
     }
+    if (events.length === 0) return SWEEP_MS;
+    isReachable = taken.length + refused.length > 0;
     return isReachable ? wait : Math.max(wait, SWEEP_MS);
   }
 
@@ -265,14 +288,20 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     let wait = SWEEP_MS;
     try {
       wait = await sweep();
-      lastError = "";
+      reading.ends();
     } catch (error) {
-      if (!lastError)
-        console.warn(`security events: the outbox cannot be read (${reasonOf(error)})`);
-      lastError = reasonOf(error);
+      reading.lasts(reasonOf(error));
     }
     // The timer does not keep the process alive.
     setTimeout(again, wait).unref();
   }
   void again();
+}
+
+/** Whether no process has delivered an event yet. */
+async function isInOutbox(pool: Connections, jti: string): Promise<boolean> {
+  const { rowCount } = await pool.query("SELECT FROM public.security_event_outbox WHERE jti = $1", [
+    jti,
+  ]);
+  return rowCount !== 0;
 }

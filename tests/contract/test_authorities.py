@@ -26,7 +26,7 @@ def test_events_reach_an_api_whose_authority_is_trusted(
         ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
         if where == "nowhere":
             site.web.wait_for_output(
-                "security events: the API accepts none, they stay in the outbox"
+                "security events: the API does not accept them, and they stay in the outbox"
             )
             assert receiver.of(ada.id) == []
         else:

@@ -292,8 +292,26 @@ def test_sign_out_waits_at_most_two_seconds_for_an_unavailable_api(browsers: Bro
         site.web.wait_for_output("accepts them again")
         said = [line for line in site.web.lines if "security events" in line]
         assert len(said) in {2, 4}, said
-        assert "accepts none" in said[0]
+        assert "does not accept them" in said[0]
         assert "again" in said[-1]
+
+
+@pytest.mark.prove
+def test_problem_lasts_until_the_event_that_failed_is_delivered(browsers: Browsers) -> None:
+    """Events of others that the API accepts meanwhile do not end the problem in the log."""
+    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
+        ada, bob = browsers.join(site.url), browsers.join(site.url)
+        receiver.answer = lambda pushed: UNAVAILABLE if pushed.user == ada.id else TAKEN
+        post(ada.client, "sign-out")
+        site.web.wait_for_output("does not accept them.*503")
+        [session] = more_sessions(site, bob.id, 1)
+        delete(site, "DELETE FROM session WHERE id = $1", session)
+        receiver.wait(bob.id, 1)
+        receiver.wait(ada.id, len(receiver.of(ada.id)) + 1)
+        receiver.answer = lambda _: TAKEN
+        site.web.wait_for_output(r"accepts them again, after \d+ s")
+        said = [line for line in site.web.lines if "security events" in line]
+        assert len(said) == 2, said
 
 
 def test_event_of_a_killed_process_is_pushed_after_its_restart(browsers: Browsers) -> None:

@@ -201,13 +201,13 @@ def is_refused(caller: Caller) -> bool:
 def test_this_version_starts_on_a_newer_database(tmp_path: Path) -> None:
     with shared.server({"fsync": "off"}) as database:
         migrations.upgrade(database.url)
-        newer = "UPDATE tasks.alembic_version SET version_num = 'newer'"
+        newer = "UPDATE tasks.alembic_version SET version_num = '9999'"
         run(database, lambda connection: connection.execute(newer))
         api = stack.api(tmp_path, trusting(database.url))
-        api.wait_for_output("the database has migration newer, which this version does not know")
+        api.wait_for_output("the database has migration 9999, which this version does not know")
         Caller(api.url, "ada", mint("ada")).create()
         doctor = [sys.executable, "-m", "api", "doctor"]
         env = trusting(database.url)
         said = subprocess.run(doctor, env=env, capture_output=True, text=True, check=False)
-        assert "at newer, which is newer than" in said.stdout
+        assert "at 9999, which is newer than" in said.stdout
         api.stop()

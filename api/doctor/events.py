@@ -1,0 +1,93 @@
+"""Check that the running API accepts the security events that the web app pushes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+from uuid import uuid4
+
+import httpx
+import jwt
+
+from api.doctor.clocks import Clocks
+from api.doctor.finding import Finding
+from api.doctor.settings import Settings
+from api.identity.events import MEDIA_TYPE
+from api.identity.key_set import system_trust
+from api.identity.keys import SECURITY_EVENT, derive
+
+UNSUPPORTED: Final = "https://bearer-tasks.invalid/event-type/doctor"
+"""An event type that no API supports. The API verifies everything else first, and stores nothing.
+
+It responds 400 with `invalid_request`, as it does to every event that is valid up to its content.
+"""
+_FIXES: Final[Mapping[object, str]] = {
+    "invalid_key": "give the API that runs the BETTER_AUTH_SECRET of these settings, or correct "
+    "it here, and restart what has changed",
+    "invalid_issuer": "give both the same NEXT_PUBLIC_BETTER_AUTH_URL and JWT_ISSUER",
+    "invalid_audience": "give the API that runs the API_URL of these settings, or correct it here",
+}
+"""How to correct the errors of RFC 8935 §2.4 that a difference between the settings causes."""
+
+
+async def check(config: Settings, clocks: Clocks, patience: float) -> AsyncIterator[Finding]:
+    """Push an event of an unsupported type to the API, with the URL that the web app uses.
+
+    The clock of the API is read too. The API has `patience` seconds to respond.
+    """
+    about, url = "events", config.pushed_to
+    began = time.time()
+    try:
+        async with (
+            asyncio.timeout(patience),
+            httpx.AsyncClient(verify=system_trust(), trust_env=False) as client,
+        ):
+            headers = {"Content-Type": MEDIA_TYPE, "Accept": "application/json"}
+            response = await client.post(url, content=_event(config), headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        detail = f"{url} does not respond ({type(error).__name__})"
+        if config.events_url:
+            yield Finding(about, detail, "start the API, or correct the web app's EVENTS_URL")
+        else:
+            detail += "; if the API runs, set EVENTS_URL to check how the web app reaches it"
+            yield Finding(about, detail)
+        return
+    err = _err(response)
+    if err == "invalid_request":
+        yield Finding(about, f"{url} accepts what the web app signs under these settings")
+    elif fix := _FIXES.get(err):
+        yield Finding(about, f"{url} rejects what the web app signs: {err}", fix)
+    else:
+        detail = f"{url} responds with {response.status_code}, and not as the API's /events does"
+        fix = (
+            "correct the web app's EVENTS_URL, or its API_URL; after a 429 or 503, try again later"
+        )
+        yield Finding(about, detail, fix)
+        return
+    clocks.read_header("the API", response.headers.get("date", ""), time.time() - began)
+
+
+def _event(config: Settings) -> str:
+    """Return a Security Event Token as the web app signs it, of a type that has no effect."""
+    claims = {
+        "iss": config.issuer or config.next_public_better_auth_url,
+        "aud": f"{config.api_url}/events",
+        "iat": int(time.time()),
+        "jti": str(uuid4()),
+        "txn": "doctor",
+        "sub_id": {"format": "opaque", "id": "doctor"},
+        "events": {UNSUPPORTED: {}},
+    }
+    key = derive(config.secrets[0].encode(), SECURITY_EVENT)
+    return jwt.encode(claims, key, "HS256", headers={"typ": "secevent+jwt"})
+
+
+def _err(response: httpx.Response) -> object:
+    """Return the `err` of an error response of RFC 8935; None for any other response."""
+    if response.status_code != httpx.codes.BAD_REQUEST:
+        return None
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body.get("err") if isinstance(body, dict) else None
