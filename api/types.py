@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 import strawberry
@@ -111,19 +111,13 @@ class Connection(Generic[T]):
 
     @strawberry.field(description="The position of this page in the list.")
     def page_info(self) -> PageInfo:
-        rows = self.page.rows
-        return PageInfo(
-            has_next_page=self.page.has_next,
-            has_previous_page=self.page.has_previous,
-            start_cursor=self.page.cursor(rows[0]) if rows else None,
-            end_cursor=self.page.cursor(rows[-1]) if rows else None,
-        )
+        return cast("PageInfo", self.page)
 
     @strawberry.field(
         description="The number of items in the whole list. Counted only if selected."
     )
-    async def total_count(self) -> int:
-        return self.page.total if self.page.total is not None else int(await self.count())
+    def total_count(self) -> int:
+        return cast("int", self.count()) if self.page.total is None else self.page.total
 
 
 @strawberry.type(description="A page of changes, the earliest first.")
@@ -237,21 +231,29 @@ async def nested(  # noqa: PLR0913 - the arguments of a list
     info: Info,
     resource: Resource,
     reference: str,
-    parent: str,
+    parents: Sequence[Row],
     first: int | None,
     after: str | None,
     filter: Any,
     order: Any,
-) -> Connection[Any]:
-    """Return a page of the rows that refer to a parent. One statement reads all parents' pages."""
+) -> list[Any]:
+    """Return a page of the rows that refer to each parent. One statement reads all pages.
+
+    An exception takes the place of a page that cannot be read.
+    """
     request = page_request(info, resource, first, after, filter, order)
-    page = await info.context.page_of(resource, reference, parent, request)
+    pages = await info.context.pages_of(resource, reference, parents, request)
 
-    async def count() -> int:
-        counted = replace(request, counted=True)
-        return (await info.context.page_of(resource, reference, parent, counted)).total or 0
+    async def count(parent: Row) -> int:
+        [found] = await info.context.counts_of(resource, reference, [parent], request.filter)
+        return found
 
-    return Connection(page=page, count=count)
+    return [
+        Connection(page=page, count=partial(count, parent))
+        if isinstance(page, reads.Page)
+        else page
+        for page, parent in zip(pages, parents, strict=True)
+    ]
 
 
 async def changes(

@@ -10,6 +10,7 @@ from strawberry import ID, UNSET
 
 from api import types
 from api.context import Info
+from api.graphql.execution import batched
 from api.owned.changes import DEFAULT_SIZE as CHANGES_SIZE
 from api.owned.columns import MAX_LABELS
 from api.owned.cursors import DEFAULT_SIZE
@@ -90,11 +91,13 @@ class Task:
     )
     project_id: strawberry.Private[ID | None]
 
-    @strawberry.field(description="The project of the task. Null if it has none.")
-    def project(
-        self, info: Info
-    ) -> Annotated["Project", strawberry.lazy("api.projects.types")] | None:
-        return cast("Project | None", info.context.load(PROJECTS, self.project_id))
+    @batched(description="The project of the task. Null if it has none.")
+    @staticmethod
+    async def project(
+        tasks: Sequence[Row], info: Info
+    ) -> list[Annotated["Project", strawberry.lazy("api.projects.types")] | None]:
+        found = await info.context.load(PROJECTS, tasks, "project_id")
+        return cast("list[Project | None]", found)
 
 
 def _task(row: Row) -> Task:
