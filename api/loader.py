@@ -24,9 +24,8 @@ class Loader(Generic[T]):
 
     async def values(self, ids: Iterable[str]) -> dict[str, T]:
         """Return the values of these ids, and perhaps of others. Raises what `load` raises."""
-        batches = {id: self._batch(id) for id in ids}.values()
         found: dict[str, T] = {}
-        for batch in dict.fromkeys(batches):
+        for batch in {self._batch(id): None for id in dict.fromkeys(ids)}:
             found |= await batch.values()
         return found
 

@@ -12,6 +12,7 @@ from strawberry import ID, UNSET
 
 from api.context import Info
 from api.errors import Code
+from api.graphql.execution import batched
 from api.owned import reads
 from api.owned.changes import ChangePage
 from api.owned.cursors import MAX_SIZE
@@ -225,6 +226,15 @@ async def connection(  # noqa: PLR0913 - the arguments of a list
     rows = info.context.read(resource)
     request = page_request(info, resource, first, after, filter, order)
     return Connection(page=await rows.page(request), count=lambda: rows.count(request.filter))
+
+
+def reference(resource: Resource, column: str, description: str) -> Any:
+    """Return a field with the row that a column refers to, or null. Its attribute has the type."""
+
+    async def rows(referring: Sequence[Row], info: Info) -> list[Any]:
+        return await info.context.load(resource, referring, column)
+
+    return batched(description=description)(rows)
 
 
 async def nested(  # noqa: PLR0913 - the arguments of a list

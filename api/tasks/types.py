@@ -10,7 +10,6 @@ from strawberry import ID, UNSET
 
 from api import types
 from api.context import Info
-from api.graphql.execution import batched
 from api.owned.changes import DEFAULT_SIZE as CHANGES_SIZE
 from api.owned.columns import MAX_LABELS
 from api.owned.cursors import DEFAULT_SIZE
@@ -89,15 +88,9 @@ class Task:
     trashed_at: datetime | None = strawberry.field(
         description="When the task was moved into the trash."
     )
-    project_id: strawberry.Private[ID | None]
-
-    @batched(description="The project of the task. Null if it has none.")
-    @staticmethod
-    async def project(
-        tasks: Sequence[Row], info: Info
-    ) -> list[Annotated["Project", strawberry.lazy("api.projects.types")] | None]:
-        found = await info.context.load(PROJECTS, tasks, "project_id")
-        return cast("list[Project | None]", found)
+    project: Annotated["Project", strawberry.lazy("api.projects.types")] | None = types.reference(
+        PROJECTS, "project_id", "The project of the task. Null if it has none."
+    )
 
 
 def _task(row: Row) -> Task:

@@ -20,6 +20,8 @@ def batched(*, description: str) -> Callable[[Batch], Any]:
     The first parameter of the method is a list of objects. The method returns a list with the value
     of the field for each of them, or an exception in place of a value. The path of its `info` is
     the path of the first object. If the method raises an exception, the field of each object fails.
+    The type of the field is the type of the items. If that is `Any`, it is the annotation of the
+    attribute to which the field is assigned.
 
     A compiled operation calls the method once for all objects of a level. graphql-core calls it for
     each object. So the method should load what it needs with a data loader.
@@ -39,7 +41,8 @@ def batched(*, description: str) -> Callable[[Batch], Any]:
             return value
 
         own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        signature = signature.replace(parameters=[own, *others], return_annotation=kind)
+        returned = inspect.Signature.empty if kind is Any else kind
+        signature = signature.replace(parameters=[own, *others], return_annotation=returned)
         vars(resolve)["__signature__"] = signature
         return strawberry.field(
             resolver=resolve, description=description, metadata={BATCH: resolve_all}

@@ -49,6 +49,7 @@ class PendingBatch:
 
     call: Callable[[list[Any], Path, "Run"], Awaitable[list[Any]]]
     complete: Complete
+    """A function that completes the field of an object. It gets the path of the object."""
     key: str
     type_name: str
     sources: list[Any] = field(default_factory=list)
@@ -88,7 +89,7 @@ class PendingBatch:
         for (path, response), value in zip(self.places, values, strict=True):
             if isinstance(value, BaseException):
                 raise NotPlain
-            response[key] = complete(value, self._path(path), run, pending)
+            response[key] = complete(value, path, run, pending)
 
     def results(self) -> Results:
         """Return the recorded result of each object."""

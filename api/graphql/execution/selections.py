@@ -103,9 +103,12 @@ class Source:
         lines, _ = self._fields(root, grouped, "s", "p", "d")
         return self._function("s, p, r, l", [*lines, "return d"])
 
-    def _complete(self, field: GraphQLField, details: list[FieldDetails]) -> str:
-        """Generate the function that completes the result of a resolver. Return its name."""
-        lines, _ = self._value(field.type, "v", details, "p")
+    def _complete(self, field: GraphQLField, details: list[FieldDetails], path: str = "p") -> str:
+        """Generate the function that completes the result of a resolver. Return its name.
+
+        `path` is the source of the path to the field.
+        """
+        lines, _ = self._value(field.type, "v", details, path)
         return self._function("v, p, r, l", [*lines, "return v"])
 
     def _function(self, parameters: str, lines: list[str]) -> str:
@@ -147,10 +150,12 @@ class Source:
                 resolver: Resolver | BatchResolver
                 if batch := self._resolvers.batch(parent, field, key, details):
                     resolver, arguments = batch, f"{source}, {path}, l, {into}"
+                    complete = self._complete(field, details, f"Path(p, {key!r}, {parent.name!r})")
                 else:
                     resolver = self._resolvers.of(parent, field, details)
                     arguments = f"{source}, {field_path}, r, l, {into}"
-                self._completions.append((resolver, self._complete(field, details)))
+                    complete = self._complete(field, details)
+                self._completions.append((resolver, complete))
                 fields.append((key, "", [f"{self._global(resolver)}({arguments})"]))
                 calls = True
         if not calls:
