@@ -88,9 +88,10 @@ class Context:
         An exception takes the place of such a page that cannot be read. Raises BadUserInput, and
         OperationTooLarge for the second search of an operation.
         """
+        rows = self.read(resource)
 
         async def load(ids: list[str]) -> Mapping[str, Page]:
-            return await self.read(resource).pages_of(reference, ids, request)
+            return await rows.pages_of(reference, ids, request)
 
         async def page(id: str) -> Page:
             return (await self._loaded((resource, reference, id, repr(request)), load, [id]))[id]
@@ -112,9 +113,10 @@ class Context:
 
         Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
+        rows = self.read(resource)
 
         async def load(ids: list[str]) -> Mapping[str, int]:
-            return await self.read(resource).counts_of(reference, ids, filter)
+            return await rows.counts_of(reference, ids, filter)
 
         ids = [parent["id"] for parent in parents]
         counts = await self._loaded((resource, reference, repr(filter)), load, ids)
@@ -130,7 +132,10 @@ class Context:
         return self._selected.get(tuple(key for key in path.as_list() if isinstance(key, str)))
 
     async def _loaded(self, key: object, load: Load[_V], ids: Sequence[str]) -> Mapping[str, _V]:
-        """Return the results of `load`. They are shared by fields with equal keys."""
+        """Return the results of `load`, which fields with equal keys share.
+
+        `load` must not refer to this context, which would then have a reference cycle.
+        """
         loader = self._loaders.get(key)
         if loader is None:
             loader = self._loaders[key] = Loader(load)

@@ -993,7 +993,7 @@ def test_values_of_variables_are_not_retained() -> None:
     assert held() is None
 
 
-@pytest.mark.parametrize("field", ["name", "fatal { text }"])
+@pytest.mark.parametrize("field", ["name", "together { key }", "fatal { text }"])
 def test_request_is_freed_without_a_garbage_collection(
     field: str, caplog: pytest.LogCaptureFixture
 ) -> None:
