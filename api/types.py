@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from enum import Enum
-from functools import partial
 from typing import Annotated, Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 import strawberry
@@ -98,27 +97,28 @@ class Edge(Generic[T]):
     description="A page of a list. If the list changes, the next page still follows its last item."
 )
 class Connection(Generic[T]):
-    page: strawberry.Private[reads.Page]
-    count: strawberry.Private[Callable[[], Any]]
-
-    @strawberry.field(description="The items with their cursors.")
-    def edges(self) -> list[Edge[T]]:
-        rows = self.page.rows
-        return [*map(Edge[T].of, cast("Sequence[T]", rows), map(self.page.cursor, rows))]
-
-    @strawberry.field(description="The items.")
-    def nodes(self) -> list[T]:
-        return cast("list[T]", self.page.rows)
-
-    @strawberry.field(description="The position of this page in the list.")
-    def page_info(self) -> PageInfo:
-        return cast("PageInfo", self.page)
-
-    @strawberry.field(
+    edges: list[Edge[T]] = strawberry.field(description="The items with their cursors.")
+    nodes: list[T] = strawberry.field(description="The items.")
+    page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
+    total_count: int = strawberry.field(
         description="The number of items in the whole list. Counted only if selected."
     )
-    def total_count(self) -> int:
-        return cast("int", self.count()) if self.page.total is None else self.page.total
+
+
+class _ConnectionOf:
+    """A `Connection` of the rows of a page. Edges and cursors are made only if they are selected.
+
+    Its fields are attributes, because a compiled operation reads an attribute without a resolver.
+    """
+
+    __slots__ = ("nodes", "page_info", "total_count")
+
+    def __init__(self, page: reads.Page) -> None:
+        self.nodes, self.page_info, self.total_count = page.rows, page, page.total
+
+    @property
+    def edges(self) -> list[Edge[Row]]:
+        return [*map(Edge[Row].of, self.nodes, map(self.page_info.cursor, self.nodes))]
 
 
 @strawberry.type(description="A page of changes, the earliest first.")
@@ -196,7 +196,8 @@ def page_request(  # noqa: PLR0913 - the arguments of a list
 ) -> PageRequest:
     """Return the page that the arguments of a list ask for.
 
-    The list is counted, and its bulky columns are read, only if this field selects them.
+    The list is counted, and its bulky columns are read, only if this field selects them, or if it
+    is not known what this field selects.
     """
     selected, name = info.context.selected(info.path), resource.type_name
     return PageRequest(
@@ -204,7 +205,7 @@ def page_request(  # noqa: PLR0913 - the arguments of a list
         sent_or_none(after),
         sent(filter),
         _order(order),
-        counted=selected is not None and f"{name}Connection.totalCount" in selected,
+        counted=selected is None or f"{name}Connection.totalCount" in selected,
         without=frozenset(
             column
             for column, field in resource.bulky_fields.items()
@@ -225,7 +226,7 @@ async def connection(  # noqa: PLR0913 - the arguments of a list
     """Return a page of the caller's rows of a resource."""
     rows = info.context.read(resource)
     request = page_request(info, resource, first, after, filter, order)
-    return Connection(page=await rows.page(request), count=lambda: rows.count(request.filter))
+    return cast("Connection[Any]", _ConnectionOf(await rows.page(request)))
 
 
 def reference(resource: Resource, column: str, description: str) -> Any:
@@ -254,16 +255,7 @@ async def nested(  # noqa: PLR0913 - the arguments of a list
     request = page_request(info, resource, first, after, filter, order)
     pages = await info.context.pages_of(resource, reference, parents, request)
 
-    async def count(parent: Row) -> int:
-        [found] = await info.context.counts_of(resource, reference, [parent], request.filter)
-        return found
-
-    return [
-        Connection(page=page, count=partial(count, parent))
-        if isinstance(page, reads.Page)
-        else page
-        for page, parent in zip(pages, parents, strict=True)
-    ]
+    return [page if isinstance(page, BaseException) else _ConnectionOf(page) for page in pages]
 
 
 async def changes(
