@@ -1,14 +1,14 @@
 """The context of a request: its caller, and access to the rows of this caller only."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from asyncio import gather
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import strawberry
 from graphql.pyutils import Path
-from strawberry.dataloader import DataLoader
 
-from api.graphql.execution import Shared
 from api.identity.tokens import Claims
+from api.loader import Load, Loader
 from api.owned.changes import Changes
 from api.owned.live import Live
 from api.owned.owner import Owned
@@ -17,9 +17,6 @@ from api.owned.resource import Resource
 from api.owned.writes import Writes
 from api.postgres.database import Database
 from api.postgres.tables import Row
-
-if TYPE_CHECKING:
-    from asyncio import Future
 
 _V = TypeVar("_V")
 
@@ -47,7 +44,7 @@ class Context:
         self.owned = Owned(database, claims.user_id, live)
         self._check = check
         self._selected = selected
-        self._loaders: dict[object, DataLoader[str, Any]] = {}
+        self._loaders: dict[object, Loader[Any]] = {}
 
     def read(self, resource: Resource) -> Reads:
         """Return an object that reads the caller's rows of a resource."""
@@ -73,49 +70,57 @@ class Context:
         self._loaders.clear()
         self.owned.begin_event()
 
-    def load(self, resource: Resource, id: str | None) -> Shared[Row | None] | None:
-        """Return an awaitable of the row with this id, or None if the id is None.
+    async def load(
+        self, resource: Resource, rows: Sequence[Row], reference: str
+    ) -> list[Row | None]:
+        """Return the row that each of these rows refers to. One statement loads all of them."""
+        ids = [row[reference] for row in rows]
+        load = self.read(resource).several
+        found = await self._loaded(resource, load, [id for id in ids if id is not None])
+        return [found.get(id) for id in ids]
 
-        One statement loads the rows of a whole level.
+    async def pages_of(
+        self, resource: Resource, reference: str, parents: Sequence[Row], request: PageRequest
+    ) -> list[Page | BaseException]:
+        """Return the page of the rows that refer to each parent, in one statement.
+
+        A cursor belongs to the list of one parent, so pages after a cursor are loaded one by one.
+        An exception takes the place of such a page that cannot be read. Raises BadUserInput, and
+        OperationTooLarge for the second search of an operation.
         """
-        if id is None:
-            return None
+        rows = self.read(resource)
 
-        async def load(ids: list[str]) -> list[Row | None]:
-            rows = await self.read(resource).several(ids)
-            return [rows.get(id) for id in ids]
+        async def load(ids: list[str]) -> Mapping[str, Page]:
+            return await rows.pages_of(reference, ids, request)
 
-        return self._loaded(resource, load, id)
+        async def page(id: str) -> Page:
+            return (await self._loaded((resource, reference, id, repr(request)), load, [id]))[id]
 
-    async def page_of(
-        self, resource: Resource, reference: str, parent: str, request: PageRequest
-    ) -> Page:
-        """Return the page of the rows that refer to a parent. One statement loads a whole level.
+        ids = [parent["id"] for parent in parents]
+        if request.after is not None:
+            return await gather(*map(page, ids), return_exceptions=True)
+        pages = await self._loaded((resource, reference, repr(request)), load, ids)
+        return [pages[id] for id in ids]
+
+    async def counts_of(
+        self,
+        resource: Resource,
+        reference: str,
+        parents: Sequence[Row],
+        filter: Mapping[str, Any],
+    ) -> list[int]:
+        """Return how many rows refer to each parent, in one statement.
 
         Raises BadUserInput, and OperationTooLarge for the second search of an operation.
         """
+        rows = self.read(resource)
 
-        async def load(parents: list[str]) -> list[Page]:
-            pages = await self.read(resource).pages_of(reference, parents, request)
-            return [pages[parent] for parent in parents]
+        async def load(ids: list[str]) -> Mapping[str, int]:
+            return await rows.counts_of(reference, ids, filter)
 
-        # A cursor belongs to the list of one parent, so this list is loaded alone.
-        of = parent if request.after is not None else None
-        return await self._loaded((resource, reference, of, repr(request)), load, parent)
-
-    async def count_of(
-        self, resource: Resource, reference: str, parent: str, filter: Mapping[str, Any]
-    ) -> int:
-        """Return how many rows refer to a parent. One statement counts for all parents of a level.
-
-        Raises BadUserInput, and OperationTooLarge for the second search of an operation.
-        """
-
-        async def load(parents: list[str]) -> list[int]:
-            counts = await self.read(resource).counts_of(reference, parents, filter)
-            return [counts[parent] for parent in parents]
-
-        return await self._loaded((resource, reference, repr(filter)), load, parent)
+        ids = [parent["id"] for parent in parents]
+        counts = await self._loaded((resource, reference, repr(filter)), load, ids)
+        return [counts[id] for id in ids]
 
     def selected(self, path: Path) -> frozenset[str] | None:
         """Return the fields, such as `Task.title`, that are selected below a path of the response.
@@ -126,14 +131,15 @@ class Context:
             return None
         return self._selected.get(tuple(key for key in path.as_list() if isinstance(key, str)))
 
-    def _loaded(
-        self, key: object, load: Callable[[list[str]], Awaitable[list[_V]]], id: str
-    ) -> Shared[_V]:
-        """Return the result of `load` for an id. It is shared by fields with equal keys and ids."""
+    async def _loaded(self, key: object, load: Load[_V], ids: Sequence[str]) -> Mapping[str, _V]:
+        """Return the results of `load`, which fields with equal keys share.
+
+        `load` must not refer to this context, which would then have a reference cycle.
+        """
         loader = self._loaders.get(key)
         if loader is None:
-            loader = self._loaders[key] = DataLoader(load)
-        return Shared(cast("Future[_V]", loader.load(id)))
+            loader = self._loaders[key] = Loader(load)
+        return await loader.values(ids)
 
 
 Info = strawberry.Info[Context, None]

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from enum import Enum
 from typing import Annotated, Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
@@ -12,6 +11,7 @@ from strawberry import ID, UNSET
 
 from api.context import Info
 from api.errors import Code
+from api.graphql.execution import batched
 from api.owned import reads
 from api.owned.changes import ChangePage
 from api.owned.cursors import MAX_SIZE
@@ -97,33 +97,28 @@ class Edge(Generic[T]):
     description="A page of a list. If the list changes, the next page still follows its last item."
 )
 class Connection(Generic[T]):
-    page: strawberry.Private[reads.Page]
-    count: strawberry.Private[Callable[[], Any]]
-
-    @strawberry.field(description="The items with their cursors.")
-    def edges(self) -> list[Edge[T]]:
-        rows = self.page.rows
-        return [*map(Edge[T].of, cast("Sequence[T]", rows), map(self.page.cursor, rows))]
-
-    @strawberry.field(description="The items.")
-    def nodes(self) -> list[T]:
-        return cast("list[T]", self.page.rows)
-
-    @strawberry.field(description="The position of this page in the list.")
-    def page_info(self) -> PageInfo:
-        rows = self.page.rows
-        return PageInfo(
-            has_next_page=self.page.has_next,
-            has_previous_page=self.page.has_previous,
-            start_cursor=self.page.cursor(rows[0]) if rows else None,
-            end_cursor=self.page.cursor(rows[-1]) if rows else None,
-        )
-
-    @strawberry.field(
+    edges: list[Edge[T]] = strawberry.field(description="The items with their cursors.")
+    nodes: list[T] = strawberry.field(description="The items.")
+    page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
+    total_count: int = strawberry.field(
         description="The number of items in the whole list. Counted only if selected."
     )
-    async def total_count(self) -> int:
-        return self.page.total if self.page.total is not None else int(await self.count())
+
+
+class _ConnectionOf:
+    """A `Connection` of the rows of a page. Edges and cursors are made only if they are selected.
+
+    Its fields are attributes, because a compiled operation reads an attribute without a resolver.
+    """
+
+    __slots__ = ("nodes", "page_info", "total_count")
+
+    def __init__(self, page: reads.Page) -> None:
+        self.nodes, self.page_info, self.total_count = page.rows, page, page.total
+
+    @property
+    def edges(self) -> list[Edge[Row]]:
+        return [*map(Edge[Row].of, self.nodes, map(self.page_info.cursor, self.nodes))]
 
 
 @strawberry.type(description="A page of changes, the earliest first.")
@@ -201,7 +196,8 @@ def page_request(  # noqa: PLR0913 - the arguments of a list
 ) -> PageRequest:
     """Return the page that the arguments of a list ask for.
 
-    The list is counted, and its bulky columns are read, only if this field selects them.
+    The list is counted, and its bulky columns are read, only if this field selects them, or if it
+    is not known what this field selects.
     """
     selected, name = info.context.selected(info.path), resource.type_name
     return PageRequest(
@@ -209,7 +205,7 @@ def page_request(  # noqa: PLR0913 - the arguments of a list
         sent_or_none(after),
         sent(filter),
         _order(order),
-        counted=selected is not None and f"{name}Connection.totalCount" in selected,
+        counted=selected is None or f"{name}Connection.totalCount" in selected,
         without=frozenset(
             column
             for column, field in resource.bulky_fields.items()
@@ -230,28 +226,36 @@ async def connection(  # noqa: PLR0913 - the arguments of a list
     """Return a page of the caller's rows of a resource."""
     rows = info.context.read(resource)
     request = page_request(info, resource, first, after, filter, order)
-    return Connection(page=await rows.page(request), count=lambda: rows.count(request.filter))
+    return cast("Connection[Any]", _ConnectionOf(await rows.page(request)))
+
+
+def reference(resource: Resource, column: str, description: str) -> Any:
+    """Return a field with the row that a column refers to, or null. Its attribute has the type."""
+
+    async def rows(referring: Sequence[Row], info: Info) -> list[Any]:
+        return await info.context.load(resource, referring, column)
+
+    return batched(description=description)(rows)
 
 
 async def nested(  # noqa: PLR0913 - the arguments of a list
     info: Info,
     resource: Resource,
     reference: str,
-    parent: str,
+    parents: Sequence[Row],
     first: int | None,
     after: str | None,
     filter: Any,
     order: Any,
-) -> Connection[Any]:
-    """Return a page of the rows that refer to a parent. One statement reads all parents' pages."""
+) -> list[Any]:
+    """Return a page of the rows that refer to each parent. One statement reads all pages.
+
+    An exception takes the place of a page that cannot be read.
+    """
     request = page_request(info, resource, first, after, filter, order)
-    page = await info.context.page_of(resource, reference, parent, request)
+    pages = await info.context.pages_of(resource, reference, parents, request)
 
-    async def count() -> int:
-        counted = replace(request, counted=True)
-        return (await info.context.page_of(resource, reference, parent, counted)).total or 0
-
-    return Connection(page=page, count=count)
+    return [page if isinstance(page, BaseException) else _ConnectionOf(page) for page in pages]
 
 
 async def changes(

@@ -104,7 +104,7 @@ def _progress(steps: range, total: int, each: int, what: str) -> Iterator[int]:
 async def _last(tasks: Reads, order: Order) -> str | None:
     """Read all pages, as a client would. Return the cursor for the last page."""
     after = None
-    while (page := await tasks.page(PageRequest(50, after, order=order))).has_next:
+    while (page := await tasks.page(PageRequest(50, after, order=order))).has_next_page:
         after = page.cursor(page.rows[-1])
     return after
 

@@ -27,8 +27,8 @@ class Page:
     """A page of a list, and the cursors of its rows."""
 
     rows: Sequence[Row]
-    has_next: bool
-    has_previous: bool
+    has_next_page: bool
+    has_previous_page: bool
     total: int | None
     """The number of rows in the whole list, if they were counted."""
     scope: Callable[[], str] = field(repr=False)
@@ -40,6 +40,16 @@ class Page:
         """A function that returns the cursor of one of the rows."""
         at, write, column = Cursors(self.scope()).encode, self.key.write, self.column
         return lambda row: at("" if (key := row[column]) is None else write(key), row["id"])
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The cursor of the first row. It is computed only if a client selects it."""
+        return self.cursor(self.rows[0]) if self.rows else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        """The cursor of the last row, like `start_cursor`."""
+        return self.cursor(self.rows[-1]) if self.rows else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from strawberry import ID, UNSET
 
 from api import types
 from api.context import Info
+from api.graphql.execution import batched
 from api.owned.changes import DEFAULT_SIZE as CHANGES_SIZE
 from api.owned.cursors import DEFAULT_SIZE
 from api.owned.writes import MAX_AT_ONCE
@@ -79,28 +80,30 @@ class Project:
         description="When the project was moved into the trash."
     )
 
-    @strawberry.field(
+    @batched(
         description="A page of the project's tasks, the newest first by default. `Query.tasks` "
         "accepts its cursors, with the same filter and order and with only this project in "
         "`projectIds`."
     )
-    async def tasks(
-        self,
+    @staticmethod
+    async def tasks(  # noqa: PLR0913, PLR0917 - the arguments of a list
+        projects: Sequence[Row],
         info: Info,
         first: First = DEFAULT_SIZE,
         after: After = UNSET,
         filter: Tasks = UNSET,
         order_by: OrderBy = UNSET,
-    ) -> Connection[Task]:
+    ) -> list[Connection[Task]]:
         return await types.nested(
-            info, TASKS, "project_id", self.id, first, after, filter, order_by
+            info, TASKS, "project_id", projects, first, after, filter, order_by
         )
 
-    @strawberry.field(
+    @batched(
         description="The number of tasks in the project, by default without those in the trash."
     )
-    async def task_count(self, info: Info, filter: Tasks = UNSET) -> int:
-        return await info.context.count_of(TASKS, "project_id", self.id, types.sent(filter))
+    @staticmethod
+    async def task_count(projects: Sequence[Row], info: Info, filter: Tasks = UNSET) -> list[int]:
+        return await info.context.counts_of(TASKS, "project_id", projects, types.sent(filter))
 
 
 def _project(row: Row) -> Project:

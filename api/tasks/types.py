@@ -88,13 +88,9 @@ class Task:
     trashed_at: datetime | None = strawberry.field(
         description="When the task was moved into the trash."
     )
-    project_id: strawberry.Private[ID | None]
-
-    @strawberry.field(description="The project of the task. Null if it has none.")
-    def project(
-        self, info: Info
-    ) -> Annotated["Project", strawberry.lazy("api.projects.types")] | None:
-        return cast("Project | None", info.context.load(PROJECTS, self.project_id))
+    project: Annotated["Project", strawberry.lazy("api.projects.types")] | None = types.reference(
+        PROJECTS, "project_id", "The project of the task. Null if it has none."
+    )
 
 
 def _task(row: Row) -> Task:

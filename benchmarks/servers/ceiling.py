@@ -72,7 +72,7 @@ async def page(context: Context, given: Mapping[str, Any]) -> Any:
 async def edges(context: Context, given: Mapping[str, Any]) -> Any:
     found = await context.read(TASKS).page(PageRequest(given["first"], without=LEAN))
     made = [{"cursor": found.cursor(row), "node": shape(row)} for row in found.rows]
-    info = {"hasNextPage": found.has_next, "endCursor": found.cursor(found.rows[-1])}
+    info = {"hasNextPage": found.has_next_page, "endCursor": found.cursor(found.rows[-1])}
     return {"tasks": {"edges": made, "pageInfo": info}}
 
 

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -175,6 +175,24 @@ class Person(Named):
     def fatal(self, info: Info) -> Leafy:
         called(info, self.name)
         raise ValueError(self.name)
+
+    @execution.batched(description="For some, null or an error. For some, of another type.")
+    @staticmethod
+    async def together(people: Sequence["Person"], factor: int = 1) -> list[list[Leafy] | None]:
+        calls.extend(("together", each.name, factor) for each in people)
+        await asyncio.sleep(0)
+        found: list[Any] = [[each.leafy] * (factor % 3) for each in people]
+        if factor == 5:
+            found[-1] = ValueError(people[-1].name)
+        return found
+
+    @execution.batched(description="For some, it fails.")
+    @staticmethod
+    async def must_together(people: Sequence["Person"]) -> list[Leafy]:
+        calls.extend(("must together", each.name) for each in people)
+        await asyncio.sleep(0)
+        found: list[Any] = [None if each.name == "p2" else each.leafy for each in people]
+        return found
 
     @strawberry.field(permission_classes=[Allowed])  # type: ignore[untyped-decorator]  # Strawberry's
     def guarded(self, twice: bool | None = None) -> str | None:  # noqa: FBT001 - an argument
@@ -478,6 +496,8 @@ FAST = [
     '{ either(either: {this: "a"}, one: null) }',
     "{ __typename }",
     "{ picky(picky: {number: 1}) }",
+    "{ all { together(factor: 1) { key } } one { together { key } mustTogether { text } } }",
+    "{ all(first: 2) { mustTogether { key } a: together { flag } b: together { size } slow } }",
 ]
 
 
@@ -973,7 +993,7 @@ def test_values_of_variables_are_not_retained() -> None:
     assert held() is None
 
 
-@pytest.mark.parametrize("field", ["name", "fatal { text }"])
+@pytest.mark.parametrize("field", ["name", "together { key }", "fatal { text }"])
 def test_request_is_freed_without_a_garbage_collection(
     field: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1196,12 +1216,15 @@ def test_json_encoder_writes_dates_as_the_scalars_do(value: object) -> None:
 
 
 @strawberry.type
-class Sharing:
+class Batched:
     number: int
 
-    @strawberry.field
-    def shared(self, info: Info) -> str:
-        return cast("str", execution.Shared(info.context))
+    @execution.batched(description="A number that may be one that is not plain.")
+    @staticmethod
+    async def together(batch: Sequence["Batched"], info: Info) -> list[int]:
+        calls.append((len(batch), info.path.as_list()))
+        found = await info.context([each.number for each in batch])
+        return cast("list[int]", found)
 
     @strawberry.field
     async def odd(self) -> int:
@@ -1212,59 +1235,92 @@ class Sharing:
 
 
 @strawberry.type
-class SharingQuery:
+class BatchedQuery:
     @strawberry.field
-    def some(self) -> list[Sharing | None]:
-        return [Sharing(number=number) for number in range(50)]
+    def some(self) -> list[Batched | None]:
+        return [Batched(number=number) for number in range(50)]
 
 
-SHARING = Quiet(SharingQuery, config=CONFIG, execution_context_class=execution.Replaying)
+BATCHED = Quiet(BatchedQuery, config=CONFIG, execution_context_class=execution.Replaying)
 
 
-@pytest.mark.parametrize(
-    ("query", "values", "most_tasks"),
-    [
-        ("{ some { shared } }", ["value"] * 50, 3),
-        ("{ some { shared odd } }", ["value", None] * 25, 1_000),
-    ],
-)
-def test_future_that_many_fields_share_is_awaited_once_and_never_cancelled(
-    query: str, values: list[str | None], most_tasks: int
+async def doubled(numbers: list[int]) -> list[Any]:
+    await asyncio.sleep(0.01)
+    return [2 * number for number in numbers]
+
+
+async def failing(numbers: list[int]) -> list[Any]:
+    return [ValueError(number) if number % 3 else number for number in await doubled(numbers)]
+
+
+async def refused(numbers: list[int]) -> list[Any]:
+    raise ValueError(sum(numbers) * 0)
+
+
+async def odd_values(numbers: list[int]) -> list[Any]:
+    return [None if number % 3 else number for number in numbers]
+
+
+@pytest.mark.parametrize("query", ["{ some { together } }", "{ some { together odd } }"])
+@pytest.mark.parametrize("load", [doubled, failing, refused, odd_values])
+def test_field_of_many_objects_is_resolved_by_one_call_with_the_same_result(
+    load: Any, query: str
 ) -> None:
-    """Where `odd` fails, graphql-core cancels the other field of the same object."""
-    document = Document(query, parse(query))
+    """Where `odd` fails, graphql-core cancels the other field of the same object.
+
+    If both fields of an object fail, it is random which of the two errors is reported.
+    """
+    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
 
     async def run() -> None:
-        loop = asyncio.get_running_loop()
-        expected = []
+        expected = seen(await settled(BATCHED.execute(query, None, load)))
+        await fast.execute(document, None, doubled)
+        calls.clear()
+        with watched() as answered:
+            found = seen(await settled(fast.execute(document, None, load)))
+        assert calls == [(50, ["some", 0, "together"])]
+        assert found[0] == expected[0]
+        objects = [[path[:2] for _, path, *_ in errors] for errors in (found[1], expected[1])]
+        assert sorted(objects[0]) == sorted(objects[1])
+        assert "odd" in query or found[1] == expected[1]
+        assert len(answered) == (load is doubled and "odd" not in query)
+
+    asyncio.run(run())
+
+
+def test_resolver_that_returns_too_few_results_fails_all_fields() -> None:
+    query = "{ some { together } }"
+    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+
+    async def one(numbers: list[int]) -> list[Any]:
+        return numbers[:1]
+
+    for _ in range(2):
+        result = asyncio.run(fast.execute(document, None, one))
+    messages = [error.message for error in result.errors or ()]
+    assert messages == ["expected 50 results, got 1"] * 50
+
+
+def test_cancellation_ends_the_resolver_of_many_objects() -> None:
+    query = "{ some { together } others: some { together } }"
+    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    ended = []
+
+    async def endless(_: list[int]) -> list[Any]:
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.append(True)
+
+    async def run() -> None:
         for _ in range(2):
-            shared = loop.create_future()
-            loop.call_later(0.01, shared.set_result, "value")
-            expected.append(await settled(SHARING.execute(query, None, shared)))
-        fast = execution.Compiled(SHARING)
-        await fast.execute(document, None, done("value"))
-        before = len(made)
-        shared = loop.create_future()
-        loop.call_later(0.01, shared.set_result, "value")
-        result = await settled(fast.execute(document, None, shared))
-        assert len(made) - before < most_tasks
-        assert result.data == expected[0].data == expected[1].data
-        assert result.data
-        assert [item and item["shared"] for item in result.data["some"]] == values
-        assert len(result.errors or ()) == len(expected[0].errors or ()) == values.count(None)
-        assert not shared.cancelled()
+            await fast.execute(document, None, doubled)
+        running = asyncio.ensure_future(fast.execute(document, None, endless))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
 
-    made: list[Any] = []
-
-    def count(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> asyncio.Task[Any]:
-        made.append(work)
-        return asyncio.Task(work, loop=loop, **named)
-
-    def done(value: str) -> asyncio.Future[str]:
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        future.set_result(value)
-        return future
-
-    with asyncio.Runner() as runner:
-        runner.get_loop().set_task_factory(count)
-        runner.run(run())
+    asyncio.run(run())
+    assert ended == [True] * 2

@@ -526,10 +526,11 @@ def test_event_reads_anew_and_is_refused_after_the_session_has_ended(postgres: P
             claims = Claims(ada, None, None, "", 0.0)
             context = Context(claims, here.database, None, here.live, check)
             made = await context.write(PROJECTS).create({"name": "old"})
+            task = await context.write(TASKS).create({"title": "x", "project_id": made["id"]})
 
             async def loaded() -> str:
-                row = context.load(PROJECTS, made["id"])
-                return name(await row) if row else ""
+                [row] = await context.load(PROJECTS, [task], "project_id")
+                return name(row)
 
             assert await loaded() == "old"
             await here.write(ada, PROJECTS).update(made["id"], {"name": "new"}, None)

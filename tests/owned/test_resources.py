@@ -335,16 +335,14 @@ def test_a_cursor_of_one_parent_does_not_fail_the_list_of_another(
     async def nest(owned: Owned, database: Database) -> None:
         claims = Claims(owned.owner, None, None, "", 0)
         for column, target in resource.references.items():
-            one, other = [(await make(owned, target))["id"] for _ in range(2)]
+            parents = [await make(owned, target) for _ in range(2)]
+            one = parents[0]["id"]
             for _ in range(3):
                 await Writes(owned, resource).create({**resource.example, column: one})
             first = (await Reads(owned, resource).pages_of(column, [one], PageRequest(1)))[one]
             rest = PageRequest(after=first.cursor(first.rows[0]))
             context = Context(claims, database)
-            page, error = await asyncio.gather(
-                *(context.page_of(resource, column, parent, rest) for parent in (one, other)),
-                return_exceptions=True,
-            )
+            page, error = await context.pages_of(resource, column, parents, rest)
             assert isinstance(page, Page)
             assert len(page.rows) == 2
             assert isinstance(error, InvalidCursor)

@@ -23,9 +23,10 @@ and validated documents:
 not expected. The first of each document is logged.
 """
 
+from api.graphql.execution.batched import batched
 from api.graphql.execution.compiled import Compiled, Document
 from api.graphql.execution.plain import Exactly, core_schema
-from api.graphql.execution.replay import Replaying, Shared
+from api.graphql.execution.replay import Replaying
 from api.graphql.execution.selections import IndexedRow
 
-__all__ = ["Compiled", "Document", "Exactly", "IndexedRow", "Replaying", "Shared", "core_schema"]
+__all__ = ["Compiled", "Document", "Exactly", "IndexedRow", "Replaying", "batched", "core_schema"]

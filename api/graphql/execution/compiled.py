@@ -78,10 +78,9 @@ class Plan:
         """
         data: dict[str, Any] = {}
         for step in self.steps:
-            pending: Pending = []
+            pending = Pending()
             found = step(None, None, run, pending)
-            if pending:
-                await run.await_pending(pending)
+            await run.await_pending(pending)
             data.update(found)
         return data
 
@@ -170,10 +169,10 @@ class Compiled:
                 _record("failed", type(error).__qualname__)
                 self._count(document, operation_name, error)
             if run is not None:
-                extensions = {**(operation_extensions or {}), RESULTS: run.results}
+                extensions = {**(operation_extensions or {}), RESULTS: run.recorded()}
         except BaseException:
             if run is not None:  # pragma: no branch - a request is cancelled while its plan runs
-                discard(run.results)
+                discard(run.recorded())
             raise
         try:
             return await self._schema.execute(

@@ -8,7 +8,7 @@ from asyncio import Future, isfuture, shield
 from collections.abc import Awaitable, Generator, Mapping
 from dataclasses import dataclass
 from inspect import iscoroutine
-from typing import Any, Generic, TypeVar
+from typing import Any
 from weakref import proxy
 
 from graphql import GraphQLFieldResolver, GraphQLResolveInfo, MiddlewareManager
@@ -19,24 +19,26 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 RESULTS = "results of a compiled operation"
 """The key of the recorded results in the `operation_extensions`, which clients cannot set."""
 
-T = TypeVar("T")
 
+@dataclass(slots=True)
+class SharedItem:
+    """The result for one of the objects of a batch, whose task may still be running.
 
-class Shared(Generic[T]):
-    """A result that several fields await, such as the future of a data loader.
-
-    A compiled operation awaits the future once for all of these fields. graphql-core awaits it for
-    each field, and cancels a field when the object around it becomes null. This must not cancel the
-    other fields.
+    graphql-core awaits it for each object, and cancels a field when the object around it becomes
+    null. This must not cancel the task, which other objects await.
     """
 
-    __slots__ = ("future",)
+    task: Future[list[Any]]
+    index: int
 
-    def __init__(self, future: Future[T]) -> None:
-        self.future = future
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._item().__await__()
 
-    def __await__(self) -> Generator[Any, None, T]:
-        return shield(self.future).__await__()
+    async def _item(self) -> Any:
+        item = (await shield(self.task))[self.index]
+        if isinstance(item, BaseException):
+            raise item
+        return item
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class ResolverResult:
     """
 
     value: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
     is_async: bool = False
     awaitable: Awaitable[Any] | None = None
 
@@ -81,8 +83,8 @@ def discard(results: Results) -> None:
     """Cancel or close the awaitables that were not used."""
     for result in results.values():
         awaitable = result.awaitable
-        if isinstance(awaitable, Shared):
-            awaitable = awaitable.future
+        if isinstance(awaitable, SharedItem):
+            awaitable = awaitable.task
         if isfuture(awaitable):
             if not awaitable.cancel() and not awaitable.cancelled():
                 awaitable.exception()  # otherwise asyncio logs that it was never retrieved

@@ -10,10 +10,11 @@ from graphql.pyutils import Path, is_awaitable
 from strawberry import Schema
 from strawberry.types.field import StrawberryField
 
+from api.graphql.execution.batched import BATCH
 from api.graphql.execution.inputs import Inputs
 from api.graphql.execution.plain import NotPlain
 from api.graphql.execution.replay import ResolverResult
-from api.graphql.execution.run import Complete, Pending, Run
+from api.graphql.execution.run import Complete, Pending, PendingBatch, PendingField, Run
 
 Call = Callable[[Any, Path, Run], Any]
 """A function that calls a resolver for a source object."""
@@ -47,10 +48,32 @@ class Resolver:
             raise NotPlain from error
         if is_awaitable(result):
             run.results[path] = ResolverResult(awaitable=result)
-            pending.append((result, path, into, self.complete))
+            pending.fields.append(PendingField(result, path, into, self.complete))
         else:
             run.results[path] = ResolverResult(result)
             into[path.key] = self.complete(result, path, run, pending)
+
+
+class BatchResolver:
+    """The resolver of a field that is called once for many objects."""
+
+    __slots__ = ("_call", "_key", "_type_name", "complete")
+    complete: Complete
+
+    def __init__(self, call: Call, key: str, type_name: str) -> None:
+        self._call = call
+        self._key = key
+        self._type_name = type_name
+
+    def __call__(self, source: Any, path: Path, pending: Pending, into: dict[Any, Any]) -> None:
+        """Add the field of an object, whose path is given, to the pending fields."""
+        batch = pending.batches.get(self)
+        if batch is None:
+            batch = PendingBatch(self._call, self.complete, self._key, self._type_name)
+            pending.batches[self] = batch
+            pending.fields.append(batch)
+        batch.sources.append(source)
+        batch.places.append((path, into))
 
 
 class Resolvers:
@@ -68,6 +91,22 @@ class Resolvers:
         definition = field.extensions.get(DEFINITION)
         is_async = isinstance(definition, StrawberryField) and definition.is_async
         return Resolver(self._call(parent, field, details), is_async=is_async)
+
+    def batch(
+        self, parent: GraphQLObjectType, field: GraphQLField, key: str, details: list[FieldDetails]
+    ) -> BatchResolver | None:
+        """Return the resolver that is called once for many objects, or None if there is none."""
+        definition = field.extensions.get(DEFINITION)
+        if not isinstance(definition, StrawberryField) or BATCH not in definition.metadata:
+            return None
+        nodes = [detail.node for detail in details]
+        make_info = _info_maker(self._executor, field, nodes, parent)
+        resolve_all = definition.metadata[BATCH]
+        try:
+            call = self._direct(definition, field, nodes[0], make_info, resolve_all)
+        except NotPlain:
+            return None  # it has an argument that only Strawberry can convert
+        return BatchResolver(call, key, parent.name)
 
     def _call(
         self, parent: GraphQLObjectType, field: GraphQLField, details: list[FieldDetails]
@@ -103,14 +142,16 @@ class Resolvers:
         field: GraphQLField,
         node: Any,
         make_info: Callable[[Path, Run], GraphQLResolveInfo[Any]],
+        function: Callable[..., Any] | None = None,
     ) -> Call:
-        """Return a function that calls the resolver directly.
+        """Return a function that calls the resolver, or another function in its place, directly.
 
         It builds the arguments like `strawberry.schema.schema_converter.get_arguments`.
         """
         resolver = definition.base_resolver
         if resolver is None:
             raise NotPlain
+        function = function or resolver
         arguments = self._inputs.arguments(field, node, definition.arguments)
         takes_self = resolver.self_parameter is not None
         sources = [p.name for p in (resolver.parent_parameter, resolver.root_parameter) if p]
@@ -123,7 +164,7 @@ class Resolvers:
                 given[name] = source
             if info:
                 given[info] = info_class(_raw_info=make_info(path, run), _field=definition)
-            return resolver(source, **given) if takes_self else resolver(**given)
+            return function(source, **given) if takes_self else function(**given)
 
         return call
 

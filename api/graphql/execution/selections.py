@@ -26,7 +26,7 @@ from strawberry.types.field import StrawberryField
 
 from api.graphql.execution.inputs import Inputs
 from api.graphql.execution.plain import Exactly, NotPlain, condition, member_names, serializer
-from api.graphql.execution.resolvers import DEFINITION, Resolver, Resolvers
+from api.graphql.execution.resolvers import DEFINITION, BatchResolver, Resolver, Resolvers
 from api.graphql.execution.run import Pending, Run
 
 Step = Callable[[None, None, Run, Pending], dict[str, Any]]
@@ -63,7 +63,7 @@ class Source:
         self._lines: list[str] = []
         self._names = 0
         self._globals: dict[str, Any] = {"NotPlain": NotPlain, "Path": Path}
-        self._completions: list[tuple[Resolver, str]] = []
+        self._completions: list[tuple[Resolver | BatchResolver, str]] = []
         self.fields = 0
         """The number of fields that were generated so far."""
 
@@ -103,9 +103,12 @@ class Source:
         lines, _ = self._fields(root, grouped, "s", "p", "d")
         return self._function("s, p, r, l", [*lines, "return d"])
 
-    def _complete(self, field: GraphQLField, details: list[FieldDetails]) -> str:
-        """Generate the function that completes the result of a resolver. Return its name."""
-        lines, _ = self._value(field.type, "v", details, "p")
+    def _complete(self, field: GraphQLField, details: list[FieldDetails], path: str = "p") -> str:
+        """Generate the function that completes the result of a resolver. Return its name.
+
+        `path` is the source of the path to the field.
+        """
+        lines, _ = self._value(field.type, "v", details, path)
         return self._function("v, p, r, l", [*lines, "return v"])
 
     def _function(self, parameters: str, lines: list[str]) -> str:
@@ -144,10 +147,16 @@ class Source:
                 fields.append((key, value, [f"{value} = {read}", *lines]))
                 calls = calls or below
             else:
-                resolver = self._resolvers.of(parent, field, details)
-                self._completions.append((resolver, self._complete(field, details)))
-                call = f"{self._global(resolver)}({source}, {field_path}, r, l, {into})"
-                fields.append((key, "", [call]))
+                resolver: Resolver | BatchResolver
+                if batch := self._resolvers.batch(parent, field, key, details):
+                    resolver, arguments = batch, f"{source}, {path}, l, {into}"
+                    complete = self._complete(field, details, f"Path(p, {key!r}, {parent.name!r})")
+                else:
+                    resolver = self._resolvers.of(parent, field, details)
+                    arguments = f"{source}, {field_path}, r, l, {into}"
+                    complete = self._complete(field, details)
+                self._completions.append((resolver, complete))
+                fields.append((key, "", [f"{self._global(resolver)}({arguments})"]))
                 calls = True
         if not calls:
             items = ", ".join(f"{key!r}: {value}" for key, value, _ in fields)

@@ -1,0 +1,64 @@
+"""Load values by id, in one call for all ids that are asked for at about the same time."""
+
+from asyncio import create_task, shield
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+Load = Callable[[list[str]], Awaitable[Mapping[str, T]]]
+"""A function that returns values by their ids."""
+
+
+class Loader(Generic[T]):
+    """Loads values, each only once.
+
+    All ids of a call are loaded together. So a thousand ids take one task, where Strawberry's
+    `DataLoader` makes a thousand futures.
+    """
+
+    def __init__(self, load: Load[T]) -> None:
+        self._load = load
+        self._batches: dict[str, _Batch[T]] = {}
+        self._latest: _Batch[T] | None = None
+
+    async def values(self, ids: Iterable[str]) -> dict[str, T]:
+        """Return the values of these ids, and perhaps of others. Raises what `load` raises."""
+        found: dict[str, T] = {}
+        for batch in {self._batch(id): None for id in dict.fromkeys(ids)}:
+            found |= await batch.values()
+        return found
+
+    def _batch(self, id: str) -> "_Batch[T]":
+        batch = self._batches.get(id)
+        if batch is None or batch.is_cancelled:
+            if self._latest is None or self._latest.has_begun or self._latest.is_cancelled:
+                self._latest = _Batch(self._load)
+            batch = self._batches[id] = self._latest
+            batch.ids.append(id)
+        return batch
+
+
+class _Batch(Generic[T]):
+    """Ids that are loaded together, in a task that begins in the next iteration of the loop."""
+
+    def __init__(self, load: Load[T]) -> None:
+        self.ids: list[str] = []
+        self.has_begun = False
+        self.is_cancelled = False
+        self._task = create_task(self._loaded(load))
+        self._waiters = 0
+
+    async def values(self) -> Mapping[str, T]:
+        """Return all values. If nobody waits for them any more, cancel the task."""
+        self._waiters += 1
+        try:
+            return await shield(self._task)
+        finally:
+            self._waiters -= 1
+            if not self._waiters:
+                self.is_cancelled = self._task.cancel()
+
+    async def _loaded(self, load: Load[T]) -> Mapping[str, T]:
+        self.has_begun = True
+        return await load(self.ids)

@@ -1,0 +1,83 @@
+"""The loader calls its function once for ids that are asked for at about the same time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import pytest
+
+from api.loader import Loader
+
+calls: list[list[str]] = []
+
+
+async def doubled(ids: list[str]) -> Mapping[str, str]:
+    calls.append(list(ids))
+    await asyncio.sleep(0)
+    return {id: id * 2 for id in ids}
+
+
+async def refused(ids: list[str]) -> Mapping[str, str]:
+    calls.append(list(ids))
+    raise ValueError(ids)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await test()
+
+    calls.clear()
+    asyncio.run(whole())
+
+
+def test_ids_of_one_iteration_of_the_event_loop_are_loaded_together_and_once() -> None:
+    async def test() -> None:
+        loader = Loader(doubled)
+        one, other = await asyncio.gather(loader.values("aba"), loader.values("bc"))
+        assert (one["a"], one["b"], other["b"], other["c"]) == ("aa", "bb", "bb", "cc")
+        assert (await loader.values("cd"))["d"] == "dd"
+        assert await loader.values("") == {}
+        assert calls == [["a", "b", "c"], ["d"]]
+
+    run(test)
+
+
+def test_error_reaches_all_who_wait() -> None:
+    async def test() -> None:
+        loader = Loader(refused)
+        for _ in range(2):
+            errors = await asyncio.gather(
+                loader.values("a"), loader.values("b"), return_exceptions=True
+            )
+            assert [type(error) for error in errors] == [ValueError] * 2
+        assert calls == [["a", "b"]]
+
+    run(test)
+
+
+@pytest.mark.parametrize("iterations", [0, 1, 2])
+def test_call_is_cancelled_only_when_nobody_waits_for_its_result(iterations: int) -> None:
+    async def test() -> None:
+        loader = Loader(endless)
+        one, other = (asyncio.ensure_future(loader.values("a")) for _ in range(2))
+        for _ in range(iterations):
+            await asyncio.sleep(0)
+        one.cancel()
+        await asyncio.wait([one])
+        assert not other.done()
+        other.cancel()
+        await asyncio.wait([other])
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        again = asyncio.ensure_future(loader.values("a"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not again.done(), "a cancelled call is repeated"
+        again.cancel()
+        await asyncio.wait([again])
+
+    async def endless(_: list[str]) -> Mapping[str, str]:
+        await asyncio.Future()
+        return {}
+
+    run(test)
