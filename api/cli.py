@@ -17,13 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import jwt
-
 from api import log_lines
 from api.config import DAY, GRACE, Config, ConfigError, DatabaseConfig, LogConfig, TokenConfig
-from api.errors import Unavailable
-from api.identity.keys import ACCESS_TOKEN, derive
-from api.identity.tokens import InvalidToken
 from api.metrics.directory import VARIABLE, directory
 
 if TYPE_CHECKING:
@@ -234,6 +229,7 @@ def _check_workers(number: int, *, reload: bool) -> None:
 
 async def _log_row_security(url: str) -> None:
     from api import doctor
+    from api.errors import Unavailable
     from api.postgres.connections import connect
 
     with contextlib.suppress(Unavailable):  # without a database, there is nothing to check
@@ -263,7 +259,11 @@ def _upgrade(url: str, partitions: int | None = None) -> None:
 
 
 def _token(chosen: argparse.Namespace) -> None:
+    import jwt
+
     from api.identity.auth import verifier
+    from api.identity.keys import ACCESS_TOKEN, derive
+    from api.identity.tokens import InvalidToken
 
     config = TokenConfig.read(*_env_files())
     longest = config.access_token_max_age
