@@ -28,14 +28,25 @@ from tests.waiting import PATIENCE
 
 def examined(env: Mapping[str, str], **limits: float) -> dict[str, doctor.Finding]:
     """Return the findings in this environment, by subject."""
+    [found] = examined_at_once(env, **limits)
+    return found
 
-    async def each() -> dict[str, doctor.Finding]:
-        patient = {"patience": PATIENCE, "fetch_timeout": PATIENCE} | limits
+
+def examined_at_once(*envs: Mapping[str, str], **limits: float) -> list[dict[str, doctor.Finding]]:
+    """Return the findings in each of these environments, by subject."""
+    patient = {"patience": PATIENCE, "fetch_timeout": PATIENCE} | limits
+
+    async def examine(config: Config) -> dict[str, doctor.Finding]:
         return {finding.about: finding async for finding in doctor.examine(config, **patient)}
 
-    with mock.patch.dict(os.environ, env, clear=True):
-        config = Config.read(Path("/dev/null"))
-    return asyncio.run(each())
+    def read(env: Mapping[str, str]) -> Config:
+        with mock.patch.dict(os.environ, env, clear=True):
+            return Config.read(Path("/dev/null"))
+
+    async def every() -> list[dict[str, doctor.Finding]]:
+        return await asyncio.gather(*(examine(config) for config in map(read, envs)))
+
+    return asyncio.run(every())
 
 
 def test_the_check_of_row_security_uses_no_column_of_a_noun() -> None:
@@ -214,16 +225,16 @@ def test_invalid_date_header_says_nothing_about_the_clock(
 def test_unreachable_database_is_reported(postgres: Postgres) -> None:
     """No finding quotes a value of the URL."""
     with Issuer(issuer.babbling) as babbling, Issuer(issuer.resetting) as resetting:
-        for url in (
+        urls = (
             f"postgresql://u:hunter2@127.0.0.1:{babbling.port}/db",
             f"postgresql://u:hunter2@127.0.0.1:{resetting.port}/db",
             "postgresql://u:hunter2@nowhere.invalid/db",
             f"{postgres.url}&options=-c%20hunter2%3D1",
             f"{postgres.url}&dbname=missing",
             f"{postgres.url}&user=nobody%20here",
-        ):
-            found = examined(trusting(url))
-            assert wrong(found) == ["database"]
+        )
+        for url, found in zip(urls, examined_at_once(*map(trusting, urls)), strict=True):
+            assert wrong(found) == ["database"], url
             assert "cannot be reached" in found["database"].detail
             assert "u:hunter2" not in str(found["database"])
 
