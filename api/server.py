@@ -29,20 +29,18 @@ in a thread, which may be slow on a busy machine. Until this time is over, uvico
 that a worker died between the question and the answer."""
 
 
-def serve(  # noqa: PLR0913 - the options of the command, and a timeout
+def serve(
     app: FastAPI | str,
     host: str,
     port: int,
     *,
     workers: int = 1,
     reload_dir: Path | None = None,
-    health_check: int = HEALTH_CHECK,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Exit with `STARTUP_FAILURE` if the app cannot start.
 
     With several workers or a `reload_dir`, each worker process creates the app. `app` must then be
-    the name of a function that returns it, such as `api.cli:application`. A worker has
-    `health_check` seconds to answer its parent.
+    the name of a function that returns it, such as `api.cli:application`.
     """
     config = uvicorn.Config(
         app,
@@ -66,7 +64,7 @@ def serve(  # noqa: PLR0913 - the options of the command, and a timeout
         server_header=False,
         # `api.process` has waited for earlier requests, but more may have arrived since.
         timeout_graceful_shutdown=LAST_GRACE,
-        timeout_worker_healthcheck=health_check,
+        timeout_worker_healthcheck=HEALTH_CHECK,
     )
     gc.enable()
     _raise_file_limit()

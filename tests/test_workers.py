@@ -192,8 +192,7 @@ def app():
     return Starlette(lifespan=lifespan)
 """
     )
-    serve = "serve('broken:app', '127.0.0.1', 0, workers=2, health_check=1)"
-    program = f"from api.server import serve; {serve}"
+    program = "from api.server import serve; serve('broken:app', '127.0.0.1', 0, workers=2)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
