@@ -17,14 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import jwt
-
 from api import log_lines
 from api.config import DAY, GRACE, Config, DatabaseConfig, LogConfig, TokenConfig
 from api.environment import ConfigError
-from api.errors import Unavailable
-from api.identity.keys import ACCESS_TOKEN, derive
-from api.identity.tokens import InvalidToken
 from api.metrics.directory import VARIABLE, directory
 
 if TYPE_CHECKING:
@@ -235,6 +230,7 @@ def _check_workers(number: int, *, reload: bool) -> None:
 
 async def _log_row_security(url: str) -> None:
     from api.doctor import row_security
+    from api.errors import Unavailable
     from api.postgres.connections import connect
 
     with contextlib.suppress(Unavailable):  # without a database, there is nothing to check
@@ -264,7 +260,11 @@ def _upgrade(url: str, partitions: int | None = None) -> None:
 
 
 def _token(chosen: argparse.Namespace) -> None:
+    import jwt
+
     from api.identity.auth import verifier
+    from api.identity.keys import ACCESS_TOKEN, derive
+    from api.identity.tokens import InvalidToken
 
     config = TokenConfig.read(*_env_files())
     longest = config.access_token_max_age

@@ -1,8 +1,9 @@
-"""Parse URLs, or connect to them, as the API does. Print the results as JSON."""
+"""Parse URLs, or connect to them, as the API does. As a program, print the results as JSON."""
 
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from api.errors import Unavailable
@@ -35,11 +36,10 @@ async def connected(url: str) -> object:
         connection.terminate()
 
 
-async def _all(urls: list[str]) -> list[object]:
+async def connected_to(urls: Iterable[str]) -> list[object]:
+    """Return the result of `connected` for each URL."""
     return [await connected(url) for url in urls]
 
 
 if __name__ == "__main__":
-    urls = json.load(sys.stdin)
-    reading = sys.argv[1] == "read"
-    json.dump([parsed(url) for url in urls] if reading else asyncio.run(_all(urls)), sys.stdout)
+    json.dump(asyncio.run(connected_to(json.load(sys.stdin))), sys.stdout)

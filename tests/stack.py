@@ -7,10 +7,9 @@ import os
 import re
 import secrets
 import socket
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from api import migrations
 from api.owned import live, retention
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
-from tests import plain, scope, shared
+from tests import forking, plain, scope, shared
 from tests.waiting import PATIENCE, wait_until
 
 FRONTEND = ROOT / "frontend"
@@ -163,12 +162,18 @@ class Server:
     """
 
     def __init__(
-        self, command: list[str | Path], cwd: Path, env: Mapping[str, str], listening: str
+        self,
+        command: list[str | Path],
+        cwd: Path,
+        env: Mapping[str, str],
+        listening: str,
+        *,
+        start: Callable[..., Child] = Child,
     ) -> None:
         file, name = tempfile.mkstemp(prefix="printed-", dir=shared.place())
         self._printed = Path(name)
         self._last_lines: list[str] | None = None
-        self.child = Child(command, cwd=cwd, env=env, output=file)
+        self.child = start(command, cwd=cwd, env=env, output=file)
         os.close(file)
         started.append(self)
         deadline = time.monotonic() + PATIENCE
@@ -247,8 +252,10 @@ def environment(**variables: str) -> dict[str, str]:
 
 def api(cwd: Path, env: Mapping[str, str], *arguments: str, port: int = 0) -> Server:
     """Run `python -m api serve`, by default on a free port."""
-    command = [sys.executable, "-m", "api", "serve", "--port", str(port), *arguments]
-    return Server([*command], cwd, env, r"running on (http://\S+)")
+    command = [*forking.COMMAND, "serve", "--port", str(port), *arguments]
+    is_test = shared.place() is not None  # benchmarks measure a process of their own
+    start = forking.ForkedChild if is_test and forking.can_start(arguments, env) else Child
+    return Server(command, cwd, env, r"running on (http://\S+)", start=start)
 
 
 def web(

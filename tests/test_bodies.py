@@ -7,6 +7,8 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -51,26 +53,36 @@ def head(path: str, *lines: str, token: str | None = None) -> bytes:
     return "\r\n".join([*sent, bearer, *lines, "", ""]).encode()
 
 
-def answer(server: stack.Server, sent: bytes) -> bytes:
-    """Return what the server sends until it closes the connection, which it must do in time."""
-    with connected(server.url) as client:
+def answers(server: stack.Server, *requests: bytes) -> list[bytes]:
+    """Send each request on a connection of its own, all at once.
+
+    Return what the server sends until it closes each connection, which it must do in time.
+    """
+    with ExitStack() as clients:
         began = time.monotonic()
-        client.sendall(sent)
-        told = client.makefile("rb").read()
+        all_of_them = [clients.enter_context(connected(server.url)) for _ in requests]
+        for client, sent in zip(all_of_them, requests, strict=True):
+            client.sendall(sent)
+        told = [client.makefile("rb").read() for client in all_of_them]
         assert time.monotonic() - began < LINGER_TIMEOUT + SLACK
         return told
 
 
-@pytest.mark.parametrize("path", TYPES)
-@pytest.mark.parametrize("line", ["Expect: 100-continue", "X-Other: x"])
+def answer(server: stack.Server, sent: bytes) -> bytes:
+    """Return what the server sends until it closes the connection, which it must do in time."""
+    [told] = answers(server, sent)
+    return told
+
+
 def test_body_with_a_too_large_content_length_is_answered_413_before_it_is_read(
-    server: stack.Server, path: str, line: str
+    server: stack.Server,
 ) -> None:
-    sent = head(path, "Content-Length: 10000000000", line)
-    told = answer(server, sent)
-    assert told.startswith(b"HTTP/1.1 413 ")
-    assert b"connection: close\r\n" in told.lower()
-    assert b" 100 " not in told
+    lines = ("Expect: 100-continue", "X-Other: x")
+    sent = [head(path, "Content-Length: 10000000000", line) for path, line in product(TYPES, lines)]
+    for request, told in zip(sent, answers(server, *sent), strict=True):
+        assert told.startswith(b"HTTP/1.1 413 "), request
+        assert b"connection: close\r\n" in told.lower(), request
+        assert b" 100 " not in told, request
 
 
 def test_token_is_rejected_before_the_content_length(server: stack.Server) -> None:
@@ -78,29 +90,27 @@ def test_token_is_rejected_before_the_content_length(server: stack.Server) -> No
     assert answer(server, sent).startswith(b"HTTP/1.1 401 ")
 
 
-@pytest.mark.parametrize("line", ["Content-Length: 10000000000", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize(("path", "status"), [("/health/live", 405), ("/nowhere", 404)])
-def test_long_body_that_is_not_read_closes_the_connection(
-    server: stack.Server, path: str, status: int, line: str
-) -> None:
-    told = answer(server, head(path, line))
-    assert told.startswith(f"HTTP/1.1 {status} ".encode())
-    assert b"connection: close\r\n" in told.lower()
+def test_long_body_that_is_not_read_closes_the_connection(server: stack.Server) -> None:
+    lines = ("Content-Length: 10000000000", "Transfer-Encoding: chunked")
+    cases = [*product({"/health/live": 405, "/nowhere": 404}.items(), lines)]
+    told = answers(server, *(head(path, line) for (path, _), line in cases))
+    for ((path, status), line), each in zip(cases, told, strict=True):
+        assert each.startswith(f"HTTP/1.1 {status} ".encode()), (path, line)
+        assert b"connection: close\r\n" in each.lower(), (path, line)
 
 
-@pytest.mark.parametrize(("path", "most"), [("/graphql", MEBIBYTE), ("/events", 64 * 1024)])
-def test_chunked_body_is_answered_413_as_soon_as_it_is_too_large(
-    server: stack.Server, path: str, most: int
-) -> None:
-    chunk = b"%x\r\n%b\r\n" % (most + 1, b" " * (most + 1))
-    sent = head(path, "Transfer-Encoding: chunked") + chunk
-    told = answer(server, sent)
-    assert told.startswith(b"HTTP/1.1 413 ")
+def test_body_is_answered_413_as_soon_as_it_is_too_large(server: stack.Server) -> None:
+    """The size of a chunked body is not known before.
 
-
-def test_client_that_continues_to_send_can_read_the_response(server: stack.Server) -> None:
-    sent = head("/graphql", f"Content-Length: {8 * MEBIBYTE}") + b" " * 4 * MEBIBYTE
-    assert answer(server, sent).startswith(b"HTTP/1.1 413 ")
+    A client that continues to send can read the response.
+    """
+    long = head("/graphql", f"Content-Length: {8 * MEBIBYTE}") + b" " * 4 * MEBIBYTE
+    chunked = [
+        head(path, "Transfer-Encoding: chunked") + b"%x\r\n%b\r\n" % (most + 1, b" " * (most + 1))
+        for path, most in (("/graphql", MEBIBYTE), ("/events", 64 * 1024))
+    ]
+    for request, told in zip(("a long body", *TYPES), answers(server, long, *chunked), strict=True):
+        assert told.startswith(b"HTTP/1.1 413 "), request
 
 
 @pytest.mark.parametrize(

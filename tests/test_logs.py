@@ -146,13 +146,3 @@ def test_access_log_is_off_by_default_and_has_no_query_strings(
     assert ("method=GET route=/graphql status=401" in log) == logged
     assert "query=" not in log
     assert "hidden" not in log
-
-
-def test_access_log_of_a_worker_has_no_query_strings(
-    settings: dict[str, str], tmp_path: Path
-) -> None:
-    server = stack.api(tmp_path, settings, "--access-log", "--workers", "2")
-    plain.get(f"{server.url}/graphql?query=secret")
-    server.wait_for_output("method=GET route=/graphql status=401")
-    server.stop()
-    assert "secret" not in "\n".join(server.lines)

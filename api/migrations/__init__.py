@@ -58,7 +58,7 @@ def upgrade(url: str, partitions: int | None = None) -> None:
     partitions; with 1 it becomes an ordinary table again. Raises MigrationError.
     """
     config = _config()
-    config.attributes.update(url=url, partitions=partitions)
+    config.attributes.update(url=url, partitions=partitions, compares=False)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             command.upgrade(config, "head")

@@ -29,7 +29,6 @@ from sqlalchemy import (
     bindparam,
 )
 from sqlalchemy.dialects.postgresql.dml import OnConflictClause, OnConflictDoUpdate
-from sqlalchemy.sql import visitors
 from sqlalchemy.sql.functions import Function
 from sqlalchemy.sql.operators import and_, eq
 from sqlalchemy.types import UserDefinedType
@@ -41,7 +40,7 @@ from api.postgres.statement import (
     Built,
     Compiled,
     UnscopedStatement,
-    check_parts,
+    checked_parts,
 )
 from api.postgres.tables import SCHEMA, Row
 
@@ -78,8 +77,7 @@ class Statement(Compiled):
     is_owned: ClassVar[bool] = True
 
     def __init__(self, expression: Built, record: type[Row] = Row) -> None:
-        check_parts(expression)
-        if fault := next(_faults(expression), None):
+        if fault := next(_faults(checked_parts(expression)), None):
             raise UnscopedStatement(fault)
         super().__init__(expression, OWNER.key, record=record)
         if re.search(rf"\$1(?!\d|::{_Caller().get_col_spec()}\b)", self.sql):
@@ -94,8 +92,7 @@ class CrossOwnerQuery(Compiled):
     """
 
     def __init__(self, expression: Select[Any] | CompoundSelect[Any]) -> None:
-        check_parts(expression)
-        for part in visitors.iterate(expression):
+        for part in checked_parts(expression):
             if isinstance(part, Insert | Update | Delete):
                 raise UnscopedStatement(f"{type(part).__name__} writes the rows of every owner")
         for query in expression.selects if isinstance(expression, CompoundSelect) else [expression]:
@@ -108,8 +105,8 @@ class CrossOwnerQuery(Compiled):
         super().__init__(expression)
 
 
-def _faults(expression: Built) -> Iterator[str]:
-    for part in visitors.iterate(expression):
+def _faults(parts: Iterable[object]) -> Iterator[str]:
+    for part in parts:
         if _names_a_caller(part):
             yield "a caller other than that of the request"
         match part:

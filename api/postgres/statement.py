@@ -48,6 +48,7 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.functions import Function, FunctionElement
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import ForUpdateArg, SelectStatementGrouping
+from sqlalchemy.sql.visitors import ExternallyTraversible
 
 from api.postgres.tables import SCHEMA, Row, metadata
 
@@ -127,18 +128,22 @@ class UnownedStatement(Compiled):
     """A statement about tables that have no owner. Raises UnscopedStatement for other tables."""
 
     def __init__(self, expression: Built) -> None:
-        check_parts(expression)
-        for part in visitors.iterate(expression):
+        for part in checked_parts(expression):
             if isinstance(part, Table) and OWNER_COLUMN in part.c:
                 raise UnscopedStatement(f"the rows of {part} have owners")
         super().__init__(expression)
 
 
-def check_parts(expression: Built) -> None:
-    """Raise UnscopedStatement if the statement has a part that cannot be checked."""
-    for part in visitors.iterate(expression):
+def checked_parts(expression: Built) -> list[ExternallyTraversible]:
+    """Return the parts of a statement: each once, although a CTE may be used several times.
+
+    Raises UnscopedStatement if one of them cannot be checked.
+    """
+    parts = {id(part): part for part in visitors.iterate(expression)}
+    for part in parts.values():
         if not _is_known(part):
             raise UnscopedStatement(f"{type(part).__name__} cannot be part of a statement here")
+    return [*parts.values()]
 
 
 def _is_known(part: object) -> bool:

@@ -1153,11 +1153,9 @@ def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, A
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 def test_common_operations_are_compiled(ways: Any, workload: Workload) -> None:
-    created = "mutation ($input: CreateTaskInput!) { createTask(input: $input) { task { id } } }"
-    ids = []
-    for _ in range(50):
-        data = json.loads(ways(created, {"input": {"title": "t"}})[1][0])
-        ids.append(data["createTask"]["task"]["id"])
+    create = "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }"
+    created = json.loads(ways(create, {"i": [{"title": "t"}] * 50})[1][0])["createTasks"]["tasks"]
+    ids = [task["id"] for task in created]
     expected, found, answered = ways(workload.query, workload.variables(ids, 1))
     assert len(answered) == 1
     if not workload.writes:

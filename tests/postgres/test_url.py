@@ -1,15 +1,17 @@
 """The API and the web app read a DATABASE_URL alike, and connect to the same server."""
 
+import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 from urllib.parse import quote
 
 import pytest
@@ -28,24 +30,37 @@ PASSWORD = "p@s%s/w#o?r:d &+é"
 
 
 def both(what: str, urls: list[str], **env: str) -> tuple[list[Any], list[Any]]:
-    """Return the results of the API and of the web app, each in a process with this environment."""
-    answers = []
-    for command in (
-        [sys.executable, "-m", "tests.connecting"],
-        [stack.NODE, "--no-warnings", ROOT / "tests/connecting.mjs"],
-    ):
-        done = subprocess.run(
-            [*command, what],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **env},
-            input=json.dumps(urls),
-            capture_output=True,
-            text=True,
-            check=False,
+    """Return the results of the API and of the web app.
+
+    With these environment variables, the API's code also runs in a process of its own, because it
+    caches what it has read.
+    """
+    web = printed([stack.NODE, "--no-warnings", ROOT / "tests/connecting.mjs", what], urls, env)
+    if env:
+        return printed([sys.executable, "-m", "tests.connecting"], urls, env), web
+    with mock.patch.dict(os.environ, {"PATH": os.environ["PATH"]}, clear=True):
+        api: list[Any] = (
+            [connecting.parsed(url) for url in urls]
+            if what == "read"
+            else asyncio.run(connecting.connected_to(urls))
         )
-        assert done.returncode == 0, done.stderr
-        answers.append(json.loads(done.stdout))
-    return answers[0], answers[1]
+    return json.loads(json.dumps(api)), web  # the results of the web app are JSON too
+
+
+def printed(command: Sequence[str | Path], urls: list[str], env: Mapping[str, str]) -> list[Any]:
+    """Return what a program with this environment prints about the URLs."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **env},
+        input=json.dumps(urls),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[Any] = json.loads(done.stdout)
+    return found
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["url"])
