@@ -204,7 +204,7 @@ def check_first_start_and_ctrl_c(folder: Path, env: dict[str, str]) -> None:
         assert not dev.url.endswith(":3000")
         assert "curl http://localhost:8000" not in dev.printed
         assert json.loads(dev.curl()) == {"data": {"viewer": {"id": "curl", "taskCount": 0}}}
-        assert "Bearer Tasks" in plain.get(f"{dev.url}/sign-up").text
+        assert "Bearer Tasks" in plain.get(f"{dev.url}/sign-in").text
         check_sign_up_and_api(dev)
 
         written = folder / ".env"
