@@ -1,7 +1,7 @@
 "use client";
 
 import { type ReactNode, useLayoutEffect, useRef } from "react";
-import { useTasks } from "./tasks-context";
+import { useTasks, useView } from "./tasks-context";
 
 const TIMING = { duration: 180, easing: "ease-out" } as const;
 
@@ -54,7 +54,7 @@ function collapseMissing(area: HTMLElement, before: Rows, isListed: (id: string)
   for (const [id, row] of before) {
     const y = start + row.top;
     // A long list also removes listed rows, which scroll out of the window.
-    if (!isListed(id) && y > -row.height && y < window.innerHeight) collapse(area, row);
+    if (y > -row.height && y < window.innerHeight && !isListed(id)) collapse(area, row);
   }
 }
 
@@ -63,7 +63,8 @@ function collapseMissing(area: HTMLElement, before: Rows, isListed: (id: string)
  * new places, and rows that leave the list collapse. This includes the last row.
  */
 export function RowMotion({ children }: { children: ReactNode }) {
-  const { groups, tasks, view } = useTasks();
+  const { view } = useView();
+  const { groups, tasks } = useTasks();
   const area = useRef<HTMLDivElement>(null);
   const last = useRef<{ view: unknown; rows: Rows }>({ view: null, rows: new Map() });
 
@@ -75,8 +76,7 @@ export function RowMotion({ children }: { children: ReactNode }) {
     last.current = { view, rows };
     if (before.view !== view || isStill()) return;
     glide(before.rows, rows);
-    const listed = new Set(tasks.map(({ id }) => id));
-    collapseMissing(area.current, before.rows, (id) => listed.has(id));
+    collapseMissing(area.current, before.rows, (id) => tasks.some((task) => task.id === id));
   }, [groups, tasks, view]);
 
   return <div ref={area}>{children}</div>;
