@@ -4,14 +4,7 @@ import { CalendarDays, CircleCheck, Inbox, Sun, Trash2 } from "lucide-react";
 import { type ReactNode, useDeferredValue, useMemo } from "react";
 import { LabelDot } from "@/components/tasks/label-dot";
 import { useApp, useStored, useView } from "@/components/tasks/tasks-context";
-import {
-  isListView,
-  LIST_NAMES,
-  LISTS,
-  type ListName,
-  viewOf,
-  viewPredicate,
-} from "@/components/tasks/view";
+import { isInList, isListView, LIST_NAMES, LISTS, type ListName } from "@/components/tasks/view";
 import { Projects } from "./projects";
 import { ViewLink } from "./view-link";
 
@@ -84,8 +77,9 @@ function useCounts(): Partial<Record<ListName, number>> {
   return useMemo(() => {
     const counts: Partial<Record<ListName, number>> = {};
     for (const list of COUNTED_LISTS) {
-      const isListed = viewPredicate(viewOf(new URLSearchParams({ view: list })), today);
-      counts[list] = tasks.filter(isListed).length;
+      let count = 0;
+      for (const task of tasks) count += Number(isInList(task, list, today));
+      counts[list] = count;
     }
     return counts;
   }, [tasks, today]);
