@@ -2,7 +2,7 @@ import type { Metadata } from "next";
 import { cookies } from "next/headers";
 import { GraphQL } from "@/components/graphql/graphql";
 import { InstallServiceWorker } from "@/components/offline/install-service-worker";
-import { TasksProvider } from "@/components/tasks/tasks-context";
+import { TasksProvider } from "@/components/tasks/tasks-provider";
 import { TIME_ZONE_COOKIE, todayIn } from "@/components/tasks/today";
 import { pathOf, taskOf, viewOf, viewTitle } from "@/components/tasks/view";
 import { Workspace } from "@/components/tasks/workspace";

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import { GraphQL } from "@/components/graphql/graphql";
 import { Wordmark } from "@/components/header/wordmark";
-import { TasksProvider } from "@/components/tasks/tasks-context";
+import { TasksProvider } from "@/components/tasks/tasks-provider";
 import { localToday } from "@/components/tasks/today";
 import { viewOf } from "@/components/tasks/view";
 import { Workspace } from "@/components/tasks/workspace";

@@ -3,7 +3,7 @@
 import { RotateCcw, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { ConfirmDelete } from "@/components/tasks/confirm-delete";
-import { useTasks } from "@/components/tasks/tasks-context";
+import { useView } from "@/components/tasks/tasks-context";
 import { isolateText } from "@/components/tasks/text";
 import type { Project } from "./project";
 import { ProjectDot } from "./project-dot";
@@ -12,7 +12,7 @@ import { useProjects } from "./use-projects";
 
 /** The projects in the trash, above the tasks in it. */
 export function TrashedProjects() {
-  const { view } = useTasks();
+  const { view } = useView();
   const { trashed } = useProjects();
   const actions = useProjectActions();
   const [toDelete, setToDelete] = useState<Project | null>(null);

@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { useTasks } from "@/components/tasks/tasks-context";
+import { useApp } from "@/components/tasks/tasks-context";
 import { isolateText } from "@/components/tasks/text";
 import type { ProjectColor } from "@/gql/graphql";
 import { uuidv7 } from "@/lib/uuid";
@@ -11,7 +11,7 @@ const quoted = ({ name }: { name: string }) => `“${isolateText(name)}”`;
 
 /** The actions for projects, each with its message and its undo. */
 export function useProjectActions() {
-  const { store, act } = useTasks();
+  const { store, act } = useApp();
   return useMemo(() => {
     const now = () => new Date().toISOString();
     const set = (project: Project, patch: object, message: string, isQuiet = false) =>

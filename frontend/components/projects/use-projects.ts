@@ -1,7 +1,7 @@
 import { useDeferredValue, useMemo } from "react";
 import type { AppStore } from "@/components/tasks/app-store";
 import type { Task } from "@/components/tasks/task";
-import { useTasks } from "@/components/tasks/tasks-context";
+import { useStored } from "@/components/tasks/tasks-context";
 import { isActive, type Project } from "./project";
 
 /** All projects in their order, grouped by state. */
@@ -13,35 +13,32 @@ type Projects = {
 };
 
 export function useProjects(): Projects {
-  const { store, state } = useTasks();
-  const { revision } = state;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's projects change with its revision
-  return useMemo(() => {
-    const all = store.tables.projects.ordered("manual");
-    return {
+  const all = useStored(({ tables }) => tables.projects.ordered("manual"));
+  return useMemo(
+    () => ({
       active: all.filter(isActive),
       archived: all.filter(
         ({ archivedAt, trashedAt }) => archivedAt !== null && trashedAt === null,
       ),
       trashed: all.filter(({ trashedAt }) => trashedAt !== null),
-    };
-  }, [store, revision]);
+    }),
+    [all],
+  );
 }
 
 /** Return the number of open tasks by project id. Projects without open tasks are left out. */
 export function useOpenCounts(): ReadonlyMap<string, number> {
-  const { store, state } = useTasks();
+  const latest = useStored(({ tables }) => tables.tasks.ordered("manual"));
   // The navigation may render a frame later than the list.
-  const revision = useDeferredValue(state.revision);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
+  const tasks = useDeferredValue(latest);
   return useMemo(() => {
     const counts = new Map<string, number>();
-    for (const { project, completed, trashedAt } of store.tables.tasks.ordered("manual")) {
+    for (const { project, completed, trashedAt } of tasks) {
       if (project === null || completed || trashedAt !== null) continue;
       counts.set(project.id, (counts.get(project.id) ?? 0) + 1);
     }
     return counts;
-  }, [store, revision]);
+  }, [tasks]);
 }
 
 /** Return the project of a task, or null. A project in the trash counts as none. */

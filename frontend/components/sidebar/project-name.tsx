@@ -1,7 +1,7 @@
 "use client";
 
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
-import { useTasks } from "@/components/tasks/tasks-context";
+import { useApp } from "@/components/tasks/tasks-context";
 import { lengthProblem, oneLine } from "@/components/tasks/text";
 
 type Props = {
@@ -16,7 +16,7 @@ type Props = {
 
 /** The field for the name of a project. Enter, or leaving the field, saves the name. */
 export function ProjectName({ label, name, onClose }: Props) {
-  const { hold } = useTasks();
+  const { hold } = useApp();
   const [base] = useState(name);
   const [text, setText] = useState(name);
   const isClosed = useRef<boolean>(false);

@@ -11,7 +11,7 @@ import {
   Trash2,
 } from "lucide-react";
 import dynamic from "next/dynamic";
-import { type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
+import { type KeyboardEvent, memo, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { useSortable } from "@/components/drag/use-sortable";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
@@ -19,9 +19,10 @@ import { COLOR_NAMES, COLORS, MAX_PROJECTS, type Project } from "@/components/pr
 import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
 import { useOpenCounts, useProjects } from "@/components/projects/use-projects";
-import { useTasks } from "@/components/tasks/tasks-context";
+import { useApp, useView } from "@/components/tasks/tasks-context";
 import { tasksIn, useActions } from "@/components/tasks/use-actions";
 import { useHeld } from "@/components/tasks/use-hold";
+import { useEvent } from "@/lib/use-event";
 import { useHydrated } from "@/lib/use-hydrated";
 import { ProjectName } from "./project-name";
 import { ViewLink } from "./view-link";
@@ -37,7 +38,8 @@ const COLOR_OPTIONS = COLORS.map((value) => ({
 
 /** A link and a menu for each project, in the manual order. */
 export function Projects() {
-  const { store, view, show, isHeld } = useTasks();
+  const { store, show } = useApp();
+  const { view, isHeld } = useView();
   const { active: latest, archived, trashed } = useProjects();
   const active = useHeld(latest, isHeld, "active", (before) =>
     before.map((project) => store.tables.projects.get(project.id) ?? project),
@@ -61,22 +63,22 @@ export function Projects() {
     setFocusedId(null);
   });
 
-  function step(project: Project, by: -1 | 1) {
+  const step = useEvent((project: Project, by: -1 | 1) => {
     const other = active[active.indexOf(project) + by];
     if (!other) return;
     actions.move(project, by < 0 ? "before" : "after", other);
     setFocusedId(project.id);
-  }
+  });
 
   /**
    * Move the focus to a neighbor of a project that is about to leave the list, or to an archived
    * project itself.
    */
-  function leave(project: Project) {
+  const leave = useEvent((project: Project) => {
     const at = active.indexOf(project);
     const next = at < 0 ? project : (active[at + 1] ?? active[at - 1]);
     setFocusedId(next?.id ?? null);
-  }
+  });
 
   const itemOf = (project: Project) => (
     <ProjectItem
@@ -151,12 +153,12 @@ type ItemProps = {
   onStep: (project: Project, by: -1 | 1) => void;
 };
 
-function ProjectItem(props: ItemProps) {
+const ProjectItem = memo((props: ItemProps) => {
   const { project, count, isCurrent, isRenaming, actions } = props;
   const { onFocus, onLeave, onRename, onStep } = props;
   const { id, name, description, color, archivedAt } = project;
   const [isDescribing, setDescribing] = useState(false);
-  const { store } = useTasks();
+  const { store } = useApp();
   const { setProject } = useActions();
   const element = useRef<HTMLLIElement>(null);
   const isArchived = archivedAt !== null;
@@ -268,4 +270,4 @@ function ProjectItem(props: ItemProps) {
       )}
     </li>
   );
-}
+});

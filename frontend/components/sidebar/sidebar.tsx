@@ -1,6 +1,7 @@
 "use client";
 
 import { PanelLeft, Plus, Search } from "lucide-react";
+import { memo } from "react";
 import { AccountMenu } from "@/components/account/account-menu";
 import { PageLink } from "@/components/header/page-link";
 import { Name, WORDMARK } from "@/components/header/wordmark";
@@ -17,7 +18,7 @@ export type SidebarProps = {
 };
 
 /** The contents of the sidebar: in a column next to the list, or in a drawer on a phone. */
-export function Sidebar({ email, onAdd, onSearch, onShortcuts, onHide }: SidebarProps) {
+export const Sidebar = memo(({ email, onAdd, onSearch, onShortcuts, onHide }: SidebarProps) => {
   const isHydrated = useHydrated();
   const modifier = useModifier();
   return (
@@ -72,4 +73,4 @@ export function Sidebar({ email, onAdd, onSearch, onShortcuts, onHide }: Sidebar
       <AccountMenu email={email} onShortcuts={onShortcuts} />
     </>
   );
-}
+});

@@ -1,7 +1,7 @@
 "use client";
 
 import type { KeyboardEvent, MouseEvent, ReactNode } from "react";
-import { useTasks } from "@/components/tasks/tasks-context";
+import { useApp } from "@/components/tasks/tasks-context";
 import { pathOf, type View } from "@/components/tasks/view";
 
 type Props = {
@@ -16,7 +16,7 @@ type Props = {
  * request.
  */
 export function ViewLink({ view, isCurrent, onKeyDown, children }: Props) {
-  const { show } = useTasks();
+  const { show } = useApp();
 
   function onClick(event: MouseEvent) {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;

@@ -3,15 +3,8 @@
 import { CalendarDays, CircleCheck, Inbox, Sun, Trash2 } from "lucide-react";
 import { type ReactNode, useDeferredValue, useMemo } from "react";
 import { LabelDot } from "@/components/tasks/label-dot";
-import { useTasks } from "@/components/tasks/tasks-context";
-import {
-  isListView,
-  LIST_NAMES,
-  LISTS,
-  type ListName,
-  viewOf,
-  viewPredicate,
-} from "@/components/tasks/view";
+import { useApp, useStored, useView } from "@/components/tasks/tasks-context";
+import { isInList, isListView, LIST_NAMES, LISTS, type ListName } from "@/components/tasks/view";
 import { Projects } from "./projects";
 import { ViewLink } from "./view-link";
 
@@ -30,7 +23,8 @@ const COUNTED_LISTS: readonly ListName[] = ["today", "upcoming", "all"];
 
 /** The navigation between lists, projects and labels. */
 export function Views() {
-  const { view, labels, state } = useTasks();
+  const { view, labels } = useView();
+  const isComplete = useStored((store) => store.state().isComplete);
   const counts = useCounts();
   return (
     <nav aria-label="Views" className="views">
@@ -42,7 +36,7 @@ export function Views() {
               <ViewLink isCurrent={isListView(view) && view.list === list} view={{ list }}>
                 {ICONS[list]}
                 {LIST_NAMES[list]}
-                {state.isComplete && count > 0 && (
+                {isComplete && count > 0 && (
                   <span aria-hidden="true" className="view-count">
                     {count}
                   </span>
@@ -76,15 +70,17 @@ export function Views() {
 }
 
 function useCounts(): Partial<Record<ListName, number>> {
-  const { store, state, today } = useTasks();
-  const revision = useDeferredValue(state.revision);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
+  const { today } = useApp();
+  const latest = useStored(({ tables }) => tables.tasks.ordered("manual"));
+  // The navigation may render a frame later than the list.
+  const tasks = useDeferredValue(latest);
   return useMemo(() => {
     const counts: Partial<Record<ListName, number>> = {};
     for (const list of COUNTED_LISTS) {
-      const isListed = viewPredicate(viewOf(new URLSearchParams({ view: list })), today);
-      counts[list] = store.tables.tasks.ordered("manual").filter(isListed).length;
+      let count = 0;
+      for (const task of tasks) count += Number(isInList(task, list, today));
+      counts[list] = count;
     }
     return counts;
-  }, [store, today, revision]);
+  }, [tasks, today]);
 }

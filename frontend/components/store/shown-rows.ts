@@ -1,11 +1,28 @@
 import type { Noun, NounTypes } from "./noun";
 
+/** With more changed rows than this, sorting all rows is faster than moving each. */
+const MAX_MOVED = 100;
+
+/** The rows in one order, and the rows that have changed since as they were then; null if there was none. */
+type Order<R> = { rows: readonly R[]; changed: Map<string, R | null> };
+
+/** Return the index of a row, or the one at which it would be, in rows that are in order. */
+function placeOf<R>(rows: readonly R[], row: R, compare: (a: R, b: R) => number): number {
+  let [start, end] = [0, rows.length];
+  while (start < end) {
+    const middle = (start + end) >>> 1;
+    const other = rows[middle];
+    if (other !== undefined && compare(other, row) < 0) start = middle + 1;
+    else end = middle;
+  }
+  return start;
+}
+
 /** The rows that the page shows (server state with pending edits applied), in each requested order. */
 export class ShownRows<T extends NounTypes> {
   readonly #noun: Noun<T>;
   readonly #rows = new Map<string, T["row"]>();
-  /** For each order its rows, and the ids whose places may be out of date. */
-  readonly #orders = new Map<T["sort"], { rows: T["row"][]; stale: Set<string> }>();
+  readonly #orders = new Map<T["sort"], Order<T["row"]>>();
 
   constructor(noun: Noun<T>) {
     this.#noun = noun;
@@ -17,26 +34,39 @@ export class ShownRows<T extends NounTypes> {
 
   /** Replace a row; null removes it. */
   set(id: string, row: T["row"] | null): void {
+    for (const { changed } of this.#orders.values())
+      if (!changed.has(id)) changed.set(id, this.get(id));
     if (row) this.#rows.set(id, row);
     else this.#rows.delete(id);
-    for (const { stale } of this.#orders.values()) stale.add(id);
   }
 
   /**
-   * Return all rows in an order. Only those that changed are sorted in, which takes one pass: engines
-   * detect sorted runs.
+   * Return all rows in an order: the same array until a row changes. Only a changed row is moved, because
+   * sorting 10,000 rows would take a part of each edit's frame.
    */
   ordered(sort: T["sort"]): readonly T["row"][] {
-    const before = this.#orders.get(sort);
-    const stale = before?.stale ?? new Set(this.#rows.keys());
-    if (before && stale.size === 0) return before.rows;
-    const rows = before?.rows.filter(({ id }) => !stale.has(id)) ?? [];
-    for (const id of stale) {
-      const row = this.#rows.get(id);
-      if (row) rows.push(row);
-    }
-    rows.sort((a, b) => this.#noun.compare(sort, a, b));
-    this.#orders.set(sort, { rows, stale: new Set() });
+    const order = this.#orders.get(sort);
+    if (order?.changed.size === 0) return order.rows;
+    const compare = (a: T["row"], b: T["row"]) => this.#noun.compare(sort, a, b);
+    const rows =
+      order && order.changed.size <= MAX_MOVED
+        ? this.#moved(order, compare)
+        : [...this.#rows.values()].sort(compare);
+    this.#orders.set(sort, { rows, changed: new Map() });
     return rows;
+  }
+
+  /** Return the rows of an order with each changed row in its new place. */
+  #moved(
+    { rows, changed }: Order<T["row"]>,
+    compare: (a: T["row"], b: T["row"]) => number,
+  ): readonly T["row"][] {
+    const next = [...rows];
+    for (const [id, before] of changed) {
+      const row = this.get(id);
+      if (before) next.splice(placeOf(next, before, compare), 1);
+      if (row) next.splice(placeOf(next, row, compare), 0, row);
+    }
+    return next;
   }
 }

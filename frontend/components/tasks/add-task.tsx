@@ -19,7 +19,7 @@ import {
   toInput,
 } from "./quick-add";
 import { taskCount } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp, useView } from "./tasks-context";
 import { isolateText } from "./text";
 import { useCompletion } from "./use-completion";
 import { useCreate } from "./use-create";
@@ -35,7 +35,8 @@ type Pasted = {
 /** The field for a new task. Recognized dates, priorities and labels are shown before Enter. */
 export function AddTask() {
   const { owner } = useSession();
-  const { view, today } = useTasks();
+  const { today } = useApp();
+  const { view } = useView();
   const create = useCreate();
   // Null until the stored draft was read: then the field is disabled.
   const [line, setLine] = useState<string | null>(null);

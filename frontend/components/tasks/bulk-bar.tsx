@@ -5,7 +5,7 @@ import { DueButton } from "@/components/due/due-button";
 import { useProjects } from "@/components/projects/use-projects";
 import type { Priority } from "@/gql/graphql";
 import { PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp, useView } from "./tasks-context";
 import { labelProblem, normalizeLabel } from "./text";
 import type { Actions } from "./use-actions";
 
@@ -19,7 +19,8 @@ type Props = {
 
 /** The actions for the selected tasks. */
 export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
-  const { store, today, labels, view } = useTasks();
+  const { store, today } = useApp();
+  const { labels, view } = useView();
   const { active } = useProjects();
   const theirs = [...new Set(tasks.flatMap((task) => task.labels))].sort();
   const isCompleted = tasks.every(({ completed }) => completed);

@@ -1,7 +1,7 @@
 import { CalendarDays, Flag, Folder, Hash, X } from "lucide-react";
 import type { Chip, PlannedTask } from "./quick-add";
 import { formatDay, PRIORITY_NAMES } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp } from "./tasks-context";
 
 const ICONS = { due: CalendarDays, priority: Flag, label: Hash, project: Folder } as const;
 
@@ -34,7 +34,7 @@ function fromView({
  * The date, priority, labels and project of a new task. The button of each value keeps its words in the title.
  */
 export function Chips({ plan, today, id, onPlain }: Props) {
-  const { store } = useTasks();
+  const { store } = useApp();
   const given = fromView(plan);
   const textOf = (chip: Omit<Chip, "words">) =>
     chip.kind === "project"

@@ -2,7 +2,7 @@ import dynamic from "next/dynamic";
 import { useEffect } from "react";
 import { loadSortable } from "@/components/drag/use-sortable";
 import { loadDuePicker } from "@/components/due/due-button";
-import { useTasks } from "./tasks-context";
+import { useStored, useView } from "./tasks-context";
 
 /* Components that the tasks page does not need at first. */
 
@@ -33,13 +33,13 @@ const ProjectsInTrash = dynamic(async () => (await loadTrashedProjects()).Trashe
 
 /** The conflicts between texts, if there are any. */
 export function Conflicts() {
-  const { state } = useTasks();
-  return state.conflicts.length > 0 && <ConflictDialogs />;
+  const hasConflicts = useStored((store) => store.state().conflicts.length > 0);
+  return hasConflicts && <ConflictDialogs />;
 }
 
 /** The projects in the trash, in the view that shows them. */
 export function TrashedProjects() {
-  const { view } = useTasks();
+  const { view } = useView();
   return view.list === "trash" && <ProjectsInTrash />;
 }
 

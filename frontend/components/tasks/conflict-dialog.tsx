@@ -6,7 +6,7 @@ import type { Conflict } from "@/components/store/conflict";
 import { pick } from "@/components/store/edit";
 import type { Text } from "@/components/store/noun";
 import { tableOf } from "@/components/store/queue";
-import { useTasks } from "./tasks-context";
+import { useApp, useStored } from "./tasks-context";
 
 const NAMES: Readonly<Record<string, string>> = {
   name: "Name",
@@ -41,8 +41,8 @@ function whenNotTyping(run: () => void): () => void {
  * Closed without a choice, it can be opened again from a message on the page.
  */
 export function Conflicts() {
-  const { store, state } = useTasks();
-  const [conflict] = state.conflicts;
+  const { store } = useApp();
+  const [conflict] = useStored((one) => one.state().conflicts);
   const [askedConflict, setAskedConflict] = useState<Conflict | null>(null);
   const [isOpen, setOpen] = useState(false);
 
@@ -84,7 +84,7 @@ export function Conflicts() {
 type Props = { conflict: Conflict; onClose: () => void };
 
 function ConflictDialog({ conflict, onClose }: Props) {
-  const { store } = useTasks();
+  const { store } = useApp();
   const { mine, theirs } = conflict;
   const { noun } = tableOf(store.tables, conflict.noun);
   return (

@@ -6,27 +6,31 @@ import { useHydrated } from "@/lib/use-hydrated";
 import { doneOn } from "./groups";
 import type { Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
-import { useTasks } from "./tasks-context";
+import { useApp, useStored, useTasks, useView } from "./tasks-context";
 import { viewPredicate } from "./view";
+
+const NO_TASKS: readonly Task[] = [];
 
 /**
  * Return the tasks that were completed today and are no longer in the list Today, and whether Today
  * has no open tasks left.
  */
 export function useDoneToday() {
-  const { store, state, tasks, view, today, recentlyCompleted } = useTasks();
+  const { today } = useApp();
+  const { view } = useView();
+  const { tasks, recentlyCompleted } = useTasks();
+  const isComplete = useStored((store) => store.state().isComplete);
+  const all = useStored(({ tables }) =>
+    view.list === "today" ? tables.tasks.ordered("newest") : NO_TASKS,
+  );
   const isHydrated = useHydrated();
-  const { revision } = state;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
   const doneToday = useMemo(() => {
-    if (view.list !== "today" || !isHydrated) return [];
+    if (!isHydrated) return [];
     const isListed = viewPredicate({ ...view, list: "completed" }, today);
-    return doneOn(today, store.tables.tasks.ordered("newest")).filter(
-      (task) => isListed(task) && !recentlyCompleted.has(task.id),
-    );
-  }, [store, revision, view, today, isHydrated, recentlyCompleted]);
+    return doneOn(today, all).filter((task) => isListed(task) && !recentlyCompleted.has(task.id));
+  }, [all, view, today, isHydrated, recentlyCompleted]);
   const isAllDone =
-    state.isComplete &&
+    isComplete &&
     view.list === "today" &&
     !(view.search || view.label || view.priority) &&
     doneToday.length + tasks.length > 0 &&
@@ -40,7 +44,7 @@ type Props = Omit<RowProps, "task" | "isSelected" | "isRenaming" | "isPending" |
 
 /** The tasks that were completed today, below the list Today. */
 export function DoneToday({ tasks, ...row }: Props) {
-  const { today } = useTasks();
+  const { today } = useApp();
   if (tasks.length === 0) return null;
   return (
     <details className="done-today">

@@ -6,7 +6,7 @@ import { isNewcomer } from "./draft";
 import { Picture, type PictureName } from "./pictures";
 import { SAMPLES } from "./samples";
 import { taskCount } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp, useStored, useView } from "./tasks-context";
 import { useCreate } from "./use-create";
 import { isListView, type ListName, type View } from "./view";
 
@@ -66,7 +66,8 @@ function wordsOf(view: View): Words {
 
 /** Explains why a list is empty and what to do. */
 function Empty() {
-  const { view, show } = useTasks();
+  const { show } = useApp();
+  const { view } = useView();
   const words = wordsOf(view);
   return (
     <Message {...words}>
@@ -135,10 +136,11 @@ function Message({ picture, title, text, children }: Words & { children?: ReactN
 
 /** An empty list, or a placeholder while the tasks are not known yet. */
 export function EmptyOrLoading({ isKnown }: { isKnown: boolean }) {
-  const { store, state, view } = useTasks();
-  const isFirstRun =
-    state.isComplete && view.list === "all" && store.tables.tasks.ordered("manual").length === 0;
-  if (isFirstRun) return <FirstRun />;
+  const { view } = useView();
+  const hasNoTasks = useStored(
+    (store) => store.state().isComplete && store.tables.tasks.ordered("manual").length === 0,
+  );
+  if (hasNoTasks && view.list === "all") return <FirstRun />;
   if (isKnown) return <Empty />;
   return (
     <div aria-busy="true" aria-label="Loading tasks" className="mt-4 grid gap-px" role="status">

@@ -51,6 +51,22 @@ function headingOf(task: Task, view: View, today: string): string {
   return view.list === "upcoming" && task.dueOn !== null ? dayHeading(task.dueOn, today) : "";
 }
 
+/** Return the tasks of all groups, in their order. */
+export function tasksOf(groups: readonly Group[]): readonly Task[] {
+  const [only] = groups;
+  return only && groups.length === 1 ? only.tasks : groups.flatMap(({ tasks }) => tasks);
+}
+
+/** Return the labels of the tasks that are not in the trash, by name. */
+export function labelsOf(tasks: readonly Task[]): readonly string[] {
+  const names = new Map<string, string>();
+  for (const { labels, trashedAt } of tasks) {
+    if (trashedAt !== null) continue;
+    for (const label of labels) names.set(label.toLowerCase(), label);
+  }
+  return [...names.values()].sort((a, b) => a.localeCompare(b, "en"));
+}
+
 /** Return groups with the same places and the latest tasks. A deleted task stays as it was. */
 export function refreshedGroups(
   groups: readonly Group[],
@@ -76,7 +92,7 @@ export function groupsOf(
   today: string,
   hasTimeZone: boolean,
 ): readonly Group[] {
-  if (view.sort !== defaultSort(view.list))
+  if (view.list === "all" || view.sort !== defaultSort(view.list))
     return [{ key: "all", name: "", isDay: false, isLate: false, tasks }];
   const groups = new Map<string, Task[]>();
   for (const task of byMoment(view, tasks)) {

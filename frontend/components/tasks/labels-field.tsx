@@ -2,7 +2,7 @@
 
 import { X } from "lucide-react";
 import { useId, useState } from "react";
-import { useTasks } from "./tasks-context";
+import { useView } from "./tasks-context";
 import { labelProblem, normalizeLabel } from "./text";
 
 type Props = {
@@ -16,7 +16,7 @@ type Props = {
  * labels.
  */
 export function LabelsField({ labels, onAdd, onRemove }: Props) {
-  const known = useTasks().labels;
+  const known = useView().labels;
   const [text, setText] = useState("");
   const id = useId();
   const label = normalizeLabel(text);

@@ -1,7 +1,7 @@
 "use client";
 
 import { ListChecks, PanelLeft, Search, SlidersHorizontal, X } from "lucide-react";
-import type { Ref } from "react";
+import { memo, type Ref } from "react";
 import { choiceOf } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
@@ -9,7 +9,7 @@ import { ProjectDescription } from "@/components/projects/project-description";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { useProjects } from "@/components/projects/use-projects";
 import { PRIORITIES, PRIORITY_NAMES, taskCount } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp, useStored, useTasks, useView } from "./tasks-context";
 import { defaultSort, SORT_NAMES, SORTS } from "./view";
 
 // Created once, because `ListHead` renders again with each change of the tasks.
@@ -43,8 +43,13 @@ type Props = {
 
 /** The title of the view, its search, and a menu to filter and sort. The URL contains all of these. */
 export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props) {
-  const { store, view, title, tasks, show, state } = useTasks();
-  const project = view.project === null ? null : store.tables.projects.get(view.project);
+  const { show } = useApp();
+  const { view, title } = useView();
+  const { tasks } = useTasks();
+  const isComplete = useStored((store) => store.state().isComplete);
+  const project = useStored(({ tables }) =>
+    view.project === null ? null : tables.projects.get(view.project),
+  );
   return (
     <>
       <div className="list-head">
@@ -63,7 +68,7 @@ export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props)
           {title}
         </h1>
         <p className="shrink-0 text-sm text-muted" role="status">
-          {state.isComplete || tasks.length < 50 ? taskCount(tasks.length) : ""}
+          {isComplete || tasks.length < 50 ? taskCount(tasks.length) : ""}
         </p>
         <div className="list-tools">
           <div className="search">
@@ -115,8 +120,9 @@ export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props)
   );
 }
 
-function FilterMenu() {
-  const { view, show } = useTasks();
+const FilterMenu = memo(() => {
+  const { show } = useApp();
+  const { view } = useView();
   const { active } = useProjects();
   const [density, setDensity] = useChoice("density");
   const entries: MenuEntry[] = [
@@ -164,15 +170,19 @@ function FilterMenu() {
       {ICONS.filter}
     </MenuButton>
   );
-}
+});
 
 /** The filter and the order of the view, each with a button that removes it. */
 function Filters() {
-  const { store, view, show } = useTasks();
+  const { show } = useApp();
+  const { view } = useView();
   const { priority, sort, list, project } = view;
   const isSorted = sort !== defaultSort(list);
   // In the list of all tasks, the project is the view itself and not a filter.
   const projectFilter = list === "all" ? null : project;
+  const projectName = useStored(({ tables }) =>
+    projectFilter === null ? undefined : tables.projects.get(projectFilter)?.name,
+  );
   if (!(priority || isSorted || projectFilter)) return null;
   return (
     <div className="filters">
@@ -194,7 +204,7 @@ function Filters() {
           title="Remove the filter"
           type="button"
         >
-          <bdi>{store.tables.projects.get(projectFilter)?.name ?? "Project"}</bdi>
+          <bdi>{projectName ?? "Project"}</bdi>
           {ICONS.clear}
         </button>
       )}

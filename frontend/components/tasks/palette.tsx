@@ -9,7 +9,7 @@ import { useProjectActions } from "@/components/projects/use-project-actions";
 import { useProjects } from "@/components/projects/use-projects";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Task } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp, useStored, useView } from "./tasks-context";
 import { lengthProblem, oneLine } from "./text";
 import { type Actions, describeTasks } from "./use-actions";
 import { LIST_NAMES, LISTS, type ListName, viewOf, viewPredicate } from "./view";
@@ -41,7 +41,8 @@ type Props = {
 
 /** The command palette: finds views, projects, labels, commands and tasks by name. */
 export default function Palette({ commands, targets, actions, onOpen, onClose }: Props) {
-  const { labels, show } = useTasks();
+  const { show } = useApp();
+  const { labels } = useView();
   const dialog = useRef<HTMLDialogElement>(null);
   const { active } = useProjects();
   const [question, setQuestion] = useState<Question>("command");
@@ -156,11 +157,12 @@ export default function Palette({ commands, targets, actions, onOpen, onClose }:
 
 /** The tasks in which a text is found, the open ones first. */
 function FoundTasks({ text, onSelect }: { text: string; onSelect: (task: Task) => void }) {
-  const { store, today } = useTasks();
+  const { today } = useApp();
+  const tasks = useStored(({ tables }) => tables.tasks.ordered("newest"));
   const found: Task[] = [];
   for (const list of SEARCHED_LISTS) {
     const isFound = viewPredicate({ ...DEFAULT_VIEW, list, search: text }, today);
-    for (const task of store.tables.tasks.ordered("newest")) {
+    for (const task of tasks) {
       if (found.length < MAX_TASKS_FOUND && isFound(task)) found.push(task);
     }
   }
@@ -210,7 +212,7 @@ function MoveTo({ tasks, onSelect }: MoveToProps) {
 
 /** Creates a project with the typed name and shows it. */
 function NewProject({ name, onCreated }: { name: string; onCreated: () => void }) {
-  const { show } = useTasks();
+  const { show } = useApp();
   const { create } = useProjectActions();
   const problem = lengthProblem("project name", name);
   if (problem) {

@@ -1,7 +1,7 @@
 "use client";
 
 import { type ReactNode, useLayoutEffect, useRef } from "react";
-import { useTasks } from "./tasks-context";
+import { useTasks, useView } from "./tasks-context";
 
 const TIMING = { duration: 180, easing: "ease-out" } as const;
 
@@ -10,15 +10,23 @@ const isStill = () => window.matchMedia("(prefers-reduced-motion: reduce)").matc
 /** A row as it was displayed last. */
 type Shown = { element: HTMLElement; top: number; left: number; width: number; height: number };
 
-/** Show a copy of a row that has left, in its place, while it collapses. */
-function collapse(list: HTMLElement, { element, top, left, width, height }: Shown): void {
+/**
+ * Show a copy of a row that has left, in its place, while it collapses.
+ *
+ * @param offset the offset of the list in the page.
+ */
+function collapse(
+  list: HTMLElement,
+  { element, top, left, width, height }: Shown,
+  offset: number,
+): void {
   const copy = element.cloneNode(true) as HTMLElement;
   for (const one of [copy, ...copy.querySelectorAll("[id]")]) one.removeAttribute("id");
   delete copy.dataset.id;
   copy.inert = true;
   copy.ariaHidden = "true";
   copy.classList.add("task-leaving");
-  copy.style.top = `${list.offsetTop + top}px`;
+  copy.style.top = `${offset + top}px`;
   copy.style.left = `${left}px`;
   copy.style.width = `${width}px`;
   list.append(copy);
@@ -32,9 +40,10 @@ function collapse(list: HTMLElement, { element, top, left, width, height }: Show
 type Rows = ReadonlyMap<string, Shown>;
 
 function rowsIn(area: HTMLElement): Rows {
+  const { offsetTop } = area;
   const rows = [...area.querySelectorAll<HTMLElement>("li[data-id]")].map((element) => {
     const { offsetLeft: left, offsetWidth: width, offsetHeight: height } = element;
-    const top = element.offsetTop - area.offsetTop;
+    const top = element.offsetTop - offsetTop;
     return [element.dataset.id ?? "", { element, top, left, width, height }] as const;
   });
   return new Map(rows);
@@ -50,11 +59,13 @@ function glide(before: Rows, rows: Rows): void {
 
 /** Collapse the rows that are no longer listed, if they were in the window. */
 function collapseMissing(area: HTMLElement, before: Rows, isListed: (id: string) => boolean): void {
+  // Read once, before the first copy: afterwards, each read would compute the layout again.
+  const { offsetTop } = area;
   const start = area.getBoundingClientRect().top;
   for (const [id, row] of before) {
     const y = start + row.top;
     // A long list also removes listed rows, which scroll out of the window.
-    if (!isListed(id) && y > -row.height && y < window.innerHeight) collapse(area, row);
+    if (y > -row.height && y < window.innerHeight && !isListed(id)) collapse(area, row, offsetTop);
   }
 }
 
@@ -63,7 +74,8 @@ function collapseMissing(area: HTMLElement, before: Rows, isListed: (id: string)
  * new places, and rows that leave the list collapse. This includes the last row.
  */
 export function RowMotion({ children }: { children: ReactNode }) {
-  const { groups, tasks, view } = useTasks();
+  const { view } = useView();
+  const { groups, tasks } = useTasks();
   const area = useRef<HTMLDivElement>(null);
   const last = useRef<{ view: unknown; rows: Rows }>({ view: null, rows: new Map() });
 
@@ -74,9 +86,9 @@ export function RowMotion({ children }: { children: ReactNode }) {
     const rows = rowsIn(area.current);
     last.current = { view, rows };
     if (before.view !== view || isStill()) return;
+    // First, because it reads the layout, which is known until an animation starts.
+    collapseMissing(area.current, before.rows, (id) => tasks.some((task) => task.id === id));
     glide(before.rows, rows);
-    const listed = new Set(tasks.map(({ id }) => id));
-    collapseMissing(area.current, before.rows, (id) => listed.has(id));
   }, [groups, tasks, view]);
 
   return <div ref={area}>{children}</div>;

@@ -2,7 +2,7 @@
 
 import type { Priority } from "@/gql/graphql";
 import type { Task } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp, useTasks } from "./tasks-context";
 import type { Actions } from "./use-actions";
 
 /** Tasks that show what the app can do. A sample that is renamed becomes an ordinary task. */
@@ -23,7 +23,8 @@ const isSample = ({ title, trashedAt }: Task) => trashedAt === null && TITLES.ha
 
 /** Offers to move the samples to the trash, while the list contains some. */
 export function TrashSamples({ actions }: { actions: Actions }) {
-  const { store, tasks } = useTasks();
+  const { store } = useApp();
+  const { tasks } = useTasks();
   if (!tasks.some(isSample)) return null;
   return (
     <p className="notice">

@@ -1,15 +1,15 @@
 "use client";
 
 import { CloudOff } from "lucide-react";
-import { useTasks } from "./tasks-context";
+import { useApp, useStored } from "./tasks-context";
 
 /** Fewer pending edits are saved before a message could be read. */
 const SHOW_COUNT_ABOVE = 5;
 
 /** Shows why edits do not go through, and how many are pending. */
 export function SyncStatus() {
-  const { store, state } = useTasks();
-  const { syncProblem, pendingCount } = state;
+  const { store } = useApp();
+  const { syncProblem, pendingCount } = useStored((one) => one.state());
   const changes = pendingCount === 1 ? "1 unsaved change" : `${pendingCount} unsaved changes`;
   return (
     <div role="status">

@@ -3,7 +3,7 @@
 import { useWindowVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
 import {
   Fragment,
-  type ReactNode,
+  memo,
   useCallback,
   useEffect,
   useLayoutEffect,
@@ -13,12 +13,13 @@ import {
 } from "react";
 import { useSortable } from "@/components/drag/use-sortable";
 import { projectOf } from "@/components/projects/use-projects";
+import { useEvent } from "@/lib/use-event";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useIsPrinting } from "@/lib/use-is-printing";
 import type { Group } from "./groups";
 import { describeTask, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
-import { useTasks } from "./tasks-context";
+import { useApp, useStored, useTasks, useView } from "./tasks-context";
 import { tasksIn } from "./use-actions";
 
 /** Longer lists are virtualized: only the visible rows are rendered. */
@@ -39,19 +40,11 @@ type Props = SharedProps & {
 
 type VisibleRange = { start: number; end: number; before: number; after: number };
 
-/** A row of the list, or the heading of a group. */
-type Line = {
-  group: Group;
-  /** Null for the heading. */
-  task: Task | null;
-  place: number;
-};
+/** A group, whose heading is a line of the list, or a task. */
+type Line = Group | Task;
 
 function linesOf(groups: readonly Group[]): Line[] {
-  return groups.flatMap((group) => [
-    ...(group.name ? [{ group, task: null, place: 0 }] : []),
-    ...group.tasks.map((task, index) => ({ group, task, place: index + 1 })),
-  ]);
+  return groups.flatMap<Line>((group) => (group.name ? [group, ...group.tasks] : group.tasks));
 }
 
 export function TaskList(props: Props) {
@@ -62,7 +55,7 @@ export function TaskList(props: Props) {
   if (isHydrated && !isPrinted && lines.length > VIRTUALIZE_ABOVE)
     return <LongList {...props} lines={lines} />;
   const all = { start: 0, end: lines.length, before: 0, after: 0 };
-  return <Rows {...props} lines={lines} range={all} />;
+  return <Rows {...props} range={all} />;
 }
 
 /**
@@ -88,7 +81,11 @@ function LongList(props: Props & { lines: readonly Line[] }) {
   useLayoutEffect(() => setOffset(list.current?.offsetTop ?? 0), []);
   // A new function would make the virtualizer compute all positions again.
   const getItemKey = useCallback(
-    (at: number) => lines[at]?.task?.id ?? lines[at]?.group.key ?? at,
+    (at: number) => {
+      const line = lines[at];
+      if (!line) return at;
+      return "tasks" in line ? line.key : line.id;
+    },
     [lines],
   );
   const virtualizer = useWindowVirtualizer<HTMLElement>({
@@ -99,7 +96,7 @@ function LongList(props: Props & { lines: readonly Line[] }) {
     getItemKey,
     measureElement: rowHeight,
   });
-  const index = hasFocus ? lines.findIndex(({ task }) => task?.id === current) : -1;
+  const index = hasFocus ? lines.findIndex((line) => "id" in line && line.id === current) : -1;
 
   useEffect(() => {
     if (index >= 0) virtualizer.scrollToIndex(index, { align: "auto" });
@@ -122,31 +119,50 @@ function LongList(props: Props & { lines: readonly Line[] }) {
 }
 
 type Measure = (element: HTMLElement | null) => void;
-type RowsProps = Props & { lines: readonly Line[]; range: VisibleRange; measure?: Measure };
+type RowsProps = Props & { range: VisibleRange; measure?: Measure };
 
-/** Return the visible lines of each group, with the index of the first. */
-function visibleGroups(lines: readonly Line[], { start, end }: VisibleRange) {
-  const visible: { group: Group; first: number; lines: Line[] }[] = [];
-  for (const [at, line] of lines.slice(start, end).entries()) {
-    const last = visible.at(-1);
-    if (last?.group === line.group) last.lines.push(line);
-    else visible.push({ group: line.group, first: start + at, lines: [line] });
+/** The visible lines of a group. */
+type VisibleGroup = {
+  group: Group;
+  /** The index of the heading's line; null if the heading is not visible. */
+  heading: number | null;
+  /** The visible tasks. */
+  tasks: readonly Task[];
+  /** The index of the line of the group's first task, visible or not. */
+  first: number;
+  /** The number of tasks before the visible ones. */
+  skipped: number;
+};
+
+function visibleGroups(groups: readonly Group[], { start, end }: VisibleRange): VisibleGroup[] {
+  const visible: VisibleGroup[] = [];
+  let next = 0;
+  for (const group of groups) {
+    const heading = group.name && next >= start && next < end ? next : null;
+    const first = next + Number(group.name !== "");
+    const skipped = Math.max(start - first, 0);
+    const tasks = group.tasks.slice(skipped, Math.max(end - first, 0));
+    if (heading !== null || tasks.length > 0)
+      visible.push({ group, heading, tasks, first, skipped });
+    next = first + group.tasks.length;
   }
   return visible;
 }
 
 function Rows(props: RowsProps) {
-  const { lines, range, measure, current, hasFocus, selected, renamingId, onFocusRow, ...row } =
-    props;
-  const { store, tasks, today, view } = useTasks();
+  const { range, measure, current, hasFocus, selected, renamingId, onFocusRow, ...row } = props;
+  const { store, today } = useApp();
+  const { view } = useView();
+  const { groups, tasks } = useTasks();
+  const { syncProblem } = useStored((one) => one.state());
   const list = useRef<HTMLDivElement>(null);
   const tabStop = current ?? tasks[0]?.id;
 
   /** Return the tasks that are dragged with this one: the selected ones, if it is one of them. */
-  function draggedWith(id: string): readonly string[] {
+  const draggedWith = useEvent((id: string): readonly string[] => {
     if (!selected.has(id)) return [id];
     return tasks.filter((task) => selected.has(task.id)).map((task) => task.id);
-  }
+  });
 
   // In a layout effect, before another key press: later it would take the focus from another field.
   useLayoutEffect(() => {
@@ -163,44 +179,30 @@ function Rows(props: RowsProps) {
       ref={list}
       style={measure && { paddingTop: range.before, paddingBottom: range.after }}
     >
-      {visibleGroups(lines, range).map(({ group, first, lines: visible }) => (
+      {visibleGroups(groups, range).map(({ group, heading, tasks: visible, first, skipped }) => (
         <Fragment key={group.key}>
-          {visible[0]?.task === null && (
-            <GroupHeading group={group} index={first} measure={measure} />
-          )}
+          {heading !== null && <GroupHeading group={group} index={heading} measure={measure} />}
           <ul aria-label={group.name || "Tasks"} data-day={group.isDay}>
-            {visible.map(
-              ({ task, place }, index) =>
-                task && (
-                  <ListItem
-                    canMove={row.canMove}
-                    draggedWith={draggedWith}
-                    index={first + index}
-                    isBusy={store.isPending("tasks", task.id)}
-                    isSelected={selected.has(task.id)}
-                    isTabStop={task.id === tabStop}
-                    key={task.id}
-                    measure={measure}
-                    move={row.actions.move}
-                    onFocus={onFocusRow}
-                    place={place}
-                    setSize={group.tasks.length}
-                    task={task}
-                  >
-                    <TaskRow
-                      {...row}
-                      isPending={
-                        store.state().syncProblem !== null && store.isPending("tasks", task.id)
-                      }
-                      isRenaming={task.id === renamingId}
-                      isSelected={selected.has(task.id)}
-                      project={view.project === null ? projectOf(store, task) : null}
-                      task={task}
-                      today={today}
-                    />
-                  </ListItem>
-                ),
-            )}
+            {visible.map((task, index) => (
+              <ListItem
+                key={task.id}
+                {...row}
+                draggedWith={draggedWith}
+                index={first + skipped + index}
+                isBusy={store.isPending("tasks", task.id)}
+                isPending={syncProblem !== null && store.isPending("tasks", task.id)}
+                isRenaming={task.id === renamingId}
+                isSelected={selected.has(task.id)}
+                isTabStop={task.id === tabStop}
+                measure={measure}
+                onFocus={onFocusRow}
+                place={skipped + index + 1}
+                project={view.project === null ? projectOf(store, task) : null}
+                setSize={group.tasks.length}
+                task={task}
+                today={today}
+              />
+            ))}
           </ul>
         </Fragment>
       ))}
@@ -220,8 +222,7 @@ function GroupHeading({ group, index, measure }: HeadingProps) {
   );
 }
 
-type ListItemProps = {
-  task: Task;
+type ListItemProps = RowProps & {
   /** The index of its line. */
   index: number;
   /** Its place in its group, from 1. */
@@ -231,38 +232,22 @@ type ListItemProps = {
   /** Whether Tab moves the focus to this row. */
   isTabStop: boolean;
   isBusy: boolean;
-  isSelected: boolean;
-  canMove: boolean;
   draggedWith: (id: string) => readonly string[];
   measure: Measure | undefined;
-  move: RowProps["actions"]["move"];
   onFocus: (id: string) => void;
-  children: ReactNode;
 };
 
 /** A row of the list, which can be dragged, and on which another one can be dropped. */
-function ListItem({
-  task,
-  index,
-  place,
-  setSize,
-  isTabStop,
-  isBusy,
-  isSelected,
-  canMove,
-  draggedWith,
-  measure,
-  move,
-  onFocus,
-  children,
-}: ListItemProps) {
-  const { store, today } = useTasks();
+const ListItem = memo((props: ListItemProps) => {
+  const { index, place, setSize, isTabStop, isBusy, draggedWith, measure, onFocus, ...row } = props;
+  const { task, today, isSelected, canMove, actions } = row;
+  const { store } = useApp();
   const element = useRef<HTMLLIElement>(null);
   // A new function would be called with the row, and measure it, on each render.
   const attach = useCallback(
-    (row: HTMLLIElement | null) => {
-      element.current = row;
-      measure?.(row);
+    (item: HTMLLIElement | null) => {
+      element.current = item;
+      measure?.(item);
     },
     [measure],
   );
@@ -276,7 +261,7 @@ function ListItem({
     draggedIds: () => draggedWith(id),
     onDrop: (dragged, to) => {
       const here = store.tables.tasks.get(id);
-      if (here && to !== "into") move(tasksIn(store, dragged), to, here);
+      if (here && to !== "into") actions.move(tasksIn(store, dragged), to, here);
     },
   });
 
@@ -297,7 +282,7 @@ function ListItem({
       ref={attach}
       tabIndex={isTabStop ? 0 : -1}
     >
-      {children}
+      <TaskRow {...row} />
       {details && (
         <span hidden={true} id={`${id}-details`}>
           {details}
@@ -305,4 +290,4 @@ function ListItem({
       )}
     </li>
   );
-}
+});

@@ -11,7 +11,7 @@ import type { Priority } from "@/gql/graphql";
 import type { UnsavedText } from "./draft";
 import { LabelsField } from "./labels-field";
 import { PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp } from "./tasks-context";
 import type { Actions } from "./use-actions";
 import { useTextEdit } from "./use-text-edit";
 
@@ -31,7 +31,7 @@ type Props = {
 
 /** All details of one task, editable. */
 export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Props) {
-  const { store, today } = useTasks();
+  const { store, today } = useApp();
   const dialog = useRef<HTMLDialogElement>(null);
   const { typed, problems, isSaved, type, leave, onSelect, composition } = useTextEdit(
     task,

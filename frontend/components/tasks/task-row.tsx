@@ -7,7 +7,7 @@ import type { Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { LabelDot } from "./label-dot";
 import { excerpt, formatDay, nearness, PRIORITY_NAMES, type Task } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp } from "./tasks-context";
 import { lengthProblem, oneLine } from "./text";
 import type { Actions } from "./use-actions";
 
@@ -197,7 +197,7 @@ function TaskDetails({ task, today, project }: DetailsProps) {
 
 /** Edits the title in place. Enter or leaving the field saves it, Escape discards it. */
 function Rename({ task, actions, onRename }: RowProps) {
-  const { hold } = useTasks();
+  const { hold } = useApp();
   const [title, setTitle] = useState(task.title);
   const [baseTitle, setBaseTitle] = useState(task.title);
   const id = useId();

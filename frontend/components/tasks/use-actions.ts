@@ -6,7 +6,7 @@ import type { Priority } from "@/gql/graphql";
 import type { AppStore } from "./app-store";
 import type { TaskEdit, Text } from "./noun";
 import { formatDay, PRIORITY_NAMES, type Task, taskCount } from "./task";
-import { useTasks } from "./tasks-context";
+import { useApp } from "./tasks-context";
 import { isolateText } from "./text";
 
 /** Return the title of one task, or the number of several. */
@@ -23,7 +23,7 @@ const batched = (tasks: readonly Task[], edit: (ids: string[]) => TaskEdit): Tas
 
 /** The actions for one or more tasks, each with its message. */
 export function useActions() {
-  const { store, act, today } = useTasks();
+  const { store, act, today } = useApp();
   return useMemo(() => {
     const now = () => new Date().toISOString();
     function setMany(tasks: readonly Task[], patch: object, message: string, isQuiet?: boolean) {

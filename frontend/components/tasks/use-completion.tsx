@@ -4,7 +4,7 @@ import { flushSync } from "react-dom";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { useProjects } from "@/components/projects/use-projects";
 import { complete, completionAt, type Option } from "./completion";
-import { useTasks } from "./tasks-context";
+import { useView } from "./tasks-context";
 
 /**
  * Complete the names of projects and labels in a field (the combobox pattern of WAI-ARIA, with the
@@ -17,7 +17,7 @@ export function useCompletion(
   line: string,
   write: (line: string) => void,
 ) {
-  const { labels } = useTasks();
+  const { labels } = useView();
   const { active } = useProjects();
   const [caret, setCaret] = useState<number | null>(null);
   const [chosen, setChosen] = useState<number | null>(null);

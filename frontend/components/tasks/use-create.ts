@@ -4,11 +4,11 @@ import { positionsAtTop } from "@/components/store/order";
 import type { CreateTaskInput } from "@/gql/graphql";
 import { uuidv7 } from "@/lib/uuid";
 import type { TaskEdit } from "./noun";
-import { useTasks } from "./tasks-context";
+import { useApp } from "./tasks-context";
 
 /** Return a function that creates tasks above all others, in their order. */
 export function useCreate() {
-  const { store, act } = useTasks();
+  const { store, act } = useApp();
   return useCallback(
     (tasks: readonly Omit<CreateTaskInput, "id" | "position">[], message: string) => {
       const at = new Date().toISOString();

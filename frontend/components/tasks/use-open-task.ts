@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useState } from "react";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo, goToDialog } from "@/lib/history";
-import { useTasks } from "./tasks-context";
+import { useStored, useView } from "./tasks-context";
 import { pathOf, taskOf, viewOf } from "./view";
 
 const query = () => new URLSearchParams(window.location.search);
@@ -9,7 +9,7 @@ const pathWith = (id: string | null) => pathOf(viewOf(query()), id);
 
 /** Track the open task. Its id is in the URL, so a link opens the task and Back closes it. */
 export function useOpenTask() {
-  const { store, state, view } = useTasks();
+  const { view } = useView();
   const toast = useToast();
   const [openId, setOpenId] = useState<string | null>(null);
 
@@ -47,8 +47,9 @@ export function useOpenTask() {
     if (taskOf(query()) === null) setOpenId(null);
   }, [view]);
 
-  const openTask = openId === null ? null : store.tables.tasks.get(openId);
-  const isMissing = openId !== null && openTask === null && state.isComplete;
+  const openTask = useStored(({ tables }) => (openId === null ? null : tables.tasks.get(openId)));
+  const isComplete = useStored((store) => store.state().isComplete);
+  const isMissing = openId !== null && openTask === null && isComplete;
   useEffect(() => {
     if (!isMissing) return;
     close();

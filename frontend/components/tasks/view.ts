@@ -124,7 +124,7 @@ export function toQueryVariables(
   return { filter, orderBy: orders[view.sort] };
 }
 
-function isInList(task: Task, list: ListName, today: string): boolean {
+export function isInList(task: Task, list: ListName, today: string): boolean {
   if (list === "trash") return task.trashedAt !== null;
   if (task.trashedAt !== null) return false;
   if (list === "completed") return task.completed;

@@ -9,6 +9,7 @@ import { SkipLink } from "@/components/header/skip-link";
 import { Drawer } from "@/components/sidebar/drawer";
 import { Sidebar, type SidebarProps } from "@/components/sidebar/sidebar";
 import { ToastOutlet } from "@/components/toasts/toasts";
+import { useEvent } from "@/lib/use-event";
 import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
 import { AddTask } from "./add-task";
@@ -32,12 +33,15 @@ import { SyncStatus } from "./sync-status";
 import type { Task } from "./task";
 import { TaskList } from "./task-list";
 import { TaskPanel } from "./task-panel";
-import { useTasks } from "./tasks-context";
+import { useApp, useStored, useTasks, useView } from "./tasks-context";
 import { describeTasks, useActions } from "./use-actions";
 import { useCursor } from "./use-cursor";
 import { useKeys } from "./use-keys";
 import { useOpenTask } from "./use-open-task";
 import { useSelection } from "./use-selection";
+
+// Created once, because `Workspace` renders again with each change of the tasks.
+const ADD_TASK = <AddTask />;
 
 /** From this width on, the sidebar is next to the list. */
 const BESIDE_LIST = "(min-width: 64rem)";
@@ -51,7 +55,10 @@ type Props = {
 /** The tasks page: the sidebar, the list, and the details of one task. */
 export function Workspace({ email, isSeeded }: Props) {
   const { owner } = useSession();
-  const { state, tasks, view, show, showTask, taskToFocus, undo, redo } = useTasks();
+  const { show, showTask, undo, redo } = useApp();
+  const { view } = useView();
+  const { tasks, taskToFocus } = useTasks();
+  const isComplete = useStored((store) => store.state().isComplete);
   const actions = useActions();
   const isHydrated = useHydrated();
   const modifier = useModifier();
@@ -88,31 +95,22 @@ export function Workspace({ email, isSeeded }: Props) {
     if (taskToFocus) focus(taskToFocus.id);
   }, [taskToFocus, focus]);
 
-  const onSelect = useCallback(
-    ({ id }: Task, isRange: boolean) => {
-      if (isRange && current !== null) addRange(current, id);
-      else toggle(id);
-      setCurrent(id);
-    },
-    [current, addRange, toggle, setCurrent],
-  );
+  const onSelect = useEvent(({ id }: Task, isRange: boolean) => {
+    if (isRange && current !== null) addRange(current, id);
+    else toggle(id);
+    setCurrent(id);
+  });
 
-  const onRename = useCallback(
-    (edited: Task | null) => {
-      setRenamingId(edited?.id ?? null);
-      focus();
-    },
-    [focus],
-  );
+  const onRename = useEvent((edited: Task | null) => {
+    setRenamingId(edited?.id ?? null);
+    focus();
+  });
 
-  const onOpen = useCallback(
-    ({ id }: Task) => {
-      setUnsavedText(null);
-      open(id);
-      setCurrent(id);
-    },
-    [open, setCurrent],
-  );
+  const onOpen = useEvent(({ id }: Task) => {
+    setUnsavedText(null);
+    open(id);
+    setCurrent(id);
+  });
 
   const onDelete = useCallback((one: Task) => setTasksToDelete([one]), []);
 
@@ -160,11 +158,13 @@ export function Workspace({ email, isSeeded }: Props) {
     return task ? [task] : [];
   }
 
-  function openPalette() {
+  const openPalette = useEvent(() => {
     // Read the focused row before the palette takes the focus.
     setPaletteTargets(targetTasks());
     setOpenDialog("palette");
-  }
+  });
+
+  const openShortcuts = useCallback(() => setOpenDialog("shortcuts"), []);
 
   function complete() {
     const some = targetTasks();
@@ -182,25 +182,25 @@ export function Workspace({ email, isSeeded }: Props) {
   const canMove = view.sort === "manual" && !view.search && view.list !== "trash";
   const canAdd = view.list !== "trash" && view.list !== "completed";
 
-  function focusNewTask() {
+  const focusNewTask = useEvent(() => {
     // Render now: the field must exist, and an open drawer would keep the focus.
     flushSync(() => {
       setOpenDialog(null);
       if (!canAdd) show({ list: "all" });
     });
     main.current?.querySelector<HTMLInputElement>("[name=title]")?.focus();
-  }
+  });
 
-  function toggleSidebar() {
+  const toggleSidebar = useEvent(() => {
     if (!window.matchMedia(BESIDE_LIST).matches) setOpenDialog("drawer");
     else setSidebar(sidebar === "shown" ? "hidden" : "shown");
-  }
+  });
 
   const sidebarProps: Omit<SidebarProps, "onHide"> = {
     email,
     onAdd: focusNewTask,
     onSearch: openPalette,
-    onShortcuts: () => setOpenDialog("shortcuts"),
+    onShortcuts: openShortcuts,
   };
 
   useKeys({
@@ -219,7 +219,7 @@ export function Workspace({ email, isSeeded }: Props) {
     c: focusNewTask,
     m: toggleSidebar,
     "/": () => search.current?.focus(),
-    "?": () => setOpenDialog("shortcuts"),
+    "?": openShortcuts,
     Delete: trash,
     Backspace: trash,
     "#": trash,
@@ -237,7 +237,7 @@ export function Workspace({ email, isSeeded }: Props) {
     { name: "Undo", keys: `${modifier}Z`, run: undo },
     { name: "Redo", keys: `${modifier}Y`, run: redo },
     { name: "Select several", keys: "x", run: selection.startSelecting },
-    { name: "Keyboard shortcuts", keys: "?", run: () => setOpenDialog("shortcuts") },
+    { name: "Keyboard shortcuts", keys: "?", run: openShortcuts },
     { name: `Appearance: ${nextTheme(theme)}`, run: () => setTheme(nextTheme(theme)) },
     { name: "Account", run: () => window.location.assign("/account") },
   ];
@@ -261,7 +261,7 @@ export function Workspace({ email, isSeeded }: Props) {
         </aside>
         <main
           className="list-area"
-          data-complete={state.isComplete}
+          data-complete={isComplete}
           id="content"
           // Clicks before the page handles events would be lost.
           inert={!isHydrated}
@@ -274,7 +274,7 @@ export function Workspace({ email, isSeeded }: Props) {
             onSidebar={toggleSidebar}
             search={search}
           />
-          {canAdd && <AddTask />}
+          {canAdd && ADD_TASK}
           <SyncStatus />
           <Conflicts />
           <TrashedProjects />
@@ -291,7 +291,7 @@ export function Workspace({ email, isSeeded }: Props) {
               />
             )}
             {tasks.length === 0 && !isAllDone && (
-              <EmptyOrLoading isKnown={state.isComplete || (isSeeded && view === serverView)} />
+              <EmptyOrLoading isKnown={isComplete || (isSeeded && view === serverView)} />
             )}
             {isAllDone && <AllDone count={doneToday.length + tasks.length} />}
           </RowMotion>

@@ -1,16 +1,13 @@
 "use client";
 
 import {
-  createContext,
   type ReactNode,
   useCallback,
-  useContext,
   useDeferredValue,
   useEffect,
   useMemo,
   useRef,
   useState,
-  useSyncExternalStore,
 } from "react";
 import { useClient } from "urql";
 import { goToSignIn } from "@/components/account/signed-out";
@@ -18,14 +15,15 @@ import { useSession } from "@/components/graphql/graphql";
 import type { Person } from "@/components/offline/offline-copy";
 import type { ProjectEdit } from "@/components/projects/noun";
 import { idsOf } from "@/components/store/edit";
-import type { State } from "@/components/store/state";
+import { isEqual } from "@/components/store/equal";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
 import { useHydrated } from "@/lib/use-hydrated";
-import { type AppStore, openStore, type Seed } from "./app-store";
-import { type Group, groupsOf, refreshedGroups } from "./groups";
+import { openStore, type Seed } from "./app-store";
+import { groupsOf, labelsOf, refreshedGroups, tasksOf } from "./groups";
 import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
+import { AppContext, TasksContext, useValueOf, ViewContext } from "./tasks-context";
 import { localToday } from "./today";
 import { useHeld, useHolds } from "./use-hold";
 import {
@@ -38,49 +36,6 @@ import {
   viewPredicate,
   viewTitle,
 } from "./view";
-
-type Context = {
-  store: AppStore;
-  state: State;
-  /** The current day in the reader's time zone, YYYY-MM-DD. */
-  today: string;
-  view: View;
-  /** The title of the view: the name of its list, project or label. */
-  title: string;
-  /** The tasks of the view, in its groups. */
-  groups: readonly Group[];
-  /** The tasks of all groups, in their order. */
-  tasks: readonly Task[];
-  /** Tasks that were completed since the view was shown. They keep their places. */
-  recentlyCompleted: ReadonlySet<string>;
-  /** All labels in use, by name. */
-  labels: readonly string[];
-  /** Changes the view. `replace` adds no entry to the browser's history. */
-  show: (view: Partial<View>, replace?: boolean) => void;
-  /** Shows a list that contains the task. */
-  showTask: (task: Task) => void;
-  /** The task that `showTask` showed last. It gets the focus. */
-  taskToFocus: Task | null;
-  /**
-   * Performs edits and shows a message with an Undo button. `isQuiet` shows it only if a task left
-   * the view.
-   */
-  act: (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet?: boolean) => void;
-  undo: () => void;
-  redo: () => void;
-  /** Whether rows keep their places, because the person renames or drags one. */
-  isHeld: boolean;
-  /** Keeps rows in their places until the returned function is called. */
-  hold: () => () => void;
-};
-
-const TasksContext = createContext<Context | null>(null);
-
-export function useTasks(): Context {
-  const context = useContext(TasksContext);
-  if (!context) throw new Error("useTasks is used outside TasksProvider");
-  return context;
-}
 
 /** The toast about the latest step replaces the one before. */
 const STEP_TOAST = "step";
@@ -125,7 +80,6 @@ export function TasksProvider({
     const onSessionOver = () => goToSignIn("session-over");
     return openStore(client, person, seed, { apiUrl, owner, accessToken, onSessionOver });
   });
-  const state = useSyncExternalStore(store.subscribe, store.state, store.state);
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
   const [recentlyCompleted, setRecentlyCompleted] = useState(NONE);
@@ -229,8 +183,10 @@ export function TasksProvider({
     [store, toast, undo, showTask],
   );
 
-  const project = view.project === null ? null : store.tables.projects.get(view.project);
-  const title = viewTitle(view, project?.name);
+  const projectName = useValueOf(store, ({ tables }) =>
+    view.project === null ? undefined : tables.projects.get(view.project)?.name,
+  );
+  const title = viewTitle(view, projectName);
 
   useEffect(() => {
     document.title = `${title} · Bearer Tasks`;
@@ -239,72 +195,44 @@ export function TasksProvider({
   const deferredView = useDeferredValue(view);
   const isHydrated = useHydrated();
   const { isHeld, hold } = useHolds();
-  const { revision } = state;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the store's tasks change with its revision
+  const { sort } = deferredView;
+  const rows = useValueOf(store, ({ tables }) => tables.tasks.ordered(sort));
   const latestGroups = useMemo(() => {
     const isListed = viewPredicate(deferredView, today);
-    const listed = store.tables.tasks.ordered(deferredView.sort).filter((task) => {
+    const listed = rows.filter((task) => {
       // A task that was just completed stays visible until another view is shown.
       const isOpen = deferredView.list !== "completed" && recentlyCompleted.has(task.id);
       return isListed(isOpen ? { ...task, completed: false } : task);
     });
     return groupsOf(deferredView, listed, today, isHydrated);
-  }, [store, deferredView, today, revision, recentlyCompleted, isHydrated]);
+  }, [rows, deferredView, today, recentlyCompleted, isHydrated]);
   const groups = useHeld(latestGroups, isHeld, deferredView, (before) =>
     refreshedGroups(before, (id) => store.tables.tasks.get(id)),
   );
-  const tasks = useMemo(() => groups.flatMap((group) => group.tasks), [groups]);
+  const tasks = useMemo(() => tasksOf(groups), [groups]);
   // The navigation may render a frame later than the list.
-  const deferredRevision = useDeferredValue(revision);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the same
-  const labels = useMemo(() => {
-    const names = new Map<string, string>();
-    for (const task of store.tables.tasks.ordered("manual")) {
-      if (task.trashedAt !== null) continue;
-      for (const label of task.labels) names.set(label.toLowerCase(), label);
-    }
-    return [...names.values()].sort((a, b) => a.localeCompare(b, "en"));
-  }, [store, deferredRevision]);
-
-  const context = useMemo(
-    () => ({
-      store,
-      state,
-      today,
-      view,
-      groups,
-      title,
-      tasks,
-      recentlyCompleted,
-      labels,
-      show,
-      showTask,
-      taskToFocus,
-      act,
-      undo,
-      redo,
-      isHeld,
-      hold,
-    }),
-    [
-      store,
-      state,
-      today,
-      view,
-      title,
-      groups,
-      tasks,
-      recentlyCompleted,
-      labels,
-      show,
-      showTask,
-      taskToFocus,
-      act,
-      undo,
-      redo,
-      isHeld,
-      hold,
-    ],
+  const deferredRows = useDeferredValue(
+    useValueOf(store, ({ tables }) => tables.tasks.ordered("manual")),
   );
-  return <TasksContext value={context}>{children}</TasksContext>;
+  const latestLabels = useMemo(() => labelsOf(deferredRows), [deferredRows]);
+  const [labels, setLabels] = useState(latestLabels);
+  // The same array for the same labels, so that nothing is rendered again.
+  if (!isEqual(labels, latestLabels)) setLabels(latestLabels);
+
+  const app = useMemo(
+    () => ({ store, today, show, showTask, act, undo, redo, hold }),
+    [store, today, show, showTask, act, undo, redo, hold],
+  );
+  const viewState = useMemo(() => ({ view, title, labels, isHeld }), [view, title, labels, isHeld]);
+  const listed = useMemo(
+    () => ({ groups, tasks, recentlyCompleted, taskToFocus }),
+    [groups, tasks, recentlyCompleted, taskToFocus],
+  );
+  return (
+    <AppContext value={app}>
+      <ViewContext value={viewState}>
+        <TasksContext value={listed}>{children}</TasksContext>
+      </ViewContext>
+    </AppContext>
+  );
 }
