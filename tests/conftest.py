@@ -113,7 +113,8 @@ def databases() -> Iterator[Callable[[int], Postgres]]:
             if template := os.environ.get("POSTGRES_TO_COPY"):
                 return running.enter_context(copy(template))
             server = running.enter_context(stack.postgres())
-            migrations.upgrade(server.url, partitions)
+            with ThreadPoolExecutor(1) as pool:  # Playwright runs an event loop in this thread
+                pool.submit(migrations.upgrade, server.url, partitions).result()
             return server
 
         yield database
