@@ -158,6 +158,8 @@ def test_131_sessions_that_end_at_once_are_all_revoked(
         post(ada.client, "request-password-reset", email=ada.email)
         body["token"] = mailed(site.web, ada.email)
     took = post(ada.client, path, **body)
+    if took >= 2:  # so long the request waits; a busy machine may need longer
+        until_all_arrived(site, ada)
     pushed = receiver.of(ada.id)
     assert {one.session for one in pushed} == ended
     assert len(pushed) == len(ended) == 131 + (path == "delete-user")
@@ -222,7 +224,7 @@ def test_rejected_event_delays_no_other_event(
     finally:
         receiver.answer = lambda _: TAKEN
     assert waiting(site, ada.id) == 1, "tried again, later and later"
-    [jti] = [one.claims["jti"] for one in receiver.of(ada.id) if one.session == bad]
+    [jti] = {one.claims["jti"] for one in receiver.of(ada.id) if one.session == bad}
     assert "invalid_request" in site.web.wait_for_output(rf".*{jti}.*")[0]
 
 
