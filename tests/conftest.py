@@ -24,6 +24,7 @@ from api import migrations, observed
 from api.identity.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
 from tests import plain, shared, stack
+from tests.databases import citus, copy
 
 T = TypeVar("T")
 
@@ -108,11 +109,12 @@ def databases() -> Iterator[Callable[[int], Postgres]]:
         @cache
         def database(partitions: int) -> Postgres:
             if url := os.environ.get("CITUS_URL"):
-                return stack.citus(url)
+                return citus(url)
             if template := os.environ.get("POSTGRES_TO_COPY"):
-                return running.enter_context(stack.copy(template))
+                return running.enter_context(copy(template))
             server = running.enter_context(stack.postgres())
-            migrations.upgrade(server.url, partitions)
+            with ThreadPoolExecutor(1) as pool:  # Playwright runs an event loop in this thread
+                pool.submit(migrations.upgrade, server.url, partitions).result()
             return server
 
         yield database

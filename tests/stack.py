@@ -15,21 +15,19 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
 import pytest
 
-from api import migrations
 from api.owned import live, retention
 from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 from tests import forking, plain, scope, shared
+from tests.databases import AttachedPostgres, empty
 from tests.waiting import PATIENCE, wait_until
 
 FRONTEND = ROOT / "frontend"
-SCALE = ROOT / "docs/scale.md"
 KEPT = ("COVERAGE_PROCESS_CONFIG", "HOME", "LANG", "PATH", "TMPDIR")
 """Variables that each program inherits. The first is set while coverage is measured."""
 NODE = ROOT / ".tools/node/bin/node"
@@ -66,55 +64,9 @@ def postgres() -> Iterator[Postgres]:
     assert not unroutable
 
 
-class _AttachedPostgres(Postgres):
-    """A database on a server that another process runs."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    @property
-    def url(self) -> str:
-        return self._url
-
-
-@contextmanager
-def copy(url: str) -> Iterator[Postgres]:
-    """Copy a database on its server, which is twenty times as fast as starting a server."""
-    template, name = urlsplit(url), f"copy_{secrets.token_hex(8)}"
-
-    async def work(statement: str) -> None:
-        connection = await asyncpg.connect(template._replace(path="/template1").geturl())
-        await connection.execute(statement)
-        await connection.close()
-
-    asyncio.run(work(f'CREATE DATABASE {name} TEMPLATE "{template.path[1:]}"'))
-    yield _AttachedPostgres(template._replace(path=f"/{name}").geturl())
-    asyncio.run(work(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-def citus(url: str) -> Postgres:
-    """Return the database of Citus at this URL, migrated and distributed as in docs/scale.md."""
-    migrations.upgrade(url)
-    [commands] = re.findall(
-        r"```sql\n(SELECT create_distributed_table.*?)```", SCALE.read_text(), re.DOTALL
-    )
-
-    async def distribute() -> None:
-        connection = await asyncpg.connect(url)
-        distributed = (
-            "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid = 'tasks.owners'::regclass"
-        )
-        if not await connection.fetchval(distributed):
-            await connection.execute(commands)
-        await connection.close()
-
-    asyncio.run(distribute())
-    return _AttachedPostgres(url)
-
-
 def statements(server: Postgres, application: str) -> list[str]:
     """Return the SQL that this application has run on the server."""
-    if isinstance(server, _AttachedPostgres):
+    if isinstance(server, AttachedPostgres):
         pytest.skip("needs the log of a server of its own")
     found = []
     # After the last line break is an unfinished line. `splitlines` would also split at U+2028.
@@ -309,13 +261,16 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, **variables: str) -> Iterator[Site]:
-    """Run the whole product on free ports, with these additional variables."""
+def site(folder: Path, server: Postgres | None = None, /, **variables: str) -> Iterator[Site]:
+    """Run the whole product on free ports, with these additional variables.
+
+    Its database is a new one on this server, or that of a server of its own.
+    """
     api_port = free_port()
     url = f"http://localhost:{free_port()}"
     if variables.get("TOKEN_SIGNING") == "key-set":
         variables["JWKS_URL"] = f"{url}/api/auth/jwks"
-    with postgres() as database:
+    with empty(server) if server else postgres() as database:
         env = environment(
             BETTER_AUTH_SECRET=secrets.token_urlsafe(32),
             NEXT_PUBLIC_BETTER_AUTH_URL=url,
@@ -350,6 +305,6 @@ def shared_site(folder: Path, name: str, **variables: str) -> AbstractContextMan
 
     def attach(described: Any) -> Site:
         env, database, (api, web) = described
-        return Site(env, _AttachedPostgres(database), AttachedServer(*api), AttachedServer(*web))
+        return Site(env, AttachedPostgres(database), AttachedServer(*api), AttachedServer(*web))
 
     return shared.once(name, lambda: site(folder, **variables), describe, attach)

@@ -12,7 +12,7 @@ import jwt
 
 from api.identity.keys import ACCESS_TOKEN, derive
 from dev.postgres import Postgres
-from tests import plain, stack
+from tests import databases, plain, stack
 
 MEMBERS = {
     "EdDSA": {"alg", "kid", "kty", "crv", "x"},
@@ -117,12 +117,14 @@ class Issuer:
         self.web.stop()
         self.env.update(changes)
         self.web = stack.web(self.env)
+        # `issuer` stops this server. Otherwise the end of the test would stop it.
+        stack.started.remove(self.web)
 
 
 @contextmanager
-def issuer(under: Sequence[str] = (), **variables: str) -> Iterator[Issuer]:
-    """Run the web app on a database of its own, by default not under another command."""
-    with stack.postgres() as database:
+def issuer(server: Postgres, under: Sequence[str] = (), **variables: str) -> Iterator[Issuer]:
+    """Run the web app on a new database of this server, by default not under another command."""
+    with databases.empty(server) as database:
         usual = {
             "BETTER_AUTH_SECRET": secrets.token_urlsafe(32),
             "NEXT_PUBLIC_BETTER_AUTH_URL": f"http://localhost:{stack.free_port()}",

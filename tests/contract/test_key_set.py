@@ -11,6 +11,7 @@ import asyncpg
 import jwt
 import pytest
 
+from dev.postgres import Postgres
 from tests import plain, stack
 from tests.conftest import run
 from tests.contract.people import Browsers, Issuer, issuer
@@ -21,8 +22,8 @@ LOCK = 7238619340925514
 
 
 @pytest.fixture(scope="module")
-def eddsa() -> Iterator[Issuer]:
-    with issuer(TOKEN_SIGNING="key-set") as running:
+def eddsa(postgres: Postgres) -> Iterator[Issuer]:
+    with issuer(postgres, TOKEN_SIGNING="key-set") as running:
         yield running
 
 
@@ -127,9 +128,10 @@ def test_key_is_served_before_its_first_signature_and_after_its_last(
     assert key_set(eddsa).keys() == {new}
 
 
-def test_keys_rotate_at_the_configured_interval(browsers: Browsers) -> None:
+@pytest.mark.prove
+def test_keys_rotate_at_the_configured_interval(browsers: Browsers, postgres: Postgres) -> None:
     settings = {"TOKEN_SIGNING": "key-set", "ACCESS_TOKEN_MAX_AGE": "20", "JWKS_ROTATION": "7"}
-    with issuer(**settings) as site:
+    with issuer(postgres, **settings) as site:
         ada = browsers.join(site.url)
         kids: dict[str, None] = {}
         deadline = time.monotonic() + PATIENCE
@@ -151,9 +153,9 @@ def test_no_key_set_is_served_in_shared_secret_mode(site: stack.Site, browsers: 
 
 
 def test_older_keys_are_served_after_a_change_of_the_algorithm_or_of_the_mode(
-    browsers: Browsers,
+    browsers: Browsers, postgres: Postgres
 ) -> None:
-    with issuer(TOKEN_SIGNING="key-set") as site:
+    with issuer(postgres, TOKEN_SIGNING="key-set") as site:
         ada = browsers.join(site.url)
         old = ada.token()
         site.restart({"TOKEN_ALGORITHM": "ES256"})

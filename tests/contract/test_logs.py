@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
+from dev.postgres import Postgres
 from tests.contract.people import Browsers, issuer
 
 MANY = 15
@@ -42,9 +43,9 @@ WRONG: Mapping[str, Ask] = {
 
 
 def test_invalid_requests_to_the_web_app_are_logged_at_most_once_a_second(
-    browsers: Browsers,
+    browsers: Browsers, postgres: Postgres
 ) -> None:
-    with issuer() as running:
+    with issuer(postgres) as running:
         for name, ask in WRONG.items():
             lines, began = len(running.web.lines), time.monotonic()
             for _ in range(MANY):

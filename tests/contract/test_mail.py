@@ -40,8 +40,10 @@ def hours_pass(database: Postgres, hours: int) -> None:
     run(database, lambda connection: connection.execute(HOURS_PASS, hours))
 
 
-def test_forty_requests_for_one_password_reset_send_three_mails(browsers: Browsers) -> None:
-    with issuer() as running:
+def test_forty_requests_for_one_password_reset_send_three_mails(
+    browsers: Browsers, postgres: Postgres
+) -> None:
+    with issuer(postgres) as running:
         ada = browsers.join(running.url)
         nobody = request_password_reset(browsers, running.url, "nobody@example.com")
         for n in range(40):

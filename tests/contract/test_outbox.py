@@ -14,6 +14,7 @@ import jwt
 import pytest
 
 from api.identity.keys import derive
+from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import run
 from tests.contract.people import Browsers, Issuer, Member, issuer, mailed
@@ -33,9 +34,16 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def site(receiver: Receiver) -> Iterator[Issuer]:
-    with issuer(API_URL=receiver.url) as running:
+def site(receiver: Receiver, postgres: Postgres) -> Iterator[Issuer]:
+    with issuer(postgres, API_URL=receiver.url) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def apart(postgres: Postgres) -> Iterator[tuple[Issuer, Receiver]]:
+    """Run a web app and a receiver that a test may stop."""
+    with Receiver.listening() as running, issuer(postgres, API_URL=running.url) as site:
+        yield site, running
 
 
 @pytest.fixture
@@ -150,6 +158,8 @@ def test_131_sessions_that_end_at_once_are_all_revoked(
         post(ada.client, "request-password-reset", email=ada.email)
         body["token"] = mailed(site.web, ada.email)
     took = post(ada.client, path, **body)
+    if took >= 2:  # so long the request waits; a busy machine may need longer
+        until_all_arrived(site, ada)
     pushed = receiver.of(ada.id)
     assert {one.session for one in pushed} == ended
     assert len(pushed) == len(ended) == 131 + (path == "delete-user")
@@ -214,7 +224,7 @@ def test_rejected_event_delays_no_other_event(
     finally:
         receiver.answer = lambda _: TAKEN
     assert waiting(site, ada.id) == 1, "tried again, later and later"
-    [jti] = [one.claims["jti"] for one in receiver.of(ada.id) if one.session == bad]
+    [jti] = {one.claims["jti"] for one in receiver.of(ada.id) if one.session == bad}
     assert "invalid_request" in site.web.wait_for_output(rf".*{jti}.*")[0]
 
 
@@ -240,132 +250,148 @@ def test_retry_pushes_the_same_event(receiver: Receiver, ada: Member) -> None:
     assert issued[-1] > issued[0], "issued when it is pushed"
 
 
-def test_retry_waits_for_retry_after(browsers: Browsers) -> None:
+def test_retry_waits_for_retry_after(receiver: Receiver, ada: Member) -> None:
     asks: Answer = (503, {"Retry-After": "4"}, b"")
     pushed_at: list[float] = []
 
-    def answer(_: Pushed) -> Answer:
+    def answer(pushed: Pushed) -> Answer:
+        if pushed.user != ada.id:
+            return TAKEN
         pushed_at.append(time.monotonic())
         return asks if len(pushed_at) == 1 else TAKEN
 
-    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
-        ada = browsers.join(site.url)
-        receiver.answer = answer
+    receiver.answer = answer
+    try:
         post(ada.client, "sign-out")
         receiver.wait(ada.id, 2)
+    finally:
+        receiver.answer = lambda _: TAKEN
     assert pushed_at[1] - pushed_at[0] >= 4
 
 
-def test_sign_out_waits_at_most_two_seconds_for_an_unavailable_api(browsers: Browsers) -> None:
-    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
-        ada, bob, eve, *others = (browsers.join(site.url) for _ in range(5))
-        more_sessions(site, eve.id, 131)
-        bobs = session_of(bob.client)
+def test_sign_out_waits_at_most_two_seconds_for_an_unavailable_api(
+    apart: tuple[Issuer, Receiver], browsers: Browsers
+) -> None:
+    site, receiver = apart
+    ada, bob, eve, *others = (browsers.join(site.url) for _ in range(5))
+    more_sessions(site, eve.id, 131)
+    bobs, before = session_of(bob.client), len(site.web.lines)
 
-        receiver.stop()
-        took = [post(person.client, "sign-out") for person in (ada, *others)]
-        assert min(took) < 1.9, "refused at once"
-        receiver.start()
-        assert len(receiver.wait(ada.id, 1)) == 1
+    receiver.stop()
+    took = [post(person.client, "sign-out") for person in (ada, *others)]
+    assert min(took) < 1.9, "refused at once"
+    receiver.start()
+    assert len(receiver.wait(ada.id, 1)) == 1
 
-        hung = threading.Event()
-        receiver.answer = lambda _: (hung.wait(PATIENCE), UNAVAILABLE)[1]
-        try:
-            assert 1.9 < post(bob.client, "sign-out") < 2 + SLACK
-            assert 1.9 < post(eve.client, "end-other-sessions") < 2 + SLACK
-            backlog = more_sessions(site, ada.id, 500)
-            delete(site, "DELETE FROM session WHERE id = ANY($1)", backlog)
-            took.clear()
-            for _ in range(5):
-                began = time.monotonic()
-                sign_in(browsers, site, ada)
-                took.append(time.monotonic() - began)
-            assert min(took) < 1.9, "what ends nothing waits for nothing: not the two seconds"
-        finally:
-            receiver.answer = lambda _: TAKEN
-            hung.set()
-        for person in (bob, eve, ada):
-            until_all_arrived(site, person)
-        assert [one.session for one in receiver.of(bob.id)] == [bobs] * len(receiver.of(bob.id))
-        assert len({one.session for one in receiver.of(eve.id)}) == 131
-        assert {one.session for one in receiver.of(ada.id)} >= set(backlog)
-        site.web.wait_for_output("accepts them again")
-        said = [line for line in site.web.lines if "security events" in line]
-        assert len(said) in {2, 4}, said
-        assert "does not accept them" in said[0]
-        assert "again" in said[-1]
+    hung = threading.Event()
+    receiver.answer = lambda _: (hung.wait(PATIENCE), UNAVAILABLE)[1]
+    try:
+        assert 1.9 < post(bob.client, "sign-out") < 2 + SLACK
+        assert 1.9 < post(eve.client, "end-other-sessions") < 2 + SLACK
+        backlog = more_sessions(site, ada.id, 500)
+        delete(site, "DELETE FROM session WHERE id = ANY($1)", backlog)
+        took.clear()
+        for _ in range(5):
+            began = time.monotonic()
+            sign_in(browsers, site, ada)
+            took.append(time.monotonic() - began)
+        assert min(took) < 1.9, "what ends nothing waits for nothing: not the two seconds"
+    finally:
+        receiver.answer = lambda _: TAKEN
+        hung.set()
+    for person in (bob, eve, ada):
+        until_all_arrived(site, person)
+    assert [one.session for one in receiver.of(bob.id)] == [bobs] * len(receiver.of(bob.id))
+    assert len({one.session for one in receiver.of(eve.id)}) == 131
+    assert {one.session for one in receiver.of(ada.id)} >= set(backlog)
+    site.web.wait_for_output("accepts them again")
+    said = [line for line in site.web.lines[before:] if "security events" in line]
+    assert len(said) in {2, 4}, said
+    assert "does not accept them" in said[0]
+    assert "again" in said[-1]
 
 
 @pytest.mark.prove
-def test_problem_lasts_until_the_event_that_failed_is_delivered(browsers: Browsers) -> None:
+def test_problem_lasts_until_the_event_that_failed_is_delivered(
+    apart: tuple[Issuer, Receiver], browsers: Browsers
+) -> None:
     """Events of others that the API accepts meanwhile do not end the problem in the log."""
-    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
-        ada, bob = browsers.join(site.url), browsers.join(site.url)
-        receiver.answer = lambda pushed: UNAVAILABLE if pushed.user == ada.id else TAKEN
-        post(ada.client, "sign-out")
-        site.web.wait_for_output("does not accept them.*503")
-        [session] = more_sessions(site, bob.id, 1)
-        delete(site, "DELETE FROM session WHERE id = $1", session)
-        receiver.wait(bob.id, 1)
-        receiver.wait(ada.id, len(receiver.of(ada.id)) + 1)
-        receiver.answer = lambda _: TAKEN
-        site.web.wait_for_output(r"accepts them again, after \d+ s")
-        said = [line for line in site.web.lines if "security events" in line]
-        assert len(said) == 2, said
+    site, receiver = apart
+    ada, bob = browsers.join(site.url), browsers.join(site.url)
+    before = len(site.web.lines)
+    receiver.answer = lambda pushed: UNAVAILABLE if pushed.user == ada.id else TAKEN
+    post(ada.client, "sign-out")
+    site.web.wait_for_output("does not accept them.*503")
+    [session] = more_sessions(site, bob.id, 1)
+    delete(site, "DELETE FROM session WHERE id = $1", session)
+    receiver.wait(bob.id, 1)
+    receiver.wait(ada.id, len(receiver.of(ada.id)) + 1)
+    receiver.answer = lambda _: TAKEN
+    site.web.wait_for_output(r"accepts them again, after \d+ s")
+    said = [line for line in site.web.lines[before:] if "security events" in line]
+    assert len(said) == 2, said
 
 
-def test_event_of_a_killed_process_is_pushed_after_its_restart(browsers: Browsers) -> None:
-    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
-        ada = browsers.join(site.url)
-        session = session_of(ada.client)
-        hung = threading.Event()
-        receiver.answer = lambda _: (hung.wait(PATIENCE), UNAVAILABLE)[1]
-        with ThreadPoolExecutor(1) as pool:
-            signing_out = pool.submit(post, ada.client, "sign-out")
-            [first] = receiver.wait(ada.id, 1)
-            os.killpg(site.web.child.process.pid, signal.SIGKILL)
-            assert isinstance(signing_out.exception(), httpx.TransportError)
-        site.web.stop()
-        receiver.answer = lambda _: TAKEN
-        site.web = stack.web(site.env)
-        again = receiver.wait(ada.id, 2)[1]
-        hung.set()
-        assert (first.session, again.session) == (session, session)
-        assert again.claims["jti"] == first.claims["jti"]
+def test_event_of_a_killed_process_is_pushed_after_its_restart(
+    apart: tuple[Issuer, Receiver], browsers: Browsers
+) -> None:
+    site, receiver = apart
+    ada = browsers.join(site.url)
+    session = session_of(ada.client)
+    hung = threading.Event()
+    receiver.answer = lambda _: (hung.wait(PATIENCE), UNAVAILABLE)[1]
+    with ThreadPoolExecutor(1) as pool:
+        signing_out = pool.submit(post, ada.client, "sign-out")
+        [first] = receiver.wait(ada.id, 1)
+        os.killpg(site.web.child.process.pid, signal.SIGKILL)
+        assert isinstance(signing_out.exception(), httpx.TransportError)
+    receiver.answer = lambda _: TAKEN
+    # The dead process has claimed the event for ten seconds, which are over now.
+    later = "SET claimed_until = claimed_until - interval '10 seconds' WHERE claimed_until > now()"
+    delete(site, f"UPDATE security_event_outbox {later}")
+    site.restart({})
+    again = receiver.wait(ada.id, 2)[1]
+    hung.set()
+    assert (first.session, again.session) == (session, session)
+    assert again.claims["jti"] == first.claims["jti"]
 
 
-def test_two_processes_push_each_event_once(browsers: Browsers) -> None:
-    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
-        ada = browsers.join(site.url)
-        elsewhere = {"NEXT_PUBLIC_BETTER_AUTH_URL": f"http://localhost:{stack.free_port()}"}
-        second = stack.web(site.env | elsewhere)
-        try:
-            sessions = more_sessions(site, ada.id, 400)
-            delete(site, "DELETE FROM session WHERE id = ANY($1)", sessions)
-            pushed = receiver.wait(ada.id, 400)
-            until_all_arrived(site, ada)
-        finally:
-            second.stop()
-        assert sorted(str(one.session) for one in pushed) == sorted(sessions)
-        assert len(receiver.of(ada.id)) == 400
+def test_two_processes_push_each_event_once(
+    apart: tuple[Issuer, Receiver], browsers: Browsers
+) -> None:
+    site, receiver = apart
+    ada = browsers.join(site.url)
+    elsewhere = {"NEXT_PUBLIC_BETTER_AUTH_URL": f"http://localhost:{stack.free_port()}"}
+    second = stack.web(site.env | elsewhere)
+    try:
+        sessions = more_sessions(site, ada.id, 400)
+        delete(site, "DELETE FROM session WHERE id = ANY($1)", sessions)
+        pushed = receiver.wait(ada.id, 400)
+        until_all_arrived(site, ada)
+    finally:
+        second.stop()
+    assert sorted(str(one.session) for one in pushed) == sorted(sessions)
+    assert len(receiver.of(ada.id)) == 400
 
 
-def test_broken_outbox_prevents_no_sign_out(browsers: Browsers) -> None:
-    with Receiver.listening() as receiver, issuer(API_URL=receiver.url) as site:
-        ada, eve = browsers.join(site.url), browsers.join(site.url)
-        table = "ALTER TABLE security_event_outbox"
-        delete(site, f"{table} RENAME COLUMN claimed_until TO broken")
-        assert post(ada.client, "sign-out") < 2 + SLACK
-        # When the table can be read again, the tokens of the ended sessions have expired. The
-        # deleted account is still pushed, because its data still exists.
-        age = "UPDATE security_event_outbox SET ended_at = now() - interval '86465 seconds'"
-        delete(site, age)
-        delete(site, 'DELETE FROM "user" WHERE id = $1', eve.id)
-        delete(site, f"{age} WHERE session_id IS NULL")
-        assert site.web.stop() == 128 + signal.SIGTERM, "Next's own status: nothing holds it up"
-        delete(site, f"{table} RENAME COLUMN broken TO claimed_until")
-        site.web = stack.web(site.env)
-        events = receiver.wait(eve.id, 2)
-        assert [one.session for one in events].count(None) == 1
-        assert (receiver.of(ada.id), waiting(site, ada.id)) == ([], 0)
-        assert all(abs(one.claims["iat"] - time.time()) < 60 for one in events)
+def test_broken_outbox_prevents_no_sign_out(
+    apart: tuple[Issuer, Receiver], browsers: Browsers
+) -> None:
+    site, receiver = apart
+    ada, eve = browsers.join(site.url), browsers.join(site.url)
+    table = "ALTER TABLE security_event_outbox"
+    delete(site, f"{table} RENAME COLUMN claimed_until TO broken")
+    assert post(ada.client, "sign-out") < 2 + SLACK
+    # When the table can be read again, the tokens of the ended sessions have expired. The
+    # deleted account is still pushed, because its data still exists.
+    age = "UPDATE security_event_outbox SET ended_at = now() - interval '86465 seconds'"
+    delete(site, age)
+    delete(site, 'DELETE FROM "user" WHERE id = $1', eve.id)
+    delete(site, f"{age} WHERE session_id IS NULL")
+    assert site.web.stop() == 128 + signal.SIGTERM, "Next's own status: nothing holds it up"
+    delete(site, f"{table} RENAME COLUMN broken TO claimed_until")
+    site.restart({})
+    events = receiver.wait(eve.id, 2)
+    assert [one.session for one in events].count(None) == 1
+    assert (receiver.of(ada.id), waiting(site, ada.id)) == ([], 0)
+    assert all(abs(one.claims["iat"] - time.time()) < 60 for one in events)

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
+from dev.postgres import Postgres
 from tests import plain, stack
 from tests.contract.people import Browsers, Issuer, issuer
 from tests.contract.test_key_set import key_set, kid_of, verified
@@ -19,11 +20,23 @@ from tests.contract.test_key_set import key_set, kid_of, verified
 COOKIE = "better-auth.session_token"
 
 
-# Cookies are signed alike in both modes. With a key set, its private keys are also encrypted.
-@pytest.fixture(params=[pytest.param("shared-secret", marks=pytest.mark.prove), "key-set"])
-def site(request: pytest.FixtureRequest) -> Iterator[Issuer]:
-    with issuer(TOKEN_SIGNING=request.param) as running:
+@pytest.fixture(scope="module")
+def shared_secret(postgres: Postgres) -> Iterator[Issuer]:
+    with issuer(postgres) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def key_pairs(postgres: Postgres) -> Iterator[Issuer]:
+    with issuer(postgres, TOKEN_SIGNING="key-set") as running:
+        yield running
+
+
+# Cookies are signed alike in both modes. With a key set, its private keys are also encrypted.
+@pytest.fixture(params=[pytest.param("shared_secret", marks=pytest.mark.prove), "key_pairs"])
+def site(request: pytest.FixtureRequest) -> Issuer:
+    found: Issuer = request.getfixturevalue(request.param)
+    return found
 
 
 def rotate(site: Issuer) -> None:
@@ -56,7 +69,9 @@ def get(site: Issuer, path: str, cookie: str) -> httpx.Response:
     return plain.get(f"{site.url}{path}", headers={"Cookie": f"{COOKIE}={cookie}"})
 
 
-def test_session_survives_two_rotations(site: Issuer, browsers: Browsers) -> None:
+def test_session_survives_two_rotations_and_forged_cookies_are_rejected(
+    site: Issuer, browsers: Browsers
+) -> None:
     signing_in = browsers.new_browser(site.url)
     ada = browsers.join(site.url)
     password = {"email": ada.email, "password": "correct horse"}
@@ -81,26 +96,26 @@ def test_session_survives_two_rotations(site: Issuer, browsers: Browsers) -> Non
     assert replaced == attributes
     assert answer.headers["cache-control"] == "no-store"
     assert "set-cookie" not in signing_in.get("/api/auth/token").headers, "once is enough"
-    if site.env["TOKEN_SIGNING"] == "key-set":
+    if site.env.get("TOKEN_SIGNING") == "key-set":
         assert kid_of(held) == kid_of(answer.json()["token"])
+    rejects_forged_cookies(site, browsers, old=secret)
 
     site.restart({"BETTER_AUTH_SECRET_PREVIOUS": ""})
     answer = signing_in.get("/api/auth/token")
     assert answer.status_code == 200
-    if site.env["TOKEN_SIGNING"] == "key-set":
+    if site.env.get("TOKEN_SIGNING") == "key-set":
         assert kid_of(held) == kid_of(answer.json()["token"]), "it was encrypted again"
     assert get(site, "/api/auth/token", was).status_code == 401
     rotate(site)
     assert signing_in.get("/api/auth/token").status_code == 200
 
 
-def test_cookie_signed_with_neither_secret_is_rejected(site: Issuer, browsers: Browsers) -> None:
+def rejects_forged_cookies(site: Issuer, browsers: Browsers, old: str) -> None:
+    """Send cookies that neither of the two secrets of the site has signed."""
     ada = browsers.join(site.url)
     [cookie] = [c.value for c in ada.client.cookies.jar if c.name == COOKIE]
     assert cookie
     token = unquote(cookie).rpartition(".")[0]
-    old = site.env["BETTER_AUTH_SECRET"]
-    rotate(site)
     new = site.env["BETTER_AUTH_SECRET"]
     for secret in (old, new):
         good = get(site, "/api/auth/token", signed(token, secret))
@@ -129,36 +144,36 @@ def test_cookie_signed_with_neither_secret_is_rejected(site: Issuer, browsers: B
     assert get(site, "/api/auth/token", signed(token, new)).status_code == 401, "the session ended"
 
 
-def test_key_encrypted_with_a_lost_secret_signs_nothing(browsers: Browsers) -> None:
-    with issuer(TOKEN_SIGNING="key-set") as site:
-        ada = browsers.join(site.url)
-        old = ada.token()
-        site.restart({"BETTER_AUTH_SECRET": secrets.token_urlsafe(32)})
-        keys = key_set(site)
-        assert kid_of(old) not in keys
-        assert ada.client.get("/api/auth/token").status_code == 401
-        eve = browsers.join(site.url)
-        verified(eve.token(), keys, site)
+def test_key_encrypted_with_a_lost_secret_signs_nothing(
+    key_pairs: Issuer, browsers: Browsers
+) -> None:
+    ada = browsers.join(key_pairs.url)
+    old = ada.token()
+    lost = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(32), "BETTER_AUTH_SECRET_PREVIOUS": ""}
+    key_pairs.restart(lost)
+    keys = key_set(key_pairs)
+    assert kid_of(old) not in keys
+    assert ada.client.get("/api/auth/token").status_code == 401
+    eve = browsers.join(key_pairs.url)
+    verified(eve.token(), keys, key_pairs)
 
 
 def test_processes_with_the_two_secrets_in_either_order_accept_the_same_cookies(
-    browsers: Browsers,
+    key_pairs: Issuer, browsers: Browsers
 ) -> None:
     """A rollout sets a new secret in one process after the other: first as the previous secret."""
-    old, new = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    secret = {"BETTER_AUTH_SECRET": old, "BETTER_AUTH_SECRET_PREVIOUS": new}
-    with issuer(TOKEN_SIGNING="key-set", **secret) as site:
-        ada = browsers.join(site.url)
-        kid = kid_of(ada.token())
-        not_yet = dict(site.env)
-        site.restart({"BETTER_AUTH_SECRET": new, "BETTER_AUTH_SECRET_PREVIOUS": old})
-        not_yet["NEXT_PUBLIC_BETTER_AUTH_URL"] = f"http://localhost:{stack.free_port()}"
-        other = stack.web(not_yet)
-        try:
-            for url in (site.url, other.url) * 3:
-                answer = ada.client.get(f"{url}/api/auth/token")
-                assert answer.status_code == 200
-                assert kid_of(answer.json()["token"]) == kid
-                assert COOKIE in cookies_of(answer), "each signs it under its own"
-        finally:
-            other.stop()
+    ada = browsers.join(key_pairs.url)
+    kid = kid_of(ada.token())
+    old, new = key_pairs.env["BETTER_AUTH_SECRET"], secrets.token_urlsafe(32)
+    elsewhere = f"http://localhost:{stack.free_port()}"
+    not_yet = {"BETTER_AUTH_SECRET_PREVIOUS": new, "NEXT_PUBLIC_BETTER_AUTH_URL": elsewhere}
+    other = stack.web(key_pairs.env | not_yet)
+    try:
+        key_pairs.restart({"BETTER_AUTH_SECRET": new, "BETTER_AUTH_SECRET_PREVIOUS": old})
+        for url in (key_pairs.url, other.url) * 3:
+            answer = ada.client.get(f"{url}/api/auth/token")
+            assert answer.status_code == 200
+            assert kid_of(answer.json()["token"]) == kid
+            assert COOKIE in cookies_of(answer), "each signs it under its own"
+    finally:
+        other.stop()

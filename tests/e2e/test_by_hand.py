@@ -148,7 +148,7 @@ def test_toast_covers_no_control(
     site: stack.Site, newcomer: Newcomer, size: dict[str, int]
 ) -> None:
     ada = newcomer(site, viewport=size)
-    ada.signs_up()
+    ada.has_an_account()
     for title in ("Call the bank #home", "Water the plants"):
         writes(ada, title)
     ada.page.keyboard.press("Escape")
@@ -365,7 +365,7 @@ def test_no_animation_is_endless_if_reduced_motion_is_preferred(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site, reduced_motion="reduce")
-    ada.signs_up()
+    ada.has_an_account()
     ada.context.set_offline(True)
     field = ada.page.get_by_label("New task")
     field.fill("Waits")
@@ -456,7 +456,7 @@ def test_first_tab_key_offers_to_skip_to_the_content(ada: Person) -> None:
 
 def test_theme_colour_follows_the_chosen_appearance(site: stack.Site, newcomer: Newcomer) -> None:
     ada = newcomer(site, color_scheme="light")
-    ada.signs_up()
+    ada.has_an_account()
 
     def bar() -> str:
         colour: str = ada.page.evaluate(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from dev.postgres import Postgres
 from tests import stack
 from tests.e2e.conftest import Newcomer, Person
 
@@ -105,9 +106,9 @@ def test_browser_without_a_network_misses_nothing(ada: Person, phone: Person) ->
 
 
 @pytest.fixture
-def own_site(tmp_path: Path) -> Iterator[stack.Site]:
+def own_site(tmp_path: Path, postgres: Postgres) -> Iterator[stack.Site]:
     """Run a product whose API a test may stop."""
-    with stack.site(tmp_path) as running:
+    with stack.site(tmp_path, postgres) as running:
         yield running
 
 
@@ -117,13 +118,13 @@ def test_browser_misses_nothing_during_a_deployment(
     ada = newcomer(own_site)
     ada.has_an_account()
     ada.is_live()
-    other = stack.api(tmp_path, own_site.env)
+    other = stack.api(tmp_path, own_site.env, "--no-migrate")
     try:
         current, port = own_site.api, int(own_site.api.url.rpartition(":")[2])
         current.stop()
         own_site.api = other
         ada.asks(CREATE, title="While the API was away")
-        own_site.api = stack.api(tmp_path, own_site.env, port=port)
+        own_site.api = stack.api(tmp_path, own_site.env, "--no-migrate", port=port)
     finally:
         other.stop()
     expect(ada.task("While the API was away")).to_be_visible()

@@ -16,7 +16,8 @@ import httpx
 import jwt
 import pytest
 
-from tests import plain, stack
+from dev.postgres import Postgres
+from tests import databases, plain, stack
 from tests.e2e.conftest import Newcomer, Person
 from tests.e2e.load_balancer import LoadBalancer, load_balancer
 from tests.waiting import wait_until
@@ -45,7 +46,7 @@ class Site(stack.Site):
         """Restart the API with these variables changed. An empty variable is unset."""
         self.api_env |= changes
         port = stack.free_port()
-        old, self.api = self.api, stack.api(self.folder, self.api_env, port=port)
+        old, self.api = self.api, stack.api(self.folder, self.api_env, "--no-migrate", port=port)
         self.doors[0].upstream = port
         self.settles()
         old.stop()
@@ -129,10 +130,10 @@ Arrive = Callable[..., tuple[Site, Program, Person]]
 
 
 @contextmanager
-def running(folder: Path, **variables: str) -> Iterator[Site]:
+def running(folder: Path, server: Postgres, **variables: str) -> Iterator[Site]:
     with ExitStack() as opened:
         api_port, web_port, api_behind, web_behind = (stack.free_port() for _ in range(4))
-        database = opened.enter_context(stack.postgres())
+        database = opened.enter_context(databases.empty(server))
         url = f"http://localhost:{web_port}"
         env = stack.environment(
             BETTER_AUTH_SECRET=secrets.token_urlsafe(32),
@@ -161,15 +162,15 @@ def running(folder: Path, **variables: str) -> Iterator[Site]:
 
 
 @pytest.fixture
-def arrive(tmp_path: Path, newcomer: Newcomer) -> Iterator[Arrive]:
+def arrive(tmp_path: Path, newcomer: Newcomer, postgres: Postgres) -> Iterator[Arrive]:
     """Return a function that starts a site, a client that sends requests, and a user's browser."""
     with ExitStack() as opened:
         programs: list[Program] = []
 
         def begin(**variables: str) -> tuple[Site, Program, Person]:
-            site = opened.enter_context(running(tmp_path, **variables))
+            site = opened.enter_context(running(tmp_path, postgres, **variables))
             ada = newcomer(site)
-            ada.signs_up()
+            ada.has_an_account()
             program = Program(site)
             programs.append(program)
             program.start()
@@ -246,11 +247,11 @@ def test_keys_of_a_key_set_are_rotated_without_a_rejected_request(arrive: Arrive
 
 
 def test_tokens_and_sessions_of_a_leaked_secret_are_rejected(
-    tmp_path: Path, newcomer: Newcomer
+    tmp_path: Path, newcomer: Newcomer, postgres: Postgres
 ) -> None:
-    with running(tmp_path) as site:
+    with running(tmp_path, postgres) as site:
         ada = newcomer(site)
-        ada.signs_up()
+        ada.has_an_account()
         program = Program(site)
         stolen = program._fresh()  # noqa: SLF001 - the token that a thief would have
         changed = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(32)}

@@ -131,8 +131,13 @@ def test_projects_are_used_by_keyboard(ada: Person) -> None:  # noqa: PLR0915 - 
         """Choose an entry of a project's menu by the first letters of the entry."""
         ada.page.get_by_role("button", name=f"Change the project {name}").focus()
         press("Enter")
-        text(entry)
-        expect(ada.page.locator("[role=menu] :focus")).to_contain_text(entry)
+        focused = ada.page.locator("[role=menu] :focus")
+        expect(focused).to_contain_text("Rename")
+        # A letter moves the focus to the next entry that begins with the letter. So typing "Rename"
+        # here would move the focus to "Red", before or after the focus is checked.
+        if entry != "Rename":
+            text(entry)
+            expect(focused).to_contain_text(entry)
         press("Enter")
 
     for name in ("Home", "Work", "Garden"):
@@ -337,8 +342,9 @@ def test_nothing_is_cut_off_at_any_width(ada: Person) -> None:
     ada.adds("Prepare the quarterly review " * 6)
     for width in (320, 768, 1024, 1200, 2560):
         ada.page.set_viewport_size({"width": width, "height": 800})
-        ada.page.reload()
-        ada.has_read_all()
+        if width in {320, 2560}:  # the styles do not depend on the width at which a page loads
+            ada.page.reload()
+            ada.has_read_all()
         ada.clicks("Filter and sort")
         menu = ada.page.get_by_role("menu").bounding_box()
         assert menu

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from dev.postgres import Postgres
 from tests import plain, stack
 from tests.e2e.conftest import Newcomer
 from tests.e2e.test_app import TOKEN
@@ -14,9 +15,9 @@ MANIFEST = stack.FRONTEND / "gql/persisted-documents.json"
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
+def closed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[stack.Site]:
     only = {"TRUSTED_DOCUMENTS": str(MANIFEST), "TRUSTED_DOCUMENTS_ONLY": "1"}
-    with stack.site(tmp_path_factory.mktemp("closed"), **only) as running:
+    with stack.site(tmp_path_factory.mktemp("closed"), postgres, **only) as running:
         yield running
 
 
