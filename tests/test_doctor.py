@@ -80,8 +80,8 @@ def test_doctor_prints_ok_for_each_subject(settings: dict[str, str], tmp_path: P
     assert [re.match(r"ok     ([\w ]+): ", line)[1] for line in lines] == about  # type: ignore[index]
     assert (done.returncode, done.stderr) == (0, "")
     assert "is on: statements of an owner run as bearer_tasks_caller" in lines[3]
-    assert "does not need" in lines[5], "nobody serves it in this test"
-    assert "set EVENTS_URL" in lines[6], "nor the API"
+    assert "does not need" in lines[5], "the web app does not run in this test"
+    assert "set EVENTS_URL" in lines[6], "the API does not run either"
     assert "the clocks of this machine and the database agree within" in lines[7]
     assert settings["BETTER_AUTH_SECRET"] not in done.stdout
 

@@ -16,7 +16,7 @@ TOLERATED = LEEWAY / 2
 class _Clock(NamedTuple):
     whose: str
     ahead: float
-    """The seconds by which it is ahead of this machine's clock."""
+    """The seconds by which this clock is ahead of this machine's clock."""
     uncertain: float
     """The seconds by which `ahead` may be wrong, because reading another clock takes time."""
 
@@ -31,19 +31,22 @@ class Clocks:
     def __init__(self) -> None:
         self._clocks = [_Clock("this machine", 0.0, 0.0)]
 
-    def read(self, whose: str, moment: float, uncertain: float) -> None:
-        """Note that this clock shows this time now, in seconds since the epoch."""
+    def record(self, whose: str, moment: float, uncertain: float) -> None:
+        """Record the time that this clock shows now, in seconds since the epoch."""
         self._clocks.append(_Clock(whose, moment - time.time(), uncertain))
 
-    def read_header(self, whose: str, date: str, took: float) -> None:
-        """Note the `Date` of a response that took so many seconds. Ignore an invalid date."""
+    def record_header(self, whose: str, date: str, took: float) -> None:
+        """Record the `Date` of a response that took `took` seconds. Ignore an invalid date."""
         with suppress(ValueError):
             # The header has whole seconds, rounded down.
             moment = parsedate_to_datetime(date).timestamp() + 0.5
-            self.read(whose, moment, took + 0.5)
+            self.record(whose, moment, took + 0.5)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what the clocks show. Clocks that agree with most of the others are right."""
+        """Yield the findings. A clock is wrong if it differs from most clocks, which agree.
+
+        If there is no such majority, all clocks have to be synchronized.
+        """
         own, *others = self._clocks
         right = max(([c for c in self._clocks if c.agrees(one)] for one in self._clocks), key=len)
         wrong = [clock for clock in self._clocks if clock not in right]

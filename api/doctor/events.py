@@ -22,10 +22,11 @@ UNSUPPORTED: Final = "https://bearer-tasks.invalid/event-type/doctor"
 It responds 400 with `invalid_request`, as it does to every event that is valid up to its content.
 """
 _FIXES: Final[Mapping[object, str]] = {
-    "invalid_key": "give the API that runs the BETTER_AUTH_SECRET of these settings, or correct "
-    "it here, and restart what has changed",
-    "invalid_issuer": "give both the same NEXT_PUBLIC_BETTER_AUTH_URL and JWT_ISSUER",
-    "invalid_audience": "give the API that runs the API_URL of these settings, or correct it here",
+    "invalid_key": "use the same BETTER_AUTH_SECRET here and for the running API, and restart the "
+    "program whose settings you changed",
+    "invalid_issuer": "use the same NEXT_PUBLIC_BETTER_AUTH_URL and JWT_ISSUER here and for the "
+    "running API",
+    "invalid_audience": "use the same API_URL here and for the running API",
 }
 """How to correct the errors of RFC 8935 §2.4 that a difference between the settings causes."""
 
@@ -54,9 +55,10 @@ async def check(config: Settings, clocks: Clocks, patience: float) -> AsyncItera
         return
     err = _err(response)
     if err == "invalid_request":
-        yield Finding(about, f"{url} accepts what the web app signs under these settings")
+        yield Finding(about, f"{url} accepts events that the web app signs with these settings")
     elif fix := _FIXES.get(err):
-        yield Finding(about, f"{url} rejects what the web app signs: {err}", fix)
+        detail = f"{url} rejects events that the web app signs with these settings: {err}"
+        yield Finding(about, detail, fix)
     else:
         detail = f"{url} responds with {response.status_code}, and not as the API's /events does"
         fix = (
@@ -64,7 +66,7 @@ async def check(config: Settings, clocks: Clocks, patience: float) -> AsyncItera
         )
         yield Finding(about, detail, fix)
         return
-    clocks.read_header("the API", response.headers.get("date", ""), time.time() - began)
+    clocks.record_header("the API", response.headers.get("date", ""), time.time() - began)
 
 
 def _event(config: Settings) -> str:

@@ -100,7 +100,7 @@ async def _server(connection: Connection, clocks: Clocks) -> AsyncIterator[Findi
     began = time.perf_counter()
     moment = await connection.fetchval("SELECT clock_timestamp()")
     took = time.perf_counter() - began
-    clocks.read("the database", moment.timestamp(), took)
+    clocks.record("the database", moment.timestamp(), took)
     if version < OLDEST:
         fix = f"upgrade to PostgreSQL {OLDEST} or newer"
         yield Finding("database", f"is PostgreSQL {version}", fix)
@@ -193,7 +193,7 @@ async def _issuer(config: TokenConfig, clocks: Clocks, patience: float) -> Async
     else:
         fix = "read the web app's log, or correct NEXT_PUBLIC_BETTER_AUTH_URL"
         yield Finding("issuer", f"{url} responds with {response.status_code}", fix)
-    clocks.read_header("the issuer", response.headers.get("date", ""), time.time() - began)
+    clocks.record_header("the issuer", response.headers.get("date", ""), time.time() - began)
 
 
 async def _key_set(config: Config, fetch_timeout: float) -> AsyncIterator[Finding]:

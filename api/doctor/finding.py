@@ -1,11 +1,11 @@
-"""What the doctor has found out about one thing."""
+"""The result of one check of the doctor."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of checking one thing. `fix` says how to correct it; None if it is right."""
+    """The result of one check. `fix` says how to correct a problem; None if there is none."""
 
     about: str
     detail: str

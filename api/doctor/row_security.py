@@ -1,6 +1,6 @@
 """Check that PostgreSQL's row security (wall 3, docs/walls.md) restricts callers to their own rows.
 
-Every table of owned rows is tried, also those of nouns that are added later.
+The check reads every table with an `owner_id`, including those of nouns that are added later.
 """
 
 import secrets
@@ -70,7 +70,7 @@ VALUES ($2::text, length($1::{SCHEMA}.caller) * 0)
 
 
 async def check(connection: Connection) -> Finding:
-    """Find out whether row security restricts each statement to its owner.
+    """Return whether row security restricts each statement to its owner, as a finding.
 
     Raises the errors of asyncpg for a connection that is lost.
     """

@@ -14,7 +14,7 @@ def test_clock_that_differs_from_most_others_is_wrong() -> None:
     def found(**ahead: float) -> str:
         clocks = Clocks()
         for whose, seconds in ahead.items():
-            clocks.read(whose, time.time() + seconds, 0.1)
+            clocks.record(whose, time.time() + seconds, 0.1)
         return "".join(str(finding) for finding in clocks.findings())
 
     assert found() == ""

@@ -16,7 +16,7 @@ def test_doctor_pushes_an_event_without_effect_to_the_running_api(
 ) -> None:
     found = examined(settings | CALLED | {"EVENTS_URL": f"{api.url}/events"})
     assert wrong(found) == []
-    assert "accepts what the web app signs" in found["events"].detail
+    assert "accepts events that the web app signs" in found["events"].detail
     assert "this machine, the database and the API agree" in found["clock"].detail
 
 
