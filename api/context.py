@@ -85,7 +85,7 @@ class Context:
         """Return the page of the rows that refer to each parent, in one statement.
 
         A cursor belongs to the list of one parent, so pages after a cursor are loaded one by one.
-        An exception takes the place of such a page that cannot be read. Raises BadUserInput, and
+        If such a page cannot be read, an exception takes its place. Raises BadUserInput, and
         OperationTooLarge for the second search of an operation.
         """
         rows = self.read(resource)
@@ -132,9 +132,9 @@ class Context:
         return self._selected.get(tuple(key for key in path.as_list() if isinstance(key, str)))
 
     async def _loaded(self, key: object, load: Load[_V], ids: Sequence[str]) -> Mapping[str, _V]:
-        """Return the results of `load`, which fields with equal keys share.
+        """Return the results of `load`. Fields with equal keys share one call of `load`.
 
-        `load` must not refer to this context, which would then have a reference cycle.
+        `load` must not refer to this context, because that would be a reference cycle.
         """
         loader = self._loaders.get(key)
         if loader is None:

@@ -1,4 +1,7 @@
-"""Load values by id, in one call for all ids that are asked for at about the same time."""
+"""Load values by id: one call loads all ids that are requested at about the same time.
+
+Nested fields load their rows with it (see `context.Context`).
+"""
 
 from asyncio import create_task, shield
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -50,7 +53,7 @@ class _Batch(Generic[T]):
         self._waiters = 0
 
     async def values(self) -> Mapping[str, T]:
-        """Return all values. If nobody waits for them any more, cancel the task."""
+        """Return all values. If every call that waits for them is cancelled, cancel the task too."""
         self._waiters += 1
         try:
             return await shield(self._task)

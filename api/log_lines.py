@@ -21,7 +21,7 @@ Format: TypeAlias = Literal["text", "json"]
 CHATTY: Final = ("alembic", "httpx", "watchfiles")
 """Loggers whose lines below the level WARNING are left out."""
 MEMBERS: Final = ("operation", "owner", "duration_ms", "error", "waited_for", "statement")
-"""The members that a line may have by its `extra`, in their order (see `slow_statements`)."""
+"""The members of `extra` that a line contains, in this order (see `slow_statements`)."""
 SERVERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
 """Loggers for which uvicorn's own command installs handlers."""
 MAX_CAUSES: Final = 10

@@ -105,7 +105,7 @@ async def failed(_request: Request, _error: Exception) -> Response:
 class CrossOrigin:
     """Lets pages of these origins read the responses, without cookies.
 
-    They may send `REQUEST_HEADERS` and these `allowed_headers`. Requests without an `Origin`, which
+    The pages may send `REQUEST_HEADERS` and `allowed_headers`. Requests without an `Origin`, which
     come from programs, skip Starlette's middleware.
     """
 

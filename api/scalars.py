@@ -38,4 +38,4 @@ Date = strawberry.scalar(
 )
 
 PASSTHROUGH = {"DateTime": Exactly(datetime, tzinfo=UTC), "Date": Exactly(date)}
-"""For each scalar, the values that orjson, with OPT_UTC_Z, writes as the same text."""
+"""The values of each scalar that orjson, with OPT_UTC_Z, writes as the scalar would."""

@@ -65,7 +65,7 @@ schema = Schema(
 )
 
 ROW_TYPES = {each.type_name: each.record for each in RESOURCES}
-"""By type, the class of the rows whose columns compiled execution reads by index."""
+"""The class of the rows of each type. Compiled execution reads their columns by index."""
 SIZES = types.sizes(RESOURCES) | {
     "Viewer": {"id": 4 * 255, "email": 8_192, "labels": 1_000 * (4 * 50 + 3)}
 }

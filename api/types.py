@@ -230,7 +230,10 @@ async def connection(  # noqa: PLR0913 - the arguments of a list
 
 
 def reference(resource: Resource, column: str, description: str) -> Any:
-    """Return a field with the row that a column refers to, or null. Its attribute has the type."""
+    """Return a field with the row that a column refers to, or null.
+
+    The type of the field is the annotation of its attribute.
+    """
 
     async def rows(referring: Sequence[Row], info: Info) -> list[Any]:
         return await info.context.load(resource, referring, column)
@@ -250,11 +253,10 @@ async def nested(  # noqa: PLR0913 - the arguments of a list
 ) -> list[Any]:
     """Return a page of the rows that refer to each parent. One statement reads all pages.
 
-    An exception takes the place of a page that cannot be read.
+    If a page cannot be read, an exception takes its place.
     """
     request = page_request(info, resource, first, after, filter, order)
     pages = await info.context.pages_of(resource, reference, parents, request)
-
     return [page if isinstance(page, BaseException) else _ConnectionOf(page) for page in pages]
 
 

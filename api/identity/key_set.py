@@ -32,7 +32,7 @@ LIFETIME = 60.0, 300.0, 3600.0
 lifetime, and the maximum. A key that the issuer has withdrawn stays trusted for that long.
 """
 STALE_IF_ERROR = 86_400.0
-"""Seconds for which a key set is used while its issuer is unreachable. After that no key is known.
+"""Seconds for which a key set is used while its issuer is unreachable. After that, no key is known.
 """
 MAX_BYTES = 64 * 1024
 """The most bytes of a key set."""
@@ -55,7 +55,7 @@ class KeySet:
     constants of this module describe the other arguments.
     """
 
-    def __init__(  # noqa: PLR0913 - each limit may be another in a test
+    def __init__(  # noqa: PLR0913 - a test may pass its own value for each limit
         self,
         url: str,
         *,

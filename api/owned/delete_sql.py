@@ -25,7 +25,10 @@ from api.owned.write_sql import locked, locked_by_ids, numbered, stamped
 
 @cache
 def remove(resource: Resource) -> Statement:
-    """Return the statement that deletes the rows with these ids, or none, and leaves tombstones."""
+    """Return the statement that deletes the rows with these ids, and leaves tombstones.
+
+    If one of the rows does not exist, the statement deletes none.
+    """
     return deleted(resource, *locked_by_ids(resource))
 
 

@@ -80,7 +80,7 @@ def count(resource: Resource, *, filtered: bool) -> Statement:
 
 
 @cache
-def page(  # noqa: PLR0913 - a list, and what is read of it
+def page(  # noqa: PLR0913 - each argument changes the statement
     resource: Resource,
     by: str,
     *,
@@ -118,7 +118,7 @@ def page(  # noqa: PLR0913 - a list, and what is read of it
 
 
 @cache
-def nested_page(  # noqa: PLR0913 - a list, and what is read of it
+def nested_page(  # noqa: PLR0913 - each argument changes the statement
     resource: Resource,
     reference: str,
     by: str,

@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 MAX_TEXT: Final = 2_000
 """The most characters of a statement that are logged."""
 _ROW: Final = re.compile(r'while [a-z ]+ \(\d+,\d+\)[a-z ]* in relation "(\w+)"')
-"""The context of an error that ended a wait for the lock of a row. Other contexts may have values.
+"""The context of an error that ended a wait for the lock of a row. Other contexts may name values.
 
-PostgreSQL gives this context to the first of the statements that wait for a row.
+Only the first of the statements that wait for a row gets this context from PostgreSQL.
 """
 
 
@@ -26,7 +26,7 @@ class SlowStatements:
     """Logs each statement that takes `limit` seconds or longer, by default none.
 
     `hashed` returns the hash of an owner. A line has the SQL of the statement, which contains no
-    values. `logs` limits these lines to one a second, which says how many were omitted before it.
+    values. `logs` allows one such line a second. The line says how many were omitted before it.
     """
 
     def __init__(
@@ -48,8 +48,9 @@ class SlowStatements:
             members["operation"] = record.operation_name or "anonymous"
         if record and record.owner:
             members["owner"] = self._hashed(record.owner)
-        error = sys.exception()  # that ended the statement
-        if error and not isinstance(error, Unavailable):  # of an attempt before this one
+        error = sys.exception()  # the error that ended the statement, if there is one
+        # During a retry, the exception is the Unavailable of the first attempt.
+        if error and not isinstance(error, Unavailable):
             members["error"] = type(error).__name__
             if row := _ROW.match(getattr(error, "context", None) or ""):
                 members["waited_for"] = f"a row of {row[1]}"

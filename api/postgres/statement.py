@@ -135,9 +135,9 @@ class UnownedStatement(Compiled):
 
 
 def checked_parts(expression: Built) -> list[ExternallyTraversible]:
-    """Return the parts of a statement: each once, although a CTE may be used several times.
+    """Return each part of a statement once, even if the statement uses a CTE several times.
 
-    Raises UnscopedStatement if one of them cannot be checked.
+    Raises UnscopedStatement if a part cannot be checked.
     """
     parts = {id(part): part for part in visitors.iterate(expression)}
     for part in parts.values():

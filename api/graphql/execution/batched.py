@@ -15,13 +15,13 @@ Batch = Callable[..., Awaitable[list[Any]]]
 
 
 def batched(*, description: str) -> Callable[[Batch], Any]:
-    """Return a decorator that makes a field of an asynchronous static method.
+    """Return a decorator that turns an asynchronous static method into a field.
 
     The first parameter of the method is a list of objects. The method returns a list with the value
     of the field for each of them, or an exception in place of a value. The path of its `info` is
-    the path of the first object. If the method raises an exception, the field of each object fails.
-    The type of the field is the type of the items. If that is `Any`, it is the annotation of the
-    attribute to which the field is assigned.
+    the path to the field of the first object. If the method raises an exception, the field of each
+    object fails. The type of the field is the type of the items of the returned list. If the items
+    have the type `Any`, the type of the field is the annotation of its attribute.
 
     A compiled operation calls the method once for all objects of a level. graphql-core calls it for
     each object. So the method should load what it needs with a data loader.

@@ -101,8 +101,8 @@ class Inputs:
         """Return a function that builds the arguments of a resolver's call from the variables.
 
         With `declared`, the names and values are those that Strawberry passes to a resolver.
-        Without, they are those that graphql-core passes. Both this method and the
-        returned function raise NotPlain.
+        Without it, they are those that graphql-core passes. Both this method and the returned
+        function raise NotPlain.
         """
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         converted = self._converted(declared)

@@ -1,4 +1,4 @@
-"""Call the resolvers of fields, directly where Strawberry would do nothing else."""
+"""Call the resolvers of fields, without Strawberry where it would only call them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +66,7 @@ class BatchResolver:
         self._type_name = type_name
 
     def __call__(self, source: Any, path: Path, pending: Pending, into: dict[Any, Any]) -> None:
-        """Add the field of an object, whose path is given, to the pending fields."""
+        """Add the field of an object to the pending fields. `path` is the path of the object."""
         batch = pending.batches.get(self)
         if batch is None:
             batch = PendingBatch(self._call, self.complete, self._key, self._type_name)

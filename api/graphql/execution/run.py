@@ -45,7 +45,7 @@ class PendingField:
 
 @dataclass(slots=True)
 class PendingBatch:
-    """A field of many objects, whose resolver is called once for all of them."""
+    """A field of many objects, with a resolver that is called once for all of them."""
 
     call: Callable[[list[Any], Path, "Run"], Awaitable[list[Any]]]
     complete: Complete
@@ -54,7 +54,7 @@ class PendingBatch:
     type_name: str
     sources: list[Any] = field(default_factory=list)
     places: list[tuple[Path, dict[Any, Any]]] = field(default_factory=list)
-    """For each source, its path, and the response object that the field belongs to."""
+    """The path of each source, and the response object that the field belongs to."""
     values: list[Any] | None = None
     error: BaseException | None = None
     task: Future[Any] | None = None
@@ -161,7 +161,7 @@ class Run:
     def _start(
         self, pending: Pending, waiting: dict[Future[Any], PendingField | PendingBatch]
     ) -> None:
-        """Start the resolvers of the fields, and add each field to those that wait for a future."""
+        """Start the resolvers of the fields, and add each field to `waiting`, by its future."""
         for each in pending.fields:
             task = ensure_future(each.begin(self))
             each.record(self, task=task)

@@ -106,7 +106,7 @@ class Source:
     def _complete(self, field: GraphQLField, details: list[FieldDetails], path: str = "p") -> str:
         """Generate the function that completes the result of a resolver. Return its name.
 
-        `path` is the source of the path to the field.
+        `path` is the Python expression for the path of the field.
         """
         lines, _ = self._value(field.type, "v", details, path)
         return self._function("v, p, r, l", [*lines, "return v"])
