@@ -53,7 +53,7 @@ class _Batch(Generic[T]):
         self._waiters = 0
 
     async def values(self) -> Mapping[str, T]:
-        """Return all values. If every call that waits for them is cancelled, cancel the task too."""
+        """Return all values. If each call that waits for them is cancelled, cancel the task too."""
         self._waiters += 1
         try:
             return await shield(self._task)

@@ -10,8 +10,8 @@ export class LastingProblem {
   #logged = 0;
 
   /**
-   * `problem` and `end` are what the lines say, without the reason and the duration. `clock`
-   * returns milliseconds.
+   * `problem` and `end` are the texts of the lines, to which the reason and the duration are added.
+   * `clock` returns milliseconds.
    */
   constructor(problem: string, end: string, clock: () => number = () => performance.now()) {
     this.#problem = problem;
@@ -19,7 +19,7 @@ export class LastingProblem {
     this.#clock = clock;
   }
 
-  /** Note that the problem has begun or still lasts. */
+  /** Report that the problem has begun or still lasts. */
   lasts(reason: string): void {
     const now = this.#clock();
     if (this.#began === null) {
@@ -31,7 +31,7 @@ export class LastingProblem {
     }
   }
 
-  /** Note that there is no problem, or no longer. */
+  /** Report that there is no problem, or that the problem has ended. */
   ends(): void {
     if (this.#began === null) return;
     console.info(`${this.#end}, after ${seconds(this.#clock() - this.#began)}`);

@@ -140,7 +140,7 @@ async function claimDue(pool: Connections, most: number): Promise<SecurityEvent[
 }
 
 type Delivery = {
-  /** The ids of the events by what the API responded. `failed` ones got no valid response. */
+  /** The ids of the events, by the response of the API. The `failed` events got no valid response. */
   taken: string[];
   refused: string[];
   failed: string[];
@@ -250,7 +250,7 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     "security events: the outbox can be read again",
   );
   let isReachable = true;
-  /** An event that failed. The problem lasts at least until this event is delivered. */
+  /** The id of an event that failed. The problem lasts at least until this event is delivered. */
   let stuck: string | undefined;
   let forgetAt = 0;
 
@@ -298,7 +298,7 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
   void again();
 }
 
-/** Whether no process has delivered an event yet. */
+/** Return whether the outbox still has an event, because no process has delivered it yet. */
 async function isInOutbox(pool: Connections, jti: string): Promise<boolean> {
   const { rowCount } = await pool.query("SELECT FROM public.security_event_outbox WHERE jti = $1", [
     jti,

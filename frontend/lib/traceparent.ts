@@ -1,4 +1,4 @@
-/** The name of the `<meta>` element by which the server asks its pages for traces. */
+/** The name of the `<meta>` element with which the server asks its pages to begin traces. */
 export const TRACES_META = "traces";
 
 /**

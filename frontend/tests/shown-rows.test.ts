@@ -5,7 +5,7 @@ import { PRIORITIES, type Task } from "../components/tasks/task";
 import { compareTasks, SORTS, type Sort } from "../components/tasks/view";
 import { task } from "./task";
 
-/** Return a function that returns integers from 0 to below its argument, the same ones in each run. */
+/** Return a generator of integers from 0 to below its argument, which are the same in each run. */
 function numbers(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -14,7 +14,7 @@ function numbers(seed: number): (below: number) => number {
   };
 }
 
-/** Return a task with few different values, so that many tasks have the same. */
+/** Return a task with random values. There are few values, so that many tasks have the same ones. */
 function randomTask(number: (below: number) => number, values: Partial<Task> = {}): Task {
   return task({
     title: `Task ${number(20)}`,

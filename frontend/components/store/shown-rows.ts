@@ -1,12 +1,12 @@
 import type { Noun, NounTypes } from "./noun";
 
-/** With more changed rows than this, sorting all rows is faster than moving each. */
+/** The most changed rows that are moved one by one. If more rows have changed, all rows are sorted. */
 const MAX_MOVED = 100;
 
-/** The rows in one order, and the rows that have changed since as they were then; null if there was none. */
+/** Rows in an order. `changed` has each row that was changed afterwards, as it is in `rows`; null for a new row. */
 type Order<R> = { rows: readonly R[]; changed: Map<string, R | null> };
 
-/** Return the index of a row, or the one at which it would be, in rows that are in order. */
+/** Return the index of a row in sorted rows, or the index at which it has to be inserted. */
 function placeOf<R>(rows: readonly R[], row: R, compare: (a: R, b: R) => number): number {
   let [start, end] = [0, rows.length];
   while (start < end) {
@@ -41,8 +41,8 @@ export class ShownRows<T extends NounTypes> {
   }
 
   /**
-   * Return all rows in an order: the same array until a row changes. Only a changed row is moved, because
-   * sorting 10,000 rows would take a part of each edit's frame.
+   * Return all rows in an order: the same array until a row changes. After an edit, only the changed rows
+   * are moved, because sorting 10,000 rows takes too much of the time of a frame.
    */
   ordered(sort: T["sort"]): readonly T["row"][] {
     const order = this.#orders.get(sort);
@@ -56,7 +56,7 @@ export class ShownRows<T extends NounTypes> {
     return rows;
   }
 
-  /** Return the rows of an order with each changed row in its new place. */
+  /** Return the rows of an order, with each changed row in its new place. */
   #moved(
     { rows, changed }: Order<T["row"]>,
     compare: (a: T["row"], b: T["row"]) => number,

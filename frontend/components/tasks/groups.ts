@@ -57,7 +57,7 @@ export function tasksOf(groups: readonly Group[]): readonly Task[] {
   return only && groups.length === 1 ? only.tasks : groups.flatMap(({ tasks }) => tasks);
 }
 
-/** Return the labels of the tasks that are not in the trash, by name. */
+/** Return the labels of the tasks that are not in the trash, sorted by name. */
 export function labelsOf(tasks: readonly Task[]): readonly string[] {
   const names = new Map<string, string>();
   for (const { labels, trashedAt } of tasks) {

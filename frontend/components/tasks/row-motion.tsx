@@ -59,7 +59,7 @@ function glide(before: Rows, rows: Rows): void {
 
 /** Collapse the rows that are no longer listed, if they were in the window. */
 function collapseMissing(area: HTMLElement, before: Rows, isListed: (id: string) => boolean): void {
-  // Read once, before the first copy: afterwards, each read would compute the layout again.
+  // Read the offset once, before the first copy: each later read would compute the layout again.
   const { offsetTop } = area;
   const start = area.getBoundingClientRect().top;
   for (const [id, row] of before) {
@@ -86,7 +86,7 @@ export function RowMotion({ children }: { children: ReactNode }) {
     const rows = rowsIn(area.current);
     last.current = { view, rows };
     if (before.view !== view || isStill()) return;
-    // First, because it reads the layout, which is known until an animation starts.
+    // Before `glide`: this reads the layout, which an animation makes the browser compute again.
     collapseMissing(area.current, before.rows, (id) => tasks.some((task) => task.id === id));
     glide(before.rows, rows);
   }, [groups, tasks, view]);

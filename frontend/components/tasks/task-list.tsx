@@ -40,7 +40,7 @@ type Props = SharedProps & {
 
 type VisibleRange = { start: number; end: number; before: number; after: number };
 
-/** A group, whose heading is a line of the list, or a task. */
+/** A line of the list: the heading of a group, or a task. */
 type Line = Group | Task;
 
 function linesOf(groups: readonly Group[]): Line[] {

@@ -7,7 +7,7 @@ import type { Task } from "./task";
 import type { View } from "./view";
 
 /*
- * What the components of the tasks page share. There is one context for values that never change, one
+ * The values that the components of the tasks page share. There is one context for values that never change, one
  * for those that change with the view, and one for those that change with each edit of a task. So an edit
  * does not render the components that only act on tasks, such as the 500 projects of the sidebar.
  */
@@ -37,7 +37,7 @@ export type ViewState = {
   view: View;
   /** The title of the view: the name of its list, project or label. */
   title: string;
-  /** All labels in use, by name. They may be a frame older than the tasks. */
+  /** All labels in use, sorted by name. They may be a frame older than the tasks. */
   labels: readonly string[];
   /** Whether rows keep their places, because the person renames or drags one. */
   isHeld: boolean;

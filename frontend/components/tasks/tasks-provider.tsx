@@ -216,7 +216,7 @@ export function TasksProvider({
   );
   const latestLabels = useMemo(() => labelsOf(deferredRows), [deferredRows]);
   const [labels, setLabels] = useState(latestLabels);
-  // The same array for the same labels, so that nothing is rendered again.
+  // Keep the same array while the labels are equal, so that no component renders again.
   if (!isEqual(labels, latestLabels)) setLabels(latestLabels);
 
   const app = useMemo(
