@@ -1,4 +1,4 @@
-"""Databases of tests on servers that run already."""
+"""Create the databases of tests on servers that already run."""
 
 import asyncio
 import re

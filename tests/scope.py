@@ -22,7 +22,7 @@ IMMUTABLE = {"cardinality", "count", "make_interval", "max", "relabelled"}
 """Functions that Citus accepts anywhere. Others may change their result within a session."""
 
 WRITING = re.compile(r"\b(insert|update|delete)\b", re.IGNORECASE)
-"""Words of which each statement that writes has one."""
+"""Each statement that writes contains one of these words."""
 
 
 @cache  # many servers of a run log the same statements, and to parse one takes some milliseconds

@@ -100,9 +100,9 @@ def test_long_body_that_is_not_read_closes_the_connection(server: stack.Server) 
 
 
 def test_body_is_answered_413_as_soon_as_it_is_too_large(server: stack.Server) -> None:
-    """The size of a chunked body is not known before.
+    """The size of a chunked body is not known in advance.
 
-    A client that continues to send can read the response.
+    A client that is still sending can read the response.
     """
     long = head("/graphql", f"Content-Length: {8 * MEBIBYTE}") + b" " * 4 * MEBIBYTE
     chunked = [

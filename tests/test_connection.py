@@ -49,10 +49,10 @@ def test_headers_of_32_kb_are_accepted(api: stack.Server) -> None:
 def test_late_head_or_rest_of_a_body_closes_the_connection_after_the_timeout(
     api: stack.Server,
 ) -> None:
-    """The timeout applies to a client that sends nothing and to one that sends a part.
+    """The timeout applies to a client that sends nothing, and to one that sends a part of a head.
 
-    The rest of a body whose request has been answered may be missing, incomplete, or complete
-    without another request after it.
+    If a request was answered before its body arrived, the timeout also applies to the body, and
+    after the body to the next request.
     """
     began = time.monotonic()
     with ExitStack() as clients:

@@ -1,7 +1,7 @@
-"""The loader calls its function once for ids that are asked for at about the same time."""
+"""The loader calls its function once for ids that are requested at about the same time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 import pytest
 
@@ -21,12 +21,9 @@ async def refused(ids: list[str]) -> Mapping[str, str]:
     raise ValueError(ids)
 
 
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        await test()
-
+def run(test: Callable[[], Coroutine[None, None, None]]) -> None:
     calls.clear()
-    asyncio.run(whole())
+    asyncio.run(test())
 
 
 def test_ids_of_one_iteration_of_the_event_loop_are_loaded_together_and_once() -> None:
@@ -41,7 +38,7 @@ def test_ids_of_one_iteration_of_the_event_loop_are_loaded_together_and_once() -
     run(test)
 
 
-def test_error_reaches_all_who_wait() -> None:
+def test_error_of_a_call_is_raised_to_each_waiter() -> None:
     async def test() -> None:
         loader = Loader(refused)
         for _ in range(2):
@@ -55,7 +52,7 @@ def test_error_reaches_all_who_wait() -> None:
 
 
 @pytest.mark.parametrize("iterations", [0, 1, 2])
-def test_call_is_cancelled_only_when_nobody_waits_for_its_result(iterations: int) -> None:
+def test_call_is_cancelled_only_when_each_of_its_waiters_is(iterations: int) -> None:
     async def test() -> None:
         loader = Loader(endless)
         one, other = (asyncio.ensure_future(loader.values("a")) for _ in range(2))

@@ -84,7 +84,7 @@ def test_existing_tombstones_are_counted_by_the_migration(postgres: Postgres) ->
 
 
 def test_revisions_are_numbers_in_order() -> None:
-    """A process compares the number of an unknown revision with the latest one that it has."""
+    """A process compares the number of an unknown revision with its latest revision."""
     config = Config(toml_file=ROOT / "pyproject.toml")
     scripts = [*ScriptDirectory.from_config(config).walk_revisions()]
     assert scripts
@@ -92,7 +92,7 @@ def test_revisions_are_numbers_in_order() -> None:
         assert len(script.revision) == 4
         below = script.down_revision or "0"
         assert isinstance(below, str)
-        assert int(below) < int(script.revision), "the migration that follows has a higher number"
+        assert int(below) < int(script.revision), "numbers must rise"
 
 
 def test_unknown_revision_is_newer_only_if_its_number_is_higher(postgres: Postgres) -> None:

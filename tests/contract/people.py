@@ -123,7 +123,7 @@ class Issuer:
 
 @contextmanager
 def issuer(server: Postgres, under: Sequence[str] = (), **variables: str) -> Iterator[Issuer]:
-    """Run the web app on a new database of this server, by default not under another command."""
+    """Run the web app on a new database of this server. `under` is a command that starts it."""
     with databases.empty(server) as database:
         usual = {
             "BETTER_AUTH_SECRET": secrets.token_urlsafe(32),

@@ -32,7 +32,7 @@ def key_pairs(postgres: Postgres) -> Iterator[Issuer]:
         yield running
 
 
-# Cookies are signed alike in both modes. With a key set, its private keys are also encrypted.
+# Cookies are signed alike in both modes. With key pairs, the secret also encrypts the private keys.
 @pytest.fixture(params=[pytest.param("shared_secret", marks=pytest.mark.prove), "key_pairs"])
 def site(request: pytest.FixtureRequest) -> Issuer:
     found: Issuer = request.getfixturevalue(request.param)
@@ -98,7 +98,7 @@ def test_session_survives_two_rotations_and_forged_cookies_are_rejected(
     assert "set-cookie" not in signing_in.get("/api/auth/token").headers, "once is enough"
     if site.env.get("TOKEN_SIGNING") == "key-set":
         assert kid_of(held) == kid_of(answer.json()["token"])
-    rejects_forged_cookies(site, browsers, old=secret)
+    check_forged_cookies_are_rejected(site, browsers, old=secret)
 
     site.restart({"BETTER_AUTH_SECRET_PREVIOUS": ""})
     answer = signing_in.get("/api/auth/token")
@@ -110,8 +110,8 @@ def test_session_survives_two_rotations_and_forged_cookies_are_rejected(
     assert signing_in.get("/api/auth/token").status_code == 200
 
 
-def rejects_forged_cookies(site: Issuer, browsers: Browsers, old: str) -> None:
-    """Send cookies that neither of the two secrets of the site has signed."""
+def check_forged_cookies_are_rejected(site: Issuer, browsers: Browsers, old: str) -> None:
+    """Send cookies that were signed with neither of the two secrets of the site."""
     ada = browsers.join(site.url)
     [cookie] = [c.value for c in ada.client.cookies.jar if c.name == COOKIE]
     assert cookie
@@ -174,6 +174,6 @@ def test_processes_with_the_two_secrets_in_either_order_accept_the_same_cookies(
             answer = ada.client.get(f"{url}/api/auth/token")
             assert answer.status_code == 200
             assert kid_of(answer.json()["token"]) == kid
-            assert COOKIE in cookies_of(answer), "each signs it under its own"
+            assert COOKIE in cookies_of(answer), "each process signs the cookie with its own secret"
     finally:
         other.stop()

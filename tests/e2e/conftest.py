@@ -39,7 +39,7 @@ STILL = """Promise.allSettled(
 )"""
 VIOLATIONS = """() => axe.run({ resultTypes: ["violations"] })
     .then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))"""
-"""A script that describes what axe finds, and does not send the many results that are good."""
+"""A script that describes the violations that axe finds. The other results are not sent."""
 PASSWORD = "correct horse"
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 """A script that fetches the user's access token."""

@@ -383,7 +383,7 @@ def test_edits_are_shown_at_once_on_a_slow_network(ada: Person) -> None:
     slow(500, 100_000)
     ada.page.reload(wait_until="commit")
     expect(ada.task("Before")).to_be_visible()
-    assert ada.page.evaluate("document.querySelector('main').inert"), "no script is there yet"
+    assert ada.page.evaluate("document.querySelector('main').inert"), "no script is loaded yet"
     ada.has_read_all()
     network.send("Network.setCacheDisabled", {"cacheDisabled": False})
     slow(1500, 100_000)
@@ -418,10 +418,10 @@ SAID = {
 
 def test_failing_api_is_explained_and_no_edit_is_lost(ada: Person) -> None:
     for code in SAID:
-        fails_with(code, ada, f"Water the plants: {code}")
+        check_failure_is_explained(code, ada, f"Water the plants: {code}")
 
 
-def fails_with(code: str, ada: Person, title: str) -> None:
+def check_failure_is_explained(code: str, ada: Person, title: str) -> None:
     """Complete a task while the API answers with an error, and again afterwards."""
     ada.clicks("All", "link")
     ada.adds(title)

@@ -453,14 +453,14 @@ def test_text_is_saved_during_typing_and_undone_in_one_step(ada: Person) -> None
 def test_closing_a_tab_during_typing_loses_nothing(ada: Person) -> None:
     create_task(ada, title="Letter")
     for place in ("panel", "row"):
-        closes_a_tab_during_typing(ada, place)
+        close_a_tab_during_typing(ada, place)
         [task] = saved(ada).values()
         assert task["description"] == "Dear Bob, how are you?", place
     assert task["title"] == "Letter to Bob"
 
 
-def closes_a_tab_during_typing(ada: Person, place: str) -> None:
-    """Type in the panel or in the row of a task, in a tab that is closed before it is saved."""
+def close_a_tab_during_typing(ada: Person, place: str) -> None:
+    """Type in the panel or in the row of a task, and close the tab before the text is saved."""
     tab = ada.context.new_page()
     tab.goto(f"{ada.site.url}/tasks")
     ada.has_read_all(tab)

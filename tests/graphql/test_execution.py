@@ -1217,7 +1217,7 @@ def test_json_encoder_writes_dates_as_the_scalars_do(value: object) -> None:
 class Batched:
     number: int
 
-    @execution.batched(description="A number that may be one that is not plain.")
+    @execution.batched(description="A number, or a value that is not plain.")
     @staticmethod
     async def together(batch: Sequence["Batched"], info: Info) -> list[int]:
         calls.append((len(batch), info.path.as_list()))
@@ -1251,8 +1251,8 @@ async def failing(numbers: list[int]) -> list[Any]:
     return [ValueError(number) if number % 3 else number for number in await doubled(numbers)]
 
 
-async def refused(numbers: list[int]) -> list[Any]:
-    raise ValueError(sum(numbers) * 0)
+async def refused(_: list[int]) -> list[Any]:
+    raise ValueError("refused")
 
 
 async def odd_values(numbers: list[int]) -> list[Any]:
@@ -1264,7 +1264,7 @@ async def odd_values(numbers: list[int]) -> list[Any]:
 def test_field_of_many_objects_is_resolved_by_one_call_with_the_same_result(
     load: Any, query: str
 ) -> None:
-    """Where `odd` fails, graphql-core cancels the other field of the same object.
+    """If `odd` fails, graphql-core cancels the other field of the same object.
 
     If both fields of an object fail, it is random which of the two errors is reported.
     """

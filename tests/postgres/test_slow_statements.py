@@ -39,17 +39,17 @@ async def locked(postgres: Postgres, owner: str) -> AsyncIterator[asyncpg.Connec
 async def blocked(postgres: Postgres, holding: asyncpg.Connection, do: str = "pid") -> None:
     """Wait until a process waits for a lock of this connection, and evaluate SQL with its pid."""
     query = f"SELECT {do} FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"  # noqa: S608 - of constants
-    looking = await asyncpg.connect(postgres.url)  # `holding` sees one state of all processes
+    looking = await asyncpg.connect(postgres.url)  # a transaction sees one state only
     try:
         async with asyncio.timeout(PATIENCE):
-            while not await looking.fetch(query, holding.get_server_pid()):  # noqa: ASYNC110 - another process
+            while not await looking.fetch(query, holding.get_server_pid()):  # noqa: ASYNC110 - PostgreSQL does not tell
                 await asyncio.sleep(0.01)
     finally:
         await looking.close()
 
 
 def members(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
-    """Return what the lines about slow statements say, apart from how long these took."""
+    """Return the members of the lines about slow statements, without `duration_ms`."""
     names = ("operation", "owner", "error", "waited_for", "statement")
     lines = [line for line in caplog.records if line.msg == "slow statement"]
     assert all(line.levelno == logging.WARNING for line in lines)
@@ -78,7 +78,7 @@ def test_statement_that_waits_for_a_lock_is_logged(
     assert line == {"operation": "Write", "owner": f"hash of {owner}"}
 
 
-def test_statement_that_was_canceled_is_logged_with_its_lock(
+def test_canceled_statement_is_logged_with_the_lock_that_it_waited_for(
     postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     owner = secrets.token_hex(8)

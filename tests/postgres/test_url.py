@@ -30,10 +30,10 @@ PASSWORD = "p@s%s/w#o?r:d &+é"
 
 
 def both(what: str, urls: list[str], **env: str) -> tuple[list[Any], list[Any]]:
-    """Return the results of the API and of the web app.
+    """Return the results of the API's code and of the web app's code.
 
-    With these environment variables, the API's code also runs in a process of its own, because it
-    caches what it has read.
+    If environment variables are given, the API's code runs in a new process, because it caches TLS
+    contexts. Otherwise it runs in this process.
     """
     web = printed([stack.NODE, "--no-warnings", ROOT / "tests/connecting.mjs", what], urls, env)
     if env:
