@@ -30,6 +30,7 @@ PARTS = {
     "execution": (
         *("(<compiled operation>", "(api/graphql/execution/"),
         *("(api/schema.py", "(api/scalars.py", "(api/types.py", "(api/tasks/types.py"),
+        "(api/loader.py",
     ),
     "database": (
         *("(asyncpg/", "pgproto", "asyncpg", "protocol.c"),

@@ -60,7 +60,7 @@ async def _guarded(about: str, check: AsyncIterator[Finding]) -> AsyncIterator[F
             yield finding
     except Exception as error:  # noqa: BLE001 - a check may raise any exception
         detail = f"cannot be examined ({type(error).__name__}: {first_line(error)})"
-        yield Finding(about, detail, "correct that error; the other checks are listed here")
+        yield Finding(about, detail, "correct this error; the other checks ran too")
 
 
 def _secret(config: TokenConfig) -> Finding:

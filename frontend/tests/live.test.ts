@@ -191,6 +191,7 @@ test("a sign-out closes the socket at once", async () => {
   await waitFor(() => expect(api.socketCount).toBe(0));
   window.dispatchEvent(new Event("online"));
   expect(api.accepted).toHaveLength(1);
+  await waitFor(() => expect(window.location.assign).toHaveBeenCalledWith("/sign-in"));
 });
 
 test("a page without a network connects at once when the network is back", async () => {

@@ -16,18 +16,24 @@ class LoadBalancer:
 
     async def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass a new connection on to the server."""
-        with suppress(OSError):
-            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
-            await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
-        writer.close()
+        try:
+            with suppress(OSError):
+                inner_reader, inner_writer = await asyncio.open_connection(
+                    "127.0.0.1", self.upstream
+                )
+                await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
+        finally:
+            writer.close()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while octets := await reader.read(65_536):
-            writer.write(octets)
-            await writer.drain()
-    writer.close()
+    try:
+        with suppress(OSError):
+            while octets := await reader.read(65_536):
+                writer.write(octets)
+                await writer.drain()
+    finally:
+        writer.close()
 
 
 @contextmanager
@@ -41,8 +47,10 @@ def load_balancer(port: int, upstream: int) -> Iterator[LoadBalancer]:
         async with await asyncio.start_server(through.enter, "127.0.0.1", port):
             opened.set()
             await closing.wait()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
                 task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
 
     opened = threading.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))

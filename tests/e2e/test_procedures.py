@@ -74,8 +74,6 @@ class Program(threading.Thread):
         self.keeps_first = True
         self.trouble: BaseException | None = None
         self._latest, self._fetched_at = "", 0.0
-        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
-        self._headers = {"Origin": site.url, "X-Forwarded-For": address}
         self._cookies = httpx.Cookies()
         email = f"{secrets.token_hex(6)}@example.com"
         given = {"email": email, "name": "Program", "password": "correct horse"}
@@ -84,7 +82,11 @@ class Program(threading.Thread):
 
     def _send(self, method: str, url: str, body: object = None, token: str = "") -> httpx.Response:
         # A new connection for each request, which a stopping server cannot close.
-        headers = self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
+        # Each request also comes from a new address. Better Auth refuses the 101st request for a
+        # token from an address, until the address has sent none for 10 seconds.
+        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+        headers = {"Origin": self._site.url, "X-Forwarded-For": address}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
         with plain.Client(cookies=self._cookies) as client:
             answer = client.request(method, url, json=body, headers=headers)
             self._cookies = client.cookies
@@ -104,7 +106,7 @@ class Program(threading.Thread):
         graphql = f"{self._site.env['API_URL']}/graphql"
         try:
             while not self._over.wait(PACE):
-                if time.monotonic() > self._fetched_at + 0.25:  # Better Auth allows ten a second
+                if time.monotonic() > self._fetched_at + 0.25:
                     self._latest, self._fetched_at = self._fresh(), time.monotonic()
                 self._send("POST", graphql, VIEWER, self._latest)
                 if self.keeps_first:
