@@ -105,7 +105,7 @@ class Connection(Generic[T]):
     )
 
 
-class _ConnectionOf:
+class _PageConnection:
     """A `Connection` of the rows of a page. Edges and cursors are made only if they are selected.
 
     Its fields are attributes, because a compiled operation reads an attribute without a resolver.
@@ -226,7 +226,7 @@ async def connection(  # noqa: PLR0913 - the arguments of a list
     """Return a page of the caller's rows of a resource."""
     rows = info.context.read(resource)
     request = page_request(info, resource, first, after, filter, order)
-    return cast("Connection[Any]", _ConnectionOf(await rows.page(request)))
+    return cast("Connection[Any]", _PageConnection(await rows.page(request)))
 
 
 def reference(resource: Resource, column: str, description: str) -> Any:
@@ -257,7 +257,7 @@ async def nested(  # noqa: PLR0913 - the arguments of a list
     """
     request = page_request(info, resource, first, after, filter, order)
     pages = await info.context.pages_of(resource, reference, parents, request)
-    return [page if isinstance(page, BaseException) else _ConnectionOf(page) for page in pages]
+    return [page if isinstance(page, BaseException) else _PageConnection(page) for page in pages]
 
 
 async def changes(

@@ -9,8 +9,11 @@ A compiled operation handles plain values only. It stops at a null in a non-null
 or an argument of an unexpected type, and at an exception. graphql-core then executes the operation,
 and gets the recorded results of the resolvers that have already run. So the errors, their paths and
 the null propagation are those of graphql-core, and no resolver runs twice.
+
 Operations with abstract types or `@defer`, and schemas with extensions that have hooks around
 execution, are never compiled.
+
+A field that is declared with `batched` calls its resolver once for all objects of a level.
 
 Nothing here is specific to tasks. Another app can use the package like this, with a cache of parsed
 and validated documents:
@@ -19,8 +22,8 @@ and validated documents:
     compiled = Compiled(schema)
     result = await compiled.execute(document, variables, context)
 
-`Compiled.fallbacks` counts the requests in which a compiled operation raised an exception that is
-not expected. The first of each document is logged.
+`Compiled.fallbacks` counts the requests in which a compiled operation raised an unexpected
+exception. The first one of each document is logged.
 """
 
 from api.graphql.execution.batched import batched
