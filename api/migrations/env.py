@@ -30,7 +30,7 @@ ROW_SECURITY = Path(__file__).with_name("row_security.sql")
 def _models() -> MetaData | None:
     """Return the tables with which Alembic compares the database, or None for an upgrade.
 
-    An upgrade compares nothing, and importing every noun would take half as long again.
+    An upgrade compares nothing. Without the import of every noun it takes a third less CPU time.
     """
     if not context.config.attributes.get("compares", True):
         return None
