@@ -22,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 from dev.postgres import ROOT
 from tests import stack
 from tests.e2e.conftest import ARGUMENTS, PASSWORD, TOKEN, executable
-from tests.e2e.test_offline import FIRST_ROW
+from tests.e2e.test_offline import FIRST_ROW, STORED, waits_until
 
 TASKS, PROJECTS = 10_000, 200
 ROUNDS = 10
@@ -116,7 +116,8 @@ def main() -> int:
         print(f"a click on a box causes {len(requests)} requests: {' '.join(requests)}")
         print(f"/tasks     {scripts(page, site.url + '/tasks'):.0f} kB of script, compressed")
         lighthouse(f"{site.url}/tasks", port, Path(folder))
-        page.wait_for_timeout(5_000)  # for the service worker and the copy in IndexedDB
+        page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+        waits_until(page, f"async count => (await ({STORED})())[1].length >= count", TASKS)
         chromium.set_offline(True)
         chromium.add_init_script(FIRST_ROW)
         opened = []
