@@ -106,7 +106,7 @@ check-python:
 check-web:
 	cd frontend && $(NPM) run --silent check
 
-# Checks that the platforms in docs/operations.md can install the lock files. Without a network, the
+# Checks that the platforms in docs/settings.md can install the lock files. Without a network, the
 # next `make check` repeats it.
 LOCKS := requirements.lock requirements-dev.lock requirements-traces.lock tests/clients/python/requirements.lock \
 	frontend/package-lock.json benchmarks/peers/package-lock.json

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m api",
         description="The tasks API. It reads its settings from the environment and from .env: see "
-        "docs/operations.md.",
+        "docs/settings.md.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -1,4 +1,4 @@
-"""Check that every locked package can be installed on every platform that docs/operations.md names.
+"""Check that every locked package can be installed on every platform that docs/settings.md names.
 
 `make check` runs this check when a lock file has changed. The check queries the registry for the
 available files, and installs nothing. A Python package must have a wheel, because building a wheel
@@ -34,7 +34,7 @@ PYTHONS = ("3.11", "3.14")
 
 @dataclass(frozen=True)
 class Platform:
-    """One platform, under the names that docs/operations.md, uv and npm give it."""
+    """One platform, under the names that docs/settings.md, uv and npm give it."""
 
     name: str
     target: str
@@ -48,7 +48,7 @@ PLATFORMS = (
     Platform("macOS (Intel)", "x86_64-apple-darwin", "darwin", "x64"),
     Platform("macOS (Apple silicon)", "aarch64-apple-darwin", "darwin", "arm64"),
 )
-"""The platforms that docs/operations.md names. For uv and npm, WSL is Linux."""
+"""The platforms that docs/settings.md names. For uv and npm, WSL is Linux."""
 
 
 class Unreachable(Exception):

@@ -1,4 +1,4 @@
-"""HAProxy and nginx in front of processes of the API, configured as docs/operations.md says."""
+"""HAProxy and nginx in front of processes of the API, configured as docs/settings.md says."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from dev.processes import Child
 from tests import stack
 from tests.waiting import wait_until
 
-PAGE = (ROOT / "docs/operations.md").read_text()
+PAGE = (ROOT / "docs/settings.md").read_text()
 SERVED_BY = "X-Served-By"
 """A header that the proxy adds to each response: the address of the process that sent it."""
 

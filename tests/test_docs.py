@@ -42,7 +42,7 @@ def test_every_parameter_of_a_database_url_is_documented() -> None:
 
 
 def test_every_variable_is_documented() -> None:
-    page = (ROOT / "docs/operations.md").read_text()
+    page = (ROOT / "docs/settings.md").read_text()
     [table, *_] = page.split("\n## Commands\n")
     rows = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
@@ -53,7 +53,7 @@ def test_every_variable_is_documented() -> None:
 
 def test_proxies_wait_longer_than_the_server_is_silent() -> None:
     """The timeouts must leave time for a server that is late."""
-    page = (ROOT / "docs/operations.md").read_text()
+    page = (ROOT / "docs/settings.md").read_text()
     timeouts = re.findall(r"(timeout (?:tunnel|server)|proxy_read_timeout) (\d+)s", page)
     needed = {"timeout tunnel": PING, "timeout server": HEARTBEAT, "proxy_read_timeout": PING}
     assert {name for name, seconds in timeouts if int(seconds) >= 2 * needed[name]} == {*needed}

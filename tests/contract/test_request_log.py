@@ -27,7 +27,7 @@ def lines(server: stack.Server, **members: object) -> list[dict[str, Any]]:
 
 
 def is_banner(line: str) -> bool:
-    """Return whether Next wrote a line before it ran any code of this app (docs/operations.md)."""
+    """Return whether Next wrote a line before it ran any code of this app (docs/settings.md)."""
     return line == "" or line.startswith(("▲ Next.js", "- Local:", "- Network:", "✓ "))
 
 

@@ -1,4 +1,4 @@
-"""A check detects a package that cannot be installed on a platform in docs/operations.md."""
+"""A check detects a package that cannot be installed on a platform in docs/settings.md."""
 
 import copy
 import hashlib
