@@ -1,8 +1,8 @@
 """Load values by id, in one call for all ids that are asked for at about the same time."""
 
-from asyncio import create_task, shield
+from asyncio import Task, create_task, shield
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -24,9 +24,16 @@ class Loader(Generic[T]):
 
     async def values(self, ids: Iterable[str]) -> dict[str, T]:
         """Return the values of these ids, and perhaps of others. Raises what `load` raises."""
+        batches = {self._batch(id): None for id in dict.fromkeys(ids)}
         found: dict[str, T] = {}
-        for batch in {self._batch(id): None for id in dict.fromkeys(ids)}:
-            found |= await batch.values()
+        for batch in batches:
+            batch.waiters += 1
+        try:
+            for batch in batches:
+                found |= await shield(batch.task)
+        finally:
+            for batch in batches:
+                batch.leave()
         return found
 
     def _batch(self, id: str) -> "_Batch[T]":
@@ -46,19 +53,22 @@ class _Batch(Generic[T]):
         self.ids: list[str] = []
         self.has_begun = False
         self.is_cancelled = False
-        self._task = create_task(self._loaded(load))
-        self._waiters = 0
+        self.waiters = 0
+        self.task = create_task(self._loaded(load))
+        self.task.add_done_callback(_retrieve)
 
-    async def values(self) -> Mapping[str, T]:
-        """Return all values. If nobody waits for them any more, cancel the task."""
-        self._waiters += 1
-        try:
-            return await shield(self._task)
-        finally:
-            self._waiters -= 1
-            if not self._waiters:
-                self.is_cancelled = self._task.cancel()
+    def leave(self) -> None:
+        """Wait no longer. If nobody waits for the values any more, cancel the task."""
+        self.waiters -= 1
+        if not self.waiters:
+            self.is_cancelled = self.task.cancel()
 
     async def _loaded(self, load: Load[T]) -> Mapping[str, T]:
         self.has_begun = True
         return await load(self.ids)
+
+
+def _retrieve(task: Task[Any]) -> None:
+    """Retrieve the exception, which asyncio logs otherwise when nobody waits for the task."""
+    if not task.cancelled():
+        task.exception()

@@ -1,6 +1,7 @@
 """The loader calls its function once for ids that are asked for at about the same time."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
@@ -81,3 +82,47 @@ def test_call_is_cancelled_only_when_nobody_waits_for_its_result(iterations: int
         return {}
 
     run(test)
+
+
+@pytest.mark.parametrize("end", ["error", "cancellation"])
+def test_second_call_for_the_ids_of_one_field_ends_with_the_first(
+    end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another field has asked for `a` before. The task for `b` must not run without a waiter."""
+
+    async def test() -> None:
+        refuse = asyncio.Event()
+        ended: list[str] = []
+
+        async def load(ids: list[str]) -> Mapping[str, str]:
+            try:
+                await (refuse.wait() if ids == ["a"] else asyncio.Future())
+                raise ValueError(ids)
+            finally:
+                ended.extend(ids)
+                if ids == ["b"]:
+                    raise OSError(ids)  # as a connection that is lost when a statement is cancelled
+
+        loader = Loader(load)
+        fields = []
+        for ids in ("a", "ab"):
+            fields.append(asyncio.ensure_future(loader.values(ids)))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        if end == "error":
+            refuse.set()
+        else:
+            for field in fields:
+                field.cancel()
+        errors = await asyncio.gather(*fields, return_exceptions=True)
+        assert [type(error) for error in errors] == [
+            ValueError if end == "error" else asyncio.CancelledError
+        ] * 2
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert sorted(ended) == ["a", "b"]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(test)
+    gc.collect()
+    assert not caplog.records, "asyncio logs an exception that nobody has retrieved"
