@@ -1,6 +1,6 @@
 """Load values by id, in one call for all ids that are asked for at about the same time."""
 
-from asyncio import Task, create_task, shield
+from asyncio import Task, create_task, shield, sleep
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -8,6 +8,13 @@ T = TypeVar("T")
 
 Load = Callable[[list[str]], Awaitable[Mapping[str, T]]]
 """A function that returns values by their ids."""
+
+WAITED = 2
+"""The iterations of the event loop for which a call waits for further ids.
+
+graphql-core completes a list of several objects an iteration later than a list of one object, and
+the nodes of edges later than nodes. Their fields should still be resolved by one call.
+"""
 
 
 class Loader(Generic[T]):
@@ -47,7 +54,7 @@ class Loader(Generic[T]):
 
 
 class _Batch(Generic[T]):
-    """Ids that are loaded together, in a task that begins in the next iteration of the loop."""
+    """Ids that are loaded together, in a task that first waits for further ids."""
 
     def __init__(self, load: Load[T]) -> None:
         self.ids: list[str] = []
@@ -64,6 +71,8 @@ class _Batch(Generic[T]):
             self.is_cancelled = self.task.cancel()
 
     async def _loaded(self, load: Load[T]) -> Mapping[str, T]:
+        for _ in range(WAITED):
+            await sleep(0)
         self.has_begun = True
         return await load(self.ids)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
-from api.loader import Loader
+from api.loader import WAITED, Loader
 
 calls: list[list[str]] = []
 
@@ -42,6 +42,21 @@ def test_ids_of_one_iteration_of_the_event_loop_are_loaded_together_and_once() -
     run(test)
 
 
+@pytest.mark.parametrize("iterations", range(WAITED + 2))
+def test_ids_that_are_asked_for_a_little_later_are_loaded_together(iterations: int) -> None:
+    async def test() -> None:
+        async def later() -> Mapping[str, str]:
+            for _ in range(iterations):
+                await asyncio.sleep(0)
+            return await loader.values("b")
+
+        loader = Loader(doubled)
+        await asyncio.gather(loader.values("a"), later())
+        assert calls == ([["a", "b"]] if iterations <= WAITED else [["a"], ["b"]])
+
+    run(test)
+
+
 def test_error_reaches_all_who_wait() -> None:
     async def test() -> None:
         loader = Loader(refused)
@@ -55,7 +70,7 @@ def test_error_reaches_all_who_wait() -> None:
     run(test)
 
 
-@pytest.mark.parametrize("iterations", [0, 1, 2])
+@pytest.mark.parametrize("iterations", range(WAITED + 3))
 def test_call_is_cancelled_only_when_nobody_waits_for_its_result(iterations: int) -> None:
     async def test() -> None:
         loader = Loader(endless)
@@ -107,8 +122,8 @@ def test_second_call_for_the_ids_of_one_field_ends_with_the_first(
         fields = []
         for ids in ("a", "ab"):
             fields.append(asyncio.ensure_future(loader.values(ids)))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            for _ in range(WAITED + 2):
+                await asyncio.sleep(0)
         if end == "error":
             refuse.set()
         else:

@@ -1162,6 +1162,21 @@ def test_common_operations_are_compiled(ways: Any, workload: Workload) -> None:
         assert found == expected
 
 
+def test_field_of_lists_of_different_lengths_takes_one_statement_in_both_ways(ways: Any) -> None:
+    """A second statement would be a second search, which is an error.
+
+    graphql-core completes a list of one object in fewer iterations of the event loop.
+    """
+    lists = "{ projects { nodes { id tasks { nodes { project { taskCount(filter: %s) } } } } } }"
+    found = json.loads(ways(lists % "{}", {})[0][0])["projects"]["nodes"]
+    create = "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }"
+    ways(create, {"i": [{"title": "t", "projectId": found[-1]["id"]}] * 3})
+    expected, found, answered = ways(lists % '{search: "t"}', {})
+    assert expected[1] == []
+    assert found == expected
+    assert len(answered) == 1
+
+
 WRONG = {"first", "after"}
 """Arguments that reject random values."""
 
