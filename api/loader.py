@@ -3,14 +3,21 @@
 Nested fields load their rows with it (see `context.Context`).
 """
 
-from asyncio import create_task, shield
+from asyncio import Task, create_task, shield, sleep
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 Load = Callable[[list[str]], Awaitable[Mapping[str, T]]]
 """A function that returns values by their ids."""
+
+WAITED = 2
+"""The iterations of the event loop for which a call waits for further ids.
+
+graphql-core completes a list of several objects an iteration later than a list of one object, and
+the nodes of edges later than nodes. Their fields should still be resolved by one call.
+"""
 
 
 class Loader(Generic[T]):
@@ -27,9 +34,16 @@ class Loader(Generic[T]):
 
     async def values(self, ids: Iterable[str]) -> dict[str, T]:
         """Return the values of these ids, and perhaps of others. Raises what `load` raises."""
+        batches = {self._batch(id): None for id in dict.fromkeys(ids)}
         found: dict[str, T] = {}
-        for batch in {self._batch(id): None for id in dict.fromkeys(ids)}:
-            found |= await batch.values()
+        for batch in batches:
+            batch.waiters += 1
+        try:
+            for batch in batches:
+                found |= await shield(batch.task)
+        finally:
+            for batch in batches:
+                batch.leave()
         return found
 
     def _batch(self, id: str) -> "_Batch[T]":
@@ -43,25 +57,30 @@ class Loader(Generic[T]):
 
 
 class _Batch(Generic[T]):
-    """Ids that are loaded together, in a task that begins in the next iteration of the loop."""
+    """Ids that are loaded together, in a task that first waits for further ids."""
 
     def __init__(self, load: Load[T]) -> None:
         self.ids: list[str] = []
         self.has_begun = False
         self.is_cancelled = False
-        self._task = create_task(self._loaded(load))
-        self._waiters = 0
+        self.waiters = 0
+        self.task = create_task(self._loaded(load))
+        self.task.add_done_callback(_retrieve)
 
-    async def values(self) -> Mapping[str, T]:
-        """Return all values. If each call that waits for them is cancelled, cancel the task too."""
-        self._waiters += 1
-        try:
-            return await shield(self._task)
-        finally:
-            self._waiters -= 1
-            if not self._waiters:
-                self.is_cancelled = self._task.cancel()
+    def leave(self) -> None:
+        """Stop waiting for the values. If no call waits for them any more, cancel the task."""
+        self.waiters -= 1
+        if not self.waiters:
+            self.is_cancelled = self.task.cancel()
 
     async def _loaded(self, load: Load[T]) -> Mapping[str, T]:
+        for _ in range(WAITED):
+            await sleep(0)
         self.has_begun = True
         return await load(self.ids)
+
+
+def _retrieve(task: Task[Any]) -> None:
+    """Retrieve the exception, which asyncio logs otherwise when nobody waits for the task."""
+    if not task.cancelled():
+        task.exception()

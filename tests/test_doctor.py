@@ -42,14 +42,16 @@ def examined_at_once(*envs: Mapping[str, str], **limits: float) -> list[dict[str
     async def examine(config: doctor.Settings) -> dict[str, doctor.Finding]:
         return {finding.about: finding async for finding in doctor.examine(config, **patient)}
 
-    def read(env: Mapping[str, str]) -> doctor.Settings:
-        with mock.patch.dict(os.environ, {**ALONE, **env}, clear=True):
-            return doctor.Settings.read(Path("/dev/null"))
-
     async def every() -> list[dict[str, doctor.Finding]]:
-        return await asyncio.gather(*(examine(config) for config in map(read, envs)))
+        return await asyncio.gather(*(examine(config) for config in map(settings_of, envs)))
 
     return asyncio.run(every())
+
+
+def settings_of(env: Mapping[str, str]) -> doctor.Settings:
+    """Return the doctor's settings in this environment."""
+    with mock.patch.dict(os.environ, {**ALONE, **env}, clear=True):
+        return doctor.Settings.read(Path("/dev/null"))
 
 
 def test_the_check_of_row_security_uses_no_column_of_a_noun() -> None:

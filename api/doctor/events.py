@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import jwt
+import orjson
 
 from api.doctor.clocks import Clocks
 from api.doctor.finding import Finding
@@ -21,7 +22,14 @@ UNSUPPORTED: Final = "https://bearer-tasks.invalid/event-type/doctor"
 
 It responds 400 with `invalid_request`, as it does to every event that is valid up to its content.
 """
-_FIXES: Final[Mapping[object, str]] = {
+MAX_BYTES: Final = 4096
+"""The most bytes of an error response that are read."""
+_HEADERS: Final = {
+    "Content-Type": MEDIA_TYPE,
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # a small compressed body may have gigabytes
+}
+_FIXES: Final[Mapping[str | None, str]] = {
     "invalid_key": "use the same BETTER_AUTH_SECRET here and for the running API, and restart the "
     "program whose settings you changed",
     "invalid_issuer": "use the same NEXT_PUBLIC_BETTER_AUTH_URL and JWT_ISSUER here and for the "
@@ -43,8 +51,9 @@ async def check(config: Settings, clocks: Clocks, patience: float) -> AsyncItera
             asyncio.timeout(patience),
             httpx.AsyncClient(verify=system_trust(), trust_env=False) as client,
         ):
-            headers = {"Content-Type": MEDIA_TYPE, "Accept": "application/json"}
-            response = await client.post(url, content=_event(config), headers=headers)
+            event = _event(config)
+            async with client.stream("POST", url, content=event, headers=_HEADERS) as response:
+                err = await _err(response)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         detail = f"{url} does not respond ({type(error).__name__})"
         if config.events_url:
@@ -53,7 +62,6 @@ async def check(config: Settings, clocks: Clocks, patience: float) -> AsyncItera
             detail += "; if the API runs, set EVENTS_URL to check how the web app reaches it"
             yield Finding(about, detail)
         return
-    err = _err(response)
     if err == "invalid_request":
         yield Finding(about, f"{url} accepts events that the web app signs with these settings")
     elif fix := _FIXES.get(err):
@@ -84,12 +92,18 @@ def _event(config: Settings) -> str:
     return jwt.encode(claims, key, "HS256", headers={"typ": "secevent+jwt"})
 
 
-def _err(response: httpx.Response) -> object:
+async def _err(response: httpx.Response) -> str | None:
     """Return the `err` of an error response of RFC 8935; None for any other response."""
     if response.status_code != httpx.codes.BAD_REQUEST:
         return None
+    body = b""
+    async for part in response.aiter_raw():
+        body += part
+        if len(body) > MAX_BYTES:
+            return None
     try:
-        body = response.json()
-    except ValueError:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
         return None
-    return body.get("err") if isinstance(body, dict) else None
+    err = content.get("err") if isinstance(content, dict) else None
+    return err if isinstance(err, str) else None

@@ -1,10 +1,15 @@
 """The doctor pushes an event without effect to the running API, as the web app would."""
 
+import asyncio
+import json
 
 import pytest
 
+from api.doctor.clocks import Clocks
+from api.doctor.events import check
 from tests import stack
-from tests.test_doctor import examined, wrong
+from tests.test_doctor import examined, settings_of, wrong
+from tests.waiting import PATIENCE
 
 CALLED = {"API_URL": "http://localhost:8000"}
 """The variable of the API that tests share. Security events name this URL as their audience."""
@@ -43,3 +48,47 @@ def test_events_url_that_is_not_the_apis_is_reported(
         found = examined(settings | {"EVENTS_URL": url})
         assert wrong(found) == ["events"]
         assert "EVENTS_URL" in str(found["events"].fix)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"err": ["invalid_request"]}).encode(),
+        json.dumps({"err": None}).encode(),
+        b'["invalid_request"]',
+        b"[" * 4000,
+        b'{"err": "invalid_request", "more": "' + b"x" * 200_000_000,
+    ],
+    ids=["list", "null", "array", "deep", "huge"],
+)
+def test_response_of_another_program_is_reported_without_reading_all_of_it(
+    settings: dict[str, str], body: bytes
+) -> None:
+    """The program sends its response until the doctor closes the connection."""
+    sent = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body))
+        try:
+            for start in range(0, len(body), 65_536):
+                writer.write(body[start : start + 65_536])
+                await writer.drain()
+                sent = start
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def found() -> list[str]:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            config = settings_of(settings | {"EVENTS_URL": f"http://127.0.0.1:{port}/events"})
+            findings = [one async for one in check(config, Clocks(), PATIENCE)]
+        return [one.detail for one in findings]
+
+    [detail] = asyncio.run(found())
+    assert "responds with 400, and not as the API's /events does" in detail
+    assert sent < 50_000_000, "the system buffers a few megabytes"

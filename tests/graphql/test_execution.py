@@ -1162,6 +1162,21 @@ def test_common_operations_are_compiled(ways: Any, workload: Workload) -> None:
         assert found == expected
 
 
+def test_field_of_lists_of_different_lengths_takes_one_statement_in_both_ways(ways: Any) -> None:
+    """A second statement would be a second search, which is an error.
+
+    graphql-core completes a list of one object in fewer iterations of the event loop.
+    """
+    lists = "{ projects { nodes { id tasks { nodes { project { taskCount(filter: %s) } } } } } }"
+    found = json.loads(ways(lists % "{}", {})[0][0])["projects"]["nodes"]
+    create = "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }"
+    ways(create, {"i": [{"title": "t", "projectId": found[-1]["id"]}] * 3})
+    expected, found, answered = ways(lists % '{search: "t"}', {})
+    assert expected[1] == []
+    assert found == expected
+    assert len(answered) == 1
+
+
 WRONG = {"first", "after"}
 """Arguments that reject random values."""
 
@@ -1237,6 +1252,11 @@ class BatchedQuery:
     @strawberry.field
     def some(self) -> list[Batched | None]:
         return [Batched(number=number) for number in range(50)]
+
+    @strawberry.field
+    async def fails(self) -> int:
+        await asyncio.sleep(0)
+        raise ValueError
 
 
 BATCHED = Quiet(BatchedQuery, config=CONFIG, execution_context_class=execution.Replaying)
@@ -1322,3 +1342,38 @@ def test_cancellation_ends_the_resolver_of_many_objects() -> None:
 
     asyncio.run(run())
     assert ended == [True] * 2
+
+
+@pytest.mark.parametrize("query", ["{ some { together odd } }", "{ some { together } fails }"])
+def test_resolver_of_many_objects_ends_with_a_request_that_graphql_core_completes(
+    query: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After an error, graphql-core awaits the result for each object, or drops these fields."""
+    caplog.set_level(logging.CRITICAL, "strawberry.execution")
+    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    ended = []
+
+    async def endless(_: list[int]) -> list[Any]:
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.append(True)
+            raise OSError  # as a connection that is lost when a statement is cancelled
+
+    async def run() -> None:
+        await fast.execute(document, None, doubled)
+        running = asyncio.ensure_future(fast.execute(document, None, endless))
+        for _ in range(30):
+            await asyncio.sleep(0)
+        assert not ended or "fails" in query
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled() == ("odd" in query)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert ended == [True]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
+    gc.collect()
+    assert not [line for line in caplog.records if line.name == "asyncio"]

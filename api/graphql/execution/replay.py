@@ -54,6 +54,14 @@ class ResolverResult:
     is_async: bool = False
     awaitable: Awaitable[Any] | None = None
 
+    @property
+    def task(self) -> Future[Any] | None:
+        """The future or the task that `awaitable` stands for; None for a coroutine."""
+        found = self.awaitable
+        if isinstance(found, SharedItem):
+            return found.task
+        return found if isfuture(found) else None
+
     def replay(self) -> Any:
         """Return or raise what the resolver did; if it is asynchronous, return an awaitable."""
         if self.is_async or self.awaitable is not None:
@@ -80,16 +88,12 @@ Results = dict[Path, ResolverResult]
 
 
 def discard(results: Results) -> None:
-    """Cancel or close the awaitables that were not used."""
+    """Cancel the tasks, which no other request awaits, and close the coroutines."""
     for result in results.values():
-        awaitable = result.awaitable
-        if isinstance(awaitable, SharedItem):
-            awaitable = awaitable.task
-        if isfuture(awaitable):
-            if not awaitable.cancel() and not awaitable.cancelled():
-                awaitable.exception()  # otherwise asyncio logs that it was never retrieved
-        elif iscoroutine(awaitable):
-            awaitable.close()
+        if task := result.task:
+            task.cancel()
+        elif iscoroutine(result.awaitable):
+            result.awaitable.close()
 
 
 class Replaying(StrawberryGraphQLCoreExecutionContext):
@@ -122,7 +126,11 @@ class _Replay(MiddlewareManager):
         resolve = self._inner.get_field_resolver(field_resolver) if self._inner else field_resolver
 
         def replay(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
-            result = self._results.pop(info.path, None)
-            return resolve(source, info, **arguments) if result is None else result.replay()
+            result = self._results.get(info.path)
+            if result is None:
+                return resolve(source, info, **arguments)
+            if result.task is None:  # a task must be cancelled if graphql-core drops the field
+                del self._results[info.path]
+            return result.replay()
 
         return replay

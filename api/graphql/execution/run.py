@@ -164,6 +164,7 @@ class Run:
         """Start the resolvers of the fields, and add each field to `waiting`, by its future."""
         for each in pending.fields:
             task = ensure_future(each.begin(self))
+            task.add_done_callback(_retrieve)
             each.record(self, task=task)
             waiting[task] = each
 
@@ -182,3 +183,9 @@ class Run:
         more = Pending()
         only.finish(value, self, more)
         return more
+
+
+def _retrieve(task: Future[Any]) -> None:
+    """Retrieve the exception, which asyncio logs otherwise when nobody awaits the task."""
+    if not task.cancelled():
+        task.exception()
