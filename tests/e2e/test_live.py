@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from dev.postgres import Postgres
 from tests import stack
-from tests.e2e.conftest import Newcomer, Person
+from tests.e2e.conftest import STILL, Newcomer, Person
 
 log = logging.getLogger(__name__)
 
@@ -166,11 +166,13 @@ def test_row_that_is_renamed_stays_in_its_place(ada: Person) -> None:
     field = ada.page.get_by_label("Title")
     field.fill("Oat milk")
     field.evaluate("element => element.setSelectionRange(3, 3)")
+    ada.page.evaluate(STILL)
     before = field.bounding_box()
     ada.asks(CREATE, title="From elsewhere", position=TOP)
     bread = ada.asks('{ tasks(filter: {search: "Bread"}) { nodes { id } } }')["tasks"]["nodes"][0]
     ada.asks(UPDATE, id=bread["id"], patch={"title": "Rye bread"})
     expect(ada.task("Rye bread")).to_be_visible()
+    ada.page.evaluate(STILL)
     assert field.bounding_box() == before
     ada.page.keyboard.type("x")
     expect(field).to_have_value("Oatx milk")

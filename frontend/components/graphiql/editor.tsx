@@ -3,7 +3,7 @@
 import { GraphiQL, type GraphiQLProps } from "graphiql";
 import "graphiql/setup-workers/webpack";
 import "graphiql/style.css";
-import { type DocumentNode, getOperationAST } from "graphql";
+import { getOperationAST, type OperationDefinitionNode, parse } from "graphql";
 import { useState } from "react";
 import { goToSignIn } from "@/components/account/signed-out";
 import { useSession } from "@/components/graphql/graphql";
@@ -44,24 +44,41 @@ function memoryStorage(): NonNullable<GraphiQLProps["storage"]> {
   };
 }
 
-function isSubscription(document: DocumentNode | undefined, name: string | null | undefined) {
-  return document && getOperationAST(document, name)?.operation === "subscription";
+/**
+ * Return the operation that is to run, or null if the API shall report what is wrong with the text.
+ * Shortly after an edit, GraphiQL still has the name of an operation in the text before.
+ */
+function operationIn(
+  query: string,
+  name: string | null | undefined,
+): OperationDefinitionNode | null {
+  try {
+    const document = parse(query);
+    return getOperationAST(document, name) ?? getOperationAST(document) ?? null;
+  } catch {
+    return null;
+  }
 }
 
 function fetcherFor(apiUrl: string, accessToken: AccessToken): GraphiQLProps["fetcher"] {
   const fetchAuthorized = authorizedFetch(accessToken);
-  return async ({ query, variables, operationName }, options) => {
+  return async ({ query, variables, operationName }) => {
+    const operation = operationIn(query, operationName);
+    const request = {
+      query,
+      variables,
+      operationName: operation ? operation.name?.value : operationName,
+    };
     try {
-      if (isSubscription(options?.documentAST, operationName)) {
-        return await subscribe(apiUrl, accessToken, { query, variables, operationName });
-      }
+      if (operation?.operation === "subscription")
+        return await subscribe(apiUrl, accessToken, request);
       const answer = await fetchAuthorized(`${apiUrl}/graphql`, {
         method: "POST",
         headers: {
           Accept: "application/graphql-response+json, application/json",
           "Content-Type": "application/json",
         },
-        body: JSON.stringify({ query, variables, operationName }),
+        body: JSON.stringify(request),
       });
       if (answer.status === 401) goToSignIn("refused");
       return await answer.json();
