@@ -171,8 +171,8 @@ def bare() -> Iterator[str]:
 def scripts(page: Page, url: str) -> float:
     """Return the compressed kilobytes of script of a page, with what it loads when it is idle.
 
-    The scripts are fetched again, because the browser does not know how large the files of its service
-    worker were on the network.
+    The scripts are fetched again, because the browser does not know how large the files of its
+    service worker were on the network.
     """
     page.goto(url, wait_until="networkidle")
     urls = page.evaluate("""performance.getEntriesByType("resource")
