@@ -89,7 +89,7 @@ def test_password_change_during_a_reset_or_sign_out_fails(
         "revokeOtherSessions": True,
     }
     waits = """SELECT EXISTS (
-        SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"""
+        SELECT FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"""
     stored = 'SELECT password FROM account WHERE "userId" = $1'
 
     async def owner(connection: asyncpg.Connection) -> tuple[str, httpx.Response]:

@@ -61,7 +61,7 @@ WALL = """
     FROM pg_class c WHERE oid = $1::regclass"""
 WAITING = """
     SELECT EXISTS (
-      SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
+      SELECT FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
     )"""
 HOW_MANY_WAIT = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 HELD = "(owner_id = NULLIF(current_setting('app.owner_id'::text, true), ''::text))"
