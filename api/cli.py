@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     token = commands.add_parser(
         "token",
         help="print an access token",
-        description="Print a token that the API accepts under these settings, to call it with "
+        description="Print a token that an API with these settings accepts, to call it with "
         "curl. While `make dev` runs, the token is for its API.",
     )
     token.add_argument("--user", required=True, metavar="ID", help="the `user_id` of the token")

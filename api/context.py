@@ -73,7 +73,7 @@ class Context:
     async def load(
         self, resource: Resource, rows: Sequence[Row], reference: str
     ) -> list[Row | None]:
-        """Return the row that each of these rows refers to. One statement loads all of them."""
+        """Return the row to which each row refers, or None. One statement loads all of them."""
         ids = [row[reference] for row in rows]
         load = self.read(resource).several
         found = await self._loaded(resource, load, [id for id in ids if id is not None])

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests import stack
 from tests.waiting import wait_until
 
 
@@ -41,6 +43,24 @@ class Collector:
 
         wait_until(lambda: bool(found()), f"no span {name}")
         return found()
+
+    def ancestors(self, span: Span) -> list[str]:
+        """Return the services and the names of the spans above a span, the nearest first."""
+        by_id = {each.id: each for each in self.spans}
+        names = []
+        while span.parent in by_id:
+            span = by_id[span.parent]
+            names.append(f"{span.service}: {span.name}")
+        return names
+
+    def has_statement(self, trace: str, *above: str, root: str) -> bool:
+        """Return whether a statement of the trace has these spans above it, up to a root."""
+        found = [span for span in self.spans if (span.name, span.trace) == ("statement", trace)]
+        return any(
+            names[: len(above)] == [*above] and names[-1].startswith(root)
+            for names in map(self.ancestors, found)
+            if names
+        )
 
     def add(self, body: bytes) -> None:
         """Add the spans of a request."""
@@ -110,3 +130,15 @@ def collecting() -> Iterator[Collector]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def traced_site(folder: Path) -> Iterator[tuple[stack.Site, Collector]]:
+    """Run the whole product, and a collector to which both of its servers send their spans."""
+    with collecting() as collector:
+        variables = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+        }
+        with stack.site(folder, **variables) as site:
+            yield site, collector

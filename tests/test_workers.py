@@ -158,7 +158,7 @@ def answer_or_nothing(connection: socket.socket) -> bytes:
 
 @pytest.mark.prove
 def test_second_ctrl_c_stops_at_once(settings: dict[str, str], tmp_path: Path) -> None:
-    """A terminal sends the signal to every process of the group.
+    """Ctrl-C in a terminal sends the signal to the parent and to all workers.
 
     `test_stopping_server_sends_sockets_away` does the same with a single process.
     """

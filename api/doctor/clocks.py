@@ -16,7 +16,7 @@ TOLERATED = LEEWAY / 2
 class _Clock(NamedTuple):
     whose: str
     ahead: float
-    """The seconds by which this clock is ahead of this machine's clock."""
+    """How many seconds this clock is ahead of the clock of this machine."""
     uncertain: float
     """The seconds by which `ahead` may be wrong, because reading another clock takes time."""
 
@@ -26,7 +26,7 @@ class _Clock(NamedTuple):
 
 
 class Clocks:
-    """The clocks that were read: that of this machine, and those of other programs."""
+    """The clock of this machine, and the clocks of other programs that were read."""
 
     def __init__(self) -> None:
         self._clocks = [_Clock("this machine", 0.0, 0.0)]

@@ -40,7 +40,7 @@ _FIXES: Final[Mapping[str | None, str]] = {
 
 
 async def check(config: Settings, clocks: Clocks, patience: float) -> AsyncIterator[Finding]:
-    """Push an event of an unsupported type to the API, with the URL that the web app uses.
+    """Push an event of an unsupported type to the URL to which the web app pushes events.
 
     The clock of the API is read too. The API has `patience` seconds to respond.
     """

@@ -130,8 +130,8 @@ async def leaks(connection: Connection, *, is_citus: bool) -> str | None:
     temporary = connection.transaction()
     await temporary.start()
     try:
-        # The name marks the statements below in the log: they are the only ones that ask for rows
-        # of another owner.
+        # PostgreSQL's log contains this name. It explains why the statements below, unlike all
+        # others, select rows of another owner.
         await connection.execute("SET LOCAL application_name = 'bearer-tasks-doctor'")
         for owner in (one, other):
             for resource in RESOURCES:

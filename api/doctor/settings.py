@@ -18,7 +18,7 @@ class Settings(Config):
 
     @property
     def pushed_to(self) -> str:
-        """The URL to which the web app pushes security events under these settings.
+        """The URL to which a web app with these settings pushes security events.
 
         Like the web app, replace `localhost` by 127.0.0.1, where the API listens by default.
         """

@@ -330,7 +330,7 @@ def test_sign_out_waits_at_most_two_seconds_for_an_unavailable_api(
 def test_problem_lasts_until_the_event_that_failed_is_delivered(
     apart: tuple[Issuer, Receiver], browsers: Browsers
 ) -> None:
-    """Events of others that the API accepts meanwhile do not end the problem in the log."""
+    """An accepted event of another user does not end the problem in the log."""
     site, receiver = apart
     ada, bob = browsers.join(site.url), browsers.join(site.url)
     before = len(site.web.lines)

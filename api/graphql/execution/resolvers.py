@@ -42,8 +42,8 @@ class Resolver:
         except NotPlain:
             raise
         except Exception as error:
-            # Strawberry converts the arguments of an async resolver only when it is awaited, so an
-            # error of the conversion must be replayed then.
+            # Strawberry converts the arguments of an async resolver when the resolver is awaited.
+            # So graphql-core must get an error of the conversion when it awaits the field.
             run.results[path] = ResolverResult(error=error, is_async=self._is_async)
             raise NotPlain from error
         if is_awaitable(result):

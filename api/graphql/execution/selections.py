@@ -36,7 +36,7 @@ MAX_OPERATION_FIELDS = 200
 
 
 class IndexedRow(Protocol):
-    """A class of rows whose attributes in `indexes` can also be read as items, by index."""
+    """A class of rows. `indexes` has the index at which an attribute can also be read: `row[0]`."""
 
     indexes: ClassVar[Mapping[str, int]]
 
