@@ -195,7 +195,7 @@ def test_401_is_retried_once_with_a_new_token(ada: Person) -> None:
     ada.adds("Went through")
     assert sum(url.endswith("/api/auth/token") for url in ada.requests) == 1
     ada.is_at("/tasks")
-    ada.console_messages = [text for text in ada.console_messages if "status of 401" not in text]
+    ada.ignores_messages("status of 401")
 
 
 def test_401_for_a_new_token_goes_to_sign_in_and_stays_there(ada: Person) -> None:
@@ -208,7 +208,7 @@ def test_401_for_a_new_token_goes_to_sign_in_and_stays_there(ada: Person) -> Non
     ada.page.reload()
     expect(ada.page).to_have_url(re.compile(r"/sign-in\?.*refused=1"))
     assert not [url for url in ada.requests if url.endswith("/graphql")]
-    ada.console_messages = [text for text in ada.console_messages if "status of 401" not in text]
+    ada.ignores_messages("status of 401")
 
 
 def test_user_returns_to_the_same_view_after_the_session_has_ended(ada: Person) -> None:
@@ -225,7 +225,7 @@ def test_user_returns_to_the_same_view_after_the_session_has_ended(ada: Person) 
     ada.is_at("/tasks?view=trash")
     ada.clicks("All", "link")
     expect(ada.task("Before")).to_be_visible()
-    ada.console_messages = [text for text in ada.console_messages if "status of 401" not in text]
+    ada.ignores_messages("status of 401")
 
 
 def test_outage_keeps_typed_text_and_signs_nobody_out(
@@ -350,7 +350,7 @@ def test_wrong_password_and_used_address_are_explained(ada: Person) -> None:
     ada.goes_to("/sign-up")
     ada.submits("Create account")
     expect(ada.page.get_by_role("alert").filter(has_text="account")).to_be_visible()
-    ada.console_messages = [text for text in ada.console_messages if "status of 4" not in text]
+    ada.ignores_messages("status of 4")
 
 
 def test_token_is_kept_only_in_memory(ada: Person) -> None:

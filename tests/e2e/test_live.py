@@ -215,7 +215,6 @@ def test_sign_out_closes_the_socket_of_every_tab(ada: Person) -> None:
     ada.signs_out()
     expect(second).to_have_url(f"{ada.site.url}/sign-in")
     ada.is_live(sockets=0)
-    ada.ignores_messages("status of 401")
 
 
 def test_next_person_at_a_browser_receives_nothing_of_the_first(ada: Person, phone: Person) -> None:
@@ -230,7 +229,6 @@ def test_next_person_at_a_browser_receives_nothing_of_the_first(ada: Person, pho
     received = "".join(ada.sockets[0].received)
     assert "Only for the second person" in received
     assert "Only for the first person" not in received + ada.page.content()
-    ada.ignores_messages("status of 401")
 
 
 def test_graphiql_runs_a_subscription(ada: Person) -> None:

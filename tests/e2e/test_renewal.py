@@ -117,9 +117,6 @@ def test_sign_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
     ada.signs_out()
     expect(second).to_have_url(f"{ada.site.url}/sign-in")
     assert second.evaluate("sessionStorage.length") == 0
-    ada.ignores_messages(
-        "status of 401"
-    )  # a request of the second tab before it learned of the sign-out
 
 
 def test_typed_text_is_restored_after_the_same_user_signs_in(ada: Person) -> None:
