@@ -19,7 +19,7 @@ import pytest
 from dev.postgres import Postgres
 from tests import databases, plain, stack
 from tests.e2e.conftest import Newcomer, Person
-from tests.e2e.load_balancer import LoadBalancer, load_balancer
+from tests.tcp_proxy import TcpProxy, tcp_proxy
 from tests.waiting import wait_until
 
 VIEWER = {"query": "{ viewer { id } }"}
@@ -30,7 +30,7 @@ PACE = 0.02
 class Site(stack.Site):
     """A site whose servers are replaced in use: each new one starts before the old one stops."""
 
-    doors: tuple[LoadBalancer, LoadBalancer]
+    doors: tuple[TcpProxy, TcpProxy]
     folder: Path
     api_env: dict[str, str]
 
@@ -47,7 +47,7 @@ class Site(stack.Site):
         self.api_env |= changes
         port = stack.free_port()
         old, self.api = self.api, stack.api(self.folder, self.api_env, "--no-migrate", port=port)
-        self.doors[0].upstream = port
+        self.doors[0].to = port
         self.settles()
         old.stop()
 
@@ -56,7 +56,7 @@ class Site(stack.Site):
         self.env |= changes
         port = stack.free_port()
         old, self.web = self.web, stack.web(self.env, port)
-        self.doors[1].upstream = port
+        self.doors[1].to = port
         self.settles()
         old.stop()
 
@@ -147,8 +147,8 @@ def running(folder: Path, server: Postgres, **variables: str) -> Iterator[Site]:
             **variables,
         )
         doors = (
-            opened.enter_context(load_balancer(api_port, api_behind)),
-            opened.enter_context(load_balancer(web_port, web_behind)),
+            opened.enter_context(tcp_proxy(api_behind, api_port)),
+            opened.enter_context(tcp_proxy(web_behind, web_port)),
         )
         api_env = dict(env)
         if variables.get("TOKEN_SIGNING") == "key-set":

@@ -17,8 +17,8 @@ import pytest
 from dev.postgres import ROOT
 from dev.processes import Child
 from tests import plain, shared, stack
-from tests.faults.network import Network, network
 from tests.faults.processes import tree
+from tests.tcp_proxy import TcpProxy, tcp_proxy
 from tests.waiting import wait_until
 
 PAGE = (ROOT / "docs/operate.md").read_text()
@@ -37,10 +37,10 @@ class Node:
     """A PostgreSQL under Patroni."""
 
     def __init__(
-        self, name: str, folder: Path, port: int, network: Network, settings: Mapping[str, object]
+        self, name: str, folder: Path, port: int, proxy: TcpProxy, settings: Mapping[str, object]
     ) -> None:
         self.name = name
-        self.network = network
+        self.proxy = proxy
         """The proxy through which the other node connects to this one."""
         self.port, self.rest = port, stack.free_port()
         self._folder = folder / name
@@ -54,7 +54,7 @@ class Node:
             "restapi": {"listen": f"127.0.0.1:{self.rest}"},
             "postgresql": {
                 "listen": f"127.0.0.1:{self.port}",
-                "connect_address": f"127.0.0.1:{network.port}",
+                "connect_address": f"127.0.0.1:{proxy.port}",
                 "data_dir": str(self._folder / "data"),
                 "bin_dir": str(BINARIES[-1]),
                 "pgpass": str(self._folder / "pgpass"),
@@ -162,8 +162,8 @@ def cluster(*, is_synchronous: bool) -> Iterator[tuple[str, Node, Node]]:
         nodes = []
         for name in ("one", "two"):
             port = stack.free_port()
-            way = until_the_end.enter_context(network(port))
-            nodes.append(Node(name, folder, port, way, settings))
+            proxy = until_the_end.enter_context(tcp_proxy(port))
+            nodes.append(Node(name, folder, port, proxy, settings))
         for node, role in zip(nodes, ("primary", "replica"), strict=True):
             node.start()
             until_the_end.callback(node.stop)

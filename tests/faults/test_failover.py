@@ -48,10 +48,10 @@ def test_failover_to_an_asynchronous_standby(tmp_path: Path) -> None:
         api = stack.api(tmp_path, trusting(url))
         fault = "primary killed, standby asynchronous and 0.5 s away"
         with writing(fault, api.url, url, may_lose=True) as writers:
-            one.network.delay = 0.5
+            one.proxy.delay = 0.5
             writers.wait_until_each_wrote(30)
             one.kill()
-            one.network.end()
+            one.proxy.end()
             writers.repaired()
             two.wait_until_it_is("primary")
         api.stop()

@@ -1,25 +1,36 @@
 """The network to PostgreSQL is slow, or PgBouncer is restarted, while clients write."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from dev.postgres import Postgres
 from tests import pooler, stack
 from tests.conftest import trusting
-from tests.faults.network import network, socket_of
 from tests.faults.test_postgres import is_ready
 from tests.faults.writers import writing
+from tests.tcp_proxy import TcpProxy, tcp_proxy
+
+
+@contextmanager
+def slow_network(server: Postgres) -> Iterator[tuple[str, TcpProxy]]:
+    """Put a network between the API and a server. Return the server's URL through the network."""
+    [folder] = parse_qs(urlsplit(server.url).query)["host"]
+    with tcp_proxy(Path(folder) / ".s.PGSQL.5432") as network:
+        yield f"postgresql://postgres@127.0.0.1:{network.port}/postgres", network
 
 
 @pytest.mark.prove
 def test_slow_network(postgres: Postgres, tmp_path: Path) -> None:
-    with network(socket_of(postgres)) as between:
-        api = stack.api(tmp_path, trusting(between.url), "--no-migrate")
+    with slow_network(postgres) as (url, network):
+        api = stack.api(tmp_path, trusting(url), "--no-migrate")
         with writing("PostgreSQL answers 0.1 s later", api.url, postgres) as writers:
-            between.delay = 0.1
+            network.delay = 0.1
             writers.wait_until_each_wrote(8)
-            between.delay = 0
+            network.delay = 0
             writers.repaired()
         assert not writers.answers()[503], "the clients wait"
         api.stop()
@@ -27,12 +38,12 @@ def test_slow_network(postgres: Postgres, tmp_path: Path) -> None:
 
 @pytest.mark.prove
 def test_network_slower_than_the_timeouts(postgres: Postgres, tmp_path: Path) -> None:
-    with network(socket_of(postgres)) as between:
-        api = stack.api(tmp_path, trusting(between.url), "--no-migrate")
+    with slow_network(postgres) as (url, network):
+        api = stack.api(tmp_path, trusting(url), "--no-migrate")
         with writing("PostgreSQL answers 6 s later", api.url, postgres) as writers:
-            between.delay = 6
+            network.delay = 6
             writers.wait_until_refused(8)
-            between.delay = 0
+            network.delay = 0
             writers.repaired()
         api.stop()
 
