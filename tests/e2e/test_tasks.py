@@ -393,11 +393,15 @@ def test_edits_are_shown_at_once_on_a_slow_network(ada: Person) -> None:
     expect(renamed).to_be_visible()
     wait_until_saved(ada)
     found = asks(ada, "{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
-    assert sorted((task["title"], task["completed"], task["version"]) for task in found) == [
-        ("Before", True, 2),
-        ("First", False, 1),
-        ("Second, renamed", False, 2),
+    assert sorted((task["title"], task["completed"]) for task in found) == [
+        ("Before", True),
+        ("First", False),
+        ("Second, renamed", False),
     ]
+    # An edit whose response is lost in the reload is sent again, and counts as another write.
+    versions = {task["title"]: task["version"] for task in found}
+    assert versions.pop("First") == 1
+    assert {*versions.values()} <= {2, 3}
 
 
 SAID = {
