@@ -230,10 +230,10 @@ def _statements(path: Path) -> Path:
     newest = partial(read_sql.page, TASKS, "created_at", descending=True, without=LEAN)
     by_due_day = partial(read_sql.page, TASKS, "due_on", descending=False, without=LEAN)
     statements = {
-        "newest": newest(narrow=False),
-        "narrow": newest(narrow=True),
-        "by due day": by_due_day(narrow=True),
-        "count": read_sql.count(TASKS, narrow=False),
+        "newest": newest(filtered=False),
+        "narrow": newest(filtered=True),
+        "by due day": by_due_day(filtered=True),
+        "count": read_sql.count(TASKS, filtered=False),
         "one": read_sql.one(TASKS),
         "create": write_sql.create(TASKS),
         "update": write_sql.change(TASKS),

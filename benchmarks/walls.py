@@ -286,7 +286,7 @@ async def main(url: str) -> None:
     )
     await connection.close()
     one, order = read_sql.one(TASKS), NEWEST_FIRST
-    page = read_sql.page(TASKS, order.by, descending=order.descending, narrow=False)
+    page = read_sql.page(TASKS, order.by, descending=order.descending, filtered=False)
     bound = read_sql.bound(TASKS, order, None)
     values = {"statuses": TASKS.shown_statuses, "limit": 51, **bound}
     workloads = {

@@ -8,10 +8,11 @@ are the rows and tombstones with a higher number. Each row appears once, in its 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 
 from sqlalchemy import BigInteger, Integer, Uuid, bindparam, null, select, tuple_, union_all
 
+from api.caching import cached
 from api.errors import BadUserInput, RateLimited, Unauthenticated, Unavailable
 from api.owned import cursors
 from api.owned.columns import MAX, NIL, is_id
@@ -35,7 +36,7 @@ STATE = Statement(select(*_state).where(_of_owner))
 """Reads the owner's numbers, and when the account was purged."""
 
 
-@cache
+@cached
 def since(resource: Resource) -> Statement:
     """Return the statement that reads the owner's state, and then the changes after a position.
 

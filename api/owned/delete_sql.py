@@ -1,6 +1,5 @@
 """Build the statements that delete rows and leave tombstones."""
 
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -17,13 +16,14 @@ from sqlalchemy import (
     update,
 )
 
+from api.caching import cached
 from api.owned.resource import Resource
 from api.owned.tables import owners
 from api.owned.walls import OWNER, Statement
 from api.owned.write_sql import locked, locked_by_ids, numbered, stamped
 
 
-@cache
+@cached
 def remove(resource: Resource) -> Statement:
     """Return the statement that deletes the rows with these ids, and leaves tombstones.
 

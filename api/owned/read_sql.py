@@ -8,7 +8,6 @@ of their own, because they are last in both directions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -34,6 +33,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from api.caching import cached
 from api.owned.columns import MAX, NIL, is_id
 from api.owned.cursors import InvalidCursor
 from api.owned.resource import Resource
@@ -57,7 +57,7 @@ STATUSES = bindparam("statuses", type_=ARRAY(Text))
 LIMIT = bindparam("limit", type_=Integer)
 
 
-@cache
+@cached
 def one(resource: Resource) -> Statement:
     """Return the statement that reads the row with an id."""
     table = resource.table
@@ -65,7 +65,7 @@ def one(resource: Resource) -> Statement:
     return Statement(query, resource.record)
 
 
-@cache
+@cached
 def several(resource: Resource) -> Statement:
     """Return the statement that reads the rows with these ids."""
     table = resource.table
@@ -73,13 +73,13 @@ def several(resource: Resource) -> Statement:
     return Statement(query, resource.record)
 
 
-@cache
+@cached
 def count(resource: Resource, *, filtered: bool) -> Statement:
     """Return the statement that counts the rows of a list; `filtered` is as for `page`."""
     return Statement(_counted(resource, filtered=filtered))
 
 
-@cache
+@cached
 def page(  # noqa: PLR0913 - each argument changes the statement
     resource: Resource,
     by: str,
@@ -117,7 +117,7 @@ def page(  # noqa: PLR0913 - each argument changes the statement
     return Statement(query, resource.record)
 
 
-@cache
+@cached
 def nested_page(  # noqa: PLR0913 - each argument changes the statement
     resource: Resource,
     reference: str,
@@ -163,7 +163,7 @@ def nested_page(  # noqa: PLR0913 - each argument changes the statement
     return Statement(query, resource.record)
 
 
-@cache
+@cached
 def nested_count(resource: Resource, reference: str) -> Statement:
     """Return the statement that counts the rows that refer to each of several parents."""
     table = resource.table

@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from functools import cache
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, delete, exists, func, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 
+from api.caching import cached
 from api.errors import Unavailable
 from api.owned import delete_sql, write_sql
 from api.owned.owner import Owned
@@ -44,7 +44,7 @@ def _days_ago(days: int) -> ColumnElement[Any]:
     return func.now() - func.make_interval(0, 0, 0, days)
 
 
-@cache
+@cached
 def empty_trash(resource: Resource) -> Statement:
     """Return the statement that deletes the rows that have been in the trash for `TRASH_DAYS`."""
     is_old = resource.table.c.trashed_at < _days_ago(TRASH_DAYS)
@@ -52,13 +52,13 @@ def empty_trash(resource: Resource) -> Statement:
     return delete_sql.deleted(resource, old, exists(old))
 
 
-@cache
+@cached
 def delete_old_tombstones(resource: Resource) -> Statement:
     """Return the statement that deletes the tombstones that are older than `TOMBSTONE_DAYS`."""
     return _delete_tombstones(resource, resource.ids.c.deleted_at < _days_ago(TOMBSTONE_DAYS))
 
 
-@cache
+@cached
 def delete_oldest_tombstones(resource: Resource) -> Statement:
     """Return the statement that deletes the oldest tombstones, but none of the last day.
 
@@ -108,7 +108,7 @@ def _delete_tombstones(resource: Resource, *which: ColumnElement[bool]) -> State
     )
 
 
-@cache
+@cached
 def mark_purged() -> Statement:
     """Return the statement that marks an owner as purged. CHECK constraints then refuse new rows.
 
@@ -130,7 +130,7 @@ def mark_purged() -> Statement:
     )
 
 
-@cache
+@cached
 def delete_everything() -> Statement:
     """Return the statement that deletes all rows and ids of an owner, of every resource.
 
@@ -156,7 +156,7 @@ DROP_OWNER = Statement(delete(owners).where(_of_owner, owners.c.purged_at.is_not
 """Deletes the owner's row, which refuses the writes of a purged owner."""
 
 
-@cache
+@cached
 def due() -> CrossOwnerQuery:
     """Return the statement that finds the owners with old rows in the trash or old tombstones."""
     queries = [

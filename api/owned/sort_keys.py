@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Date, DateTime, SmallInteger, Text, bindparam
+
+from api.caching import cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class SortKey:
     """Raises ValueError for a text that `write` cannot have written."""
 
 
-@cache
+@cached
 def sort_key(column: Column[Any]) -> SortKey:
     """Return the sort key of a column, by its type. Raises TypeError for a type that has none."""
     for kind, key in _KEYS.items():

@@ -5,7 +5,6 @@ before it reads any other row. So the writes of one owner run one after another,
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from api.caching import cached
 from api.owned.columns import NIL
 from api.owned.columns import folded as fold
 from api.owned.read_sql import ID, IDS
@@ -154,7 +154,7 @@ def _live_id(resource: Resource, reference: ColumnElement[Any]) -> ColumnElement
     return of_owner.where(whole.c.id == reference).scalar_subquery()
 
 
-@cache
+@cached
 def create(resource: Resource) -> Statement:
     """Return the statement that counts new rows, reserves their ids and inserts them.
 
@@ -218,7 +218,7 @@ def create(resource: Resource) -> Statement:
     )
 
 
-@cache
+@cached
 def digests(resource: Resource) -> Statement:
     """Return the statement that reads the digests of the inputs that created these ids."""
     ids = resource.ids
@@ -227,7 +227,7 @@ def digests(resource: Resource) -> Statement:
     )
 
 
-@cache
+@cached
 def change(resource: Resource) -> Statement:
     """Return the statement that writes a patch into one row, if it has the expected version."""
     table = resource.table
@@ -239,7 +239,7 @@ def change(resource: Resource) -> Statement:
     return Statement(written(resource, wanted, numbered(exists(wanted)), **new), resource.record)
 
 
-@cache
+@cached
 def change_all(resource: Resource) -> Statement:
     """Return the statement that writes a patch of the columns in `bulk` into all rows, or none."""
     wanted, all_found = locked_by_ids(resource)
@@ -248,7 +248,7 @@ def change_all(resource: Resource) -> Statement:
     return Statement(written(resource, wanted, numbered(all_found), **new), resource.record)
 
 
-@cache
+@cached
 def move(resource: Resource, *, trash: bool) -> Statement:
     """Return the statement that moves rows into the trash or out of it.
 

@@ -8,7 +8,6 @@ import importlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from itertools import product
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -542,24 +541,30 @@ def of_the_noun(resource: Resource) -> list[Compiled]:
 
 def pages(resource: Resource) -> list[Statement]:
     """Return the statements of all pages of a resource's lists, nested lists included."""
-    orders = product(resource.sorted_by, *[(True, False)] * 2)
-    kinds = [*product(orders, (frozenset[str](), frozenset(resource.bulky)))]
+    kinds = [
+        (by, descending, counted, without)
+        for by in resource.sorted_by
+        for descending in (True, False)
+        for counted in (True, False)
+        for without in (frozenset[str](), frozenset(resource.bulky))
+    ]
     found = [
         read_sql.page(
-            *(resource, by),
+            resource,
+            by,
             descending=descending,
             filtered=filtered,
             counted=counted,
             without=without,
         )
-        for ((by, descending, counted), without) in kinds
+        for by, descending, counted, without in kinds
         for filtered in (True, False)
     ]
     nested = [
         read_sql.nested_page(
-            *(resource, reference, by), descending=descending, counted=counted, without=without
+            resource, reference, by, descending=descending, counted=counted, without=without
         )
-        for ((by, descending, counted), without) in kinds
+        for by, descending, counted, without in kinds
         for reference in resource.references
     ]
     return [*found, *nested]
