@@ -55,8 +55,8 @@ CHANNEL = "tasks_changes"
 POLL = 2.0
 """The most seconds between two polls of the change numbers. A process announces itself after each
 poll."""
-ANNOUNCED = 3 * POLL
-"""The seconds after an announcement of another process in which this process notifies others."""
+ANNOUNCED = 3
+"""For so many intervals between polls after an announcement, this process notifies others."""
 COALESCE = 0.02
 """The least seconds between two notifications of this process. Each names an owner once."""
 MAX_OWNERS = 300
@@ -189,13 +189,12 @@ class Live:
     delivery.
     """
 
-    def __init__(  # noqa: PLR0913 - each limit may be another in a test
+    def __init__(
         self,
         database: Database,
         notifications: Notifications,
         *,
         poll: float = POLL,
-        announced: float = ANNOUNCED,
         clock: Callable[[], float] = time.monotonic,
         observe: Callable[[float], None] | None = None,
     ) -> None:
@@ -205,7 +204,7 @@ class Live:
         self._database = database
         self._notifications = notifications
         self._poll_every = poll
-        self._announced = announced
+        self._announced = ANNOUNCED * poll
         self._clock = clock
         self._name = secrets.token_hex(8)
         self._feeds: dict[str, Feed] = {}
