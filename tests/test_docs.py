@@ -1,10 +1,14 @@
 """The documentation: its links, names, commands and tables are correct."""
 
+import ast
+import builtins
 import re
 import subprocess
 from pathlib import Path
 
+import asyncpg
 import pytest
+from uvicorn.supervisors import multiprocess
 
 from api.errors import Code
 from api.graphql.sse import HEARTBEAT
@@ -57,6 +61,35 @@ def test_proxies_wait_longer_than_the_server_is_silent() -> None:
     timeouts = re.findall(r"(timeout (?:tunnel|server)|proxy_read_timeout) (\d+)s", page)
     needed = {"timeout tunnel": PING, "timeout server": HEARTBEAT, "proxy_read_timeout": PING}
     assert {name for name, seconds in timeouts if int(seconds) >= 2 * needed[name]} == {*needed}
+
+
+def literals(file: Path) -> list[str]:
+    """Return the texts in the code of a Python file, as one text where Python joins them."""
+    nodes = ast.walk(ast.parse(file.read_text()))
+    return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
+def test_log_lines_on_the_page_about_operating_are_in_the_code() -> None:
+    """Each part of a quoted line is a text in the code: those around colons and placeholders.
+
+    The class of an error must exist. What PostgreSQL itself says after it is not checked.
+    """
+    page = re.sub(r"\s+", " ", (ROOT / "docs/operate.md").read_text())
+    quoted = re.findall(r"(?:line|message|logs|writes|is) `([a-zC][^`]+)`", page)
+    quoted += re.findall(r"`((?:no known|nbf|exp|security events?|token rejected)[^`]+)`", page)
+    outages = re.findall(r"`(\w+Error)\b[^`]*`", page)
+    code = [text for file in (ROOT / "api").rglob("*.py") for text in literals(file)]
+    code += literals(Path(multiprocess.__file__))
+    code += [file.read_text() for file in (ROOT / "frontend/lib").glob("*.ts")]
+    parts = {
+        part.strip(" ,")
+        for line in quoted
+        if " " in line
+        for part in re.split(r": |…|\[PID\]|\b(?:NAME|ERROR)\b", line)
+    }
+    assert len(parts) > 10
+    assert {part for part in parts if not any(part in text for text in code)} == set()
+    assert {name for name in outages if not hasattr(asyncpg, name)} - {*dir(builtins)} == set()
 
 
 def anchors(page: Path) -> set[str]:

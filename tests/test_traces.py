@@ -1,5 +1,6 @@
 """A request, its execution and its statements have spans in the trace of the client."""
 
+import asyncio
 import secrets
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.observed import Observers
+from api.traces import Traces
 from dev.postgres import ROOT
 from tests import plain, stack, websocket
 from tests.collector import Collector, Span, collecting
@@ -83,6 +86,29 @@ def test_unsampled_trace_is_not_exported(eve: Caller, collector: Collector) -> N
         plain.get(f"{eve.url}/health/live", headers=headers)
     collector.wait("/health/live", sampled)
     assert not [span for span in collector.spans if span.trace == trace]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "is_recorded"), [("parentbased_traceidratio", True), ("traceidratio", False)]
+)
+def test_flag_of_a_client_decides_unless_the_sampler_ignores_it(
+    sampler: str, *, is_recorded: bool, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API samples no trace that begins in it, which is how the requests of the pages begin."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+    own, sampled = f"/{secrets.token_hex(8)}", f"/{secrets.token_hex(8)}"
+    header = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01".encode()
+
+    async def requests() -> None:
+        async with Traces(collector.url, str) as traces:
+            observers = Observers([traces])
+            observers.begin_request("GET", own, []).end()
+            observers.begin_request("GET", sampled, [(b"traceparent", header)]).end()
+
+    asyncio.run(requests())
+    recorded = [span.name for span in collector.spans]
+    assert (own in recorded, sampled in recorded) == (False, is_recorded)
 
 
 def test_packages_of_opentelemetry_are_not_imported_without_an_endpoint() -> None:

@@ -1,6 +1,5 @@
 """Check that the running API accepts the security events that the web app pushes."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
@@ -12,9 +11,9 @@ import orjson
 
 from api.doctor.clocks import Clocks
 from api.doctor.finding import Finding
+from api.doctor.responses import NoResponse, response_to
 from api.doctor.settings import Settings
 from api.identity.events import MEDIA_TYPE
-from api.identity.key_set import system_trust
 from api.identity.keys import SECURITY_EVENT, derive
 
 UNSUPPORTED: Final = "https://bearer-tasks.invalid/event-type/doctor"
@@ -46,21 +45,16 @@ async def check(config: Settings, clocks: Clocks, patience: float) -> AsyncItera
     """
     about, url = "events", config.pushed_to
     began = time.time()
+    pushing = response_to("POST", url, patience, content=_event(config), headers=_HEADERS)
     try:
-        async with (
-            asyncio.timeout(patience),
-            httpx.AsyncClient(verify=system_trust(), trust_env=False) as client,
-        ):
-            event = _event(config)
-            async with client.stream("POST", url, content=event, headers=_HEADERS) as response:
-                err = await _err(response)
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        detail = f"{url} does not respond ({type(error).__name__})"
+        async with pushing as response:
+            err = await _err(response)
+    except NoResponse as error:
         if config.events_url:
-            yield Finding(about, detail, "start the API, or correct the web app's EVENTS_URL")
+            yield Finding(about, str(error), "start the API, or correct the web app's EVENTS_URL")
         else:
-            detail += "; if the API runs, set EVENTS_URL to check how the web app reaches it"
-            yield Finding(about, detail)
+            hint = "if the API runs, set EVENTS_URL to check how the web app reaches it"
+            yield Finding(about, f"{error}; {hint}")
         return
     if err == "invalid_request":
         yield Finding(about, f"{url} accepts events that the web app signs with these settings")

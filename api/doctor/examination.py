@@ -1,6 +1,5 @@
 """Check the secret, the database, the clocks, the issuer and its keys, and suggest fixes."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -15,9 +14,10 @@ from api.config import Config, TokenConfig
 from api.doctor import events, row_security
 from api.doctor.clocks import Clocks
 from api.doctor.finding import Finding, first_line
+from api.doctor.responses import NoResponse, response_to
 from api.doctor.settings import Settings
 from api.errors import Unavailable
-from api.identity.key_set import FETCH_TIMEOUT, KeySet, system_trust
+from api.identity.key_set import FETCH_TIMEOUT, KeySet
 from api.identity.keys import ACCESS_TOKEN, KeysUnavailable, derive
 from api.postgres.connections import Connection, Server, connect
 from api.postgres.tables import SCHEMA
@@ -170,16 +170,12 @@ async def _issuer(config: TokenConfig, clocks: Clocks, patience: float) -> Async
         if expected is None:
             yield Finding("issuer", f"{name} is off: the claim's value is not checked")
     url = f"{config.next_public_better_auth_url}/api/health"
+    began = time.time()
     try:
-        async with (
-            asyncio.timeout(patience),
-            httpx.AsyncClient(verify=system_trust(), trust_env=False) as client,
-        ):
-            began = time.time()
-            async with client.stream("GET", url) as response:
-                pass  # the status and the headers are enough
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        detail = f"{url} does not respond ({type(error).__name__})"
+        async with response_to("GET", url, patience) as response:
+            pass  # the status and the headers are enough
+    except NoResponse as error:
+        detail = str(error)
         if proxy := proxy_for(url):
             detail += f"; the proxy {shown(proxy)} is never used for the web app's own host"
         if config.accepts_shared_secrets:

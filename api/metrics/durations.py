@@ -1,8 +1,9 @@
 """Collect the observations of a histogram, and write them at once.
 
-An `observe` of prometheus-client's multiprocess mode takes 3 µs, and a request has seven durations.
-Together these calls would take a tenth of the CPU time of a small request. To collect the durations
-in plain numbers takes a tenth of that.
+An `observe` of prometheus-client's multiprocess mode takes 2.2 µs of CPU time, and a request has
+seven durations. Together these calls would take 15 µs, 6 % of the CPU time of a small request.
+`add` takes 0.2 µs. prometheus-client has no public way to add several observations at once, so
+`write` uses two private names.
 """
 
 from bisect import bisect_left

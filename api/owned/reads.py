@@ -76,6 +76,8 @@ class Reads:
     def __init__(self, owned: Owned, resource: Resource) -> None:
         self._owned = owned
         self._resource = resource
+        self._has_searched = False
+        """Whether `pages_of` or `counts_of` has begun a search. Further calls are parts of it."""
 
     async def get(self, id: str) -> Row:
         """Return a row. Raises NotFound, after the same query, for a missing or malformed id."""
@@ -129,6 +131,9 @@ class Reads:
         A cursor belongs to the list of one parent. `page` accepts it too, with the same filter and
         order, if the filter also selects the rows of only this parent. Raises the same errors as
         `page`.
+
+        The calls of one object count as one search: a loader calls it with the same request for
+        parents that differ, as soon as it knows them.
         """
         order = request.order
         values, _ = self._values(request.filter, with_all=True)
@@ -149,7 +154,7 @@ class Reads:
         )
         bound = self._bound(request, scopes[parents[0]])
         found: dict[str, list[Row]] = {parent: [] for parent in parents}
-        for row in await self._run(statement, {**values, **bound, "ids": parents}):
+        for row in await self._run_part(statement, {**values, **bound, "ids": parents}):
             found[row["parent_id"]].append(row)
         total: list[Row] = []
         if request.counted and request.after is not None and not found[parents[0]]:
@@ -168,11 +173,12 @@ class Reads:
     ) -> dict[str, int]:
         """Return how many of the rows that refer to each parent match a filter, in one statement.
 
-        Raises the same errors as `count`.
+        Raises the same errors as `count`. The calls of one object count as one search, as those of
+        `pages_of`.
         """
         values, _ = self._values(filter, with_all=True)
         statement = read_sql.nested_count(self._resource, reference)
-        rows = await self._run(statement, {**values, "ids": parents})
+        rows = await self._run_part(statement, {**values, "ids": parents})
         return dict.fromkeys(parents, 0) | {row["parent_id"]: row["total"] for row in rows}
 
     def _values(
@@ -217,6 +223,17 @@ class Reads:
         """Run a statement. Raises OperationTooLarge for the second search of an operation."""
         if self._is_search(values):
             self._owned.begin_search()
+        return await self._execute(statement, values)
+
+    async def _run_part(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        """Run a statement that may be a part of a search that this object has begun.
+
+        Otherwise the timing of other statements would decide whether an operation is refused. All
+        parts together read no more than one search, because each parent is in one part.
+        """
+        if self._is_search(values) and not self._has_searched:
+            self._owned.begin_search()
+            self._has_searched = True
         return await self._execute(statement, values)
 
     async def _execute(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:

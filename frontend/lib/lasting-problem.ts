@@ -31,10 +31,10 @@ export class LastingProblem {
     }
   }
 
-  /** Report that there is no problem, or that the problem has ended. */
-  ends(): void {
+  /** Report that there is no problem, or that the problem has ended. `end` is the text of the line. */
+  ends(end: string = this.#end): void {
     if (this.#began === null) return;
-    console.info(`${this.#end}, after ${seconds(this.#clock() - this.#began)}`);
+    console.info(`${end}, after ${seconds(this.#clock() - this.#began)}`);
     this.#began = null;
   }
 }

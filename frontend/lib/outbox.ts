@@ -4,6 +4,7 @@ import type { BetterAuthPlugin } from "better-auth";
 import { createAuthMiddleware } from "better-auth/api";
 import type { ClientBase } from "pg";
 import type { Connections } from "./connections";
+import { type Delivery, DeliveryProblem } from "./delivery-problem";
 import { LastingProblem } from "./lasting-problem";
 import { reasonOf } from "./reason";
 import type { Push, SecurityEvent } from "./security-events";
@@ -139,17 +140,6 @@ async function claimDue(pool: Connections, most: number): Promise<SecurityEvent[
   return claimed.rows;
 }
 
-type Delivery = {
-  /** The ids of the events, by the response of the API. The `failed` events got no valid response. */
-  taken: string[];
-  refused: string[];
-  failed: string[];
-  /** Why the last of the failed events could not be delivered. */
-  problem: string;
-  /** The milliseconds that the API asks to wait. */
-  wait: number;
-};
-
 /** Push claimed events and store the result. */
 async function deliver(
   pool: Connections,
@@ -241,17 +231,12 @@ async function isClaimed(pool: Connections, users: string[]): Promise<boolean> {
  * stay until they are delivered, because the account's data has to be deleted.
  */
 export function sweepOutbox(pool: Connections, push: Push, lifetime: number): void {
-  const pushing = new LastingProblem(
-    "security events: the API does not accept them, and they stay in the outbox",
-    "security events: the API accepts them again",
-  );
+  const pushing = new DeliveryProblem(pool, lifetime);
   const reading = new LastingProblem(
     "security events: the outbox cannot be read",
     "security events: the outbox can be read again",
   );
   let isReachable = true;
-  /** The id of an event that failed. The problem lasts at least until this event is delivered. */
-  let stuck: string | undefined;
   let forgetAt = 0;
 
   /** Deliver some events. Returns the milliseconds until the next sweep. */
@@ -266,22 +251,11 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     }
     // While the API is not reachable, one event at a time tests whether it is again.
     const events = await claimDue(pool, isReachable ? BATCH : 1);
-    const { taken, refused, failed, problem, wait } = await deliver(
-      pool,
-      push,
-      events,
-      AbortSignal.timeout(SWEEP_TIMEOUT_MS),
-    );
-    if (failed.length > 0) {
-      stuck = failed.at(-1);
-      pushing.lasts(problem);
-    } else if (stuck && (refused.includes(stuck) || !(await isInOutbox(pool, stuck)))) {
-      stuck = undefined;
-      pushing.ends();
-    }
+    const delivery = await deliver(pool, push, events, AbortSignal.timeout(SWEEP_TIMEOUT_MS));
+    await pushing.note(events, delivery);
     if (events.length === 0) return SWEEP_MS;
-    isReachable = taken.length + refused.length > 0;
-    return isReachable ? wait : Math.max(wait, SWEEP_MS);
+    isReachable = delivery.taken.length + delivery.refused.length > 0;
+    return isReachable ? delivery.wait : Math.max(delivery.wait, SWEEP_MS);
   }
 
   async function again(): Promise<void> {
@@ -296,12 +270,4 @@ export function sweepOutbox(pool: Connections, push: Push, lifetime: number): vo
     setTimeout(again, wait).unref();
   }
   void again();
-}
-
-/** Return whether the outbox still has an event, because no process has delivered it yet. */
-async function isInOutbox(pool: Connections, jti: string): Promise<boolean> {
-  const { rowCount } = await pool.query("SELECT FROM public.security_event_outbox WHERE jti = $1", [
-    jti,
-  ]);
-  return rowCount !== 0;
 }

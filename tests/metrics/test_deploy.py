@@ -16,13 +16,13 @@ from tests.test_docs import anchors
 from tests.waiting import wait_until
 
 PROMETHEUS = ROOT / "deploy/prometheus"
-DASHBOARD = ROOT / "deploy/grafana/dashboard.json"
 RULES = (PROMETHEUS / "alerts.yml").read_text().split("- alert: ")[1:]
 ALERTS = {rule.split("\n")[0]: rule for rule in RULES}
 """The text of each rule."""
+PANELS = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())["panels"]
 EXPRESSIONS = [
     target["expr"].replace("$__rate_interval", "5m")
-    for panel in json.loads(DASHBOARD.read_text())["panels"]
+    for panel in PANELS
     for target in panel.get("targets", [])
 ]
 METRIC = re.compile(r"\b(?:tasks_api|tasks_web|process|nodejs)_\w+")
@@ -72,6 +72,13 @@ def test_alerts_and_dashboard_name_metrics_that_the_services_expose(
     table = set(METRIC.findall((ROOT / "docs/operate.md").read_text()))
     assert {name for name in ours if name.startswith("tasks_")} - table == set()
     assert {name for name in table if name.startswith("tasks_")} - ours == set()
+
+
+def test_panels_that_the_documentation_names_are_on_the_dashboard() -> None:
+    page = re.sub(r"\s+", " ", (ROOT / "docs/operate.md").read_text())
+    named = re.findall(r'(?:panels?|and|Confirm:) "([A-Zp][^"]+)"', page)
+    assert len(named) > 5
+    assert set(named) - {panel["title"] for panel in PANELS} == set()
 
 
 @pytest.mark.parametrize("name", ALERTS)
