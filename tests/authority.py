@@ -8,6 +8,12 @@ import sys
 from pathlib import Path
 
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 _SYSTEMS = Path(ssl.get_default_verify_paths().cafile or "/none").resolve()
 CANNOT_ENTER_THE_STORE = (
@@ -19,17 +25,33 @@ CANNOT_ENTER_THE_STORE = (
 
 
 class Authority:
-    """An authority that signs certificates for the loopback addresses, with files in a folder."""
+    """An authority that signs certificates, with files in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        own = trustme.CA()
+    def __init__(self, folder: Path, name: str = "authority") -> None:
+        self._own = trustme.CA()
         self._folder = folder
-        self.file = folder / "authority.pem"
+        self.file = folder / f"{name}.pem"
         """The authority's certificate, for programs that trust it."""
-        own.cert_pem.write_to_path(str(self.file))
+        self._own.cert_pem.write_to_path(str(self.file))
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        """The TLS context of a server with a certificate of this authority."""
-        own.issue_cert("localhost", "127.0.0.1").configure_cert(self.server)
+        """The TLS context of a server on the loopback addresses with a certificate of this
+        authority."""
+        self._own.issue_cert("localhost", "127.0.0.1").configure_cert(self.server)
+
+    def issue(self, name: str, *hosts: str, passphrase: bytes | None = None) -> tuple[Path, Path]:
+        """Issue a certificate with this common name. Return the files of it and of its key."""
+        issued = self._own.issue_cert(*hosts, common_name=name)
+        certificate, secret = self._folder / f"{name}.crt", self._folder / f"{name}.key"
+        issued.cert_chain_pems[0].write_to_path(str(certificate))
+        key = issued.private_key_pem.bytes()
+        if passphrase:
+            locked = BestAvailableEncryption(passphrase)
+            key = load_pem_private_key(key, None).private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, locked
+            )
+        secret.write_bytes(key)
+        secret.chmod(0o600)
+        return certificate, secret
 
     def in_the_systems_store(self) -> list[str]:
         """Return a prefix for a command, which then finds the authority in the system's store.

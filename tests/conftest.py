@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import asyncpg
 import httpx
@@ -181,6 +181,19 @@ def api(apis: Callable[[int], stack.Server]) -> stack.Server:
     return apis(1)
 
 
+@pytest.fixture(scope="module", params=["serve", "uvicorn"])
+def server(
+    request: pytest.FixtureRequest,
+    settings: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[stack.Server]:
+    """Return the API under each of the servers that can run it."""
+    folder = tmp_path_factory.mktemp("server")
+    running = (stack.api if request.param == "serve" else stack.uvicorn)(folder, settings)
+    yield running
+    running.stop()
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Site]:
     """Return the whole product, which tests share: each test signs up users of its own."""
@@ -212,6 +225,12 @@ class Caller:
     url: str
     user: str
     token: str
+
+    @classmethod
+    def new(cls, url: str) -> Self:
+        """Return a client of the API at this URL, with the token of a new user."""
+        user = secrets.token_hex(8)
+        return cls(url, user, mint(user))
 
     def post(self, query: str, variables: dict[str, Any] | None = None) -> httpx.Response:
         """Send a GraphQL operation, and return the response."""
@@ -250,12 +269,7 @@ TASK = """id title description completed completedAt priority dueOn labels posit
 def new_caller(apis: Callable[[int], stack.Server], partitions: int) -> Callable[[], Caller]:
     """Return a function that makes a client with a new user."""
     api = apis(partitions)
-
-    def make() -> Caller:
-        user = secrets.token_hex(8)
-        return Caller(api.url, user, mint(user))
-
-    return make
+    return lambda: Caller.new(api.url)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -208,6 +209,12 @@ def api(cwd: Path, env: Mapping[str, str], *arguments: str, port: int = 0) -> Se
     is_test = shared.place() is not None  # benchmarks measure a process of their own
     start = forking.ForkedChild if is_test and forking.can_start(arguments, env) else Child
     return Server(command, cwd, env, r"running on (http://\S+)", start=start)
+
+
+def uvicorn(cwd: Path, env: Mapping[str, str]) -> Server:
+    """Run the API by the command `uvicorn`, without the bounds that `serve` adds."""
+    command = [sys.executable, "-m", "uvicorn", "--factory", "api.cli:application", "--port", "0"]
+    return Server([*command, "--no-access-log"], cwd, env, r"running on (http://\S+)")
 
 
 def web(

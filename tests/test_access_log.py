@@ -33,8 +33,7 @@ def server(
 
 @pytest.fixture
 def eve(server: stack.Server) -> Caller:
-    user = f"user-{secrets.token_hex(8)}"
-    return Caller(server.url, user, mint(user))
+    return Caller.new(server.url)
 
 
 def lines(server: stack.Server, **members: object) -> list[dict[str, Any]]:

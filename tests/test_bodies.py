@@ -4,12 +4,9 @@
 """
 
 import asyncio
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import product
-from pathlib import Path
 
 import pytest
 from starlette.types import Message, Scope
@@ -21,29 +18,8 @@ from tests.conftest import mint
 from tests.waiting import SLACK
 from tests.wire import connected
 
-SERVERS = ("serve", "uvicorn")
 TYPES = {"/graphql": "application/json", "/events": "application/secevent+jwt"}
 MEBIBYTE = 1024 * 1024
-
-
-def run_server(kind: str, folder: Path, settings: dict[str, str]) -> stack.Server:
-    """Run one of the servers on a free port."""
-    if kind == "serve":
-        return stack.api(folder, settings)
-    command = [sys.executable, "-m", "uvicorn", "--factory", "api.cli:application", "--port", "0"]
-    line = r"running on (http://\S+)"
-    return stack.Server([*command, "--no-access-log"], folder, settings, line)
-
-
-@pytest.fixture(scope="module", params=SERVERS)
-def server(
-    request: pytest.FixtureRequest,
-    settings: dict[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[stack.Server]:
-    running = run_server(request.param, tmp_path_factory.mktemp("server"), settings)
-    yield running
-    running.stop()
 
 
 def head(path: str, *lines: str, token: str | None = None) -> bytes:

@@ -3,28 +3,17 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from api.logs import MAX_KINDS, Limit, Throttle
 from tests import plain, stack
-from tests.test_bodies import SERVERS, TYPES, run_server
+from tests.test_bodies import TYPES
 from tests.wire import connected
 
 MANY = 60
-
-
-@pytest.fixture(scope="module", params=SERVERS)
-def server(
-    request: pytest.FixtureRequest,
-    settings: dict[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[stack.Server]:
-    running = run_server(request.param, tmp_path_factory.mktemp("server"), settings)
-    yield running
-    running.stop()
 
 
 class Logger:

@@ -12,7 +12,7 @@ import pytest
 
 from api.observed import MAX_ID, MAX_NAME, MAX_SPANS, Observers, Record, current, ended, leave
 from tests import plain, sse, stack, websocket
-from tests.conftest import Caller, mint
+from tests.conftest import Caller
 from tests.waiting import wait_until
 
 QUERY = "query Tasks { tasks(first: 1) { nodes { id } } }"
@@ -53,8 +53,7 @@ def server(
 
 @pytest.fixture
 def eve(server: Recording) -> Caller:
-    user = secrets.token_hex(8)
-    return Caller(server.url, user, mint(user))
+    return Caller.new(server.url)
 
 
 def test_request_is_recorded_with_all_of_its_parts(server: Recording, eve: Caller) -> None:

@@ -26,7 +26,7 @@ from api.tasks.rules import TASKS
 from dev.postgres import ROOT, Postgres, binaries
 from tests import attack, pooler, shared, stack
 from tests.composition import pgbouncer
-from tests.conftest import Caller, mint, run, trusting
+from tests.conftest import Caller, run, trusting
 from tests.identity.test_revocations import ended
 from tests.identity.test_revocations import process as revoking
 from tests.owned.test_live import OFTEN, process, waiting_for
@@ -110,8 +110,7 @@ def api(separated: Separated, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def ada(api: stack.Server) -> Caller:
-    user = secrets.token_hex(8)
-    return Caller(api.url, user, mint(user))
+    return Caller.new(api.url)
 
 
 def refused(url: str, *commands: str) -> list[str]:

@@ -13,7 +13,7 @@ from api.traces import Traces
 from dev.postgres import ROOT
 from tests import plain, stack, websocket
 from tests.collector import Collector, Span, collecting
-from tests.conftest import Caller, mint
+from tests.conftest import Caller
 
 TASKS = "query Tasks($s: String) { tasks(filter: { search: $s }) { nodes { title } } }"
 
@@ -36,8 +36,7 @@ def server(
 
 @pytest.fixture
 def eve(server: stack.Server) -> Caller:
-    user = secrets.token_hex(8)
-    return Caller(server.url, user, mint(user))
+    return Caller.new(server.url)
 
 
 def is_inside(inner: Span, outer: Span) -> bool:

@@ -1,4 +1,4 @@
-"""A PostgreSQL with TLS, if the machine has one, and certificates for it.
+"""A PostgreSQL with TLS, if the machine has one.
 
 The embedded PostgreSQL is built without TLS.
 """
@@ -10,25 +10,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-from cryptography.x509.oid import NameOID
 
 from dev.processes import Child, identity
 from tests import stack
+from tests.authority import Authority
 from tests.conftest import run
 from tests.waiting import PATIENCE
 
@@ -59,50 +49,6 @@ def version() -> int:
     return int(major)
 
 
-class Authority:
-    """A certificate authority, and the certificates that it signs."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        usage = x509.BasicConstraints(ca=True, path_length=None)
-        self.path = folder / f"{name}.pem"
-        self.path.write_bytes(self._signed(self._name, self._key, usage))
-
-    def _signed(
-        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *extensions: x509.ExtensionType
-    ) -> bytes:
-        now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
-        for extension in extensions:
-            critical = isinstance(extension, x509.BasicConstraints)
-            builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
-
-    def issue(
-        self, name: str, *alternatives: x509.GeneralName, passphrase: bytes | None = None
-    ) -> tuple[Path, Path]:
-        """Issue a certificate with this name. Return the files of the certificate and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = [x509.SubjectAlternativeName(alternatives)] if alternatives else []
-        certificate, secret = self._folder / f"{name}.crt", self._folder / f"{name}.key"
-        certificate.write_bytes(self._signed(subject, key, *names))
-        locked = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-        secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
-        secret.chmod(0o600)
-        return certificate, secret
-
-
 async def populate(connection: asyncpg.Connection, password: str) -> None:
     """Create the roles that the rules name."""
     quoted = password.replace("'", "''")
@@ -114,7 +60,7 @@ async def populate(connection: asyncpg.Connection, password: str) -> None:
 @contextmanager
 def server(folder: Path, authority: Authority, password: str) -> Iterator[int]:
     """Start a server on 127.0.0.1 with a certificate for `localhost`, and return its port."""
-    certificate, key = authority.issue("server", x509.DNSName("localhost"))
+    certificate, key = authority.issue("server", "localhost")
     user = "nobody" if os.geteuid() == 0 else None
     data, port, rules = folder / "data", stack.free_port(), folder / "rules"
     data.mkdir(mode=0o700)
@@ -140,7 +86,7 @@ def server(folder: Path, authority: Authority, password: str) -> Iterator[int]:
         "ssl": "on",
         "ssl_cert_file": certificate,
         "ssl_key_file": key,
-        "ssl_ca_file": authority.path,
+        "ssl_ca_file": authority.file,
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     with (folder / "log").open("wb") as log:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -42,8 +42,15 @@ def made(folder: Path, python: Path) -> None:
     """Run make for `.tools` in this folder, with this Python."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MF"))}
     command = ["make", "--no-print-directory", f"PYTHON={python}", ".tools/.done"]
+    run(command, folder, env, timeout=600)
+
+
+def run(
+    command: list[str], folder: Path, env: Mapping[str, str], timeout: float = PATIENCE
+) -> None:
+    """Run a command in a folder. It must succeed within `timeout` seconds."""
     done = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=timeout
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -115,17 +122,7 @@ def test_programs_that_make_starts_trust_the_systems_store(
     probe = tmp_path / "probe.mk"
     probe.write_text(f"include Makefile\nprobe:\n\t{program.format(url)}\n")
     command = [*under, "make", "--silent", "-f", str(probe), "probe"]
-    env = BARE | {"HOME": str(tmp_path)}
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(command, ROOT, BARE | {"HOME": str(tmp_path)})
 
 
 def test_first_pip_trusts_the_systems_store(index: tuple[str, list[str]], tmp_path: Path) -> None:
@@ -139,17 +136,7 @@ def test_first_pip_trusts_the_systems_store(index: tuple[str, list[str]], tmp_pa
         "--retries=0",
     ]
     env = tools.trusting_the_system(BARE | {"HOME": str(tmp_path), "PIP_CONFIG_FILE": os.devnull})
-    command = [*under, *pip, "--no-deps", "--retries=0", "--index-url", url, "demo"]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run([*under, *pip, "--no-deps", "--index-url", url, "demo"], tmp_path, env)
 
 
 def test_certificates_of_the_environment_take_precedence() -> None:

@@ -1334,21 +1334,31 @@ def test_resolver_that_returns_too_few_results_fails_all_fields() -> None:
     assert messages == ["expected 50 results, got 1"] * 50
 
 
-def test_cancellation_ends_the_resolver_of_many_objects() -> None:
-    query = "{ some { together } others: some { together } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
-    ended = []
+def endless(ended: list[bool]) -> Callable[[list[int]], Awaitable[list[Any]]]:
+    """Return a resolver that never returns. It adds to `ended` when it is cancelled.
 
-    async def endless(_: list[int]) -> list[Any]:
+    It then raises an error, as a connection does that is lost when its statement is cancelled.
+    """
+
+    async def wait(_: list[int]) -> list[Any]:
         try:
             return await asyncio.Future()
         finally:
             ended.append(True)
+            raise OSError
+
+    return wait
+
+
+def test_cancellation_ends_the_resolver_of_many_objects() -> None:
+    query = "{ some { together } others: some { together } }"
+    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    ended: list[bool] = []
 
     async def run() -> None:
         for _ in range(2):
             await fast.execute(document, None, doubled)
-        running = asyncio.ensure_future(fast.execute(document, None, endless))
+        running = asyncio.ensure_future(fast.execute(document, None, endless(ended)))
         for _ in range(5):
             await asyncio.sleep(0)
         running.cancel()
@@ -1366,18 +1376,11 @@ def test_resolver_of_many_objects_ends_with_a_request_that_graphql_core_complete
     """After an error, graphql-core awaits the result for each object, or drops these fields."""
     caplog.set_level(logging.CRITICAL, "strawberry.execution")
     document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
-    ended = []
-
-    async def endless(_: list[int]) -> list[Any]:
-        try:
-            return await asyncio.Future()
-        finally:
-            ended.append(True)
-            raise OSError  # as a connection that is lost when a statement is cancelled
+    ended: list[bool] = []
 
     async def run() -> None:
         await fast.execute(document, None, doubled)
-        running = asyncio.ensure_future(fast.execute(document, None, endless))
+        running = asyncio.ensure_future(fast.execute(document, None, endless(ended)))
         for _ in range(30):
             await asyncio.sleep(0)
         assert not ended or "fails" in query

@@ -65,6 +65,16 @@ async def process(
         yield kept
 
 
+@asynccontextmanager
+async def without_polling(
+    postgres: Postgres, limits: Limits | None = None, **options: Any
+) -> AsyncIterator[tuple[Database, Revocations]]:
+    """Yield a database, and revocations of it that are not refreshed in the background."""
+    async with Database(postgres.url, limits or Limits()) as database:
+        options = {"max_age": 86_400} | options
+        yield database, Revocations(database, Notifications(postgres.url), **options)
+
+
 async def record(database: Database, kept: Revocations, event: SecurityEvent) -> None:
     async with database.transaction() as transaction:
         await kept.record(transaction, event)
@@ -160,12 +170,12 @@ def test_notification_alone_delivers_a_revocation(postgres: Postgres) -> None:
         session = secrets.token_hex(8)
         async with (
             process(postgres.url, refresh_after=1000.0, poll=1000.0) as kept,
-            Database(postgres.url) as elsewhere,
+            without_polling(postgres) as (elsewhere, other),
         ):
             assert not await kept.is_revoked(claims(session=session))
             await until(lambda: listener(postgres))
             await record(elsewhere, kept, ended(session))
-            await Revocations(elsewhere, Notifications(postgres.url), max_age=86_400).announce()
+            await other.announce()
             await until(lambda: has_state(kept, session))
 
     asyncio.run(work())
@@ -221,14 +231,10 @@ def test_fresh_state_is_not_refreshed_again(
 
     async def work() -> None:
         nonlocal now
-        async with Database(postgres.url) as database:
-            kept = Revocations(
-                database,
-                Notifications(postgres.url),
-                max_age=86_400,
-                clock=lambda: now,
-                refresh_after=0.5,
-            )
+        async with without_polling(postgres, clock=lambda: now, refresh_after=0.5) as (
+            database,
+            kept,
+        ):
             session = secrets.token_hex(8)
             await kept.refresh()
             await record(database, kept, ended(session))
@@ -243,8 +249,8 @@ def test_fresh_state_is_not_refreshed_again(
 
 def test_refresh_timeout_raises_unavailable(postgres: Postgres) -> None:
     async def work(connection: asyncpg.Connection) -> None:
-        async with Database(postgres.url, Limits(statement=2 * PATIENCE)) as database:
-            kept = Revocations(database, Notifications(postgres.url), max_age=86_400, timeout=0.3)
+        slow = Limits(statement=2 * PATIENCE)
+        async with without_polling(postgres, slow, timeout=0.3) as (_, kept):
             async with connection.transaction():
                 await connection.execute("LOCK TABLE tasks.revocations")
                 async with asyncio.timeout(PATIENCE):
@@ -259,8 +265,7 @@ def test_refresh_timeout_raises_unavailable(postgres: Postgres) -> None:
 def test_event_is_identified_by_its_issuer_and_its_jti(postgres: Postgres) -> None:
     async def work() -> None:
         event = ended(secrets.token_hex(8))
-        async with Database(postgres.url) as database:
-            kept = Revocations(database, Notifications(postgres.url), max_age=86_400)
+        async with without_polling(postgres) as (database, kept):
 
             async def is_recorded(one: SecurityEvent) -> bool:
                 async with database.transaction() as transaction:
@@ -289,8 +294,7 @@ def test_revocation_number_is_at_least_the_time_and_increases_by_one(
         await connection.execute("UPDATE tasks.revocation_counter SET number = number - 1")
 
     async def work() -> None:
-        async with Database(postgres.url) as database:
-            kept = Revocations(database, Notifications(postgres.url), max_age=86_400)
+        async with without_polling(postgres) as (database, kept):
             await record(database, kept, ended(subjects[0]))
             with monkeypatch.context() as behind:
                 behind.setattr(time, "time_ns", lambda: 0)
@@ -316,8 +320,7 @@ def test_expired_revocations_are_evicted_every_hour_not_at_every_refresh(
 
     async def work() -> None:
         nonlocal now
-        async with Database(postgres.url) as database:
-            kept = Revocations(database, Notifications(postgres.url), max_age=0, clock=lambda: now)
+        async with without_polling(postgres, max_age=0, clock=lambda: now) as (database, kept):
             now += room.PRUNED_EVERY + 1
             session = secrets.token_hex(8)
             await record(database, kept, ended(session))
@@ -336,10 +339,7 @@ def test_idle_process_refreshes_before_it_accepts_a_token(
 
     async def work() -> None:
         nonlocal now
-        async with Database(postgres.url) as database:
-            kept = Revocations(
-                database, Notifications(postgres.url), max_age=86_400, clock=lambda: now
-            )
+        async with without_polling(postgres, clock=lambda: now) as (database, kept):
             session = secrets.token_hex(8)
             assert not await kept.is_revoked(claims(session=session))
             await record(database, kept, ended(session))
@@ -401,8 +401,7 @@ def test_no_event_is_skipped_after_a_failover_to_a_standby_that_lags(postgres: P
         UPDATE tasks.revocation_counter SET number = number - 3"""
 
     async def work() -> None:
-        async with Database(postgres.url) as database:
-            kept = Revocations(database, Notifications(postgres.url), max_age=86_400)
+        async with without_polling(postgres) as (database, kept):
             unheard = [secrets.token_hex(8) for _ in range(3)]
             for session in unheard:
                 await record(database, kept, ended(session))
@@ -424,10 +423,7 @@ def test_revocation_is_cached_for_a_tokens_lifetime_though_the_clock_is_wrong(
 
     async def work() -> None:
         nonlocal now
-        async with Database(postgres.url) as database:
-            kept = Revocations(
-                database, Notifications(postgres.url), max_age=86_400, clock=lambda: now
-            )
+        async with without_polling(postgres, clock=lambda: now) as (database, kept):
             session, owner = secrets.token_hex(8), secrets.token_hex(8)
             await record(database, kept, ended(session))
             await record(database, kept, ended(owner, Kind.OWNER))
@@ -449,8 +445,7 @@ def test_revocation_is_cached_for_a_tokens_lifetime_though_the_clock_is_wrong(
 
 def test_events_of_several_pages_are_all_read(postgres: Postgres) -> None:
     async def work() -> None:
-        async with Database(postgres.url) as database:
-            kept = Revocations(database, Notifications(postgres.url), max_age=86_400, page_size=3)
+        async with without_polling(postgres, page_size=3) as (database, kept):
             read = database.rows
 
             async def counted(*args: Any, **kwargs: Any) -> list[Row]:
@@ -684,10 +679,7 @@ def test_state_is_trusted_for_five_seconds_without_a_refresh(postgres: Postgres)
 
     async def work() -> None:
         nonlocal now
-        async with Database(postgres.url) as database:
-            kept = Revocations(
-                database, Notifications(postgres.url), max_age=86_400, clock=lambda: now
-            )
+        async with without_polling(postgres, clock=lambda: now) as (database, kept):
             gone = secrets.token_hex(8)
             await record(database, kept, ended(gone))
             assert not await kept.is_revoked(claims(session="s"))

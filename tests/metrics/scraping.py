@@ -1,12 +1,11 @@
 """Scrape a server as Prometheus does."""
 
-import secrets
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests import plain, stack
-from tests.conftest import Caller, mint
+from tests.conftest import Caller
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -51,5 +50,4 @@ class Watched:
 
     def caller(self) -> Caller:
         """Return a client with a new user."""
-        user = f"user-{secrets.token_hex(8)}"
-        return Caller(self.api.url, user, mint(user))
+        return Caller.new(self.api.url)

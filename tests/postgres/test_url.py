@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from api.postgres import url as database_url
 from dev.postgres import ROOT, Postgres
 from tests import connecting, stack, tls
+from tests.authority import Authority
 from tests.conftest import run
-from tests.tls import Authority
 
 CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/database_urls.json").read_text())
 needs_tls = pytest.mark.skipif(tls.BINARIES is None, reason=tls.WHY_NOT)
@@ -131,7 +131,7 @@ def files() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def authority(files: Path) -> Authority:
-    return Authority(files, "authority")
+    return Authority(files)
 
 
 @pytest.fixture(scope="module")
@@ -177,10 +177,10 @@ NOT = "does not connect"
 def test_server_with_tls_is_reached_as_sslmode_says(
     encrypted: int, authority: Authority, files: Path
 ) -> None:
-    other = Authority(files, "other").path
+    other = Authority(files, "other").file
     by_name = f"postgresql://postgres@localhost:{encrypted}/postgres"
     by_address = f"postgresql://postgres@127.0.0.1:{encrypted}/postgres"
-    root = f"sslrootcert={authority.path}"
+    root = f"sslrootcert={authority.file}"
     expected: dict[str, object] = {
         by_name: True,
         f"{by_name}?sslmode=disable": False,
@@ -209,7 +209,7 @@ def test_verify_full_trusts_the_authorities_of_the_system(
     encrypted: int, authority: Authority
 ) -> None:
     url = f"postgresql://postgres@localhost:{encrypted}/postgres?sslmode=verify-full"
-    system = {"SSL_CERT_FILE": str(authority.path)}
+    system = {"SSL_CERT_FILE": str(authority.file)}
     api, web = answers({url: url, "by name": f"{url}&sslrootcert=system"}, **system)
     assert api == web == {url: True, "by name": True}
 
@@ -231,7 +231,7 @@ def test_client_certificate_is_sent(encrypted: int, authority: Authority, files:
     certificate, key = authority.issue("carded")
     _, locked = authority.issue("locked", passphrase=b"hunter2")
     url = f"postgresql://carded@localhost:{encrypted}/postgres?sslmode=verify-full"
-    url += f"&sslrootcert={authority.path}"
+    url += f"&sslrootcert={authority.file}"
     own = f"{url}&sslcert={certificate}&sslkey={key}"
     api, web = answers({"with": own, "without": url})
     assert api == web == {"with": True, "without": NOT}
