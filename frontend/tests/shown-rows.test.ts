@@ -51,6 +51,50 @@ describe("rows that are shown in an order", () => {
     }
   });
 
+  test("are counted as if all of them were counted again", () => {
+    const number = numbers(11);
+    const shown = new ShownRows<TaskTypes>(TASKS);
+    const rows = new Map<string, Task>();
+    for (let step = 0; step < 500; step += 1) {
+      const ids = [...rows.keys()];
+      const id = ids[number(ids.length * 2)];
+      const row = randomTask(number, {
+        ...(id !== undefined && { id }),
+        labels: ["home", "garden", "bank"].slice(number(4)),
+        completed: number(4) === 0,
+        project: number(2) === 0 ? null : { id: `p${number(3)}` },
+        trashedAt: number(5) === 0 ? "2026-12-01T12:00:00Z" : null,
+      });
+      const isDeleted = rows.has(row.id) && number(4) === 0;
+      shown.set(row.id, isDeleted ? null : row);
+      if (isDeleted) rows.delete(row.id);
+      else rows.set(row.id, row);
+      const kept = [...rows.values()].filter(({ trashedAt }) => trashedAt === null);
+      const open = kept.filter(({ completed }) => !completed);
+      const { tally } = shown;
+      expect(tally.count("open", "")).toBe(open.length);
+      expect(tally.count("project", "p1")).toBe(
+        open.filter(({ project }) => project?.id === "p1").length,
+      );
+      const days = open.flatMap(({ dueOn }) => dueOn ?? []);
+      expect(new Set(tally.values("due"))).toEqual(new Set(days));
+      const labels = kept.flatMap((one) => one.labels);
+      expect(new Set(tally.values("label"))).toEqual(new Set(labels));
+    }
+  });
+
+  test("have the same array of labels until a label appears or disappears", () => {
+    const shown = new ShownRows<TaskTypes>(TASKS);
+    const milk = task({ labels: ["home"] });
+    shown.set(milk.id, milk);
+    const before = shown.tally.values("label");
+    shown.set(milk.id, { ...milk, title: "Oats", labels: ["home"] });
+    expect(shown.tally.values("label")).toEqual(["home"]);
+    shown.set(milk.id, { ...milk, labels: ["bank"] });
+    expect(shown.tally.values("label")).toEqual(["bank"]);
+    expect(before).toEqual(["home"]);
+  });
+
   test("are the same array until a row changes", () => {
     const shown = new ShownRows<TaskTypes>(TASKS);
     const milk = task();

@@ -18,7 +18,7 @@ import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
 import { COLOR_NAMES, COLORS, MAX_PROJECTS, type Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
-import { useOpenCounts, useProjects } from "@/components/projects/use-projects";
+import { useOpenCount, useProjects } from "@/components/projects/use-projects";
 import { useApp, useView } from "@/components/tasks/tasks-context";
 import { tasksIn, useActions } from "@/components/tasks/use-actions";
 import { useHeld } from "@/components/tasks/use-hold";
@@ -44,7 +44,6 @@ export function Projects() {
   const active = useHeld(latest, isHeld, "active", (before) =>
     before.map((project) => store.tables.projects.get(project.id) ?? project),
   );
-  const counts = useOpenCounts();
   const actions = useProjectActions();
   const isHydrated = useHydrated();
   const [isCreating, setCreating] = useState(false);
@@ -83,7 +82,6 @@ export function Projects() {
   const itemOf = (project: Project) => (
     <ProjectItem
       actions={actions}
-      count={counts.get(project.id) ?? 0}
       isCurrent={view.list === "all" && view.project === project.id}
       isRenaming={renamingId === project.id}
       key={project.id}
@@ -141,7 +139,6 @@ export function Projects() {
 
 type ItemProps = {
   project: Project;
-  count: number;
   isCurrent: boolean;
   isRenaming: boolean;
   actions: ProjectActions;
@@ -154,12 +151,13 @@ type ItemProps = {
 };
 
 const ProjectItem = memo((props: ItemProps) => {
-  const { project, count, isCurrent, isRenaming, actions } = props;
+  const { project, isCurrent, isRenaming, actions } = props;
   const { onFocus, onLeave, onRename, onStep } = props;
   const { id, name, description, color, archivedAt } = project;
   const [isDescribing, setDescribing] = useState(false);
   const { store } = useApp();
   const { setProject } = useActions();
+  const count = useOpenCount(id);
   const element = useRef<HTMLLIElement>(null);
   const isArchived = archivedAt !== null;
 

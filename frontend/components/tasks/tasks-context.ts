@@ -37,7 +37,7 @@ export type ViewState = {
   view: View;
   /** The title of the view: the name of its list, project or label. */
   title: string;
-  /** All labels in use, sorted by name. They may be a frame older than the tasks. */
+  /** All labels in use, sorted by name. */
   labels: readonly string[];
   /** Whether rows keep their places, because the person renames or drags one. */
   isHeld: boolean;
