@@ -2,13 +2,7 @@
 
 import * as Dropdown from "@radix-ui/react-dropdown-menu";
 import { Check } from "lucide-react";
-import {
-  type FocusEvent,
-  type ReactNode,
-  type Ref,
-  useImperativeHandle,
-  useState,
-} from "react";
+import { type FocusEvent, type ReactNode, type Ref, useImperativeHandle, useState } from "react";
 import type { MenuEntry, MenuProps } from "./menu-button";
 
 type Props = Pick<MenuProps, "label" | "entries" | "align"> & {

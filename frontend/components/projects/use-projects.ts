@@ -6,6 +6,7 @@ import { isActive, type Project } from "./project";
 
 /** All projects in their order, grouped by state. */
 type Projects = {
+  all: readonly Project[];
   /** Neither archived nor in the trash. */
   active: readonly Project[];
   archived: readonly Project[];
@@ -16,6 +17,7 @@ export function useProjects(): Projects {
   const all = useStored(({ tables }) => tables.projects.ordered("manual"));
   return useMemo(
     () => ({
+      all,
       active: all.filter(isActive),
       archived: all.filter(
         ({ archivedAt, trashedAt }) => archivedAt !== null && trashedAt === null,

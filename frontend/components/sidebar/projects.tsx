@@ -20,7 +20,7 @@ import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
 import { useOpenCount, useProjects } from "@/components/projects/use-projects";
 import { useApp, useView } from "@/components/tasks/tasks-context";
-import { tasksIn, useActions } from "@/components/tasks/use-actions";
+import { useActions } from "@/components/tasks/use-actions";
 import { useHeld } from "@/components/tasks/use-hold";
 import { useEvent } from "@/lib/use-event";
 import { useHydrated } from "@/lib/use-hydrated";
@@ -38,12 +38,13 @@ const COLOR_OPTIONS = COLORS.map((value) => ({
 
 /** A link and a menu for each project, in the manual order. */
 export function Projects() {
-  const { store, show } = useApp();
+  const { show } = useApp();
   const { view, isHeld } = useView();
-  const { active: latest, archived, trashed } = useProjects();
-  const active = useHeld(latest, isHeld, "active", (before) =>
-    before.map((project) => store.tables.projects.get(project.id) ?? project),
-  );
+  const { all, active: latest, archived } = useProjects();
+  const active = useHeld(latest, isHeld, "active", (before) => {
+    const current = new Map(all.map((project) => [project.id, project]));
+    return before.map((project) => current.get(project.id) ?? project);
+  });
   const actions = useProjectActions();
   const isHydrated = useHydrated();
   const [isCreating, setCreating] = useState(false);
@@ -51,7 +52,7 @@ export function Projects() {
   // The project whose link gets the focus: an action has moved or removed the element that had it.
   const [focusedId, setFocusedId] = useState<string | null>(null);
   const list = useRef<HTMLUListElement>(null);
-  const isFull = active.length + archived.length + trashed.length >= MAX_PROJECTS;
+  const isFull = all.length >= MAX_PROJECTS;
 
   useLayoutEffect(() => {
     if (focusedId === null) return;
@@ -155,8 +156,7 @@ const ProjectItem = memo((props: ItemProps) => {
   const { onFocus, onLeave, onRename, onStep } = props;
   const { id, name, description, color, archivedAt } = project;
   const [isDescribing, setDescribing] = useState(false);
-  const { store } = useApp();
-  const { setProject } = useActions();
+  const { dropInto } = useActions();
   const count = useOpenCount(id);
   const element = useRef<HTMLLIElement>(null);
   const isArchived = archivedAt !== null;
@@ -167,9 +167,8 @@ const ProjectItem = memo((props: ItemProps) => {
     canSort: !isArchived,
     accepts: "task",
     onDrop: (dragged, to) => {
-      if (to === "into") return setProject(tasksIn(store, dragged), project);
-      const moved = store.tables.projects.get(dragged[0] ?? "");
-      if (moved) actions.move(moved, to, project);
+      if (to === "into") dropInto(dragged, id);
+      else actions.drop(dragged[0], to, project);
     },
   });
 

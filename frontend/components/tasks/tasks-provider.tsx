@@ -25,6 +25,8 @@ import type { Task } from "./task";
 import { AppContext, TasksContext, useValueOf, ViewContext } from "./tasks-context";
 import { localToday } from "./today";
 import { useHeld, useHolds } from "./use-hold";
+// biome-ignore lint/style/noRestrictedImports: this component provides the store
+import { StoreContext } from "./use-store";
 import {
   LIST_NAMES,
   listContaining,
@@ -213,7 +215,17 @@ export function TasksProvider({
   const labels = useMemo(() => sortedLabels(names), [names]);
 
   const app = useMemo(
-    () => ({ store, today, show, showTask, act, undo, redo, hold }),
+    () => ({
+      today,
+      show,
+      showTask,
+      act,
+      undo,
+      redo,
+      tryNow: () => void store.tryNow(),
+      resolveConflict: (keep: "mine" | "theirs") => store.resolveConflict(keep),
+      hold,
+    }),
     [store, today, show, showTask, act, undo, redo, hold],
   );
   const viewState = useMemo(() => ({ view, title, labels, isHeld }), [view, title, labels, isHeld]);
@@ -222,10 +234,12 @@ export function TasksProvider({
     [groups, tasks, recentlyCompleted, taskToFocus],
   );
   return (
-    <AppContext value={app}>
-      <ViewContext value={viewState}>
-        <TasksContext value={listed}>{children}</TasksContext>
-      </ViewContext>
-    </AppContext>
+    <StoreContext value={store}>
+      <AppContext value={app}>
+        <ViewContext value={viewState}>
+          <TasksContext value={listed}>{children}</TasksContext>
+        </ViewContext>
+      </AppContext>
+    </StoreContext>
   );
 }
