@@ -51,6 +51,46 @@ describe("rows that are shown in an order", () => {
     }
   });
 
+  test("are counted as if all of them were counted again", () => {
+    const number = numbers(11);
+    const shown = new ShownRows<TaskTypes>(TASKS);
+    const ids = Array.from({ length: 40 }, () => randomTask(number).id);
+    const change = () => {
+      const id = ids[number(ids.length)] ?? "";
+      const labels = ["home", "garden", "bank"].slice(number(4));
+      const completed = number(4) === 0;
+      const project = [null, { id: "p1" }, { id: "p2" }][number(3)] ?? null;
+      const trashedAt = [null, null, "2026-12-01T12:00:00Z"][number(3)] ?? null;
+      const row = randomTask(number, { id, labels, completed, project, trashedAt });
+      shown.set(id, number(6) === 0 ? null : row);
+    };
+    for (let step = 0; step < 500; step += 1) {
+      change();
+      const kept = shown.ordered("manual").filter(({ trashedAt }) => trashedAt === null);
+      const open = kept.filter(({ completed }) => !completed);
+      const inProject = open.filter(({ project }) => project?.id === "p1");
+      const { tally } = shown;
+      expect(tally.count("open", "")).toBe(open.length);
+      expect(tally.count("project", "p1")).toBe(inProject.length);
+      expect(new Set(tally.values("due"))).toEqual(
+        new Set(open.flatMap(({ dueOn }) => dueOn ?? [])),
+      );
+      expect(new Set(tally.values("label"))).toEqual(new Set(kept.flatMap(({ labels }) => labels)));
+    }
+  });
+
+  test("have the same array of labels until a label appears or disappears", () => {
+    const shown = new ShownRows<TaskTypes>(TASKS);
+    const milk = task({ labels: ["home"] });
+    shown.set(milk.id, milk);
+    const before = shown.tally.values("label");
+    shown.set(milk.id, { ...milk, title: "Oats", labels: ["home"] });
+    expect(shown.tally.values("label")).toEqual(["home"]);
+    shown.set(milk.id, { ...milk, labels: ["bank"] });
+    expect(shown.tally.values("label")).toEqual(["bank"]);
+    expect(before).toEqual(["home"]);
+  });
+
   test("are the same array until a row changes", () => {
     const shown = new ShownRows<TaskTypes>(TASKS);
     const milk = task();

@@ -79,6 +79,37 @@ def test_task_is_moved_in_its_panel_and_several_by_the_bar(ada: Person) -> None:
     assert projects(ada) == {"Garden": []}
 
 
+# React stores the latest properties of each element it has rendered under this name.
+PROPERTIES = """() => [...document.querySelectorAll("aside *")].map(element =>
+    element[Object.keys(element).find(name => name.startsWith("__reactProps$"))])"""
+
+
+def test_sidebar_is_not_rendered_when_a_title_is_edited(ada: Person) -> None:
+    creates(ada, "Garden")
+    ada.adds("Rake the leaves")
+    expect(link(ada, "Garden")).to_contain_text("1")
+    wait_until_saved(ada)
+    ada.task("Rake the leaves").focus()
+    ada.page.keyboard.press("Enter")
+    title = ada.page.get_by_role("dialog", name="Task details").get_by_label("Title")
+    expect(title).to_be_visible()
+    before = ada.page.evaluate_handle(PROPERTIES)
+
+    def rendered() -> int:
+        """Return how many elements of the sidebar were rendered since then."""
+        script = f"before => ({PROPERTIES})().filter((now, at) => now !== before[at]).length"
+        return int(ada.page.evaluate(script, before))
+
+    assert ada.page.evaluate("before => before.every(Boolean)", before)
+    title.fill("Sweep")
+    expect(ada.task("Sweep")).to_be_visible()
+    wait_until_saved(ada)
+    assert rendered() == 0
+    ada.task("Sweep").get_by_role("checkbox").check()
+    expect(link(ada, "Garden")).not_to_contain_text("1")
+    assert rendered() > 0
+
+
 def test_trashed_project_takes_its_tasks_and_brings_them_back(ada: Person) -> None:
     creates(ada, "Garden")
     for title in ("Rake the leaves", "Sweep"):

@@ -1,6 +1,14 @@
 "use client";
 
-import { lazy, type ReactNode, Suspense } from "react";
+import {
+  type KeyboardEvent,
+  lazy,
+  type PointerEvent,
+  type ReactNode,
+  Suspense,
+  useEffect,
+  useState,
+} from "react";
 import { useHydrated } from "@/lib/use-hydrated";
 
 export type MenuEntry =
@@ -24,23 +32,61 @@ export type MenuProps = {
   children: ReactNode;
 };
 
-// The code of menus is loaded after the page, which does not need it at first.
-const Menu = lazy(() => import("./menu"));
+const loadMenu = () => import("./menu");
+const Menu = lazy(loadMenu);
 
-/** A button that opens a menu. It is disabled until the code of menus is loaded. */
-export function MenuButton(props: MenuProps) {
+/**
+ * A button that opens a menu. The menu is rendered from the first time on that it is opened: closed menus
+ * of 500 projects would take too much of the time of each edit.
+ */
+export function MenuButton({ label, className, children, ...menu }: MenuProps) {
   const isHydrated = useHydrated();
-  const { label, className, children } = props;
-  const button = (
-    <button aria-label={label} className={className} disabled={true} type="button">
-      {children}
-    </button>
+  const [isOpen, setOpen] = useState<boolean>(false);
+  // Null until the menu is opened for the first time.
+  const [opened, setOpened] = useState<{ button: HTMLButtonElement; isByKey: boolean } | null>(
+    null,
   );
-  return isHydrated ? (
-    <Suspense fallback={button}>
-      <Menu {...props} />
-    </Suspense>
-  ) : (
-    button
+
+  // The code of menus is loaded after the page, which does not need it at first. If it cannot be loaded
+  // now, the browser has logged why, and the click loads it.
+  useEffect(() => void loadMenu().catch(() => undefined), []);
+
+  function onPointerDown(event: PointerEvent<HTMLButtonElement>) {
+    if (event.button !== 0 || event.ctrlKey) return;
+    // Otherwise the button would take the focus from the menu.
+    if (!isOpen) event.preventDefault();
+    setOpened({ button: event.currentTarget, isByKey: false });
+    setOpen(!isOpen);
+  }
+
+  function onKeyDown(event: KeyboardEvent<HTMLButtonElement>) {
+    if (!["Enter", " ", "ArrowDown"].includes(event.key)) return;
+    event.preventDefault();
+    setOpened({ button: event.currentTarget, isByKey: true });
+    setOpen(event.key === "ArrowDown" || !isOpen);
+  }
+
+  return (
+    <>
+      <button
+        aria-expanded={isOpen}
+        aria-haspopup="menu"
+        aria-label={label}
+        className={className}
+        data-state={isOpen ? "open" : "closed"}
+        disabled={!isHydrated}
+        onKeyDown={onKeyDown}
+        onPointerDown={onPointerDown}
+        title={label}
+        type="button"
+      >
+        {children}
+      </button>
+      {opened && (
+        <Suspense>
+          <Menu {...menu} {...opened} isOpen={isOpen} label={label} onOpen={setOpen} />
+        </Suspense>
+      )}
+    </>
   );
 }

@@ -2,23 +2,40 @@
 
 import * as Dropdown from "@radix-ui/react-dropdown-menu";
 import { Check } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type FocusEvent, type ReactNode, type Ref, useImperativeHandle, useState } from "react";
 import type { MenuEntry, MenuProps } from "./menu-button";
 
-/** The button and its menu, once the code of menus is loaded. */
-export default function Menu({ label, entries, className, align, children }: MenuProps) {
-  // A state, so that the menu is rendered again in the element that contains the button.
-  const [button, setButton] = useState<HTMLButtonElement | null>(null);
+type Props = Pick<MenuProps, "label" | "entries" | "align"> & {
+  button: HTMLButtonElement;
+  isOpen: boolean;
+  /** Whether a key opened the menu, and not the pointer. */
+  isByKey: boolean;
+  onOpen: (isOpen: boolean) => void;
+};
+
+/** The menu of a button, at which it is placed. */
+export default function Menu({ label, entries, align, button, isOpen, isByKey, onOpen }: Props) {
+  // Radix focuses the first entry after a key. It does not know of one that was pressed before this
+  // component was rendered.
+  const [mustFocusFirst, setMustFocusFirst] = useState(isByKey);
+
+  function onFocus({ currentTarget, target }: FocusEvent) {
+    if (!mustFocusFirst || target !== currentTarget) return;
+    setMustFocusFirst(false);
+    currentTarget.querySelector<HTMLElement>("[data-radix-collection-item]")?.focus();
+  }
+
   return (
-    <Dropdown.Root modal={false}>
-      <Dropdown.Trigger aria-label={label} className={className} ref={setButton} title={label}>
-        {children}
+    <Dropdown.Root modal={false} onOpenChange={onOpen} open={isOpen}>
+      <Dropdown.Trigger asChild={true}>
+        <Button button={button} />
       </Dropdown.Trigger>
       {/* Not in `body`: a modal dialog makes all elements outside of it inert. */}
-      <Dropdown.Portal container={button?.closest("dialog, aside, main, header") ?? null}>
+      <Dropdown.Portal container={button.closest("dialog, aside, main, header")}>
         <Dropdown.Content
           align={align ?? "start"}
           aria-label={label}
+          aria-labelledby={undefined}
           className="menu"
           collisionPadding={8}
           loop={true}
@@ -26,6 +43,7 @@ export default function Menu({ label, entries, className, align, children }: Men
             // Keep the focus where the chosen command has moved it.
             if (document.activeElement !== document.body) event.preventDefault();
           }}
+          onFocus={onFocus}
           sideOffset={6}
         >
           {entries.map((entry, index) => (
@@ -36,6 +54,12 @@ export default function Menu({ label, entries, className, align, children }: Men
       </Dropdown.Portal>
     </Dropdown.Root>
   );
+}
+
+/** Give Radix the button, which exists already. */
+function Button({ button, ref }: Pick<Props, "button"> & { ref?: Ref<HTMLButtonElement> }) {
+  useImperativeHandle(ref, () => button, [button]);
+  return null;
 }
 
 function Entry({ entry }: { entry: MenuEntry }): ReactNode {

@@ -47,6 +47,7 @@ export const PROJECTS: Noun<ProjectTypes> = {
   },
   nameOf: ({ name }) => name,
   compare: (_, a, b) => byPosition(a, b),
+  keysOf: () => [],
 
   created: (input, at) => ({
     id: input.id,

@@ -1,6 +1,7 @@
 import { useMemo } from "react";
 import { useApp } from "@/components/tasks/tasks-context";
 import { isolateText } from "@/components/tasks/text";
+import { useStore } from "@/components/tasks/use-store";
 import type { ProjectColor } from "@/gql/graphql";
 import { uuidv7 } from "@/lib/uuid";
 import { createProject, deleteProject, moveProject, restoreProject, trashProject } from "./edits";
@@ -11,12 +12,23 @@ const quoted = ({ name }: { name: string }) => `“${isolateText(name)}”`;
 
 /** The actions for projects, each with its message and its undo. */
 export function useProjectActions() {
-  const { store, act } = useApp();
+  const store = useStore();
+  const { act } = useApp();
   return useMemo(() => {
     const now = () => new Date().toISOString();
     const set = (project: Project, patch: object, message: string, isQuiet = false) =>
       act([{ noun: "projects", kind: "set", id: project.id, patch }], message, isQuiet);
+    /** Move a project next to another one. */
+    function move(project: Project, place: "before" | "after", other: Project) {
+      act([moveProject(store, project, place, other)], `Moved ${quoted(project)}`, true);
+    }
     return {
+      move,
+      /** Move a dragged project next to another one. */
+      drop(id: string | undefined, place: "before" | "after", other: Project) {
+        const project = store.tables.projects.get(id ?? "");
+        if (project) move(project, place, other);
+      },
       /**
        * Create a project with the next color of the list, and return its id.
        *
@@ -46,10 +58,6 @@ export function useProjectActions() {
       },
       recolor(project: Project, color: ProjectColor) {
         set(project, { color }, `${COLOR_NAMES[color]}: ${quoted(project)}`, true);
-      },
-      /** Move a project next to another one. */
-      move(project: Project, place: "before" | "after", other: Project) {
-        act([moveProject(store, project, place, other)], `Moved ${quoted(project)}`, true);
       },
       archive(project: Project, archived: boolean) {
         const verb = archived ? "Archived" : "Unarchived";

@@ -1,4 +1,4 @@
-import { useDeferredValue, useMemo } from "react";
+import { useMemo } from "react";
 import type { AppStore } from "@/components/tasks/app-store";
 import type { Task } from "@/components/tasks/task";
 import { useStored } from "@/components/tasks/tasks-context";
@@ -6,6 +6,7 @@ import { isActive, type Project } from "./project";
 
 /** All projects in their order, grouped by state. */
 type Projects = {
+  all: readonly Project[];
   /** Neither archived nor in the trash. */
   active: readonly Project[];
   archived: readonly Project[];
@@ -16,6 +17,7 @@ export function useProjects(): Projects {
   const all = useStored(({ tables }) => tables.projects.ordered("manual"));
   return useMemo(
     () => ({
+      all,
       active: all.filter(isActive),
       archived: all.filter(
         ({ archivedAt, trashedAt }) => archivedAt !== null && trashedAt === null,
@@ -26,20 +28,9 @@ export function useProjects(): Projects {
   );
 }
 
-/** Return the number of open tasks by project id. Projects without open tasks are left out. */
-export function useOpenCounts(): ReadonlyMap<string, number> {
-  const latest = useStored(({ tables }) => tables.tasks.ordered("manual"));
-  // The navigation may render a frame later than the list.
-  const tasks = useDeferredValue(latest);
-  return useMemo(() => {
-    const counts = new Map<string, number>();
-    for (const { project, completed, trashedAt } of tasks) {
-      if (project === null || completed || trashedAt !== null) continue;
-      counts.set(project.id, (counts.get(project.id) ?? 0) + 1);
-    }
-    return counts;
-  }, [tasks]);
-}
+/** Return the number of open tasks of a project. */
+export const useOpenCount = (id: string): number =>
+  useStored(({ tables }) => tables.tasks.tally.count("project", id));
 
 /** Return the project of a task, or null. A project in the trash counts as none. */
 export function projectOf(store: AppStore, task: Pick<Task, "project">): Project | null {

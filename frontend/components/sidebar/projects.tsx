@@ -18,9 +18,9 @@ import { MenuButton, type MenuEntry } from "@/components/menu/menu-button";
 import { COLOR_NAMES, COLORS, MAX_PROJECTS, type Project } from "@/components/projects/project";
 import { ProjectDot } from "@/components/projects/project-dot";
 import { type ProjectActions, useProjectActions } from "@/components/projects/use-project-actions";
-import { useOpenCounts, useProjects } from "@/components/projects/use-projects";
+import { useOpenCount, useProjects } from "@/components/projects/use-projects";
 import { useApp, useView } from "@/components/tasks/tasks-context";
-import { tasksIn, useActions } from "@/components/tasks/use-actions";
+import { useActions } from "@/components/tasks/use-actions";
 import { useHeld } from "@/components/tasks/use-hold";
 import { useEvent } from "@/lib/use-event";
 import { useHydrated } from "@/lib/use-hydrated";
@@ -38,13 +38,13 @@ const COLOR_OPTIONS = COLORS.map((value) => ({
 
 /** A link and a menu for each project, in the manual order. */
 export function Projects() {
-  const { store, show } = useApp();
+  const { show } = useApp();
   const { view, isHeld } = useView();
-  const { active: latest, archived, trashed } = useProjects();
-  const active = useHeld(latest, isHeld, "active", (before) =>
-    before.map((project) => store.tables.projects.get(project.id) ?? project),
-  );
-  const counts = useOpenCounts();
+  const { all, active: latest, archived } = useProjects();
+  const active = useHeld(latest, isHeld, "active", (before) => {
+    const current = new Map(all.map((project) => [project.id, project]));
+    return before.map((project) => current.get(project.id) ?? project);
+  });
   const actions = useProjectActions();
   const isHydrated = useHydrated();
   const [isCreating, setCreating] = useState(false);
@@ -52,7 +52,7 @@ export function Projects() {
   // The project whose link gets the focus: an action has moved or removed the element that had it.
   const [focusedId, setFocusedId] = useState<string | null>(null);
   const list = useRef<HTMLUListElement>(null);
-  const isFull = active.length + archived.length + trashed.length >= MAX_PROJECTS;
+  const isFull = all.length >= MAX_PROJECTS;
 
   useLayoutEffect(() => {
     if (focusedId === null) return;
@@ -83,7 +83,6 @@ export function Projects() {
   const itemOf = (project: Project) => (
     <ProjectItem
       actions={actions}
-      count={counts.get(project.id) ?? 0}
       isCurrent={view.list === "all" && view.project === project.id}
       isRenaming={renamingId === project.id}
       key={project.id}
@@ -141,7 +140,6 @@ export function Projects() {
 
 type ItemProps = {
   project: Project;
-  count: number;
   isCurrent: boolean;
   isRenaming: boolean;
   actions: ProjectActions;
@@ -154,12 +152,12 @@ type ItemProps = {
 };
 
 const ProjectItem = memo((props: ItemProps) => {
-  const { project, count, isCurrent, isRenaming, actions } = props;
+  const { project, isCurrent, isRenaming, actions } = props;
   const { onFocus, onLeave, onRename, onStep } = props;
   const { id, name, description, color, archivedAt } = project;
   const [isDescribing, setDescribing] = useState(false);
-  const { store } = useApp();
-  const { setProject } = useActions();
+  const { dropInto } = useActions();
+  const count = useOpenCount(id);
   const element = useRef<HTMLLIElement>(null);
   const isArchived = archivedAt !== null;
 
@@ -169,9 +167,8 @@ const ProjectItem = memo((props: ItemProps) => {
     canSort: !isArchived,
     accepts: "task",
     onDrop: (dragged, to) => {
-      if (to === "into") return setProject(tasksIn(store, dragged), project);
-      const moved = store.tables.projects.get(dragged[0] ?? "");
-      if (moved) actions.move(moved, to, project);
+      if (to === "into") dropInto(dragged, id);
+      else actions.drop(dragged[0], to, project);
     },
   });
 

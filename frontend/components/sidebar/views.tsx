@@ -1,10 +1,11 @@
 "use client";
 
 import { CalendarDays, CircleCheck, Inbox, Sun, Trash2 } from "lucide-react";
-import { type ReactNode, useDeferredValue, useMemo } from "react";
+import type { ReactNode } from "react";
+import type { AppStore } from "@/components/tasks/app-store";
 import { LabelDot } from "@/components/tasks/label-dot";
 import { useApp, useStored, useView } from "@/components/tasks/tasks-context";
-import { isInList, isListView, LIST_NAMES, LISTS, type ListName } from "@/components/tasks/view";
+import { isListView, LIST_NAMES, LISTS, type ListName } from "@/components/tasks/view";
 import { Projects } from "./projects";
 import { ViewLink } from "./view-link";
 
@@ -18,8 +19,6 @@ const ICONS: Readonly<Record<ListName, ReactNode>> = {
   completed: <CircleCheck {...ICON_PROPS} />,
   trash: <Trash2 {...ICON_PROPS} />,
 };
-
-const COUNTED_LISTS: readonly ListName[] = ["today", "upcoming", "all"];
 
 /** The navigation between lists, projects and labels. */
 export function Views() {
@@ -69,18 +68,17 @@ export function Views() {
   );
 }
 
+/** Return the number of open tasks in each list. */
 function useCounts(): Partial<Record<ListName, number>> {
   const { today } = useApp();
-  const latest = useStored(({ tables }) => tables.tasks.ordered("manual"));
-  // The navigation may render a frame later than the list.
-  const tasks = useDeferredValue(latest);
-  return useMemo(() => {
-    const counts: Partial<Record<ListName, number>> = {};
-    for (const list of COUNTED_LISTS) {
-      let count = 0;
-      for (const task of tasks) count += Number(isInList(task, list, today));
-      counts[list] = count;
-    }
-    return counts;
-  }, [tasks, today]);
+  const countDue = (isIncluded: (day: string) => boolean) => (store: AppStore) => {
+    const { tally } = store.tables.tasks;
+    const days = tally.values("due").filter(isIncluded);
+    return days.reduce((sum, day) => sum + tally.count("due", day), 0);
+  };
+  return {
+    today: useStored(countDue((day) => day <= today)),
+    upcoming: useStored(countDue((day) => day > today)),
+    all: useStored(({ tables }) => tables.tasks.tally.count("open", "")),
+  };
 }

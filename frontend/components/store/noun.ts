@@ -1,5 +1,6 @@
 import type { TypedDocumentNode } from "urql";
 import type { Edit } from "./edit";
+import type { Key } from "./tally";
 
 /** The fields that the rows of every noun have. A row is immutable: a change makes a new one. */
 export type Row = {
@@ -78,6 +79,8 @@ export interface Noun<T extends NounTypes = NounTypes> {
   /** Return the words that name a row in a message: its title. */
   nameOf(row: T["row"]): string;
   compare(sort: T["sort"], a: T["row"], b: T["row"]): number;
+  /** Return the keys under which the row is counted. */
+  keysOf(row: T["row"]): readonly Key[];
   /** Return a row as it is shown before the server has created it. */
   created(input: T["input"] & { id: string; position: string }, at: string): T["row"];
   /** Return the row with the fields of the patch; null clears a field. */

@@ -1,4 +1,5 @@
 import type { Noun, NounTypes } from "./noun";
+import { Tally } from "./tally";
 
 /** The most changed rows that are moved one by one. If more rows have changed, all rows are sorted. */
 const MAX_MOVED = 100;
@@ -20,6 +21,8 @@ function placeOf<R>(rows: readonly R[], row: R, compare: (a: R, b: R) => number)
 
 /** The rows that the page shows (server state with pending edits applied), in each requested order. */
 export class ShownRows<T extends NounTypes> {
+  /** The number of rows with each key of the noun. */
+  readonly tally = new Tally();
   readonly #noun: Noun<T>;
   readonly #rows = new Map<string, T["row"]>();
   readonly #orders = new Map<T["sort"], Order<T["row"]>>();
@@ -34,8 +37,10 @@ export class ShownRows<T extends NounTypes> {
 
   /** Replace a row; null removes it. */
   set(id: string, row: T["row"] | null): void {
-    for (const { changed } of this.#orders.values())
-      if (!changed.has(id)) changed.set(id, this.get(id));
+    const before = this.get(id);
+    for (const { changed } of this.#orders.values()) if (!changed.has(id)) changed.set(id, before);
+    if (before) this.tally.add(this.#noun.keysOf(before), -1);
+    if (row) this.tally.add(this.#noun.keysOf(row), 1);
     if (row) this.#rows.set(id, row);
     else this.#rows.delete(id);
   }

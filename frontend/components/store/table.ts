@@ -4,6 +4,7 @@ import { documentHash } from "@/lib/graphql";
 import type { Noun, NounTypes } from "./noun";
 import { type PullResult, Replica } from "./replica";
 import { ShownRows } from "./shown-rows";
+import type { Tally } from "./tally";
 
 /** All rows of one noun, as the server sent them and as the page shows them. */
 export class Table<T extends NounTypes = NounTypes> {
@@ -21,6 +22,11 @@ export class Table<T extends NounTypes = NounTypes> {
 
   get(id: string): T["row"] | null {
     return this.#shown.get(id);
+  }
+
+  /** The number of shown rows with each key of the noun. */
+  get tally(): Tally {
+    return this.#shown.tally;
   }
 
   ordered(sort: T["sort"]): readonly T["row"][] {

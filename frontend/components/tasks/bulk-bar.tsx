@@ -19,7 +19,7 @@ type Props = {
 
 /** The actions for the selected tasks. */
 export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
-  const { store, today } = useApp();
+  const { today } = useApp();
   const { labels, view } = useView();
   const { active } = useProjects();
   const theirs = [...new Set(tasks.flatMap((task) => task.labels))].sort();
@@ -66,7 +66,7 @@ export function BulkBar({ tasks, actions, onAll, onClear, onDelete }: Props) {
           {active.length > 0 && (
             <Choice
               label="Move to project"
-              onChoose={(id) => actions.setProject(tasks, store.tables.projects.get(id))}
+              onChoose={(id) => actions.setProject(tasks, id)}
               options={[
                 ...active.map(({ id, name }) => [id, name] as const),
                 ["none", "No project"],

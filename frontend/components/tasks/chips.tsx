@@ -1,7 +1,7 @@
 import { CalendarDays, Flag, Folder, Hash, X } from "lucide-react";
+import { useProjects } from "@/components/projects/use-projects";
 import type { Chip, PlannedTask } from "./quick-add";
 import { formatDay, PRIORITY_NAMES } from "./task";
-import { useApp } from "./tasks-context";
 
 const ICONS = { due: CalendarDays, priority: Flag, label: Hash, project: Folder } as const;
 
@@ -34,11 +34,11 @@ function fromView({
  * The date, priority, labels and project of a new task. The button of each value keeps its words in the title.
  */
 export function Chips({ plan, today, id, onPlain }: Props) {
-  const { store } = useApp();
+  const { all } = useProjects();
   const given = fromView(plan);
   const textOf = (chip: Omit<Chip, "words">) =>
     chip.kind === "project"
-      ? (store.tables.projects.get(chip.value)?.name ?? "Project")
+      ? (all.find(({ id: project }) => project === chip.value)?.name ?? "Project")
       : chipText(chip, today);
   if (plan.chips.length + given.length === 0) return null;
   return (

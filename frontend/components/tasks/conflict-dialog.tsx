@@ -41,10 +41,10 @@ function whenNotTyping(run: () => void): () => void {
  * Closed without a choice, it can be opened again from a message on the page.
  */
 export function Conflicts() {
-  const { store } = useApp();
   const [conflict] = useStored((one) => one.state().conflicts);
   const [askedConflict, setAskedConflict] = useState<Conflict | null>(null);
   const [isOpen, setOpen] = useState(false);
+  const noun = useStored(({ tables }) => conflict && tableOf(tables, conflict.noun).noun);
 
   useEffect(() => {
     if (!conflict || conflict === askedConflict) return;
@@ -54,7 +54,7 @@ export function Conflicts() {
     });
   }, [conflict, askedConflict]);
 
-  if (!conflict) return null;
+  if (!(conflict && noun)) return null;
   if (isOpen && conflict === askedConflict) {
     return <ConflictDialog conflict={conflict} onClose={() => setOpen(false)} />;
   }
@@ -64,8 +64,8 @@ export function Conflicts() {
       role="status"
     >
       <p className="min-w-0 flex-1 wrap-anywhere">
-        “<bdi>{tableOf(store.tables, conflict.noun).noun.nameOf(conflict.theirs)}</bdi>” was changed
-        here and elsewhere. Your text is kept until you choose a version.
+        “<bdi>{noun.nameOf(conflict.theirs)}</bdi>” was changed here and elsewhere. Your text is
+        kept until you choose a version.
       </p>
       <button
         className="link"
@@ -84,9 +84,9 @@ export function Conflicts() {
 type Props = { conflict: Conflict; onClose: () => void };
 
 function ConflictDialog({ conflict, onClose }: Props) {
-  const { store } = useApp();
+  const { resolveConflict } = useApp();
   const { mine, theirs } = conflict;
-  const { noun } = tableOf(store.tables, conflict.noun);
+  const noun = useStored(({ tables }) => tableOf(tables, conflict.noun).noun);
   return (
     <Dialog onClose={onClose} title={`This ${noun.singular} was changed elsewhere`}>
       {/* Gets the focus first, so that Enter chooses neither text. */}
@@ -101,12 +101,12 @@ function ConflictDialog({ conflict, onClose }: Props) {
         </div>
       </div>
       <div className="mt-6 flex flex-wrap justify-end gap-3">
-        <button className="button" onClick={() => store.resolveConflict("theirs")} type="button">
+        <button className="button" onClick={() => resolveConflict("theirs")} type="button">
           Keep the other one
         </button>
         <button
           className="button button-primary"
-          onClick={() => store.resolveConflict("mine")}
+          onClick={() => resolveConflict("mine")}
           type="button"
         >
           Keep mine

@@ -57,13 +57,9 @@ export function tasksOf(groups: readonly Group[]): readonly Task[] {
   return only && groups.length === 1 ? only.tasks : groups.flatMap(({ tasks }) => tasks);
 }
 
-/** Return the labels of the tasks that are not in the trash, sorted by name. */
-export function labelsOf(tasks: readonly Task[]): readonly string[] {
-  const names = new Map<string, string>();
-  for (const { labels, trashedAt } of tasks) {
-    if (trashedAt !== null) continue;
-    for (const label of labels) names.set(label.toLowerCase(), label);
-  }
+/** Return labels sorted by name. Labels that differ only in case are one. */
+export function sortedLabels(labels: readonly string[]): readonly string[] {
+  const names = new Map(labels.map((label) => [label.toLowerCase(), label]));
   return [...names.values()].sort((a, b) => a.localeCompare(b, "en"));
 }
 

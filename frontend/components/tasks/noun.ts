@@ -1,5 +1,6 @@
 import { type Edit, pick } from "@/components/store/edit";
 import type { Noun } from "@/components/store/noun";
+import type { Key } from "@/components/store/tally";
 import {
   type CreateTaskInput,
   CreateTasksDocument,
@@ -71,6 +72,17 @@ function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
   };
 }
 
+/** Count the tasks with each label, and the open ones: all, by project and by due date. */
+function keysOf({ labels, completed, dueOn, project, trashedAt }: Task): Key[] {
+  if (trashedAt !== null) return [];
+  const keys = labels.map((label): Key => ["label", label]);
+  if (completed) return keys;
+  keys.push(["open", ""]);
+  if (dueOn !== null) keys.push(["due", dueOn]);
+  if (project !== null) keys.push(["project", project.id]);
+  return keys;
+}
+
 /** The declaration of tasks for the store. */
 export const TASKS: Noun<TaskTypes> = {
   name: "tasks",
@@ -88,6 +100,7 @@ export const TASKS: Noun<TaskTypes> = {
   },
   nameOf: ({ title }) => title,
   compare: compareTasks,
+  keysOf,
   patched,
   patchOf: (task, patch) => pick(valuesOf(task), patch),
 

@@ -91,7 +91,7 @@ export default function Palette({ commands, targets, actions, onOpen, onClose }:
           {question === "name" && <NewProject name={oneLine(text)} onCreated={onClose} />}
           {question === "project" && (
             <MoveTo
-              onSelect={(project) => choose(() => actions.setProject(targets, project))}
+              onSelect={(project) => choose(() => actions.setProject(targets, project?.id ?? null))}
               tasks={targets}
             />
           )}

@@ -49,23 +49,23 @@ function rowsIn(area: HTMLElement): Rows {
   return new Map(rows);
 }
 
-function glide(before: Rows, rows: Rows): void {
-  for (const [id, { element, top }] of rows) {
-    const from = before.get(id)?.top ?? top;
-    const frames = [{ transform: `translateY(${from - top}px)` }, { transform: "none" }];
-    if (from !== top) element.animate(frames, TIMING);
-  }
-}
-
-/** Collapse the rows that are no longer listed, if they were in the window. */
-function collapseMissing(area: HTMLElement, before: Rows, isListed: (id: string) => boolean): void {
-  // Read the offset once, before the first copy: each later read would compute the layout again.
+/**
+ * Move the rows in the window from their places before, and collapse those that are no longer listed. Other
+ * rows are not seen: each animation takes time in the frame that shows the change.
+ */
+function move(area: HTMLElement, before: Rows, rows: Rows, isListed: (id: string) => boolean) {
+  // Read the layout once, before the first change: each later read would compute it again.
   const { offsetTop } = area;
   const start = area.getBoundingClientRect().top;
+  const { innerHeight } = window;
+  const isSeen = ({ top, height }: Shown) => start + top > -height && start + top < innerHeight;
   for (const [id, row] of before) {
-    const y = start + row.top;
+    const now = rows.get(id);
     // A long list also removes listed rows, which scroll out of the window.
-    if (y > -row.height && y < window.innerHeight && !isListed(id)) collapse(area, row, offsetTop);
+    if (!now && isSeen(row) && !isListed(id)) collapse(area, row, offsetTop);
+    if (!now || now.top === row.top || !(isSeen(row) || isSeen(now))) continue;
+    const frames = [{ transform: `translateY(${row.top - now.top}px)` }, { transform: "none" }];
+    now.element.animate(frames, TIMING);
   }
 }
 
@@ -86,9 +86,7 @@ export function RowMotion({ children }: { children: ReactNode }) {
     const rows = rowsIn(area.current);
     last.current = { view, rows };
     if (before.view !== view || isStill()) return;
-    // Before `glide`: this reads the layout, which an animation makes the browser compute again.
-    collapseMissing(area.current, before.rows, (id) => tasks.some((task) => task.id === id));
-    glide(before.rows, rows);
+    move(area.current, before.rows, rows, (id) => tasks.some((task) => task.id === id));
   }, [groups, tasks, view]);
 
   return <div ref={area}>{children}</div>;

@@ -2,7 +2,7 @@
 
 import type { Priority } from "@/gql/graphql";
 import type { Task } from "./task";
-import { useApp, useTasks } from "./tasks-context";
+import { useTasks } from "./tasks-context";
 import type { Actions } from "./use-actions";
 
 /** Tasks that show what the app can do. A sample that is renamed becomes an ordinary task. */
@@ -23,17 +23,12 @@ const isSample = ({ title, trashedAt }: Task) => trashedAt === null && TITLES.ha
 
 /** Offers to move the samples to the trash, while the list contains some. */
 export function TrashSamples({ actions }: { actions: Actions }) {
-  const { store } = useApp();
   const { tasks } = useTasks();
   if (!tasks.some(isSample)) return null;
   return (
     <p className="notice">
       Some of these tasks are samples.
-      <button
-        className="link"
-        onClick={() => actions.trash(store.tables.tasks.ordered("manual").filter(isSample))}
-        type="button"
-      >
+      <button className="link" onClick={() => actions.trashAll(isSample)} type="button">
         Move the samples to the trash
       </button>
     </p>

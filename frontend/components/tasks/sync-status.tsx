@@ -8,7 +8,7 @@ const SHOW_COUNT_ABOVE = 5;
 
 /** Shows why edits do not go through, and how many are pending. */
 export function SyncStatus() {
-  const { store } = useApp();
+  const { tryNow } = useApp();
   const { syncProblem, pendingCount } = useStored((one) => one.state());
   const changes = pendingCount === 1 ? "1 unsaved change" : `${pendingCount} unsaved changes`;
   return (
@@ -25,7 +25,7 @@ export function SyncStatus() {
               <span className="font-medium">{changes}, retrying automatically.</span>
             )}
           </p>
-          <button className="link" onClick={() => void store.tryNow()} type="button">
+          <button className="link" onClick={tryNow} type="button">
             Retry now
           </button>
         </div>

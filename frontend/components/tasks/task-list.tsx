@@ -20,16 +20,19 @@ import type { Group } from "./groups";
 import { describeTask, type Task } from "./task";
 import { type RowProps, TaskRow } from "./task-row";
 import { useApp, useStored, useTasks, useView } from "./tasks-context";
-import { tasksIn } from "./use-actions";
 
 /** Longer lists are virtualized: only the visible rows are rendered. */
 const VIRTUALIZE_ABOVE = 60;
 const ROW_HEIGHT = 45;
 const OVERSCAN = 12;
 
-type SharedProps = Omit<RowProps, "task" | "isSelected" | "isRenaming" | "isPending" | "today">;
+/** The properties that all rows of a list share. */
+export type SharedRowProps = Omit<
+  RowProps,
+  "task" | "isSelected" | "isRenaming" | "isPending" | "today"
+>;
 
-type Props = SharedProps & {
+type Props = SharedRowProps & {
   current: string | null;
   /** Whether the current row should have the focus. */
   hasFocus: boolean;
@@ -151,10 +154,9 @@ function visibleGroups(groups: readonly Group[], { start, end }: VisibleRange): 
 
 function Rows(props: RowsProps) {
   const { range, measure, current, hasFocus, selected, renamingId, onFocusRow, ...row } = props;
-  const { store, today } = useApp();
+  const { today } = useApp();
   const { view } = useView();
   const { groups, tasks } = useTasks();
-  const { syncProblem } = useStored((one) => one.state());
   const list = useRef<HTMLDivElement>(null);
   const tabStop = current ?? tasks[0]?.id;
 
@@ -189,16 +191,14 @@ function Rows(props: RowsProps) {
                 {...row}
                 draggedWith={draggedWith}
                 index={first + skipped + index}
-                isBusy={store.isPending("tasks", task.id)}
-                isPending={syncProblem !== null && store.isPending("tasks", task.id)}
                 isRenaming={task.id === renamingId}
                 isSelected={selected.has(task.id)}
                 isTabStop={task.id === tabStop}
                 measure={measure}
                 onFocus={onFocusRow}
                 place={skipped + index + 1}
-                project={view.project === null ? projectOf(store, task) : null}
                 setSize={group.tasks.length}
+                showsProject={view.project === null}
                 task={task}
                 today={today}
               />
@@ -222,7 +222,7 @@ function GroupHeading({ group, index, measure }: HeadingProps) {
   );
 }
 
-type ListItemProps = RowProps & {
+type ListItemProps = Omit<RowProps, "isPending" | "project"> & {
   /** The index of its line. */
   index: number;
   /** Its place in its group, from 1. */
@@ -231,7 +231,7 @@ type ListItemProps = RowProps & {
   setSize: number;
   /** Whether Tab moves the focus to this row. */
   isTabStop: boolean;
-  isBusy: boolean;
+  showsProject: boolean;
   draggedWith: (id: string) => readonly string[];
   measure: Measure | undefined;
   onFocus: (id: string) => void;
@@ -239,9 +239,9 @@ type ListItemProps = RowProps & {
 
 /** A row of the list, which can be dragged, and on which another one can be dropped. */
 const ListItem = memo((props: ListItemProps) => {
-  const { index, place, setSize, isTabStop, isBusy, draggedWith, measure, onFocus, ...row } = props;
+  const { index, place, setSize, isTabStop, showsProject, draggedWith, ...others } = props;
+  const { measure, onFocus, ...row } = others;
   const { task, today, isSelected, canMove, actions } = row;
-  const { store } = useApp();
   const element = useRef<HTMLLIElement>(null);
   // A new function would be called with the row, and measure it, on each render.
   const attach = useCallback(
@@ -252,6 +252,9 @@ const ListItem = memo((props: ListItemProps) => {
     [measure],
   );
   const { id } = task;
+  const isBusy = useStored((store) => store.isPending("tasks", id));
+  const hasProblem = useStored((store) => store.state().syncProblem !== null);
+  const project = useStored((store) => (showsProject ? projectOf(store, task) : null));
   const details = [isSelected && "Selected.", describeTask(task, today)].filter(Boolean).join(" ");
 
   const edge = useSortable(element, {
@@ -260,8 +263,7 @@ const ListItem = memo((props: ListItemProps) => {
     canSort: canMove,
     draggedIds: () => draggedWith(id),
     onDrop: (dragged, to) => {
-      const here = store.tables.tasks.get(id);
-      if (here && to !== "into") actions.move(tasksIn(store, dragged), to, here);
+      if (to !== "into") actions.drop(dragged, to, id);
     },
   });
 
@@ -282,7 +284,7 @@ const ListItem = memo((props: ListItemProps) => {
       ref={attach}
       tabIndex={isTabStop ? 0 : -1}
     >
-      <TaskRow {...row} />
+      <TaskRow {...row} isPending={hasProblem && isBusy} project={project} />
       {details && (
         <span hidden={true} id={`${id}-details`}>
           {details}

@@ -31,7 +31,7 @@ type Props = {
 
 /** All details of one task, editable. */
 export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Props) {
-  const { store, today } = useApp();
+  const { today } = useApp();
   const dialog = useRef<HTMLDialogElement>(null);
   const { typed, problems, isSaved, type, leave, onSelect, composition } = useTextEdit(
     task,
@@ -125,12 +125,7 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
         <Row label="Project" of={`${id}-project`}>
           <ProjectSelect
             id={`${id}-project`}
-            onChange={(project) =>
-              actions.setProject(
-                [task],
-                project === null ? null : store.tables.projects.get(project),
-              )
-            }
+            onChange={(project) => actions.setProject([task], project)}
             value={task.project?.id ?? null}
           />
         </Row>

@@ -4,6 +4,7 @@ import type { AppStore } from "./app-store";
 import type { Group } from "./groups";
 import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
+import { useStore } from "./use-store";
 import type { View } from "./view";
 
 /*
@@ -12,9 +13,8 @@ import type { View } from "./view";
  * does not render the components that only act on tasks, such as the 500 projects of the sidebar.
  */
 
-/** The store and the actions. Only `today` ever changes. */
+/** The actions of the page. Only `today` ever changes. */
 export type App = {
-  store: AppStore;
   /** The current day in the reader's time zone, YYYY-MM-DD. */
   today: string;
   /** Changes the view. `replace` adds no entry to the browser's history. */
@@ -28,6 +28,10 @@ export type App = {
   act: (edits: readonly (TaskEdit | ProjectEdit)[], message: string, isQuiet?: boolean) => void;
   undo: () => void;
   redo: () => void;
+  /** Sends and reads at once, without waiting for the end of the pause after a failure. */
+  tryNow: () => void;
+  /** Resolves the first conflict as the person chose. */
+  resolveConflict: (keep: "mine" | "theirs") => void;
   /** Keeps rows in their places until the returned function is called. */
   hold: () => () => void;
 };
@@ -37,7 +41,7 @@ export type ViewState = {
   view: View;
   /** The title of the view: the name of its list, project or label. */
   title: string;
-  /** All labels in use, sorted by name. They may be a frame older than the tasks. */
+  /** All labels in use, sorted by name. */
   labels: readonly string[];
   /** Whether rows keep their places, because the person renames or drags one. */
   isHeld: boolean;
@@ -81,4 +85,4 @@ export function useValueOf<R>(store: AppStore, read: Read<R>): R {
  *
  * @param read returns the same object until the value changes. The rows and their orders are such objects.
  */
-export const useStored = <R>(read: Read<R>): R => useValueOf(useApp().store, read);
+export const useStored = <R>(read: Read<R>): R => useValueOf(useStore(), read);

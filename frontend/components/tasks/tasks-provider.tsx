@@ -15,17 +15,18 @@ import { useSession } from "@/components/graphql/graphql";
 import type { Person } from "@/components/offline/offline-copy";
 import type { ProjectEdit } from "@/components/projects/noun";
 import { idsOf } from "@/components/store/edit";
-import { isEqual } from "@/components/store/equal";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
 import { useHydrated } from "@/lib/use-hydrated";
 import { openStore, type Seed } from "./app-store";
-import { groupsOf, labelsOf, refreshedGroups, tasksOf } from "./groups";
+import { groupsOf, refreshedGroups, sortedLabels, tasksOf } from "./groups";
 import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
 import { AppContext, TasksContext, useValueOf, ViewContext } from "./tasks-context";
 import { localToday } from "./today";
 import { useHeld, useHolds } from "./use-hold";
+// biome-ignore lint/style/noRestrictedImports: this component provides the store
+import { StoreContext } from "./use-store";
 import {
   LIST_NAMES,
   listContaining,
@@ -210,17 +211,21 @@ export function TasksProvider({
     refreshedGroups(before, (id) => store.tables.tasks.get(id)),
   );
   const tasks = useMemo(() => tasksOf(groups), [groups]);
-  // The navigation may render a frame later than the list.
-  const deferredRows = useDeferredValue(
-    useValueOf(store, ({ tables }) => tables.tasks.ordered("manual")),
-  );
-  const latestLabels = useMemo(() => labelsOf(deferredRows), [deferredRows]);
-  const [labels, setLabels] = useState(latestLabels);
-  // Keep the same array while the labels are equal, so that no component renders again.
-  if (!isEqual(labels, latestLabels)) setLabels(latestLabels);
+  const names = useValueOf(store, ({ tables }) => tables.tasks.tally.values("label"));
+  const labels = useMemo(() => sortedLabels(names), [names]);
 
   const app = useMemo(
-    () => ({ store, today, show, showTask, act, undo, redo, hold }),
+    () => ({
+      today,
+      show,
+      showTask,
+      act,
+      undo,
+      redo,
+      tryNow: () => void store.tryNow(),
+      resolveConflict: (keep: "mine" | "theirs") => store.resolveConflict(keep),
+      hold,
+    }),
     [store, today, show, showTask, act, undo, redo, hold],
   );
   const viewState = useMemo(() => ({ view, title, labels, isHeld }), [view, title, labels, isHeld]);
@@ -229,10 +234,12 @@ export function TasksProvider({
     [groups, tasks, recentlyCompleted, taskToFocus],
   );
   return (
-    <AppContext value={app}>
-      <ViewContext value={viewState}>
-        <TasksContext value={listed}>{children}</TasksContext>
-      </ViewContext>
-    </AppContext>
+    <StoreContext value={store}>
+      <AppContext value={app}>
+        <ViewContext value={viewState}>
+          <TasksContext value={listed}>{children}</TasksContext>
+        </ViewContext>
+      </AppContext>
+    </StoreContext>
   );
 }

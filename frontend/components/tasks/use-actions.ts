@@ -1,21 +1,16 @@
 import { useMemo } from "react";
-import type { Project } from "@/components/projects/project";
 import { toBatches } from "@/components/store/batches";
 import { positionsAt } from "@/components/store/order";
 import type { Priority } from "@/gql/graphql";
-import type { AppStore } from "./app-store";
 import type { TaskEdit, Text } from "./noun";
 import { formatDay, PRIORITY_NAMES, type Task, taskCount } from "./task";
 import { useApp } from "./tasks-context";
 import { isolateText } from "./text";
+import { useStore } from "./use-store";
 
 /** Return the title of one task, or the number of several. */
 export const describeTasks = (tasks: readonly Task[]) =>
   tasks[0] && tasks.length === 1 ? `“${isolateText(tasks[0].title)}”` : taskCount(tasks.length);
-
-/** Return the tasks with these ids that exist. */
-export const tasksIn = (store: AppStore, ids: readonly string[]): Task[] =>
-  ids.map((id) => store.tables.tasks.get(id)).filter((task) => task !== null);
 
 /** Return one edit for each request that the tasks need. */
 const batched = (tasks: readonly Task[], edit: (ids: string[]) => TaskEdit): TaskEdit[] =>
@@ -23,8 +18,10 @@ const batched = (tasks: readonly Task[], edit: (ids: string[]) => TaskEdit): Tas
 
 /** The actions for one or more tasks, each with its message. */
 export function useActions() {
-  const { store, act, today } = useApp();
+  const store = useStore();
+  const { act, today } = useApp();
   return useMemo(() => {
+    const { tables } = store;
     const now = () => new Date().toISOString();
     function setMany(tasks: readonly Task[], patch: object, message: string, isQuiet?: boolean) {
       const at = now();
@@ -37,7 +34,48 @@ export function useActions() {
       });
       act(batched(tasks, edit), message, isQuiet);
     }
+    function setProject(tasks: readonly Task[], id: string | null) {
+      const project = id === null ? null : tables.projects.get(id);
+      const message =
+        project === null
+          ? `No project for ${describeTasks(tasks)}`
+          : `Moved ${describeTasks(tasks)} to ${isolateText(project.name)}`;
+      setMany(tasks, { projectId: project?.id ?? null }, message, tasks.length === 1);
+    }
+    /** Move tasks next to another one in the manual order. */
+    function move(tasks: readonly Task[], place: "before" | "after", other: Task) {
+      const others = tables.tasks.ordered("manual").filter((one) => !tasks.includes(one));
+      const index = others.findIndex(({ id }) => id === other.id) + Number(place === "after");
+      const positions = positionsAt(others, index, tasks.length);
+      const edits = tasks.map(
+        ({ id }, at): TaskEdit => ({
+          noun: "tasks",
+          kind: "set",
+          id,
+          patch: { position: positions[at] },
+        }),
+      );
+      act(edits, `Moved ${describeTasks(tasks)}`, true);
+    }
+    function trash(tasks: readonly Task[]) {
+      const at = now();
+      const edit = (ids: string[]): TaskEdit => ({ noun: "tasks", kind: "trash", ids, at });
+      act(batched(tasks, edit), `Moved ${describeTasks(tasks)} to the trash`);
+    }
+    /** Return the tasks with these ids that exist. */
+    const tasksOf = (ids: readonly string[]) =>
+      ids.map((id) => tables.tasks.get(id)).filter((task) => task !== null);
     return {
+      setProject,
+      move,
+      trash,
+      /** Move dragged tasks next to another one. */
+      drop(ids: readonly string[], place: "before" | "after", otherId: string) {
+        const other = tables.tasks.get(otherId);
+        if (other) move(tasksOf(ids), place, other);
+      },
+      /** Move dragged tasks to a project. */
+      dropInto: (ids: readonly string[], project: string) => setProject(tasksOf(ids), project),
       complete(tasks: readonly Task[], completed: boolean) {
         setMany(
           tasks,
@@ -61,17 +99,9 @@ export function useActions() {
         const message = `Removed #${isolateText(label)} from ${describeTasks(tasks)}`;
         setMany(tasks, { removeLabels: [label] }, message, tasks.length === 1);
       },
-      setProject(tasks: readonly Task[], project: Project | null) {
-        const message =
-          project === null
-            ? `No project for ${describeTasks(tasks)}`
-            : `Moved ${describeTasks(tasks)} to ${isolateText(project.name)}`;
-        setMany(tasks, { projectId: project?.id ?? null }, message, tasks.length === 1);
-      },
-      trash(tasks: readonly Task[]) {
-        const at = now();
-        const edit = (ids: string[]): TaskEdit => ({ noun: "tasks", kind: "trash", ids, at });
-        act(batched(tasks, edit), `Moved ${describeTasks(tasks)} to the trash`);
+      /** Move all tasks to the trash that the function includes. */
+      trashAll(isIncluded: (task: Task) => boolean) {
+        trash(tables.tasks.ordered("manual").filter(isIncluded));
       },
       restore(tasks: readonly Task[]) {
         const edit = (ids: string[]): TaskEdit => ({ noun: "tasks", kind: "restore", ids });
@@ -92,21 +122,6 @@ export function useActions() {
       write(task: Task, text: Text, baseText: Text, coalesce = false) {
         const edit: TaskEdit = { noun: "tasks", kind: "write", id: task.id, text, baseText };
         store.act([edit], `Changed ${describeTasks([task])}`, coalesce);
-      },
-      /** Move tasks next to another one in the manual order. */
-      move(tasks: readonly Task[], place: "before" | "after", other: Task) {
-        const others = store.tables.tasks.ordered("manual").filter((one) => !tasks.includes(one));
-        const index = others.findIndex(({ id }) => id === other.id) + Number(place === "after");
-        const positions = positionsAt(others, index, tasks.length);
-        const edits = tasks.map(
-          ({ id }, at): TaskEdit => ({
-            noun: "tasks",
-            kind: "set",
-            id,
-            patch: { position: positions[at] },
-          }),
-        );
-        act(edits, `Moved ${describeTasks(tasks)}`, true);
       },
     };
   }, [store, act, today]);

@@ -5,10 +5,12 @@ import type { CreateTaskInput } from "@/gql/graphql";
 import { uuidv7 } from "@/lib/uuid";
 import type { TaskEdit } from "./noun";
 import { useApp } from "./tasks-context";
+import { useStore } from "./use-store";
 
 /** Return a function that creates tasks above all others, in their order. */
 export function useCreate() {
-  const { store, act } = useApp();
+  const store = useStore();
+  const { act } = useApp();
   return useCallback(
     (tasks: readonly Omit<CreateTaskInput, "id" | "position">[], message: string) => {
       const at = new Date().toISOString();

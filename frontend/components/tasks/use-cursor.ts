@@ -60,3 +60,5 @@ export function useCursor(tasks: readonly Task[], isRenaming: boolean) {
     neighbour,
   };
 }
+
+export type Cursor = ReturnType<typeof useCursor>;

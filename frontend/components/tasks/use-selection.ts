@@ -49,3 +49,5 @@ export function useSelection(tasks: readonly Task[]) {
     clear,
   };
 }
+
+export type Selection = ReturnType<typeof useSelection>;

@@ -8,40 +8,20 @@ import { useSession } from "@/components/graphql/graphql";
 import { SkipLink } from "@/components/header/skip-link";
 import { Drawer } from "@/components/sidebar/drawer";
 import { Sidebar, type SidebarProps } from "@/components/sidebar/sidebar";
-import { ToastOutlet } from "@/components/toasts/toasts";
 import { useEvent } from "@/lib/use-event";
-import { useHydrated } from "@/lib/use-hydrated";
 import { useModifier } from "@/lib/use-modifier";
-import { AddTask } from "./add-task";
-import {
-  BulkBar,
-  ConfirmDelete,
-  Conflicts,
-  Palette,
-  Shortcuts,
-  TrashedProjects,
-  usePreload,
-} from "./code-on-demand";
-import { DoneToday, useDoneToday } from "./done-today";
+import { ConfirmDelete, Palette, Shortcuts, usePreload } from "./code-on-demand";
 import { readUnsavedText, type UnsavedText } from "./draft";
-import { AllDone, EmptyOrLoading } from "./empty";
-import { ListHead } from "./list-head";
 import type { PaletteCommand } from "./palette";
-import { RowMotion } from "./row-motion";
-import { TrashSamples } from "./samples";
-import { SyncStatus } from "./sync-status";
 import type { Task } from "./task";
-import { TaskList } from "./task-list";
+import { TaskArea } from "./task-area";
 import { TaskPanel } from "./task-panel";
-import { useApp, useStored, useTasks, useView } from "./tasks-context";
+import { useApp, useTasks, useView } from "./tasks-context";
 import { describeTasks, useActions } from "./use-actions";
 import { useCursor } from "./use-cursor";
 import { useKeys } from "./use-keys";
 import { useOpenTask } from "./use-open-task";
 import { useSelection } from "./use-selection";
-
-// Created once, because `Workspace` renders again with each change of the tasks.
-const ADD_TASK = <AddTask />;
 
 /** From this width on, the sidebar is next to the list. */
 const BESIDE_LIST = "(min-width: 64rem)";
@@ -58,9 +38,7 @@ export function Workspace({ email, isSeeded }: Props) {
   const { show, showTask, undo, redo } = useApp();
   const { view } = useView();
   const { tasks, taskToFocus } = useTasks();
-  const isComplete = useStored((store) => store.state().isComplete);
   const actions = useActions();
-  const isHydrated = useHydrated();
   const modifier = useModifier();
   const [theme, setTheme] = useChoice("theme");
   const [sidebar, setSidebar] = useChoice("sidebar");
@@ -70,8 +48,6 @@ export function Workspace({ email, isSeeded }: Props) {
   const [tasksToDelete, setTasksToDelete] = useState<readonly Task[]>([]);
   const [openDialog, setOpenDialog] = useState<"palette" | "shortcuts" | "drawer" | null>(null);
   const [paletteTargets, setPaletteTargets] = useState<readonly Task[]>([]);
-  const [serverView] = useState(view);
-  const { doneToday, isAllDone } = useDoneToday();
   const selection = useSelection(tasks);
   const cursor = useCursor(tasks, renamingId !== null);
   const search = useRef<HTMLInputElement>(null);
@@ -242,7 +218,7 @@ export function Workspace({ email, isSeeded }: Props) {
     { name: "Account", run: () => window.location.assign("/account") },
   ];
 
-  const rowProps = {
+  const row = {
     actions,
     canMove,
     isSelecting: selection.isSelecting,
@@ -259,56 +235,18 @@ export function Workspace({ email, isSeeded }: Props) {
         <aside aria-label="Sidebar" className="sidebar sidebar-column">
           <Sidebar {...sidebarProps} onHide={toggleSidebar} />
         </aside>
-        <main
-          className="list-area"
-          data-complete={isComplete}
-          id="content"
-          // Clicks before the page handles events would be lost.
-          inert={!isHydrated}
-          ref={main}
-          tabIndex={-1}
-        >
-          <ListHead
-            isSelecting={selection.isSelecting}
-            onSelecting={selection.isSelecting ? selection.clear : selection.startSelecting}
-            onSidebar={toggleSidebar}
-            search={search}
-          />
-          {canAdd && ADD_TASK}
-          <SyncStatus />
-          <Conflicts />
-          <TrashedProjects />
-          <TrashSamples actions={actions} />
-          <RowMotion>
-            {tasks.length > 0 && (
-              <TaskList
-                {...rowProps}
-                current={current}
-                hasFocus={cursor.hasFocus}
-                onFocusRow={focus}
-                renamingId={renamingId}
-                selected={selection.selected}
-              />
-            )}
-            {tasks.length === 0 && !isAllDone && (
-              <EmptyOrLoading isKnown={isComplete || (isSeeded && view === serverView)} />
-            )}
-            {isAllDone && <AllDone count={doneToday.length + tasks.length} />}
-          </RowMotion>
-          <DoneToday {...rowProps} canMove={false} tasks={doneToday} />
-          <div className="page-foot">
-            <ToastOutlet />
-            {selectedTasks.length > 0 && (
-              <BulkBar
-                actions={actions}
-                onAll={selection.addAll}
-                onClear={selection.clear}
-                onDelete={() => setTasksToDelete(selectedTasks)}
-                tasks={selectedTasks}
-              />
-            )}
-          </div>
-        </main>
+        <TaskArea
+          canAdd={canAdd}
+          cursor={cursor}
+          isSeeded={isSeeded}
+          main={main}
+          onDeleteSelected={() => setTasksToDelete(selectedTasks)}
+          onSidebar={toggleSidebar}
+          renamingId={renamingId}
+          row={row}
+          search={search}
+          selection={selection}
+        />
         {openTask && (
           <TaskPanel
             actions={actions}
