@@ -55,6 +55,7 @@ def sign_in(web: stack.Server, email: str) -> str:
         return str(browser.get("/api/auth/token").raise_for_status().json()["token"])
 
 
+@pytest.mark.prove
 def test_backup_is_restored_elsewhere_and_in_place(
     site: stack.Site, target: str, tmp_path: Path
 ) -> None:

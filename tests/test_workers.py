@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.postgres.limits import Limits
-from tests import plain, stack
+from tests import forking, plain, stack
 from tests.conftest import mint
 from tests.metrics.scraping import Watched
 from tests.waiting import PATIENCE, wait_until
@@ -111,9 +111,11 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
     assert "secret" not in log
 
 
+@pytest.mark.prove
 def test_reloaded_process_ends_when_its_parent_is_killed(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
+    """`test_workers_whose_parent_is_killed_answer_no_request_500_and_end` does it with workers."""
     server = stack.api(tmp_path, settings, "--reload")
     left = worker(server)
     os.kill(server.child.process.pid, signal.SIGKILL)
@@ -205,9 +207,8 @@ def app():
     assert done.stderr.count(b"Started server process") <= 2
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--workers", "2"), pytest.param(("--reload",), marks=pytest.mark.prove)]
-)
+@pytest.mark.prove
+@pytest.mark.parametrize("arguments", [("--workers", "2"), ("--reload",)])
 def test_server_stopped_while_it_starts_leaves_no_process_running(
     settings: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
@@ -223,11 +224,11 @@ def test_server_stopped_while_it_starts_leaves_no_process_running(
 
 
 def test_port_in_use_is_an_error_of_one_line(settings: dict[str, str], tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    """The server is forked, which is possible because it starts no worker."""
+    printed = tmp_path / "printed"
+    with socket.create_server(("127.0.0.1", 0)) as taken, printed.open("wb") as output:
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "api", "serve", "--port", port, "--workers", "2"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=settings, capture_output=True, timeout=PATIENCE, check=False
-        )
-    assert done.returncode == 3
-    assert b"address already in use" in done.stderr.splitlines()[-1].lower()
+        command = [*forking.COMMAND, "serve", "--port", port, "--workers", "2"]
+        child = forking.ForkedChild(command, cwd=tmp_path, env=settings, output=output.fileno())
+        assert child.process.wait(PATIENCE) == 3
+    assert "address already in use" in printed.read_text().splitlines()[-1].lower()

@@ -232,6 +232,7 @@ def renamed(tmp_path: Path, database: str) -> Path:
     return folder
 
 
+@pytest.mark.prove
 def test_noun_in_place_of_tasks_is_a_rename(renamed: Path) -> None:
     sdl = (renamed / "schema.graphql").read_text()
     assert "createRecipes(" in sdl

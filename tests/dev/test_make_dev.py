@@ -19,6 +19,7 @@ import pytest
 
 from dev.postgres import ROOT
 from dev.run import NAMES
+from dev.tools import DONE
 from tests import plain
 from tests.waiting import PATIENCE, wait_until
 
@@ -27,20 +28,36 @@ COLD, WARM = 1200.0, 10 * PATIENCE
 
 
 def clone(to: Path) -> Path:
-    """Copy what a clone would contain if all changes were committed."""
+    """Copy what a clone would contain if all changes were committed, as a repository of its own."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, to / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=to, check=True)
     return to
 
 
-def clean_environment(home: Path, *, compiles: bool) -> dict[str, str]:
+def install_as_here(folder: Path) -> None:
+    """Link what `make setup` has installed in this checkout into a clone.
+
+    `make setup` then has nothing to do in the clone: the files that record an installation are new,
+    and the one of `.tools` names the clone.
+    """
+    for installed in (".tools", ".venv", "frontend/node_modules"):
+        source = (ROOT / installed).resolve()
+        subprocess.run(["cp", "-al", source, folder / installed], check=True)
+    tools = (ROOT / ".tools").resolve()
+    for done in (DONE, ".venv/.done", ".tools/clients/.done", "frontend/node_modules/.done"):
+        record = (folder / done).read_text().replace(str(tools.parent), str(folder), 1)
+        (folder / done).unlink()  # the link: writing it would also change the file of this checkout
+        (folder / done).write_text(record)
+
+
+def clean_environment(home: Path) -> dict[str, str]:
     """Return an environment without variables of the product, this checkout or the outer make.
 
-    Packages that the outer make has fetched from the registries are not fetched again. Unless the
-    installation compiles all Python packages, Python compiles those that it imports.
+    Packages that the outer make has fetched from the registries are not fetched again.
     """
     ours = {*NAMES, "HOME", "PYTHONPATH", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     ours.add("PYTHONDONTWRITEBYTECODE")  # otherwise each process would compile all packages again
@@ -52,7 +69,6 @@ def clean_environment(home: Path, *, compiles: bool) -> dict[str, str]:
         "npm_config_cache": ".npm",
     }
     caches = {name: str(Path.home() / folder) for name, folder in fetched.items()}
-    env["UV_COMPILE_BYTECODE"] = str(int(compiles))
     return caches | env | {"HOME": str(home), "PATH": os.pathsep.join(folders)}
 
 
@@ -162,11 +178,11 @@ def test_fresh_clone_starts_and_leaves_nothing_running(
     whole: bool,  # noqa: FBT001 - a parameter of the test
     tmp_path: Path,
 ) -> None:
-    """Use the web app's packages of this checkout, and stop `make dev` by Ctrl-C.
+    """Use the tools and packages of this checkout, and stop `make dev` by Ctrl-C.
 
-    `make prove` runs the whole test: it installs these packages, compiles the Python packages,
-    starts `make dev` again with the data of the first start, and ends it without a signal and by
-    SIGTERM. `make test` itself installs what is not installed.
+    `make prove` runs the whole test: it installs the tools and the packages, starts `make dev`
+    again with the data of the first start, and ends it without a signal and by SIGTERM. In a fresh
+    clone, for example in CI, `make test` itself has installed them.
     """
     home = tmp_path / "home"
     home.mkdir()
@@ -176,14 +192,9 @@ def test_fresh_clone_starts_and_leaves_nothing_running(
             0o755
         )  # if we are root, PostgreSQL runs as another user, who must be able to enter
         folder = clone(Path(place) / "a fresh clone")
-        env = clean_environment(home, compiles=whole)
+        env = clean_environment(home)
         if not whole:
-            packages = ROOT / "frontend/node_modules"
-            subprocess.run(["cp", "-al", packages, folder / "frontend"], check=True)
-            # Otherwise make installs them again if this checkout's lock file is newer.
-            done = folder / "frontend/node_modules/.done"
-            done.unlink()  # the link: touching it would also change the file of this checkout
-            done.touch()
+            install_as_here(folder)
         try:
             check_first_start_and_ctrl_c(folder, env)
             if whole:
@@ -204,7 +215,7 @@ def check_first_start_and_ctrl_c(folder: Path, env: dict[str, str]) -> None:
         assert not dev.url.endswith(":3000")
         assert "curl http://localhost:8000" not in dev.printed
         assert json.loads(dev.curl()) == {"data": {"viewer": {"id": "curl", "taskCount": 0}}}
-        assert "Bearer Tasks" in plain.get(f"{dev.url}/sign-in").text
+        assert "Bearer Tasks" in plain.get(f"{dev.url}/sign-up").text
         check_sign_up_and_api(dev)
 
         written = folder / ".env"

@@ -67,7 +67,7 @@ from benchmarks.workloads import WORKLOADS, Workload
 from dev.postgres import ROOT
 
 log = logging.getLogger(__name__)
-EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
 SEARCHED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
 NOW = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 

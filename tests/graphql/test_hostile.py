@@ -20,7 +20,7 @@ from tests.waiting import SLACK
 
 SDL = (ROOT / "schema.graphql").read_text()
 SCHEMA = build_schema(SDL)
-EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
 SEARCHED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
 
 HOSTILE = {

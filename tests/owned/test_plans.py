@@ -1,6 +1,6 @@
 """What PostgreSQL reads for each statement: an index of the owner, and no more rows than needed.
 
-The plans are generic, as those of prepared statements, for 100,000 tasks of a thousand owners.
+The plans are generic, as those of prepared statements, for 50,000 tasks of 500 owners.
 """
 
 import json
@@ -45,7 +45,7 @@ NOTHING: dict[str, Any] = dict.fromkeys(f"filter_{name}" for name in TASKS.filte
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[Postgres]:
     async def load(connection: asyncpg.Connection) -> None:
-        await scale.load(connection, tasks=100_000, owners=1_000)
+        await scale.load(connection, tasks=50_000, owners=500)
 
     with stack.postgres() as server:
         migrations.upgrade(server.url)
