@@ -62,13 +62,14 @@ prove: setup
 	.venv/bin/python -m pytest -n0 tests/owned/test_walls.py -k each_fault -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 tests/graphql/test_hostile_documents.py -o log_cli=true -o log_cli_level=INFO
 	.venv/bin/python -m pytest -n0 -m prove tests/test_compose.py tests/test_images.py -o log_cli=true -o log_cli_level=INFO
-	.venv/bin/python -m pytest -m prove --ignore=tests/test_compose.py --ignore=tests/test_images.py --ignore=tests/faults
+	.venv/bin/python -m pytest -m prove --ignore=tests/test_compose.py --ignore=tests/test_images.py --ignore=tests/faults \
+		--ignore=tests/e2e
 	.venv/bin/python -m pytest -n0 tests/faults -m "prove or not prove" -o log_cli=true -o log_cli_level=WARNING
 	DROPS=5000 PATIENCE=1200 .venv/bin/python -m pytest -n0 tests/graphql/test_streams.py -k drops
 	EXAMPLES=3000 .venv/bin/python -m pytest tests/identity/test_tokens.py tests/postgres/test_url.py
 	EXAMPLES=2000 .venv/bin/python -m pytest tests/owned/test_model.py tests/graphql/test_hostile.py tests/graphql/test_execution.py
 	EXAMPLES=2000 .venv/bin/python -m pytest -n0 tests/test_connection.py -k like_the_same_request
-	SERVICE_WORKERS=allow .venv/bin/python -m pytest tests/e2e
+	SERVICE_WORKERS=allow .venv/bin/python -m pytest -m "prove or not prove" tests/e2e
 	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_app.py -k outage
 	KILLS=1000 .venv/bin/python -m pytest -n0 tests/test_kills.py
 	.venv/bin/python -m benchmarks.verify

@@ -26,7 +26,7 @@ from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 from tests import forking, plain, scope, shared
 from tests.databases import AttachedPostgres, empty
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import PATIENCE, SLACK, wait_until
 
 FRONTEND = ROOT / "frontend"
 KEPT = ("COVERAGE_PROCESS_CONFIG", "HOME", "LANG", "PATH", "TMPDIR")
@@ -114,6 +114,9 @@ class Server:
     The program prints into a file, which every worker of a run can read.
     """
 
+    grace = PATIENCE
+    """The seconds for which `stop` waits, before it kills the program."""
+
     def __init__(
         self,
         command: list[str | Path],
@@ -170,7 +173,7 @@ class Server:
         """Stop the program, unless it was stopped before, and return its exit status."""
         if self._last_lines is not None:
             return self.child.process.wait()
-        status = self.child.stop(PATIENCE)
+        status = self.child.stop(self.grace)
         self._last_lines = self.lines
         self._printed.unlink()
         return status
@@ -234,6 +237,9 @@ def web(
     listening = {"HOSTNAME": "127.0.0.1", "PORT": own}
     command: list[str | Path] = [*under, NODE, "--use-system-ca", built]
     server = Server(command, FRONTEND, {**env, **listening}, r"(Ready) in")
+    # Node waits for connections on which no request was sent. Chromium opens such connections, and
+    # keeps them open for minutes.
+    server.grace = SLACK
     server.url = url
     answer = plain.get(f"http://127.0.0.1:{own}/api/health")
     assert answer.status_code == 200, "\n".join(server.lines)

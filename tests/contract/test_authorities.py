@@ -10,7 +10,9 @@ from tests.contract.people import Browsers, issuer
 from tests.contract.receiver import Receiver
 
 
-@pytest.mark.parametrize("where", ["a variable", "the system's store"])
+@pytest.mark.parametrize(
+    "where", [pytest.param("a variable", marks=pytest.mark.prove), "the system's store"]
+)
 def test_events_reach_only_an_api_whose_authority_is_trusted(
     browsers: Browsers, tmp_path: Path, where: str, postgres: Postgres
 ) -> None:

@@ -165,10 +165,10 @@ WAIT = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
     ("first", "second", "status"),
     [
         ("reset-password", "confirm-email", 400),
-        ("reset-password", "change-password", 400),
+        pytest.param("reset-password", "change-password", 400, marks=pytest.mark.prove),
         ("confirm-email", "reset-password", 400),
-        ("confirm-email", "change-password", 200),
-        ("change-password", "confirm-email", 400),
+        pytest.param("confirm-email", "change-password", 200, marks=pytest.mark.prove),
+        pytest.param("change-password", "confirm-email", 400, marks=pytest.mark.prove),
         ("change-password", "reset-password", 200),
     ],
 )

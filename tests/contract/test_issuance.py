@@ -20,6 +20,12 @@ def ada(request: pytest.FixtureRequest, browsers: Browsers) -> Person:
     return browsers.sign_up(site)
 
 
+@pytest.fixture
+def bob(site: stack.Site, browsers: Browsers) -> Person:
+    """Return a user for a test in which the signature of tokens does not matter."""
+    return browsers.sign_up(site)
+
+
 def session_token(person: Person) -> str:
     """Return the token of the session for Better Auth, which only the cookie contains."""
     [cookie] = [c for c in person.client.cookies.jar if "session_token" in c.name]
@@ -48,8 +54,8 @@ def test_api_accepts_an_issued_token_and_identifies_the_user(ada: Person) -> Non
     assert ada.ask(ada.token()).json() == {"data": {"viewer": {"id": ada.id, "email": ada.email}}}
 
 
-def test_session_lasts_seven_days(ada: Person) -> None:
-    session = ada.client.get("/api/auth/get-session").json()["session"]
+def test_session_lasts_seven_days(bob: Person) -> None:
+    session = bob.client.get("/api/auth/get-session").json()["session"]
     lasts = _moment(session["expiresAt"]) - _moment(session["createdAt"])
     assert abs(lasts - 7 * 86_400) < 60
 
@@ -58,10 +64,10 @@ def _moment(text: str) -> float:
     return time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
 
 
-def test_no_token_is_issued_without_a_session(ada: Person, browsers: Browsers) -> None:
-    ada.client.post("/api/auth/sign-out", json={}).raise_for_status()
-    assert ada.client.get("/api/auth/token").status_code == 401
-    assert browsers.new_browser(ada.site.url).get("/api/auth/token").status_code == 401
+def test_no_token_is_issued_without_a_session(bob: Person, browsers: Browsers) -> None:
+    bob.client.post("/api/auth/sign-out", json={}).raise_for_status()
+    assert bob.client.get("/api/auth/token").status_code == 401
+    assert browsers.new_browser(bob.site.url).get("/api/auth/token").status_code == 401
 
 
 def test_session_cookie_is_no_access_token(ada: Person) -> None:
@@ -104,13 +110,20 @@ def email_tokens(site: stack.Site, email: str, update_to: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_email_token_is_no_access_token(ada: Person) -> None:
-    token, changing = email_tokens(ada.site, ada.email, "eve@example.com")
-    claims = jwt.decode(token, options={"verify_signature": False})
-    assert claims["email"] == ada.email, "really one of Better Auth's"
-    jwt.decode(token, ada.site.env["BETTER_AUTH_SECRET"], ["HS256"])
-    assert ada.ask(token).status_code == 401
-    assert ada.ask(changing).status_code == 401
+def test_email_token_is_no_access_token_and_signs_nobody_in(
+    ada: Person, browsers: Browsers
+) -> None:
+    """An API with a key set cannot sign access tokens, but still knows the secret."""
+    tokens = email_tokens(ada.site, ada.email, "eve@example.com")
+    stranger = browsers.new_browser(ada.site.url)
+    for token in tokens:
+        claims = jwt.decode(token, ada.site.env["BETTER_AUTH_SECRET"], ["HS256"])
+        assert claims["email"] == ada.email, "really one of Better Auth's"
+        assert ada.ask(token).status_code == 401
+        answer = stranger.get("/api/auth/verify-email", params={"token": token})
+        assert (answer.status_code, answer.headers.get("set-cookie")) == (404, None)
+    assert len(tokens) == 2
+    assert not ada.client.get("/api/auth/get-session").json()["user"]["emailVerified"]
 
 
 def test_access_token_verifies_no_email_address(ada: Person) -> None:
@@ -124,25 +137,16 @@ def test_access_token_verifies_no_email_address(ada: Person) -> None:
         )
 
 
-def test_secret_alone_signs_nobody_in(ada: Person, browsers: Browsers) -> None:
-    """An API with a key set cannot sign tokens, but still knows the secret."""
-    stranger = browsers.new_browser(ada.site.url)
-    for forged in email_tokens(ada.site, ada.email, ada.email):
-        answer = stranger.get("/api/auth/verify-email", params={"token": forged})
-        assert (answer.status_code, answer.headers.get("set-cookie")) == (404, None)
-    assert not ada.client.get("/api/auth/get-session").json()["user"]["emailVerified"]
-
-
-def test_responses_about_sessions_may_not_be_stored(ada: Person, browsers: Browsers) -> None:
+def test_responses_about_sessions_may_not_be_stored(bob: Person, browsers: Browsers) -> None:
     for path in ("token", "get-session", "nowhere", "error"):
-        for browser in (ada.client, browsers.new_browser(ada.site.url)):
+        for browser in (bob.client, browsers.new_browser(bob.site.url)):
             assert browser.get(f"/api/auth/{path}").headers["cache-control"] == "no-store"
 
 
-def test_page_of_another_origin_can_neither_sign_out_nor_read_a_token(ada: Person) -> None:
+def test_page_of_another_origin_can_neither_sign_out_nor_read_a_token(bob: Person) -> None:
     evil = {"Origin": "https://evil.example"}
-    assert ada.client.post("/api/auth/sign-out", json={}, headers=evil).status_code == 403
-    answer = ada.client.get("/api/auth/token", headers=evil)
+    assert bob.client.post("/api/auth/sign-out", json={}, headers=evil).status_code == 403
+    answer = bob.client.get("/api/auth/token", headers=evil)
     assert "access-control-allow-origin" not in answer.headers
 
 

@@ -152,6 +152,7 @@ def test_no_key_set_is_served_in_shared_secret_mode(site: stack.Site, browsers: 
     assert run(site.database, lambda c: c.fetch("SELECT id FROM jwks")) == []
 
 
+@pytest.mark.prove
 def test_older_keys_are_served_after_a_change_of_the_algorithm_or_of_the_mode(
     browsers: Browsers, postgres: Postgres
 ) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from dev.postgres import Postgres
-from tests.contract.people import Browsers, issuer
+from tests.contract.people import Browsers, Issuer
 
 MANY = 15
 """Invalid requests of each kind. If each wrote a line, there would be more lines than allowed."""
@@ -43,14 +42,13 @@ WRONG: Mapping[str, Ask] = {
 
 
 def test_invalid_requests_to_the_web_app_are_logged_at_most_once_a_second(
-    browsers: Browsers, postgres: Postgres
+    browsers: Browsers, alone: Issuer
 ) -> None:
-    with issuer(postgres) as running:
-        for name, ask in WRONG.items():
-            lines, began = len(running.web.lines), time.monotonic()
-            for _ in range(MANY):
-                ask(browsers.new_browser(running.url))
-            seconds = time.monotonic() - began
-            added = running.web.lines[lines:]
-            # An error has three lines, and its place is in the last of them.
-            assert len(added) <= 3 * (seconds + 2), (name, added)
+    for name, ask in WRONG.items():
+        lines, began = len(alone.web.lines), time.monotonic()
+        for _ in range(MANY):
+            ask(browsers.new_browser(alone.url))
+        seconds = time.monotonic() - began
+        added = alone.web.lines[lines:]
+        # An error has three lines, and its place is in the last of them.
+        assert len(added) <= 3 * (seconds + 2), (name, added)

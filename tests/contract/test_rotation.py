@@ -100,14 +100,12 @@ def test_session_survives_two_rotations_and_forged_cookies_are_rejected(
         assert kid_of(held) == kid_of(answer.json()["token"])
     check_forged_cookies_are_rejected(site, browsers, old=secret)
 
-    site.restart({"BETTER_AUTH_SECRET_PREVIOUS": ""})
+    rotate(site)
     answer = signing_in.get("/api/auth/token")
     assert answer.status_code == 200
     if site.env.get("TOKEN_SIGNING") == "key-set":
         assert kid_of(held) == kid_of(answer.json()["token"]), "it was encrypted again"
-    assert get(site, "/api/auth/token", was).status_code == 401
-    rotate(site)
-    assert signing_in.get("/api/auth/token").status_code == 200
+    assert get(site, "/api/auth/token", was).status_code == 401, "its secret is not known any more"
 
 
 def check_forged_cookies_are_rejected(site: Issuer, browsers: Browsers, old: str) -> None:
@@ -158,6 +156,7 @@ def test_key_encrypted_with_a_lost_secret_signs_nothing(
     verified(eve.token(), keys, key_pairs)
 
 
+@pytest.mark.prove
 def test_processes_with_the_two_secrets_in_either_order_accept_the_same_cookies(
     key_pairs: Issuer, browsers: Browsers
 ) -> None:

@@ -35,6 +35,47 @@ def test_no_endpoint_says_whether_a_password_is_correct(
     assert answer.status_code == 404
 
 
+def test_user_cannot_end_the_session_of_another_user(site: stack.Site, browsers: Browsers) -> None:
+    ada, bob = browsers.join(site.url).client, browsers.join(site.url).client
+    mine = ada.get("/api/auth/get-session").json()["session"]["id"]
+    for id in (mine, "of-nobody"):
+        answer = bob.post("/api/auth/end-session", json={"id": id})
+        assert (answer.status_code, answer.text) == (200, '{"status":true}')
+    assert ada.get("/api/auth/token").status_code == 200
+    for junk in ({}, {"id": {"operator": "ne"}}, {"id": [mine]}):
+        assert ada.post("/api/auth/end-session", json=junk).status_code == 400
+    assert ada.get("/api/auth/token").status_code == 200
+
+
+def test_no_response_to_a_page_contains_the_session_token(
+    site: stack.Site, browsers: Browsers
+) -> None:
+    """`tests/e2e/test_account.py` checks the same for all requests that the pages send."""
+    email, password, new = f"{secrets.token_hex(6)}@example.com", "correct horse", "battery staple"
+    known = {"email": email, "name": "Ada"}
+    change = {"currentPassword": password, "newPassword": new}
+    browser, texts, tokens = browsers.new_browser(site.url), [], set()
+    for path, body in (
+        ("sign-up/email", {**known, "password": password}),
+        ("change-password", change),
+        ("sign-in/email", {**known, "password": new}),
+    ):
+        texts.append(browser.post(f"/api/auth/{path}", json=body).raise_for_status().text)
+        texts += [browser.get(page).text for page in ("/api/auth/get-session", "/account")]
+        [cookie] = [c.value for c in browser.cookies.jar if "session_token" in c.name]
+        tokens.add(str(cookie).partition(".")[0])
+    assert len(tokens) == 3
+    assert not [text for text in texts if any(token in text for token in tokens)]
+    for path in (
+        "list-sessions",
+        "revoke-session",
+        "revoke-sessions",
+        "revoke-other-sessions",
+        "update-session",
+    ):
+        assert browser.get(f"/api/auth/{path}").status_code == 404
+
+
 @pytest.mark.parametrize("size", [65_536, 2_000_000])
 def test_long_name_is_rejected(size: int, site: stack.Site, browsers: Browsers) -> None:
     browser = browsers.new_browser(site.url)

@@ -43,6 +43,17 @@ VIOLATIONS = """() => axe.run({ resultTypes: ["violations"] })
 PASSWORD = "correct horse"
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 """A script that fetches the user's access token."""
+WAITING = """async () => {
+    const names = (await indexedDB.databases()).map(({ name }) => name);
+    if (!names.includes("waiting-edits")) return 0;
+    const open = indexedDB.open("waiting-edits");
+    await new Promise(resolve => { open.onsuccess = resolve; });
+    const count = open.result.transaction("edits").objectStore("edits").count();
+    await new Promise(resolve => { count.onsuccess = resolve; });
+    open.result.close();
+    return count.result;
+}"""
+"""A script that returns how many edits the browser has stored until the server has them."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
 SERVICE_WORKERS = os.environ.get("SERVICE_WORKERS", "block")
 """Whether a page may install the service worker: "allow" or "block".
@@ -207,9 +218,13 @@ class Person:
 
     def has_an_account(self) -> None:
         """Sign up without the form, in half the time."""
-        self._posts("sign-up", name=self.email.partition("@")[0])
+        self.has_signed_up()
         self.goes_to("/tasks")
         self.has_no_tasks_yet()
+
+    def has_signed_up(self) -> None:
+        """Sign up without the form. The open page does not change."""
+        self._posts("sign-up", name=self.email.partition("@")[0])
 
     def has_signed_in(self) -> None:
         """Sign in without the form. The open page does not change."""

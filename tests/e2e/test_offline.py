@@ -115,7 +115,10 @@ def ada(ada: Person) -> Iterator[Person]:
 
 
 def test_app_opens_without_a_network_and_sends_its_edits_later(ada: Person) -> None:
-    page = opens_offline(ada)
+    check_the_cache_has_nothing_of(ada)
+    page = opens_offline(ada, "/account")
+    expect(page.get_by_role("heading", name="You are offline")).to_be_visible()
+    ada.clicks("Open your tasks", "link")
     expect(ada.task("Milk")).to_be_visible()
     expect(page.get_by_text("You are offline.")).to_be_visible()
     page.get_by_label("New task").fill("Bread")
@@ -134,6 +137,19 @@ def test_app_opens_without_a_network_and_sends_its_edits_later(ada: Person) -> N
     assert ada.violations() == []
 
 
+def check_the_cache_has_nothing_of(ada: Person) -> None:
+    cached = ada.page.evaluate(CACHED)
+    assert "/offline" in [path for path, _ in cached]
+    for path, body in cached:
+        assert path.startswith("/_next/static/") or path in {
+            "/offline",
+            "/icon.svg",
+            "/manifest.webmanifest",
+        }
+        assert not any(text in body for text in (ada.email, "Milk", "Bearer ey"))
+
+
+@pytest.mark.prove
 def test_page_that_needs_the_server_says_so(ada: Person) -> None:
     page = opens_offline(ada, "/account")
     expect(page.get_by_role("heading", name="You are offline")).to_be_visible()
@@ -147,23 +163,12 @@ def test_page_that_needs_the_server_says_so(ada: Person) -> None:
     expect(page.get_by_role("heading", name="Account", exact=True)).to_be_visible()
 
 
-def test_cache_has_nothing_of_a_person(ada: Person) -> None:
-    cached = ada.page.evaluate(CACHED)
-    assert "/offline" in [path for path, _ in cached]
-    for path, body in cached:
-        assert path.startswith("/_next/static/") or path in {
-            "/offline",
-            "/icon.svg",
-            "/manifest.webmanifest",
-        }
-        assert not any(text in body for text in (ada.email, "Milk", "Bearer ey"))
-
-
 def test_sign_out_erases_the_copy(ada: Person) -> None:
     ada.signs_out()
     is_not_shown_a_copy(ada)
 
 
+@pytest.mark.prove
 def test_sign_out_in_another_tab_erases_the_copy(ada: Person) -> None:
     first, ada.page = ada.page, ada.context.new_page()
     ada.goes_to("/account")
@@ -174,6 +179,7 @@ def test_sign_out_in_another_tab_erases_the_copy(ada: Person) -> None:
     is_not_shown_a_copy(ada)
 
 
+@pytest.mark.prove
 def test_sign_out_without_a_network_erases_the_copy(ada: Person) -> None:
     ada.context.set_offline(True)
     ada.chooses_in_account_menu("Sign out")
@@ -181,6 +187,7 @@ def test_sign_out_without_a_network_erases_the_copy(ada: Person) -> None:
     is_not_shown_a_copy(ada)
 
 
+@pytest.mark.prove
 def test_end_of_the_session_erases_the_copy(ada: Person) -> None:
     ada.context.clear_cookies()
     ada.goes_to("/tasks")
@@ -226,6 +233,7 @@ def test_ten_thousand_tasks_open_without_a_network(ada: Person) -> None:
         log.info("%s open of 10,000 tasks without a network: %d ms", opened, milliseconds)
 
 
+@pytest.mark.prove
 def test_app_can_be_installed(ada: Person) -> None:
     session = ada.context.new_cdp_session(ada.page)
     errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
@@ -233,6 +241,7 @@ def test_app_can_be_installed(ada: Person) -> None:
     assert [e["errorId"] for e in errors if e["errorId"] != "in-incognito"] == []
 
 
+@pytest.mark.prove
 def test_next_build_replaces_the_service_worker_and_its_files(
     newcomer: Newcomer, tmp_path: Path, postgres: Postgres
 ) -> None:

@@ -1,7 +1,7 @@
 """Follow each procedure of docs/tokens.md on a site in use, and check that no request is rejected.
 
-`make prove` runs the replacements of keys and secrets. `make test` rotates secrets and keys without
-other requests at the time (`tests/contract/test_rotation.py` and `test_matrix.py`).
+`make prove` runs them. `make test` rotates secrets and keys, and loses a secret, without other
+requests at the time (`tests/contract/test_rotation.py` and `test_matrix.py`).
 """
 
 import secrets
@@ -248,6 +248,7 @@ def test_keys_of_a_key_set_are_rotated_without_a_rejected_request(arrive: Arrive
     goes_on(program, ada, "under the second key")
 
 
+@pytest.mark.prove
 def test_tokens_and_sessions_of_a_leaked_secret_are_rejected(
     tmp_path: Path, newcomer: Newcomer, postgres: Postgres
 ) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests import plain
 from tests.conftest import run
-from tests.e2e.conftest import Person
+from tests.e2e.conftest import WAITING, Person
 
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 
@@ -40,6 +40,7 @@ def end_sessions(person: Person) -> None:
     run(person.site.database, lambda connection: connection.execute(end, person.email))
 
 
+@pytest.mark.prove
 def test_tabs_share_one_token(ada: Person) -> None:
     second = ada.context.new_page()
     ada.requests.clear()
@@ -56,7 +57,10 @@ def test_tabs_share_one_token(ada: Person) -> None:
     assert fetches(ada) == 1, "they took turns"
 
 
-@pytest.mark.parametrize("clock", ["2001-01-01T00:00:00Z", "2031-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "clock",
+    [pytest.param("2001-01-01T00:00:00Z", marks=pytest.mark.prove), "2031-01-01T00:00:00Z"],
+)
 def test_laptop_with_a_wrong_clock_keeps_its_token(ada: Person, clock: str) -> None:
     ada.page.clock.set_fixed_time(clock)
     ada.page.reload()
@@ -68,6 +72,7 @@ def test_laptop_with_a_wrong_clock_keeps_its_token(ada: Person, clock: str) -> N
     ada.is_at("/tasks")
 
 
+@pytest.mark.prove
 def test_laptop_that_slept_overnight_renews_its_token(ada: Person) -> None:
     ada.page.clock.install()
     ada.adds("In the evening")
@@ -78,6 +83,7 @@ def test_laptop_that_slept_overnight_renews_its_token(ada: Person) -> None:
     expect(ada.page.get_by_role("main").get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_laptop_that_wakes_before_its_network_shows_no_error(ada: Person) -> None:
     token = ada.page.evaluate(TOKEN)
     create = 'mutation { createTask(input: {title: "From elsewhere"}) { task { id } } }'
@@ -93,6 +99,7 @@ def test_laptop_that_wakes_before_its_network_shows_no_error(ada: Person) -> Non
     expect(ada.page.get_by_role("main").get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_unavailable_api_costs_neither_token_nor_session(ada: Person) -> None:
     def unavailable(route: Route) -> None:
         told = {"errors": [{"message": "no", "extensions": {"code": "UNAVAILABLE"}}]}
@@ -111,12 +118,14 @@ def test_unavailable_api_costs_neither_token_nor_session(ada: Person) -> None:
 
 
 def test_sign_out_in_one_tab_signs_out_every_tab(ada: Person) -> None:
+    ada.is_live()
     second = ada.context.new_page()
     second.goto(f"{ada.site.url}/tasks")
     second.get_by_label("New task").fill("half a thought")
     ada.signs_out()
     expect(second).to_have_url(f"{ada.site.url}/sign-in")
     assert second.evaluate("sessionStorage.length") == 0
+    ada.is_live(sockets=0)
 
 
 def test_typed_text_is_restored_after_the_same_user_signs_in(ada: Person) -> None:
@@ -126,7 +135,7 @@ def test_typed_text_is_restored_after_the_same_user_signs_in(ada: Person) -> Non
     end_sessions(ada)
     ada.page.clock.install()
     ada.page.clock.fast_forward("30:00:00")
-    expect(ada.page).to_have_url(re.compile("/sign-in"))
+    expect(ada.page).to_have_url(re.compile("/sign-in\\?next=%2Ftasks"))
     ada.submits("Sign in")
     dialog = ada.page.get_by_role("dialog")
     expect(dialog.get_by_label("Description")).to_have_value("Trains, then the boat")
@@ -139,19 +148,11 @@ def test_typed_text_is_restored_after_the_same_user_signs_in(ada: Person) -> Non
     ada.ignores_messages("status of 401")
 
 
-WAITING = """async () => {
-    const names = (await indexedDB.databases()).map(({ name }) => name);
-    if (!names.includes("waiting-edits")) return 0;
-    const open = indexedDB.open("waiting-edits");
-    await new Promise(resolve => { open.onsuccess = resolve; });
-    const count = open.result.transaction("edits").objectStore("edits").count();
-    await new Promise(resolve => { count.onsuccess = resolve; });
-    open.result.close();
-    return count.result;
-}"""
-
-
-@pytest.mark.parametrize("leaves_by", ["signing out", "another signing in"])
+# `test_app.py` has a user who signs out.
+@pytest.mark.parametrize(
+    "leaves_by",
+    [pytest.param("signing out", marks=pytest.mark.prove), "another signing in"],
+)
 def test_unsaved_edits_are_deleted_for_the_next_user(ada: Person, leaves_by: str) -> None:
     ada.page.route("**/graphql", lambda route: route.abort())
     ada.page.get_by_label("New task").fill("Hers alone")

@@ -4,10 +4,11 @@ import gzip
 import re
 from datetime import date, timedelta
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests import plain, stack
-from tests.e2e.conftest import NARROW, WIDE, Newcomer, Person
+from tests.e2e.conftest import NARROW, PASSWORD, WIDE, Newcomer, Person
 from tests.e2e.test_tasks import asks, rows, titles, wait_until_saved
 
 
@@ -30,6 +31,7 @@ def creates_project(person: Person, name: str) -> None:
     expect(person.page.get_by_role("heading", level=1)).to_have_text(name)
 
 
+@pytest.mark.prove
 def test_list_keeps_its_place_when_a_task_opens(ada: Person) -> None:
     ada.adds("Call the bank")
     before = ada.task("Call the bank").bounding_box()
@@ -38,7 +40,11 @@ def test_list_keeps_its_place_when_a_task_opens(ada: Person) -> None:
     assert ada.task("Call the bank").bounding_box() == before
 
 
-def test_hidden_sidebar_and_density_are_rendered_by_the_server(ada: Person) -> None:
+def test_appearance_is_kept_and_rendered_by_the_server(ada: Person) -> None:
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    light = ada.page.evaluate(paper)
+    ada.chooses_appearance("Dark")
+    assert ada.page.evaluate(paper) != light
     sidebar = ada.page.get_by_role("complementary", name="Sidebar")
     ada.page.get_by_role("heading", level=1).click()
     ada.page.keyboard.press("m")
@@ -48,6 +54,7 @@ def test_hidden_sidebar_and_density_are_rendered_by_the_server(ada: Person) -> N
     html = plain.get(f"{ada.site.url}/tasks", cookies=cookies).text
     tag = re.search(r"<html[^>]*>", html)
     assert tag
+    assert 'data-theme="dark"' in tag.group()
     assert 'data-sidebar="hidden"' in tag.group()
     assert 'data-density="compact"' in tag.group()
     ada.page.reload()
@@ -106,11 +113,20 @@ def test_today_has_groups_and_a_message_after_the_last_task(ada: Person) -> None
     assert titles(ada) == ["Now", "Late", "Done"]
 
 
-def test_first_run_has_a_focused_field_and_samples_that_can_be_trashed(
+def test_first_run_has_a_password_check_a_focused_field_and_samples(
     site: stack.Site, newcomer: Newcomer
 ) -> None:
     ada = newcomer(site)
-    ada.signs_up()
+    ada.goes_to("/sign-up")
+    ada.submits("Create account", password="password")
+    told = ada.page.get_by_role("alert").filter(has_text="This password is easy to guess")
+    expect(told).to_be_visible()
+    expect(ada.page.get_by_label("Password")).to_be_focused()
+    assert ada.violations() == []
+    ada.page.get_by_label("Password").fill(PASSWORD)
+    ada.page.keyboard.press("Enter")
+    ada.has_no_tasks_yet()
+    ada.ignores_messages("status of 400")
     expect(ada.page.get_by_label("New task")).to_be_focused()
     ada.clicks("Try it with four sample tasks")
     expect(rows(ada)).to_have_count(4)
@@ -229,6 +245,7 @@ def test_projects_and_tasks_are_dragged_to_projects(ada: Person) -> None:
     expect(rows(ada)).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_selected_tasks_are_dragged_together(ada: Person) -> None:
     creates_project(ada, "Home")
     ada.clicks("All", "link")
@@ -287,6 +304,7 @@ def test_tasks_are_dragged_by_a_long_press(site: stack.Site, newcomer: Newcomer)
     assert titles(ada) == ["third", "first", "second"]
 
 
+@pytest.mark.prove
 def test_row_that_leaves_collapses_unless_motion_is_reduced(ada: Person) -> None:
     ada.adds("Last")
     collapsed = """() => {
@@ -338,6 +356,7 @@ def test_projects_are_used_by_thumb(site: stack.Site, newcomer: Newcomer) -> Non
     assert ada.violations() == []
 
 
+@pytest.mark.prove
 def test_nothing_is_cut_off_at_any_width(ada: Person) -> None:
     ada.adds("Prepare the quarterly review " * 6)
     for width in (320, 768, 1024, 1200, 2560):
@@ -354,7 +373,11 @@ def test_nothing_is_cut_off_at_any_width(ada: Person) -> None:
         assert ada.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_scripts_of_the_tasks_page_have_less_than_240_kb(ada: Person) -> None:
+def test_scripts_of_the_tasks_page_have_less_than_240_kb(
+    site: stack.Site, newcomer: Newcomer
+) -> None:
+    ada = newcomer(site)
+    ada.has_signed_up()
     cookies = {cookie["name"]: cookie["value"] for cookie in ada.context.cookies()}
     html = plain.get(f"{ada.site.url}/tasks", cookies=cookies).text
     # Old browsers also load a script of polyfills.

@@ -12,7 +12,7 @@ from tests.waiting import PATIENCE
 log = logging.getLogger(__name__)
 
 VIEWER = {"query": "{ viewer { id } }"}
-SIGN_OUTS = 3
+SIGN_OUTS = 2
 
 
 class Watch(threading.Thread):

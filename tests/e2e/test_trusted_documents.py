@@ -21,6 +21,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iter
         yield running
 
 
+@pytest.mark.prove
 def test_web_app_needs_no_other_documents(closed: stack.Site, newcomer: Newcomer) -> None:
     ada = newcomer(closed)
     ada.signs_up()
