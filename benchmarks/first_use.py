@@ -1,13 +1,13 @@
 """Measure the first sign-up after `make dev`: `python -m benchmarks.first_use`.
 
-In each round, `make dev` starts in a fresh clone with the packages of this checkout. A browser
-opens the printed URL at once, types as fast as a script does, and clicks "Create account". Another
-person then does the same. For both, this prints the seconds from the click to the list of tasks.
+In each round, `make dev` starts in a fresh clone with the tools and packages of this checkout. A
+browser opens the printed URL at once, types as fast as a script does, and clicks "Create account".
+Another person then does the same. For both, this prints the seconds from the click to the list of
+tasks.
 """
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,7 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from dev.postgres import ROOT
-from tests.dev.test_make_dev import COLD, Dev, clean_environment, clone, kill_all
+from tests.dev.test_make_dev import COLD, Dev, clean_environment, clone, install_as_here, kill_all
 from tests.e2e.conftest import ARGUMENTS, PASSWORD, executable
 
 ROUNDS = 3
@@ -45,12 +45,8 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="first-use-", dir=ROOT / ".data") as place:
                 Path(place).chmod(0o755)  # PostgreSQL may run as another user
                 folder = clone(Path(place) / "clone")
-                packages = ROOT / "frontend/node_modules"
-                subprocess.run(["cp", "-al", packages, folder / "frontend"], check=True)
-                done = folder / "frontend/node_modules/.done"
-                done.unlink()  # a hard link, whose time would change in this checkout too
-                done.touch()
-                dev = Dev(folder, clean_environment(Path(home), compiles=True))
+                install_as_here(folder)
+                dev = Dev(folder, clean_environment(Path(home)))
                 try:
                     dev.until_it_runs(COLD)
                     spans = [

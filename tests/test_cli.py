@@ -165,7 +165,7 @@ def test_concurrent_and_repeated_migrations_succeed(tmp_path: Path) -> None:
     with stack.postgres() as server, (tmp_path / "printed").open("wb") as printed:
         env, command = stack.environment(DATABASE_URL=server.url), [*forking.COMMAND, "migrate"]
         start = forking.ForkedChild if forking.can_start(("migrate",), env) else Child
-        running = [start(command, cwd=tmp_path, env=env, output=printed.fileno()) for _ in "1234"]
+        running = [start(command, cwd=tmp_path, env=env, output=printed.fileno()) for _ in range(4)]
         assert [child.process.wait(PATIENCE) for child in running] == [0, 0, 0, 0]
         assert run(env, tmp_path, "migrate").returncode == 0
 
