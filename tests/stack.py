@@ -173,9 +173,12 @@ class Server:
         """Stop the program, unless it was stopped before, and return its exit status."""
         if self._last_lines is not None:
             return self.child.process.wait()
+        began = time.monotonic()
         status = self.child.stop(self.grace)
         self._last_lines = self.lines
         self._printed.unlink()
+        if time.monotonic() - began > self.grace == PATIENCE:
+            raise AssertionError("does not stop:\n" + "\n".join(self._last_lines))
         return status
 
     def description(self) -> list[str]:
