@@ -93,7 +93,7 @@ def test_unsampled_trace_is_not_exported(eve: Caller, collector: Collector) -> N
 def test_flag_of_a_client_decides_unless_the_sampler_ignores_it(
     sampler: str, *, is_recorded: bool, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The API samples no trace that begins in it, which is how the requests of the pages begin."""
+    """With a ratio of 0, the API samples no trace that begins in it."""
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
     own, sampled = f"/{secrets.token_hex(8)}", f"/{secrets.token_hex(8)}"

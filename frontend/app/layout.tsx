@@ -4,6 +4,7 @@ import { cookies } from "next/headers";
 import type { ReactNode } from "react";
 import { barColors, type ChoiceName, choiceOf } from "@/components/appearance/choices";
 import { InputMethod } from "@/components/keyboard/input-method";
+import { TRACES_META } from "@/lib/traceparent";
 import "./globals.css";
 
 const sans = localFont({
@@ -51,6 +52,7 @@ export const metadata: Metadata = {
   title: { default: "Bearer Tasks", template: "%s · Bearer Tasks" },
   description: "Your tasks, and nobody else's.",
   appleWebApp: { title: "Bearer Tasks" },
+  ...(process.env.OTEL_EXPORTER_OTLP_ENDPOINT && { other: { [TRACES_META]: "w3c" } }),
 };
 
 async function choice<Name extends ChoiceName>(name: Name) {

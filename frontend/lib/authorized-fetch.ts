@@ -1,10 +1,12 @@
 import type { AccessToken } from "./access-token";
 import { reach } from "./reach";
+import { newTraceparent } from "./traceparent";
 
 const TIMEOUT_MS = 15_000;
 
 /**
- * Return a `fetch` that sends the person's token, no cookies, and times out after 15 seconds.
+ * Return a `fetch` that sends the person's token, no cookies, and times out after 15 seconds. It
+ * begins a trace if the server records traces.
  *
  * After a 401 it tries once more with a newer token, and returns the second response. It does not
  * retry other responses: a new token does not help against a 503.
@@ -16,6 +18,8 @@ export function authorizedFetch(accessToken: AccessToken): typeof fetch {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     const headers = new Headers(init?.headers);
     headers.set("Authorization", `Bearer ${token}`);
+    const traceparent = newTraceparent();
+    if (traceparent !== null) headers.set("traceparent", traceparent);
     return await reach(input, {
       ...init,
       headers,

@@ -11,6 +11,7 @@ const issued: string[] = [];
 let statuses: number[];
 let sessionIsOver: boolean;
 const sent: { authorization: string | null; credentials: RequestCredentials | undefined }[] = [];
+const traceparents: (string | null)[] = [];
 
 function issue(): string {
   const claims = { user_id: "ada", n: issued.length };
@@ -21,7 +22,9 @@ function issue(): string {
 
 function answer(input: string, init?: RequestInit): Response {
   if (input === API) {
-    const authorization = new Headers(init?.headers).get("authorization");
+    const headers = new Headers(init?.headers);
+    const authorization = headers.get("authorization");
+    traceparents.push(headers.get("traceparent"));
     sent.push({ authorization, credentials: init?.credentials });
     return new Response(null, { status: statuses.shift() ?? 200 });
   }
@@ -34,6 +37,7 @@ beforeEach(() => {
   statuses = [];
   sessionIsOver = false;
   sent.length = 0;
+  traceparents.length = 0;
   vi.stubGlobal("fetch", (input: string, init?: RequestInit) =>
     Promise.resolve(answer(input, init)),
   );
@@ -49,6 +53,23 @@ const call = () => authorizedFetch(accessToken)(API, { method: "POST" });
 test("a request has the token and no cookies", async () => {
   expect((await call()).status).toBe(200);
   expect(sent).toEqual([{ authorization: `Bearer ${issued[0]}`, credentials: "omit" }]);
+});
+
+test("a request begins a trace only if the page's server records traces", async () => {
+  await call();
+  const page = (asked: string) => ({
+    querySelector: (selector: string) => (selector === asked ? {} : null),
+  });
+  vi.stubGlobal("document", page("meta[name=another]"));
+  await call();
+  expect(traceparents).toEqual([null, null]);
+  vi.stubGlobal("document", page('meta[name="traces"]'));
+  await call();
+  await call();
+  const [, , one, other] = traceparents;
+  expect(one).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  expect(other).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  expect(other).not.toBe(one);
 });
 
 test("a 401 is retried once with a new token", async () => {
