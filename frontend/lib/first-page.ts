@@ -15,8 +15,8 @@ const FIRST = 50;
 const TIMEOUT_MS = 2_000;
 
 /**
- * Return the first tasks of a view, and the first projects, for the person of the current request; null if the API does not
- * answer in time. The token stays on the server.
+ * Return the first tasks of a view, and the first projects, for the person of the current request;
+ * null if the API does not answer in time. The token stays on the server.
  */
 export async function firstPage(view: View, today: string): Promise<Seed | null> {
   const { graphqlUrl } = config();
@@ -30,8 +30,9 @@ export async function firstPage(view: View, today: string): Promise<Seed | null>
         fetchOptions: () => ({
           headers: { authorization: `Bearer ${token}`, ...connecting },
           cache: "no-store",
-          signal: AbortSignal.timeout(TIMEOUT_MS),
         }),
+        // urql replaces a signal in `fetchOptions` by its own.
+        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) }),
       });
       const variables = { first: FIRST, ...toQueryVariables(view, today) };
       return client.query(FirstPageDocument, variables).toPromise();

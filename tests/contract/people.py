@@ -129,6 +129,7 @@ def issuer(server: Postgres, under: Sequence[str] = (), **variables: str) -> Ite
             "BETTER_AUTH_SECRET": secrets.token_urlsafe(32),
             "NEXT_PUBLIC_BETTER_AUTH_URL": f"http://localhost:{stack.free_port()}",
             "DATABASE_URL": database.url,
+            "API_URL": f"http://{stack.NOBODY}",
             "TRUSTED_PROXIES": "127.0.0.1",
         }
         env = stack.environment(**(usual | variables))
