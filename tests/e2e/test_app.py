@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -161,12 +162,13 @@ def test_tokens_that_live_for_seconds_are_renewed(
         ada.has_an_account()
         token = ada.page.evaluate(TOKEN)
         first = jwt.decode(token, options={"verify_signature": False})["exp"]
-        number = 0
+        number, began = 0, time.monotonic()
         while ada.page.evaluate("Date.now() / 1000") < first + 4:
             number += 1
             ada.adds(f"Task {number}")
         asked = [url for url in ada.requests if url.endswith("/api/auth/token")]
-        assert 2 < len(asked) < number + 3, "renewed when it is due, and not each time"
+        most = time.monotonic() - began + 3
+        assert 2 < len(asked) < most, "renewed when it is due, and not each time"
         ada.is_at("/tasks")
 
 
@@ -259,9 +261,6 @@ def test_outage_keeps_typed_text_and_signs_nobody_out(
         ada.has_read_all()
         expect(waiting).to_have_count(1)
         expect(ada.task("Before")).to_be_visible()
-        ada.is_live()
-        ada.asks('mutation { createTask(input: {title: "From elsewhere"}) { __typename } }')
-        expect(ada.task("From elsewhere")).to_be_visible()
         check_edits_survive_a_killed_api(ada, tmp_path)
         ada.leaves()
         ada.ignores_messages("ERR_")
