@@ -16,21 +16,23 @@ export UV_COMPILE_BYTECODE ?= 1
 # would compile all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Runs two targets at a time that do not depend on each other.
+# Makes targets two at a time, each when those that it depends on are made.
 BOTH := $(MAKE) --no-print-directory -j2
+BUILD := cd frontend && TYPES_ARE_CHECKED=1 $(NPM) run --silent build
 
 .PHONY: dev test coverage attack bench prove scale check format images schema setup python
-.PHONY: check-python check-web test-web build-web
+.PHONY: checked check-python check-web test-web build-web
 
 dev: python
 	@exec "$(PYTHON)" -m dev
 
-test: check
-	@$(BOTH) test-web build-web
+test:
+	@$(BOTH) checked test-web build-web
 	.venv/bin/python -m pytest --durations=10
 
 # Runs the same tests, and prints which branches of the API they run.
-coverage: setup build-web
+coverage: setup
+	$(BUILD)
 	.venv/bin/coverage erase
 	.venv/bin/coverage run -m pytest
 	.venv/bin/coverage combine --quiet
@@ -45,11 +47,11 @@ GRAPHQL  := api/graphql/*
 OWNED    := api/owned/*
 COVERED  := $(IDENTITY),$(GRAPHQL),$(OWNED)
 
-test-web:
+test-web: frontend/node_modules/.done
 	cd frontend && $(NPM) run --silent test
 
-build-web:
-	cd frontend && TYPES_ARE_CHECKED=1 $(NPM) run --silent build
+build-web: check-web
+	$(BUILD)
 
 # Tries to read and change the tasks of another owner with every operation of the schema.
 attack: setup
@@ -90,10 +92,12 @@ scale: setup
 
 ISSUES := .github/ISSUE_TEMPLATE
 FORMS := $(ISSUES)/bug.yml $(ISSUES)/feature.yml
-check: setup .tools/platforms
-	@$(BOTH) check-python check-web
+check:
+	@$(BOTH) checked
 
-check-python:
+checked: setup .tools/platforms check-python check-web
+
+check-python: .venv/.done
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -104,7 +108,7 @@ check-python:
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-forms $(FORMS)
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-issue-config $(ISSUES)/config.yml
 
-check-web:
+check-web: frontend/node_modules/.done
 	cd frontend && $(NPM) run --silent check
 
 # Checks that the platforms in docs/settings.md can install the lock files. Without a network, the
