@@ -22,9 +22,9 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLCompositeType,
     GraphQLField,
     GraphQLList,
-    GraphQLNamedType,
     GraphQLSchema,
     GraphQLString,
     InlineFragmentNode,
@@ -38,7 +38,6 @@ from graphql import (
     get_introspection_query,
     get_named_type,
     get_nullable_type,
-    is_composite_type,
     parse,
     value_from_ast_untyped,
 )
@@ -109,7 +108,7 @@ class _Estimation:
     defaults: Mapping[str, ValueNode]
 
     def selections(
-        self, parent: GraphQLNamedType | None, selections: SelectionSetNode, page: Length | None
+        self, parent: GraphQLCompositeType, selections: SelectionSetNode, page: Length | None
     ) -> Cost:
         """Return the cost of the fields that are selected in one object.
 
@@ -122,11 +121,11 @@ class _Estimation:
                 parts.append(self._field(parent, node, page))
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
-                on = self.schema.get_type(condition.name.value) if condition else parent
+                on = self._composite(condition.name.value) if condition else parent
                 parts.append(self.selections(on, node.selection_set, page))
             elif isinstance(node, FragmentSpreadNode):
                 fragment = self.fragments[node.name.value]
-                on = self.schema.get_type(fragment.type_condition.name.value)
+                on = self._composite(fragment.type_condition.name.value)
                 parts.append(self.selections(on, fragment.selection_set, page))
         return Cost(
             sum(part.fields for part in parts),
@@ -135,9 +134,13 @@ class _Estimation:
             inputs=tuple(each for part in parts for each in part.inputs),
         )
 
-    def _field(self, parent: GraphQLNamedType | None, node: FieldNode, page: Length | None) -> Cost:
+    def _composite(self, name: str) -> GraphQLCompositeType:
+        """Return the type of a fragment. Validation allows no other types for fragments."""
+        return cast("GraphQLCompositeType", self.schema.get_type(name))
+
+    def _field(self, parent: GraphQLCompositeType, node: FieldNode, page: Length | None) -> Cost:
         cost = self._response(parent, node, page)
-        if not node.arguments or (parent and parent.name.startswith("__")):  # of introspection
+        if not node.arguments or parent.name.startswith("__"):  # of introspection
             return cost
         inputs = [each for argument in node.arguments for each in self._inputs(argument)]
         return replace(cost, inputs=(*cost.inputs, *inputs))
@@ -150,18 +153,14 @@ class _Estimation:
             inputs.append(Input(name, _weight(default) if default else 0))
         return inputs
 
-    def _response(
-        self, parent: GraphQLNamedType | None, node: FieldNode, page: Length | None
-    ) -> Cost:
-        found = None
-        if is_composite_type(parent):
-            found = self.schema.get_field(parent, node.name.value)
+    def _response(self, parent: GraphQLCompositeType, node: FieldNode, page: Length | None) -> Cost:
+        found = self.schema.get_field(parent, node.name.value)
         key = len((node.alias or node.name).value) + PUNCTUATION
-        if found is None or parent is None or node.selection_set is None:
+        if found is None or node.selection_set is None:
             return Cost(1, key + self._size(parent, node.name.value, found))
         own = self._page(found, node)
         page = own or page
-        named = get_named_type(found.type)
+        named = cast("GraphQLCompositeType", get_named_type(found.type))
         if not isinstance(get_nullable_type(found.type), GraphQLList):
             inner = self.selections(named, node.selection_set, page)
             if "first" in found.args:
@@ -181,11 +180,9 @@ class _Estimation:
             return Cost(1, key, ((length, inner),))
         return Cost(1 + length.fixed * inner.fields, key + length.fixed * inner.octets)
 
-    def _size(
-        self, parent: GraphQLNamedType | None, name: str, found: GraphQLField | None
-    ) -> float:
+    def _size(self, parent: GraphQLCompositeType, name: str, found: GraphQLField | None) -> float:
         """Return the most bytes of the value of a leaf."""
-        known = self.sizes.get(parent.name if parent else "", {}).get(name)
+        known = self.sizes.get(parent.name, {}).get(name)
         if known is not None:
             return known
         if found is None:  # `__typename`

@@ -1254,6 +1254,12 @@ class Batched:
         found = await info.context([each.number for each in batch])
         return cast("list[int]", found)
 
+    @execution.batched(description="A number, with an argument that only Strawberry can convert.")
+    @staticmethod
+    async def perhaps(batch: Sequence["Batched"], plus: strawberry.Maybe[int] = None) -> list[int]:
+        calls.append((len(batch), []))
+        return [each.number + (plus.value if plus else 0) for each in batch]
+
     @strawberry.field
     async def odd(self) -> int:
         await asyncio.sleep(0)
@@ -1319,6 +1325,19 @@ def test_field_of_many_objects_is_resolved_by_one_call_with_the_same_result(
         assert len(answered) == (load is doubled and "odd" not in query)
 
     asyncio.run(run())
+
+
+def test_batched_field_with_an_argument_of_strawberry_is_resolved_for_each_object() -> None:
+    query = "{ some { perhaps(plus: 1) } }"
+    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    expected = [{"perhaps": number + 1} for number in range(50)]
+    for is_compiled in (False, True):
+        calls.clear()
+        with watched() as answered:
+            result = asyncio.run(fast.execute(document))
+        assert (result.data, result.errors) == ({"some": expected}, None)
+        assert calls == [(1, [])] * 50
+        assert bool(answered) == is_compiled
 
 
 def test_resolver_that_returns_too_few_results_fails_all_fields() -> None:

@@ -183,6 +183,18 @@ def test_request_that_waits_too_long_for_others_of_its_owner_gets_503() -> None:
     run(test, patience=0.1, owner=partial(Owner, executions=1))
 
 
+def test_operation_that_no_longer_waits_for_room_lets_another_one_begin() -> None:
+    async def attempt() -> None:
+        owner = Owner(most_unsent=1, executions=1)
+        with owner.sending(1), pytest.raises(Unavailable):
+            async with owner.execution(0.01):
+                raise AssertionError("the operation began")
+        async with owner.execution(0.01):
+            pass
+
+    asyncio.run(attempt())
+
+
 def test_unread_responses_of_an_owner_are_bounded() -> None:
     async def test(server: Running) -> None:
         body = json.dumps({"query": "{ long(size: 8000000) }"})

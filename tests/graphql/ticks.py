@@ -66,6 +66,8 @@ class World:
     failing: Problem | None = None
     checks: int = 0
     """How often the server has asked for new revocations."""
+    check_fails: bool = False
+    """Whether a bug ends each of these checks."""
 
     async def tick(self) -> None:
         """Wake all subscriptions."""
@@ -96,6 +98,8 @@ class World:
     async def find_revoked(self) -> None:
         """Count the call. Tests end sessions by `Sessions.end_revoked`."""
         self.checks += 1
+        if self.check_fails:
+            raise LookupError
         if self.unavailable:
             raise Unavailable
 
