@@ -26,7 +26,7 @@ from api.identity.events import Events, Reader
 from api.identity.key_set import KeySet
 from api.identity.keys import SECURITY_EVENT, KeyRing, shared_secrets
 from api.identity.revocations import Revocations
-from api.middleware import CrossOrigin, Observed, RedirectBrowsers, Sockets, failed
+from api.middleware import CrossOrigin, Direct, Observed, RedirectBrowsers, Sockets, failed
 from api.observers import observers_of, owner_hash, tracers
 from api.owned import statements
 from api.owned.live import Live
@@ -90,8 +90,6 @@ def create_app(
         redirect_slashes=False,  # a redirect would go to the host in the Host header
         exception_handlers={Exception: failed},
     )
-    app.add_middleware(Observed, observers=observers)
-    app.add_middleware(process.counting)
 
     @app.get("/health/live")
     async def alive() -> Response:
@@ -142,8 +140,9 @@ def create_app(
     page = None if documents.only_trusted else graphiql
     app.router.routes.append(Route("/events", Events(reader, database, revocations, purge, limits)))
     pages = CrossOrigin(config.origins, config.allowed_headers, RedirectBrowsers(page, graphql))
-    # The router tries the routes in order, so the most frequent one comes first.
-    app.router.routes.insert(0, Route("/graphql", pages))
+    app.add_middleware(Direct, path="/graphql", direct=pages)
+    app.add_middleware(Observed, observers=observers)
+    app.add_middleware(process.counting)
     # Outside of all other middleware: a socket stays open, and each layer around it takes memory.
     app.add_middleware(Sockets, sockets=sockets)
     return app

@@ -63,6 +63,23 @@ class Sockets:
             )
 
 
+class Direct:
+    """Passes the requests at one path to their app, without the layers of FastAPI's router.
+
+    Added first, it is the innermost middleware, so all other middleware sees these requests too.
+    """
+
+    def __init__(self, app: ASGIApp, path: str, direct: ASGIApp) -> None:
+        self._app = app
+        self._path = path
+        self._direct = direct
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        is_direct = scope["type"] == "http" and scope["path"] == self._path
+        await (self._direct if is_direct else self._app)(scope, receive, send)
+
+
 class Observed:
     """Records every request, and adds the headers to every response.
 

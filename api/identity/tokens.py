@@ -13,8 +13,9 @@ import time
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .keys import Key, KeyRing
 
@@ -27,6 +28,8 @@ LIFE_MARGIN = 60
 CACHE_SIZE = 10_000
 """The most verified tokens whose claims are cached, about 1 KB each. The least recently used token
 is evicted first."""
+CACHED_HEADERS = 100
+"""The most headers of tokens that are cached. A forged token may have any header of up to 8 kB."""
 TYPES = ("jwt", "at+jwt")
 """The media types that the `typ` of an access token may name, in lower case. `typ` is optional."""
 MAX_AUDIENCES = 10
@@ -163,7 +166,7 @@ async def verify_signature(
     segments = token.split(".")
     if len(segments) != 3:
         raise InvalidToken("not three segments")
-    header, signature = _members(_canonical(segments[0])), _canonical(segments[2])
+    header, signature = _header(segments[0]), _canonical(segments[2])
     if _media_type(header.get("typ", "JWT")) not in types:
         raise InvalidToken("wrong typ")
     if not _EXTENSIONS.isdisjoint(header):
@@ -174,6 +177,15 @@ async def verify_signature(
         if key.signed(signed, signature):
             return _members(_canonical(segments[1])), key
     raise InvalidToken("no known key verifies the signature")
+
+
+@lru_cache(CACHED_HEADERS)
+def _header(segment: str) -> Mapping[str, object]:
+    """Return the members of a header. Raises InvalidToken.
+
+    The headers of all tokens that one key has signed are usually equal, so they are cached.
+    """
+    return _members(_canonical(segment))
 
 
 def _media_type(typ: object) -> object:
@@ -253,7 +265,7 @@ def audiences(claims: dict[str, object]) -> tuple[str, ...]:
     return tuple(_plain(one, "aud", 2048) for one in values)
 
 
-def text(claims: dict[str, object], claim: str, longest: int) -> str | None:
+def text(claims: Mapping[str, object], claim: str, longest: int) -> str | None:
     """Return the text of a claim; None when the claim is missing.
 
     Raises InvalidToken unless the claim is a string of 1 to `longest` characters, without control
