@@ -136,10 +136,11 @@ def create_app(
     endpoint = GraphQLEndpoint(operations, EventStreams(operations, sessions), sessions)
     graphql = Authenticated(endpoint, authentication, limits)
     sockets = GraphQLSockets(operations, sessions, graphql.authenticate, config.origins)
-    graphiql = f"{config.next_public_better_auth_url}/graphiql"
-    page = None if documents.only_trusted else graphiql
-    app.router.routes.append(Route("/events", Events(reader, database, revocations, purge, limits)))
-    pages = CrossOrigin(config.origins, config.allowed_headers, RedirectBrowsers(page, graphql))
+    graphiql = None if documents.only_trusted else f"{config.next_public_better_auth_url}/graphiql"
+    events = Events(reader, database, revocations, purge, limits)
+    pages = CrossOrigin(config.origins, config.allowed_headers, RedirectBrowsers(graphiql, graphql))
+    # The router handles /graphql only if the app is mounted below the path of another app.
+    app.router.routes += [Route("/events", events), Route("/graphql", pages)]
     app.add_middleware(Direct, path="/graphql", direct=pages)
     app.add_middleware(Observed, observers=observers)
     app.add_middleware(process.counting)

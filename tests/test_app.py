@@ -64,6 +64,13 @@ def test_added_middleware_sees_every_request_and_its_status(
     assert seen[:2] == [path, status]
 
 
+def test_app_may_be_mounted_below_the_path_of_another_app(app: FastAPI) -> None:
+    outer = FastAPI()
+    outer.mount("/inner", app)
+    for path, status in (("/graphql", 401), ("/health/live", 200), ("/nowhere", 404)):
+        assert ask(outer, "POST" if status == 401 else "GET", f"/inner{path}").status_code == status
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [*EVERYWHERE, ("GET", "/bug", 500)])
 def test_every_response_has_the_security_headers_once(
     app: FastAPI, method: str, path: str, status: int
