@@ -26,7 +26,7 @@ from dev.postgres import ROOT, Postgres
 from dev.processes import Child
 from tests import forking, plain, scope, shared
 from tests.databases import AttachedPostgres, empty
-from tests.waiting import PATIENCE, SLACK, wait_until
+from tests.waiting import PATIENCE, wait_until
 
 FRONTEND = ROOT / "frontend"
 KEPT = ("COVERAGE_PROCESS_CONFIG", "HOME", "LANG", "PATH", "TMPDIR")
@@ -114,9 +114,6 @@ class Server:
     The program prints into a file, which every worker of a run can read.
     """
 
-    grace = PATIENCE
-    """The seconds for which `stop` waits, before it kills the program."""
-
     def __init__(
         self,
         command: list[str | Path],
@@ -174,10 +171,10 @@ class Server:
         if self._last_lines is not None:
             return self.child.process.wait()
         began = time.monotonic()
-        status = self.child.stop(self.grace)
+        status = self.child.stop(PATIENCE)
         self._last_lines = self.lines
         self._printed.unlink()
-        if time.monotonic() - began > self.grace == PATIENCE:
+        if time.monotonic() - began > PATIENCE:
             raise AssertionError("does not stop:\n" + "\n".join(self._last_lines))
         return status
 
@@ -240,9 +237,6 @@ def web(
     listening = {"HOSTNAME": "127.0.0.1", "PORT": own}
     command: list[str | Path] = [*under, NODE, "--use-system-ca", built]
     server = Server(command, FRONTEND, {**env, **listening}, r"(Ready) in")
-    # Node waits for connections on which no request was sent. Chromium opens such connections, and
-    # keeps them open for minutes.
-    server.grace = SLACK
     server.url = url
     answer = plain.get(f"http://127.0.0.1:{own}/api/health")
     assert answer.status_code == 200, "\n".join(server.lines)

@@ -11,9 +11,20 @@ import { reasonOf } from "./reason";
 import { giveRequestIds } from "./request-id";
 import { pushTo } from "./security-events";
 
+/** Docker kills a program 10 seconds after SIGTERM. */
+const GRACE_MS = 9_000;
+
 function stop(reason: string): never {
   console.error(`frontend: ${reason}`);
   process.exit(1);
+}
+
+/**
+ * End the process in time after SIGTERM. Next waits for each open connection, also for those on
+ * which a browser sends no request for minutes.
+ */
+function limitGrace(): void {
+  process.once("SIGTERM", () => setTimeout(() => process.exit(), GRACE_MS).unref());
 }
 
 async function startMetrics(port: number): Promise<void> {
@@ -42,7 +53,10 @@ export async function start(): Promise<void> {
     // In development every line is shown as it is.
     const isProduction = process.env.NODE_ENV === "production";
     if (isProduction || current.logFormat === "json") formatConsole(current.logFormat);
-    if (isProduction) limitConsole();
+    if (isProduction) {
+      limitConsole();
+      limitGrace();
+    }
     giveRequestIds();
     writeClientAddresses(current.trustedProxies);
     bypassProxies(process.env, current);
