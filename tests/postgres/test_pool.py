@@ -168,7 +168,7 @@ def test_abandoned_statement_ends_before_its_connection_is_reused(
     postgres: Postgres,
 ) -> None:
     async def attempt() -> None:
-        async with running(postgres, Limits(size=1)) as pool:
+        async with running(postgres, Limits(size=1, grace=PATIENCE)) as pool:
             lent = await pool.acquire()
 
             async def use() -> None:
