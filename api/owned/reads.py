@@ -132,8 +132,8 @@ class Reads:
         order, if the filter also selects the rows of only this parent. Raises the same errors as
         `page`.
 
-        The calls of one object count as one search: a loader calls it with the same request for
-        parents that differ, as soon as it knows them.
+        All calls on one `Reads` count as one search: a loader makes several calls with one request
+        if it learns of the parents at different times.
         """
         order = request.order
         values, _ = self._values(request.filter, with_all=True)
@@ -173,8 +173,7 @@ class Reads:
     ) -> dict[str, int]:
         """Return how many of the rows that refer to each parent match a filter, in one statement.
 
-        Raises the same errors as `count`. The calls of one object count as one search, as those of
-        `pages_of`.
+        Raises the same errors as `count`. All calls count as one search, as those of `pages_of` do.
         """
         values, _ = self._values(filter, with_all=True)
         statement = read_sql.nested_count(self._resource, reference)
@@ -226,10 +225,10 @@ class Reads:
         return await self._execute(statement, values)
 
     async def _run_part(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        """Run a statement that may be a part of a search that this object has begun.
+        """Run a statement that may be one of several parts of a search.
 
-        Otherwise the timing of other statements would decide whether an operation is refused. All
-        parts together read no more than one search, because each parent is in one part.
+        If each part counted as a search, the timing of other statements would decide whether an
+        operation is refused. All parts together read each parent once, as one search does.
         """
         if self._is_search(values) and not self._has_searched:
             self._owned.begin_search()

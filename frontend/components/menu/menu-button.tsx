@@ -36,8 +36,8 @@ const loadMenu = () => import("./menu");
 const Menu = lazy(loadMenu);
 
 /**
- * A button that opens a menu. The menu is rendered from the first time on that it is opened: closed menus
- * of 500 projects would take too much of the time of each edit.
+ * A button that opens a menu. The menu is not rendered before it is opened for the first time: the
+ * closed menus of 500 projects would slow down each edit.
  */
 export function MenuButton({ label, className, children, ...menu }: MenuProps) {
   const isHydrated = useHydrated();
@@ -47,8 +47,8 @@ export function MenuButton({ label, className, children, ...menu }: MenuProps) {
     null,
   );
 
-  // The code of menus is loaded after the page, which does not need it at first. If it cannot be loaded
-  // now, the browser has logged why, and the click loads it.
+  // The page does not need the code of menus at first, so it is loaded later. If that fails, the
+  // browser logs why, and a click loads it.
   useEffect(() => void loadMenu().catch(() => undefined), []);
 
   function onPointerDown(event: PointerEvent<HTMLButtonElement>) {

@@ -2,8 +2,8 @@
 export type Key = readonly [property: string, value: string];
 
 /**
- * The number of rows with each value of some properties. After an edit, only the changed rows are counted
- * again, because counting 10,000 rows takes too much of the time of a frame.
+ * The number of rows with each value of some properties. After an edit, only the changed rows are
+ * counted again: counting 10,000 rows would take too much of a frame.
  */
 export class Tally {
   readonly #counts = new Map<string, Map<string, number>>();

@@ -4,8 +4,8 @@ import type { AppStore } from "./app-store";
 export const StoreContext = createContext<AppStore | null>(null);
 
 /**
- * Return the store, for actions. A component that reads it while it renders would show old values later. So
- * Biome does not let components import this module: they read values with `useStored`.
+ * Return the store, for actions. A component that reads it while it renders would later show old
+ * values. So a rule of Biome forbids components to import this module: they use `useStored`.
  *
  * @throws {Error} if the component is outside `TasksProvider`.
  */
