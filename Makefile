@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE ?= 1
 # would compile all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Makes targets two at a time, each when those that it depends on are made.
+# Makes two targets at a time, each after the targets that it depends on.
 BOTH := $(MAKE) --no-print-directory -j2
 BUILD := cd frontend && TYPES_ARE_CHECKED=1 $(NPM) run --silent build
 

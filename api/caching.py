@@ -11,6 +11,6 @@ T = TypeVar("T")
 def cached(function: Callable[P, T]) -> Callable[P, T]:
     """Return `functools.cache(function)`, with the parameters of the function.
 
-    The type of `functools.cache` accepts any arguments, so mypy would miss a wrong name.
+    The type of `functools.cache` accepts any arguments, so mypy would not report a wrong one.
     """
     return cast("Callable[P, T]", cache(function))

@@ -66,7 +66,8 @@ class Sockets:
 class Direct:
     """Passes the requests at one path to their app, without the layers of FastAPI's router.
 
-    Added first, it is the innermost middleware, so all other middleware sees these requests too.
+    The middleware that is added first is the innermost. Add this one first, so that all other
+    middleware sees these requests too.
     """
 
     def __init__(self, app: ASGIApp, path: str, direct: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""Ask the web app and the running API, without a proxy."""
+"""Send requests to the web app and to the running API, without a proxy."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

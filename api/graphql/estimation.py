@@ -140,7 +140,7 @@ class _Estimation:
 
     def _field(self, parent: GraphQLCompositeType, node: FieldNode, page: Length | None) -> Cost:
         cost = self._response(parent, node, page)
-        if not node.arguments or parent.name.startswith("__"):  # of introspection
+        if not node.arguments or parent.name.startswith("__"):  # introspection
             return cost
         inputs = [each for argument in node.arguments for each in self._inputs(argument)]
         return replace(cost, inputs=(*cost.inputs, *inputs))

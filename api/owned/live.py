@@ -56,7 +56,8 @@ POLL = 2.0
 """The most seconds between two polls of the change numbers. A process announces itself after each
 poll."""
 ANNOUNCED = 3
-"""For so many intervals between polls after an announcement, this process notifies others."""
+"""The polling intervals after an announcement of another process in which this process notifies
+others."""
 COALESCE = 0.02
 """The least seconds between two notifications of this process. Each names an owner once."""
 MAX_OWNERS = 300
@@ -265,9 +266,10 @@ class Live:
                 while self._feeds:
                     self._poll_now.clear()
                     await self._poll()
+                    # The time is random, so that processes do not poll together.
+                    share = random.uniform(0.5, 1)  # noqa: S311 - no secret
                     with suppress(TimeoutError):
-                        # The time is random, so that processes do not poll together.
-                        async with asyncio.timeout(self._poll_every * random.uniform(0.5, 1)):  # noqa: S311
+                        async with asyncio.timeout(self._poll_every * share):
                             await self._poll_now.wait()
             finally:
                 listening.cancel()
@@ -303,7 +305,8 @@ class Live:
             with suppress(Unavailable):
                 await self._notifications.listen()
             # The time is random, so that processes do not connect together.
-            await asyncio.sleep(self._poll_every * random.uniform(0.05, 0.25))  # noqa: S311
+            share = random.uniform(0.05, 0.25)  # noqa: S311 - no secret
+            await asyncio.sleep(self._poll_every * share)
 
     def _hear(self, payload: str) -> None:
         if not payload:  # the process begins to listen, and may have missed notifications

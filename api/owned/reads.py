@@ -173,7 +173,7 @@ class Reads:
     ) -> dict[str, int]:
         """Return how many of the rows that refer to each parent match a filter, in one statement.
 
-        Raises the same errors as `count`. All calls count as one search, as those of `pages_of` do.
+        Raises the same errors as `count`. All calls on one `Reads` count as one search.
         """
         values, _ = self._values(filter, with_all=True)
         statement = read_sql.nested_count(self._resource, reference)
