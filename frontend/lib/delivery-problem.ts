@@ -3,7 +3,7 @@ import { LastingProblem } from "./lasting-problem";
 import type { SecurityEvent } from "./security-events";
 
 export type Delivery = {
-  /** The ids of the events, by the response of the API. The `failed` events got no valid response. */
+  /** The ids of the events, by the response of the API. The `failed` ones got no valid response. */
   taken: string[];
   refused: string[];
   failed: string[];

@@ -31,7 +31,7 @@ export async function firstPage(view: View, today: string): Promise<Seed | null>
           headers: { authorization: `Bearer ${token}`, ...connecting },
           cache: "no-store",
         }),
-        // urql replaces a signal in `fetchOptions` by its own.
+        // urql replaces a signal in `fetchOptions` with its own.
         fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) }),
       });
       const variables = { first: FIRST, ...toQueryVariables(view, today) };

@@ -31,7 +31,7 @@ export class LastingProblem {
     }
   }
 
-  /** Report that there is no problem, or that the problem has ended. `end` is the text of the line. */
+  /** Report that there is no problem, or that it has ended. `end` is the text of the log line. */
   ends(end: string = this.#end): void {
     if (this.#began === null) return;
     console.info(`${end}, after ${seconds(this.#clock() - this.#began)}`);

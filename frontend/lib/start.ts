@@ -11,7 +11,7 @@ import { reasonOf } from "./reason";
 import { giveRequestIds } from "./request-id";
 import { pushTo } from "./security-events";
 
-/** Docker kills a program 10 seconds after SIGTERM. */
+/** The most milliseconds from SIGTERM to the end of the process. Docker kills it after 10 seconds. */
 const GRACE_MS = 9_000;
 
 function stop(reason: string): never {
@@ -20,8 +20,8 @@ function stop(reason: string): never {
 }
 
 /**
- * End the process in time after SIGTERM. Next waits for each open connection, also for those on
- * which a browser sends no request for minutes.
+ * End the process at most `GRACE_MS` after SIGTERM. Next waits for each open connection, also for
+ * those on which a browser sends no request for minutes.
  */
 function limitGrace(): void {
   process.once("SIGTERM", () => setTimeout(() => process.exit(), GRACE_MS).unref());

@@ -14,7 +14,7 @@ function numbers(seed: number): (below: number) => number {
   };
 }
 
-/** Return a task with random values. There are few values, so that many tasks have the same ones. */
+/** Return a task with random values. There are few values, so that many tasks share them. */
 function randomTask(number: (below: number) => number, values: Partial<Task> = {}): Task {
   return task({
     title: `Task ${number(20)}`,

@@ -48,7 +48,7 @@ export function MenuButton({ label, className, children, ...menu }: MenuProps) {
   );
 
   // The page does not need the code of menus at first, so it is loaded later. If that fails, the
-  // browser logs why, and a click loads it.
+  // browser logs why, and a click tries again.
   useEffect(() => void loadMenu().catch(() => undefined), []);
 
   function onPointerDown(event: PointerEvent<HTMLButtonElement>) {

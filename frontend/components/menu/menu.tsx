@@ -13,10 +13,10 @@ type Props = Pick<MenuProps, "label" | "entries" | "align"> & {
   onOpen: (isOpen: boolean) => void;
 };
 
-/** The menu of a button, at which it is placed. */
+/** The menu of a button. The menu is placed next to the button. */
 export default function Menu({ label, entries, align, button, isOpen, isByKey, onOpen }: Props) {
-  // Radix focuses the first entry after a key. It does not know of one that was pressed before this
-  // component was rendered.
+  // Radix focuses the first entry if a key opens the menu. It does not notice a key that was pressed
+  // before this component was rendered.
   const [mustFocusFirst, setMustFocusFirst] = useState(isByKey);
 
   function onFocus({ currentTarget, target }: FocusEvent) {
@@ -35,6 +35,7 @@ export default function Menu({ label, entries, align, button, isOpen, isByKey, o
         <Dropdown.Content
           align={align ?? "start"}
           aria-label={label}
+          // Radix would refer to the id of its trigger, which the button does not have.
           aria-labelledby={undefined}
           className="menu"
           collisionPadding={8}
@@ -56,7 +57,7 @@ export default function Menu({ label, entries, align, button, isOpen, isByKey, o
   );
 }
 
-/** Give Radix the button, which exists already. */
+/** Use the existing button as the trigger of Radix. */
 function Button({ button, ref }: Pick<Props, "button"> & { ref?: Ref<HTMLButtonElement> }) {
   useImperativeHandle(ref, () => button, [button]);
   return null;

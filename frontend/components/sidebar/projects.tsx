@@ -57,7 +57,8 @@ export function Projects() {
   useLayoutEffect(() => {
     if (focusedId === null) return;
     const link = list.current?.querySelector<HTMLElement>(`[data-project="${focusedId}"] a`);
-    // A new project is rendered after the field for its name is closed, which kept the rows in place.
+    // A new project is rendered after the field for its name is closed. Until then, the field keeps
+    // the rows in place.
     if (!link) return;
     link.focus();
     setFocusedId(null);
@@ -179,8 +180,8 @@ const ProjectItem = memo((props: ItemProps) => {
   }
 
   function closeDescription() {
-    // Render at once, because the open dialog would keep the focus. The menu entry that had the focus
-    // before no longer exists.
+    // Render at once, because the open dialog would keep the focus. The menu entry that had the
+    // focus before no longer exists.
     flushSync(() => setDescribing(false));
     element.current?.querySelector<HTMLElement>(".project-menu")?.focus();
   }

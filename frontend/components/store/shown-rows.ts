@@ -1,10 +1,13 @@
 import type { Noun, NounTypes } from "./noun";
 import { Tally } from "./tally";
 
-/** The most changed rows that are moved one by one. If more rows have changed, all rows are sorted. */
+/** The most changed rows that are moved one by one. If more have changed, all rows are sorted. */
 const MAX_MOVED = 100;
 
-/** Rows in an order. `changed` has each row that was changed afterwards, as it is in `rows`; null for a new row. */
+/**
+ * Rows in an order. `changed` has each row that was changed afterwards, as it is in `rows`; null for a
+ * new row.
+ */
 type Order<R> = { rows: readonly R[]; changed: Map<string, R | null> };
 
 /** Return the index of a row in sorted rows, or the index at which it has to be inserted. */
@@ -19,7 +22,7 @@ function placeOf<R>(rows: readonly R[], row: R, compare: (a: R, b: R) => number)
   return start;
 }
 
-/** The rows that the page shows (server state with pending edits applied), in each requested order. */
+/** The rows that the page shows (the server's rows with pending edits), in each requested order. */
 export class ShownRows<T extends NounTypes> {
   /** The number of rows with each key of the noun. */
   readonly tally = new Tally();
@@ -46,8 +49,8 @@ export class ShownRows<T extends NounTypes> {
   }
 
   /**
-   * Return all rows in an order: the same array until a row changes. After an edit, only the changed rows
-   * are moved, because sorting 10,000 rows takes too much of the time of a frame.
+   * Return all rows in an order: the same array until a row changes. After an edit, only the changed
+   * rows are moved, because sorting 10,000 rows takes too much of the time of a frame.
    */
   ordered(sort: T["sort"]): readonly T["row"][] {
     const order = this.#orders.get(sort);

@@ -38,7 +38,7 @@ export class Table<T extends NounTypes = NounTypes> {
     return documentHash(this.noun.documents.changes) ?? "";
   }
 
-  /** Take over the rows that are stored in the browser. Returns their ids; null if there are none. */
+  /** Take over the rows that the browser has stored. Returns their ids; null if there are none. */
   async restore(copy: OfflineCopy): Promise<string[] | null> {
     const stored = await copy.read(this.noun.name, this.shape);
     if (!stored) return null;

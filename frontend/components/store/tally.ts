@@ -7,7 +7,7 @@ export type Key = readonly [property: string, value: string];
  */
 export class Tally {
   readonly #counts = new Map<string, Map<string, number>>();
-  /** The values of each property, until one of them appears or disappears. */
+  /** The result of `values` for each property, until a value appears or disappears. */
   readonly #values = new Map<string, readonly string[]>();
 
   /** Return the number of rows with this value of a property. */
@@ -24,7 +24,7 @@ export class Tally {
     return values;
   }
 
-  /** Count a row with these keys; `by` is -1 to count the row no longer. */
+  /** Add a row with these keys, or remove one if `by` is -1. */
   add(keys: readonly Key[], by: 1 | -1): void {
     for (const [property, value] of keys) {
       const counts = this.#counts.get(property) ?? new Map<string, number>();

@@ -31,7 +31,8 @@ function fromView({
 }
 
 /**
- * The date, priority, labels and project of a new task. The button of each value keeps its words in the title.
+ * The date, priority, labels and project of a new task. The button of each value keeps its words in
+ * the title.
  */
 export function Chips({ plan, today, id, onPlain }: Props) {
   const { all } = useProjects();

@@ -21,7 +21,7 @@ const WEEKDAY = new Intl.DateTimeFormat("en-GB", {
 });
 const RECENT_DAYS = 7;
 
-/** Return "Friday 4 December", or "Tomorrow · …" for the next day. Add the year if it is another one. */
+/** Return "Friday 4 December", or "Tomorrow · …" for the next day. Another year is added. */
 function dayHeading(day: string, today: string): string {
   const year = day.slice(0, 4);
   const weekday = WEEKDAY.format(new Date(`${day}T00:00:00Z`));
@@ -75,9 +75,9 @@ export function refreshedGroups(
 }
 
 /**
- * Return the tasks of a view in groups: in Today the overdue ones and the others, in Upcoming by day, in
- * Completed and Trash by the day or month of that event. Other lists, and lists with another order than
- * their default, have one group.
+ * Return the tasks of a view in groups: in Today the overdue ones and the others, in Upcoming by day,
+ * in Completed and Trash by the day or month of that event. Other lists, and lists with another order
+ * than their default, have one group.
  *
  * @param hasTimeZone whether this code runs in the reader's time zone. Without it the day of a
  * moment is unknown.

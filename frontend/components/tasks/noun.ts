@@ -72,7 +72,10 @@ function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
   };
 }
 
-/** Count the tasks with each label, and the open ones: all, by project and by due date. */
+/**
+ * Return the keys under which a task is counted. All tasks are counted by label. Open tasks are also
+ * counted together, by due date and by project.
+ */
 function keysOf({ labels, completed, dueOn, project, trashedAt }: Task): Key[] {
   if (trashedAt !== null) return [];
   const keys = labels.map((label): Key => ["label", label]);

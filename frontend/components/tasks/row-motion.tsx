@@ -50,8 +50,9 @@ function rowsIn(area: HTMLElement): Rows {
 }
 
 /**
- * Move the rows in the window from their places before, and collapse those that are no longer listed. Other
- * rows are not seen: each animation takes time in the frame that shows the change.
+ * Animate the rows in the window from their previous places, and collapse those that are no longer
+ * listed. Rows outside the window are not animated: each animation takes time in the frame that shows
+ * the change.
  */
 function move(area: HTMLElement, before: Rows, rows: Rows, isListed: (id: string) => boolean) {
   // Read the layout once, before the first change: each later read would compute it again.
@@ -70,8 +71,8 @@ function move(area: HTMLElement, before: Rows, rows: Rows, isListed: (id: string
 }
 
 /**
- * The list of tasks, or the text that replaces an empty list. When the tasks change, rows glide to their
- * new places, and rows that leave the list collapse. This includes the last row.
+ * The list of tasks, or the text that replaces an empty list. When the tasks change, rows glide to
+ * their new places, and rows that leave the list collapse. This includes the last row.
  */
 export function RowMotion({ children }: { children: ReactNode }) {
   const { view } = useView();

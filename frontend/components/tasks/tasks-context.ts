@@ -8,12 +8,13 @@ import { useStore } from "./use-store";
 import type { View } from "./view";
 
 /*
- * The values that the components of the tasks page share. There is one context for values that never change, one
- * for those that change with the view, and one for those that change with each edit of a task. So an edit
- * does not render the components that only act on tasks, such as the 500 projects of the sidebar.
+ * The values that the components of the tasks page share. There is one context for the actions and the
+ * current day, one for values that change with the view, and one for those that change with each edit
+ * of a task. So an edit does not render the components that only act on tasks, such as the 500
+ * projects of the sidebar.
  */
 
-/** The actions of the page. Only `today` ever changes. */
+/** The actions of the page, which never change, and the current day. */
 export type App = {
   /** The current day in the reader's time zone, YYYY-MM-DD. */
   today: string;
@@ -81,8 +82,10 @@ export function useValueOf<R>(store: AppStore, read: Read<R>): R {
 }
 
 /**
- * Return a value of the store of the page. The component renders again when the store has another value.
+ * Return a value of the store of the page. The component renders again when the store has another
+ * value.
  *
- * @param read returns the same object until the value changes. The rows and their orders are such objects.
+ * @param read returns the same object until the value changes. The rows and their orders are such
+ * objects.
  */
 export const useStored = <R>(read: Read<R>): R => useValueOf(useStore(), read);

@@ -157,7 +157,8 @@ export function TasksProvider({
       const isListed = viewPredicate(latest.current.view, latest.current.today);
       const visibleIds = edits
         .filter(({ noun }) => noun === "tasks")
-        .filter(({ kind }) => kind !== "trash" && kind !== "delete") // their messages say where the task is now
+        // The messages of these two say where the task is now.
+        .filter(({ kind }) => kind !== "trash" && kind !== "delete")
         .flatMap(idsOf)
         .filter((id) => {
           const task = store.tables.tasks.get(id);

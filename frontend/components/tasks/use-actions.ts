@@ -99,7 +99,7 @@ export function useActions() {
         const message = `Removed #${isolateText(label)} from ${describeTasks(tasks)}`;
         setMany(tasks, { removeLabels: [label] }, message, tasks.length === 1);
       },
-      /** Move all tasks to the trash that the function includes. */
+      /** Move all tasks to the trash for which the function returns true. */
       trashAll(isIncluded: (task: Task) => boolean) {
         trash(tables.tasks.ordered("manual").filter(isIncluded));
       },

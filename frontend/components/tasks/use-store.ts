@@ -4,8 +4,9 @@ import type { AppStore } from "./app-store";
 export const StoreContext = createContext<AppStore | null>(null);
 
 /**
- * Return the store, for actions. A component that reads it while it renders would later show old
- * values. So a rule of Biome forbids components to import this module: they use `useStored`.
+ * Return the store, for use in actions. A component that reads the store during a render does not
+ * render again when the store changes. So a lint rule forbids components to import this module: they
+ * use `useStored`.
  *
  * @throws {Error} if the component is outside `TasksProvider`.
  */

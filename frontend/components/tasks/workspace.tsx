@@ -62,7 +62,7 @@ export function Workspace({ email, isSeeded }: Props) {
     open(unsaved.id);
   }, [owner, open]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a link of the drawer shows another view
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the drawer's links change the view
   useEffect(() => setOpenDialog((dialog) => (dialog === "drawer" ? null : dialog)), [view]);
 
   usePreload();
