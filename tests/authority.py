@@ -39,7 +39,7 @@ class Authority:
         self._own.issue_cert("localhost", "127.0.0.1").configure_cert(self.server)
 
     def issue(self, name: str, *hosts: str, passphrase: bytes | None = None) -> tuple[Path, Path]:
-        """Issue a certificate with this common name. Return the files of it and of its key."""
+        """Issue a certificate with this common name. Return its file and that of its key."""
         issued = self._own.issue_cert(*hosts, common_name=name)
         certificate, secret = self._folder / f"{name}.crt", self._folder / f"{name}.key"
         issued.cert_chain_pems[0].write_to_path(str(certificate))

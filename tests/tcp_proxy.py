@@ -10,11 +10,11 @@ from tests.waiting import PATIENCE
 
 
 class TcpProxy:
-    """Pass each connection on to a server."""
+    """Passes each connection on to a server."""
 
     def __init__(self, to: Path | int, port: int) -> None:
         self.to = to
-        """The server's socket, or its port on this machine. A new one is for new connections."""
+        """The server's socket, or its local port. A change affects only new connections."""
         self.port = port
         self.delay = 0.0
         """The seconds by which each further packet of the server is delayed."""
@@ -30,7 +30,7 @@ class TcpProxy:
             self.port = listener.sockets[0].getsockname()[1]
             self._listening.set()
             await self._ended.wait()
-        # A task that is cancelled before it has begun closes nothing.
+        # `asyncio.run` cancels the tasks. One that has not begun would not close its connections.
         for writer in self._opened:
             writer.transport.abort()
 
@@ -80,7 +80,7 @@ class TcpProxy:
 
 @contextmanager
 def tcp_proxy(to: Path | int, port: int = 0) -> Iterator[TcpProxy]:
-    """Run a proxy on this port, or on a free one, in a thread: this thread may have a loop."""
+    """Run a proxy in a new thread: this one may have an event loop. Port 0 is a free port."""
     proxy = TcpProxy(to, port)
     thread = threading.Thread(target=lambda: asyncio.run(proxy.run()))
     thread.start()

@@ -70,7 +70,7 @@ def literals(file: Path) -> list[str]:
 
 
 def test_log_lines_on_the_page_about_operating_are_in_the_code() -> None:
-    """Each part of a quoted line is a text in the code: those around colons and placeholders.
+    """Check each part of a quoted line. Colons and placeholders separate the parts.
 
     The class of an error must exist. What PostgreSQL itself says after it is not checked.
     """

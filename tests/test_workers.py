@@ -115,7 +115,7 @@ def test_workers_are_replaced_and_drained(settings: dict[str, str], tmp_path: Pa
 def test_reloaded_process_ends_when_its_parent_is_killed(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
-    """`test_workers_whose_parent_is_killed_answer_no_request_500_and_end` does it with workers."""
+    """`test_workers_whose_parent_is_killed_answer_no_request_500_and_end` tests workers."""
     server = stack.api(tmp_path, settings, "--reload")
     left = worker(server)
     os.kill(server.child.process.pid, signal.SIGKILL)

@@ -26,7 +26,7 @@ def key_set_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Sit
 
 @pytest.fixture(scope="session")
 def alone(postgres: Postgres) -> Iterator[Issuer]:
-    """Run a web app without an API, in which no other worker sends requests."""
+    """Run a web app without an API. Only this worker sends requests to it."""
     with issuer(postgres) as running:
         yield running
 

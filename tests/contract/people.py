@@ -21,6 +21,14 @@ MEMBERS = {
     "PS256": {"alg", "kid", "kty", "n", "e"},
 }
 """The members of a public key (RFC 7518 §6, RFC 8037 §2)."""
+ROUTES_OFF = (
+    "list-sessions",
+    "revoke-session",
+    "revoke-sessions",
+    "revoke-other-sessions",
+    "update-session",
+)
+"""Routes of Better Auth that this app does not have. Most of them take or return session tokens."""
 VIEWER = {"query": "{ viewer { id email } }"}
 
 

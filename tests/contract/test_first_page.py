@@ -1,4 +1,4 @@
-"""The page of tasks is sent without them if the API does not answer in time."""
+"""The page of tasks is sent without tasks if the API does not answer in time."""
 
 import socket
 import time

@@ -75,12 +75,12 @@ def test_forty_requests_for_one_password_reset_send_three_mails(
     hours_pass(alone.database, 1)
     for _ in range(MOST):
         request_password_reset(browsers, alone.url, ada.email, second)
-    assert sent_by_second() == 1, "one comes back an hour"
+    assert sent_by_second() == 1, "each hour, the limit allows one more mail"
     hours_pass(alone.database, 3)
     request_password_reset(browsers, alone.url, f"{secrets.token_hex(4)}@example.com", second)
     assert sent_by_second() == 1
     kept = run(alone.database, lambda c: c.fetchval("SELECT count(*) FROM mail_limit"))
-    assert kept == 1, "what is full again is forgotten"
+    assert kept == 1, "an address that may get all mails again has no row"
 
 
 def test_many_accounts_cannot_send_many_links_to_one_address(

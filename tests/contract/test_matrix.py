@@ -100,9 +100,9 @@ def check_tokens(
     assert same == sid, "nobody had to sign in"
     if algorithm != "HS256":
         assert kid(renewed) != kid(token)
-    assert status(ada, renewed) == 200, "its key is found at once"
+    assert status(ada, renewed) == 200, "the API fetches the new key at once"
     if life > 60:
-        assert status(ada, token) == 200, "a key that signs no more is believed on"
+        assert status(ada, token) == 200, "the earlier key still verifies tokens"
     else:
         wait_until(lambda: status(ada, renewed) == 401, "it expires")
         claims = jwt.decode(renewed, options={"verify_signature": False})

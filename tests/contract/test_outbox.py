@@ -362,10 +362,9 @@ def test_problem_lasts_until_the_event_that_failed_is_delivered(
     [(REFUSED, "the API responds again, but refuses an event"), (None, "have expired")],
     ids=["refused", "expired"],
 )
-def test_api_accepts_events_again_only_when_it_has_accepted_one(
+def test_log_says_that_the_event_that_failed_was_refused_or_has_expired(
     answer: Answer | None, end: str, apart: tuple[Issuer, Receiver], browsers: Browsers
 ) -> None:
-    """The log says otherwise if the last event that failed is refused, or expires."""
     site, receiver = apart
     ada = browsers.join(site.url)
     before = len(site.web.lines)
@@ -379,7 +378,8 @@ def test_api_accepts_events_again_only_when_it_has_accepted_one(
             expire = "UPDATE security_event_outbox SET ended_at = ended_at - interval '2 days'"
             delete(site, expire)
             said_after(site, before, "does not accept them")
-            # The web app deletes such events once a minute. Its next push may have begun before.
+            # The next push may have begun before the event expired, so wait for two. Then delete
+            # the event, as the web app does once a minute.
             receiver.wait(ada.id, len(receiver.of(ada.id)) + 2)
             delete(site, "DELETE FROM security_event_outbox")
         said = said_after(site, before, r", after \d+ s")

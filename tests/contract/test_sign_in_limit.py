@@ -44,9 +44,9 @@ def test_account_has_a_limit_for_failed_sign_ins_from_all_addresses(
         assert email not in kept
 
         elsewhere = sign_in(browsers, alone, email, process=second.url)
-        assert elsewhere.status_code == 429, "other processes know"
+        assert elsewhere.status_code == 429, "all processes share the limit"
         count_more(-1)
-        assert sign_in(browsers, alone, email).status_code == 401, "one comes back each minute"
+        assert sign_in(browsers, alone, email).status_code == 401, "a minute allows one more"
         run(alone.database, lambda c: c.execute("DELETE FROM sign_in_limit"))
 
     assert sign_in(browsers, alone, ada.email).status_code == 401

@@ -53,7 +53,7 @@ WAITING = """async () => {
     open.result.close();
     return count.result;
 }"""
-"""A script that returns how many edits the browser has stored until the server has them."""
+"""A script that returns the number of edits that the browser keeps until the server has them."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
 SERVICE_WORKERS = os.environ.get("SERVICE_WORKERS", "block")
 """Whether a page may install the service worker: "allow" or "block".

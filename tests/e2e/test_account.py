@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Route, expect
 
 from tests import plain, stack
 from tests.conftest import run
+from tests.contract.people import ROUTES_OFF
 from tests.e2e.conftest import NARROW, PASSWORD, WIDE, Newcomer, Person
 
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
@@ -150,13 +151,7 @@ def test_no_response_that_a_page_can_read_contains_the_session_token(
     assert len({*tokens}) == 3
     shown = [(path, text) for path, text in read.items() if any(t in text for t in tokens)]
     assert shown == []
-    for path in (
-        "list-sessions",
-        "revoke-session",
-        "revoke-sessions",
-        "revoke-other-sessions",
-        "update-session",
-    ):
+    for path in ROUTES_OFF:
         assert ada.page.evaluate(f"fetch('/api/auth/{path}').then(r => r.status)") == 404
     ada.ignores_messages("status of 404")
 

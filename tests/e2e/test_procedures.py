@@ -1,7 +1,7 @@
 """Follow each procedure of docs/tokens.md on a site in use, and check that no request is rejected.
 
-`make prove` runs them. `make test` rotates secrets and keys, and loses a secret, without other
-requests at the time (`tests/contract/test_rotation.py` and `test_matrix.py`).
+`make prove` runs them. `make test` also rotates secrets and keys, and loses a secret, but sends no
+other requests meanwhile (`tests/contract/test_rotation.py` and `test_matrix.py`).
 """
 
 import secrets
@@ -176,7 +176,8 @@ def arrive(tmp_path: Path, newcomer: Newcomer, postgres: Postgres) -> Iterator[A
             program = Program(site)
             programs.append(program)
             program.start()
-            site.settles = program.goes_on  # type: ignore[method-assign]  # the client's requests are the traffic
+            # The requests of the program are the traffic that the site waits for.
+            site.settles = program.goes_on  # type: ignore[method-assign]  # replaces a method
             return site, program, ada
 
         yield begin
@@ -261,9 +262,9 @@ def test_tokens_and_sessions_of_a_leaked_secret_are_rejected(
         ada.leaves()  # an open page would get a 401, and log it
         site.set_api(**changed)
         site.set_web(**changed)
-        graphql = f"{site.env['API_URL']}/graphql"
-        assert program._send("POST", graphql, VIEWER, stolen).status_code == 401  # noqa: SLF001 - no public way to do it
-        assert program._send("GET", f"{site.url}/api/auth/token").status_code == 401  # noqa: SLF001 - no public way to do it
+        send = program._send  # noqa: SLF001 - a request of the same client
+        assert send("POST", f"{site.env['API_URL']}/graphql", VIEWER, stolen).status_code == 401
+        assert send("GET", f"{site.url}/api/auth/token").status_code == 401
         ada.goes_to("/tasks")
         ada.is_at("/sign-in?next=%2Ftasks")
         ada.leaves()

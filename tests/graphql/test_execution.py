@@ -1173,7 +1173,7 @@ COUNT = 'taskCount(filter: {search: "t"})'
         # The project of the task is known one statement later than the first project.
         f"""{{ projects(first: 1) {{ nodes {{ {COUNT} }} }}
                tasks(first: 1) {{ nodes {{ project {{ {COUNT} }} }} }} }}""",
-        # The responses to the statements arrive in any order, and at any distance.
+        # The responses to the statements arrive in any order, and with any time between them.
         f"""{{ projects(first: 1) {{ nodes {{ {COUNT} }} }}
                last: projects(first: 1, orderBy: {{field: CREATED_AT, direction: ASC}}) {{
                  edges {{ node {{ {COUNT} }} }} }} }}""",

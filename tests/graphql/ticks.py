@@ -67,7 +67,7 @@ class World:
     checks: int = 0
     """How often the server has asked for new revocations."""
     check_fails: bool = False
-    """Whether a bug ends each of these checks."""
+    """Whether each of these checks fails with an unexpected error."""
 
     async def tick(self) -> None:
         """Wake all subscriptions."""
