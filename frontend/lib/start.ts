@@ -11,7 +11,9 @@ import { reasonOf } from "./reason";
 import { giveRequestIds } from "./request-id";
 import { pushTo } from "./security-events";
 
-/** The most milliseconds from SIGTERM to the end of the process. Docker kills it after 10 seconds. */
+/**
+ * The most milliseconds from SIGTERM to the end of the process. Docker kills it after 10 seconds.
+ */
 const GRACE_MS = 9_000;
 
 function stop(reason: string): never {

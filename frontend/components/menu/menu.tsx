@@ -15,8 +15,8 @@ type Props = Pick<MenuProps, "label" | "entries" | "align"> & {
 
 /** The menu of a button. The menu is placed next to the button. */
 export default function Menu({ label, entries, align, button, isOpen, isByKey, onOpen }: Props) {
-  // Radix focuses the first entry if a key opens the menu. It does not notice a key that was pressed
-  // before this component was rendered.
+  // Radix focuses the first entry if a key opens the menu. It does not notice a key that was
+  // pressed before this component was rendered.
   const [mustFocusFirst, setMustFocusFirst] = useState(isByKey);
 
   function onFocus({ currentTarget, target }: FocusEvent) {

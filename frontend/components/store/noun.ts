@@ -44,8 +44,8 @@ export type FeedPart<R = Row> = {
 };
 
 /**
- * A document of any noun. Its variables have the type `never`, so that the documents of all nouns can
- * be assigned to it. The types of edits check the values instead.
+ * A document of any noun. Its variables have the type `never`, so that the documents of all nouns
+ * can be assigned to it. The types of edits check the values instead.
  */
 export type Document<Data> = TypedDocumentNode<Data, never>;
 type Mutation<Data> = Document<{ saved: Data | null }>;
@@ -68,8 +68,9 @@ export type Documents<R> = {
 export type Exists = (noun: string, id: string) => boolean;
 
 /**
- * The declaration of a noun for the store: its documents, and how its edits change a row. Everything
- * else (optimistic updates, the queue, conflicts, undo, the change feed) is the same for all nouns.
+ * The declaration of a noun for the store: its documents, and how its edits change a row.
+ * Everything else (optimistic updates, the queue, conflicts, undo, the change feed) is the same for
+ * all nouns.
  */
 export interface Noun<T extends NounTypes = NounTypes> {
   readonly name: T["name"];

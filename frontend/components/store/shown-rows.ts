@@ -5,8 +5,8 @@ import { Tally } from "./tally";
 const MAX_MOVED = 100;
 
 /**
- * Rows in an order. `changed` has each row that was changed afterwards, as it is in `rows`; null for a
- * new row.
+ * Rows in an order. `changed` has each row that was changed afterwards, as it is in `rows`; null
+ * for a new row.
  */
 type Order<R> = { rows: readonly R[]; changed: Map<string, R | null> };
 
@@ -49,8 +49,8 @@ export class ShownRows<T extends NounTypes> {
   }
 
   /**
-   * Return all rows in an order: the same array until a row changes. After an edit, only the changed
-   * rows are moved, because sorting 10,000 rows takes too much of the time of a frame.
+   * Return all rows in an order: the same array until a row changes. After an edit, only the
+   * changed rows are moved, because sorting 10,000 rows takes too much of the time of a frame.
    */
   ordered(sort: T["sort"]): readonly T["row"][] {
     const order = this.#orders.get(sort);

@@ -75,9 +75,9 @@ export function refreshedGroups(
 }
 
 /**
- * Return the tasks of a view in groups: in Today the overdue ones and the others, in Upcoming by day,
- * in Completed and Trash by the day or month of that event. Other lists, and lists with another order
- * than their default, have one group.
+ * Return the tasks of a view in groups: in Today the overdue ones and the others, in Upcoming by
+ * day, in Completed and Trash by the day or month of that event. Other lists, and lists with
+ * another order than their default, have one group.
  *
  * @param hasTimeZone whether this code runs in the reader's time zone. Without it the day of a
  * moment is unknown.

@@ -73,8 +73,8 @@ function patched(task: Task, patch: TaskPatch & TasksPatch, at: string): Task {
 }
 
 /**
- * Return the keys under which a task is counted. All tasks are counted by label. Open tasks are also
- * counted together, by due date and by project.
+ * Return the keys under which a task is counted. All tasks are counted by label. Open tasks are
+ * also counted together, by due date and by project.
  */
 function keysOf({ labels, completed, dueOn, project, trashedAt }: Task): Key[] {
   if (trashedAt !== null) return [];

@@ -51,8 +51,8 @@ function rowsIn(area: HTMLElement): Rows {
 
 /**
  * Animate the rows in the window from their previous places, and collapse those that are no longer
- * listed. Rows outside the window are not animated: each animation takes time in the frame that shows
- * the change.
+ * listed. Rows outside the window are not animated: each animation takes time in the frame that
+ * shows the change.
  */
 function move(area: HTMLElement, before: Rows, rows: Rows, isListed: (id: string) => boolean) {
   // Read the layout once, before the first change: each later read would compute it again.

@@ -8,10 +8,10 @@ import { useStore } from "./use-store";
 import type { View } from "./view";
 
 /*
- * The values that the components of the tasks page share. There is one context for the actions and the
- * current day, one for values that change with the view, and one for those that change with each edit
- * of a task. So an edit does not render the components that only act on tasks, such as the 500
- * projects of the sidebar.
+ * The values that the components of the tasks page share. There is one context for the actions and
+ * the current day, one for values that change with the view, and one for those that change with
+ * each edit of a task. So an edit does not render the components that only act on tasks, such as
+ * the 500 projects of the sidebar.
  */
 
 /** The actions of the page, which never change, and the current day. */

@@ -5,8 +5,8 @@ export const StoreContext = createContext<AppStore | null>(null);
 
 /**
  * Return the store, for use in actions. A component that reads the store during a render does not
- * render again when the store changes. So a lint rule forbids components to import this module: they
- * use `useStored`.
+ * render again when the store changes. So a lint rule forbids components to import this module:
+ * they use `useStored`.
  *
  * @throws {Error} if the component is outside `TasksProvider`.
  */
