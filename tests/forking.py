@@ -1,8 +1,8 @@
 """Start servers from a process that has imported the API once, and forks for each of them.
 
 Importing the API takes most of the CPU time of a start. A forked server runs the same command as
-`python -m api`, with its own environment, working directory, output and session. The tests of
-commands, workers, images and deployments start Python itself.
+`python -m api`, with its own environment, working directory, output and session. Most tests
+of commands and workers, and those of images and deployments, start Python itself.
 """
 
 import ctypes

@@ -56,15 +56,15 @@ class _Unroutable(Visitor):  # type: ignore[misc]  # see below
         super().__init__()
         self.faults: list[str] = []
 
-    def visit_UpdateStmt(self, _: object, node: Any) -> None:  # noqa: N802
+    def visit_UpdateStmt(self, _: object, node: Any) -> None:  # noqa: N802 - pglast's name
         self._check_expressions("UPDATE", (*node.targetList, node.whereClause))
         self._check("RETURNING", _returned(node))
 
-    def visit_DeleteStmt(self, _: object, node: Any) -> None:  # noqa: N802
+    def visit_DeleteStmt(self, _: object, node: Any) -> None:  # noqa: N802 - pglast's name
         self._check_expressions("DELETE", (node.whereClause,))
         self._check("RETURNING", _returned(node))
 
-    def visit_InsertStmt(self, _: object, node: Any) -> None:  # noqa: N802
+    def visit_InsertStmt(self, _: object, node: Any) -> None:  # noqa: N802 - pglast's name
         self._check("RETURNING", _returned(node))
         if conflict := node.onConflictClause:
             self._check("DO UPDATE", (*(conflict.targetList or ()), conflict.whereClause))
@@ -111,16 +111,16 @@ class _Finder(Visitor):  # type: ignore[misc]  # mypy does not read pglast, see 
         self.faults: list[str] = []
 
     # The names are PostgreSQL's, by which pglast finds the methods.
-    def visit_SelectStmt(self, _: object, node: Any) -> None:  # noqa: N802
+    def visit_SelectStmt(self, _: object, node: Any) -> None:  # noqa: N802 - pglast's name
         self._check(node.fromClause or (), node.whereClause)
 
-    def visit_UpdateStmt(self, _: object, node: Any) -> None:  # noqa: N802
+    def visit_UpdateStmt(self, _: object, node: Any) -> None:  # noqa: N802 - pglast's name
         self._check((node.relation, *(node.fromClause or ())), node.whereClause)
 
-    def visit_DeleteStmt(self, _: object, node: Any) -> None:  # noqa: N802
+    def visit_DeleteStmt(self, _: object, node: Any) -> None:  # noqa: N802 - pglast's name
         self._check((node.relation, *(node.usingClause or ())), node.whereClause)
 
-    def visit_InsertStmt(self, _: object, node: Any) -> None:  # noqa: N802
+    def visit_InsertStmt(self, _: object, node: Any) -> None:  # noqa: N802 - pglast's name
         if not list(_tables([node.relation])):
             return
         place = [column.name for column in node.cols or ()].index("owner_id")

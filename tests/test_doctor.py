@@ -79,7 +79,7 @@ def test_doctor_prints_ok_for_each_subject(settings: dict[str, str], tmp_path: P
     done = command(settings | ALONE, tmp_path, "doctor")
     lines = done.stdout.splitlines()
     about = ["secret", "database", "migrations", "wall 3", "role", "issuer", "events", "clock"]
-    assert [re.match(r"ok     ([\w ]+): ", line)[1] for line in lines] == about  # type: ignore[index]
+    assert [re.match(r"ok     ([\w ]+): ", line)[1] for line in lines] == about  # type: ignore[index]  # each matches
     assert (done.returncode, done.stderr) == (0, "")
     assert "is on: statements of an owner run as bearer_tasks_caller" in lines[3]
     assert "does not need" in lines[5], "the web app does not run in this test"

@@ -357,7 +357,7 @@ def test_reading_statement_whose_connection_is_lost_is_retried_and_a_write_is_no
                 [process] = await waiting(looking)
                 await looking.execute("SELECT pg_terminate_backend($1)", process)
                 if again:
-                    while await waiting(looking) == [process]:  # noqa: ASYNC110
+                    while await waiting(looking) == [process]:  # noqa: ASYNC110 - PostgreSQL sends no event
                         await asyncio.sleep(0.01)
                 else:
                     await asyncio.wait([running])
