@@ -50,8 +50,11 @@ COVERED  := $(IDENTITY),$(GRAPHQL),$(OWNED)
 test-web: frontend/node_modules/.done
 	cd frontend && $(NPM) run --silent test
 
+# Builds the web app if one of its files or packages has changed since the last build.
+BUILT := frontend/.next/built
 build-web: check-web
-	$(BUILD)
+	@find frontend/node_modules/.done frontend \( -path frontend/node_modules -o -path frontend/.next \) -prune \
+		-o -newer $(BUILT) ! -name '*.tsbuildinfo' -print 2>&1 | grep -q . || exit 0; $(BUILD) && touch ../$(BUILT)
 
 # Tries to read and change the tasks of another owner with every operation of the schema.
 attack: setup

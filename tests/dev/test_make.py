@@ -17,7 +17,7 @@ from tests.dev import wheel
 from tests.issuer import Asked, Issuer
 from tests.waiting import PATIENCE
 
-EVERYWHERE = {"cd", "echo", "exec", "exit", "ln", "touch"}
+EVERYWHERE = {"cd", "echo", "exec", "exit", "find", "ln", "touch"}
 """Commands that are built into a shell, or in the same place on every system."""
 
 
