@@ -135,7 +135,7 @@ class _Estimation:
         )
 
     def _composite(self, name: str) -> GraphQLCompositeType:
-        """Return the type of a fragment. Validation allows no other types for fragments."""
+        """Return the type of a fragment. Validation refuses fragments on other types."""
         return cast("GraphQLCompositeType", self.schema.get_type(name))
 
     def _field(self, parent: GraphQLCompositeType, node: FieldNode, page: Length | None) -> Cost:

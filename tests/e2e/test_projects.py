@@ -97,7 +97,7 @@ def test_sidebar_is_not_rendered_when_a_title_is_edited(ada: Person) -> None:
     before = ada.page.evaluate_handle(PROPERTIES)
 
     def rendered() -> int:
-        """Return how many elements of the sidebar were rendered since then."""
+        """Return how many elements of the sidebar were rendered after `before`."""
         script = f"before => ({PROPERTIES})().filter((now, at) => now !== before[at]).length"
         return int(ada.page.evaluate(script, before))
 
