@@ -63,6 +63,7 @@ test. `make test` allows it where a test needs it, and `make prove` in all tests
 """
 IGNORED_MESSAGES = re.compile(
     r"Service Worker registration blocked by Playwright$|The resource \S+\.woff2 was preloaded"
+    r"|A preload for '\S+' is found, but is not used because it is a cross-world service worker"
     r"|WebSocket connection to \S+ failed: "
     r"(.*net::ERR_\w+|.*Unexpected response code: 503"
     r"|Connection closed before receiving a handshake response"
@@ -72,7 +73,8 @@ IGNORED_MESSAGES = re.compile(
 
 Playwright writes the first one when it blocks the service worker. Chromium writes the second one if
 a page uses its font only some seconds after it has loaded, as on a busy machine. It writes the
-third one for a socket that was being opened when a test disconnected the browser or stopped the
+third one if the service worker begins to answer requests while a page loads. It writes the
+fourth one for a socket that was being opened when a test disconnected the browser or stopped the
 API, or when the page was left. It cannot be silenced by a page, which tries again by itself.
 """
 
