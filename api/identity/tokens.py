@@ -28,8 +28,9 @@ LIFE_MARGIN = 60
 CACHE_SIZE = 10_000
 """The most verified tokens whose claims are cached, about 1 KB each. The least recently used token
 is evicted first."""
-CACHED_HEADERS = 100
-"""The most headers of tokens that are cached. A forged token may have any header of up to 8 kB."""
+CACHED_HEADERS, LONGEST_CACHED_HEADER = 100, 200
+"""The most headers of tokens that are cached, and the most characters of each. A forged token may
+have any header of up to 8 kB, which takes up to 35 times as much memory when it is parsed."""
 TYPES = ("jwt", "at+jwt")
 """The media types that the `typ` of an access token may name, in lower case. `typ` is optional."""
 MAX_AUDIENCES = 10
@@ -166,7 +167,8 @@ async def verify_signature(
     segments = token.split(".")
     if len(segments) != 3:
         raise InvalidToken("not three segments")
-    header, signature = _header(segments[0]), _canonical(segments[2])
+    parse = _cached_header if len(segments[0]) <= LONGEST_CACHED_HEADER else _header
+    header, signature = parse(segments[0]), _canonical(segments[2])
     if _media_type(header.get("typ", "JWT")) not in types:
         raise InvalidToken("wrong typ")
     if not _EXTENSIONS.isdisjoint(header):
@@ -179,13 +181,13 @@ async def verify_signature(
     raise InvalidToken("no known key verifies the signature")
 
 
-@lru_cache(CACHED_HEADERS)
 def _header(segment: str) -> Mapping[str, object]:
-    """Return the members of a header. Raises InvalidToken.
-
-    The headers of all tokens that one key has signed are usually equal, so they are cached.
-    """
+    """Return the members of a header. Raises InvalidToken."""
     return _members(_canonical(segment))
+
+
+# The headers of all tokens that one key has signed are usually equal.
+_cached_header = lru_cache(CACHED_HEADERS)(_header)
 
 
 def _media_type(typ: object) -> object:
