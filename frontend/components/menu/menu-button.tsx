@@ -1,14 +1,6 @@
 "use client";
 
-import {
-  type KeyboardEvent,
-  lazy,
-  type PointerEvent,
-  type ReactNode,
-  Suspense,
-  useEffect,
-  useState,
-} from "react";
+import { type KeyboardEvent, type PointerEvent, type ReactNode, useEffect, useState } from "react";
 import { useHydrated } from "@/lib/use-hydrated";
 
 export type MenuEntry =
@@ -32,8 +24,12 @@ export type MenuProps = {
   children: ReactNode;
 };
 
-const loadMenu = () => import("./menu");
-const Menu = lazy(loadMenu);
+/** The menu, once its code is loaded. React's `lazy` would show the first menu 300 ms later. */
+let Menu: typeof import("./menu").default | undefined;
+
+async function loadMenu(): Promise<void> {
+  Menu ??= (await import("./menu")).default;
+}
 
 /**
  * A button that opens a menu. The menu is not rendered before it is opened for the first time: the
@@ -51,19 +47,26 @@ export function MenuButton({ label, className, children, ...menu }: MenuProps) {
   // browser logs why, and a click tries again.
   useEffect(() => void loadMenu().catch(() => undefined), []);
 
+  function open(button: HTMLButtonElement, isByKey: boolean) {
+    const render = () => setOpened({ button, isByKey });
+    setOpen(true);
+    if (Menu) render();
+    else loadMenu().then(render, () => setOpen(false));
+  }
+
   function onPointerDown(event: PointerEvent<HTMLButtonElement>) {
     if (event.button !== 0 || event.ctrlKey) return;
+    if (isOpen) return setOpen(false);
     // Otherwise the button would take the focus from the menu.
-    if (!isOpen) event.preventDefault();
-    setOpened({ button: event.currentTarget, isByKey: false });
-    setOpen(!isOpen);
+    event.preventDefault();
+    open(event.currentTarget, false);
   }
 
   function onKeyDown(event: KeyboardEvent<HTMLButtonElement>) {
     if (!["Enter", " ", "ArrowDown"].includes(event.key)) return;
     event.preventDefault();
-    setOpened({ button: event.currentTarget, isByKey: true });
-    setOpen(event.key === "ArrowDown" || !isOpen);
+    if (isOpen && event.key !== "ArrowDown") setOpen(false);
+    else open(event.currentTarget, true);
   }
 
   return (
@@ -82,10 +85,8 @@ export function MenuButton({ label, className, children, ...menu }: MenuProps) {
       >
         {children}
       </button>
-      {opened && (
-        <Suspense>
-          <Menu {...menu} {...opened} isOpen={isOpen} label={label} onOpen={setOpen} />
-        </Suspense>
+      {Menu && opened && (
+        <Menu {...menu} {...opened} isOpen={isOpen} label={label} onOpen={setOpen} />
       )}
     </>
   );
