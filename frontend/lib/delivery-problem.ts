@@ -14,7 +14,7 @@ export type Delivery = {
 };
 
 /** What became of an event that failed. */
-type Fate = "waits" | "delivered" | "refused" | "expired";
+type Fate = "waits" | "delivered" | "refused" | "expired" | "expired, and others wait";
 
 const ENDS = {
   delivered: "security events: the API accepts them again",
@@ -51,14 +51,17 @@ export class DeliveryProblem {
       const { jti } = this.#failed;
       const fate = refused.includes(jti) ? "refused" : await this.#fateOf(this.#failed);
       if (fate === "waits") return;
+      const end = taken.length > 0 ? "delivered" : fate;
+      if (end === "expired, and others wait") return;
       this.#failed = undefined;
-      this.#lasting.ends(ENDS[taken.length > 0 ? "delivered" : fate]);
+      this.#lasting.ends(ENDS[end]);
     }
   }
 
   /**
    * Return what became of an event. If it has left the outbox before it expired, a process has
-   * delivered it. If it has expired, the problem lasts while other events wait for a retry.
+   * delivered it. If it has expired and other events wait for a retry, the problem lasts until the
+   * API accepts one.
    */
   async #fateOf({ jti, sessionId, endedAt }: SecurityEvent): Promise<Fate> {
     const { rows } = await this.#pool.query<{ fate: Fate }>(
@@ -66,7 +69,8 @@ export class DeliveryProblem {
         WHEN EXISTS (SELECT FROM public.security_event_outbox WHERE jti = $1) THEN 'waits'
         WHEN $2::text IS NULL OR now() < $3::timestamptz + make_interval(secs => $4)
           THEN 'delivered'
-        WHEN EXISTS (SELECT FROM public.security_event_outbox WHERE attempts > 0) THEN 'waits'
+        WHEN EXISTS (SELECT FROM public.security_event_outbox WHERE attempts > 0)
+          THEN 'expired, and others wait'
         ELSE 'expired'
       END AS fate`,
       [jti, sessionId, endedAt, this.#lifetime],

@@ -26,7 +26,7 @@ function stop(reason: string): never {
  * those on which a browser sends no request for minutes.
  */
 function limitGrace(): void {
-  process.once("SIGTERM", () => setTimeout(() => process.exit(), GRACE_MS).unref());
+  process.once("SIGTERM", () => setTimeout(() => process.exit(128 + 15), GRACE_MS).unref());
 }
 
 async function startMetrics(port: number): Promise<void> {
