@@ -28,14 +28,15 @@ SPAWNING = ("--workers", "--reload", "--metrics-port")
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def can_start(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Return whether a forked server would behave like a new process with this environment."""
-    return (
+def child_type(arguments: Sequence[str], env: Mapping[str, str]) -> type[Child]:
+    """Return `ForkedChild` if such a child would behave like a new process, and else `Child`."""
+    can_fork = (
         sys.platform == "linux"
         and env.get("PYTHONPATH") == str(ROOT)
         and env.keys().isdisjoint({"LD_PRELOAD", "COVERAGE_PROCESS_CONFIG"})
         and not {*arguments} & {*SPAWNING}
     )
+    return ForkedChild if can_fork else Child
 
 
 class ForkedChild(Child):

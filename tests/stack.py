@@ -210,7 +210,7 @@ def api(cwd: Path, env: Mapping[str, str], *arguments: str, port: int = 0) -> Se
     """Run `python -m api serve`, by default on a free port."""
     command = [*forking.COMMAND, "serve", "--port", str(port), *arguments]
     is_test = shared.place() is not None  # benchmarks measure a process of their own
-    start = forking.ForkedChild if is_test and forking.can_start(arguments, env) else Child
+    start = forking.child_type(arguments, env) if is_test else Child
     return Server(command, cwd, env, r"running on (http://\S+)", start=start)
 
 

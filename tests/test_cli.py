@@ -14,7 +14,6 @@ import pytest
 
 from api import cli
 from dev.postgres import ROOT
-from dev.processes import Child
 from tests import forking, plain, stack
 from tests.conftest import SECRET, SITE, Caller
 from tests.waiting import PATIENCE
@@ -164,7 +163,7 @@ def test_failed_migration_prints_one_line_without_the_password(tmp_path: Path) -
 def test_concurrent_and_repeated_migrations_succeed(tmp_path: Path) -> None:
     with stack.postgres() as server, (tmp_path / "printed").open("wb") as printed:
         env, command = stack.environment(DATABASE_URL=server.url), [*forking.COMMAND, "migrate"]
-        start = forking.ForkedChild if forking.can_start(("migrate",), env) else Child
+        start = forking.child_type(("migrate",), env)
         running = [start(command, cwd=tmp_path, env=env, output=printed.fileno()) for _ in range(4)]
         assert [child.process.wait(PATIENCE) for child in running] == [0, 0, 0, 0]
         assert run(env, tmp_path, "migrate").returncode == 0

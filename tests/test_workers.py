@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.postgres.limits import Limits
-from dev.processes import Child
 from tests import forking, plain, stack
 from tests.conftest import mint
 from tests.metrics.scraping import Watched
@@ -225,12 +224,12 @@ def test_server_stopped_while_it_starts_leaves_no_process_running(
 
 
 def test_port_in_use_is_an_error_of_one_line(settings: dict[str, str], tmp_path: Path) -> None:
-    """The server starts no worker, so it can be forked."""
+    """The server ends before it starts a worker, so the test may fork it, which is quicker."""
     printed = tmp_path / "printed"
     with socket.create_server(("127.0.0.1", 0)) as taken, printed.open("wb") as output:
         port = str(taken.getsockname()[1])
         command = [*forking.COMMAND, "serve", "--port", port, "--workers", "2"]
-        start = forking.ForkedChild if forking.can_start(("serve",), settings) else Child
+        start = forking.child_type(("serve",), settings)
         child = start(command, cwd=tmp_path, env=settings, output=output.fileno())
         assert child.process.wait(PATIENCE) == 3
     assert "address already in use" in printed.read_text().splitlines()[-1].lower()

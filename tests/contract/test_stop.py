@@ -1,5 +1,6 @@
 """The web app stops in time."""
 
+import signal
 import socket
 
 import pytest
@@ -17,4 +18,4 @@ def test_web_app_stops_though_a_client_keeps_a_connection_without_a_request(
         port = int(site.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)):
             site.web.child.ask_to_stop()
-            site.web.child.process.wait(9 + SLACK)
+            assert site.web.child.process.wait(9 + SLACK) == 128 + signal.SIGTERM
