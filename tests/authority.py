@@ -25,7 +25,7 @@ CANNOT_ENTER_THE_STORE = (
 
 
 class Authority:
-    """An authority that signs certificates, with files in a folder."""
+    """A certificate authority. Its certificate and those that it signs are files in a folder."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
         self._own = trustme.CA()

@@ -130,8 +130,8 @@ async def leaks(connection: Connection, *, is_citus: bool) -> str | None:
     temporary = connection.transaction()
     await temporary.start()
     try:
-        # PostgreSQL's log contains this name. It explains why the statements below, unlike all
-        # others, select rows of another owner.
+        # The statements below select rows of another owner. If PostgreSQL logs them, this name says
+        # that they are the doctor's.
         await connection.execute("SET LOCAL application_name = 'bearer-tasks-doctor'")
         for owner in (one, other):
             for resource in RESOURCES:

@@ -29,8 +29,8 @@ CACHE_SIZE = 10_000
 """The most verified tokens whose claims are cached, about 1 KB each. The least recently used token
 is evicted first."""
 CACHED_HEADERS, LONGEST_CACHED_HEADER = 100, 200
-"""The most headers of tokens that are cached, and the most characters of each. A forged token may
-have any header of up to 8 kB, which takes up to 35 times as much memory when it is parsed."""
+"""The number of parsed headers that are cached, and the most characters of such a header, encoded.
+Longer ones are not cached: a forged header of 8 kB can take 35 times as much memory when parsed."""
 TYPES = ("jwt", "at+jwt")
 """The media types that the `typ` of an access token may name, in lower case. `typ` is optional."""
 MAX_AUDIENCES = 10
@@ -186,7 +186,7 @@ def _header(segment: str) -> Mapping[str, object]:
     return _members(_canonical(segment))
 
 
-# The headers of all tokens that one key has signed are usually equal.
+# Usually, all tokens that were signed with one key have equal headers.
 _cached_header = lru_cache(CACHED_HEADERS)(_header)
 
 

@@ -267,7 +267,7 @@ class Live:
                     self._poll_now.clear()
                     await self._poll()
                     # The time is random, so that processes do not poll together.
-                    share = random.uniform(0.5, 1)  # noqa: S311 - no secret
+                    share = random.uniform(0.5, 1)  # noqa: S311 - a delay is no secret
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._poll_every * share):
                             await self._poll_now.wait()
@@ -305,7 +305,7 @@ class Live:
             with suppress(Unavailable):
                 await self._notifications.listen()
             # The time is random, so that processes do not connect together.
-            share = random.uniform(0.05, 0.25)  # noqa: S311 - no secret
+            share = random.uniform(0.05, 0.25)  # noqa: S311 - a delay is no secret
             await asyncio.sleep(self._poll_every * share)
 
     def _hear(self, payload: str) -> None:

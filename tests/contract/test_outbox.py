@@ -182,8 +182,8 @@ def test_131_sessions_that_end_at_once_are_all_revoked(
         post(ada.client, "request-password-reset", email=ada.email)
         body["token"] = mailed(site.web, ada.email)
     took = post(ada.client, path, **body)
-    # The request waits for two seconds at most. On a busy machine, later sweeps push the rest, and
-    # push an event again whose response was late.
+    # The request waits for two seconds at most. On a busy machine, the web app pushes the other
+    # events later. It also pushes an event again if the response to the first push was late.
     if took >= 2:
         until_all_arrived(site, ada)
     else:

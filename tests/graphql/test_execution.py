@@ -1182,7 +1182,10 @@ COUNT = 'taskCount(filter: {search: "t"})'
 def test_search_in_a_field_of_many_objects_is_one_search_in_both_ways(
     ways: Any, query: str
 ) -> None:
-    """Timing decides how many statements read the field. A second search would be an error."""
+    """The API may read the field in several statements, but must count them as one search.
+
+    An operation with two searches is refused.
+    """
     found = json.loads(ways("{ projects { nodes { id } } }", {})[0][0])["projects"]["nodes"]
     create = "mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }"
     ways(create, {"i": [{"title": "t", "projectId": found[-1]["id"]}] * 3})

@@ -49,8 +49,8 @@ export class ShownRows<T extends NounTypes> {
   }
 
   /**
-   * Return all rows in an order: the same array until a row changes. After an edit, only the
-   * changed rows are moved, because sorting 10,000 rows takes too much of the time of a frame.
+   * Return all rows in an order. The array stays the same object until a row changes. After an
+   * edit, only the changed rows are moved: sorting 10,000 rows would take too much of a frame.
    */
   ordered(sort: T["sort"]): readonly T["row"][] {
     const order = this.#orders.get(sort);

@@ -31,8 +31,8 @@ function fromView({
 }
 
 /**
- * The date, priority, labels and project of a new task. The button of each value keeps its words in
- * the title.
+ * The date, priority, labels and project that were found in the text of a new task. The button
+ * beside a value makes its words a part of the title instead.
  */
 export function Chips({ plan, today, id, onPlain }: Props) {
   const { all } = useProjects();
