@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, quote, urlsplit
 
 from dev.processes import Child
-from tests.waiting import PATIENCE
+from tests.waiting import accepts_connections, wait_until
 
 BINARY = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 WHY_NOT = "needs pgbouncer: apt-get install pgbouncer"
@@ -56,6 +55,7 @@ class Pooler:
         parts = urlsplit(url)
         [server] = parse_qs(parts.query)["host"]
         self._folder = folder
+        self._socket = folder / ".s.PGSQL.6432"
         self._user = Path(server).owner() if os.geteuid() == 0 else None
         through = f"host={quote(str(folder), safe='')}&port=6432"
         self.url = parts._replace(query=through).geturl()
@@ -81,14 +81,14 @@ class Pooler:
         with (self._folder / "log").open("wb") as log:
             command: list[str | Path] = [BINARY or "", self._folder / "ini"]
             self.child = Child(command, cwd=Path("/"), env={}, output=log, user=self._user)
-        deadline = time.monotonic() + PATIENCE
-        while not (self._folder / ".s.PGSQL.6432").exists():
-            if self.child.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError((self._folder / "log").read_text())
-            time.sleep(0.02)
+        wait_until(self._accepts, (self._folder / "log").read_text)
 
     def kill(self) -> None:
         """Kill PgBouncer, which closes all of its connections."""
         self.child.process.kill()
         self.child.process.wait()
-        (self._folder / ".s.PGSQL.6432").unlink()
+        self._socket.unlink()
+
+    def _accepts(self) -> bool:
+        assert self.child.process.poll() is None, (self._folder / "log").read_text()
+        return accepts_connections(self._socket)

@@ -3,10 +3,8 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ import pytest
 from dev.postgres import ROOT
 from dev.processes import Child
 from tests import stack
-from tests.waiting import wait_until
+from tests.waiting import accepts_connections, wait_until
 
 PAGE = (ROOT / "docs/settings.md").read_text()
 SERVED_BY = "X-Served-By"
@@ -102,6 +100,4 @@ class Proxy:
 
     def _accepts(self) -> bool:
         assert self._child.process.poll() is None, (self._folder / "log").read_text()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self._port)):
-            return True
-        return False
+        return accepts_connections(self._port)

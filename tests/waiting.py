@@ -5,8 +5,10 @@ that is ten times as slow as a developer's.
 """
 
 import os
+import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 PATIENCE = float(os.environ.get("PATIENCE", "120"))
 """The timeout of each wait, in seconds. It is shorter for mutants, because many time out."""
@@ -20,3 +22,14 @@ def wait_until(condition: Callable[[], object], what: str | Callable[[], str]) -
     while not condition():
         assert time.monotonic() < deadline, what() if callable(what) else what
         time.sleep(0.01)
+
+
+def accepts_connections(address: int | Path) -> bool:
+    """Return whether a server listens on this port of 127.0.0.1, or on this Unix socket.
+
+    A Unix socket that exists is not enough: its server makes it before it listens.
+    """
+    family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
+    with socket.socket(family) as client:
+        target = str(address) if isinstance(address, Path) else ("127.0.0.1", address)
+        return client.connect_ex(target) == 0
