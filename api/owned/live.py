@@ -58,8 +58,11 @@ poll."""
 ANNOUNCED = 3
 """The polling intervals after an announcement of another process in which this process notifies
 others."""
-COALESCE = 0.02
+COALESCE = 0.005
 """The least seconds between two notifications of this process. Each names an owner once."""
+COALESCE_OWNER = 0.02
+"""The least seconds between two notifications about an owner. So the writes of an owner who writes
+all the time delay the notifications about others by at most `COALESCE`."""
 MAX_OWNERS = 300
 """The most owners in one notification, whose payload may have 8,000 bytes."""
 MAX_UNHEARD = 5
@@ -324,14 +327,20 @@ class Live:
 
     async def _send(self) -> None:
         """Notify other processes of the owners that have written since the last notification."""
+        notified: dict[str, float] = {}  # when each owner was in a notification, if that was lately
         while True:
             await self._has_written.wait()
-            self._has_written.clear()
-            written, self._written = [*self._written], set()
-            for first in range(0, len(written), MAX_OWNERS):
-                some = map(_digest, written[first : first + MAX_OWNERS])
+            now = time.monotonic()
+            notified = {owner: at for owner, at in notified.items() if now < at + COALESCE_OWNER}
+            due = [owner for owner in self._written if owner not in notified]
+            self._written.difference_update(due)
+            if not self._written:
+                self._has_written.clear()
+            for first in range(0, len(due), MAX_OWNERS):
+                some = map(_digest, due[first : first + MAX_OWNERS])
                 with suppress(Unavailable):  # polling finds the changes
                     await self._database.notify(CHANNEL, ",".join((self._name, *some)))
+            notified |= dict.fromkeys(due, now)
             await asyncio.sleep(COALESCE)
 
 
