@@ -366,12 +366,14 @@ def test_poll_finds_a_change_whose_notification_was_lost(postgres: Postgres) -> 
 def test_poll_that_fails_unexpectedly_is_logged_and_repeated(
     postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
+    async def has_failed_twice() -> bool:
+        return caplog.messages.count("a poll of the change numbers failed") >= 2
+
     async def test() -> None:
         with empty(postgres) as database:  # it has no tables
             async with process(database.url, OFTEN) as here:
                 with here.live.subscribed(new()):
-                    while caplog.messages.count("a poll of the change numbers failed") < 2:
-                        await asyncio.sleep(0.005)
+                    await until(has_failed_twice)
 
     run_to_the_last_task(test)
 
