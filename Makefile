@@ -37,11 +37,11 @@ coverage: setup
 	.venv/bin/coverage run -m pytest
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
-	@.venv/bin/coverage report --include="$(COVERED)" --fail-under=97 --format=total >/dev/null \
-		|| { echo "Coverage of $(COVERED) is below 97 %."; exit 1; }
+	@.venv/bin/coverage report --include="$(COVERED)" --fail-under=99.5 --format=total >/dev/null \
+		|| { echo "Coverage of $(COVERED) is below 99.5 %."; exit 1; }
 
 # The packages that decide who calls, what is asked and whose rows are read: it fails if the tests run
-# fewer than 97 % of their lines and branches.
+# fewer than 99.5 % of their lines and branches. They run all of them: the margin is for timing.
 IDENTITY := api/identity/*
 GRAPHQL  := api/graphql/*
 OWNED    := api/owned/*

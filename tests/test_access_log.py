@@ -14,6 +14,7 @@ from api.access_log import OwnerHash, access_log
 from api.observed import Observers
 from tests import plain, sse, stack, websocket
 from tests.conftest import SECRET, Caller, mint
+from tests.events import purged, push
 from tests.waiting import wait_until
 from tests.wire import connected
 
@@ -79,6 +80,15 @@ def test_refused_request_has_its_code(server: stack.Server) -> None:
     line = line_of(server, request_id=response.headers["x-request-id"])
     assert (line["status"], line["codes"]) == (401, ["UNAUTHENTICATED"])
     assert "owner" not in line
+
+
+def test_stream_that_the_server_ends_has_its_code(server: stack.Server, eve: Caller) -> None:
+    with sse.subscribed(eve, "subscription Ended { taskChanges { cursor } }") as stream:
+        assert push(server.url, purged(eve.user)).status_code == 202
+        assert b"UNAUTHENTICATED" in stream.next()
+    line = line_of(server, operation="Ended")
+    assert (line["transport"], line["status"]) == ("sse", 200)
+    assert line["codes"] == ["UNAUTHENTICATED"]
 
 
 def test_all_lines_of_a_request_have_its_id(server: stack.Server) -> None:

@@ -207,8 +207,6 @@ class Documents:
             errors = validate(self._schema, node, _RULES, MAX_ERRORS)
         except GraphQLSyntaxError as error:
             raise InvalidDocument([_format_error(error, Code.GRAPHQL_PARSE_FAILED)]) from None
-        except ValueError:  # Python does not parse a number of more than 4,300 digits
-            errors = [GraphQLError("The document has a number with too many digits.")]
         if errors:
             raise InvalidDocument(
                 [_format_error(error, Code.GRAPHQL_VALIDATION_FAILED) for error in errors]

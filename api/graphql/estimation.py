@@ -154,9 +154,10 @@ class _Estimation:
         return inputs
 
     def _response(self, parent: GraphQLCompositeType, node: FieldNode, page: Length | None) -> Cost:
-        found = self.schema.get_field(parent, node.name.value)
+        # Validation refuses unknown fields.
+        found = cast("GraphQLField", self.schema.get_field(parent, node.name.value))
         key = len((node.alias or node.name).value) + PUNCTUATION
-        if found is None or node.selection_set is None:
+        if node.selection_set is None:
             return Cost(1, key + self._size(parent, node.name.value, found))
         own = self._page(found, node)
         page = own or page
@@ -180,13 +181,11 @@ class _Estimation:
             return Cost(1, key, ((length, inner),))
         return Cost(1 + length.fixed * inner.fields, key + length.fixed * inner.octets)
 
-    def _size(self, parent: GraphQLCompositeType, name: str, found: GraphQLField | None) -> float:
+    def _size(self, parent: GraphQLCompositeType, name: str, found: GraphQLField) -> float:
         """Return the most bytes of the value of a leaf."""
         known = self.sizes.get(parent.name, {}).get(name)
         if known is not None:
             return known
-        if found is None:  # `__typename`
-            return LEAF
         each = TEXT if get_named_type(found.type) is GraphQLString else LEAF
         return each * (MAX_ITEMS if isinstance(get_nullable_type(found.type), GraphQLList) else 1)
 

@@ -112,7 +112,7 @@ class Socket:
             while await self._handle_next():
                 pass
         except _Violation as violation:
-            await self._close(violation.code, violation.reason)
+            self._close(violation.code, violation.reason)
         except (OSError, asyncio.CancelledError):  # the client is gone, or the server stops
             pass
         finally:
@@ -123,11 +123,11 @@ class Socket:
 
     def end(self, problem: Problem) -> None:
         """Deliver nothing more, and close the socket for this reason."""
-        self._close_soon(_close_code(problem), problem.message)
+        self._close(_close_code(problem), problem.message)
 
     def end_late(self) -> None:
         """Close the socket, because `connection_init` did not arrive in time."""
-        self._close_soon(4408, "Connection initialisation timeout")
+        self._close(4408, "Connection initialisation timeout")
 
     async def leave(self) -> None:
         """Close the socket after the event, the queries and the mutations under way."""
@@ -138,18 +138,16 @@ class Socket:
             async with self._turn:
                 pass
         finally:  # also when `Sessions.drain` cancels this, because its time is over
-            self._close_soon(1001, "The server is going away")
+            self._close(1001, "The server is going away")
 
-    def _close_soon(self, code: int, reason: str) -> None:
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(code, reason))
+    def _close(self, code: int, reason: str) -> None:
+        """Close the socket soon. No operation sends anything after this call."""
+        if not self._closed:
+            self._closed = True
+            self._cancel_subscriptions()
+            self._closing = asyncio.create_task(self._send_close(code, reason))
 
-    async def _close(self, code: int, reason: str) -> None:
-        """Close the socket. No operation sends anything after this call."""
-        if self._closed:
-            return
-        self._closed = True
-        self._cancel_subscriptions()
+    async def _send_close(self, code: int, reason: str) -> None:
         with suppress(OSError):
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 

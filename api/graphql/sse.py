@@ -120,11 +120,18 @@ class EventStream:
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response until the source, the client or the server ends it."""
-        works = (self._follow(send), self._wait_for_disconnect(receive))
-        tasks: list[asyncio.Task[None]] = []
         try:
             await send(_START)
-            tasks = [asyncio.create_task(work) for work in works]
+            await self._send_events(receive, send)
+        finally:
+            self._owner.release(self._size)
+            self._sessions.exit(self)
+        await send({"type": "http.response.body", "body": self._ended.result()})
+
+    async def _send_events(self, receive: Receive, send: Send) -> None:
+        works = (self._follow(send), self._wait_for_disconnect(receive))
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
             while not self._ended.done():
                 await asyncio.wait([self._ended], timeout=self._heartbeat)
                 if not self._ended.done() and not self._turn.locked():
@@ -134,19 +141,14 @@ class EventStream:
         finally:
             for task in tasks:
                 task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
-            self._owner.release(self._size)
-            self._sessions.exit(self)
-        await send({"type": "http.response.body", "body": self._ended.result()})
+            await asyncio.wait(tasks)
 
     def _end_with(self, last: bytes) -> None:
         if not self._ended.done():
             self._ended.set_result(last)
 
     async def _wait_for_disconnect(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await receive()  # the body was read, so the next message says that the client disconnected
         self._end_with(b"")
 
     async def _follow(self, send: Send) -> None:

@@ -28,13 +28,15 @@ def directory() -> Iterator[Path]:
     """
     path = Path(tempfile.mkdtemp(prefix="tasks-api-metrics-"))
 
+    before = signal.getsignal(signal.SIGTERM)
+
     def end(number: int, _: FrameType | None) -> None:
         # uvicorn restores this handler when it has stopped, and then raises the signal again.
         shutil.rmtree(path, ignore_errors=True)
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, before)
         signal.raise_signal(number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, end)
     os.environ[VARIABLE] = str(path)
     try:
         yield path

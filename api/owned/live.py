@@ -169,10 +169,11 @@ class Feed:
             page = pages[key] = await read()
         finally:
             del reads[key]
-        self._held = [each for each in (*self._held, ref(page)) if each() is not None]
-        while len(self._held) > MAX_PAGES:
-            if oldest := self._held.pop(0)():
-                oldest.drop()
+        held = [each for each in (known() for known in self._held) if each is not None]
+        held.append(page)
+        for oldest in held[:-MAX_PAGES]:
+            oldest.drop()
+        self._held = [ref(each) for each in held[-MAX_PAGES:]]
         return page
 
 
@@ -264,6 +265,7 @@ class Live:
         """Poll and listen while there are subscribers."""
         while True:
             await self._in_use.wait()
+            self._in_use.clear()  # a feed that is added from now on sets it again
             listening = asyncio.create_task(self._listen())
             try:
                 while self._feeds:
@@ -277,8 +279,6 @@ class Live:
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
-            if not self._feeds:
-                self._in_use.clear()
 
     async def _poll(self) -> None:
         """Wake the subscribers that have not read all changes. Announce this process to others."""

@@ -107,6 +107,7 @@ def test_operation_is_selected_by_its_name(documents: Documents) -> None:
 
 
 PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
+COUNTS = "a: taskCount(filter: $f) b: taskCount(filter: $f)"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,11 @@ PAGE = "tasks(first: $n) { nodes { id title } totalCount }"
             "subscription { projectChanges { project { tasks(first: 9) { nodes { id } } } } }",
             {},
             4 + 9,
+        ),
+        (
+            f"query ($f: TaskFilter!) {{ projects(first: 3) {{ nodes {{ {COUNTS} }} }} }}",
+            {"f": {"labels": ["x"] * 4}},
+            2 + 3 * 2 * (1 + 7),  # the variable counts at both fields
         ),
         ('mutation { trashTasks(ids: ["a", "b"]) { tasks { id } } }', {}, 2 + 2),
         ("mutation ($i: [ID!]!) { trashTasks(ids: $i) { tasks { id } } }", {"i": ["a"] * 9}, 2 + 9),

@@ -155,6 +155,7 @@ def test_variable_of_the_wrong_type_is_named_in_the_error(ada: Caller) -> None:
         '{"query": "{ viewer { id } }", "operationName": "other"}',
         '{"query": "{ viewer { id } }", "extensions": []}',
         '{"query": "{ viewer { id } }", "variables": {"x": NaN}}',
+        '{"query": "{ viewer { id } }", "variables": {"x": NaN, "y": "\\ud800"}}',
         "[" * 100_000,
         b'{"query": "{ viewer { id } }", "variables": {"x": "\xff"}}',
     ],

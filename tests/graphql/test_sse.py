@@ -169,6 +169,12 @@ def test_subscription_without_a_stream_is_a_bad_request_that_names_both_ways(acc
         ("{ nothing }", {}, 400, "GRAPHQL_VALIDATION_FAILED"),
         ("", {}, 400, "BAD_REQUEST"),
         ("subscription ($n: Int!) { upto(count: $n) { number } }", {}, 400, "BAD_USER_INPUT"),
+        (
+            "subscription ($n: Int = 1) { upto(count: $n) { number } }",
+            {"n": None},
+            400,
+            "BAD_USER_INPUT",
+        ),
     ],
 )
 def test_operation_that_cannot_run_is_refused_as_over_http(
@@ -229,6 +235,7 @@ def test_stream_ends_with_an_error_when_its_token_expires_or_is_revoked(*, expir
             await until(lambda: server.world.open)
             if not expires:
                 server.revoke("ada")
+                server.revoke("ada")  # a poll may find what a notification has said before
             name, data = await events.next()
             assert name == "next"
             assert data["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -247,6 +254,39 @@ def test_event_of_a_revoked_session_is_not_delivered() -> None:
             await server.world.tick()
             _, data = await events.next()
             assert "data" not in data
+
+    run(test)
+
+
+def test_unexpected_error_of_an_event_is_logged_and_ends_the_stream(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test(server: Running) -> None:
+        async with streaming(server, TICKS) as events:
+            await until(lambda: server.world.open)
+            server.world.refusing = LookupError("secret")
+            await server.world.tick()
+            name, data = await events.next()
+            assert (name, [*data]) == ("next", ["errors"])
+            [error] = data["errors"]
+            assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+            assert error["extensions"]["requestId"] in caplog.text
+            assert "secret" not in str(error)
+            assert await events.next() == ("complete", None)
+            assert await events.next() is None
+        assert not server.world.open
+
+    run(test)
+
+
+def test_stopping_server_that_no_longer_waits_ends_streams_without_complete() -> None:
+    async def test(server: Running) -> None:
+        async with streaming(server, TICKS) as events:
+            await until(lambda: server.world.open)
+            server.cancel()
+            assert await events.next() is None
+        assert not server.world.open
+        assert not len(server.sessions)
 
     run(test)
 

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message
 from websockets.exceptions import InvalidStatus, NegotiationError
 
+from api.errors import BadUserInput, RateLimited, Unavailable
 from api.graphql.sessions import Sessions
 from tests.graphql.ticks import (
     ORIGIN,
@@ -285,6 +286,11 @@ def test_other_subprotocols_are_refused_with_400(offered: list[str] | None) -> N
         ("query ($n: String!) { slow(name: $n) }", {}, "BAD_USER_INPUT"),
         ("subscription ($n: Int!) { upto(count: $n) { number } }", {"n": "x"}, "BAD_USER_INPUT"),
         ("subscription ($n: Int) { ticks(after: $n) { number } }", {"n": -1}, "BAD_USER_INPUT"),
+        (
+            "subscription ($n: Int = 1) { upto(count: $n) { number } }",
+            {"n": None},
+            "BAD_USER_INPUT",
+        ),
     ],
 )
 def test_operation_that_cannot_run_is_answered_with_error(
@@ -296,6 +302,35 @@ def test_operation_that_cannot_run_is_answered_with_error(
             message = await client.receive()
             assert (message["type"], message["id"]) == ("error", "a")
             assert message["payload"][0]["extensions"]["code"] == code
+            await client.subscribe("a", "{ me }")
+            assert (await client.receive())["payload"] == {"data": {"me": "ada"}}
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (Unavailable(), "UNAVAILABLE"),
+        (RateLimited(), "RATE_LIMITED"),
+        (BadUserInput({"x": "is bad"}), "BAD_USER_INPUT"),
+        (LookupError("secret"), "INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_query_that_its_context_refuses_is_answered_with_error(
+    problem: Exception, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: Running) -> None:
+        async with acknowledged(server.url) as client:
+            server.world.refusing = problem
+            await client.subscribe("a", "{ me }")
+            message = await client.receive()
+            assert (message["type"], message["id"]) == ("error", "a")
+            [error] = message["payload"]
+            assert error["extensions"]["code"] == code
+            assert "secret" not in str(message)
+            assert error["extensions"].get("requestId", "") in caplog.text
+            server.world.refusing = None
             await client.subscribe("a", "{ me }")
             assert (await client.receive())["payload"] == {"data": {"me": "ada"}}
 
@@ -373,6 +408,38 @@ def test_socket_whose_session_ends_is_closed_with_4403(query: str | None) -> Non
     run(test)
 
 
+def test_socket_whose_session_ends_twice_is_closed_once() -> None:
+    """A poll may find a revocation that a notification has announced before."""
+
+    async def test() -> None:
+        world = World()
+        sessions = Sessions(world.find_revoked)
+        init = {"type": "connection_init", "payload": {"Authorization": "Bearer ada"}}
+        waiting = iter(
+            [
+                {"type": "websocket.connect"},
+                {"type": "websocket.receive", "text": json.dumps(init)},
+            ]
+        )
+        sent: list[str] = []
+
+        async def receive() -> Message:
+            if message := next(waiting, None):
+                return message
+            for _ in range(2):
+                sessions.end_revoked("ada")
+            return {"type": "websocket.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message["type"])
+
+        scope = {"headers": [], "subprotocols": [SUBPROTOCOL], "state": {}}
+        await sockets(world, sessions)(scope, receive, send)
+        assert sent == ["websocket.accept", "websocket.send", "websocket.close"]
+
+    asyncio.run(test())
+
+
 def test_socket_whose_token_expires_is_closed_with_4403() -> None:
     async def test(server: Running) -> None:
         async with (
@@ -414,6 +481,33 @@ def test_event_during_an_outage_closes_the_socket_with_1013() -> None:
             assert await client.close_code() == 1013
 
     run(test)
+
+
+def test_outage_of_the_source_closes_the_socket_with_1013() -> None:
+    async def test(server: Running) -> None:
+        server.world.failing = Unavailable()
+        async with acknowledged(server.url) as client:
+            await client.subscribe("a", "subscription { broken { number } }")
+            assert (await client.receive())["payload"] == {"data": {"broken": {"number": 1}}}
+            assert await client.close_code() == 1013
+
+    run(test)
+
+
+def test_stopping_server_that_no_longer_waits_ends_the_operations_of_a_socket(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test(server: Running) -> None:
+        async with acknowledged(server.url) as client:
+            await client.subscribe("a", TICKS)
+            await until(lambda: server.world.open)
+            server.cancel()
+            await client.connection.wait_closed()
+        assert not server.world.open
+        assert not len(server.sessions)
+
+    run(test)
+    assert not caplog.records
 
 
 def test_completed_subscription_is_closed_also_while_its_event_is_executed() -> None:

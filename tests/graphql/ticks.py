@@ -64,6 +64,8 @@ class World:
     ran: list[str] = field(default_factory=list)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     failing: Problem | None = None
+    refusing: Exception | None = None
+    """What a context raises when it is made, and when it is told that an event begins."""
     checks: int = 0
     """How often the server has asked for new revocations."""
     check_fails: bool = False
@@ -92,6 +94,8 @@ class World:
         """Raise a Problem when the claims are no longer valid."""
         if self.unavailable:
             raise Unavailable
+        if self.refusing:
+            raise self.refusing
         if claims.user_id in self.revoked:
             raise Unauthenticated(token_sent=True)
 
@@ -234,10 +238,10 @@ class Subscription:
             yield Tick(number=number, owner="")
 
     @strawberry.subscription
-    async def broken(self) -> AsyncGenerator[Tick, None]:
+    async def broken(self, info: Info) -> AsyncGenerator[Tick, None]:
         """Fail after one event."""
         yield Tick(number=1, owner="")
-        raise LookupError("secret")
+        raise info.context.world.failing or LookupError("secret")
 
 
 class Schema(strawberry.Schema):
@@ -270,6 +274,11 @@ class Running:
         """Revoke all tokens of an owner, and tell the server."""
         self.world.revoked.add(owner)
         self.sessions.end_revoked(owner)
+
+    def cancel(self) -> None:
+        """Cancel all apps, as uvicorn does when it stops and no longer waits for them."""
+        for task in self.state.tasks:
+            task.cancel()
 
     async def wait_until_idle(self) -> None:
         """Wait until no client is connected, and no app runs."""

@@ -33,6 +33,7 @@ from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import run
+from tests.databases import empty
 from tests.waiting import PATIENCE
 
 NEVER, OFTEN = 1_000.0, 0.02
@@ -255,6 +256,60 @@ def test_subscribers_of_an_owner_continue_one_after_the_other() -> None:
     run_to_the_last_task(test)
 
 
+def test_two_changes_at_once_wake_a_waiting_subscriber_once() -> None:
+    async def test() -> None:
+        feed = live.Feed()
+        waiting = asyncio.ensure_future(feed.wait(0, 0))
+        await asyncio.sleep(0)
+        feed.wake()
+        feed.wake()
+        await waiting
+        assert feed.wakes == 2
+
+    run_to_the_last_task(test)
+
+
+def test_read_that_is_cancelled_when_the_process_ends_logs_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def read() -> Empty:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def test() -> None:
+        feed = live.Feed()
+        subscriber = asyncio.ensure_future(feed.read("a place", read))
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 3
+        assert not subscriber.done()
+
+    asyncio.run(test())  # cancels the tasks that are left
+    assert not caplog.records
+
+
+def test_subscribers_of_an_owner_share_a_feed_until_the_last_one_leaves(
+    postgres: Postgres,
+) -> None:
+    async def test() -> None:
+        async with process(postgres.url) as here:
+            subscribed = here.live.subscribed
+            with subscribed("ada") as first:
+                with subscribed("ada") as second, subscribed("bob") as other:
+                    assert first is second
+                    assert first is not other
+                    assert here.live.subscribers == 3
+                assert here.live.subscribers == 1
+                here.live.written("ada")
+                assert first.wakes == 1
+            assert here.live.subscribers == 0
+            with subscribed("ada") as later:
+                assert later.wakes == 0
+            with pytest.raises(TypeError):
+                Owned(here.database, "ada").subscribed()
+
+    run_to_the_last_task(test)
+
+
 def test_slow_subscribers_at_many_places_hold_few_pages(postgres: Postgres) -> None:
     async def test() -> None:
         ada, most = new(), live.MAX_PAGES * (changes.EVENTS_AT_ONCE + 1)
@@ -309,9 +364,26 @@ def test_poll_finds_a_change_whose_notification_was_lost(postgres: Postgres) -> 
     run_to_the_last_task(test)
 
 
-def test_process_with_a_subscriber_is_notified_by_the_others(postgres: Postgres) -> None:
+def test_poll_that_fails_unexpectedly_is_logged_and_repeated(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def has_failed_twice() -> bool:
+        return caplog.messages.count("a poll of the change numbers failed") >= 2
+
     async def test() -> None:
-        ada = new()
+        with empty(postgres) as database:  # it has no tables
+            async with process(database.url, OFTEN) as here:
+                with here.live.subscribed(new()):
+                    await until(has_failed_twice)
+
+    run_to_the_last_task(test)
+
+
+def test_process_with_a_subscriber_is_notified_by_the_others(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        ada, bob = new(), new()
         async with (
             process(postgres.url) as here,
             process(postgres.url) as there,
@@ -324,6 +396,7 @@ def test_process_with_a_subscriber_is_notified_by_the_others(postgres: Postgres)
             # The process announces itself after the first poll. It polls again when it listens.
             await until_ran(postgres, live.NUMBERS.sql, polls + 2)
             while not waiting.done():
+                await there.create(bob, "his")  # no subscriber here follows bob
                 await there.create(ada, "there")
                 await asyncio.wait({waiting}, timeout=0.1)
             assert (await waiting)[0]["title"] == "there"
@@ -331,6 +404,7 @@ def test_process_with_a_subscriber_is_notified_by_the_others(postgres: Postgres)
             await asyncio.gather(listening, return_exceptions=True)
 
     run_to_the_last_task(test)
+    assert not caplog.records
 
 
 def test_write_runs_only_its_own_statement_while_no_process_has_subscribers(

@@ -8,6 +8,7 @@ import importlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from api.identity.tokens import Claims
 from api.owned import changes, read_sql, retention, statements
 from api.owned.changes import Changes
 from api.owned.cursors import InvalidCursor
+from api.owned.filters import From
 from api.owned.owner import Owned
 from api.owned.reads import Page, PageRequest, Reads
 from api.owned.resource import RESOURCES, TRASHED, Resource
@@ -345,6 +347,9 @@ def test_a_cursor_of_one_parent_does_not_fail_the_list_of_another(
             assert isinstance(page, Page)
             assert len(page.rows) == 2
             assert isinstance(error, InvalidCursor)
+            ids = [parent["id"] for parent in parents]
+            with pytest.raises(InvalidCursor):
+                await Reads(owned, resource).pages_of(column, ids, rest)
 
     owning(postgres, nest)
 
@@ -580,6 +585,12 @@ def test_every_statement_is_scoped_to_its_owner_as_postgresql_parses_it(resource
     assert faults == {}
     refused = {each.sql: found for each in built if (found := scope.unroutable(each.sql))}
     assert refused == {}
+
+
+@EACH
+def test_filter_by_a_column_that_clients_do_not_write_has_no_rule(resource: Resource) -> None:
+    now = datetime.now(UTC)
+    assert From("created_at").value(resource, now) is now
 
 
 @EACH
