@@ -160,7 +160,7 @@ class Changes:
         """
         position = None if after is None else self._decoded(after)
         with self._owned.subscribed() as feed:
-            woken_at: float | None = None  # none while the client still reads older changes
+            noticed_at: float | None = None  # none while the client still reads older changes
             while True:
                 wakes = feed.wakes
                 try:
@@ -180,11 +180,11 @@ class Changes:
                 is_done, number = not (snapshot.has_next or snapshot.is_dropped), snapshot.number
                 del snapshot  # a subscriber that waits holds no rows
                 if is_done:
-                    if sent and woken_at is not None:
-                        feed.delivered(woken_at)
+                    if sent and noticed_at is not None:
+                        feed.delivered(noticed_at)
                     position = replace(position, number=number, id=MAX)
                     await feed.wait(wakes, number)
-                    woken_at = feed.woken_at
+                    noticed_at = feed.noticed_at
 
     def _reading(
         self, position: _Position | None

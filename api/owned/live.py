@@ -5,9 +5,6 @@ their owners in one statement, so it finds every change. Notifications make this
 wakes the subscribers in its own process directly, and those in other processes by a notification of
 PostgreSQL. If a notification is lost, the next poll finds the change.
 
-A subscriber stores its position in the change feed, and no queue of messages. So a slow subscriber
-takes no memory for changes that it has not read, and reads fewer and larger pages.
-
 A process with subscribers announces itself to the others after each poll. A process notifies others
 only if one has announced itself lately. So a write sends no notification if no other process has
 subscribers.
@@ -21,14 +18,14 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, Protocol, Self, TypeVar, cast
-from weakref import WeakValueDictionary, ref
+from typing import Literal, Self
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, select
 
 from api.errors import Unavailable
+from api.owned.feed import Feed
 from api.owned.tables import owners
 from api.owned.walls import CrossOwnerQuery
 from api.postgres.database import Database
@@ -37,16 +34,6 @@ from api.postgres.notifications import Notifications
 log = logging.getLogger(__name__)
 
 
-class Page(Protocol):
-    """Rows that subscribers share."""
-
-    is_dropped: bool
-
-    def drop(self) -> None:
-        """Release the rows. The subscribers that hold the page read it again."""
-
-
-P = TypeVar("P", bound=Page)
 Source = Literal["write", "notification", "poll"]
 """How a process notices a change: by a write of its own, a notification, or a poll."""
 
@@ -67,8 +54,6 @@ MAX_OWNERS = 300
 """The most owners in one notification, whose payload may have 8,000 bytes."""
 MAX_UNHEARD = 5
 """A process that has received none of this many announcements of its own logs a warning."""
-MAX_PAGES = 8
-"""The most pages of an owner in memory, even if slow subscribers read at more positions."""
 
 NUMBERS = CrossOwnerQuery(
     select(owners.c.owner_id, owners.c.change_number).where(
@@ -76,114 +61,6 @@ NUMBERS = CrossOwnerQuery(
     )
 )
 """Reads the change numbers of the owners that have subscribers."""
-
-
-class Feed:
-    """What the subscribers of one owner in this process share."""
-
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        observe: Callable[[float], None] | None = None,
-    ) -> None:
-        self.subscribers = 0
-        self.wakes = 0
-        """How often the subscribers were woken."""
-        self.woken_at = clock()
-        """When they were woken last."""
-        self._clock = clock
-        self._observe = observe
-        self._waiting: dict[asyncio.Future[None], int] = {}
-        self._reads: dict[Hashable, asyncio.Task[Page]] = {}
-        self._pages: WeakValueDictionary[Hashable, Page] = WeakValueDictionary()
-        self._held: list[ref[Page]] = []
-        self._turn = asyncio.Lock()
-
-    def wake(self) -> None:
-        """Wake the subscribers: the owner's rows may have changed."""
-        self.wakes += 1
-        self.woken_at = self._clock()
-        self._reads = {}
-        self._pages = WeakValueDictionary()
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def compare(self, number: int) -> bool:
-        """Wake the subscribers if one of them waits and has not read up to this change number.
-
-        Return whether they were woken.
-        """
-        is_behind = any(number != read for read in self._waiting.values())
-        if is_behind:
-            self.wake()
-        return is_behind
-
-    def delivered(self, woken_at: float) -> None:
-        """Observe that a subscriber that was woken at this time has now delivered the changes."""
-        if self._observe:
-            self._observe(self._clock() - woken_at)
-
-    async def wait(self, wakes: int, number: int) -> None:
-        """Wait until the subscribers have been woken more than `wakes` times.
-
-        `number` is the change number up to which the subscriber has read.
-        """
-        if self.wakes != wakes:
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting[waiter] = number
-        try:
-            await waiter
-        finally:
-            del self._waiting[waiter]
-
-    async def read(self, key: Hashable, read: Callable[[], Awaitable[P]]) -> P:
-        """Return a page that was read after the last wake. Subscribers with the same key share it.
-
-        A page is also shared after its read has ended, as long as a subscriber holds it.
-        """
-        page = self._pages.get(key)
-        if page is None or page.is_dropped:
-            task = self._reads.get(key)
-            if task is None:
-                work = self._read(key, read, self._reads, self._pages)
-                task = self._reads[key] = asyncio.create_task(work)
-                task.add_done_callback(_retrieve)
-            # A subscriber that is cancelled must not cancel the read of the others.
-            page = await asyncio.shield(task)
-        # The subscribers continue one after the other. A hundred at once would delay other tasks.
-        async with self._turn:
-            await asyncio.sleep(0)
-        return cast("P", page)
-
-    async def _read(
-        self,
-        key: Hashable,
-        read: Callable[[], Awaitable[Page]],
-        reads: dict[Hashable, asyncio.Task[Page]],
-        pages: WeakValueDictionary[Hashable, Page],
-    ) -> Page:
-        """Read a page for all subscribers that ask for it before the next wake."""
-        try:
-            page = pages[key] = await read()
-        finally:
-            del reads[key]
-        held = [each for each in (known() for known in self._held) if each is not None]
-        held.append(page)
-        for oldest in held[:-MAX_PAGES]:
-            oldest.drop()
-        self._held = [ref(each) for each in held[-MAX_PAGES:]]
-        return page
-
-
-def _retrieve(task: "asyncio.Task[Any]") -> None:
-    """Retrieve the exception of a read, so that asyncio does not log it.
-
-    Each subscriber that waits for the read raises it.
-    """
-    if not task.cancelled():
-        task.exception()
 
 
 class Live:

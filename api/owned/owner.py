@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from api.errors import OperationTooLarge, Unavailable
-from api.owned.live import Feed, Live
+from api.owned.feed import Feed
+from api.owned.live import Live
 from api.owned.walls import Statement
 from api.postgres.database import Connected
 from api.postgres.tables import Row

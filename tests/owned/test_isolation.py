@@ -7,7 +7,7 @@ from uuid import uuid4
 from graphql import build_schema
 
 from api.owned.changes import Changes
-from api.owned.live import Feed
+from api.owned.feed import Feed
 from api.owned.owner import Owned
 from api.owned.reads import Reads
 from api.owned.resource import RESOURCES

@@ -19,6 +19,7 @@ from api.errors import Unauthenticated
 from api.identity.tokens import Claims
 from api.owned import changes, live
 from api.owned.changes import Changes, CursorExpired
+from api.owned.feed import MAX_PAGES, SPACING, Feed
 from api.owned.live import Live
 from api.owned.owner import Owned
 from api.owned.resource import RESOURCES, Resource
@@ -235,7 +236,7 @@ def test_subscribers_of_an_owner_continue_one_after_the_other() -> None:
     """Between two of them, the event loop runs the tasks of others."""
 
     async def test() -> None:
-        feed, page = live.Feed(), Empty()
+        feed, page = Feed(), Empty()
         order: list[str] = []
 
         async def read() -> Empty:
@@ -258,13 +259,41 @@ def test_subscribers_of_an_owner_continue_one_after_the_other() -> None:
 
 def test_two_changes_at_once_wake_a_waiting_subscriber_once() -> None:
     async def test() -> None:
-        feed = live.Feed()
+        feed = Feed()
         waiting = asyncio.ensure_future(feed.wait(0, 0))
         await asyncio.sleep(0)
         feed.wake()
         feed.wake()
         await waiting
         assert feed.wakes == 2
+
+    run_to_the_last_task(test)
+
+
+def test_many_subscribers_are_woken_at_most_once_in_their_interval() -> None:
+    async def test() -> None:
+        now, observed = 5.0, list[float]()
+        feed = Feed(lambda: now, observed.append)
+        feed.subscribers = 100
+        feed.wake()
+        now += feed.subscribers * SPACING / 2
+        noticed_at = now
+        for _ in range(3):
+            feed.wake()
+        assert feed.wakes == 1
+        now += feed.subscribers * SPACING
+        await feed.wait(1, 0)
+        assert feed.wakes == 2
+        assert feed.noticed_at == noticed_at
+        feed.delivered(feed.noticed_at)
+        assert observed == [now - noticed_at], "waiting for the wake is a part of the delivery"
+        feed.wake()
+        assert feed.wakes == 2
+        now += feed.subscribers * SPACING
+        await feed.wait(2, 0)
+        feed.subscribers = 0
+        feed.wake()
+        assert feed.wakes == 4
 
     run_to_the_last_task(test)
 
@@ -277,7 +306,7 @@ def test_read_that_is_cancelled_when_the_process_ends_logs_nothing(
         raise AssertionError
 
     async def test() -> None:
-        feed = live.Feed()
+        feed = Feed()
         subscriber = asyncio.ensure_future(feed.read("a place", read))
         await asyncio.sleep(0)
         assert len(asyncio.all_tasks()) == 3
@@ -312,7 +341,7 @@ def test_subscribers_of_an_owner_share_a_feed_until_the_last_one_leaves(
 
 def test_slow_subscribers_at_many_places_hold_few_pages(postgres: Postgres) -> None:
     async def test() -> None:
-        ada, most = new(), live.MAX_PAGES * (changes.EVENTS_AT_ONCE + 1)
+        ada, most = new(), MAX_PAGES * (changes.EVENTS_AT_ONCE + 1)
         async with process(postgres.url) as here:
             starts = [await changes.current(here.owned(ada))]
             for _ in range(5):

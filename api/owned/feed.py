@@ -1,0 +1,156 @@
+"""Share the reads of an owner's change feed among the owner's subscribers in this process.
+
+A subscriber stores its position in the change feed, and no queue of messages. So a slow subscriber
+takes no memory for changes that it has not read, and reads fewer and larger pages.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Protocol, TypeVar, cast
+from weakref import WeakValueDictionary, ref
+
+MAX_PAGES = 8
+"""The most pages of an owner in memory, even if slow subscribers read at more positions."""
+SPACING = 0.001
+"""The least seconds between two wakes, for each subscriber. If there are few, each write wakes
+them at once. If there are a hundred, they get the changes of a tenth of a second together."""
+
+
+class Page(Protocol):
+    """Rows that subscribers share."""
+
+    is_dropped: bool
+
+    def drop(self) -> None:
+        """Release the rows. The subscribers that hold the page read it again."""
+
+
+P = TypeVar("P", bound=Page)
+
+
+class Feed:
+    """What the subscribers of one owner in this process share."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[float], None] | None = None,
+    ) -> None:
+        self.subscribers = 0
+        self.wakes = 0
+        """How often the subscribers were woken."""
+        self.noticed_at = clock()
+        """When the change was noticed for which they were woken last."""
+        self._woken_at = -math.inf
+        self._clock = clock
+        self._observe = observe
+        self._waiting: dict[asyncio.Future[None], int] = {}
+        self._reads: dict[Hashable, asyncio.Task[Page]] = {}
+        self._pages: WeakValueDictionary[Hashable, Page] = WeakValueDictionary()
+        self._held: list[ref[Page]] = []
+        self._turn = asyncio.Lock()
+        self._next_wake: asyncio.TimerHandle | None = None
+
+    def wake(self) -> None:
+        """Wake the subscribers: the owner's rows may have changed.
+
+        A page is shared only until the next wake. So many subscribers are woken less often, or else
+        each would read pages of its own.
+        """
+        if self._next_wake is not None:
+            return
+        now = self._clock()
+        remaining = self._woken_at + self.subscribers * SPACING - now
+        if remaining <= 0:
+            self._wake(now)
+        else:
+            loop = asyncio.get_running_loop()
+            self._next_wake = loop.call_later(remaining, self._wake, now)
+
+    def _wake(self, noticed_at: float) -> None:
+        self._next_wake = None
+        self.wakes += 1
+        self.noticed_at, self._woken_at = noticed_at, self._clock()
+        self._reads = {}
+        self._pages = WeakValueDictionary()
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def compare(self, number: int) -> bool:
+        """Wake the subscribers if one of them waits and has not read up to this change number.
+
+        Return whether they were woken.
+        """
+        is_behind = any(number != read for read in self._waiting.values())
+        if is_behind:
+            self.wake()
+        return is_behind
+
+    def delivered(self, noticed_at: float) -> None:
+        """Observe that a subscriber has now delivered the changes that were noticed then."""
+        if self._observe:
+            self._observe(self._clock() - noticed_at)
+
+    async def wait(self, wakes: int, number: int) -> None:
+        """Wait until the subscribers have been woken more than `wakes` times.
+
+        `number` is the change number up to which the subscriber has read.
+        """
+        if self.wakes != wakes:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = number
+        try:
+            await waiter
+        finally:
+            del self._waiting[waiter]
+
+    async def read(self, key: Hashable, read: Callable[[], Awaitable[P]]) -> P:
+        """Return a page that was read after the last wake. Subscribers with the same key share it.
+
+        A page is also shared after its read has ended, as long as a subscriber holds it.
+        """
+        page = self._pages.get(key)
+        if page is None or page.is_dropped:
+            task = self._reads.get(key)
+            if task is None:
+                work = self._read(key, read, self._reads, self._pages)
+                task = self._reads[key] = asyncio.create_task(work)
+                task.add_done_callback(_retrieve)
+            # A subscriber that is cancelled must not cancel the read of the others.
+            page = await asyncio.shield(task)
+        # The subscribers continue one after the other. A hundred at once would delay other tasks.
+        async with self._turn:
+            await asyncio.sleep(0)
+        return cast("P", page)
+
+    async def _read(
+        self,
+        key: Hashable,
+        read: Callable[[], Awaitable[Page]],
+        reads: dict[Hashable, asyncio.Task[Page]],
+        pages: WeakValueDictionary[Hashable, Page],
+    ) -> Page:
+        """Read a page for all subscribers that ask for it before the next wake."""
+        try:
+            page = pages[key] = await read()
+        finally:
+            del reads[key]
+        held = [each for each in (known() for known in self._held) if each is not None]
+        held.append(page)
+        for oldest in held[:-MAX_PAGES]:
+            oldest.drop()
+        self._held = [ref(each) for each in held[-MAX_PAGES:]]
+        return page
+
+
+def _retrieve(task: "asyncio.Task[Any]") -> None:
+    """Retrieve the exception of a read, so that asyncio does not log it.
+
+    Each subscriber that waits for the read raises it.
+    """
+    if not task.cancelled():
+        task.exception()
