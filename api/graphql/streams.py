@@ -52,9 +52,11 @@ class NotSubscribed(Exception):
 class Subscription:
     """A subscription that has begun."""
 
-    __slots__ = ("_executor", "_source", "cost")
+    __slots__ = ("_context", "_executor", "_source", "cost")
 
     def __init__(self, executor: Executor[Any], source: AsyncGenerator[Any, None]) -> None:
+        context = executor.context_value
+        self._context = context if isinstance(context, PerEvent) else None
         self._executor = executor
         self._source = source
         self.cost: float = 1
@@ -93,11 +95,10 @@ class Subscription:
         self, event: object, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver
     ) -> None:
         """Execute and deliver an event when the owner may get another one."""
-        context = self._executor.context_value
         # Wait without `turn`: results that are not sent yet may need it.
-        if isinstance(context, PerEvent):
+        if self._context:
             async with owner.waiting:
-                await context.wait_for_event(self.cost)
+                await self._context.wait_for_event(self.cost)
         while True:
             await owner.wait_for_room()
             async with turn:
@@ -112,9 +113,8 @@ class Subscription:
                 return
 
     async def _execute(self, event: object) -> ExecutionResult:
-        context = self._executor.context_value
-        if isinstance(context, PerEvent):
-            await context.begin_event()
+        if self._context:
+            await self._context.begin_event()
         found = execute_subscription_event(self._executor.build_per_event_executor(event))
         result = found if isinstance(found, ExecutionResult) else await found
         for error in result.errors or ():
