@@ -63,26 +63,6 @@ def test_appearance_is_kept_and_rendered_by_the_server(ada: Person) -> None:
     expect(sidebar).to_be_visible()
 
 
-def test_menu_is_used_by_keyboard_and_shortcuts_wait_for_it(ada: Person) -> None:
-    ada.adds("Call the bank")
-    button = ada.page.get_by_role("button", name="Filter and sort")
-    button.press("Enter")
-    menu = ada.page.get_by_role("menu", name="Filter and sort")
-    expect(menu.get_by_role("menuitemradio", name="My order")).to_be_focused()
-    ada.page.keyboard.press("ArrowDown")
-    expect(menu.get_by_role("menuitemradio", name="Due date")).to_be_focused()
-    ada.page.keyboard.press("Enter")
-    ada.is_at("/tasks?sort=due")
-    ada.page.keyboard.press("c")  # types ahead in the menu
-    expect(ada.page.get_by_label("New task")).not_to_be_focused()
-    assert ada.violations() == []
-    ada.page.keyboard.press("Escape")
-    expect(menu).to_have_count(0)
-    expect(button).to_be_focused()
-    ada.clicks("Sorted by due date")
-    ada.is_at("/tasks")
-
-
 def test_today_has_groups_and_a_message_after_the_last_task(ada: Person) -> None:
     day = date.fromisoformat(ada.page.evaluate("new Date().toLocaleDateString('sv')"))
     given = [
