@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.conftest import Person
+from tests.e2e.person import Person
 
 BURST = """async keys => {
     for (const key of keys) {
