@@ -75,7 +75,7 @@ prove: setup
 	EXAMPLES=2000 .venv/bin/python -m pytest tests/owned/test_model.py tests/graphql/test_hostile.py tests/graphql/test_execution.py
 	EXAMPLES=2000 .venv/bin/python -m pytest -n0 tests/test_connection.py -k like_the_same_request
 	SERVICE_WORKERS=allow .venv/bin/python -m pytest -m "prove or not prove" tests/e2e
-	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_app.py -k outage
+	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_outages.py -k typed_text
 	KILLS=1000 .venv/bin/python -m pytest -n0 tests/test_kills.py
 	.venv/bin/python -m benchmarks.verify
 	.venv/bin/python -m benchmarks.unknown_keys

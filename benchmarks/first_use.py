@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from dev.postgres import ROOT
 from tests.dev.test_make_dev import COLD, Dev, clean_environment, clone, install_as_here, kill_all
-from tests.e2e.conftest import ARGUMENTS, PASSWORD, executable
+from tests.e2e.chromium import ARGUMENTS, executable
+from tests.e2e.person import PASSWORD
 
 ROUNDS = 3
 

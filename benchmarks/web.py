@@ -21,7 +21,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from dev.postgres import ROOT
 from tests import stack
-from tests.e2e.conftest import ARGUMENTS, PASSWORD, TOKEN, executable
+from tests.e2e.chromium import ARGUMENTS, executable
+from tests.e2e.person import PASSWORD, TOKEN
 from tests.e2e.test_offline import FIRST_ROW, STORED, waits_until
 
 TASKS, PROJECTS = 10_000, 200

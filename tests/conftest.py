@@ -54,7 +54,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-LONGEST = ("dev/test_make_dev.py", "test_your_noun.py", "e2e/test_app.py", "e2e/test_tasks.py")
+LONGEST = (
+    "dev/test_make_dev.py",
+    "test_your_noun.py",
+    "e2e/test_accessibility.py",
+    "e2e/test_keyboard.py",
+    "e2e/test_outages.py",
+    "e2e/test_tokens.py",
+)
 """The files with the slowest tests."""
 
 

@@ -14,8 +14,8 @@ const sans = localFont({
   variable: "--font-latin",
 });
 
-// A file with the letters of other Latin scripts, such as Polish. A browser loads the file only for a
-// page that contains one of these letters.
+// A file with the letters of other Latin scripts, such as Polish. A browser loads the file only for
+// a page that contains one of these letters.
 const sansExtended = localFont({
   src: "../node_modules/@fontsource-variable/public-sans/files/public-sans-latin-ext-wght-normal.woff2",
   weight: "400 700",

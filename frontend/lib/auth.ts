@@ -65,8 +65,9 @@ export function authOptions(current: Config, database: Database) {
     },
     disabledPaths: [...REPLACED_PATHS, ...SERVER_PATHS, ...UNUSED_PATHS],
     session: { expiresIn: 7 * DAY, updateAge: DAY },
-    // Requests are counted in the database, so that all web processes share the limits. `sign-in-limit`
-    // limits the sign-ins of an account, and the mailer limits the mails to a recipient.
+    // Requests are counted in the database, so that all web processes share the limits.
+    // `sign-in-limit` limits the sign-ins of an account, and the mailer limits the mails to a
+    // recipient.
     rateLimit: { storage: "database" },
     advanced: { ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] } },
     plugins: [

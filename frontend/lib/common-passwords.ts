@@ -350,8 +350,8 @@ const COMMON: ReadonlySet<string> = new Set(WORDS.split(/\s+/).filter(Boolean));
 const FEWEST_DIFFERENT = 4;
 
 /**
- * Tell whether a password is among the first that somebody would try: one of the most common ones in
- * any case, a few characters over and over, or the person's own address.
+ * Tell whether a password is among the first that an attacker would try: a common password in upper
+ * or lower case, a few characters that are repeated, or the person's own address.
  *
  * @param email the address of the account, when it is known.
  */

@@ -98,7 +98,8 @@ function noteFailure(error: unknown): never {
  * Run `work` and return its result, or the database failure that happened meanwhile.
  *
  * Better Auth treats a failed look-up of a session as "no session" (401), which would sign people
- * out during an outage. If Better Auth cannot count a request for the rate limit, it throws an error.
+ * out during an outage. If Better Auth cannot count a request for the rate limit, it throws an
+ * error.
  */
 export async function watchDatabase<T>(
   work: () => Promise<T>,

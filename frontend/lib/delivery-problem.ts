@@ -1,5 +1,6 @@
 import type { Connections } from "./connections";
-import { LastingProblem } from "./lasting-problem";
+// With its extension, so that Node can import this file without a bundler, as a test does.
+import { LastingProblem } from "./lasting-problem.ts";
 import type { SecurityEvent } from "./security-events";
 
 export type Delivery = {

@@ -1,6 +1,7 @@
 /**
- * Elects one of the tabs of a browser whose elections have the same name. When this tab withdraws or is
- * closed, another one is elected. The elected tab holds a Web Lock, and the others wait for this lock.
+ * Elects one of the tabs of a browser whose elections have the same name. When this tab withdraws
+ * or is closed, another one is elected. The elected tab holds a Web Lock, and the others wait for
+ * this lock.
  */
 export class Election {
   readonly #name: string;

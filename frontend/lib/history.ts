@@ -44,8 +44,9 @@ export function closeOnBack(close: Close): Close {
 }
 
 /**
- * Change the address for a dialog that is about to open, with a new history entry unless the current
- * one is that of the dialogs. Back closes the dialog and returns to the address before it.
+ * Change the address for a dialog that is about to open. Add a history entry, unless the current
+ * entry already belongs to the dialogs. Back closes the dialog and returns to the address before
+ * it.
  */
 export function goToDialog(path: string): void {
   if (isDialogEntry()) window.history.replaceState({ dialogs: true }, "", path);

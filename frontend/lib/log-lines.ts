@@ -21,8 +21,8 @@ export function hidden(text: string): string {
 }
 
 /**
- * Return a line of Better Auth without what it quotes from a request, which may be an e-mail address
- * or a forged line. Only the origin of a URL stays.
+ * Return a log line of Better Auth without the texts that it quotes from a request. Such a text may
+ * be an e-mail address or a forged line. Only the origin of a URL stays.
  */
 export function withoutQuotes(line: string): string {
   const quoted = /^(Invalid \w+)(?:(: https?:\/\/[\w.:[\]-]{1,255})(?![^\s/?#])|: ).*/s;

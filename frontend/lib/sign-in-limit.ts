@@ -48,10 +48,10 @@ function addressIn(body: unknown): string | null {
 }
 
 /**
- * Limit the failed sign-ins of an account. Above the limit, the response is 429, and the password is
- * not checked. A sign-in is counted when it begins, so that concurrent sign-ins are counted, too. A
- * successful sign-in restores the quota. An address without an account also has a quota, so that the
- * response does not reveal whether the account exists.
+ * Limit the failed sign-ins of an account. Above the limit, the response is 429, and the password
+ * is not checked. A sign-in is counted when it begins, so that concurrent sign-ins are counted,
+ * too. A successful sign-in restores the quota. An address without an account also has a quota, so
+ * that the response does not reveal whether the account exists.
  */
 export function signInLimit(signIns: SignIns) {
   return {

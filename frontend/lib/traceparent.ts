@@ -2,8 +2,8 @@
 export const TRACES_META = "traces";
 
 /**
- * Return a `traceparent` that begins a trace (W3C Trace Context §3.2) and asks the servers to record
- * it; null unless the server that sent this page records traces.
+ * Return a `traceparent` that begins a trace (W3C Trace Context §3.2) and asks the servers to
+ * record it. Return null unless the server that sent this page records traces.
  *
  * The browser records no span. The first span of the trace is that of the server that gets the
  * request.

@@ -16,7 +16,9 @@ const BATCH_MS = 1000;
 /** Attributes with the URL of a request, which may contain a token of a mailed link. */
 const URLS: ReadonlySet<string> = new Set(["http.target", "http.url", "url.full", "url.path"]);
 
-/** Return attributes without the URLs of requests, e-mail addresses, tokens and messages of errors. */
+/**
+ * Return attributes without the URLs of requests, e-mail addresses, tokens and messages of errors.
+ */
 function safe(attributes: Attributes): Attributes {
   const kept: Attributes = {};
   for (const [name, value] of Object.entries(attributes)) {
@@ -28,7 +30,10 @@ function safe(attributes: Attributes): Attributes {
   return kept;
 }
 
-/** Exports spans without what may be secret. Next records the errors of pages with their messages. */
+/**
+ * Exports spans without values that may be secret. Next records the errors of pages with their
+ * messages.
+ */
 export class HidingProcessor extends BatchSpanProcessor {
   override onEnd(span: ReadableSpan): void {
     const events = span.events.map((event) => ({

@@ -63,7 +63,10 @@ const lacking = (entry) =>
 
 const faults = new Map();
 
-/** Note a use of a feature with these entries in MDN's data. One that all browsers support suffices. */
+/**
+ * Record a use of a feature that has these entries in MDN's data. The use is no fault if all
+ * browsers support one of the entries.
+ */
 function use(what, where, ...entries) {
   const known = entries.filter((entry) => entry?.__compat);
   if (what in ALLOWED || known.length === 0 || faults.has(what)) return;
@@ -126,7 +129,10 @@ function clientFiles(program) {
 const isStandard = (declaration) =>
   /[\\/]typescript[\\/]lib[\\/]lib\.[\w.]+\.d\.ts$/.test(declaration.getSourceFile().fileName);
 
-/** Return the interface of a member: `AbortSignal` also for `declare var AbortSignal: { any(…) }`. */
+/**
+ * Return the name of the interface that has a member. In `declare var AbortSignal: { any(…) }`, it
+ * is `AbortSignal`.
+ */
 function ownerOf({ parent }) {
   const { name } = ts.isTypeLiteralNode(parent) ? parent.parent : parent;
   return name?.text?.replace(/Constructor$/, "").replace(/^Readonly(?=Array|Map|Set)/, "");

@@ -1,4 +1,5 @@
-// Prints the path of a Chromium for the browser tests: PW_CHROMIUM, the system's, or the one in npm.
+// Prints the path of a Chromium for the browser tests: PW_CHROMIUM, the system's, or the one in
+// npm.
 import {
   accessSync,
   constants,

@@ -129,7 +129,8 @@ export class FakeApi {
     }
     const saved = [...rows.values()].map((one) => ({ id: one.id, row: one }));
     const all = [...saved, ...this.purged.map((id) => ({ id, row: null }))];
-    // Each read has all changes, as if they were made just now. Within one, the cursor counts pages.
+    // Each read has all changes, as if they were made just now. Within a read, the cursor counts
+    // pages.
     const start = Number(after) || 0;
     const nodes = all.slice(start, start + this.pageSize);
     const hasNextPage = start + this.pageSize < all.length;

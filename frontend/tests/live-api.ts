@@ -15,7 +15,8 @@ const SDL = readFileSync("../schema.graphql", "utf8");
 
 /**
  * An API with the change feeds of one person. It serves the queries in this process, and the
- * subscriptions over the protocol graphql-transport-ws. A cursor is the number of changes before it.
+ * subscriptions over the protocol graphql-transport-ws. A cursor is the number of changes before
+ * it.
  */
 export class LiveApi {
   readonly #feeds: Record<NounName, Entry[]> = { tasks: [], projects: [] };

@@ -50,7 +50,7 @@ def test_user_cannot_end_the_session_of_another_user(site: stack.Site, browsers:
 def test_no_response_to_a_page_contains_the_session_token(
     site: stack.Site, browsers: Browsers
 ) -> None:
-    """`tests/e2e/test_account.py` checks the same for all requests that the pages send."""
+    """`tests/e2e/test_sessions.py` checks the same for all requests that the pages send."""
     email, password, new = f"{secrets.token_hex(6)}@example.com", "correct horse", "battery staple"
     known = {"email": email, "name": "Ada"}
     change = {"currentPassword": password, "newPassword": new}

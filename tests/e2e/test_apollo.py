@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from dev.postgres import ROOT
 from tests import stack
-from tests.e2e.conftest import Newcomer
+from tests.e2e.person import Newcomer
 
 PAGE = ROOT / "examples/apollo/page.tsx"
 BUNDLE = """

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from dev.postgres import Postgres
 from tests import stack
-from tests.e2e.conftest import STILL, Newcomer, Person
+from tests.e2e.person import STILL, Newcomer, Person
 
 log = logging.getLogger(__name__)
 

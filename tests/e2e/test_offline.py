@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from dev.postgres import Postgres
 from tests import plain, stack
-from tests.e2e.conftest import TOKEN, Newcomer, Person
+from tests.e2e.person import TOKEN, Newcomer, Person
 
 log = logging.getLogger(__name__)
 

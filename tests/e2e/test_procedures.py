@@ -18,7 +18,7 @@ import pytest
 
 from dev.postgres import Postgres
 from tests import databases, plain, stack
-from tests.e2e.conftest import Newcomer, Person
+from tests.e2e.person import Newcomer, Person
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 from tests.waiting import wait_until
 

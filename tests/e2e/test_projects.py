@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests import stack
-from tests.e2e.conftest import Newcomer, Person
-from tests.e2e.test_tasks import asks, wait_until_saved
+from tests.e2e.person import Newcomer, Person
+from tests.e2e.tasks import asks, wait_until_saved
 
 
 def link(person: Person, name: str) -> Locator:

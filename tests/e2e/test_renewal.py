@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests import plain
 from tests.conftest import run
-from tests.e2e.conftest import WAITING, Person
+from tests.e2e.person import WAITING, Person
 
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests import plain, stack
-from tests.e2e.conftest import Newcomer
+from tests.e2e.person import Newcomer
 from tests.waiting import PATIENCE
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from playwright.sync_api import Request
 
 from tests import stack
 from tests.collector import Collector, traced_site
-from tests.e2e.conftest import Newcomer, Person
+from tests.e2e.person import Newcomer, Person
 
 pytestmark = pytest.mark.prove
 

@@ -8,8 +8,7 @@ from playwright.sync_api import expect
 
 from dev.postgres import Postgres
 from tests import plain, stack
-from tests.e2e.conftest import Newcomer
-from tests.e2e.test_app import TOKEN
+from tests.e2e.person import TOKEN, Newcomer
 
 MANIFEST = stack.FRONTEND / "gql/persisted-documents.json"
 

@@ -27,7 +27,10 @@ export function announceSignOut(): void {
 
 const onLeave = new Set<() => void>();
 
-/** Call `run` when the page is left, before the next one is loaded. Return a function that cancels this. */
+/**
+ * Call `run` when the page is left, before the next one is loaded. Return a function that cancels
+ * this.
+ */
 export function beforeLeaving(run: () => void): () => void {
   onLeave.add(run);
   return () => void onLeave.delete(run);
@@ -43,14 +46,18 @@ export function leave(path: string): void {
   loadAfter(Promise.all([erasePendingEdits(), eraseOfflineCopy()]), path);
 }
 
-/** Load `path` after the stored data is erased. Do not wait for a tab that keeps a database open. */
+/**
+ * Load `path` after the stored data is erased. Do not wait for a tab that keeps a database open.
+ */
 function loadAfter(erasing: Promise<unknown>, path: string): void {
   for (const run of onLeave) run();
   const soon = new Promise((resolve) => setTimeout(resolve, 500));
   void Promise.race([erasing, soon]).then(() => window.location.assign(path));
 }
 
-/** Leave this tab when the person signs out in another one. Return a function that stops listening. */
+/**
+ * Leave this tab when the person signs out in another one. Return a function that stops listening.
+ */
 export function leaveOnSignOut(): () => void {
   const onMessage = () => leave("/sign-in");
   const tabs = otherTabs();

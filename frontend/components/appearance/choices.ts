@@ -1,6 +1,6 @@
 /**
  * The person's choices for the appearance of the pages. Each choice is a cookie and an attribute of
- * `<html>`, so that the server renders the page with it and nothing flashes. The first option is the
+ * `<html>`, so that the server already renders the page with the choice. The first option is the
  * default.
  */
 const OPTIONS = {

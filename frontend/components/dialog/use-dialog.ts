@@ -22,7 +22,8 @@ export function useDialog(
     const element = dialog.current;
     if (isModal) {
       element?.showModal();
-      // React's `autoFocus` runs before the dialog is open, when its elements cannot have the focus.
+      // React's `autoFocus` runs before the dialog is open, when its elements cannot have the
+      // focus.
       element?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     } else element?.show();
     const forget = closeOnBack(() => close());

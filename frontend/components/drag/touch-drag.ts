@@ -2,8 +2,8 @@ import { createPreview, type Dragged, type DropTarget, targetAt } from "./drop-t
 import { announceDrag } from "./monitor";
 
 /*
- * Dragging by touch, after a long press. With a mouse, a library uses the browser's drag and drop, which
- * not every browser supports by touch.
+ * Dragging by touch, after a long press. With a mouse, a library uses the browser's drag and drop.
+ * Not every browser supports that by touch.
  */
 
 const LONG_PRESS_MS = 350;
@@ -143,7 +143,8 @@ export function draggableByTouch(element: HTMLElement, options: Options): () => 
 
   const { signal } = listeners;
   element.addEventListener("touchstart", onStart, { passive: true, signal });
-  // Safari ignores `preventDefault` in a listener that is added during a touch, so all are added now.
+  // Safari ignores `preventDefault` in a listener that is added during a touch, so all are added
+  // now.
   element.addEventListener("touchmove", onMove, { passive: false, signal });
   element.addEventListener("touchend", onEnd, { signal });
   element.addEventListener("touchcancel", onEnd, { signal });

@@ -19,7 +19,9 @@ type Props = {
   children: ReactNode;
 };
 
-/** A button that opens the picker of the due date. The code of the picker is loaded after the page. */
+/**
+ * A button that opens the picker of the due date. The code of the picker is loaded after the page.
+ */
 export function DueButton({ id, label, className, today, day, onChange, children }: Props) {
   const [isOpen, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);

@@ -124,7 +124,8 @@ export default function DuePicker({ today, day, button, onChange, onClose }: Pro
             aria-label="Type a date"
             autoComplete="off"
             className="small-field w-full focus-visible:-outline-offset-1"
-            // On a touch screen, the keyboard would hide the calendar, so the first button gets focus.
+            // On a touch screen, the keyboard would hide the calendar, so the first button gets
+            // focus.
             data-autofocus={window.matchMedia("(pointer: fine)").matches || undefined}
             enterKeyHint="done"
             onChange={(event) => onType(event.target.value)}

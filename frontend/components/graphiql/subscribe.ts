@@ -14,8 +14,8 @@ type Observer = {
 type Events = { subscribe: (observer: Observer) => { unsubscribe: () => void } };
 
 /**
- * Return the events of a subscription. Each subscription has its own socket, which is closed when the
- * subscription is stopped or the page is left.
+ * Return the events of a subscription. Each subscription has its own socket, which is closed when
+ * the subscription is stopped or the page is left.
  *
  * @throws the errors of `AccessToken.get`.
  */

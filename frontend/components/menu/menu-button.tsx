@@ -1,6 +1,13 @@
 "use client";
 
-import { type KeyboardEvent, type PointerEvent, type ReactNode, useEffect, useState } from "react";
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  type ReactNode,
+  useEffect,
+  useId,
+  useState,
+} from "react";
 import { useHydrated } from "@/lib/use-hydrated";
 
 export type MenuEntry =
@@ -32,51 +39,61 @@ async function loadMenu(): Promise<void> {
 }
 
 /**
- * A button that opens a menu. The menu is not rendered before it is opened for the first time: the
- * closed menus of 500 projects would slow down each edit.
+ * A button that opens a menu. A closed menu is not rendered: the menus of 500 projects would slow
+ * down each edit.
  */
 export function MenuButton({ label, className, children, ...menu }: MenuProps) {
   const isHydrated = useHydrated();
-  const [isOpen, setOpen] = useState<boolean>(false);
-  // Null until the menu is opened for the first time.
+  const id = useId();
   const [opened, setOpened] = useState<{ button: HTMLButtonElement; isByKey: boolean } | null>(
     null,
   );
+  const isShown = Menu !== undefined && opened !== null;
 
   // The page does not need the code of menus at first, so it is loaded later. If that fails, the
   // browser logs why, and a click tries again.
   useEffect(() => void loadMenu().catch(() => undefined), []);
 
   function open(button: HTMLButtonElement, isByKey: boolean) {
-    const render = () => setOpened({ button, isByKey });
-    setOpen(true);
-    if (Menu) render();
-    else loadMenu().then(render, () => setOpen(false));
+    setOpened({ button, isByKey });
+    if (Menu) return;
+    // Do not open a menu that was closed while its code was loaded.
+    const render = () => setOpened((latest) => latest && { ...latest });
+    loadMenu().then(render, () => setOpened(null));
+  }
+
+  function close() {
+    // Otherwise the page would get the keys that are pressed before Radix moves the focus, which it
+    // does in a timer.
+    if (document.getElementById(id)?.contains(document.activeElement)) opened?.button.focus();
+    setOpened(null);
   }
 
   function onPointerDown(event: PointerEvent<HTMLButtonElement>) {
     if (event.button !== 0 || event.ctrlKey) return;
-    if (isOpen) return setOpen(false);
+    if (opened) return close();
     // Otherwise the button would take the focus from the menu.
     event.preventDefault();
     open(event.currentTarget, false);
   }
 
   function onKeyDown(event: KeyboardEvent<HTMLButtonElement>) {
-    if (!["Enter", " ", "ArrowDown"].includes(event.key)) return;
+    const isClosing = opened && ["Enter", " ", "Escape"].includes(event.key);
+    if (!(isClosing || ["Enter", " ", "ArrowDown"].includes(event.key))) return;
     event.preventDefault();
-    if (isOpen && event.key !== "ArrowDown") setOpen(false);
+    if (isClosing) close();
     else open(event.currentTarget, true);
   }
 
   return (
     <>
       <button
-        aria-expanded={isOpen}
+        aria-controls={isShown ? id : undefined}
+        aria-expanded={isShown}
         aria-haspopup="menu"
         aria-label={label}
         className={className}
-        data-state={isOpen ? "open" : "closed"}
+        data-state={opened ? "open" : "closed"}
         disabled={!isHydrated}
         onKeyDown={onKeyDown}
         onPointerDown={onPointerDown}
@@ -85,9 +102,7 @@ export function MenuButton({ label, className, children, ...menu }: MenuProps) {
       >
         {children}
       </button>
-      {Menu && opened && (
-        <Menu {...menu} {...opened} isOpen={isOpen} label={label} onOpen={setOpen} />
-      )}
+      {Menu && opened && <Menu {...menu} {...opened} id={id} label={label} onClose={close} />}
     </>
   );
 }

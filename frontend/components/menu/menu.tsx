@@ -2,19 +2,27 @@
 
 import * as Dropdown from "@radix-ui/react-dropdown-menu";
 import { Check } from "lucide-react";
-import { type FocusEvent, type ReactNode, type Ref, useImperativeHandle, useState } from "react";
+import {
+  type FocusEvent,
+  type KeyboardEvent,
+  type ReactNode,
+  type Ref,
+  useImperativeHandle,
+  useState,
+} from "react";
 import type { MenuEntry, MenuProps } from "./menu-button";
 
 type Props = Pick<MenuProps, "label" | "entries" | "align"> & {
+  id: string;
   button: HTMLButtonElement;
-  isOpen: boolean;
   /** Whether a key opened the menu, and not the pointer. */
   isByKey: boolean;
-  onOpen: (isOpen: boolean) => void;
+  /** Removes the menu, and moves the focus out of it. */
+  onClose: () => void;
 };
 
-/** The menu of a button. The menu is placed next to the button. */
-export default function Menu({ label, entries, align, button, isOpen, isByKey, onOpen }: Props) {
+/** The open menu of a button. The menu is placed next to the button. */
+export default function Menu({ id, label, entries, align, button, isByKey, onClose }: Props) {
   // Radix focuses the first entry if a key opens the menu. It does not notice a key that was
   // pressed before this component was rendered.
   const [mustFocusFirst, setMustFocusFirst] = useState(isByKey);
@@ -25,8 +33,15 @@ export default function Menu({ label, entries, align, button, isOpen, isByKey, o
     currentTarget.querySelector<HTMLElement>("[data-radix-collection-item]")?.focus();
   }
 
+  function onKeyDownCapture(event: KeyboardEvent) {
+    if (event.key !== "Tab") return;
+    // Radix would ignore the key. So the browser moves the focus from the button.
+    event.stopPropagation();
+    onClose();
+  }
+
   return (
-    <Dropdown.Root modal={false} onOpenChange={onOpen} open={isOpen}>
+    <Dropdown.Root modal={false} onOpenChange={onClose} open={true}>
       <Dropdown.Trigger asChild={true}>
         <Button button={button} />
       </Dropdown.Trigger>
@@ -39,12 +54,12 @@ export default function Menu({ label, entries, align, button, isOpen, isByKey, o
           aria-labelledby={undefined}
           className="menu"
           collisionPadding={8}
+          id={id}
           loop={true}
-          onCloseAutoFocus={(event) => {
-            // Keep the focus where the chosen command has moved it.
-            if (document.activeElement !== document.body) event.preventDefault();
-          }}
+          // `onClose` has moved the focus, and the chosen command may have moved it since.
+          onCloseAutoFocus={(event) => event.preventDefault()}
           onFocus={onFocus}
+          onKeyDownCapture={onKeyDownCapture}
           sideOffset={6}
         >
           {entries.map((entry, index) => (

@@ -7,7 +7,8 @@ export function InstallServiceWorker() {
   useEffect(() => {
     // `make dev` has no service worker, because scripts change with each edit.
     if (process.env.NODE_ENV !== "production" || !("serviceWorker" in navigator)) return;
-    // Browsers refuse service workers in some private windows. The app then opens only with a network.
+    // Browsers refuse service workers in some private windows. The app then opens only with a
+    // network.
     navigator.serviceWorker
       .register("/service-worker.js", { updateViaCache: "none" })
       .catch(() => null);

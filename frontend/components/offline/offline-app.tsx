@@ -12,8 +12,9 @@ import { HOME } from "@/lib/next-path";
 import { type Person, readPerson } from "./offline-copy";
 
 /**
- * The page that the service worker shows when the server does not answer. At the address of the tasks
- * it is the app with the rows that are stored in the browser, and at other addresses a message.
+ * The page that the service worker shows when the server does not answer. At the address of the
+ * tasks page, it shows the app with the rows that are stored in the browser. At other addresses, it
+ * shows a message.
  *
  * @param apiUrl the origin of the GraphQL API, which the app requests when the network returns.
  */

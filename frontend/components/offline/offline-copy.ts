@@ -5,7 +5,9 @@ import type { Row } from "@/components/store/noun";
 export type Person = {
   id: string;
   email: string;
-  /** When the session ends unless it is extended, in milliseconds. The rows are not shown after it. */
+  /**
+   * When the session ends unless it is extended, in milliseconds. The rows are not shown after it.
+   */
   sessionEndsAt: number;
 };
 
@@ -64,7 +66,10 @@ function open(): Promise<IDBPDatabase<Schema> | null> {
   return opened;
 }
 
-/** Run a transaction. Returns `otherwise` where IndexedDB is not available (some private windows). */
+/**
+ * Run a transaction. Returns `otherwise` where IndexedDB is not available, as in some private
+ * windows.
+ */
 async function attempt<T>(
   work: (database: IDBPDatabase<Schema>) => Promise<T>,
   otherwise: T,
@@ -81,15 +86,18 @@ async function attempt<T>(
  * The last known rows of one person in IndexedDB, so that the app opens without a network. They are
  * the rows that the server sent. Edits that the server has not answered are in `PendingEdits`.
  *
- * The copy has the rows of one person at a time. The first write of a page replaces another person's
- * rows. After that, the page stops writing when the copy is erased or belongs to another person. After an
- * erasure, no page that was opened before it can fill the copy: an old tab cannot undo a sign-out.
+ * The copy has the rows of one person at a time. The first write of a page replaces another
+ * person's rows. After that, the page stops writing when the copy is erased or belongs to another
+ * person. After an erasure, no page that was opened before it can fill the copy: an old tab cannot
+ * undo a sign-out.
  */
 export class OfflineCopy {
   readonly #person: Person;
   /** `open` once this page has read or written the copy. */
   #state: "new" | "open" = "new";
-  /** Resolves to false when changes could not be stored: the copy then stays as it was before them. */
+  /**
+   * Resolves to false when changes could not be stored: the copy then stays as it was before them.
+   */
   #saving = Promise.resolve(true);
 
   constructor(person: Person) {
@@ -155,7 +163,9 @@ export class OfflineCopy {
   }
 }
 
-/** Return the person whose rows are stored, or null. After the end of the session, erase the rows. */
+/**
+ * Return the person whose rows are stored, or null. After the end of the session, erase the rows.
+ */
 export async function readPerson(): Promise<Person | null> {
   const person = await attempt((database) => database.get("people", "current"), undefined);
   if (!person) return null;

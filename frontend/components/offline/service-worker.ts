@@ -1,14 +1,16 @@
 import { NetworkOnly, type PrecacheEntry, Serwist } from "serwist";
 
-/** The files of the page that is shown without a network. `scripts/service-worker.mjs` lists them. */
+/**
+ * The files of the page that is shown without a network. `scripts/service-worker.mjs` lists them.
+ */
 declare const PRECACHED: PrecacheEntry[];
 
 const SHELL = "/offline";
 
 /**
- * Answers from its cache in two cases: for the files of one build, which are the same for everybody,
- * and with the page `/offline` when a page cannot be loaded. All other requests go to the network. It
- * never stores a response that depends on a session.
+ * Answers from its cache in two cases: for the files of one build, which are the same for
+ * everybody, and with the page `/offline` when a page cannot be loaded. All other requests go to
+ * the network. It never stores a response that depends on a session.
  */
 new Serwist({
   precacheEntries: PRECACHED,

@@ -7,8 +7,8 @@ import type { ProjectEdit } from "./noun";
 import type { Project } from "./project";
 
 /*
- * The edits of projects. The server trashes, restores and deletes a project together with its tasks. The
- * edit lists these tasks, so that the page shows the result at once.
+ * The edits of projects. The server trashes, restores and deletes a project together with its
+ * tasks. The edit lists these tasks, so that the page shows the result at once.
  */
 
 function cascadeTo(

@@ -8,8 +8,8 @@ type Props = {
   label: string;
   name: string;
   /**
-   * Called once, with the typed name; null if it was discarded or is empty. `base` is the name before
-   * the edit. `isLeft` is whether another element has the focus now.
+   * Called once, with the typed name. The name is null if it was discarded or is empty. `base` is
+   * the name before the edit. `isLeft` is whether another element has the focus now.
    */
   onClose: (name: string | null, closed: { base: string; isLeft: boolean }) => void;
 };

@@ -59,8 +59,8 @@ export function Projects() {
   useLayoutEffect(() => {
     if (focusedId === null) return;
     const link = list.current?.querySelector<HTMLElement>(`[data-project="${focusedId}"] a`);
-    // While the field for a new project's name is open, the list of projects does not change, so the
-    // new project has no link yet.
+    // While the field for a new project's name is open, the list of projects does not change, so
+    // the new project has no link yet.
     if (!link) return;
     link.focus();
     setFocusedId(null);

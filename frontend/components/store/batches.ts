@@ -5,7 +5,9 @@ const MAX_BYTES = 512 * 1024;
 
 const utf8 = new TextEncoder();
 
-/** Divide ids or inputs into lists that each fit into one request, by number and by bytes of JSON. */
+/**
+ * Divide ids or inputs into lists that each fit into one request, by number and by bytes of JSON.
+ */
 export function toBatches<T>(items: readonly T[]): T[][] {
   const batches: T[][] = [];
   let bytes = 0;

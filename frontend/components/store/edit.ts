@@ -1,9 +1,9 @@
 import type { Noun, NounTypes, Row, Text } from "./noun";
 
 /*
- * The edits of rows, as plain data. `applyEdit` shows an edit at once (optimistic update). The queue sends
- * it as one mutation, and keeps it during a reload. `inverseOf` undoes it.
- * Edits are idempotent: sending one twice has the effect of sending it once.
+ * The edits of rows, as plain data. `applyEdit` shows an edit at once (optimistic update). The
+ * queue sends it as one mutation, and keeps it during a reload. `inverseOf` undoes it. Edits are
+ * idempotent: sending one twice has the effect of sending it once.
  */
 
 /** An edit of the rows of one noun. */

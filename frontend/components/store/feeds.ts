@@ -48,7 +48,9 @@ export class Feeds {
     return { changed, isComplete: failed.length === 0, error };
   }
 
-  /** Return the subscriptions that continue the feeds; null if one feed was never read to its end. */
+  /**
+   * Return the subscriptions that continue the feeds, or null if a feed was never read to its end.
+   */
   subscriptions(): readonly Subscription[] | null {
     const subscriptions = this.#tables.flatMap(({ noun, shape, replica }) =>
       replica.cursor === null

@@ -50,9 +50,9 @@ function joined(parts: readonly FeedPart[]): FeedPart[] {
 /**
  * The changes of one person's rows as they happen, over one socket for all tabs of the browser.
  *
- * The elected tab opens the socket, and sends the changes to the other tabs. If it does not respond,
- * because the browser has frozen it, another tab replaces it. Without Web Locks each tab has a socket.
- * While no socket is open, `isOpen` is false, and the tabs poll.
+ * The elected tab opens the socket, and sends the changes to the other tabs. If it does not
+ * respond, because the browser has frozen it, another tab replaces it. Without Web Locks each tab
+ * has a socket. While no socket is open, `isOpen` is false, and the tabs poll.
  */
 export class Live {
   readonly #connection: Connection;
@@ -111,7 +111,9 @@ export class Live {
     };
   }
 
-  /** Ask the elected tab for an answer. Replace the tab if it has not answered since the last call. */
+  /**
+   * Ask the elected tab for an answer. Replace the tab if it has not answered since the last call.
+   */
   check(): void {
     if (this.#isElected || !this.#channel) return;
     if (this.#isAsking) {

@@ -2,8 +2,8 @@ import { generateNKeysBetween } from "fractional-indexing";
 import type { Row } from "./noun";
 
 /*
- * A row's position in the manual order: a fractional index key, which sorts as text between the keys
- * of its neighbours. So moving a row writes only that row.
+ * A row's position in the manual order: a fractional index key, which sorts as text between the
+ * keys of its neighbours. So moving a row writes only that row.
  */
 
 export const compareText = (a: string, b: string) => (a < b ? -1 : Number(a > b));
@@ -17,8 +17,8 @@ export function positionsAtTop(ordered: readonly Row[], count: number): string[]
 }
 
 /**
- * Return positions, in order, for `count` rows before the row at `index` of the others, which are in
- * order.
+ * Return `count` positions, in ascending order, for rows that are moved or added before the row at
+ * `index`. The index counts in the other rows, which are in the manual order.
  *
  * Two rows may have the same position if they were moved on two devices at once. Nothing fits
  * between them, so the new positions are after both.

@@ -26,14 +26,14 @@ export function migrateEdit(edit: OldEdit): Edit {
 }
 
 /**
- * One person's edits that the server has not answered, in IndexedDB: they survive a reload, a crash and
- * a sign-in in between.
+ * One person's edits that the server has not answered, in IndexedDB. They survive a reload and a
+ * crash, and also if the person has to sign in again.
  *
- * Each tab stores its own edits and holds a lock while it is open. The next tab that opens takes over
- * the edits of closed tabs. It erases the edits of other people; signing out erases all.
+ * Each tab stores its own edits and holds a lock while it is open. The next tab that opens takes
+ * over the edits of closed tabs. It erases the edits of other people. A sign-out erases all edits.
  *
- * Where IndexedDB is not available (some private windows), the functions do nothing: edits are in
- * memory only.
+ * Where IndexedDB is not available, as in some private windows, the functions do nothing. The edits
+ * are then in memory only.
  */
 export class PendingEdits {
   readonly #owner: string;

@@ -39,9 +39,10 @@ const queued = (pending: PendingEdit): Queued => ({
 });
 
 /**
- * The edits of all nouns that the server has not answered, in order. They are sent as mutations, one at
- * a time, and kept in IndexedDB until they are answered. So a project is created before the tasks in
- * it. During an outage the edits stay: each is safe to send twice.
+ * The edits of all nouns that the server has not answered, in order. They are sent as mutations,
+ * one at a time, and kept in IndexedDB until they are answered. So a project is created before the
+ * tasks in it. During an outage, the edits stay in the queue. An edit may be sent again, because it
+ * is idempotent.
  */
 export class EditQueue {
   readonly #client: Client;
@@ -110,7 +111,10 @@ export class EditQueue {
     return orphans.map(({ edit }) => edit);
   }
 
-  /** Send the edits until the queue is empty or one has to wait. A second call does nothing meanwhile. */
+  /**
+   * Send the edits until the queue is empty or an edit has to wait. Until then, other calls do
+   * nothing.
+   */
   async send(): Promise<void> {
     if (this.#status !== "idle" || this.#retry.isPausedByServer()) return;
     this.#status = "sending";
@@ -150,8 +154,9 @@ export class EditQueue {
   }
 
   /**
-   * Apply to the replica the changes of an accepted edit that its answer does not contain: deleted rows
-   * and the cascade. The change feed later replaces the rows of the cascade by the server's rows.
+   * Apply an accepted edit to those rows of the replica that the answer does not contain: to
+   * deleted rows, and to the rows of the cascade. Later, the change feed replaces the rows of the
+   * cascade by the server's rows.
    */
   #applyAccepted({ effects, pending }: Queued): void {
     for (const { edit, ids } of effects) {

@@ -9,11 +9,11 @@ type ReadResult =
   | { isComplete: false; error: CombinedError | undefined };
 
 /**
- * Read a change feed page by page, from a cursor to its end. From null, it contains all rows and the
- * ids of all permanently deleted rows. The pages before an error are passed to `onChange`, too.
+ * Read a change feed page by page, from a cursor to its end. From null, it contains all rows and
+ * the ids of all permanently deleted rows. The pages before an error are passed to `onChange`, too.
  *
- * A feed without changes has no cursor. The result then has the person's `changeCursor`. Once that is
- * known, the feed is read again, so that no change can be skipped.
+ * A feed without changes has no cursor. The result then has the person's `changeCursor`. Once that
+ * is known, the feed is read again, so that no change can be skipped.
  */
 export async function readChanges<R>(
   client: Client,

@@ -4,8 +4,8 @@ import type { Change, Documents, FeedPart, Row } from "./noun";
 import { readChanges } from "./read-changes";
 
 /**
- * The ids of the rows that changed between two cursors, or what stopped the reading, if it is worth a
- * message. `after` is null if all rows were read.
+ * The ids of the rows that changed between two cursors, or the error that stopped the reading. The
+ * error is undefined if no message is needed. `after` is null if all rows were read.
  */
 export type PullResult =
   | { isComplete: true; ids: ReadonlySet<string>; after: string | null; cursor: string }

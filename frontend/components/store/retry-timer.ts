@@ -28,7 +28,8 @@ export class RetryTimer {
   }
 
   /**
-   * Pause after a failure. A failure within a pause, such as of a new edit, does not make it longer.
+   * Pause after a failure. A failure within a pause, such as of a new edit, does not make it
+   * longer.
    *
    * @param retryAfter the milliseconds that the server asks to wait, or null.
    */

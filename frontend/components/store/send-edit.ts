@@ -12,7 +12,9 @@ export type Answer = {
   conflict?: Row;
 };
 
-/** Send an edit as one mutation. A text edit reads its row and tries again after a version mismatch. */
+/**
+ * Send an edit as one mutation. A text edit reads its row and tries again after a version mismatch.
+ */
 export async function sendEdit(client: Client, table: Table, edit: Edit): Promise<Answer> {
   const { documents } = table.noun;
 

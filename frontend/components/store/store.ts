@@ -26,11 +26,12 @@ type EditOf<T extends Tables> = T[keyof T] extends infer One
   : never;
 
 /**
- * All rows of one person, in memory: a table for each noun. Stores the server's rows (`Replica`), applies
- * pending edits on top (`EditQueue`), and remembers how to undo them (`UndoHistory`).
+ * All rows of one person, in memory: a table for each noun. Stores the server's rows (`Replica`),
+ * applies pending edits on top (`EditQueue`), and remembers how to undo them (`UndoHistory`).
  *
- * So an edit shows at once, removing a refused one rolls it back, and changes from elsewhere appear
- * beneath the pending edits. Changes arrive over a socket (`Live`), or are polled every few seconds.
+ * So an edit shows at once, and a refused edit is rolled back by removing it. Changes that others
+ * made appear beneath the pending edits. Changes arrive over a socket (`Live`), or are polled every
+ * few seconds.
  */
 export class Store<T extends Tables = Tables> {
   readonly tables: T;
@@ -127,8 +128,8 @@ export class Store<T extends Tables = Tables> {
   }
 
   /**
-   * Read the changes on the server. Calls that overlap share one read. Return whether all feeds were read
-   * to their ends.
+   * Read the changes on the server. Calls that overlap share one read. Return whether all feeds
+   * were read to their ends.
    */
   async refresh(): Promise<boolean> {
     this.#refreshing ??= this.#pull().finally(() => {
@@ -138,8 +139,8 @@ export class Store<T extends Tables = Tables> {
   }
 
   /**
-   * Show the stored rows, take over the edits of closed tabs, read the change feeds, and follow or poll
-   * them. Returns a function that stops this.
+   * Show the stored rows, take over the edits of closed tabs, read the change feeds, and follow or
+   * poll them. Returns a function that stops this.
    */
   start(owner: string): () => void {
     const poll = () => {
@@ -151,7 +152,8 @@ export class Store<T extends Tables = Tables> {
         this.#live?.check();
         poll();
       },
-      // The person or the network is back. That ends our own pause, but not one that the server asked for.
+      // The person or the network is back. This ends a pause that the app chose itself, but not one
+      // that the server asked for.
       onReturn: () => {
         this.#retry.skipOwnPause();
         this.#live?.tryNow();

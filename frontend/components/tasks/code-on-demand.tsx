@@ -44,8 +44,8 @@ export function TrashedProjects() {
 }
 
 /**
- * Load the code of these components after the page. Then no key that is typed right after ⌘K is lost,
- * and they work without a network.
+ * Load the code of these components after the page. Then no key that is typed right after ⌘K is
+ * lost, and the components work without a network.
  */
 export function usePreload(): void {
   useEffect(() => {

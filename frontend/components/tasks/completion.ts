@@ -12,15 +12,17 @@ export type Completion = {
   end: number;
   options: readonly Option[];
   /**
-   * Whether Enter takes the first option. For labels it does not, because an unknown label is new. A
-   * line never creates a project.
+   * Whether Enter takes the first option. For labels it does not, because an unknown label is new.
+   * A line never creates a project.
    */
   takesFirst: boolean;
 };
 
 const MAX_OPTIONS = 6;
 
-/** A "#" or "+" and the text after it, up to the caret. The name of a project may contain spaces. */
+/**
+ * A "#" or "+" and the text after it, up to the caret. The name of a project may contain spaces.
+ */
 const TYPED = /(?<=^|\s)(?:#([^\s#]*)|\+([^\s+][^+]*)?)$/u;
 
 type Known = {
@@ -28,7 +30,9 @@ type Known = {
   labels: readonly string[];
 };
 
-/** Return the options for the word before the caret; null if there are none, or if it is complete. */
+/**
+ * Return the options for the word before the caret; null if there are none, or if it is complete.
+ */
 export function completionAt(line: string, caret: number, known: Known): Completion | null {
   const match = TYPED.exec(line.slice(0, caret));
   if (!match) return null;

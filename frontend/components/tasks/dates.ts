@@ -125,8 +125,8 @@ function readWords(words: string, now: Date, dayFirst: boolean): string | null {
 }
 
 /**
- * Return the day of a text that consists of a date, or null. More forms are accepted than for a date
- * within a line: "fri", "3/12", "1.2.".
+ * Return the day of a text that consists of a date, or null. More forms are accepted than for a
+ * date within a line: "fri", "3/12", "1.2.".
  */
 export function readDay(text: string, now: Date, dayFirst: boolean): string | null {
   const words = text.trim();

@@ -41,7 +41,9 @@ type Props = {
   onSidebar: () => void;
 };
 
-/** The title of the view, its search, and a menu to filter and sort. The URL contains all of these. */
+/**
+ * The title of the view, its search, and a menu to filter and sort. The URL contains all of these.
+ */
 export function ListHead({ search, isSelecting, onSelecting, onSidebar }: Props) {
   const { show } = useApp();
   const { view, title } = useView();

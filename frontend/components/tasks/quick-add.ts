@@ -98,7 +98,9 @@ function projectAt(
   return found.sort((a, b) => b.name.length - a.name.length)[0];
 }
 
-/** Return each "+" before the name of a project, which may contain spaces. Any other "+" is text. */
+/**
+ * Return each "+" before the name of a project, which may contain spaces. Any other "+" is text.
+ */
 function projectSpans(
   line: string,
   { projects }: ParseOptions,
@@ -114,7 +116,9 @@ function projectSpans(
   });
 }
 
-/** Return the line in which U+FFFC, which nothing recognizes, replaces each character of the spans. */
+/**
+ * Return the line with each character of the spans replaced by U+FFFC, which no pattern matches.
+ */
 function masked(line: string, spans: readonly Span[]): string {
   return spans.reduce(
     (text, { start, end }) => text.slice(0, start) + "\uFFFC".repeat(end - start) + text.slice(end),

@@ -74,7 +74,8 @@ export function useCompletion(
       "aria-controls": found ? id : undefined,
       "aria-expanded": found !== null,
       role: "combobox",
-      // Not `onSelect`: React misses it in a field that had the focus before the page was interactive.
+      // Not `onSelect`: React misses it in a field that had the focus before the page was
+      // interactive.
       onInput: () => {
         follow();
         setChosen(null);

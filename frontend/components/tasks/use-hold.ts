@@ -30,7 +30,8 @@ export function useHolds(): Holds {
 }
 
 /**
- * Return the latest rows. While rows are held, return them with their latest values in the order before.
+ * Return the latest rows. While rows are held, return the held rows in their previous order, with
+ * their latest values.
  *
  * @param place identifies the list. When another list is shown, its rows are not held.
  * @param refreshed returns these rows, in the same order, with their latest values.

@@ -122,7 +122,10 @@ export function useTextEdit(task: Task, restored: UnsavedText | null, write: Act
     isSaved: Object.keys(unsaved).length === 0,
     type: change,
     leave: saveAndReset,
-    /** Call this when the caret moves, so that it keeps its place when the text is changed elsewhere. */
+    /**
+     * Call this when the caret moves, so that it keeps its place when the text is changed
+     * elsewhere.
+     */
     onSelect: ({ currentTarget: field }: SyntheticEvent<HTMLTextAreaElement>) => {
       caret.current = { field, start: field.selectionStart, end: field.selectionEnd };
     },

@@ -80,7 +80,10 @@ export function pathOf(view: Partial<View>, task: string | null = null): string 
   return query.size > 0 ? `/tasks?${query}` : "/tasks";
 }
 
-/** Whether a view is one of the lists, filtered or not, rather than all tasks of a project or label. */
+/**
+ * Whether a view is one of the lists, which may be filtered. All tasks of a project or of a label
+ * are another view.
+ */
 export const isListView = ({ list, label, project }: View): boolean =>
   list !== "all" || (label === null && project === null);
 

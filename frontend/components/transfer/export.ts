@@ -7,7 +7,9 @@ type Row = Readonly<Record<string, unknown>>;
 /** The contents of an export. */
 export type Exported = { tasks: readonly Task[]; projects: readonly Project[] };
 
-/** Return the tasks as rows. A task names its project, so that people can read and write the file. */
+/**
+ * Return the tasks as rows. A task names its project, so that people can read and write the file.
+ */
 function rowsOf({ tasks, projects }: Exported): Row[] {
   const names = new Map(projects.map(({ id, name }) => [id, name]));
   return tasks.map((task) => {
@@ -62,8 +64,9 @@ function delimiterIn(locale: string | undefined): string {
 }
 
 /**
- * Return all tasks, with the names of their projects, as CSV that opens in a spreadsheet: UTF-8 with a byte order mark, which Excel
- * needs to detect it, and the delimiter that Excel expects in the locale.
+ * Return all tasks, with the names of their projects, as CSV that opens in a spreadsheet. The file
+ * begins with a byte order mark, without which Excel does not detect UTF-8. Its delimiter is the
+ * one that Excel expects in the locale.
  */
 export async function toCsv(exported: Exported, locale?: string): Promise<string> {
   const { unparse } = await import("papaparse");

@@ -50,12 +50,13 @@ export type ImportPlan = {
 };
 
 /**
- * Plan an import so that each task and each project of the file exists once, however often the file is
- * imported.
+ * Plan an import so that each task and each project of the file exists once, however often the file
+ * is imported.
  *
  * A task without an id gets one that is derived from the file's bytes and the row number. A
- * permanently deleted id cannot be used again: then another one is derived from the same two. An existing
- * project with the same name is used, unless it is in the trash; otherwise the project is created.
+ * permanently deleted id cannot be used again, so another id is then derived from the same bytes
+ * and number. An existing project with the same name is used, unless it is in the trash; otherwise
+ * the project is created.
  */
 export function planImport(bytes: Uint8Array, file: ParsedFile, known: Known): ImportPlan {
   const digest = sha256(bytes);
@@ -89,7 +90,10 @@ export function planImport(bytes: Uint8Array, file: ParsedFile, known: Known): I
 
 const keyOf = (name: string) => name.normalize("NFC").toLowerCase();
 
-/** Return the ids of usable projects by name. Of several with one name, prefer the first active one. */
+/**
+ * Return the ids of usable projects by name. If several projects have the same name, prefer the
+ * first active one.
+ */
 function idsByName({ projects }: Known): Map<string, string> {
   const usable = [...projects.values()].filter((project) => project?.trashedAt === null);
   const found = usable
