@@ -71,12 +71,13 @@ class Live:
     delivery.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each bound is an argument with a default
         self,
         database: Database,
         notifications: Notifications,
         *,
         poll: float = POLL,
+        coalesce_owner: float = COALESCE_OWNER,
         clock: Callable[[], float] = time.monotonic,
         observe: Callable[[float], None] | None = None,
     ) -> None:
@@ -87,6 +88,7 @@ class Live:
         self._notifications = notifications
         self._poll_every = poll
         self._announced = ANNOUNCED * poll
+        self._coalesce_owner = coalesce_owner
         self._clock = clock
         self._name = secrets.token_hex(8)
         self._feeds: dict[str, Feed] = {}
@@ -208,7 +210,8 @@ class Live:
         while True:
             await self._has_written.wait()
             now = time.monotonic()
-            notified = {owner: at for owner, at in notified.items() if now < at + COALESCE_OWNER}
+            since = now - self._coalesce_owner
+            notified = {owner: at for owner, at in notified.items() if at > since}
             due = [owner for owner in self._written if owner not in notified]
             self._written.difference_update(due)
             if not self._written:

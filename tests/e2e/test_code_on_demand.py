@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.conftest import Person
+from tests.e2e.person import Person
 
 NEVER_PRELOAD = """
     const later = window.setTimeout;

@@ -68,10 +68,16 @@ class Process:
 
 @asynccontextmanager
 async def process(
-    url: str, poll: float = NEVER, listen_url: str | None = None
+    url: str,
+    poll: float = NEVER,
+    listen_url: str | None = None,
+    coalesce_owner: float = live.COALESCE_OWNER,
 ) -> AsyncIterator[Process]:
     notifications = Notifications(listen_url or url)
-    async with Database(url) as database, Live(database, notifications, poll=poll) as running:
+    async with (
+        Database(url) as database,
+        Live(database, notifications, poll=poll, coalesce_owner=coalesce_owner) as running,
+    ):
         yield Process(database, running, notifications)
 
 
@@ -434,6 +440,33 @@ def test_process_with_a_subscriber_is_notified_by_the_others(
 
     run_to_the_last_task(test)
     assert not caplog.records
+
+
+def test_owner_who_writes_all_the_time_delays_no_notification_about_others(
+    postgres: Postgres,
+) -> None:
+    async def test() -> None:
+        ada, bob = new(), new()
+        async with (
+            process(postgres.url) as here,
+            process(postgres.url, coalesce_owner=NEVER) as there,
+            aclosing(here.follow(ada)) as adas,
+            aclosing(here.follow(bob)) as bobs,
+        ):
+            listening = asyncio.ensure_future(there.notifications.listen())
+            await until(lambda: listeners(postgres))
+            [adas_first, bobs_first] = await waiting_for(postgres, adas, bobs)
+            while not adas_first.done():  # until `there` has heard an announcement of `here`
+                await there.create(ada, "first")
+                await asyncio.wait({adas_first}, timeout=0.1)
+            await there.create(ada, "again")
+            await there.create(bob, "his")
+            assert (await bobs_first)[0]["title"] == "his"
+            assert here.live.noticed["notification"] == 2
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    run_to_the_last_task(test)
 
 
 def test_write_runs_only_its_own_statement_while_no_process_has_subscribers(
