@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from api import observed
 from api.config import Config
-from api.context import Context
+from api.context import Context, Delivery
 from api.environment import ConfigError
 from api.errors import OperationTooLarge, Unavailable
 from api.graphql.documents import Documents, Execution, InvalidDocument, Operation
@@ -77,6 +77,7 @@ def create_app(
     limits = RateLimits(
         config.rate_limit_per_second, config.rate_limit_burst, proxies=config.trusted_proxies
     )
+    delivery = Delivery(authentication.check_not_revoked, limits.wait_for_event)
     samples = [metrics.samples(database, live, sessions, revocations, limits)] if metrics else []
     app = FastAPI(
         lifespan=lifespan(
@@ -109,13 +110,12 @@ def create_app(
 
     async def context(scope: Scope, operation: Operation, cost: float) -> Context:
         claims = scope["state"]["claims"]
-        check = authentication.check_not_revoked
-        await check(claims)
+        await delivery.check(claims)
         # `Authenticated` has taken one request for this operation, but only over HTTP.
         charged = 1 if scope["type"] == "http" else 0
         if remaining := limits.charge_cost(claims.user_id, cost, charged=charged):
             scope["state"]["rate_limit"] = remaining
-        return Context(claims, database, operation.selected, live, check)
+        return Context(claims, database, operation.selected, live, delivery)
 
     try:
         documents = Documents(

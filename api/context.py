@@ -2,7 +2,7 @@
 
 from asyncio import gather
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import strawberry
 from graphql.pyutils import Path
@@ -21,10 +21,19 @@ from api.postgres.tables import Row
 _V = TypeVar("_V")
 
 
+class Delivery(NamedTuple):
+    """What happens before an event of a subscription is delivered."""
+
+    check: Callable[[Claims], Awaitable[None]]
+    """Raises Unauthenticated if the session of the claims has ended."""
+    wait: Callable[[str, float], Awaitable[None]]
+    """Waits until an owner may get another event of a subscription of this cost."""
+
+
 class Context:
     """What a resolver may use. No method takes an owner (wall 1, docs/walls.md)."""
 
-    __slots__ = ("_check", "_loaders", "_selected", "claims", "owned")
+    __slots__ = ("_delivery", "_loaders", "_selected", "claims", "owned")
 
     def __init__(
         self,
@@ -32,17 +41,16 @@ class Context:
         database: Database,
         selected: Mapping[tuple[str, ...], frozenset[str]] | None = None,
         live: Live | None = None,
-        check: Callable[[Claims], Awaitable[None]] | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         """Bind the context to a caller.
 
         `selected` has the result of the method `selected` for each path, or is None if unknown.
-        Subscriptions need `live`, and `check`, which raises Unauthenticated for a session that has
-        ended.
+        Subscriptions need `live` and `delivery`.
         """
         self.claims = claims
         self.owned = Owned(database, claims.user_id, live)
-        self._check = check
+        self._delivery = delivery
         self._selected = selected
         self._loaders: dict[object, Loader[Any]] = {}
 
@@ -59,14 +67,19 @@ class Context:
         """Return the change feed of the caller's rows of a resource."""
         return Changes(self.owned, resource)
 
+    async def wait_for_event(self, cost: float) -> None:
+        """Wait until the caller may get another event of a subscription of this cost."""
+        if self._delivery:
+            await self._delivery.wait(self.claims.user_id, cost)
+
     async def begin_event(self) -> None:
         """Prepare the context for the next event of a subscription, which reads all rows again.
 
         Raises Unauthenticated if the session or the account has ended, and Unavailable if that is
         not known.
         """
-        if self._check:
-            await self._check(self.claims)
+        if self._delivery:
+            await self._delivery.check(self.claims)
         self._loaders.clear()
         self.owned.begin_event()
 

@@ -1,9 +1,10 @@
-"""Limit the requests of each owner, and the refused requests of each address, in one process.
+"""Limit the requests and events of each owner, and the refused requests of each address.
 
-The algorithm is the generic cell rate algorithm (GCRA) of the library throttled-py: a quota of
-`burst` requests that is refilled at `per_second`.
+The limits apply to one process. The algorithm is the generic cell rate algorithm (GCRA) of the
+library throttled-py: a quota of `burst` requests that is refilled at `per_second`.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
@@ -18,14 +19,22 @@ from api.errors import RateLimited
 COST_OF_A_REQUEST = 2_000
 """The highest cost of an operation that counts as one request. A page of 100 tasks without nested
 fields costs less. An operation of a higher cost counts as several requests."""
+EVENTS_OF_A_REQUEST = 20
+"""The number of events whose delivery counts as much as one request."""
+COST_OF_AN_EVENT = COST_OF_A_REQUEST // EVENTS_OF_A_REQUEST
+"""The highest cost of a subscription of which each event counts as one. A change with all fields of
+its task costs less. The events of a subscription of a higher cost count as several events."""
 MAX_KEYS = 100_000
-"""The most owners, and the most addresses, whose requests are counted. Each of the two takes up to
-30 MB. The least recently used entry is evicted first. An entry matters only until its quota is full
-again, 4 seconds by default. In this time a process handles fewer requests than `MAX_KEYS`."""
+"""The most owners, and the most addresses, whose requests are counted, and the most owners whose
+events are. Each of the three takes up to 30 MB. The least recently used entry is evicted first. An
+entry matters only until its quota is full again, 4 seconds by default. In this time a process
+handles fewer requests than `MAX_KEYS`."""
 
 
 class RateLimits:
     """The quotas of owners and of addresses. If `per_second` is 0, there is no limit.
+
+    An owner may also get `EVENTS_OF_A_REQUEST` times `per_second` events a second.
 
     `proxies` are the networks of trusted proxies, whose `X-Forwarded-For` names the client.
     """
@@ -42,12 +51,17 @@ class RateLimits:
         self._proxies = proxies
         self._owners = _Quotas("owner", per_second, burst, keys) if per_second else None
         self._addresses = _Quotas("address", per_second, burst, keys) if per_second else None
+        self._most_events = per_second * EVENTS_OF_A_REQUEST
+        events = self._most_events
+        self._events = _Quotas("events", events, events, keys) if per_second else None
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """The numbers of requests that the quotas of owners and of addresses have refused."""
-        both = {"owner": self._owners, "address": self._addresses}
-        return {name: quotas.refused for name, quotas in both.items() if quotas}
+        """How often the quotas of owners and of addresses have refused a request, and how often an
+        event had to wait for those of events.
+        """
+        every = self._owners, self._addresses, self._events
+        return {quotas.name: quotas.refused for quotas in every if quotas}
 
     def charge(self, owner: str) -> Mapping[str, str]:
         """Take one request from an owner's quota. Call this before an operation is parsed.
@@ -68,6 +82,16 @@ class RateLimits:
         requests = min(max(1, math.ceil(cost / COST_OF_A_REQUEST)), self._burst)
         return self._owners.take(owner, requests - charged)
 
+    async def wait_for_event(self, owner: str, cost: float) -> None:
+        """Wait until an owner may get an event of a subscription of this cost.
+
+        Wait for one event of an owner at a time. An event counts as at most a second's events.
+        """
+        if self._events:
+            events = min(max(1, math.ceil(cost / COST_OF_AN_EVENT)), self._most_events)
+            while seconds := self._events.delay(owner, events):  # noqa: ASYNC110 - a quota has no event
+                await asyncio.sleep(seconds)
+
     def charge_refused(self, scope: Scope) -> None:
         """Take one request from the quota of the address that sent a refused request.
 
@@ -78,13 +102,13 @@ class RateLimits:
 
 
 class _Quotas:
-    """The quotas of owners, or those of addresses. `policy` names them in the headers."""
+    """The quotas of owners, of addresses, or of events. Headers and metrics name them."""
 
-    def __init__(self, policy: str, per_second: int, burst: int, keys: int) -> None:
+    def __init__(self, name: str, per_second: int, burst: int, keys: int) -> None:
         store = MemoryStore(options={"MAX_SIZE": keys})
         self._limiter = RateLimiterRegistry.get("gcra")(per_sec(per_second, burst), store)
-        self._name = policy
-        self._policy = f'"{policy}";q={burst};w={math.ceil(burst / per_second)}'
+        self.name = name
+        self._policy = f'"{name}";q={burst};w={math.ceil(burst / per_second)}'
         self._half = burst / 2
         self.refused = 0
 
@@ -96,8 +120,14 @@ class _Quotas:
             raise RateLimited(result.state.retry_after, self._headers(result))
         return self._headers(result) if result.state.remaining < self._half else {}
 
+    def delay(self, key: str, events: int) -> float:
+        """Take events from a quota, or return the seconds until it will have that many."""
+        result = self._limiter.limit(key, events)
+        self.refused += result.limited
+        return result.state.retry_after if result.limited else 0
+
     def _headers(self, result: RateLimitResult) -> Mapping[str, str]:
         """Return the header fields of draft-ietf-httpapi-ratelimit-headers-11."""
         state = result.state
-        rest = f'"{self._name}";r={state.remaining};t={math.ceil(state.reset_after)}'
+        rest = f'"{self.name}";r={state.remaining};t={math.ceil(state.reset_after)}'
         return {"RateLimit-Policy": self._policy, "RateLimit": rest}

@@ -1,6 +1,8 @@
-"""Rate limits: of owners by requests and cost, and of addresses whose requests are refused."""
+"""Rate limits: of owners by requests, cost and events, and of addresses by refused requests."""
 
+import asyncio
 import secrets
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -9,10 +11,16 @@ import pytest
 from api.config import Config
 from api.errors import RateLimited
 from api.graphql.cost import MAX_COST
-from api.rate_limits import COST_OF_A_REQUEST, MAX_KEYS, RateLimits
+from api.rate_limits import (
+    COST_OF_A_REQUEST,
+    COST_OF_AN_EVENT,
+    EVENTS_OF_A_REQUEST,
+    MAX_KEYS,
+    RateLimits,
+)
 from dev.postgres import Postgres
-from tests import events, plain, stack
-from tests.conftest import SITE, mint, trusting
+from tests import events, plain, sse, stack
+from tests.conftest import SITE, Caller, mint, trusting
 from tests.waiting import wait_until
 
 BURST = 5
@@ -117,6 +125,19 @@ def test_request_that_cannot_be_parsed_is_counted(ask: Callable[..., httpx.Respo
     assert ask().status_code == 429
 
 
+def test_events_of_an_owner_wait_at_their_limit_and_none_is_lost(limited: stack.Server) -> None:
+    ada, extra = Caller.new(limited.url), 10
+    cursor = ada("{ viewer { changeCursor } }")["viewer"]["changeCursor"]
+    inputs = [{"title": f"task {n}"} for n in range(EVENTS_OF_A_REQUEST + extra)]
+    ada("mutation ($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { tasks { id } } }", i=inputs)
+    changes = "subscription ($c: String) { taskChanges(after: $c) { task { title } } }"
+    began = time.monotonic()
+    with sse.subscribed(ada, changes, {"c": cursor}) as stream:
+        titles = [stream.data()["taskChanges"]["task"]["title"] for _ in inputs]
+    assert titles == [each["title"] for each in inputs]
+    assert time.monotonic() - began > (extra - 1) / EVENTS_OF_A_REQUEST
+
+
 def test_page_of_an_allowed_origin_may_read_the_headers(
     ask: Callable[..., httpx.Response],
 ) -> None:
@@ -186,6 +207,7 @@ def test_rate_of_zero_turns_the_limits_off() -> None:
     for _ in range(10):
         assert limits.charge("ada") == limits.charge_cost("ada", MAX_COST) == {}
         limits.charge_refused({"type": "http", "client": ("192.0.2.1", 1), "headers": []})
+        asyncio.run(limits.wait_for_event("ada", MAX_COST))
 
 
 @pytest.mark.parametrize(
@@ -210,6 +232,30 @@ def test_costliest_operation_needs_at_most_a_full_quota() -> None:
     limits = RateLimits(1, 2)
     assert limits.charge("ada") == {}
     assert limits.charge_cost("ada", MAX_COST)["RateLimit"] == '"owner";r=0;t=2'
+
+
+@pytest.mark.parametrize(
+    ("cost", "events"),
+    [
+        (1, 1),
+        (COST_OF_AN_EVENT, 1),
+        (COST_OF_AN_EVENT + 1, 2),
+        (MAX_COST, EVENTS_OF_A_REQUEST),
+    ],
+)
+def test_event_counts_as_one_for_each_part_of_its_cost(cost: int, events: int) -> None:
+    async def test() -> None:
+        limits, taken, began = RateLimits(1), 0, time.monotonic()
+        while not limits.refused["events"] and taken < 1000:
+            await limits.wait_for_event("ada", cost)
+            taken += events
+        refilled = (time.monotonic() - began) * EVENTS_OF_A_REQUEST
+        assert EVENTS_OF_A_REQUEST < taken <= EVENTS_OF_A_REQUEST + refilled
+        waited = limits.refused["events"]
+        await limits.wait_for_event("bob", cost)
+        assert limits.refused["events"] == waited
+
+    asyncio.run(test())
 
 
 def test_only_a_limited_number_of_owners_and_addresses_is_remembered() -> None:

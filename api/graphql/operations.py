@@ -87,4 +87,6 @@ class Operations:
         """Begin a subscription. Raises NotSubscribed, and the Problems of the context."""
         context = await self._context(scope, request.operation, request.cost)
         _, _, variables, name, _ = request.parameters
-        return await self._execute.subscribe(request.document, name, variables, context)
+        begun = await self._execute.subscribe(request.document, name, variables, context)
+        begun.cost = request.cost
+        return begun

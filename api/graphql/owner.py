@@ -38,6 +38,7 @@ class Owner:
         "_room",
         "_turn",
         "_unsent",
+        "_waiting",
         "count",
         "delivered",
     )
@@ -57,6 +58,7 @@ class Owner:
         self._reserved = self._unsent = 0
         self._executions = asyncio.Semaphore(executions)
         self._turn: asyncio.Lock | None = None
+        self._waiting: asyncio.Lock | None = None
         self._room: asyncio.Event | None = None  # exists while operations wait for room
 
     @property
@@ -67,6 +69,13 @@ class Owner:
         if self._turn is None:
             self._turn = asyncio.Lock()
         return self._turn
+
+    @property
+    def waiting(self) -> asyncio.Lock:
+        """Held while an event waits for the rate limits. So the events wait in their order."""
+        if self._waiting is None:
+            self._waiting = asyncio.Lock()
+        return self._waiting
 
     @property
     def has_room(self) -> bool:

@@ -27,7 +27,11 @@ Deliver = Callable[[bytes], Awaitable[None]]
 
 @runtime_checkable
 class PerEvent(Protocol):
-    """A context with a method that is called before the operation is executed for an event."""
+    """A context with methods that are called before the operation is executed for an event."""
+
+    async def wait_for_event(self, cost: float) -> None:
+        """Wait until the caller may get another event of an operation of this cost."""
+        ...
 
     async def begin_event(self) -> None:
         """Clear the state of the previous event.
@@ -48,11 +52,13 @@ class NotSubscribed(Exception):
 class Subscription:
     """A subscription that has begun."""
 
-    __slots__ = ("_executor", "_source")
+    __slots__ = ("_executor", "_source", "cost")
 
     def __init__(self, executor: Executor[Any], source: AsyncGenerator[Any, None]) -> None:
         self._executor = executor
         self._source = source
+        self.cost: float = 1
+        """The cost of the operation, which is executed for each event."""
 
     async def follow(
         self, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver
@@ -86,9 +92,13 @@ class Subscription:
     async def _pass_on(
         self, event: object, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver
     ) -> None:
-        """Execute and deliver an event when the owner may have another result in memory."""
+        """Execute and deliver an event when the owner may get another one."""
+        context = self._executor.context_value
+        # Wait without `turn`: results that are not sent yet may need it.
+        if isinstance(context, PerEvent):
+            async with owner.waiting:
+                await context.wait_for_event(self.cost)
         while True:
-            # Wait without `turn`: results that are not sent yet may need it.
             await owner.wait_for_room()
             async with turn:
                 async with owner.turn:

@@ -76,8 +76,8 @@ class Samples:
         )
         self._limited = _counter(
             "rate_limited",
-            "Requests that the rate limit of an owner or an address refused, and sessions that "
-            "were refused because their owner had too many.",
+            "Requests that the rate limit of an owner or an address refused, sessions that were "
+            "refused because their owner had too many, and events that had to wait.",
             "limit",
         )
         self._delay = Histogram(

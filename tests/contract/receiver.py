@@ -3,7 +3,7 @@
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -65,7 +65,8 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                receiver.serve(self)
+                with suppress(BrokenPipeError):  # the client no longer waits for the response
+                    receiver.serve(self)
 
             def log_message(self, *_: object) -> None:
                 """Log nothing."""

@@ -14,7 +14,7 @@ import pytest
 from asyncpg.exceptions import ConnectionDoesNotExistError
 
 from api import migrations
-from api.context import Context
+from api.context import Context, Delivery
 from api.errors import Unauthenticated
 from api.identity.tokens import Claims
 from api.owned import changes, live
@@ -28,6 +28,7 @@ from api.postgres.database import Database
 from api.postgres.notifications import Notifications
 from api.postgres.tables import Row
 from api.projects.rules import PROJECTS
+from api.rate_limits import RateLimits
 from api.tasks.rules import TASKS
 from dev.postgres import Postgres
 from tests import stack
@@ -524,7 +525,8 @@ def test_event_reads_anew_and_is_refused_after_the_session_has_ended(postgres: P
 
         async with process(postgres.url) as here:
             claims = Claims(ada, None, None, "", 0.0)
-            context = Context(claims, here.database, None, here.live, check)
+            delivery = Delivery(check, RateLimits(0).wait_for_event)
+            context = Context(claims, here.database, None, here.live, delivery)
             made = await context.write(PROJECTS).create({"name": "old"})
             task = await context.write(TASKS).create({"title": "x", "project_id": made["id"]})
 

@@ -1,10 +1,10 @@
 "use client";
 
-import dynamic from "next/dynamic";
 import { type ReactNode, useRef, useState } from "react";
+import { onDemand } from "@/lib/on-demand";
 
 export const loadDuePicker = () => import("./due-picker");
-const DuePicker = dynamic(loadDuePicker);
+const DuePicker = onDemand(async () => (await loadDuePicker()).default);
 
 type Props = {
   id?: string;

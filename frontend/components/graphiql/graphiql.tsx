@@ -1,5 +1,6 @@
 "use client";
 
+// biome-ignore lint/style/noRestrictedImports: it has a `loading` component
 import dynamic from "next/dynamic";
 
 /**

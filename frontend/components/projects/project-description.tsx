@@ -1,12 +1,12 @@
 "use client";
 
 import { Pencil } from "lucide-react";
-import dynamic from "next/dynamic";
 import { memo, useState } from "react";
+import { onDemand } from "@/lib/on-demand";
 import type { Project } from "./project";
 
-const DescriptionDialog = dynamic(() => import("./description-dialog"));
-const Markdown = dynamic(() => import("@/components/tasks/markdown"));
+const DescriptionDialog = onDemand(async () => (await import("./description-dialog")).default);
+const Markdown = onDemand(async () => (await import("@/components/tasks/markdown")).default);
 
 /** Longer descriptions are shown in part, so that the tasks stay in view. */
 const MAX_SHOWN = { characters: 400, lines: 6 };

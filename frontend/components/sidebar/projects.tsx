@@ -10,7 +10,6 @@ import {
   Plus,
   Trash2,
 } from "lucide-react";
-import dynamic from "next/dynamic";
 import { type KeyboardEvent, memo, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { useSortable } from "@/components/drag/use-sortable";
@@ -22,12 +21,15 @@ import { useOpenCount, useProjects } from "@/components/projects/use-projects";
 import { useApp, useView } from "@/components/tasks/tasks-context";
 import { useActions } from "@/components/tasks/use-actions";
 import { useHeld } from "@/components/tasks/use-hold";
+import { onDemand } from "@/lib/on-demand";
 import { useEvent } from "@/lib/use-event";
 import { useHydrated } from "@/lib/use-hydrated";
 import { ProjectName } from "./project-name";
 import { ViewLink } from "./view-link";
 
-const DescriptionDialog = dynamic(() => import("@/components/projects/description-dialog"));
+const DescriptionDialog = onDemand(
+  async () => (await import("@/components/projects/description-dialog")).default,
+);
 
 const ICON = { "aria-hidden": true, className: "size-4" } as const;
 const COLOR_OPTIONS = COLORS.map((value) => ({

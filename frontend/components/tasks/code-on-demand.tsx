@@ -1,7 +1,7 @@
-import dynamic from "next/dynamic";
 import { useEffect } from "react";
 import { loadSortable } from "@/components/drag/use-sortable";
 import { loadDuePicker } from "@/components/due/due-button";
+import { onDemand } from "@/lib/on-demand";
 import { useStored, useView } from "./tasks-context";
 
 /* Components that the tasks page does not need at first. */
@@ -24,12 +24,12 @@ const PRELOADED = [
   loadDuePicker,
 ];
 
-export const Palette = dynamic(loadPalette);
-export const BulkBar = dynamic(async () => (await loadBulkBar()).BulkBar);
-export const Shortcuts = dynamic(async () => (await loadShortcuts()).Shortcuts);
-export const ConfirmDelete = dynamic(async () => (await loadConfirmDelete()).ConfirmDelete);
-const ConflictDialogs = dynamic(async () => (await loadConflicts()).Conflicts);
-const ProjectsInTrash = dynamic(async () => (await loadTrashedProjects()).TrashedProjects);
+export const Palette = onDemand(async () => (await loadPalette()).default);
+export const BulkBar = onDemand(async () => (await loadBulkBar()).BulkBar);
+export const Shortcuts = onDemand(async () => (await loadShortcuts()).Shortcuts);
+export const ConfirmDelete = onDemand(async () => (await loadConfirmDelete()).ConfirmDelete);
+const ConflictDialogs = onDemand(async () => (await loadConflicts()).Conflicts);
+const ProjectsInTrash = onDemand(async () => (await loadTrashedProjects()).TrashedProjects);
 
 /** The conflicts between texts, if there are any. */
 export function Conflicts() {

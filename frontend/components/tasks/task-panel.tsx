@@ -1,13 +1,13 @@
 "use client";
 
 import { RotateCcw, Trash2, X } from "lucide-react";
-import dynamic from "next/dynamic";
 import { type ReactNode, useId, useRef, useState } from "react";
 import { useDialog } from "@/components/dialog/use-dialog";
 import { DueField } from "@/components/due/due-field";
 import { ProjectSelect } from "@/components/projects/project-select";
 import { ToastOutlet } from "@/components/toasts/toasts";
 import type { Priority } from "@/gql/graphql";
+import { onDemand } from "@/lib/on-demand";
 import type { UnsavedText } from "./draft";
 import { LabelsField } from "./labels-field";
 import { PRIORITIES, PRIORITY_NAMES, type Task } from "./task";
@@ -15,7 +15,7 @@ import { useApp } from "./tasks-context";
 import type { Actions } from "./use-actions";
 import { useTextEdit } from "./use-text-edit";
 
-const Markdown = dynamic(() => import("./markdown"));
+const Markdown = onDemand(async () => (await import("./markdown")).default);
 
 /** From this width on, the panel is next to the list, which stays usable. */
 const BESIDE_LIST = "(min-width: 75rem)";

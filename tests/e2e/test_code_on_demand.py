@@ -1,0 +1,37 @@
+"""The tasks page when code that it loads on demand arrives late."""
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.e2e.person import Person
+
+NEVER_PRELOAD = """
+    const later = window.setTimeout;
+    window.setTimeout = (run, ms, ...rest) => ms === 2000 ? 0 : later(run, ms, ...rest);
+"""
+
+
+@pytest.fixture
+def page(ada: Person) -> Page:
+    """Return a page with tasks that loads no further code until a test needs it."""
+    for title in ("two", "one"):
+        ada.adds(title)
+    tab = ada.context.new_page()
+    tab.add_init_script(NEVER_PRELOAD)
+    tab.goto(ada.page.url, wait_until="networkidle")
+    return tab
+
+
+def test_selection_is_shown_before_the_code_of_its_bar_arrives(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/chunks/**", lambda route: held.append(route))  # noqa: PLW0108 - Playwright sets an attribute of it
+    page.get_by_text("one", exact=True).click(modifiers=["Control"])
+    expect(page.get_by_label("Select: one")).to_be_checked()
+    page.get_by_text("two", exact=True).click(modifiers=["Shift"])
+    expect(page.get_by_label("Select: two")).to_be_checked()
+    bar = page.get_by_role("toolbar", name="Selected tasks")
+    expect(bar).to_have_count(0)
+    assert held, "the code was loaded before"
+    for route in held:
+        route.continue_()
+    expect(bar).to_be_visible()
