@@ -66,6 +66,8 @@ def test_every_page_is_accessible(  # noqa: PLR0915 - every page is checked
     ada.page.get_by_role("heading", name="All").click()
     ada.page.keyboard.press("?")
     expect(ada.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    heading = ada.page.get_by_role("heading", name="Keyboard shortcuts")
+    expect(heading).to_be_in_viewport(ratio=1)
     looks("shortcuts")
     ada.page.keyboard.press("Escape")
     ada.page.keyboard.press("Control+k")

@@ -24,7 +24,10 @@ export function useDialog(
       element?.showModal();
       // React's `autoFocus` runs before the dialog is open, when its elements cannot have the
       // focus.
-      element?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
+      const first = element?.querySelector<HTMLElement>("[data-autofocus]");
+      if (first) first.focus();
+      // The browser has scrolled to the element that it focused, which may hide the title.
+      else element?.scrollTo(0, 0);
     } else element?.show();
     const forget = closeOnBack(() => close());
     return () => {
