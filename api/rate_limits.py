@@ -90,7 +90,8 @@ class RateLimits:
         if self._events:
             events = min(max(1, math.ceil(cost / COST_OF_AN_EVENT)), self._most_events)
             while seconds := self._events.delay(owner, events):  # noqa: ASYNC110 - a quota has no event
-                await asyncio.sleep(seconds)
+                # A quota that lacks a part of an event would be asked many times in a millisecond.
+                await asyncio.sleep(max(seconds, 1 / self._most_events))
 
     def charge_refused(self, scope: Scope) -> None:
         """Take one request from the quota of the address that sent a refused request.

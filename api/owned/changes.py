@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from sys import getsizeof
 
 from sqlalchemy import BigInteger, Integer, Uuid, bindparam, null, select, tuple_, union_all
 
@@ -100,8 +101,12 @@ class _Snapshot:
     has_next: bool
     is_dropped: bool = False
 
+    def size(self) -> int:
+        """Return the bytes of the rows, about (see `feed.Page`)."""
+        return sum(_size(value) for row in self.rows for value in row.values())
+
     def drop(self) -> None:
-        """Release the rows (see `live.Page`)."""
+        """Release the rows (see `feed.Page`)."""
         self.rows, self.is_dropped = (), True
 
     def check(self, position: _Position) -> None:
@@ -248,6 +253,12 @@ def _snapshot(rows: Sequence[Row], size: int) -> _Snapshot:
         raise Unauthenticated(token_sent=True)
     has_next = len(changes) > size
     return _Snapshot(state["change_number"], state["forgotten_number"], changes[:size], has_next)
+
+
+def _size(value: object) -> int:
+    """Return the bytes of a value of a column, about."""
+    inside = value if isinstance(value, list) else ()
+    return getsizeof(value) + sum(map(getsizeof, inside))
 
 
 def _at(row: Row, before: _Position) -> _Position:

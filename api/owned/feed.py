@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakValueDictionary, ref
 
-MAX_PAGES = 8
-"""The most pages of an owner in memory, even if slow subscribers read at more positions."""
+MAX_BYTES = 16_000_000
+"""The most bytes of an owner's pages in memory, about. Slow subscribers at many positions read at
+different times, so they do not share a page. One page may always be in memory."""
 SPACING = 0.001
 """The least seconds between two wakes, for each subscriber. If there are few, each write wakes
 them at once. If there are a hundred, they get the changes of a tenth of a second together."""
@@ -22,6 +23,10 @@ class Page(Protocol):
     """Rows that subscribers share."""
 
     is_dropped: bool
+
+    def size(self) -> int:
+        """Return the bytes of the rows, about."""
+        ...
 
     def drop(self) -> None:
         """Release the rows. The subscribers that hold the page read it again."""
@@ -49,7 +54,7 @@ class Feed:
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._reads: dict[Hashable, asyncio.Task[Page]] = {}
         self._pages: WeakValueDictionary[Hashable, Page] = WeakValueDictionary()
-        self._held: list[ref[Page]] = []
+        self._held: list[tuple[ref[Page], int]] = []  # with their sizes
         self._turn = asyncio.Lock()
         self._next_wake: asyncio.TimerHandle | None = None
 
@@ -139,11 +144,14 @@ class Feed:
             page = pages[key] = await read()
         finally:
             del reads[key]
-        held = [each for each in (known() for known in self._held) if each is not None]
-        held.append(page)
-        for oldest in held[:-MAX_PAGES]:
-            oldest.drop()
-        self._held = [ref(each) for each in held[-MAX_PAGES:]]
+        self._held = [each for each in self._held if each[0]() is not None]
+        self._held.append((ref(page), page.size()))
+        excess = sum(size for _, size in self._held) - MAX_BYTES
+        while excess > 0 and len(self._held) > 1:
+            oldest, size = self._held.pop(0)
+            excess -= size
+            if dropped := oldest():
+                dropped.drop()
         return page
 
 
