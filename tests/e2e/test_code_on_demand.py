@@ -9,6 +9,7 @@ NEVER_PRELOAD = """
     const later = window.setTimeout;
     window.setTimeout = (run, ms, ...rest) => ms === 2000 ? 0 : later(run, ms, ...rest);
 """
+PRELOAD_AT_ONCE = NEVER_PRELOAD.replace("0 :", "later(run) :")
 
 
 @pytest.fixture
@@ -35,3 +36,13 @@ def test_selection_is_shown_before_the_code_of_its_bar_arrives(page: Page) -> No
     for route in held:
         route.continue_()
     expect(bar).to_be_visible()
+
+
+def test_keys_that_follow_the_key_of_the_palette_at_once_reach_the_palette(ada: Person) -> None:
+    """The code is loaded, but the palette has not been rendered before."""
+    page = ada.context.new_page()
+    page.add_init_script(PRELOAD_AT_ONCE)
+    page.goto(ada.page.url, wait_until="networkidle")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("groceries")
+    expect(page.get_by_placeholder("Find a task")).to_have_value("groceries")

@@ -3,8 +3,7 @@
 import { type ReactNode, useRef, useState } from "react";
 import { onDemand } from "@/lib/on-demand";
 
-export const loadDuePicker = () => import("./due-picker");
-const DuePicker = onDemand(async () => (await loadDuePicker()).default);
+export const DuePicker = onDemand(async () => (await import("./due-picker")).default);
 
 type Props = {
   id?: string;

@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 import { loadSortable } from "@/components/drag/use-sortable";
-import { loadDuePicker } from "@/components/due/due-button";
+import { DuePicker } from "@/components/due/due-button";
 import { onDemand } from "@/lib/on-demand";
 import { useStored, useView } from "./tasks-context";
 
@@ -8,28 +8,23 @@ import { useStored, useView } from "./tasks-context";
 
 const PRELOAD_AFTER_MS = 2_000;
 
-const loadPalette = () => import("./palette");
-const loadBulkBar = () => import("./bulk-bar");
-const loadShortcuts = () => import("./shortcuts");
-const loadConfirmDelete = () => import("./confirm-delete");
-const loadConflicts = () => import("./conflict-dialog");
-const loadTrashedProjects = () => import("@/components/projects/trashed-projects");
+export const Palette = onDemand(async () => (await import("./palette")).default);
+export const BulkBar = onDemand(async () => (await import("./bulk-bar")).BulkBar);
+export const Shortcuts = onDemand(async () => (await import("./shortcuts")).Shortcuts);
+export const ConfirmDelete = onDemand(async () => (await import("./confirm-delete")).ConfirmDelete);
+const ConflictDialogs = onDemand(async () => (await import("./conflict-dialog")).Conflicts);
+const ProjectsInTrash = onDemand(
+  async () => (await import("@/components/projects/trashed-projects")).TrashedProjects,
+);
 const PRELOADED = [
-  loadPalette,
-  loadBulkBar,
-  loadShortcuts,
-  loadConfirmDelete,
-  loadConflicts,
-  loadTrashedProjects,
-  loadDuePicker,
+  Palette,
+  BulkBar,
+  Shortcuts,
+  ConfirmDelete,
+  ConflictDialogs,
+  ProjectsInTrash,
+  DuePicker,
 ];
-
-export const Palette = onDemand(async () => (await loadPalette()).default);
-export const BulkBar = onDemand(async () => (await loadBulkBar()).BulkBar);
-export const Shortcuts = onDemand(async () => (await loadShortcuts()).Shortcuts);
-export const ConfirmDelete = onDemand(async () => (await loadConfirmDelete()).ConfirmDelete);
-const ConflictDialogs = onDemand(async () => (await loadConflicts()).Conflicts);
-const ProjectsInTrash = onDemand(async () => (await loadTrashedProjects()).TrashedProjects);
 
 /** The conflicts between texts, if there are any. */
 export function Conflicts() {
@@ -51,7 +46,7 @@ export function usePreload(): void {
   useEffect(() => {
     // Load this at once, so that the first rows can be dragged as soon as possible.
     void Promise.allSettled([loadSortable()]);
-    const preload = () => void Promise.allSettled(PRELOADED.map((load) => load()));
+    const preload = () => void Promise.allSettled(PRELOADED.map((component) => component.preload()));
     const timer = setTimeout(preload, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
