@@ -46,7 +46,8 @@ export function usePreload(): void {
   useEffect(() => {
     // Load this at once, so that the first rows can be dragged as soon as possible.
     void Promise.allSettled([loadSortable()]);
-    const preload = () => void Promise.allSettled(PRELOADED.map((component) => component.preload()));
+    const preload = () =>
+      void Promise.allSettled(PRELOADED.map((component) => component.preload()));
     const timer = setTimeout(preload, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
