@@ -87,8 +87,10 @@ class Feed:
     def compare(self, number: int) -> bool:
         """Wake the subscribers if one of them waits and has not read up to this change number.
 
-        Return whether they were woken.
+        Return whether this call noticed a change. If a wake is already due, another one did.
         """
+        if self._next_wake is not None:
+            return False
         is_behind = any(number != read for read in self._waiting.values())
         if is_behind:
             self.wake()

@@ -308,6 +308,23 @@ def test_many_subscribers_are_woken_at_most_once_in_their_interval() -> None:
     run_to_the_last_task(test)
 
 
+def test_poll_does_not_notice_a_change_again_for_which_a_wake_is_due() -> None:
+    async def test() -> None:
+        feed = Feed(lambda: 5.0)
+        feed.subscribers = 100
+        feed.wake()
+        waiting = asyncio.ensure_future(feed.wait(1, 7))
+        await asyncio.sleep(0)
+        assert not feed.compare(7)
+        assert feed.compare(8)
+        assert not feed.compare(8)
+        assert feed.wakes == 1
+        await waiting
+        assert feed.wakes == 2
+
+    run_to_the_last_task(test)
+
+
 def test_read_that_is_cancelled_when_the_process_ends_logs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
