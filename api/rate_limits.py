@@ -19,8 +19,10 @@ from api.errors import RateLimited
 COST_OF_A_REQUEST = 2_000
 """The highest cost of an operation that counts as one request. A page of 100 tasks without nested
 fields costs less. An operation of a higher cost counts as several requests."""
-EVENTS_OF_A_REQUEST = 20
+EVENTS_OF_A_REQUEST = 10
 """The number of events whose delivery counts as much as one request."""
+BURST_OF_EVENTS = 100
+"""The most events that an owner may get at once."""
 COST_OF_AN_EVENT = COST_OF_A_REQUEST // EVENTS_OF_A_REQUEST
 """The highest cost of a subscription of which each event counts as one. A change with all fields of
 its task costs less. The events of a subscription of a higher cost count as several events."""
@@ -51,9 +53,9 @@ class RateLimits:
         self._proxies = proxies
         self._owners = _Quotas("owner", per_second, burst, keys) if per_second else None
         self._addresses = _Quotas("address", per_second, burst, keys) if per_second else None
-        self._most_events = per_second * EVENTS_OF_A_REQUEST
-        events = self._most_events
-        self._events = _Quotas("events", events, events, keys) if per_second else None
+        events = per_second * EVENTS_OF_A_REQUEST
+        self._shortest_wait = 1 / max(1, events)
+        self._events = _Quotas("events", events, BURST_OF_EVENTS, keys) if per_second else None
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -85,13 +87,13 @@ class RateLimits:
     async def wait_for_event(self, owner: str, cost: float) -> None:
         """Wait until an owner may get an event of a subscription of this cost.
 
-        Wait for one event of an owner at a time. An event counts as at most a second's events.
+        Wait for one event of an owner at a time. An event counts as at most a whole quota.
         """
         if self._events:
-            events = min(max(1, math.ceil(cost / COST_OF_AN_EVENT)), self._most_events)
+            events = min(max(1, math.ceil(cost / COST_OF_AN_EVENT)), BURST_OF_EVENTS)
             while seconds := self._events.delay(owner, events):  # noqa: ASYNC110 - a quota has no event
                 # A quota that lacks a part of an event would be asked many times in a millisecond.
-                await asyncio.sleep(max(seconds, 1 / self._most_events))
+                await asyncio.sleep(max(seconds, self._shortest_wait))
 
     def charge_refused(self, scope: Scope) -> None:
         """Take one request from the quota of the address that sent a refused request.
