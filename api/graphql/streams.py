@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast
 
 from graphql import (
     ExecutionResult,
@@ -25,7 +25,6 @@ Encode = Callable[[Result], bytes]
 Deliver = Callable[[bytes], Awaitable[None]]
 
 
-@runtime_checkable
 class PerEvent(Protocol):
     """A context with methods that are called before the operation is executed for an event."""
 
@@ -55,8 +54,7 @@ class Subscription:
     __slots__ = ("_context", "_executor", "_source", "cost")
 
     def __init__(self, executor: Executor[Any], source: AsyncGenerator[Any, None]) -> None:
-        context = executor.context_value
-        self._context = context if isinstance(context, PerEvent) else None
+        self._context: PerEvent = executor.context_value
         self._executor = executor
         self._source = source
         self.cost: float = 1
@@ -96,9 +94,8 @@ class Subscription:
     ) -> None:
         """Execute and deliver an event when the owner may get another one."""
         # Wait without `turn`: results that are not sent yet may need it.
-        if self._context:
-            async with owner.waiting:
-                await self._context.wait_for_event(self.cost)
+        async with owner.waiting:
+            await self._context.wait_for_event(self.cost)
         while True:
             await owner.wait_for_room()
             async with turn:
@@ -113,8 +110,7 @@ class Subscription:
                 return
 
     async def _execute(self, event: object) -> ExecutionResult:
-        if self._context:
-            await self._context.begin_event()
+        await self._context.begin_event()
         found = execute_subscription_event(self._executor.build_per_event_executor(event))
         result = found if isinstance(found, ExecutionResult) else await found
         for error in result.errors or ():
@@ -139,7 +135,8 @@ async def subscribe(
 ) -> Subscription:
     """Begin the subscription with this name; for None, the only operation of the document.
 
-    The extensions of the schema are not called. Raises NotSubscribed.
+    The context must be a `PerEvent`. The extensions of the schema are not called. Raises
+    NotSubscribed.
     """
     executor = schema.execution_context_class.build(
         core_schema(schema),

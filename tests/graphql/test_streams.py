@@ -2,25 +2,19 @@
 
 import asyncio
 import gc
-import json
 import os
 import socket
 import struct
 import time
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from api.graphql.documents import Documents, Execution
 from api.graphql.execution import Replaying
-from api.graphql.owner import Owner
-from api.graphql.results import body, encoded
 from api.graphql.socket_protocol import Socket
 from api.websocket import BoundedWebSocket
 from tests.graphql.ticks import (
-    SCHEMA,
     TICKS,
     Client,
     Running,
@@ -205,24 +199,6 @@ def test_failed_check_of_open_sockets_is_logged_and_repeated(
 
     run(test)
     assert "the check of open sockets failed" in caplog.messages
-
-
-def test_context_of_a_subscription_needs_no_method_for_each_event() -> None:
-    delivered: list[Any] = []
-
-    async def deliver(message: bytes) -> None:
-        delivered.append(json.loads(message)["data"]["upto"]["number"])
-
-    async def attempt() -> None:
-        document = Documents(SCHEMA).get("subscription { upto(count: 3) { number } }")
-        subscription = await Execution(SCHEMA, None).subscribe(document, None, None, object())
-        errors = await subscription.follow(
-            asyncio.Lock(), Owner(), lambda result: encoded(body(result)), deliver
-        )
-        assert not errors
-
-    asyncio.run(attempt())
-    assert delivered == [0, 1, 2]
 
 
 def test_draining_server_sends_sockets_away_with_1001_after_their_operations() -> None:
