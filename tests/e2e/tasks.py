@@ -7,8 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Request, expect
 
-from tests import plain
-from tests.e2e.person import TOKEN, Person
+from tests.e2e.person import Person
 
 FIELDS = "id version title description dueOn completed labels"
 PASTE = """(field, text) => {
@@ -18,24 +17,13 @@ PASTE = """(field, text) => {
 }"""
 
 
-def asks(person: Person, query: str, **variables: Any) -> Any:
-    """Send a query to the API with the user's token, and return the data."""
-    answer = plain.post(
-        f"{person.site.api.url}/graphql",
-        json={"query": query, "variables": variables},
-        headers={"Authorization": f"Bearer {person.page.evaluate(TOKEN)}"},
-    ).json()
-    assert "errors" not in answer, answer
-    return answer["data"]
-
-
 def create_many(person: Person, count: int) -> None:
     """Create this number of tasks by the API."""
     create = """mutation ($inputs: [CreateTaskInput!]!) {
         createTasks(inputs: $inputs) { __typename }
     }"""
     for start in range(0, count, 100):
-        asks(person, create, inputs=[{"title": f"Task {start + n}"} for n in range(100)])
+        person.asks(create, inputs=[{"title": f"Task {start + n}"} for n in range(100)])
 
 
 def rows(person: Person) -> Locator:
@@ -57,7 +45,7 @@ def wait_until_saved(person: Person) -> None:
 def saved(person: Person) -> dict[str, Any]:
     """Return the user's tasks as the API has them, by title."""
     query = f"{{ tasks(filter: {{status: [OPEN, COMPLETED]}}) {{ nodes {{ {FIELDS} }} }} }}"
-    return {node["title"]: node for node in asks(person, query)["tasks"]["nodes"]}
+    return {node["title"]: node for node in person.asks(query)["tasks"]["nodes"]}
 
 
 def create_task(person: Person, **given: Any) -> dict[str, Any]:
@@ -65,7 +53,7 @@ def create_task(person: Person, **given: Any) -> dict[str, Any]:
     query = f"""mutation ($input: CreateTaskInput!) {{
         createTask(input: $input) {{ task {{ {FIELDS} }} }}
     }}"""
-    task: dict[str, Any] = asks(person, query, input=given)["createTask"]["task"]
+    task: dict[str, Any] = person.asks(query, input=given)["createTask"]["task"]
     person.page.reload()
     person.has_read_all()
     return task
@@ -76,7 +64,7 @@ def update_task(person: Person, task: dict[str, Any], **patch: Any) -> None:
     query = """mutation ($id: ID!, $patch: TaskPatch!) {
         updateTask(id: $id, patch: $patch) { __typename }
     }"""
-    asks(person, query, id=task["id"], patch=patch)
+    person.asks(query, id=task["id"], patch=patch)
 
 
 def panel(person: Person) -> Locator:

@@ -15,7 +15,7 @@ from dev.postgres import Postgres
 from tests import stack
 from tests.conftest import run
 from tests.e2e.person import Newcomer, Person
-from tests.e2e.tasks import asks, wait_until_saved
+from tests.e2e.tasks import wait_until_saved
 
 EDITS = int(os.environ.get("EDITS", "40"))
 """The number of edits made offline, half of them new tasks."""
@@ -110,7 +110,7 @@ def test_offline_edits_are_sent_in_order_when_the_network_returns(ada: Person) -
     ada.context.set_offline(False)
     wait_until_saved(ada)
     expect(ada.page.get_by_role("main")).not_to_contain_text("unsaved change")
-    found = asks(ada, "{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
+    found = ada.asks("{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
     assert {(task["title"], task["completed"], task["version"]) for task in found} == {
         ("Before", False, 1),
         ("Offline 0", False, 1),
@@ -145,7 +145,7 @@ def test_edits_are_shown_at_once_on_a_slow_network(ada: Person) -> None:
     ada.page.reload()  # while all edits are being sent
     expect(renamed).to_be_visible()
     wait_until_saved(ada)
-    found = asks(ada, "{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
+    found = ada.asks("{ tasks { nodes { title completed version } } }")["tasks"]["nodes"]
     assert sorted((task["title"], task["completed"]) for task in found) == [
         ("Before", True),
         ("First", False),
@@ -205,6 +205,6 @@ def check_failure_is_explained(code: str, ada: Person, title: str) -> None:
         ada.tries_now()
     expect(box, code).to_be_checked()
     wait_until_saved(ada)
-    completed = asks(ada, "{ tasks(filter: {status: COMPLETED}) { nodes { title } } }")
+    completed = ada.asks("{ tasks(filter: {status: COMPLETED}) { nodes { title } } }")
     assert {"title": title} in completed["tasks"]["nodes"], code
     ada.ignores_messages("status of 503", "status of 429")

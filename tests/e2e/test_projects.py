@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, expect
 
 from tests import stack
 from tests.e2e.person import Newcomer, Person
-from tests.e2e.tasks import asks, wait_until_saved
+from tests.e2e.tasks import wait_until_saved
 
 
 def link(person: Person, name: str) -> Locator:
@@ -47,7 +47,7 @@ def projects(person: Person) -> dict[str, list[str]]:
     query = "{ projects { nodes { name tasks { nodes { title } } } } }"
     return {
         node["name"]: [task["title"] for task in node["tasks"]["nodes"]]
-        for node in asks(person, query)["projects"]["nodes"]
+        for node in person.asks(query)["projects"]["nodes"]
     }
 
 
@@ -171,13 +171,13 @@ def test_project_renamed_on_two_devices_asks_which_name_to_keep(
 ) -> None:
     creates(ada, "Garden")
     wait_until_saved(ada)
-    [node] = asks(ada, "{ projects { nodes { id } } }")["projects"]["nodes"]
+    [node] = ada.asks("{ projects { nodes { id } } }")["projects"]["nodes"]
     rename = """mutation ($id: ID!) {
         updateProject(id: $id, patch: {name: "Yard"}) { __typename }
     }"""
     ada.page.get_by_role("listitem", name="Garden", exact=True).hover()
     chooses_in_menu(ada, "Garden", "Rename")
-    asks(ada, rename, id=node["id"])
+    ada.asks(rename, id=node["id"])
     ada.page.get_by_label("Name", exact=True).fill("Balcony")
     ada.page.keyboard.press("Enter")
     dialog = ada.page.get_by_role("dialog", name="This project was changed elsewhere")
@@ -195,7 +195,7 @@ def test_project_of_another_device_appears_with_its_tasks(ada: Person) -> None:
         createProject(input: {id: $id, name: "Garden", color: GREEN}) { __typename }
         createTask(input: {title: "Rake the leaves", projectId: $id}) { __typename }
     }"""
-    asks(ada, create, id="0190a5d0-0000-7000-8000-00000000000a")
+    ada.asks(create, id="0190a5d0-0000-7000-8000-00000000000a")
     link(ada, "Garden").click()
     ada.is_at("/tasks?project=0190a5d0-0000-7000-8000-00000000000a")
     expect(ada.task("Rake the leaves")).to_be_visible()

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from tests import stack
 from tests.e2e.person import NARROW, Newcomer, Person
 from tests.e2e.sidebar import project, projects
-from tests.e2e.tasks import asks, wait_until_saved
+from tests.e2e.tasks import wait_until_saved
 
 
 def test_projects_are_used_by_keyboard(ada: Person) -> None:  # noqa: PLR0915 - one session
@@ -70,7 +70,7 @@ def test_projects_are_used_by_keyboard(ada: Person) -> None:  # noqa: PLR0915 - 
     ada.has_read_all()
     assert projects(ada) == ["Garden", "Home", "Office"]
     query = "{ projects { nodes { name color description } } }"
-    saved = {one["name"]: one for one in asks(ada, query)["projects"]["nodes"]}
+    saved = {one["name"]: one for one in ada.asks(query)["projects"]["nodes"]}
     assert saved["Office"]["color"] == "PURPLE"
     assert saved["Office"]["description"] == "Meetings and **mail**"
 

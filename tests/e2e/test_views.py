@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 from tests import plain
 from tests.e2e.person import Person
 from tests.e2e.tasks import (
-    asks,
     create_many,
     mutations,
     panel,
@@ -46,8 +45,8 @@ def test_each_view_shows_its_tasks_and_has_a_url(ada: Person) -> None:
     create = """mutation ($inputs: [CreateTaskInput!]!) {
         createTasks(inputs: $inputs) { tasks { id } }
     }"""
-    made = asks(ada, create, inputs=given)["createTasks"]["tasks"]
-    asks(ada, "mutation ($id: ID!) { trashTasks(ids: [$id]) { __typename } }", id=made[-1]["id"])
+    made = ada.asks(create, inputs=given)["createTasks"]["tasks"]
+    ada.asks("mutation ($id: ID!) { trashTasks(ids: [$id]) { __typename } }", id=made[-1]["id"])
     shown = {
         "/tasks": ["Late", "Now", "Soon", "Any day"],
         "/tasks?view=today": ["Late", "Now"],
@@ -126,7 +125,7 @@ def test_change_in_another_tab_appears(ada: Person) -> None:
     ada.adds("From the first tab")
     expect(other.get_by_role("listitem", name="From the first tab")).to_be_visible()
     create = 'mutation { createTask(input: {title: "From elsewhere"}) { task { id } } }'
-    asks(ada, create)
+    ada.asks(create)
     other.evaluate("window.polls.forEach((poll) => poll())")
     expect(other.get_by_role("listitem", name="From elsewhere")).to_be_visible()
     other.get_by_role("checkbox", name="Completed: From elsewhere").check()
@@ -144,7 +143,7 @@ def test_today_has_groups_and_a_message_after_the_last_task(ada: Person) -> None
     create = """mutation ($inputs: [CreateTaskInput!]!) {
         createTasks(inputs: $inputs) { __typename }
     }"""
-    asks(ada, create, inputs=given)
+    ada.asks(create, inputs=given)
     ada.goes_to("/tasks?view=today")
     ada.has_read_all()
     groups = ada.page.get_by_role("main").get_by_role("heading", level=2)
