@@ -24,6 +24,11 @@ class Page(Protocol):
 
     is_dropped: bool
 
+    @property
+    def has_next(self) -> bool:
+        """Whether more rows come after these."""
+        ...
+
     def size(self) -> int:
         """Return the bytes of the rows, about."""
         ...
@@ -61,8 +66,8 @@ class Feed:
     def wake(self) -> None:
         """Wake the subscribers: the owner's rows may have changed.
 
-        A page is shared only until the next wake. So many subscribers are woken less often, or else
-        each would read pages of its own.
+        A page with few rows is shared only until the next wake. So many subscribers are woken less
+        often, or else each would read pages of its own.
         """
         if self._next_wake is not None:
             return
@@ -79,7 +84,9 @@ class Feed:
         self.wakes += 1
         self.noticed_at, self._woken_at = noticed_at, self._clock()
         self._reads = {}
-        self._pages = WeakValueDictionary()
+        # A whole page stays what follows a position, though some of its rows come again later.
+        whole = {key: page for key, page in self._pages.items() if page.has_next}
+        self._pages = WeakValueDictionary(whole)
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
@@ -116,9 +123,10 @@ class Feed:
             del self._waiting[waiter]
 
     async def read(self, key: Hashable, read: Callable[[], Awaitable[P]]) -> P:
-        """Return a page that was read after the last wake. Subscribers with the same key share it.
+        """Return a page that was read after the last wake, or that has as many rows as it can have.
 
-        A page is also shared after its read has ended, as long as a subscriber holds it.
+        Subscribers with the same key share it, also after its read has ended, as long as one of
+        them holds it.
         """
         page = self._pages.get(key)
         if page is None or page.is_dropped:

@@ -232,7 +232,7 @@ def test_hundred_subscribers_of_an_owner_cost_one_statement_for_a_write(
 class Empty:
     """A page without rows."""
 
-    is_dropped = False
+    is_dropped = has_next = False
 
     def size(self) -> int:
         """Return 0."""
@@ -362,6 +362,31 @@ def test_subscribers_of_an_owner_share_a_feed_until_the_last_one_leaves(
                 assert later.wakes == 0
             with pytest.raises(TypeError):
                 Owned(here.database, "ada").subscribed()
+
+    run_to_the_last_task(test)
+
+
+def test_subscribers_share_a_whole_page_although_the_owner_writes_meanwhile(
+    postgres: Postgres,
+) -> None:
+    async def test() -> None:
+        ada, sql = new(), changes.since(TASKS).sql
+        async with process(postgres.url) as here:
+            start = await changes.current(here.owned(ada))
+            last = await here.create(ada, "old")
+            await here.write(ada).create_all([{"title": "x"} for _ in range(60)])
+            follower = here.follow(ada, start)
+            assert (await anext(follower))[0]["title"] == "old"
+            before = await ran(postgres, sql)
+            await here.write(ada).update(last, {"title": "new"}, None)
+            async with aclosing(here.follow(ada, start)) as other:
+                found = [(await anext(other))[0] for _ in range(changes.EVENTS_AT_ONCE)]
+                assert await ran(postgres, sql) == before
+                # The row comes once more with its latest state, after the shared page.
+                while found[-1]["title"] != "new":
+                    found.append((await anext(other))[0])
+                assert [each["title"] for each in found if each["id"] == last] == ["old", "new"]
+            await follower.aclose()
 
     run_to_the_last_task(test)
 
