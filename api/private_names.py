@@ -9,6 +9,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "sqlalchemy.sql.dml.Update": ("_values",),
     "sqlalchemy.sql.selectable.Select": ("_prefixes", "_suffixes", "_hints", "_statement_hints"),
     "graphql.execution.Executor": (
+        "_relevant_sub_fields",
         "build_resolve_info",
         "collect_subfields",
         "fragments",

@@ -109,5 +109,5 @@ def test_each_listed_private_name_exists(place: str) -> None:
     found = getattr(importlib.import_module(module), kind)
     for name in PRIVATE[place]:
         is_declared = name in dir(found) or name in found.__annotations__
-        is_set = re.search(rf"self\.{name}\b.* = |def {name}\(", inspect.getsource(found))
+        is_set = re.search(rf"self\.{name}\b[^=]* = |def {name}\(", inspect.getsource(found))
         assert is_declared or is_set, f"{place}.{name}"

@@ -111,7 +111,10 @@ class Subscription:
 
     async def _execute(self, event: object) -> ExecutionResult:
         await self._context.begin_event()
-        found = execute_subscription_event(self._executor.build_per_event_executor(event))
+        executor = self._executor.build_per_event_executor(event)
+        # graphql-core would cache the selected fields of each event until the subscription ends.
+        executor._relevant_sub_fields = {}  # noqa: SLF001 - see `private_names`
+        found = execute_subscription_event(executor)
         result = found if isinstance(found, ExecutionResult) else await found
         for error in result.errors or ():
             # The client would continue at the cursor of this event, and miss a part of its data.

@@ -9,6 +9,7 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+from graphql.execution.collect_fields import CollectedFields
 from websockets.exceptions import InvalidStatus
 
 from api.graphql.execution import Replaying
@@ -199,6 +200,23 @@ def test_failed_check_of_open_sockets_is_logged_and_repeated(
 
     run(test)
     assert "the check of open sockets failed" in caplog.messages
+
+
+def test_events_of_an_open_subscription_leave_nothing_in_memory() -> None:
+    def collected() -> int:
+        return sum(type(each) is CollectedFields for each in gc.get_objects())
+
+    async def test(server: Running) -> None:
+        async with acknowledged(server.url) as client:
+            await client.subscribe("s", TICKS)
+            await until(lambda: server.world.open == 1)
+            before = collected()
+            for _ in range(20):
+                await server.world.tick()
+                assert (await client.receive())["type"] == "next"
+            assert collected() < before + 10
+
+    run(test)
 
 
 def test_draining_server_sends_sockets_away_with_1001_after_their_operations() -> None:
