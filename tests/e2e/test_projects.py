@@ -93,7 +93,7 @@ def test_sidebar_is_not_rendered_when_a_title_is_edited(ada: Person) -> None:
     ada.task("Rake the leaves").focus()
     ada.page.keyboard.press("Enter")
     title = ada.page.get_by_role("dialog", name="Task details").get_by_label("Title")
-    title.fill("Swee")  # from the first edit on, the lists keep their order, which renders them once
+    title.fill("Swee")  # The first edit keeps the order of the lists, which renders them once.
     expect(ada.task("Swee")).to_be_visible()
     before = ada.page.evaluate_handle(PROPERTIES)
 
