@@ -20,7 +20,7 @@ COST_OF_A_REQUEST = 2_000
 """The highest cost of an operation that counts as one request. A page of 100 tasks without nested
 fields costs less. An operation of a higher cost counts as several requests."""
 EVENTS_OF_A_REQUEST = 10
-"""The number of events whose delivery counts as much as one request."""
+"""The events a second that an owner may get for each request a second that the owner may send."""
 BURST_OF_EVENTS = 100
 """The most events that an owner may get at once."""
 COST_OF_AN_EVENT = COST_OF_A_REQUEST // EVENTS_OF_A_REQUEST
@@ -91,7 +91,7 @@ class RateLimits:
         """
         if self._events:
             events = min(max(1, math.ceil(cost / COST_OF_AN_EVENT)), BURST_OF_EVENTS)
-            while seconds := self._events.delay(owner, events):  # noqa: ASYNC110 - a quota has no event
+            while seconds := self._events.delay(owner, events):  # noqa: ASYNC110 - nothing signals
                 # A quota that lacks a part of an event would be asked many times in a millisecond.
                 await asyncio.sleep(max(seconds, self._shortest_wait))
 

@@ -224,7 +224,7 @@ def test_server_stopped_while_it_starts_leaves_no_process_running(
 
 
 def test_port_in_use_is_an_error_of_one_line(settings: dict[str, str], tmp_path: Path) -> None:
-    """The server ends before it starts a worker, so the test may fork it, which is quicker."""
+    """The server ends before it starts a worker, so the test may fork it, which is faster."""
     printed = tmp_path / "printed"
     with socket.create_server(("127.0.0.1", 0)) as taken, printed.open("wb") as output:
         port = str(taken.getsockname()[1])

@@ -92,7 +92,7 @@ class Subscription:
     async def _pass_on(
         self, event: object, turn: asyncio.Lock, owner: Owner, encode: Encode, deliver: Deliver
     ) -> None:
-        """Execute and deliver an event when the owner may get another one."""
+        """Wait until the rate limits allow the event. Then execute and deliver it."""
         # Wait without `turn`: results that are not sent yet may need it.
         async with owner.waiting:
             await self._context.wait_for_event(self.cost)
@@ -112,8 +112,9 @@ class Subscription:
     async def _execute(self, event: object) -> ExecutionResult:
         await self._context.begin_event()
         executor = self._executor.build_per_event_executor(event)
-        # graphql-core would cache the selected fields of each event until the subscription ends.
-        executor._relevant_sub_fields = {}  # noqa: SLF001 - see `private_names`
+        # Otherwise graphql-core would keep the selected fields of each event in a cache, until the
+        # subscription ends.
+        executor._relevant_sub_fields = {}  # noqa: SLF001 - no public way to clear it
         found = execute_subscription_event(executor)
         result = found if isinstance(found, ExecutionResult) else await found
         for error in result.errors or ():

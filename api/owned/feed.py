@@ -20,7 +20,7 @@ them at once. If there are a hundred, they get the changes of a tenth of a secon
 
 
 class Page(Protocol):
-    """Rows that subscribers share."""
+    """A page of the change feed that several subscribers read."""
 
     is_dropped: bool
 
@@ -92,7 +92,7 @@ class Feed:
                 waiter.set_result(None)
 
     def compare(self, number: int) -> bool:
-        """Wake the subscribers if one of them waits and has not read up to this change number.
+        """Wake the subscribers if one of them waits and has read up to another change number.
 
         Return whether this call noticed a change. If a wake is already due, another one did.
         """

@@ -187,7 +187,7 @@ class Person:
         return answer["data"]
 
     def has_no_tasks_yet(self) -> None:
-        """Wait until the page has read that there are no tasks."""
+        """Wait until the page has loaded all tasks, and shows that there are none."""
         self.is_at("/tasks")
         expect(self.page.get_by_text("No open tasks")).to_be_visible()
         self.has_read_all()

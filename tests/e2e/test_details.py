@@ -40,7 +40,7 @@ HOLD_AUTOSAVE = """() => {
 """Drops the timers that save what is typed, in a page that is reloaded afterwards."""
 
 
-# `test_text.py` resolves a conflict in `make test`.
+# `test_escape_does_not_decide_a_conflict` resolves one in `make test`.
 @pytest.mark.prove
 @pytest.mark.parametrize("keep", ["Keep mine", "Keep the other one"])
 def test_conflicting_edits_show_both_versions(ada: Person, keep: str) -> None:
@@ -144,7 +144,7 @@ def test_title_may_have_200_characters_in_any_encoding(ada: Person) -> None:
     assert task["description"] == "🏠" * 9_998 + "\nx"
 
 
-# `test_app.py` keeps the other version.
+# `test_projects.py` keeps the other version.
 @pytest.mark.parametrize(
     "keep", ["Keep mine", pytest.param("Keep the other one", marks=pytest.mark.prove)]
 )

@@ -219,7 +219,7 @@ def test_address_of_a_project_is_rendered_with_its_tasks(ada: Person) -> None:
     assert "Garden" in html
 
 
-# `test_account.py` exports CSV.
+# `test_transfer.py` exports CSV.
 @pytest.mark.parametrize("kind", ["JSON", pytest.param("CSV", marks=pytest.mark.prove)])
 def test_exported_projects_are_created_in_another_account_once(
     site: stack.Site, newcomer: Newcomer, ada: Person, tmp_path: Path, kind: str

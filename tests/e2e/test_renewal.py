@@ -149,7 +149,7 @@ def test_typed_text_is_restored_after_the_same_user_signs_in(ada: Person) -> Non
     ada.ignores_messages("status of 401")
 
 
-# `test_app.py` also tests a user who signs out.
+# `test_isolation.py` also tests a user who signs out.
 @pytest.mark.parametrize(
     "leaves_by",
     [pytest.param("signing out", marks=pytest.mark.prove), "another signing in"],

@@ -1,4 +1,4 @@
-"""The views of the tasks, each with a URL."""
+"""The views of the tasks page, such as "Today". Each view has a URL."""
 
 import re
 from datetime import date, timedelta

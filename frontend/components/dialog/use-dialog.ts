@@ -22,8 +22,7 @@ export function useDialog(
     const element = dialog.current;
     if (isModal) {
       element?.showModal();
-      // React's `autoFocus` runs before the dialog is open, when its elements cannot have the
-      // focus.
+      // React's `autoFocus` runs too early: elements of a closed dialog cannot have the focus.
       const first = element?.querySelector<HTMLElement>("[data-autofocus]");
       if (first) first.focus();
       // The browser has scrolled to the element that it focused, which may hide the title.
