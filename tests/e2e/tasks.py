@@ -38,8 +38,8 @@ def titles(person: Person) -> list[str]:
 
 
 def wait_until_saved(person: Person) -> None:
-    """Wait until the server has every edit."""
-    expect(person.page.locator("[aria-busy=true]")).to_have_count(0)
+    """Wait until the server has every edit that the page has shown, of rows out of view too."""
+    expect(person.page.locator("main[data-saved=true]")).to_be_attached()
 
 
 def saved(person: Person) -> dict[str, Any]:

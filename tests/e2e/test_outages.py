@@ -88,7 +88,7 @@ def check_edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
     site.api.stop()
     site.api = restarted_api(site, folder)
     expect(main).not_to_contain_text(re.compile(r"\d (unsaved )?changes?\b"))
-    expect(ada.page.locator("[aria-busy=true]")).to_have_count(0)
+    wait_until_saved(ada)
     each = """SELECT title, completed FROM tasks.tasks WHERE title LIKE 'Offline %'"""
     found = run(site.database, lambda connection: connection.fetch(each))
     expected = [(f"Offline {number}", True) for number in range(EDITS // 2)]
