@@ -57,9 +57,11 @@ class BoundedHttp(UpgradingHttp):
             return
         self._pending += len(data)
         super().data_received(data)
-        if self.parser is None:  # the connection is a WebSocket now
+        if self.parser is None:  # the connection is a WebSocket now, with timers of its own
+            self._cancel_deadline()
             return
-        if self._pending > self.max_head or len(self.headers) > self.max_fields:
+        is_too_long = self._pending > self.max_head or len(self.headers) > self.max_fields
+        if is_too_long and not self._is_refused:
             self.refusal = 431
             self.send_400_response()
         if not self.is_answering():
@@ -106,8 +108,6 @@ class BoundedHttp(UpgradingHttp):
         Otherwise a proxy that shares the connection among several people could give it to the wrong
         one.
         """
-        if self._is_refused:
-            return
         self._is_refused, self.headers = True, []
         if self._in_head and self.is_answering():
             self.cycle.keep_alive = False  # this is the last of the earlier requests
@@ -118,11 +118,6 @@ class BoundedHttp(UpgradingHttp):
         if self.cycle is not None:
             self.cycle.disconnected = True  # an app that still runs sends nothing more
         self.transport.close()
-
-    def handle_websocket_upgrade(self) -> None:
-        """Pass the connection to `BoundedWebSocket`, which has timers of its own."""
-        self._cancel_deadline()
-        super().handle_websocket_upgrade()
 
     def _set_deadline(self) -> None:
         if self._deadline is None:
