@@ -6,7 +6,8 @@ import os
 import socket
 import struct
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from graphql.execution.collect_fields import CollectedFields
@@ -215,6 +216,59 @@ def test_events_of_an_open_subscription_leave_nothing_in_memory() -> None:
                 await server.world.tick()
                 assert (await client.receive())["type"] == "next"
             assert collected() < before + 10
+
+    run(test)
+
+
+@asynccontextmanager
+async def waiting_event(server: Running) -> AsyncIterator[tuple[Client, asyncio.Event]]:
+    """Open a socket with a subscription of which an event waits for the rate limits.
+
+    Yields the client, and what the event waits for.
+    """
+    async with acknowledged(server.url) as client:
+        await client.subscribe("s", TICKS)
+        await until(lambda: server.world.open == 1)
+        allowed = server.world.allowed = asyncio.Event()
+        await server.world.tick()
+        await until(lambda: server.world.waiting == 1)
+        yield client, allowed
+
+
+def test_socket_answers_everything_else_while_an_event_waits_for_the_rate_limits() -> None:
+    async def test(server: Running) -> None:
+        async with waiting_event(server) as (client, allowed):
+            await client.send("ping")
+            assert await client.receive() == {"type": "pong"}
+            await client.subscribe("q", "{ me }")
+            assert (await client.receive())["payload"] == {"data": {"me": "ada"}}
+            assert (await client.receive())["type"] == "complete"
+            allowed.set()
+            assert (await client.receive())["id"] == "s"
+
+    run(test)
+
+
+@pytest.mark.parametrize("how", ["complete", "drop", "revoke", "drain"])
+def test_subscription_ends_while_an_event_waits_for_the_rate_limits(how: str) -> None:
+    """The event is not executed later."""
+
+    async def test(server: Running) -> None:
+        world = server.world
+        async with waiting_event(server) as (client, allowed):
+            if how == "complete":
+                await client.send("complete", id="s")
+                await until(lambda: not world.open)
+            elif how == "revoke":
+                server.revoke("ada")
+                assert await client.close_code() == 4403
+            elif how == "drain":
+                await server.sessions.drain(0.2)
+                assert await client.close_code() == 1001
+        await until(lambda: not world.waiting and not world.open)
+        allowed.set()
+        await server.wait_until_idle()
+        assert world.begun == 0
 
     run(test)
 

@@ -66,6 +66,10 @@ class World:
     failing: Problem | None = None
     refusing: Exception | None = None
     """What a context raises when it is made, and when it is told that an event begins."""
+    allowed: asyncio.Event | None = None
+    """What events wait for, as if at their rate limit."""
+    waiting: int = 0
+    """How many events wait for the rate limits."""
     checks: int = 0
     """How often the server has asked for new revocations."""
     check_fails: bool = False
@@ -116,7 +120,13 @@ class Context:
     world: World
 
     async def wait_for_event(self, _cost: float) -> None:
-        """Return at once: there is no rate limit."""
+        """Wait until the test allows events."""
+        self.world.waiting += 1
+        try:
+            if self.world.allowed:
+                await self.world.allowed.wait()
+        finally:
+            self.world.waiting -= 1
 
     async def begin_event(self) -> None:
         """Count the event, and refuse it if the caller is revoked."""
