@@ -289,6 +289,14 @@ class Person:
         """Click the element with exactly this name."""
         self.page.get_by_role(role, name=name, exact=True).click()
 
+    def exports(self, kind: str, folder: Path) -> Path:
+        """Export everything on the account page as JSON or CSV. Return the downloaded file."""
+        with self.page.expect_download() as download:
+            self.clicks(f"Export as {kind}")
+        file = folder / f"tasks.{kind.lower()}"
+        download.value.save_as(file)
+        return file
+
     def chooses(self, file: Path) -> None:
         """Choose a file to import on the account page."""
         self.page.get_by_label("Import a file").set_input_files(file)

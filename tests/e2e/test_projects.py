@@ -227,10 +227,7 @@ def test_exported_projects_are_created_in_another_account_once(
     creates(ada, "House, move")
     ada.adds("Pack the books")
     ada.goes_to("/account")
-    with ada.page.expect_download() as download:
-        ada.clicks(f"Export as {kind}")
-    file = tmp_path / f"tasks.{kind.lower()}"
-    download.value.save_as(file)
+    file = ada.exports(kind, tmp_path)
     expect(ada.page.get_by_text("Exported 1 task and 1 project.")).to_be_visible()
     if kind == "JSON":
         assert json.loads(file.read_text())["projects"][0]["name"] == "House, move"
