@@ -3,7 +3,14 @@
 import pytest
 from hypothesis import Phase, settings
 
-ORDER = ["test_keys", "test_revocations", "test_auth", "test_key_set", "test_tokens"]
+ORDER = [
+    "test_keys",
+    "test_revocations",
+    "test_auth",
+    "test_fetches",
+    "test_key_set",
+    "test_tokens",
+]
 
 # Do not search for the smallest failing example: mutation tests do not show it.
 settings.register_profile("mutants", phases=[Phase.generate])

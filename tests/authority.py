@@ -5,6 +5,7 @@ import shlex
 import shutil
 import ssl
 import sys
+from hashlib import sha1
 from pathlib import Path
 
 import trustme
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509 import Name, NameAttribute, load_pem_x509_certificate
 
 _SYSTEMS = Path(ssl.get_default_verify_paths().cafile or "/none").resolve()
 CANNOT_ENTER_THE_STORE = (
@@ -52,6 +54,20 @@ class Authority:
         secret.write_bytes(key)
         secret.chmod(0o600)
         return certificate, secret
+
+    def hashed(self) -> Path:
+        """Return a folder in which OpenSSL finds the authority, as in `SSL_CERT_DIR`.
+
+        The name of the file is the hash that `openssl x509 -subject_hash` prints: SHA-1 of the
+        subject in lower case, without the first two octets of its encoding.
+        """
+        subject = load_pem_x509_certificate(self.file.read_bytes()).subject
+        lower = Name([NameAttribute(part.oid, str(part.value).lower()) for part in subject])
+        digest = sha1(lower.public_bytes()[2:], usedforsecurity=False).digest()
+        folder = self.file.with_suffix(".hashed")
+        folder.mkdir()
+        shutil.copy(self.file, folder / f"{int.from_bytes(digest[:4], 'little'):08x}.0")
+        return folder
 
     def in_the_systems_store(self) -> list[str]:
         """Return a prefix for a command, which then finds the authority in the system's store.

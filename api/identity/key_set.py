@@ -207,7 +207,7 @@ def system_trust() -> ssl.SSLContext:
     """Return a TLS context that trusts the certificate authorities of the system's store.
 
     If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, the authorities that it names are trusted instead.
-    Raises OSError when there is no such file or folder.
+    Raises OSError when there is no such file. OpenSSL ignores a folder that does not exist.
     """
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file or folder:

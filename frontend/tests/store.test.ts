@@ -10,6 +10,7 @@ import { task } from "./task";
 
 type TaskStore = Store<{ tasks: Table<TaskTypes> }>;
 
+const { BroadcastChannel } = globalThis;
 let api: FakeApi;
 
 async function open(...seed: Task[]): Promise<TaskStore> {
@@ -78,6 +79,19 @@ describe("an edit", () => {
     await settled(store);
     expect(api.tasks.has(b.id)).toBe(false);
     expect([store.tables.tasks.get(a.id), store.tables.tasks.get(b.id)]).toEqual([null, null]);
+  });
+
+  test("is sent after the person has left the tasks page", async () => {
+    const [milk, bread] = [task(), task()];
+    const store = await open(milk, bread);
+    vi.stubGlobal("BroadcastChannel", BroadcastChannel);
+    const stop = store.start(ada.id);
+    for (const { id } of [milk, bread]) {
+      store.act([{ noun: "tasks", kind: "trash", ids: [id], at: AT }], "Trashed");
+    }
+    stop();
+    await settled(store);
+    expect([...api.tasks.values()].map(({ trashedAt }) => trashedAt)).toEqual([AT, AT]);
   });
 
   test("is undone and redone", async () => {

@@ -10,6 +10,7 @@ from typing import Any
 
 from playwright.sync_api import (
     BrowserContext,
+    FloatRect,
     Locator,
     Page,
     WebSocket,
@@ -284,6 +285,14 @@ class Person:
     def task(self, title: str) -> Locator:
         """Return the row of a task in the list."""
         return self.page.get_by_role("listitem", name=title, exact=True)
+
+    def place(self, of: Locator) -> FloatRect:
+        """Return the place of an element on the page, after all animations."""
+        of.wait_for()
+        self.page.evaluate(STILL)
+        box = of.bounding_box()
+        assert box
+        return box
 
     def clicks(self, name: str, role: Any = "button") -> None:
         """Click the element with exactly this name."""

@@ -9,7 +9,20 @@ NEVER_PRELOAD = """
     const later = window.setTimeout;
     window.setTimeout = (run, ms, ...rest) => ms === 2000 ? 0 : later(run, ms, ...rest);
 """
-PRELOAD_AT_ONCE = NEVER_PRELOAD.replace("0 :", "later(run) :")
+PRELOAD_AT_ONCE = (
+    NEVER_PRELOAD.replace("0 :", "later(() => preload(run)) :")
+    + """
+    function preload(run) {
+        const { allSettled } = Promise;
+        Promise.allSettled = (loads) => {
+            void allSettled.call(Promise, loads).then(() => { window.isPreloaded = true; });
+        };
+        run();
+        Promise.allSettled = allSettled;
+    }
+"""
+)
+"""Loads all code at once, and sets `isPreloaded` when the page has run the code."""
 
 
 @pytest.fixture
@@ -23,16 +36,25 @@ def page(ada: Person) -> Page:
     return tab
 
 
-def test_selection_is_shown_before_the_code_of_its_bar_arrives(page: Page) -> None:
+def test_selection_is_shown_before_the_code_of_its_bar_arrives(ada: Person, page: Page) -> None:
     held: list[Route] = []
-    page.route("**/chunks/**", lambda route: held.append(route))  # noqa: PLW0108 - Playwright sets an attribute of it
+    is_open = False
+
+    def hold(route: Route) -> None:
+        if is_open:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/chunks/**", hold)
     page.get_by_text("one", exact=True).click(modifiers=["Control"])
     expect(page.get_by_label("Select: one")).to_be_checked()
     page.get_by_text("two", exact=True).click(modifiers=["Shift"])
     expect(page.get_by_label("Select: two")).to_be_checked()
     bar = page.get_by_role("toolbar", name="Selected tasks")
     expect(bar).to_have_count(0)
-    assert held, "the code was loaded before"
+    ada.waits_until(lambda: held, "the code was loaded before")
+    is_open = True
     for route in held:
         route.continue_()
     expect(bar).to_be_visible()
@@ -42,7 +64,8 @@ def test_keys_that_follow_the_key_of_the_palette_at_once_reach_the_palette(ada: 
     """The code is loaded, but the palette has not been rendered before."""
     page = ada.context.new_page()
     page.add_init_script(PRELOAD_AT_ONCE)
-    page.goto(ada.page.url, wait_until="networkidle")
+    page.goto(ada.page.url)
+    page.wait_for_function("window.isPreloaded")
     page.keyboard.press("Control+k")
     page.keyboard.type("groceries")
     expect(page.get_by_placeholder("Find a task")).to_have_value("groceries")

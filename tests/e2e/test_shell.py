@@ -12,10 +12,10 @@ from tests.e2e.person import Person
 @pytest.mark.prove
 def test_list_keeps_its_place_when_a_task_opens(ada: Person) -> None:
     ada.adds("Call the bank")
-    before = ada.task("Call the bank").bounding_box()
+    before = ada.place(ada.task("Call the bank"))
     ada.clicks("Edit details: Call the bank")
     expect(ada.page.get_by_role("dialog", name="Task details")).to_be_visible()
-    assert ada.task("Call the bank").bounding_box() == before
+    assert ada.place(ada.task("Call the bank")) == before
 
 
 def test_appearance_is_kept_and_rendered_by_the_server(ada: Person) -> None:

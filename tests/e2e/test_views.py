@@ -159,7 +159,8 @@ def test_today_has_groups_and_a_message_after_the_last_task(ada: Person) -> None
     expect(groups).to_have_text([re.compile("^Tomorrow · .*1$")])
     ada.clicks("Completed", "link")
     expect(groups).to_have_text(["Today3"])
-    assert titles(ada) == ["Now", "Late", "Done"]
+    # The times are the server's once it has the edits.
+    expect(rows(ada).locator("[data-title]")).to_have_text(["Now", "Late", "Done"])
 
 
 @pytest.mark.prove
@@ -251,15 +252,15 @@ def test_due_date_is_typed_or_chosen_in_its_picker(ada: Person) -> None:
         press("Enter")
         expect(picker.get_by_text("This is not a date.")).to_be_visible()
         press("Control+a")
-        ada.page.keyboard.type("31 may 2027")
-        expect(picker.get_by_role("grid", name="May 2027")).to_be_visible()
+        ada.page.keyboard.type("31 may 2091")
+        expect(picker.get_by_role("grid", name="May 2091")).to_be_visible()
         assert ada.violations() == []
         press("ArrowDown")
         press("ArrowRight")
-        expect(picker.get_by_role("button", name="Tuesday, June 1, 2027")).to_be_focused()
+        expect(picker.get_by_role("button", name="Friday, June 1, 2091")).to_be_focused()
         press("Enter")
         expect(due).to_be_focused()
-        expect(due).to_have_text("1 Jun 2027")
+        expect(due).to_have_text("1 Jun 2091")
         # Escape closes only the picker.
         press("Enter")
         ada.page.keyboard.type("tomorrow")
@@ -270,4 +271,4 @@ def test_due_date_is_typed_or_chosen_in_its_picker(ada: Person) -> None:
         picker.get_by_role("button", name="No date").click()
         expect(due).to_have_text("No date")
         wait_until_saved(ada)
-        assert [one["patch"] for one in sent] == [{"dueOn": "2027-06-01"}, {"dueOn": None}]
+        assert [one["patch"] for one in sent] == [{"dueOn": "2091-06-01"}, {"dueOn": None}]

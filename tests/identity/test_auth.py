@@ -1,6 +1,7 @@
 """Authentication of requests: 401 before the body is parsed, one body for every bad token."""
 
 import asyncio
+import copy
 import itertools
 import json
 import logging
@@ -18,14 +19,17 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from api import observed
 from api.identity.auth import Authenticated, Authentication, RejectionLog
 from api.identity.key_set import KeySet
 from api.identity.keys import ACCESS_TOKEN, KeyRing, shared_secrets
 from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
 from api.identity.tokens import Claims, Verifier
+from api.logs import Limit, Throttle
 from api.postgres.database import Database
 from api.postgres.notifications import Notifications
+from api.rate_limits import RateLimits
 from dev.postgres import Postgres
 from tests import issuer, plain, stack, wire, wrong_tokens
 from tests.conftest import KEY, SECRET, SITE, mint
@@ -197,7 +201,10 @@ SendAuthorization = Callable[[list[str]], Awaitable[httpx.Response]]
 
 @asynccontextmanager
 async def running_middleware(
-    postgres: Postgres, ring: KeyRing, key_set: KeySet | None = None
+    postgres: Postgres,
+    ring: KeyRing,
+    key_set: KeySet | None = None,
+    limits: RateLimits | None = None,
 ) -> AsyncIterator[tuple[Database, Revocations, SendAuthorization]]:
     """Run the middleware in this process; yield a function that sends Authorization headers."""
 
@@ -208,9 +215,14 @@ async def running_middleware(
             await send({"type": "lifespan.startup.complete"})
             return
         claims: Claims = scope["state"]["claims"]
-        assert scope["state"].keys() == {"claims", *scope["kept"]}
+        quota = scope["state"].get("rate_limit", {})
+        assert scope["state"].keys() == {
+            "claims",
+            *(["rate_limit"] if quota else []),
+            *scope["kept"],
+        }
         assert (await receive())["type"] == "http.request"
-        await Response(f"{claims.user_id} {claims.sid}")(scope, receive, send)
+        await Response(f"{claims.user_id} {claims.sid}", headers=quota)(scope, receive, send)
 
     verifier = Verifier(ring, issuer=SITE, audience=SITE, max_age=86_400)
     async with (
@@ -219,12 +231,13 @@ async def running_middleware(
             verifier, Revocations(database, Notifications(postgres.url), max_age=86_400), key_set
         ) as authentication,
     ):
-        authenticated = Authenticated(inner_app, authentication)
+        authenticated = Authenticated(inner_app, authentication, limits)
 
+        states: Iterator[dict[str, dict[str, int]]]
         states = itertools.cycle([{}, {"state": {"other": 1}}])  # a server may have set a state
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            state: dict[str, dict[str, int]] = next(states)
+            state = copy.deepcopy(next(states))  # each request gets a copy (ASGI, lifespan state)
             kept = [*state.get("state", {})]
             await authenticated({**scope, **state, "kept": kept}, receive, send)
 
@@ -292,22 +305,68 @@ def test_good_token_is_accepted_and_only_rejected_tokens_are_logged(
 
 
 def test_many_bad_tokens_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    """The limit that the API applies to its whole log omits none of these lines."""
     caplog.set_level(logging.INFO, "api.identity.auth")
     now = 0.0
     rejections = RejectionLog(lambda: now)
-    for _ in range(1_000):
+    with caplog.filtering(Limit(Throttle(lambda: now))):
+        for _ in range(1_000):
+            rejections.add("expired")
+        rejections.add("no known key verifies the signature")
+        now = 1.0
         rejections.add("expired")
-    rejections.add("no known key verifies the signature")
-    now = 1.0
-    rejections.add("expired")
-    now = 2.0
-    rejections.add("expired")
+        now = 2.0
+        rejections.add("expired")
     assert caplog.messages == [
         "token rejected: expired",
         "token rejected: no known key verifies the signature",
         "token rejected: expired, and 999 before it",
         "token rejected: expired",
     ]
+
+
+def test_request_is_recorded_with_its_owner_and_the_time_of_its_verification(
+    postgres: Postgres,
+) -> None:
+    user = secrets.token_hex(8)
+    observers = observed.Observers([lambda _: None])
+
+    async def ask() -> None:
+        ring = KeyRing(shared_secrets([SECRET], ACCESS_TOKEN))
+        async with running_middleware(postgres, ring) as (_, _, send_authorization):
+            for token, status, owner in (
+                (mint(user), 200, user),
+                (mint(user, exp=1), 401, ""),
+            ):
+                record = observers.begin_request("POST", "/graphql", [])
+                answer = await send_authorization([f"Bearer {token}"])
+                record.end()
+                assert (answer.status_code, record.owner) == (status, owner)
+                assert 0 < record.seconds["token"] < record.duration
+
+    asyncio.run(ask())
+
+
+def test_request_is_charged_to_the_owner_of_its_token(postgres: Postgres) -> None:
+    """A response has headers about the quota once less than half of it is left."""
+
+    async def ask() -> None:
+        ring = KeyRing(shared_secrets([SECRET], ACCESS_TOKEN))
+        limits = RateLimits(per_second=1, burst=4)
+        async with running_middleware(postgres, ring, limits=limits) as (_, _, send_authorization):
+
+            async def sent(token: str) -> tuple[int, str]:
+                answer = await send_authorization([f"Bearer {token}"])
+                return answer.status_code, answer.headers.get("ratelimit", "").rpartition(";")[0]
+
+            ada, bob = mint(secrets.token_hex(8)), mint(secrets.token_hex(8))
+            answers = [await sent(ada)]
+            while answers[-1][0] == 200:
+                answers.append(await sent(ada))
+            assert await sent(bob) == answers[0] == (200, "")
+            assert answers[-2:] == [(200, '"owner";r=0'), (429, '"owner";r=0')]
+
+    asyncio.run(ask())
 
 
 def test_unavailable_keys_are_answered_503_or_429_not_401(postgres: Postgres) -> None:

@@ -398,7 +398,7 @@ async def test_faulty_fetch_keeps_the_cached_keys(fault: str) -> None:
         assert all(request.sent < 8_000_000 for request in served.asked)
 
 
-@pytest.mark.parametrize("fault", ["hangs", "resets", "HTTP 500", "HTML", "a byte a second"])
+@pytest.mark.parametrize("fault", ["hangs", "resets", "HTTP 500", "HTML", "ten bytes a second"])
 @run_in_loop
 async def test_without_cached_keys_a_faulty_fetch_raises_unavailable(fault: str) -> None:
     with Issuer(FAULTY[fault]) as served:

@@ -7,7 +7,7 @@ import signal
 import socket
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -262,6 +262,21 @@ def test_refresh_timeout_raises_unavailable(postgres: Postgres) -> None:
     run(postgres, work)
 
 
+def test_listener_is_told_what_is_revoked_of_the_claims_of_a_token(postgres: Postgres) -> None:
+    async def work() -> None:
+        told: list[Hashable] = []
+        async with without_polling(postgres) as (database, kept):
+            await kept.refresh()
+            kept.on_revoked(told.append)
+            gone = claims(secrets.token_hex(8), secrets.token_hex(8))
+            await record(database, kept, ended(gone.user_id, Kind.OWNER))
+            await record(database, kept, ended(str(gone.sid)))
+            await kept.refresh()
+            assert [one for one in told if one in gone.revocable] == list(gone.revocable)
+
+    asyncio.run(work())
+
+
 def test_event_is_identified_by_its_issuer_and_its_jti(postgres: Postgres) -> None:
     async def work() -> None:
         event = ended(secrets.token_hex(8))
@@ -369,6 +384,24 @@ def test_idle_process_does_not_poll_its_database(postgres: Postgres) -> None:
             assert looked == 0
             assert not await kept.is_revoked(claims())
             assert looked >= 1
+
+    asyncio.run(work())
+
+
+def test_process_polls_until_it_has_been_idle_for_a_minute(postgres: Postgres) -> None:
+    now = 1000.0
+
+    async def work() -> None:
+        nonlocal now
+        async with process(postgres.url, clock=lambda: now, poll=0.001) as kept:
+            assert not await kept.is_revoked(claims())
+            now += room.IDLE
+            assert kept.age == room.IDLE
+
+            async def polled() -> bool:
+                return kept.age == 0
+
+            await until(polled)
 
     asyncio.run(work())
 

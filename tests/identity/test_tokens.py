@@ -341,6 +341,25 @@ def test_base64url_segment_may_end_in_any_letter() -> None:
     assert _canonical("XXXX") == b"]u\xd7"
 
 
+@pytest.mark.parametrize(("octets", "times"), [(150, 1), (151, 10)])
+def test_header_that_tokens_share_is_parsed_once_unless_it_is_long(
+    octets: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header of up to 150 octets is kept, which base64url encodes in 200 characters."""
+    header = json.dumps({"alg": "HS256", "x": secrets.token_hex(8)})
+    header = header.replace('"}', f'{"y" * (octets - len(header))}"}}')
+    parsed, loads = [], json.loads
+
+    def counted(text: str, **hooks: Any) -> Any:  # calls the original
+        parsed.append(text)
+        return loads(text, **hooks)
+
+    monkeypatch.setattr(json, "loads", counted)
+    for number in range(10):
+        assert verified(SHARED.token(header, GOOD | {"sid": str(number)})).sid == str(number)
+    assert parsed.count(header) == times
+
+
 def test_alg_longer_than_any_algorithms_name_is_rejected() -> None:
     token = Case(SHARED, NOW, ISSUER).token({"alg": "x" * 11})
     with pytest.raises(InvalidToken, match="alg is not plain text of 1 to 10 characters"):

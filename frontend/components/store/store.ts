@@ -176,6 +176,7 @@ export class Store<T extends Tables = Tables> {
       stopWatching();
       this.#retry.stop();
       this.#channel?.close();
+      this.#channel = undefined;
     };
   }
 
