@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 import asyncpg
 import httpx
+import hypothesis
 import jwt
 import pytest
 
@@ -36,6 +37,13 @@ NO_TLS = plain.NO_TLS
 CLIENT = plain.Client()
 """A client with persistent connections, for tests that send one request after the other."""
 atexit.register(CLIENT.close)
+
+
+# A busy machine may stop a process for longer than Hypothesis allows an example to take.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -244,7 +244,7 @@ def web(
 
 
 def free_port() -> int:
-    """Return a port on which no program listens now.
+    """Return a port on which no program listens now, and which no other test of this run got.
 
     Systems assign ports from 32768 on to programs that ask for any port. One below stays free.
     """
@@ -252,6 +252,8 @@ def free_port() -> int:
         port = 11_000 + secrets.randbelow(19_000)  # Chromium refuses 10080
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            if place := shared.place():
+                (place / f"port-{port}").touch(exist_ok=False)
             return port
 
 

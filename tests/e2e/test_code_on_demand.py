@@ -65,7 +65,7 @@ def test_keys_that_follow_the_key_of_the_palette_at_once_reach_the_palette(ada: 
     page = ada.context.new_page()
     page.add_init_script(PRELOAD_AT_ONCE)
     page.goto(ada.page.url)
-    page.wait_for_function("window.isPreloaded")
+    ada.waits_until(lambda: page.evaluate("window.isPreloaded"), "the code has not run")
     page.keyboard.press("Control+k")
     page.keyboard.type("groceries")
     expect(page.get_by_placeholder("Find a task")).to_have_value("groceries")

