@@ -2,7 +2,8 @@
 
 A name is one of mutmut's, such as `api.identity.keys*`. pyproject.toml lists the files and the
 tests. A mutant that survives must be listed in `equal.toml`, with the reason why it is equivalent
-to the original. Results are stored in `mutants/`. Without names, only mutants without a result are
+to the original. A run without names also prints the entries that no surviving mutant matches.
+Results are stored in `mutants/`. Without names, only mutants without a result are
 tested, so an interrupted run continues. Delete the folder to start again.
 """
 
@@ -69,23 +70,27 @@ def main() -> None:
     tried = list(verdicts())
     equal = tomllib.loads(EQUAL.read_text())["equal"]
     known = {(one["in"], one["was"], one["now"]) for one in equal}
-    lived, excused = [], 0
+    lived, excused = [], []
     for name, status in tried:
         if status in SURVIVED:
             changed = change(name)
-            where = name.rpartition("__mutmut_")[0]
-            if (where, changed["was"], changed["now"]) in known:
-                excused += 1
+            listed = (name.rpartition("__mutmut_")[0], changed["was"], changed["now"])
+            if listed in known:
+                excused.append(listed)
             else:
                 lived.append((name, SURVIVED[status], changed))
     files = Counter(name.split(".x", 1)[0] for name, _ in tried)
-    dead = len(tried) - excused - len(lived)
+    dead = len(tried) - len(excused) - len(lived)
     print(f"{len(tried)} mutants: {dict(files)}")
     print(
-        f"{dead} killed, {excused} equivalent, {len(lived)} survived: {dead + excused}/{len(tried)}"
+        f"{dead} killed, {len(excused)} equivalent, {len(lived)} survived: "
+        f"{len(tried) - len(lived)}/{len(tried)}"
     )
     for name, why, changed in lived:
         print(f"\n{name}: {why}\n- {changed['was']}\n+ {changed['now']}")
+    if not sys.argv[1:]:
+        for where, was, now in sorted(known.difference(excused)):
+            print(f"\n{where}: listed as equivalent, but killed or gone\n- {was}\n+ {now}")
     raise SystemExit(1 if lived else 0)
 
 

@@ -295,7 +295,7 @@ def _bomb() -> bytes:
 
 def dripping(asked: Asked) -> None:
     """Send a byte every tenth of a second, so that no single read times out."""
-    asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
     while not asked.over.wait(0.1):
         asked.send(b" ")
 

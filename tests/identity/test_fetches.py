@@ -12,7 +12,7 @@ from api.identity.key_set import KeySet
 from api.identity.keys import KeysUnavailable
 from tests import issuer
 from tests.authority import Authority
-from tests.identity.test_key_set import ED, Gate, asked, candidates_after_retry, known, quick
+from tests.identity.test_key_set import ED, Gate, asked, known, quick
 from tests.issuer import Asked, Issuer, serving
 from tests.waiting import PATIENCE
 
@@ -98,23 +98,29 @@ async def test_key_set_is_fetched_again_when_a_fifth_of_its_lifetime_is_left() -
 @run_in_loop
 async def test_fetches_that_fail_are_min_interval_apart_too() -> None:
     """The set is due again while a request's fetch of an unknown key runs, and then fails."""
-    floor = 0.3
     began: list[float] = []
-
-    def fail_late(request: Asked) -> None:
-        request.over.wait(floor / 3)
-        issuer.resetting(request)
-
     with Issuer(SERVED) as served:
         async with KeySet(
-            served.url, min_interval=floor, lifetime=(1.3 * floor,) * 3, headers=noting(began)
+            served.url,
+            clock=loop().time,
+            fetch_timeout=10 * PATIENCE,
+            min_interval=10,
+            lifetime=(300, 300, 300),
+            headers=noting(began),
         ) as key_set:
-            await candidates_after_retry(key_set, "ed")
-            served.behaviour = fail_late
+            await key_set.candidates("EdDSA", "ed")
+            await loop().advance(235)
+            gate = served.behaviour = Gate(issuer.resetting)
+            waiting = asyncio.create_task(key_set.candidates("EdDSA", "new"))
+            await asked(served, 2)
+            await loop().advance(6)
+            gate.opened.set()
             with pytest.raises(KeysUnavailable):
-                await key_set.candidates("EdDSA", "new")
+                await waiting
+            await loop().advance(0)
+            await loop().advance(10)
             await asked(served, 3)
-    assert began[2] - began[1] > floor / 2
+    assert began[2] - began[1] >= 10
 
 
 @run_in_loop
