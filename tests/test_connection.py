@@ -271,7 +271,7 @@ _VALUE = st.binary(max_size=20).map(
     chunked=st.booleans(),
     connection=st.sampled_from([b"Upgrade", b"upgrade, HTTP2-Settings", b"close, Upgrade"]),
 )
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_upgrade_request_is_parsed_like_the_same_request_without_upgrade(
     fields: list[tuple[bytes, bytes]], content: bytes, cut: int, connection: bytes, *, chunked: bool
 ) -> None:

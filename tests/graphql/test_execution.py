@@ -68,7 +68,7 @@ from dev.postgres import ROOT
 
 log = logging.getLogger(__name__)
 EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
-SEARCHED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
+SEARCHED = settings(max_examples=EXAMPLES, suppress_health_check=[*HealthCheck])
 NOW = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 # When a field fails before its siblings in a list have started, graphql-core drops their coroutines

@@ -21,7 +21,7 @@ from tests.waiting import SLACK
 SDL = (ROOT / "schema.graphql").read_text()
 SCHEMA = build_schema(SDL)
 EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
-SEARCHED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
+SEARCHED = settings(max_examples=EXAMPLES, suppress_health_check=[*HealthCheck])
 
 HOSTILE = {
     "NUL": "a\0b",

@@ -14,7 +14,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from api.identity.key_set import KeySet
@@ -26,9 +26,7 @@ from tests.wrong_tokens import Case
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 """Examples of each property. `make prove` sets thousands."""
-searched = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+searched = settings(max_examples=EXAMPLES)
 SECRET = "a secret that is thirty-two bytes long"
 PREVIOUS = "the secret that it was until a day ago"
 ISSUER = "https://tasks.example.com"

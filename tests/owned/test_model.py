@@ -412,7 +412,6 @@ def test_api_matches_the_model(new_caller: Callable[[], Caller], database: Postg
             settings=settings(
                 max_examples=EXAMPLES,
                 stateful_step_count=25,
-                deadline=None,
                 suppress_health_check=[*HealthCheck],
             ),
         )

@@ -154,7 +154,6 @@ def test_resource_behaves_as_its_model(postgres: Postgres, resource: Resource) -
                 settings=settings(
                     max_examples=15,
                     stateful_step_count=15,
-                    deadline=None,
                     suppress_health_check=list(HealthCheck),
                 ),
             )
