@@ -40,7 +40,12 @@ WAITING = """async () => {
     const names = (await indexedDB.databases()).map(({ name }) => name);
     if (!names.includes("waiting-edits")) return 0;
     const open = indexedDB.open("waiting-edits");
-    await new Promise(resolve => { open.onsuccess = resolve; });
+    open.onupgradeneeded = () => open.transaction.abort();  // the database has just been deleted
+    const isOpen = await new Promise(resolve => {
+        open.onsuccess = () => resolve(true);
+        open.onerror = () => resolve(false);
+    });
+    if (!isOpen) return 0;
     const count = open.result.transaction("edits").objectStore("edits").count();
     await new Promise(resolve => { count.onsuccess = resolve; });
     open.result.close();
@@ -264,6 +269,12 @@ class Person:
     def has_read_all(self, page: Page | None = None) -> None:
         """Wait until the page has all tasks, not only the first ones."""
         expect((page or self.page).locator("main[data-complete=true]")).to_be_visible()
+
+    def keeps_edits(self, count: int) -> None:
+        """Wait until the browser keeps this number of edits that the server does not have."""
+        self.waits_until(
+            lambda: self.page.evaluate(WAITING) == count, f"the browser keeps not {count} edits"
+        )
 
     def tries_now(self) -> None:
         """Retry waiting edits, unless they have just been saved."""

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests import plain, stack
-from tests.e2e.person import TOKEN, WAITING, Newcomer, Person
+from tests.e2e.person import TOKEN, Newcomer, Person
 
 
 def test_two_users_see_only_their_own_tasks(site: stack.Site, newcomer: Newcomer) -> None:
@@ -59,10 +59,10 @@ def test_next_user_of_the_same_browser_sees_nothing_of_the_first(ada: Person) ->
     field.fill("Not saved yet")
     field.press("Enter")
     expect(ada.task("Not saved yet").get_by_label("Waiting to be saved")).to_be_visible()
-    assert ada.page.evaluate(WAITING) == 1
+    ada.keeps_edits(1)
     field.fill("half a thought")
     ada.signs_out()
-    assert ada.page.evaluate(WAITING) == 0
+    ada.keeps_edits(0)
     ada.page.unroute("**/graphql")
     ada.ignores_messages("ERR_FAILED")
     bob = ada

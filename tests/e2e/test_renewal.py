@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests import plain
 from tests.conftest import run
-from tests.e2e.person import WAITING, Person
+from tests.e2e.person import Person
 
 TOKEN = "fetch('/api/auth/token').then(r => r.json()).then(body => body.token)"
 
@@ -159,10 +159,10 @@ def test_unsaved_edits_are_deleted_for_the_next_user(ada: Person, leaves_by: str
     ada.page.get_by_label("New task").fill("Hers alone")
     ada.page.get_by_label("New task").press("Enter")
     expect(ada.task("Hers alone").get_by_label("Waiting to be saved")).to_be_visible()
-    assert ada.page.evaluate(WAITING) == 1
+    ada.keeps_edits(1)
     if leaves_by == "signing out":
         ada.signs_out()
-        assert ada.page.evaluate(WAITING) == 0
+        ada.keeps_edits(0)
     else:
         end_sessions(ada)
     ada.page.unroute("**/graphql")
@@ -171,5 +171,5 @@ def test_unsaved_edits_are_deleted_for_the_next_user(ada: Person, leaves_by: str
     bob.goes_to("/sign-up")
     bob.submits("Create account")
     shows_tasks(bob.page)
-    assert bob.page.evaluate(WAITING) == 0
+    bob.keeps_edits(0)
     bob.ignores_messages("ERR_FAILED", "status of 401")
