@@ -26,6 +26,12 @@ PRELOAD_AT_ONCE = (
 
 
 @pytest.fixture
+def service_workers() -> str:
+    """Block the service worker, which would load the code before a test can delay it."""
+    return "block"
+
+
+@pytest.fixture
 def page(ada: Person) -> Page:
     """Return a page with tasks that loads no further code until a test needs it."""
     for title in ("two", "one"):
