@@ -60,8 +60,8 @@ class BoundedHttp(UpgradingHttp):
         if self.parser is None:  # the connection is a WebSocket now, with timers of its own
             self._cancel_deadline()
             return
-        is_too_long = self._pending > self.max_head or len(self.headers) > self.max_fields
-        if is_too_long and not self._is_refused:
+        exceeds = self._pending > self.max_head or len(self.headers) > self.max_fields
+        if exceeds and not self._is_refused:  # the parser may have refused the same head
             self.refusal = 431
             self.send_400_response()
         if not self.is_answering():

@@ -2,9 +2,9 @@
 
 A name is one of mutmut's, such as `api.identity.keys*`. pyproject.toml lists the files and the
 tests. A mutant that survives must be listed in `equal.toml`, with the reason why it is equivalent
-to the original. A run without names also prints the entries that no surviving mutant matches.
-Results are stored in `mutants/`. Without names, only mutants without a result are
-tested, so an interrupted run continues. Delete the folder to start again.
+to the original. Results are stored in `mutants/`. Without names, only mutants without a result are
+tested, so an interrupted run continues, and entries that no surviving mutant matches are printed.
+Delete the folder to start again.
 """
 
 import json
@@ -74,9 +74,9 @@ def main() -> None:
     for name, status in tried:
         if status in SURVIVED:
             changed = change(name)
-            listed = (name.rpartition("__mutmut_")[0], changed["was"], changed["now"])
-            if listed in known:
-                excused.append(listed)
+            entry = (name.rpartition("__mutmut_")[0], changed["was"], changed["now"])
+            if entry in known:
+                excused.append(entry)
             else:
                 lived.append((name, SURVIVED[status], changed))
     files = Counter(name.split(".x", 1)[0] for name, _ in tried)

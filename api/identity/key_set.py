@@ -206,8 +206,8 @@ class KeySet:
 def system_trust() -> ssl.SSLContext:
     """Return a TLS context that trusts the certificate authorities of the system's store.
 
-    If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, the authorities that it names are trusted instead.
-    Raises OSError when there is no such file. OpenSSL ignores a folder that does not exist.
+    If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, the authorities in that file and that folder are
+    trusted instead. Raises OSError if the file does not exist. OpenSSL ignores a missing folder.
     """
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file or folder:

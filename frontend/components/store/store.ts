@@ -176,6 +176,7 @@ export class Store<T extends Tables = Tables> {
       stopWatching();
       this.#retry.stop();
       this.#channel?.close();
+      // A closed channel would throw when the next edit is answered, and the queue would stop.
       this.#channel = undefined;
     };
   }

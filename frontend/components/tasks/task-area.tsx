@@ -41,7 +41,7 @@ export function TaskArea(props: Props) {
   const { view } = useView();
   const { tasks } = useTasks();
   const isComplete = useStored((store) => store.state().isComplete);
-  const isSaved = useStored((store) => store.state().pendingCount === 0);
+  const hasNoPendingEdits = useStored((store) => store.state().pendingCount === 0);
   const isHydrated = useHydrated();
   const [serverView] = useState(view);
   const { doneToday, isAllDone } = useDoneToday();
@@ -49,7 +49,7 @@ export function TaskArea(props: Props) {
     <main
       className="list-area"
       data-complete={isComplete}
-      data-saved={isSaved}
+      data-saved={hasNoPendingEdits}
       id="content"
       // Clicks before the page handles events would be lost.
       inert={!isHydrated}
