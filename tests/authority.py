@@ -55,11 +55,12 @@ class Authority:
         secret.chmod(0o600)
         return certificate, secret
 
-    def hashed(self) -> Path:
-        """Return a folder in which OpenSSL finds the authority, as in `SSL_CERT_DIR`.
+    def folder(self) -> Path:
+        """Make a folder for `SSL_CERT_DIR` that has the authority.
 
-        The name of the file is the hash that `openssl x509 -subject_hash` prints: SHA-1 of the
-        subject in lower case, without the first two octets of its encoding.
+        OpenSSL looks a file up by the hash of its subject, as `openssl x509 -subject_hash` prints
+        it: the first four octets of a SHA-1 digest, in little-endian order, of the subject in lower
+        case, without its outer tag and length.
         """
         subject = load_pem_x509_certificate(self.file.read_bytes()).subject
         lower = Name([NameAttribute(part.oid, str(part.value).lower()) for part in subject])

@@ -39,7 +39,7 @@ CLIENT = plain.Client()
 atexit.register(CLIENT.close)
 
 
-# A busy machine may stop a process for longer than Hypothesis allows an example to take.
+# On a busy machine, an example may take longer than Hypothesis allows, and so may its generation.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

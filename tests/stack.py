@@ -244,7 +244,7 @@ def web(
 
 
 def free_port() -> int:
-    """Return a port on which no program listens now, and which no other test of this run got.
+    """Return a port on which no program listens, and which was not returned before in this run.
 
     Systems assign ports from 32768 on to programs that ask for any port. One below stays free.
     """

@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +44,7 @@ WAITING = """async () => {
     open.onupgradeneeded = () => open.transaction.abort();  // the database has just been deleted
     const isOpen = await new Promise(resolve => {
         open.onsuccess = () => resolve(true);
-        open.onerror = () => resolve(false);
+        open.onerror = () => resolve(open.error.name !== "AbortError");
     });
     if (!isOpen) return 0;
     const count = open.result.transaction("edits").objectStore("edits").count();
@@ -70,6 +71,15 @@ fourth one for a socket that was being opened when a test disconnected the brows
 API, or when the page was left. It cannot be silenced by a page, which tries again by itself.
 """
 expect.set_options(timeout=PATIENCE * 1000)
+
+
+def place(of: Locator) -> FloatRect:
+    """Wait until all animations have ended. Return the position and the size of an element."""
+    of.wait_for()
+    of.page.evaluate(STILL)
+    box = of.bounding_box()
+    assert box
+    return box
 
 
 class LiveSocket:
@@ -270,10 +280,18 @@ class Person:
         """Wait until the page has all tasks, not only the first ones."""
         expect((page or self.page).locator("main[data-complete=true]")).to_be_visible()
 
+    def stops_clock(self) -> None:
+        """Stop the timers of the page."""
+        self.page.clock.install()
+        self.page.clock.pause_at(time.time() + 60)  # a clock can only be stopped at a later time
+
     def keeps_edits(self, count: int) -> None:
-        """Wait until the browser keeps this number of edits that the server does not have."""
+        """Wait until the browser keeps this number of edits that the server does not have.
+
+        The page leaves half a second after a sign-out, even if its data is not deleted yet.
+        """
         self.waits_until(
-            lambda: self.page.evaluate(WAITING) == count, f"the browser keeps not {count} edits"
+            lambda: self.page.evaluate(WAITING) == count, f"the browser does not keep {count} edits"
         )
 
     def tries_now(self) -> None:
@@ -297,20 +315,12 @@ class Person:
         """Return the row of a task in the list."""
         return self.page.get_by_role("listitem", name=title, exact=True)
 
-    def place(self, of: Locator) -> FloatRect:
-        """Return the place of an element on the page, after all animations."""
-        of.wait_for()
-        self.page.evaluate(STILL)
-        box = of.bounding_box()
-        assert box
-        return box
-
     def clicks(self, name: str, role: Any = "button") -> None:
         """Click the element with exactly this name."""
         self.page.get_by_role(role, name=name, exact=True).click()
 
     def exports(self, kind: str, folder: Path) -> Path:
-        """Export everything on the account page as JSON or CSV. Return the downloaded file."""
+        """Export all tasks and projects on the account page. Return the file, JSON or CSV."""
         with self.page.expect_download() as download:
             self.clicks(f"Export as {kind}")
         file = folder / f"tasks.{kind.lower()}"

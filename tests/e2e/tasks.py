@@ -38,7 +38,7 @@ def titles(person: Person) -> list[str]:
 
 
 def wait_until_saved(person: Person) -> None:
-    """Wait until the server has every edit that the page has shown, of rows out of view too."""
+    """Wait until the server has every edit, also the edits of rows that are out of view."""
     expect(person.page.locator("main[data-saved=true]")).to_be_attached()
 
 

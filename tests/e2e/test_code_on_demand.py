@@ -15,14 +15,15 @@ PRELOAD_AT_ONCE = (
     function preload(run) {
         const { allSettled } = Promise;
         Promise.allSettled = (loads) => {
-            void allSettled.call(Promise, loads).then(() => { window.isPreloaded = true; });
+            void Promise.all(loads).then(() => { window.isPreloaded = true; });
         };
         run();
         Promise.allSettled = allSettled;
     }
 """
 )
-"""Loads all code at once, and sets `isPreloaded` when the page has run the code."""
+"""Preloads all code at once, and sets `isPreloaded` when the code is loaded. The script replaces
+`Promise.allSettled`, which `usePreload` calls."""
 
 
 @pytest.fixture
@@ -44,10 +45,10 @@ def page(ada: Person) -> Page:
 
 def test_selection_is_shown_before_the_code_of_its_bar_arrives(ada: Person, page: Page) -> None:
     held: list[Route] = []
-    is_open = False
+    is_released = False
 
     def hold(route: Route) -> None:
-        if is_open:
+        if is_released:
             route.continue_()
         else:
             held.append(route)
@@ -58,9 +59,9 @@ def test_selection_is_shown_before_the_code_of_its_bar_arrives(ada: Person, page
     page.get_by_text("two", exact=True).click(modifiers=["Shift"])
     expect(page.get_by_label("Select: two")).to_be_checked()
     bar = page.get_by_role("toolbar", name="Selected tasks")
+    ada.waits_until(lambda: held, "the page did not request the code of the bar")
     expect(bar).to_have_count(0)
-    ada.waits_until(lambda: held, "the code was loaded before")
-    is_open = True
+    is_released = True
     for route in held:
         route.continue_()
     expect(bar).to_be_visible()

@@ -1,12 +1,10 @@
 """Tasks and projects are dragged with a mouse and by touch."""
 
-import time
-
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests import stack
-from tests.e2e.person import WIDE, Newcomer, Person
+from tests.e2e.person import WIDE, Newcomer, Person, place
 from tests.e2e.sidebar import creates_project, project, projects
 from tests.e2e.tasks import rows, titles, wait_until_saved
 
@@ -74,7 +72,7 @@ def test_tasks_are_dragged_by_a_long_press(site: stack.Site, newcomer: Newcomer)
         touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": given})
 
     def point(of: Locator, at: float) -> tuple[float, float]:
-        box = ada.place(of)
+        box = place(of)
         return box["x"] + box["width"] / 2, box["y"] + box["height"] * at
 
     def drag(title: str, to: Locator, at: float) -> None:
@@ -88,10 +86,9 @@ def test_tasks_are_dragged_by_a_long_press(site: stack.Site, newcomer: Newcomer)
     expect(ada.page.get_by_role("dialog")).to_have_count(0)
     drag("second", project(ada, "Home"), 0.5)
     expect(ada.task("second")).to_contain_text("Home")
-    # A finger that moves before the time of a long press is over scrolls the page.
+    # A finger that moves before a long press is over scrolls the page.
     x, y = point(ada.task("third"), 0.5)
-    ada.page.clock.install()
-    ada.page.clock.pause_at(time.time() + 60)
+    ada.stops_clock()
     touch("touchStart", (x, y))
     touch("touchMove", (x, y - 40))
     touch("touchEnd")

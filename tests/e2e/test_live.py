@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from dev.postgres import Postgres
 from tests import stack
-from tests.e2e.person import Newcomer, Person
+from tests.e2e.person import Newcomer, Person, place
 
 log = logging.getLogger(__name__)
 
@@ -168,12 +168,12 @@ def test_row_that_is_renamed_stays_in_its_place(ada: Person) -> None:
     field = ada.page.get_by_label("Title")
     field.fill("Oat milk")
     field.evaluate("element => element.setSelectionRange(3, 3)")
-    before = ada.place(field)
+    before = place(field)
     ada.asks(CREATE, title="From elsewhere", position=TOP)
     bread = ada.asks('{ tasks(filter: {search: "Bread"}) { nodes { id } } }')["tasks"]["nodes"][0]
     ada.asks(UPDATE, id=bread["id"], patch={"title": "Rye bread"})
     expect(ada.task("Rye bread")).to_be_visible()
-    assert ada.place(field) == before
+    assert place(field) == before
     ada.page.keyboard.type("x")
     expect(field).to_have_value("Oatx milk")
     ada.page.keyboard.press("Enter")
@@ -185,7 +185,7 @@ def test_row_that_is_dragged_stays_in_its_place(ada: Person) -> None:
     for title in ("Third", "Second", "First"):
         ada.adds(title)
     ada.is_live()
-    box, target = ada.place(ada.task("Third")), ada.place(ada.task("First"))
+    box, target = place(ada.task("Third")), place(ada.task("First"))
     mouse = ada.page.mouse
     mouse.move(box["x"] + 100, box["y"] + box["height"] / 2)
     mouse.down()
@@ -195,7 +195,7 @@ def test_row_that_is_dragged_stays_in_its_place(ada: Person) -> None:
     ada.asks(CREATE, title="From elsewhere", position=TOP)
     ada.asks(UPDATE, id=first["id"], patch={"title": "Number one"})
     expect(ada.task("Number one")).to_be_visible()
-    assert ada.place(ada.task("Number one"))["y"] == target["y"]
+    assert place(ada.task("Number one"))["y"] == target["y"]
     mouse.up()
     expect(ada.task("From elsewhere")).to_be_visible()
     titles = ada.page.get_by_role("listitem").locator("[data-title]")

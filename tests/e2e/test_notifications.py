@@ -4,13 +4,13 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests import stack
-from tests.e2e.person import NARROW, WIDE, Newcomer, Person
+from tests.e2e.person import NARROW, WIDE, Newcomer, Person, place
 from tests.e2e.tasks import writes
 
 
-def overlap(person: Person, one: Locator, other: Locator) -> bool:
+def overlap(one: Locator, other: Locator) -> bool:
     """Return whether two elements share a pixel."""
-    a, b = person.place(one), person.place(other)
+    a, b = place(one), place(other)
     return (
         a["x"] < b["x"] + b["width"]
         and b["x"] < a["x"] + a["width"]
@@ -36,7 +36,7 @@ def test_toast_covers_no_control(
     toast = ada.page.get_by_role("status").filter(has_text="Priority High")
     expect(toast).to_be_visible()
     expect(bar).to_be_visible()
-    assert not overlap(ada, toast, bar)
+    assert not overlap(toast, bar)
     bar.get_by_role("button", name="Complete").click()
     ada.clicks("Undo")
     expect(ada.page.get_by_label("Select: Water the plants")).to_be_checked()
@@ -46,7 +46,7 @@ def test_action_in_the_sheet_of_a_phone_can_be_undone_there(phone: Person) -> No
     phone.adds("Call the bank")
     # The row has no invisible button at its end: a tap there opens the task.
     expect(phone.page.get_by_label("Move to trash: Call the bank")).to_be_hidden()
-    row = phone.place(phone.task("Call the bank"))
+    row = place(phone.task("Call the bank"))
     x, y = row["x"] + row["width"] - 20, row["y"] + row["height"] / 2
     phone.page.touchscreen.tap(x, y)
     sheet = phone.page.get_by_role("dialog", name="Task details")
@@ -55,7 +55,7 @@ def test_action_in_the_sheet_of_a_phone_can_be_undone_there(phone: Person) -> No
     undo = phone.page.get_by_role("button", name="Undo")
     expect(undo).to_be_visible()
     for name in ("Reopen", "Move to trash"):
-        assert not overlap(phone, undo, sheet.get_by_role("button", name=name)), name
+        assert not overlap(undo, sheet.get_by_role("button", name=name)), name
     assert phone.violations() == []
     undo.tap()
     expect(sheet.get_by_role("button", name="Complete")).to_be_visible()

@@ -6,16 +6,16 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import plain
-from tests.e2e.person import Person
+from tests.e2e.person import Person, place
 
 
 @pytest.mark.prove
 def test_list_keeps_its_place_when_a_task_opens(ada: Person) -> None:
     ada.adds("Call the bank")
-    before = ada.place(ada.task("Call the bank"))
+    before = place(ada.task("Call the bank"))
     ada.clicks("Edit details: Call the bank")
     expect(ada.page.get_by_role("dialog", name="Task details")).to_be_visible()
-    assert ada.place(ada.task("Call the bank")) == before
+    assert place(ada.task("Call the bank")) == before
 
 
 def test_appearance_is_kept_and_rendered_by_the_server(ada: Person) -> None:

@@ -12,12 +12,15 @@ def test_projects_are_used_by_keyboard(ada: Person) -> None:  # noqa: PLR0915 - 
     press, text = ada.page.keyboard.press, ada.page.keyboard.type
 
     def menu(name: str, *entries: str) -> None:
-        """Choose the last of these entries of a project's menu, by the first letter of each."""
+        """Choose the last of these entries of a project's menu, by default Rename.
+
+        A letter moves the focus to the next entry that begins with it. Several letters form a word
+        only if they are typed within a second, which a slow machine may need for two of them.
+        """
         ada.page.get_by_role("button", name=f"Change the project {name}").focus()
         press("Enter")
         focused = ada.page.locator("[role=menu] :focus")
         expect(focused).to_contain_text("Rename")
-        # Not by several letters: a pause of a second between two begins another word.
         for entry in entries:
             press(entry[0])
             expect(focused).to_contain_text(entry)

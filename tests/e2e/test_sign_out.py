@@ -29,8 +29,8 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Send requests until the token is rejected, for `PATIENCE` seconds at most.
 
-        If the browser is slow, the API answers 429 first: these are more requests than a user may
-        send.
+        While the browser is slow, these requests use up the quota of the user. The API then answers
+        429 until the token is rejected.
         """
         deadline = time.monotonic() + PATIENCE
         with plain.Client(headers=self._headers) as client:

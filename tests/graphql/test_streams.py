@@ -222,14 +222,14 @@ def test_events_of_an_open_subscription_leave_nothing_in_memory() -> None:
 
 @asynccontextmanager
 async def waiting_event(server: Running) -> AsyncIterator[tuple[Client, asyncio.Event]]:
-    """Open a socket with a subscription of which an event waits for the rate limits.
+    """Open a socket with a subscription, of which an event waits at the rate limit.
 
     Yields the client, and what the event waits for.
     """
     async with acknowledged(server.url) as client:
         await client.subscribe("s", TICKS)
         await until(lambda: server.world.open == 1)
-        allowed = server.world.allowed = asyncio.Event()
+        allowed = server.world.events_allowed = asyncio.Event()
         await server.world.tick()
         await until(lambda: server.world.waiting == 1)
         yield client, allowed
@@ -251,11 +251,11 @@ def test_socket_answers_everything_else_while_an_event_waits_for_the_rate_limits
 
 @pytest.mark.parametrize("how", ["complete", "drop", "revoke", "drain"])
 def test_subscription_ends_while_an_event_waits_for_the_rate_limits(how: str) -> None:
-    """The event is not executed later."""
+    """The waiting event does not begin later."""
 
     async def test(server: Running) -> None:
         world = server.world
-        async with waiting_event(server) as (client, allowed):
+        async with waiting_event(server) as (client, _):
             if how == "complete":
                 await client.send("complete", id="s")
                 await until(lambda: not world.open)
@@ -265,8 +265,8 @@ def test_subscription_ends_while_an_event_waits_for_the_rate_limits(how: str) ->
             elif how == "drain":
                 await server.sessions.drain(0.2)
                 assert await client.close_code() == 1001
+            # To drop the socket, leave the block.
         await until(lambda: not world.waiting and not world.open)
-        allowed.set()
         await server.wait_until_idle()
         assert world.begun == 0
 

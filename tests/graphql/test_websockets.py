@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import statistics
 import time
 from typing import Any
 
@@ -559,7 +558,8 @@ def test_subscription_that_never_waits_leaves_turns_to_others() -> None:
                     assert (await client.receive())["type"] == "next"
                     assert (await client.receive())["type"] == "complete"
                     took.append(time.monotonic() - began)
-                assert statistics.median(took) < 1, "a busy machine may delay some of them"
+                # A busy machine may delay two of them.
+                assert sorted(took)[-3] < 1, "the subscriptions delay the others"
             reading.cancel()
             greedy.connection.transport.abort()
 

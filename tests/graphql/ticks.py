@@ -66,8 +66,8 @@ class World:
     failing: Problem | None = None
     refusing: Exception | None = None
     """What a context raises when it is made, and when it is told that an event begins."""
-    allowed: asyncio.Event | None = None
-    """What events wait for, as if at their rate limit."""
+    events_allowed: asyncio.Event | None = None
+    """If set, each event waits for it, as an event waits at the rate limit."""
     waiting: int = 0
     """How many events wait for the rate limits."""
     checks: int = 0
@@ -120,11 +120,11 @@ class Context:
     world: World
 
     async def wait_for_event(self, _cost: float) -> None:
-        """Wait until the test allows events."""
+        """Wait for `World.events_allowed` if the test has set it."""
         self.world.waiting += 1
         try:
-            if self.world.allowed:
-                await self.world.allowed.wait()
+            if self.world.events_allowed:
+                await self.world.events_allowed.wait()
         finally:
             self.world.waiting -= 1
 
@@ -427,9 +427,9 @@ def run(test: Callable[[Running], Coroutine[Any, Any, None]], **limits: Any) -> 
 
 
 async def constant(number: Callable[[], int]) -> int:
-    """Return a number once it has stayed the same for 0.2 s: what does not happen has no event.
+    """Return a number once it was the same ten times in a row, within 0.2 s.
 
-    The number is read ten times, because a busy machine may stop the whole process for 0.2 s.
+    Two readings are not enough: a busy machine may stop the whole process between them.
     """
     before, times = -1, 0
     while times < 10:

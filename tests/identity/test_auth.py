@@ -215,10 +215,9 @@ async def running_middleware(
             await send({"type": "lifespan.startup.complete"})
             return
         claims: Claims = scope["state"]["claims"]
-        quota = scope["state"].get("rate_limit", {})
-        assert scope["state"].keys() == {
+        quota = scope["state"].get("rate_limit", {}) if limits else {}
+        assert scope["state"].keys() - ({"rate_limit"} if limits else set()) == {
             "claims",
-            *(["rate_limit"] if quota else []),
             *scope["kept"],
         }
         assert (await receive())["type"] == "http.request"
@@ -305,7 +304,7 @@ def test_good_token_is_accepted_and_only_rejected_tokens_are_logged(
 
 
 def test_many_bad_tokens_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
-    """The limit that the API applies to its whole log omits none of these lines."""
+    """The limit of the whole log omits none of these lines."""
     caplog.set_level(logging.INFO, "api.identity.auth")
     now = 0.0
     rejections = RejectionLog(lambda: now)
@@ -348,7 +347,7 @@ def test_request_is_recorded_with_its_owner_and_the_time_of_its_verification(
 
 
 def test_request_is_charged_to_the_owner_of_its_token(postgres: Postgres) -> None:
-    """A response has headers about the quota once less than half of it is left."""
+    """The second owner still has a whole quota after the first owner has used up another."""
 
     async def ask() -> None:
         ring = KeyRing(shared_secrets([SECRET], ACCESS_TOKEN))

@@ -262,7 +262,7 @@ def test_refresh_timeout_raises_unavailable(postgres: Postgres) -> None:
     run(postgres, work)
 
 
-def test_listener_is_told_what_is_revoked_of_the_claims_of_a_token(postgres: Postgres) -> None:
+def test_listener_is_told_the_revoked_owner_and_session(postgres: Postgres) -> None:
     async def work() -> None:
         told: list[Hashable] = []
         async with without_polling(postgres) as (database, kept):
@@ -388,7 +388,7 @@ def test_idle_process_does_not_poll_its_database(postgres: Postgres) -> None:
     asyncio.run(work())
 
 
-def test_process_polls_until_it_has_been_idle_for_a_minute(postgres: Postgres) -> None:
+def test_process_that_has_been_idle_for_exactly_a_minute_polls(postgres: Postgres) -> None:
     now = 1000.0
 
     async def work() -> None:
