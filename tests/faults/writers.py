@@ -105,7 +105,11 @@ class Writer:
                 return None
             self.seconds.append(time.monotonic() - began)
             self.answers[answer.status_code] += 1
-            body = answer.json()
+            try:
+                body = answer.json()
+            except ValueError:
+                self.wrong.append(f"{answer.status_code}: {answer.text}")
+                return None
             if answer.status_code == 200 and "errors" not in body:
                 return body["data"]
             codes = {error["extensions"]["code"] for error in body["errors"]}
