@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests import stack
-from tests.conftest import trusting
+from tests.conftest import run, trusting
 from tests.faults.cluster import cluster
 from tests.faults.writers import writing
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.prove
 
@@ -42,12 +43,20 @@ def test_failover(tmp_path: Path) -> None:
         api.stop()
 
 
+def is_streamed(url: str) -> bool:
+    """Return whether a standby has caught up with the primary, and gets new writes at once."""
+    streaming = "SELECT FROM pg_stat_replication WHERE state = 'streaming'"
+    return bool(run(url, lambda connection: connection.fetch(streaming)))
+
+
 def test_failover_to_an_asynchronous_standby(tmp_path: Path) -> None:
     """The standby is 0.5 s behind. It lacks the last writes that the primary acknowledged."""
     with cluster(is_synchronous=False) as (url, one, two):
         api = stack.api(tmp_path, trusting(url))
         fault = "primary killed, standby asynchronous and 0.5 s away"
         with writing(fault, api.url, url, may_lose=True) as writers:
+            # Before, the standby may lack even the tables.
+            wait_until(lambda: is_streamed(url), "the standby does not get the writes")
             one.proxy.delay = 0.5
             writers.wait_until_each_wrote(30)
             one.kill()
