@@ -91,7 +91,8 @@ class RateLimits:
         """
         if self._events:
             events = min(max(1, math.ceil(cost / COST_OF_AN_EVENT)), BURST_OF_EVENTS)
-            while seconds := self._events.delay(owner, events):  # noqa: ASYNC110 - nothing signals
+            # The library does not signal that a quota is refilled.
+            while seconds := self._events.delay(owner, events):  # noqa: ASYNC110 - see above
                 # A quota that lacks a part of an event would be asked many times in a millisecond.
                 await asyncio.sleep(max(seconds, self._shortest_wait))
 

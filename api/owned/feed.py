@@ -92,9 +92,9 @@ class Feed:
                 waiter.set_result(None)
 
     def compare(self, number: int) -> bool:
-        """Wake the subscribers if one of them waits and has read up to another change number.
+        """Wake all subscribers if a waiting one has not read up to exactly this change number.
 
-        Return whether this call noticed a change. If a wake is already due, another one did.
+        Return whether this call noticed a change. If a wake is already due, another call did.
         """
         if self._next_wake is not None:
             return False

@@ -281,7 +281,7 @@ class Person:
         expect((page or self.page).locator("main[data-complete=true]")).to_be_visible()
 
     def stops_clock(self) -> None:
-        """Stop the timers of the page."""
+        """Stop the clock of the page, so that no timer runs until the test moves the clock."""
         self.page.clock.install()
         self.page.clock.pause_at(time.time() + 60)  # a clock can only be stopped at a later time
 
@@ -320,7 +320,7 @@ class Person:
         self.page.get_by_role(role, name=name, exact=True).click()
 
     def exports(self, kind: str, folder: Path) -> Path:
-        """Export all tasks and projects on the account page. Return the file, JSON or CSV."""
+        """Export all tasks and projects as JSON or CSV. Return the downloaded file."""
         with self.page.expect_download() as download:
             self.clicks(f"Export as {kind}")
         file = folder / f"tasks.{kind.lower()}"

@@ -86,7 +86,7 @@ def test_tasks_are_dragged_by_a_long_press(site: stack.Site, newcomer: Newcomer)
     expect(ada.page.get_by_role("dialog")).to_have_count(0)
     drag("second", project(ada, "Home"), 0.5)
     expect(ada.task("second")).to_contain_text("Home")
-    # A finger that moves before a long press is over scrolls the page.
+    # If the finger moves before the press counts as a long press, the page scrolls.
     x, y = point(ada.task("third"), 0.5)
     ada.stops_clock()
     touch("touchStart", (x, y))

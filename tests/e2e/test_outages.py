@@ -77,7 +77,7 @@ def check_edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
         return int(run(site.database, lambda connection: connection.fetchval(count)))
 
     def kill_midway(route: Route) -> None:
-        """Pass a request on. Kill the API as soon as it has written a fifth of the new tasks.
+        """Pass a request on. Kill the API as soon as the API has written a fifth of the new tasks.
 
         The page sends nothing else while this handler runs.
         """

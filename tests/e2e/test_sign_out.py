@@ -27,7 +27,7 @@ class Watch(threading.Thread):
         self.refused_at = 0.0
 
     def run(self) -> None:
-        """Send requests until the token is rejected, for `PATIENCE` seconds at most.
+        """Send requests until the token is rejected, but for at most `PATIENCE` seconds.
 
         While the browser is slow, these requests use up the quota of the user. The API then answers
         429 until the token is rejected.

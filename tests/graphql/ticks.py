@@ -427,7 +427,7 @@ def run(test: Callable[[Running], Coroutine[Any, Any, None]], **limits: Any) -> 
 
 
 async def constant(number: Callable[[], int]) -> int:
-    """Return a number once it was the same ten times in a row, within 0.2 s.
+    """Return a number once ten readings, 0.02 s apart, have given the same number.
 
     Two readings are not enough: a busy machine may stop the whole process between them.
     """

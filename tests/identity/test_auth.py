@@ -347,7 +347,7 @@ def test_request_is_recorded_with_its_owner_and_the_time_of_its_verification(
 
 
 def test_request_is_charged_to_the_owner_of_its_token(postgres: Postgres) -> None:
-    """The second owner still has a whole quota after the first owner has used up another."""
+    """After one owner has used up a quota, the quota of another owner is still full."""
 
     async def ask() -> None:
         ring = KeyRing(shared_secrets([SECRET], ACCESS_TOKEN))

@@ -23,7 +23,7 @@ VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY", "no_proxy", "HTTP_PROX
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose clock a test can advance, and with it the timers of asyncio and httpx."""
+    """An event loop with a clock that a test can advance. All timers of the loop use this clock."""
 
     ahead = 0.0
 
@@ -32,7 +32,7 @@ class Loop(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
     async def advance(self, seconds: float) -> None:
-        """Advance the clock, and run what is due by then."""
+        """Advance the clock, and run the timers that are due."""
         self.ahead += seconds
         for _ in range(10):  # a timer may start tasks that need several turns of the loop
             await asyncio.sleep(0)
@@ -96,7 +96,7 @@ async def test_key_set_is_fetched_again_when_a_fifth_of_its_lifetime_is_left() -
 
 @run_in_loop
 async def test_failed_fetch_is_followed_by_another_only_after_min_interval() -> None:
-    """The set is due at 240 s. A fetch for an unknown key begins at 235 s and fails at 241 s."""
+    """The key set must be fetched again at 240 s. A fetch for an unknown key fails at 241 s."""
     began: list[float] = []
     with Issuer(SERVED) as served:
         async with KeySet(

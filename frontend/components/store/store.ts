@@ -176,7 +176,7 @@ export class Store<T extends Tables = Tables> {
       stopWatching();
       this.#retry.stop();
       this.#channel?.close();
-      // A closed channel would throw when the next edit is answered, and the queue would stop.
+      // `postMessage` on a closed channel throws an error, which would stop the queue of edits.
       this.#channel = undefined;
     };
   }
