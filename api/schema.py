@@ -11,8 +11,10 @@ from api.context import Info
 from api.graphql.documents import Prepared
 from api.graphql.execution import Replaying
 from api.owned import changes
+from api.owned.columns import MAX_LABEL
 from api.owned.resource import RESOURCES
 from api.projects.types import ProjectMutation, ProjectQuery, ProjectSubscription
+from api.tasks.rules import MAX_LABELS_LISTED
 from api.tasks.types import TaskMutation, TaskQuery, TaskSubscription, TaskViewer
 
 
@@ -67,6 +69,11 @@ schema = Schema(
 ROW_TYPES = {each.type_name: each.record for each in RESOURCES}
 """The class of the rows of each type. Compiled execution reads their columns by index."""
 SIZES = types.sizes(RESOURCES) | {
-    "Viewer": {"id": 4 * 255, "email": 8_192, "labels": 1_000 * (4 * 50 + 3)}
+    "Viewer": {
+        "id": 2 + 4 * 255,
+        "email": 8_192,
+        "labels": 2 + MAX_LABELS_LISTED * (4 * MAX_LABEL + 3),
+        "changeCursor": types.CHANGE_CURSOR,
+    }
 }
 """The most bytes of each long field in JSON."""

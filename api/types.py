@@ -299,6 +299,9 @@ _CURSOR = 2_100
 """The most bytes of a cursor. The longest has a title, which case-folding can make three times as
 long."""
 
+CHANGE_CURSOR = 130
+"""The most bytes of a cursor of the change feed: two numbers and an id, in base64."""
+
 
 def sizes(resources: Sequence[Resource]) -> dict[str, Mapping[str, int]]:
     """Return the most bytes of each long field in JSON, by type and field."""
@@ -308,4 +311,5 @@ def sizes(resources: Sequence[Resource]) -> dict[str, Mapping[str, int]]:
     for each in resources:
         per_type[each.type_name] = {to_camel(name): most for name, most in each.octets.items()}
         per_type[f"{each.type_name}Edge"] = {"cursor": _CURSOR}
+        per_type[f"{each.type_name}Change"] = {"cursor": CHANGE_CURSOR}
     return per_type

@@ -3,8 +3,10 @@
 import re
 import time
 import unicodedata
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Union, get_args, get_origin
 from uuid import UUID
 
 from annotated_types import Len
@@ -51,6 +53,42 @@ def null_is(default: object) -> BeforeValidator:
     return BeforeValidator(lambda value: default if value is None else value)
 
 
+@dataclass(frozen=True)
+class MaxOctets:
+    """The most bytes of a value in JSON, for a column whose other rules do not limit them."""
+
+    octets: int
+
+
+def max_octets(annotation: object, rules: Sequence[object] = ()) -> int | None:
+    """Return the most bytes in JSON of the texts in a value; None if it has no texts.
+
+    A character takes up to 4 bytes in UTF-8. Raises TypeError if a text or a list of texts has no
+    limit: the size of a response could not be estimated.
+    """
+    known = [rule.octets for rule in rules if isinstance(rule, MaxOctets)]
+    parts = get_args(annotation)
+    if known:
+        return known[0]
+    if get_origin(annotation) is Annotated:
+        return max_octets(parts[0], [*parts[1:], *rules])
+    if get_origin(annotation) in {Union, UnionType}:
+        return max((n for n in (max_octets(part, rules) for part in parts) if n), default=None)
+    if get_origin(annotation) is list:
+        item = max_octets(parts[0])
+        return item and 2 + (item + 1) * _limit(rules)
+    return 2 + 4 * _limit(rules) if annotation is str else None
+
+
+def _limit(rules: Sequence[object]) -> int:
+    """Return the smallest `max_length` of these rules."""
+    lengths = [getattr(rule, "max_length", None) for rule in rules]
+    limits = [length for length in lengths if isinstance(length, int)]
+    if not limits:
+        raise TypeError("A text or a list of texts needs a max_length, or MaxOctets.")
+    return min(limits)
+
+
 def folded(text: str) -> str:
     """Return a text case-folded, as it is searched and sorted."""
     return text.casefold()
@@ -90,8 +128,6 @@ MAX_RAW_LABEL = 4 * MAX_LABEL
 Python puts combining characters into their order in quadratic time: to normalize 500,000 of them
 would take many minutes.
 """
-LABELS_OCTETS = MAX_LABELS * (4 * MAX_LABEL + 3)
-"""The most bytes of a row's labels in JSON, with quotes and commas."""
 Labels = Annotated[
     list[
         Annotated[
@@ -100,6 +136,7 @@ Labels = Annotated[
     ],
     Len(max_length=1_000),
     AfterValidator(_label_set),
+    MaxOctets(2 + MAX_LABELS * (4 * MAX_LABEL + 3)),
     null_is([]),
 ]
 """A set of labels: normalized by `label_text`, sorted, and without duplicates."""
@@ -127,6 +164,10 @@ def position_key(key: str) -> str:
         if len(key) == length or (len(key) > length and not key.endswith("0")):
             return key
     raise PydanticCustomError("position", "must be a fractional index key, such as a0 or a0V")
+
+
+Position = Annotated[str, AfterValidator(position_key), MaxOctets(2 + 255)]
+"""The position of a row in a manual order."""
 
 
 def position_now(index: int) -> str:

@@ -7,7 +7,7 @@ and the tests iterate over this list, so none of them can forget a noun.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import StringConstraints, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.alias_generators import to_camel
 from sqlalchemy import (
     Boolean,
@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlmodel import SQLModel
 
-from api.owned.columns import MAX, NIL, id_or_nil
+from api.owned.columns import MAX, NIL, id_or_nil, max_octets
 from api.owned.filters import AnyReference, ColumnFilter, Filter, Search
 from api.owned.tables import OwnedRow, id_table, owners
 from api.postgres.tables import SCHEMA, Row, metadata
@@ -73,7 +73,7 @@ class Resource:
       sets the references to it to null.
     - `part_of`: the reference to the whole row of which a row is a part, such as the project of a
       task. A part is trashed, restored and deleted together with its whole row.
-    - `bulky`: the most bytes in JSON of each long column. It is read only if a client selects it.
+    - `bulky`: the long columns. Each is read only if a client selects it.
     - `prefix`: the beginning of the names of its tombstone count and its CHECK constraints in
       `owners`. By default it is the noun and an underscore.
     """
@@ -97,7 +97,7 @@ class Resource:
         filled: Mapping[str, Callable[[int], object]] = {},
         references: Mapping[str, "Resource"] = {},
         part_of: str | None = None,
-        bulky: Mapping[str, int] = {},
+        bulky: Sequence[str] = (),
         prefix: str | None = None,
     ) -> None:
         self.type_name = model.__name__
@@ -116,8 +116,9 @@ class Resource:
         self.bulky = frozenset(bulky)
         self.bulky_fields = {column: to_camel(column) for column in bulky}
         """The bulky columns, and the GraphQL fields that show them."""
-        self.octets = {**_octets(fields), **bulky}
-        """The most bytes of each long column in JSON."""
+        sizes = {n: max_octets(f.annotation, f.metadata) for n, f in fields.model_fields.items()}
+        self.octets = {name: size for name, size in sizes.items() if size is not None}
+        """The most bytes in JSON of each column that has texts."""
         shown = [each for each in statuses if each != TRASHED] if shown is None else shown
         self.shown_statuses = sorted(map(str, shown))
         self.searches = [f"filter_{n}" for n, each in filters.items() if isinstance(each, Search)]
@@ -277,13 +278,3 @@ class Resource:
             f"{prefix}purged": f"purged_at IS NULL OR {count} = 0",
         }.items():
             owners.append_constraint(CheckConstraint(check, name=name))
-
-
-def _octets(fields: type[SQLModel]) -> dict[str, int]:
-    """Return the most bytes of each text with a limited length: 4 for each character, in UTF-8."""
-    return {
-        name: 4 * rule.max_length
-        for name, field in fields.model_fields.items()
-        for rule in field.metadata
-        if isinstance(rule, StringConstraints) and rule.max_length
-    }

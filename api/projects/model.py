@@ -4,11 +4,11 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import StringConstraints
 from sqlalchemy import CheckConstraint, SmallInteger, Text, false
 from sqlmodel import Field, SQLModel
 
-from api.owned.columns import ONE_LINE, PARAGRAPHS, POSITION_CHECK, null_is, position_key
+from api.owned.columns import ONE_LINE, PARAGRAPHS, POSITION_CHECK, Position, null_is
 from api.owned.tables import OwnedRow
 from api.postgres.tables import timestamp
 
@@ -47,7 +47,7 @@ class ProjectFields(SQLModel):
     color: Annotated[Color, null_is(Color.GRAY)] = Field(
         Color.GRAY, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"}
     )
-    position: Annotated[str, AfterValidator(position_key)] = Field("", sa_type=Text(collation="C"))
+    position: Position = Field("", sa_type=Text(collation="C"))
     """The position in the manual order. A new project is last by default."""
     archived: bool = Field(False, sa_column_kwargs={"server_default": false()})
 

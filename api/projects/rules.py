@@ -27,5 +27,5 @@ PROJECTS = Resource(
     folded={"name": "name_folded", "description": "description_folded"},
     since={"archived": "archived_at"},
     filled={"position": position_now},
-    bulky={"description": 4 * 10_000},
+    bulky=["description"],
 )

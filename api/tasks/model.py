@@ -5,7 +5,7 @@ from enum import IntEnum, StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import StringConstraints
 from sqlalchemy import CheckConstraint, SmallInteger, Text, false
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
@@ -16,8 +16,8 @@ from api.owned.columns import (
     PARAGRAPHS,
     POSITION_CHECK,
     Labels,
+    Position,
     null_is,
-    position_key,
 )
 from api.owned.tables import OwnedRow
 from api.postgres.tables import timestamp
@@ -56,7 +56,7 @@ class TaskFields(SQLModel):
     )
     due_on: date | None = None
     labels: Labels = Field([], sa_type=ARRAY(Text), sa_column_kwargs={"server_default": "{}"})
-    position: Annotated[str, AfterValidator(position_key)] = Field("", sa_type=Text(collation="C"))
+    position: Position = Field("", sa_type=Text(collation="C"))
     """The position in the manual order. A new task is last by default."""
     project_id: UUID | None = None
 

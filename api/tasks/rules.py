@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, collate, func, select
 
 from api.errors import BadUserInput
 from api.owned import read_sql, write_sql
-from api.owned.columns import LABELS_OCTETS, MAX_LABELS, Labels, position_now
+from api.owned.columns import MAX_LABELS, Labels, position_now
 from api.owned.filters import AllOf, AnyOf, AnyReference, From, Search, To
 from api.owned.owner import Owned
 from api.owned.resource import Resource
@@ -51,7 +51,7 @@ TASKS = Resource(
     filled={"position": position_now},
     references={"project_id": PROJECTS},
     part_of="project_id",
-    bulky={"description": 4 * 10_000, "labels": LABELS_OCTETS},
+    bulky=["description", "labels"],
     prefix="",  # the columns of `owners` that count tasks are older than other resources
 )
 
