@@ -180,6 +180,20 @@ describe("an import", () => {
     expect([api.tasks.size, api.kept()]).toEqual([150, 0]);
   });
 
+  test("that is cancelled during a request does not wait for the pause that the server asks for", async () => {
+    const api = new Api();
+    const controller = new AbortController();
+    const response = new Response(null, { status: 503, headers: { "Retry-After": "3600" } });
+    const graphQLErrors = [{ message: "no", extensions: { code: "UNAVAILABLE" } }];
+    api.errors.push(new CombinedError({ graphQLErrors, response }));
+    const told = progress(controller.signal);
+    // The signal is aborted before the wait begins, as it is during a request.
+    told.onOutage.mockImplementation((trouble) => trouble && controller.abort());
+    await expect(runImport(api.client, planFor(api), told)).rejects.toThrow(
+      "Nothing was imported.",
+    );
+  });
+
   test("that can be neither completed nor undone says how to continue", async () => {
     const api = new Api();
     api.errors.push(null, refused("BAD_USER_INPUT"), unreachable());

@@ -2,6 +2,7 @@ import { isLeaving } from "@/components/account/signed-out";
 import { type AccessToken, SessionOverError, TokenUnavailableError } from "@/lib/access-token";
 import { Backoff } from "@/lib/backoff";
 import { Election } from "@/lib/election";
+import { wait } from "@/lib/wait";
 import type { Subscription } from "./feeds";
 import { type ChangeEvent, follow } from "./follow";
 import type { FeedPart, Row } from "./noun";
@@ -191,17 +192,12 @@ export class Live {
   }
 
   async #pause(milliseconds: number, until: AbortSignal): Promise<void> {
-    if (until.aborted) return;
-    await new Promise<void>((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        until.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = setTimeout(end, milliseconds);
-      until.addEventListener("abort", end);
-      this.#endPause = end;
-    });
+    const pause = new AbortController();
+    const end = () => pause.abort();
+    this.#endPause = end;
+    until.addEventListener("abort", end);
+    if (!until.aborted) await wait(milliseconds, pause.signal);
+    until.removeEventListener("abort", end);
   }
 
   /** Open the socket. When it is closed, resolve with whether it was open. */

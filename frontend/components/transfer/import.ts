@@ -21,6 +21,7 @@ import { Backoff } from "@/lib/backoff";
 import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
 import { NO_ANSWER } from "@/lib/messages";
 import { uuidv8 } from "@/lib/uuid";
+import { wait } from "@/lib/wait";
 import type { ParsedProject, ParsedTask } from "./read-file";
 import { TransferError } from "./transfer-error";
 
@@ -268,16 +269,4 @@ function refusalMessage(error: CombinedError): string {
   return ["CONFLICT", "NOT_FOUND"].includes(failureCode(error))
     ? "One of the tasks or projects was deleted in the meantime. Try again."
     : apiErrorMessage(error);
-}
-
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
 }
