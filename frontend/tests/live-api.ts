@@ -34,6 +34,8 @@ export class LiveApi {
   /** Whether pings are not answered, as by a server that is gone. */
   isSilent: boolean = false;
   readonly rejectedTokens = new Set<string>();
+  /** The `Retry-After` with which queries are answered 503. */
+  retryAfter: string | null = null;
   /** The first cursor that is not too old. */
   oldestCursor = 0;
 
@@ -121,6 +123,12 @@ export class LiveApi {
     const { definitions } = document as { definitions: { name: { value: string } }[] };
     const name = definitions[0]?.name.value ?? "";
     this.queries.push(`${name} ${after}`);
+    if (this.retryAfter !== null) {
+      const headers = { "Retry-After": this.retryAfter };
+      const graphQLErrors = [{ message: "no", extensions: { code: "UNAVAILABLE" } }];
+      const response = new Response(null, { status: 503, headers });
+      return { error: new CombinedError({ graphQLErrors, response }) };
+    }
     if (name === "ChangeCursor") return { data: { viewer: { changeCursor: "0" } } };
     if (after !== null && Number(after) < this.oldestCursor)
       return { error: new CombinedError({ graphQLErrors: [expired()] }) };

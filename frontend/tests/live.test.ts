@@ -148,6 +148,21 @@ test("a new connection continues at the last cursor, and misses nothing", async 
   expect(api.queries).toEqual([]);
 });
 
+test("a socket that opens does not end a pause that the server asked for", async () => {
+  const { store } = openTab();
+  await follows(1);
+  api.retryAfter = "3600";
+  await store.tryNow();
+  expect(store.state().syncProblem).toContain("not ready");
+  api.queries.length = 0;
+  api.closeSockets(1001);
+  await follows(2);
+  const milk = task();
+  api.publish("tasks", milk);
+  await shows(store, milk);
+  expect(api.queries).toEqual([]);
+});
+
 test("after an expired cursor all rows are read", async () => {
   const milk = task();
   api.publish("tasks", milk);

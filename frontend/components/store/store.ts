@@ -294,7 +294,10 @@ export class Store<T extends Tables = Tables> {
       },
       receive: (parts) => this.#receive(parts),
       onOpen: () => {
-        if (this.#state.syncProblem !== null) void this.tryNow();
+        if (this.#state.syncProblem === null) return;
+        // A pause that the server asked for goes on, although the socket could be opened.
+        this.#retry.skipOwnPause();
+        if (!this.#retry.isPaused()) void this.#sync();
       },
     });
     until.addEventListener("abort", this.#live.start());
