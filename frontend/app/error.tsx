@@ -1,19 +1,18 @@
 "use client";
 
-import { useRouter } from "next/navigation";
-import { startTransition } from "react";
+import { useState } from "react";
 import { Wordmark } from "@/components/header/wordmark";
+import { NO_ANSWER } from "@/lib/messages";
 import { isServerReachable } from "@/lib/reach";
 
-export default function ErrorPage({ reset }: { error: Error; reset: () => void }) {
-  const router = useRouter();
+export default function ErrorPage() {
+  const [problem, setProblem] = useState<string | null>(null);
 
+  // The page is loaded as a whole: code that failed to load once fails again until then.
   async function retry() {
-    if (!(await isServerReachable())) return;
-    startTransition(() => {
-      router.refresh();
-      reset();
-    });
+    setProblem(null);
+    if (await isServerReachable()) window.location.reload();
+    else setProblem(NO_ANSWER);
   }
 
   return (
@@ -27,6 +26,11 @@ export default function ErrorPage({ reset }: { error: Error; reset: () => void }
       <button className="button button-primary mt-6" onClick={retry} type="button">
         Try again
       </button>
+      {problem !== null && (
+        <p className="mt-4 text-danger" role="alert">
+          {problem}
+        </p>
+      )}
     </main>
   );
 }

@@ -76,3 +76,19 @@ def test_keys_that_follow_the_key_of_the_palette_at_once_reach_the_palette(ada: 
     page.keyboard.press("Control+k")
     page.keyboard.type("groceries")
     expect(page.get_by_placeholder("Find a task")).to_have_value("groceries")
+
+
+def test_page_whose_code_did_not_load_is_loaded_again(ada: Person, page: Page) -> None:
+    page.route("**/chunks/**", lambda route: route.abort())
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("heading", name="Something went wrong")).to_be_visible()
+    ada.context.set_offline(True)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("No answer from the server.")).to_be_visible()
+    ada.context.set_offline(False)
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("one", exact=True)).to_be_visible()
+    page.keyboard.press("Control+k")
+    expect(page.get_by_placeholder("Find a task")).to_be_visible()
+    ada.ignores_messages("ChunkLoadError", "Failed to load", "net::ERR_")
