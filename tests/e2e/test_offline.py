@@ -127,6 +127,12 @@ def test_app_opens_without_a_network_and_sends_its_edits_later(ada: Person) -> N
 
     page = opens_offline(ada)
     expect(ada.task("Bread")).to_have_attribute("aria-busy", "true")
+    page.keyboard.press("Control+k")
+    page.get_by_role("option", name="Account").click()
+    expect(
+        page.get_by_text("Your account needs the server, which does not answer.")
+    ).to_be_visible()
+    expect(ada.task("Bread")).to_be_visible()
     ada.context.set_offline(False)
     ada.tries_now()
     expect(ada.task("Bread")).to_have_attribute("aria-busy", "false")
@@ -261,7 +267,9 @@ def test_next_build_replaces_the_service_worker_and_its_files(
         site.web.stop()
         site.web = stack.web(site.env, built=built / "server.js")
         eve.page.reload()
+        # Chromium would look for a new script about a second after a navigation, and only once.
         keys = """async build => {
+            await (await navigator.serviceWorker.ready).update();
             const names = await caches.keys();
             const caches_ = await Promise.all(names.map((name) => caches.open(name)));
             const keys = (await Promise.all(caches_.map((cache) => cache.keys()))).flat();

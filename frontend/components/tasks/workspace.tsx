@@ -5,6 +5,7 @@ import { flushSync } from "react-dom";
 import { nextTheme } from "@/components/appearance/choices";
 import { useChoice } from "@/components/appearance/use-choice";
 import { useSession } from "@/components/graphql/graphql";
+import { usePage } from "@/components/header/page-link";
 import { SkipLink } from "@/components/header/skip-link";
 import { Drawer } from "@/components/sidebar/drawer";
 import { Sidebar, type SidebarProps } from "@/components/sidebar/sidebar";
@@ -207,6 +208,7 @@ export function Workspace({ email, isSeeded }: Props) {
     "Mod+y": redo,
   });
 
+  const goToAccount = usePage("/account", "Your account");
   const commands: PaletteCommand[] = [
     { name: "Add a task", keys: "c", run: focusNewTask },
     { name: "Search this view", keys: "/", run: () => search.current?.focus() },
@@ -215,7 +217,7 @@ export function Workspace({ email, isSeeded }: Props) {
     { name: "Select several", keys: "x", run: selection.startSelecting },
     { name: "Keyboard shortcuts", keys: "?", run: openShortcuts },
     { name: `Appearance: ${nextTheme(theme)}`, run: () => setTheme(nextTheme(theme)) },
-    { name: "Account", run: () => window.location.assign("/account") },
+    { name: "Account", run: () => void goToAccount() },
   ];
 
   const row = {
