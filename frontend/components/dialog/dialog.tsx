@@ -19,10 +19,6 @@ export function Dialog({ title, onClose, children }: Props) {
     <dialog
       aria-labelledby={titleId}
       className="m-auto w-[min(32rem,calc(100vw-2rem))] animate-rise rounded-2xl border border-line bg-surface p-6 text-ink shadow-lift"
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
       ref={ref}
     >
       <h2 className="text-lg font-semibold" id={titleId}>

@@ -2,8 +2,8 @@ import { type RefObject, useEffectEvent, useLayoutEffect, useState } from "react
 import { closeOnBack } from "@/lib/history";
 
 /**
- * Open a `<dialog>` while the component is mounted. Back closes it. In a modal one, the element
- * marked `data-autofocus` gets the focus, or else the first one that can.
+ * Open a `<dialog>` while the component is mounted. Escape and Back close it. In a modal one, the
+ * element marked `data-autofocus` gets the focus, or else the first one that can.
  *
  * @param beside a media query. If it matches, the dialog is not modal and the page stays usable.
  * @returns whether the dialog is modal.
@@ -20,6 +20,13 @@ export function useDialog(
   // returns the focus.
   useLayoutEffect(() => {
     const element = dialog.current;
+    const onCancel = (event: Event) => {
+      // A file input in the dialog sends this event, too, when the person chooses no file.
+      if (event.target !== element) return;
+      event.preventDefault();
+      close();
+    };
+    element?.addEventListener("cancel", onCancel);
     if (isModal) {
       element?.showModal();
       // React's `autoFocus` runs too early: elements of a closed dialog cannot have the focus.
@@ -31,6 +38,7 @@ export function useDialog(
     const forget = closeOnBack(() => close());
     return () => {
       forget();
+      element?.removeEventListener("cancel", onCancel);
       if (isModal) element?.close();
     };
   }, [dialog, isModal]);

@@ -91,10 +91,6 @@ export default function DuePicker({ today, day, button, onChange, onClose }: Pro
     <dialog
       aria-label="Due date"
       className="due-picker"
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
       onClick={(event) => {
         if (event.target === event.currentTarget) onClose();
       }}

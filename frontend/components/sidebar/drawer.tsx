@@ -15,10 +15,6 @@ export function Drawer(props: SidebarProps) {
     <dialog
       aria-label="Sidebar"
       className="drawer sidebar"
-      onCancel={(event) => {
-        event.preventDefault();
-        onHide();
-      }}
       onClick={(event) => {
         if (event.target === event.currentTarget) onHide();
       }}

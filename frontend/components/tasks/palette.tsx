@@ -64,10 +64,6 @@ export default function Palette({ commands, targets, actions, onOpen, onClose }:
     <dialog
       aria-label="Commands"
       className="palette"
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
       onClick={(event) => {
         if (event.target === event.currentTarget) onClose();
       }}

@@ -57,10 +57,6 @@ export function TaskPanel({ task, actions, unsavedText, onClose, onDelete }: Pro
       aria-label="Task details"
       className="panel"
       {...composition}
-      onCancel={(event) => {
-        event.preventDefault();
-        close();
-      }}
       onKeyDown={(event) => {
         if (event.key === "Escape") {
           event.stopPropagation();
