@@ -66,13 +66,16 @@ export async function start(): Promise<void> {
       const { startTraces } = await import("./traces");
       startTraces(process.env.OTEL_SERVICE_NAME || "bearer-tasks-web");
     }
-    await migrate(current);
+    await migrate(current).catch((error) =>
+      stop(
+        `DATABASE_URL: Better Auth's tables could not be brought up to date (${reasonOf(error)})`,
+      ),
+    );
     // Better Auth warns of missing tables if it is used before.
     if (current.accessLog) logRequests(current.logFormat, authRoutes());
     if (current.metricsPort !== undefined) await startMetrics(current.metricsPort);
     sweepOutbox(getPool(), pushTo(current), current.accessTokenMaxAge + 60);
   } catch (error) {
-    if (error instanceof ConfigError) stop(error.message);
-    stop(`DATABASE_URL: Better Auth's tables could not be brought up to date (${reasonOf(error)})`);
+    stop(error instanceof ConfigError ? error.message : `could not start (${reasonOf(error)})`);
   }
 }
