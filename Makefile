@@ -50,11 +50,12 @@ COVERED  := $(IDENTITY),$(GRAPHQL),$(OWNED)
 test-web: frontend/node_modules/.done
 	cd frontend && $(NPM) run --silent test
 
-# Builds the web app if one of its files or packages has changed since the last build.
+# Builds the web app if one of its files or packages has changed since the last build began.
 BUILT := frontend/.next/built
 build-web: check-web
 	@find frontend/node_modules/.done frontend \( -path frontend/node_modules -o -path frontend/.next \) -prune \
-		-o -newer $(BUILT) ! -name '*.tsbuildinfo' -print 2>&1 | grep -q . || exit 0; $(BUILD) && touch ../$(BUILT)
+		-o -newer $(BUILT) ! -name '*.tsbuildinfo' -print 2>&1 | grep -q . || exit 0; \
+		touch .tools/build-began; $(BUILD) && touch -r ../.tools/build-began ../$(BUILT)
 
 # Tries to read and change the tasks of another owner with every operation of the schema.
 attack: setup
