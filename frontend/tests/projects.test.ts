@@ -226,7 +226,7 @@ describe("edits that were made offline", () => {
     const home = project();
     const store = await open({ projects: [home] });
     const told = vi.fn();
-    store.onRefusal = told;
+    store.refusals.listen(told);
     api.status = "down";
     store.act([addTask("milk", home.id)], "Added");
     store.act([{ noun: "tasks", kind: "set", id: "milk", patch: { completed: true } }], "Done");
@@ -243,7 +243,7 @@ describe("edits that were made offline", () => {
     const milk = task();
     const store = await open({ tasks: [milk], projects: [home] });
     const told = vi.fn();
-    store.onRefusal = told;
+    store.refusals.listen(told);
     api.projects.set(home.id, { ...home, trashedAt: AT, version: 2 });
     store.act([moveTo([milk.id], home.id)], "Moved");
     await settled(store);

@@ -59,7 +59,7 @@ describe("an edit", () => {
     const milk = task();
     const store = await open(milk);
     const told = vi.fn();
-    store.onRefusal = told;
+    store.refusals.listen(told);
     api.refusal = "INTERNAL_SERVER_ERROR";
     store.act([{ noun: "tasks", kind: "trash", ids: [milk.id], at: AT }], "Trashed");
     expect(store.tables.tasks.get(milk.id)?.trashedAt).toBe(AT);
@@ -92,6 +92,19 @@ describe("an edit", () => {
     stop();
     await settled(store);
     expect([...api.tasks.values()].map(({ trashedAt }) => trashedAt)).toEqual([AT, AT]);
+  });
+
+  test("that is refused after the person has left the page is reported when they return", async () => {
+    const milk = task();
+    const store = await open(milk);
+    const before = vi.fn();
+    store.refusals.listen(before)();
+    api.refusal = "INTERNAL_SERVER_ERROR";
+    store.act([{ noun: "tasks", kind: "trash", ids: [milk.id], at: AT }], "Trashed");
+    await settled(store);
+    const told = vi.fn();
+    store.refusals.listen(told);
+    expect([before.mock.calls.length, told.mock.calls.length]).toEqual([0, 1]);
   });
 
   test("is undone and redone", async () => {
@@ -169,6 +182,19 @@ describe("after an outage", () => {
       expect(store.state()).toMatchObject({ pendingCount: 0, syncProblem: null });
     },
   );
+
+  test("edits are sent when it ends, although the person has left the page", async () => {
+    const milk = task();
+    const store = await open(milk);
+    const stop = store.start(ada.id);
+    api.retryAfter = "30";
+    complete(store, milk);
+    await vi.advanceTimersByTimeAsync(0);
+    stop();
+    api.retryAfter = undefined;
+    await vi.advanceTimersByTimeAsync(30_001);
+    expect(store.state().pendingCount).toBe(0);
+  });
 
   test("the person can retry at once", async () => {
     const milk = task();

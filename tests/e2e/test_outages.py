@@ -103,6 +103,32 @@ def check_edits_survive_a_killed_api(ada: Person, folder: Path) -> None:
     assert sorted((row["title"], row["completed"]) for row in found) == sorted(expected)
 
 
+def test_unsaved_edits_are_shown_again_when_the_person_returns_to_the_page(ada: Person) -> None:
+    ada.adds("Before")
+    ada.page.route("**/graphql", lambda route: route.abort())
+    ada.page.get_by_label("New task").fill("Unsaved")
+    ada.page.get_by_label("New task").press("Enter")
+    main = ada.page.get_by_role("main")
+    expect(main).to_contain_text("1 unsaved change")
+    for _ in range(2):
+        ada.chooses_in_account_menu("Account")
+        expect(ada.page.get_by_role("heading", name="Account", exact=True)).to_be_visible()
+        ada.clicks("Back to your tasks", "link")
+        expect(ada.task("Unsaved")).to_have_attribute("aria-busy", "true")
+        expect(main).to_contain_text("1 unsaved change")
+    ada.page.keyboard.press("Control+z")
+    expect(ada.task("Unsaved")).to_have_count(0)
+    ada.page.keyboard.press("Control+y")
+    ada.renames("Unsaved", "Renamed")
+    ada.page.unroute("**/graphql")
+    ada.tries_now()
+    wait_until_saved(ada)
+    expect(ada.task("Renamed")).to_have_attribute("aria-busy", "false")
+    found = ada.asks("{ tasks { nodes { title } } }")["tasks"]["nodes"]
+    assert [task["title"] for task in found] == ["Renamed", "Before"]
+    ada.ignores_messages("ERR_FAILED")
+
+
 @pytest.mark.prove
 def test_offline_edits_are_sent_in_order_when_the_network_returns(ada: Person) -> None:
     ada.adds("Before")

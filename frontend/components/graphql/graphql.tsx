@@ -1,7 +1,7 @@
 "use client";
 
 import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
-import { Provider } from "urql";
+import { type Client, Provider } from "urql";
 import { beforeLeaving, goToSignIn, leaveOnSignOut } from "@/components/account/signed-out";
 import { AccessToken } from "@/lib/access-token";
 import { createClient } from "@/lib/graphql";
@@ -23,13 +23,32 @@ export function useSession(): Session {
   return session;
 }
 
-/** Provides the person's access token and a GraphQL client that sends it. */
-export function GraphQL({ apiUrl, owner, children }: Identity & { children: ReactNode }) {
-  const [session] = useState(() => ({ apiUrl, owner, accessToken: new AccessToken(owner) }));
-  const [client] = useState(() => createClient(apiUrl, session.accessToken, goToSignIn));
+type Access = { session: Session; client: Client };
+
+/**
+ * The access of the latest page in this document, for its next page. It is set by effects only,
+ * which do not run on the server, where many people share the memory.
+ */
+let latest: Access | undefined;
+
+function openAccess({ apiUrl, owner }: Identity): Access {
+  const is = latest?.session;
+  if (latest && is?.owner === owner && is.apiUrl === apiUrl) return latest;
+  const session = { apiUrl, owner, accessToken: new AccessToken(owner) };
+  return { session, client: createClient(apiUrl, session.accessToken, goToSignIn) };
+}
+
+/**
+ * Provides the person's access token and a GraphQL client that sends it: the same ones on each page
+ * that the person goes to without loading a document.
+ */
+export function GraphQL({ children, ...identity }: Identity & { children: ReactNode }) {
+  const [access] = useState(() => openAccess(identity));
+  const { session, client } = access;
 
   useEffect(() => {
-    const { accessToken } = session;
+    latest = access;
+    const { accessToken } = access.session;
     const close = () => accessToken.close();
     const stopListening = leaveOnSignOut();
     const forget = beforeLeaving(close);
@@ -46,7 +65,7 @@ export function GraphQL({ apiUrl, owner, children }: Identity & { children: Reac
       forget();
       close();
     };
-  }, [session]);
+  }, [access]);
 
   return (
     <SessionContext value={session}>

@@ -10,6 +10,13 @@ import type { Table } from "./table";
 /** The table of each noun, by its name. */
 export type Tables = Readonly<Record<string, Table>>;
 
+/** An edit of any of the nouns. */
+export type EditOf<T extends Tables> = T[keyof T] extends infer One
+  ? One extends Table<infer Types>
+    ? Edit<Types>
+    : never
+  : never;
+
 /**
  * Return the table of a noun.
  *

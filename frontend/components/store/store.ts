@@ -4,26 +4,20 @@ import type { OfflineCopy } from "@/components/offline/offline-copy";
 import { apiErrorMessage, failureCode, isOutage, retryAfterIn } from "@/lib/graphql";
 import { addConflict, overwrite, unsavedTexts } from "./conflict";
 import { type Edit, effectsOf, idsOf, inverseOf } from "./edit";
+import { canReferTo, withExistingIds } from "./existing";
 import { Feeds } from "./feeds";
 import { UndoHistory } from "./history";
 import type { Connection, Live } from "./live";
 import type { FeedPart } from "./noun";
 import { watchPage } from "./page-events";
 import type { PendingEdit } from "./pending-edits";
-import { EditQueue, type Tables, tableOf } from "./queue";
+import { type EditOf, EditQueue, type Tables, tableOf } from "./queue";
+import { Refusals } from "./refusals";
 import { RetryTimer } from "./retry-timer";
 import type { Answer } from "./send-edit";
-import type { Refusal, State } from "./state";
-import type { Table } from "./table";
+import type { State } from "./state";
 
 const OFFLINE = "You are offline.";
-
-/** An edit of any of the nouns. */
-type EditOf<T extends Tables> = T[keyof T] extends infer One
-  ? One extends Table<infer Types>
-    ? Edit<Types>
-    : never
-  : never;
 
 /**
  * All rows of one person, in memory: a table for each noun. Stores the server's rows (`Replica`),
@@ -35,6 +29,7 @@ type EditOf<T extends Tables> = T[keyof T] extends infer One
  */
 export class Store<T extends Tables = Tables> {
   readonly tables: T;
+  readonly refusals = new Refusals();
   readonly #queue: EditQueue;
   readonly #copy: OfflineCopy;
   readonly #feeds: Feeds;
@@ -56,9 +51,6 @@ export class Store<T extends Tables = Tables> {
     syncProblem: null,
     conflicts: [],
   };
-
-  /** Called for each edit that the server refused. */
-  onRefusal: (refusal: Refusal) => void = () => {};
 
   constructor(
     client: Client,
@@ -140,7 +132,7 @@ export class Store<T extends Tables = Tables> {
 
   /**
    * Show the stored rows, take over the edits of closed tabs, read the change feeds, and follow or
-   * poll them. Returns a function that stops this.
+   * poll them. Returns a function that stops this, after which the store can be started again.
    */
   start(owner: string): () => void {
     const poll = () => {
@@ -165,8 +157,9 @@ export class Store<T extends Tables = Tables> {
       this.#channel = new BroadcastChannel(`tasks:${owner}`);
       this.#channel.onmessage = poll;
     }
-    // React calls `start` twice in development.
-    this.#loading ??= this.#load();
+    // The person has come back to the page. React also calls `start` twice in development.
+    if (this.#loading) void this.#loading.then(poll);
+    else this.#loading = this.#load();
     const stopped = new AbortController();
     const forget = beforeLeaving(() => stopped.abort());
     if (this.#connection) void this.#follow(this.#connection, stopped.signal);
@@ -174,7 +167,8 @@ export class Store<T extends Tables = Tables> {
       forget();
       stopped.abort();
       stopWatching();
-      this.#retry.stop();
+      // Edits that are not saved are sent again, although the person has left the page.
+      if (this.#queue.size === 0) this.#retry.stop();
       this.#channel?.close();
       // `postMessage` on a closed channel throws an error, which would stop the queue of edits.
       this.#channel = undefined;
@@ -256,28 +250,15 @@ export class Store<T extends Tables = Tables> {
     const { noun } = tableOf(this.tables, edit.noun);
     const message = apiErrorMessage(error, noun.singular);
     if (failureCode(error) !== "NOT_FOUND") {
-      this.onRefusal({ message, retry: () => void this.#perform([edit]) });
+      this.refusals.report({ message, retry: () => void this.#perform([edit]) });
       return;
     }
-    const existing = this.#withExistingIds(edit);
-    const repaired = noun.withoutMissing(edit, (name, id) => this.#canReferTo(name, id));
+    const existing = withExistingIds(this.tables, edit);
+    const repaired = noun.withoutMissing(edit, (name, id) => canReferTo(this.tables, name, id));
     const left = existing ?? repaired?.left;
     if (left) this.#queue.replace(pending, left);
     if (existing || edit.kind === "delete") return;
-    this.onRefusal({ message: repaired?.message ?? message });
-  }
-
-  /** Return the edit of only those of its rows that exist; null if all or none of them exist. */
-  #withExistingIds(edit: Edit): Edit | null {
-    if (!("ids" in edit)) return null;
-    const { replica } = tableOf(this.tables, edit.noun);
-    const ids = edit.ids.filter((id) => replica.has(id));
-    return ids.length > 0 && ids.length < edit.ids.length ? { ...edit, ids } : null;
-  }
-
-  /** Whether the server has a row that others can refer to: one that is not in the trash. */
-  #canReferTo(noun: string, id: string): boolean {
-    return tableOf(this.tables, noun).replica.get(id)?.trashedAt === null;
+    this.refusals.report({ message: repaired?.message ?? message });
   }
 
   /** Load the code of live changes, which the page does not need at first, and follow the feeds. */

@@ -9,7 +9,7 @@ import {
   useRef,
   useState,
 } from "react";
-import { useClient } from "urql";
+import { type Client, useClient } from "urql";
 import { goToSignIn } from "@/components/account/signed-out";
 import { useSession } from "@/components/graphql/graphql";
 import type { Person } from "@/components/offline/offline-copy";
@@ -18,7 +18,7 @@ import { idsOf } from "@/components/store/edit";
 import { useToast } from "@/components/toasts/toasts";
 import { goTo } from "@/lib/history";
 import { useHydrated } from "@/lib/use-hydrated";
-import { openStore, type Seed } from "./app-store";
+import { type AppStore, openStore, type Seed } from "./app-store";
 import { groupsOf, refreshedGroups, sortedLabels, tasksOf } from "./groups";
 import type { TaskEdit } from "./noun";
 import type { Task } from "./task";
@@ -42,6 +42,12 @@ import {
 const STEP_TOAST = "step";
 
 const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * The store of each client, for the next visit of the page: it has the edits that are not saved,
+ * their conflicts, and how to undo them.
+ */
+const stores = new WeakMap<Client, AppStore>();
 
 /** Return where tasks are that the view does not show, of all tasks that were edited. */
 function describeLocation(
@@ -79,7 +85,10 @@ export function TasksProvider({
   const toast = useToast();
   const [store] = useState(() => {
     const onSessionOver = () => goToSignIn("session-over");
-    return openStore(client, person, seed, { apiUrl, owner, accessToken, onSessionOver });
+    return (
+      stores.get(client) ??
+      openStore(client, person, seed, { apiUrl, owner, accessToken, onSessionOver })
+    );
   });
   const [today, setToday] = useState(serverToday);
   const [view, setView] = useState(serverView);
@@ -92,14 +101,20 @@ export function TasksProvider({
   }, [view, today]);
 
   useEffect(() => {
-    store.onRefusal = ({ message, retry }) =>
+    stores.set(client, store);
+    const stopListening = store.refusals.listen(({ message, retry }) =>
       toast({
         message,
         isError: true,
         ...(retry && { action: { label: "Try again", run: retry } }),
-      });
-    return store.start(owner);
-  }, [store, owner, toast]);
+      }),
+    );
+    const stop = store.start(owner);
+    return () => {
+      stop();
+      stopListening();
+    };
+  }, [client, store, owner, toast]);
 
   useEffect(() => {
     const updateToday = () => setToday(localToday());
