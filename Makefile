@@ -74,7 +74,7 @@ prove: setup
 	DROPS=5000 PATIENCE=1200 .venv/bin/python -m pytest -n0 tests/graphql/test_streams.py -k drops
 	EXAMPLES=3000 .venv/bin/python -m pytest tests/identity/test_tokens.py tests/postgres/test_url.py
 	EXAMPLES=2000 .venv/bin/python -m pytest tests/owned/test_model.py tests/graphql/test_hostile.py tests/graphql/test_execution.py
-	EXAMPLES=2000 .venv/bin/python -m pytest -n0 tests/test_connection.py -k like_the_same_request
+	EXAMPLES=2000 .venv/bin/python -m pytest -n0 tests/serving/test_connection.py -k like_the_same_request
 	SERVICE_WORKERS=allow .venv/bin/python -m pytest -m "prove or not prove" tests/e2e
 	EDITS=200 .venv/bin/python -m pytest -n0 tests/e2e/test_outages.py -k typed_text
 	KILLS=1000 .venv/bin/python -m pytest -n0 tests/test_kills.py

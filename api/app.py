@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from api import observed
 from api.config import Config
 from api.context import Context, Delivery
 from api.environment import ConfigError
@@ -28,17 +27,18 @@ from api.identity.keys import SECURITY_EVENT, KeyRing, shared_secrets
 from api.identity.revocations import Revocations
 from api.middleware import CrossOrigin, Direct, Observed, RedirectBrowsers, Sockets, failed
 from api.observers import observers_of, owner_hash, tracers
+from api.outgoing_proxies import own_hosts, proxy_for
 from api.owned import statements
 from api.owned.live import Live
 from api.owned.retention import Retention, purge
 from api.postgres.database import Database
 from api.postgres.notifications import Notifications
 from api.postgres.slow_statements import SlowStatements
-from api.process import Process
-from api.proxies import own_hosts, proxy_for
 from api.rate_limits import RateLimits
 from api.scalars import PASSTHROUGH
 from api.schema import ROW_TYPES, SIZES, schema
+from api.serving.draining import Process
+from api.telemetry import records
 
 if TYPE_CHECKING:  # a service without metrics does not import prometheus-client
     from api.metrics.metrics import Metrics
@@ -46,7 +46,7 @@ if TYPE_CHECKING:  # a service without metrics does not import prometheus-client
 
 def create_app(
     config: Config,
-    observers: observed.Observers | None = None,
+    observers: records.Observers | None = None,
     metrics: "Metrics | None" = None,
 ) -> FastAPI:
     """Return the app. It connects to the database, and to JWKS_URL if set, when it is started.
@@ -173,7 +173,7 @@ def authenticating(
         key_set = KeySet(
             config.jwks_url,
             proxy=proxy_for(config.jwks_url, own_hosts(config)),
-            headers=lambda: {"X-Request-Id": observed.request_id()},
+            headers=lambda: {"X-Request-Id": records.request_id()},
         )
     revocations = Revocations(database, notifications, max_age=config.access_token_max_age)
     return Authentication(verifier(config, key_set), revocations, key_set)

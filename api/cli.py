@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from api import log_lines
 from api.config import DAY, GRACE, Config, DatabaseConfig, LogConfig, TokenConfig
 from api.environment import ConfigError
 from api.metrics.directory import VARIABLE, directory
+from api.telemetry import log_lines
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -195,7 +195,7 @@ def _app(config: Config) -> "FastAPI":
 
 
 def _serve_api(chosen: argparse.Namespace, config: Config) -> None:
-    from api.server import serve
+    from api.serving.server import serve
 
     for name, expected in (("JWT_ISSUER", config.issuer), ("JWT_AUDIENCE", config.audience)):
         if expected is None:

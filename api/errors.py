@@ -24,7 +24,7 @@ from typing import ClassVar
 import orjson
 from starlette.responses import Response
 
-from api import observed
+from api.telemetry import records
 
 MAX_MESSAGE = 500
 """The most characters of an error message: some messages quote a whole value."""
@@ -70,7 +70,7 @@ class Problem(Exception):
 
     def response(self, media_type: str = "application/json") -> Response:
         """Return the response for a request that fails outside of GraphQL."""
-        observed.failed(self.code)
+        records.failed(self.code)
         body = {"errors": [self.formatted]}
         return Response(orjson.dumps(body), self.status, self.headers, media_type)
 

@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import bodies, observed
+from api import bodies
 from api.errors import BadRequest
 from api.media_types import weights
+from api.telemetry import records
 
 HEADERS = (
     # No cache may store a response: it is for one person, and soon out of date.
@@ -88,7 +89,7 @@ class Observed:
     layer costs time.
     """
 
-    def __init__(self, app: ASGIApp, observers: observed.Observers) -> None:
+    def __init__(self, app: ASGIApp, observers: records.Observers) -> None:
         self._app = app
         self._observers = observers
 
@@ -115,7 +116,7 @@ class Observed:
 async def failed(_request: Request, _error: Exception) -> Response:
     """Return the response to an uncaught error. No middleware adds the headers to it."""
     headers = {name.decode(): value.decode() for name, value in HEADERS}
-    if record := observed.current():
+    if record := records.current():
         headers["x-request-id"] = record.request_id
     return PlainTextResponse("Internal Server Error", 500, headers)
 
@@ -175,7 +176,7 @@ def _accepts_html(scope: Scope) -> bool:
     return bool(weights(accepted.encode("latin-1")).get("text/html"))
 
 
-def _with_headers(send: Send, scope: Scope, record: observed.Record) -> Send:
+def _with_headers(send: Send, scope: Scope, record: records.Record) -> Send:
     """Return a `send` that adds `HEADERS`, `Vary`, the request id and the headers of the quota.
 
     The headers of the quota are not added to a 429, because `RateLimited` sets them itself.

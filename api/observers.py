@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from api.access_log import OwnerHash, access_log
 from api.config import Config
 from api.environment import ConfigError
 from api.identity.keys import LOG, derive
-from api.observed import Observer, Observers
+from api.telemetry.access_log import OwnerHash, access_log
+from api.telemetry.records import Observer, Observers
 
 if TYPE_CHECKING:
     from api.metrics.metrics import Metrics
-    from api.traces import Traces
+    from api.telemetry.traces import Traces
 
 
 def observers_of(
@@ -34,7 +34,7 @@ def tracers(config: Config) -> "Sequence[Traces]":
     if config.otel_exporter_otlp_endpoint is None:
         return []
     try:
-        from api.traces import Traces  # noqa: PLC0415 - only now are its packages needed
+        from api.telemetry.traces import Traces  # noqa: PLC0415 - only now are its packages needed
     except ImportError:
         raise ConfigError(
             "OTEL_EXPORTER_OTLP_ENDPOINT: expected the packages of requirements-traces.lock to be "

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import process_time
 
 from api.metrics.directory import directory
-from api.observed import Observers, Record
+from api.telemetry.records import Observers, Record
 from tests import plain
 
 ROUNDS = 30

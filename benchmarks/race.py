@@ -43,7 +43,7 @@ REQUESTS = 4_000
 """The number of different requests of a workload. The owners take turns, and wrk repeats them."""
 CONNECTIONS = 32
 UVICORN = ("--loop", "uvloop", "--no-access-log", "--log-level", "info")
-BOUNDED = ("--http", "api.connection:BoundedHttp", "--ws", "none")
+BOUNDED = ("--http", "api.serving.connection:BoundedHttp", "--ws", "none")
 """The API's own protocol, which the ceiling runs on, too."""
 UNBOUNDED = ("--http", "httptools")
 AS_TEXT = "Mercurius, moments as text"

@@ -42,7 +42,14 @@ PARTS = {
         *("(api/graphql/documents.py", "(api/graphql/limits.py"),
         *("(api/graphql/cost.py", "(api/graphql/estimation.py"),
     ),
-    "HTTP": ("(uvicorn/", "(starlette/", "(api/connection.py", "httptools", "llhttp", "parser.c"),
+    "HTTP": (
+        "(uvicorn/",
+        "(starlette/",
+        "(api/serving/connection.py",
+        "httptools",
+        "llhttp",
+        "parser.c",
+    ),
     "event loop": ("uv_", "uv__", "(loop.c", "(asyncio/", "_asyncio", "epoll"),
 }
 

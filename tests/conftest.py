@@ -21,8 +21,9 @@ import hypothesis
 import jwt
 import pytest
 
-from api import migrations, observed
+from api import migrations
 from api.identity.keys import ACCESS_TOKEN, derive
+from api.telemetry import records
 from dev.postgres import Postgres
 from tests import plain, shared, stack
 from tests.databases import citus, copy
@@ -291,7 +292,7 @@ def new_caller(apis: Callable[[int], stack.Server], partitions: int) -> Callable
 def no_record() -> Iterator[None]:
     """Leave no record of a request that a test has begun in this process to the next test."""
     yield
-    observed.leave()
+    records.leave()
 
 
 @pytest.fixture

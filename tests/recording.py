@@ -2,11 +2,11 @@
 
 import json
 
-from api import log_lines
 from api.app import create_app
 from api.config import Config
-from api.observed import Observers, Record
-from api.server import serve
+from api.serving.server import serve
+from api.telemetry import log_lines
+from api.telemetry.records import Observers, Record
 
 FIELDS = [name for name in Record.__slots__ if not name.startswith("_")]
 

@@ -1,6 +1,6 @@
 """Bodies over the size limit are rejected before they are read, on each of the servers.
 
-`serve` adds bounds to uvicorn's protocol (`api/connection.py`), and `uvicorn` alone has none.
+`serve` adds bounds to uvicorn's protocol (`api.serving.connection`), and `uvicorn` alone has none.
 """
 
 import asyncio

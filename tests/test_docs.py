@@ -13,7 +13,7 @@ from uvicorn.supervisors import multiprocess
 from api.errors import Code
 from api.graphql.sse import HEARTBEAT
 from api.postgres.url import SUPPORTED
-from api.server import PING
+from api.serving.server import PING
 from dev.postgres import ROOT
 from dev.run import NAMES
 from tests import stack

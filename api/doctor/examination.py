@@ -19,9 +19,9 @@ from api.doctor.settings import Settings
 from api.errors import Unavailable
 from api.identity.key_set import FETCH_TIMEOUT, KeySet
 from api.identity.keys import ACCESS_TOKEN, KeysUnavailable, derive
+from api.outgoing_proxies import own_hosts, proxy_for, shown
 from api.postgres.connections import Connection, Server, connect
 from api.postgres.tables import SCHEMA
-from api.proxies import own_hosts, proxy_for, shown
 
 TIMEOUT = 5.0
 """Seconds for the issuer or the API to answer."""

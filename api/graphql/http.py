@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from api import bodies, observed
+from api import bodies
 from api.errors import BadRequest, Problem, RateLimited, Unauthenticated, Unavailable
 from api.graphql import results
 from api.graphql.documents import InvalidDocument
@@ -29,6 +29,7 @@ from api.graphql.sessions import Sessions
 from api.graphql.sse import EVENT_STREAM, STREAM_HEADERS, EventStreams, single
 from api.graphql.streams import NotSubscribed
 from api.media_types import is_utf8, weights
+from api.telemetry import records
 
 MAX_BODY = 1024 * 1024
 """The most bytes of a body."""
@@ -213,12 +214,12 @@ async def _response(  # noqa: PLR0913, PLR0917 - it makes all responses
     # makes the victim's browser send guesses. But no response has a token, and no cookie is read.
     if len(octets) > MIN_COMPRESSED and weights(coding).get("gzip"):
         all_headers.append((b"content-encoding", b"gzip"))
-        began = observed.clock()
+        began = records.clock()
         if len(octets) > MAX_COMPRESSED_HERE:
             octets = await asyncio.to_thread(_compressed, octets)
         else:
             octets = _compressed(octets)
-        observed.ended("encode", began)
+        records.ended("encode", began)
     all_headers.append((b"content-length", b"%d" % len(octets)))
     return _Response(status, all_headers, octets, owner)
 

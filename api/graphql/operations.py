@@ -7,10 +7,10 @@ from graphql import OperationType
 from starlette.types import Scope
 from strawberry.types import ExecutionResult
 
-from api import observed
 from api.graphql.documents import Document, Documents, Execution, Operation
 from api.graphql.parameters import Parameters
 from api.graphql.streams import Subscription
+from api.telemetry import records
 
 
 class Request(NamedTuple):
@@ -44,9 +44,9 @@ class Operations:
         documents: Documents,
         execute: Execution,
         context: Callable[[Scope, Operation, float], Awaitable[object]],
-        observers: observed.Observers | None = None,
+        observers: records.Observers | None = None,
     ) -> None:
-        self.observers = observers or observed.Observers()
+        self.observers = observers or records.Observers()
         """The functions that get the record of each operation over a WebSocket."""
         self._documents = documents
         self._execute = execute
@@ -57,16 +57,16 @@ class Operations:
 
         Raises InvalidDocument, OperationTooLarge and BadRequest.
         """
-        began = observed.clock()
+        began = records.clock()
         try:
             document = self._documents.get(parameters.query, parameters.document_id)
         finally:
-            observed.ended("parse", began)
+            records.ended("parse", began)
         operation = document.operation(parameters.operation_name)
-        record = observed.current()
+        record = records.current()
         if record is not None:
             name = operation.node.name
-            record.operation_name = name.value[: observed.MAX_NAME] if name else ""
+            record.operation_name = name.value[: records.MAX_NAME] if name else ""
             record.operation_type = operation.type.value
         cost = operation.cost.check(parameters.variables or {})
         if record is not None:
@@ -77,11 +77,11 @@ class Operations:
         """Return the result of a query or a mutation. Raises the Problems of the context."""
         context = await self._context(scope, request.operation, request.cost)
         _, _, variables, name, _ = request.parameters
-        began = observed.clock()
+        began = records.clock()
         try:
             return await self._execute(request.document, name, variables, context)
         finally:
-            observed.ended("execute", began)
+            records.ended("execute", began)
 
     async def subscribe(self, scope: Scope, request: Request) -> Subscription:
         """Begin a subscription. Raises NotSubscribed, and the Problems of the context."""

@@ -10,8 +10,8 @@ from graphql import ExecutionResult as SubscriptionResult
 from graphql import GraphQLError, VariableDefinitionNode
 from strawberry.types import ExecutionResult
 
-from api import observed
 from api.errors import Bug, Code, Problem, shortened
+from api.telemetry import records
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def body(result: Result) -> dict[str, object]:
 def client_error(error: GraphQLError) -> dict[str, Any]:
     """Return an error as the client may see it: a `Problem` in full, and only the id of a bug."""
     message, extensions = _explained(error)
-    observed.failed(str(extensions["code"]))
+    records.failed(str(extensions["code"]))
     _drop_tracebacks(error)
     return {**error.formatted, "message": message, "extensions": extensions}
 
@@ -65,14 +65,14 @@ def _drop_tracebacks(error: BaseException) -> None:
 
 def refusal(problem: Problem) -> Mapping[str, object]:
     """Return the error of an operation that could not run."""
-    observed.failed(problem.code)
+    records.failed(problem.code)
     return problem.formatted
 
 
 def refusals(errors: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     """Return the errors of a document that is not valid."""
     for error in errors:
-        observed.failed(error["extensions"]["code"])
+        records.failed(error["extensions"]["code"])
     return errors
 
 
@@ -101,20 +101,20 @@ def _explained(error: GraphQLError) -> tuple[str, Mapping[str, object]]:
 
 def bug(error: Exception) -> Bug:
     """Log a bug, and return the error for the client, which contains only an id."""
-    request_id = observed.request_id()
+    request_id = records.request_id()
     log.error("bug %s", request_id, exc_info=error)
     return Bug(request_id)
 
 
 def encoded(body: Mapping[str, object]) -> bytes:
     """Return a response or a message as JSON."""
-    began = observed.clock()
+    began = records.clock()
     try:
         return orjson.dumps(body, option=orjson.OPT_UTC_Z)
     except TypeError:  # a lone surrogate from the request, which orjson cannot encode
         return json.dumps(body, default=_with_orjson).encode()
     finally:
-        observed.ended("encode", began)
+        records.ended("encode", began)
 
 
 def _with_orjson(value: object) -> object:

@@ -16,7 +16,6 @@ from typing import Any
 from graphql import GraphQLError, OperationType
 from starlette.types import Message, Receive, Scope, Send
 
-from api import observed
 from api.errors import BadRequest, Problem, RateLimited, Unauthenticated, Unavailable
 from api.graphql.documents import InvalidDocument
 from api.graphql.operations import Operations, Request
@@ -34,6 +33,7 @@ from api.graphql.results import (
 )
 from api.graphql.sessions import Caller, Sessions
 from api.graphql.streams import NotSubscribed
+from api.telemetry import records
 
 SUBPROTOCOL = "graphql-transport-ws"
 MAX_OPERATIONS = 20
@@ -245,7 +245,7 @@ class Socket:
             task.add_done_callback(partial(owner.release, request.size))
             task.add_done_callback(lambda _: record.end())
         finally:
-            observed.leave()
+            records.leave()
 
     def _check_number(self) -> None:
         """Raise RateLimited if this socket may run no further operation."""
@@ -272,7 +272,7 @@ class Socket:
             return
         except (Unauthenticated, Unavailable, RateLimited) as problem:
             if request.type is OperationType.SUBSCRIPTION or isinstance(problem, Unauthenticated):
-                observed.failed(problem.code)
+                records.failed(problem.code)
                 self.end(problem)  # clients connect again, and continue where they were
                 return
             errors = [refusal(problem)]

@@ -10,13 +10,13 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from api import observed
 from api.errors import Problem
 from api.graphql.operations import Operations, Request
 from api.graphql.owner import Owner
 from api.graphql.results import Result, body, bug, client_error, encoded
 from api.graphql.sessions import Sessions
 from api.graphql.streams import Subscription
+from api.telemetry import records
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = 12.0
@@ -89,7 +89,7 @@ class EventStream:
         self.caller = caller
         self._sessions = sessions
         self._heartbeat = heartbeat
-        self._record = observed.current()  # `end` is also called outside of the request
+        self._record = records.current()  # `end` is also called outside of the request
         if self._record:
             self._record.transport = "sse"
         self._turn = asyncio.Lock()  # held while an event is executed and sent

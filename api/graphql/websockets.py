@@ -5,11 +5,11 @@ from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
 
-from api import observed
 from api.errors import BadRequest, Problem, Unavailable
 from api.graphql.operations import Operations
 from api.graphql.sessions import Sessions
 from api.graphql.socket_protocol import MAX_OPERATIONS, SUBPROTOCOL, Authenticate, Socket
+from api.telemetry import records
 
 INIT_TIMEOUT = 10.0
 """Seconds in which a client must send `connection_init`."""
@@ -49,7 +49,7 @@ class GraphQLSockets:
         if problem is not None:
             record.failed(problem.code)
         record.end()
-        observed.leave()  # an open socket keeps no record
+        records.leave()  # an open socket keeps no record
         if problem is not None:
             with suppress(OSError):
                 await problem.response()(scope, receive, send)

@@ -9,7 +9,6 @@ from typing import Self
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import observed
 from api.config import TokenConfig
 from api.errors import Problem, RateLimited, Unauthenticated, Unavailable
 from api.identity.key_set import KeySet
@@ -22,8 +21,9 @@ from api.identity.keys import (
 )
 from api.identity.revocations import Revocations
 from api.identity.tokens import Claims, InvalidToken, Verifier
-from api.logs import LIMITED, Throttle, before
 from api.rate_limits import RateLimits
+from api.telemetry import records
+from api.telemetry.log_limits import LIMITED, Throttle, before
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +78,12 @@ class Authentication:
         Raises Unauthenticated when the token is missing, invalid or revoked. Raises Unavailable or
         RateLimited when the token cannot be verified at the moment.
         """
-        began = observed.clock()
+        began = records.clock()
         try:
             claims = await self._authenticate(_token(headers))
         finally:
-            observed.ended("token", began)
-        if record := observed.current():
+            records.ended("token", began)
+        if record := records.current():
             record.owner = claims.user_id
         return claims
 

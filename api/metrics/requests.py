@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 
 from api.errors import Code
 from api.metrics.durations import Durations
-from api.observed import Record
+from api.telemetry.records import Record
 
 MAX_NAMES = 100
 """The most names of operations, besides those of trusted documents, that are counted separately."""

@@ -7,7 +7,6 @@ from typing import Self
 
 from sqlalchemy import Text, bindparam, func, select
 
-from api import observed
 from api.postgres import citus
 from api.postgres.connections import Connection, Connector
 from api.postgres.fairness import Fairness, Share
@@ -17,6 +16,7 @@ from api.postgres.pool import Pool, Use
 from api.postgres.slow_statements import SlowStatements
 from api.postgres.statement import Compiled, UnownedStatement
 from api.postgres.tables import Row
+from api.telemetry import records
 
 _NOTIFY = UnownedStatement(
     select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text)))
@@ -76,7 +76,7 @@ class Transaction(Connected):
                 await self._connection.execute("RESET ROLE")
             return rows
         finally:
-            observed.ended("database", began, statement.sql)
+            records.ended("database", began, statement.sql)
             self._slow.ended(statement, began)
 
     async def everyone(self, statement: Compiled, **values: object) -> list[Row]:
@@ -87,7 +87,7 @@ class Transaction(Connected):
         if self._is_citus:
             await self._connection.execute(citus.SETTINGS)
         await self._connection.execute("SET LOCAL app.everyone = 'on'")
-        began = observed.clock()
+        began = records.clock()
         try:
             return await self._connection.fetch(statement.sql, *statement.arguments(values))
         finally:
@@ -144,11 +144,11 @@ class Database(Connected):
                 raise
             return await self._fetch(statement, values)
         finally:
-            observed.ended("database", began, statement.sql)
+            records.ended("database", began, statement.sql)
 
     async def _fetch(self, statement: Compiled, values: Sequence[object]) -> list[Row]:
         async with self._pool.connection() as connection:
-            server, began = self._connector.server, observed.clock()
+            server, began = self._connector.server, records.clock()
             try:
                 if server and server.keeps_statements and not server.is_citus:
                     return await connection.fetch(
@@ -199,10 +199,10 @@ class Database(Connected):
 
 def _begin_statement() -> float:
     """Count a statement of the current request, and return the time."""
-    record = observed.current()
+    record = records.current()
     if record is not None:
         record.statements += 1
-    return observed.clock()
+    return records.clock()
 
 
 async def _fetched(

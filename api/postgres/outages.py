@@ -60,6 +60,7 @@ def log_outage(error: BaseException) -> None:
 
     The details of an error are left out, because they may have values of a row.
     """
-    kind = f"the database is unavailable: {type(error).__name__}: %s"  # `logs` limits each message
+    # `log_limits` limits each message.
+    kind = f"the database is unavailable: {type(error).__name__}: %s"
     [reason, *_] = str(error).splitlines() or ["no answer in time"]
     log.warning(kind, reason)

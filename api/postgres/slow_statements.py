@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from api import observed
 from api.errors import Unavailable
 from api.postgres.statement import Compiled
+from api.telemetry import records
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ class SlowStatements:
     """Logs each statement that takes `limit` seconds or longer, by default none.
 
     `hashed` returns the hash of an owner. A line has the SQL of the statement, which contains no
-    values. `logs` allows one such line a second. The line says how many were omitted before it.
+    values. `log_limits` allows one such line a second. The line says how many were omitted before
+    it.
     """
 
     def __init__(
@@ -36,14 +37,14 @@ class SlowStatements:
         self._hashed = hashed
 
     def ended(self, statement: Compiled, began: float) -> None:
-        """Log a statement that began at this time of `observed.clock`, if it took too long."""
-        seconds = observed.clock() - began
+        """Log a statement that began at this time of `records.clock`, if it took too long."""
+        seconds = records.clock() - began
         if seconds >= self._limit:
             log.warning("slow statement", extra=self._members(statement, seconds))
 
     def _members(self, statement: Compiled, seconds: float) -> dict[str, object]:
         members: dict[str, object] = {"duration_ms": round(seconds * 1000)}
-        record = observed.current()
+        record = records.current()
         if record and record.operation_type:
             members["operation"] = record.operation_name or "anonymous"
         if record and record.owner:

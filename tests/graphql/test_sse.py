@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.connection import BoundedHttp
+from api.serving.connection import BoundedHttp
 from tests import plain
 from tests.graphql.ticks import TICKS, Running, World, constant, run, until
 from tests.waiting import PATIENCE

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from api.graphql.execution import Replaying
 from api.graphql.socket_protocol import Socket
-from api.websocket import BoundedWebSocket
+from api.serving.websocket import BoundedWebSocket
 from tests.graphql.ticks import (
     TICKS,
     Client,

@@ -16,7 +16,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-from api.connection import BoundedHttp
 from api.errors import BadUserInput, Problem, Unauthenticated, Unavailable
 from api.graphql.documents import Documents, Execution, Operation, Prepared
 from api.graphql.execution import Compiled, Replaying
@@ -26,7 +25,8 @@ from api.graphql.owner import Owner
 from api.graphql.sessions import Sessions
 from api.graphql.sse import EventStreams
 from api.graphql.websockets import GraphQLSockets
-from api.websocket import BoundedWebSocket
+from api.serving.connection import BoundedHttp
+from api.serving.websocket import BoundedWebSocket
 from tests.waiting import PATIENCE
 
 SUBPROTOCOL = Subprotocol("graphql-transport-ws")

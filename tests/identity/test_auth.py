@@ -19,17 +19,17 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from api import observed
 from api.identity.auth import Authenticated, Authentication, RejectionLog
 from api.identity.key_set import KeySet
 from api.identity.keys import ACCESS_TOKEN, KeyRing, shared_secrets
 from api.identity.model import Kind
 from api.identity.revocations import Revocations, SecurityEvent
 from api.identity.tokens import Claims, Verifier
-from api.logs import Limit, Throttle
 from api.postgres.database import Database
 from api.postgres.notifications import Notifications
 from api.rate_limits import RateLimits
+from api.telemetry import records
+from api.telemetry.log_limits import Limit, Throttle
 from dev.postgres import Postgres
 from tests import issuer, plain, stack, wire, wrong_tokens
 from tests.conftest import KEY, SECRET, SITE, mint
@@ -328,7 +328,7 @@ def test_request_is_recorded_with_its_owner_and_the_time_of_its_verification(
     postgres: Postgres,
 ) -> None:
     user = secrets.token_hex(8)
-    observers = observed.Observers([lambda _: None])
+    observers = records.Observers([lambda _: None])
 
     async def ask() -> None:
         ring = KeyRing(shared_secrets([SECRET], ACCESS_TOKEN))

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import update
 
 from api.errors import Unavailable
-from api.observed import Observers
 from api.owned.owner import Owned
 from api.owned.tables import owners
 from api.owned.walls import OWNER, Statement
 from api.postgres.database import Database
 from api.postgres.slow_statements import SlowStatements
+from api.telemetry.records import Observers
 from dev.postgres import Postgres
 from tests.waiting import PATIENCE
 

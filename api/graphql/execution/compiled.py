@@ -19,12 +19,12 @@ from strawberry import Schema
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
-from api import observed
 from api.graphql.execution.inputs import Inputs
 from api.graphql.execution.plain import Exactly, NotPlain, core_schema
 from api.graphql.execution.replay import RESULTS, Replaying, discard
 from api.graphql.execution.run import Pending, Run
 from api.graphql.execution.selections import IndexedRow, Source, Step
+from api.telemetry import records
 
 log = logging.getLogger(__name__)
 
@@ -242,11 +242,11 @@ class Compiled:
             if not all(type(choice) is bool for choice in chosen):
                 raise NotPlain
             operation.plans[chosen] = None
-            began = observed.clock()
+            began = records.clock()
             try:
                 operation.plans[chosen] = self._compiled(document.node, name, sent)
             finally:
-                observed.ended("compile", began)
+                records.ended("compile", began)
             self._make_room()
         return operation.plans[chosen]
 
@@ -293,8 +293,8 @@ class Compiled:
                 total -= number
 
 
-def _record(outcome: observed.Outcome, reason: str = "") -> None:
-    record = observed.current()
+def _record(outcome: records.Outcome, reason: str = "") -> None:
+    record = records.current()
     if record is not None:
         record.compiled, record.compiled_reason = outcome, reason
 

@@ -1,6 +1,6 @@
 """Limit the resources that one WebSocket may use, in a subclass of uvicorn's protocol.
 
-`api.connection` limits the head of the handshake, and uvicorn limits the bytes of a message.
+`connection` limits the head of the handshake, and uvicorn limits the bytes of a message.
 """
 
 import logging

@@ -14,7 +14,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, ProcessorReturnValue
 
-from api import observed
+from api.telemetry import records
 
 Format: TypeAlias = Literal["text", "json"]
 
@@ -83,7 +83,7 @@ def json(line: Mapping[str, object]) -> bytes:
 
 
 def _add_request_id(_: object, __: str, line: EventDict) -> EventDict:
-    record = observed.current()
+    record = records.current()
     if record is not None:
         line["request_id"] = record.request_id
     return line

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from api.observed import Record, clock
+from api.telemetry.records import Record, clock
 
 SERVICE: Final = "bearer-tasks-api"
 """The `service.name`, unless `OTEL_SERVICE_NAME` has another one."""

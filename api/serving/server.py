@@ -12,8 +12,8 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from api.config import LAST_GRACE
-from api.connection import BoundedHttp
-from api.websocket import BoundedWebSocket
+from api.serving.connection import BoundedHttp
+from api.serving.websocket import BoundedWebSocket
 
 FILES = 10_240
 """The most connections and files that may be open at once, if the system allows that many (macOS
@@ -62,7 +62,7 @@ def serve(
         access_log=False,  # `access_log` writes these lines instead
         proxy_headers=False,
         server_header=False,
-        # `api.process` has waited for earlier requests, but more may have arrived since.
+        # `api.serving.draining` has waited for earlier requests, but more may have arrived since.
         timeout_graceful_shutdown=LAST_GRACE,
         timeout_worker_healthcheck=HEALTH_CHECK,
     )

@@ -11,7 +11,7 @@ from api.app import create_app
 from api.config import Config
 from api.environment import ConfigError
 from api.identity.key_set import KeySet
-from api.proxies import own_hosts, proxy_for, shown
+from api.outgoing_proxies import own_hosts, proxy_for, shown
 from tests import issuer, stack
 from tests.conftest import Caller, mint, trusting
 from tests.issuer import Issuer

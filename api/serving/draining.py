@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import logs
 from api.config import GRACE, LAST_GRACE
+from api.telemetry import log_limits
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ class Process:
         self._drained: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        logs.limit()
-        logs.hide_query_strings()
+        log_limits.limit()
+        log_limits.hide_query_strings()
         self._loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
             self._handlers = {each: signal.signal(each, self._stop) for each in SIGNALS}

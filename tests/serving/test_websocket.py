@@ -14,11 +14,11 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from api.connection import BoundedHttp
-from api.websocket import BoundedWebSocket
+from api.serving.connection import BoundedHttp
+from api.serving.websocket import BoundedWebSocket
 from tests.graphql import ticks
 from tests.graphql.ticks import Running, acknowledged, constant, until
-from tests.test_connection import Recorded
+from tests.serving.test_connection import Recorded
 from tests.waiting import SLACK
 
 KEY = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"

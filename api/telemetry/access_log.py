@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from api import log_lines
-from api.observed import Observer, Record
+from api.telemetry import log_lines
+from api.telemetry.records import Observer, Record
 
 LOGGER: Final = "api.access"
 """The name of the logger in each line."""

@@ -194,7 +194,7 @@ def app():
     return Starlette(lifespan=lifespan)
 """
     )
-    program = "from api.server import serve; serve('broken:app', '127.0.0.1', 0, workers=2)"
+    program = "from api.serving.server import serve; serve('broken:app', '127.0.0.1', 0, workers=2)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,

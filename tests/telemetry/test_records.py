@@ -10,7 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from api.observed import MAX_ID, MAX_NAME, MAX_SPANS, Observers, Record, current, ended, leave
+from api.telemetry.records import (
+    MAX_ID,
+    MAX_NAME,
+    MAX_SPANS,
+    Observers,
+    Record,
+    current,
+    ended,
+    leave,
+)
 from tests import plain, sse, stack, websocket
 from tests.conftest import Caller
 from tests.waiting import wait_until

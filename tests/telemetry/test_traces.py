@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.observed import Observers
-from api.traces import Traces
+from api.telemetry.records import Observers
+from api.telemetry.traces import Traces
 from dev.postgres import ROOT
 from tests import plain, stack, websocket
 from tests.collector import Collector, Span, collecting

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from api.access_log import OwnerHash, access_log
-from api.observed import Observers
+from api.telemetry.access_log import OwnerHash, access_log
+from api.telemetry.records import Observers
 from tests import plain, sse, stack, websocket
 from tests.conftest import SECRET, Caller, mint
 from tests.events import purged, push

@@ -21,7 +21,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
-from api.connection import BoundedHttp
+from api.serving.connection import BoundedHttp
 from tests import plain, stack
 from tests.conftest import mint
 from tests.waiting import PATIENCE, SLACK

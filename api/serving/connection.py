@@ -2,7 +2,7 @@
 
 uvicorn reads, schedules and writes. The subclass adds what uvicorn leaves to a reverse proxy:
 limits on heads, pipelining and waiting times, and the rules of RFC 9112 against request smuggling.
-`api.upgrades` decides which requests open a WebSocket.
+`api.serving.upgrades` decides which requests open a WebSocket.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from api.bodies import HAS_ARRIVED
-from api.upgrades import UpgradingHttp
+from api.serving.upgrades import UpgradingHttp
 
 
 class BoundedHttp(UpgradingHttp):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from api import log_lines, observed
-from api.observed import Observers
+from api.telemetry import log_lines, records
+from api.telemetry.records import Observers
 
 Write = Callable[[Callable[[logging.Logger], None]], str]
 
@@ -79,7 +79,7 @@ def test_line_has_the_members_of_its_extra(write: Write, form: log_lines.Format)
 def test_line_has_the_id_of_the_request(write: Write) -> None:
     record = Observers().begin_operation("someone")
     text = write(lambda logger: logger.warning("seen"))
-    observed.leave()
+    records.leave()
     assert record.request_id in text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.logs import MAX_KINDS, Limit, Throttle
+from api.telemetry.log_limits import MAX_KINDS, Limit, Throttle
 from tests import plain, stack
 from tests.test_bodies import TYPES
 from tests.wire import connected
