@@ -1,5 +1,6 @@
-# `make dev` runs everything, `make test` tests everything. Both need Python 3.11+ and make alone,
-# and install the rest into this folder: .tools, .venv and frontend/node_modules.
+# `make dev` runs everything, `make test` tests everything. Both need Python 3.11 or newer and make, and
+# install the rest into this folder: .tools, .venv and frontend/node_modules. README.md lists what else
+# `make test` needs.
 PYTHON ?= python3
 NODE   := .tools/node/bin/node
 NPM    := ../$(NODE) ../.tools/node/lib/node_modules/npm/bin/npm-cli.js
@@ -40,8 +41,9 @@ coverage: setup
 	@.venv/bin/coverage report --include="$(COVERED)" --fail-under=99.5 --format=total >/dev/null \
 		|| { echo "Coverage of $(COVERED) is below 99.5 %."; exit 1; }
 
-# The packages that decide who calls, what is asked and whose rows are read: it fails if the tests run
-# fewer than 99.5 % of their lines and branches. They run all of them: the margin is for timing.
+# The packages that find out who is calling, what is asked and whose rows are read. `make coverage` fails if
+# the tests run fewer than 99.5 % of their lines and branches. Usually they run all of them. Some lines depend
+# on timing.
 IDENTITY := api/identity/*
 GRAPHQL  := api/graphql/*
 OWNED    := api/owned/*
@@ -57,11 +59,12 @@ build-web: check-web
 		-o -newer $(BUILT) ! -name '*.tsbuildinfo' -print 2>&1 | grep -q . || exit 0; \
 		touch .tools/build-began; $(BUILD) && touch -r ../.tools/build-began ../$(BUILT)
 
-# Tries to read and change the tasks of another owner with every operation of the schema.
+# Tries to read and change the rows of another owner with every operation of the schema.
 attack: setup
 	.venv/bin/python -m tests.attack
 
-# Runs what takes too long for `make test`: tests marked `prove`, more examples, measurements, mutants.
+# Runs the checks that take too long for `make test`: tests marked `prove`, more random examples,
+# measurements, mutants.
 prove: setup
 	cd frontend && $(NPM) run --silent build
 	.venv/bin/python -m pytest -n0 tests/identity/test_auth.py -k faulty -o log_cli=true -o log_cli_level=INFO
@@ -90,7 +93,7 @@ prove: setup
 bench: setup $(if $(PEERS),benchmarks/peers/node_modules/.done)
 	.venv/bin/python -m benchmarks.race $(if $(PEERS),--peers) $(BENCH)
 
-# Measures the pages of a table of ten million tasks. `SCALE="--help"` prints the options.
+# Measures pages of tasks in a database of ten million tasks. `SCALE="--help"` prints the options.
 scale: setup
 	.venv/bin/python -m benchmarks.scale $(SCALE)
 
@@ -160,7 +163,7 @@ benchmarks/peers/node_modules/.done: benchmarks/peers/package-lock.json .venv/.d
 	@cd benchmarks/peers && $(NPM:%=../%) ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
-# Changes only when this folder was renamed or Python was replaced. Everything is then installed again.
+# This file changes only when the folder was renamed or Python was replaced. Make then installs everything again.
 .tools/.done: always | python
 	@"$(PYTHON)" -m dev.tools
 

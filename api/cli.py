@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         default=1,
         type=_number,
         metavar="N",
-        help="number of processes: one for each core is usual (1)",
+        help="number of processes, usually one for each core (%(default)s)",
     )
     serve.add_argument("--no-migrate", action="store_true", help="do not migrate the database")
     serve.add_argument("--reload", action="store_true", help="restart when the code changes")
@@ -83,10 +83,11 @@ def _parser() -> argparse.ArgumentParser:
         "--metrics-port",
         type=_port,
         metavar="PORT",
-        help="port of 127.0.0.1 on which Prometheus finds the metrics of all processes (none)",
+        help="port of 127.0.0.1 that serves the metrics of all processes to Prometheus. Without "
+        "it, nothing is counted",
     )
     serve.add_argument(
-        "--access-log", action="store_true", help="log each request, without the values in it"
+        "--access-log", action="store_true", help="log each request, without its values"
     )
     serve.set_defaults(command=_serve)
 
@@ -99,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
         "--partitions",
         type=_number,
         metavar="N",
-        help="divide the tables of owners into N hash partitions; 1 undoes it (no change)",
+        help="divide the tables of owners into N hash partitions. With 1, they become ordinary "
+        "tables again. Without this option, the number of partitions stays as it is",
     )
     migrate.set_defaults(command=_migrate)
 
@@ -115,7 +117,8 @@ def _parser() -> argparse.ArgumentParser:
         "--expires-in",
         type=_span,
         metavar="SPAN",
-        help="the lifetime, such as 90s, 15m or 1d (24h, or ACCESS_TOKEN_MAX_AGE if less)",
+        help="the lifetime, such as 90s, 15m or 1d (24h, or ACCESS_TOKEN_MAX_AGE if that is "
+        "shorter)",
     )
     token.set_defaults(command=_token)
 
@@ -138,13 +141,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _port(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: write 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
 
 
 def _number(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,2}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not such a number: write 1 to 999")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999")
     return int(text)
 
 

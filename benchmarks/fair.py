@@ -294,12 +294,20 @@ async def measure(urls: Mapping[str, str], args: argparse.Namespace, *names: str
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the measurement."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fair", description=__doc__)
-    parser.add_argument("--rate", type=float, default=2, help="requests a second (%(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=2, help="requests a second of each owner (%(default)s)"
+    )
     parser.add_argument("--seconds", type=float, default=3, help="seconds of a turn (%(default)s)")
     parser.add_argument("--rounds", type=int, default=6, help="number of rounds (%(default)s)")
-    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="numbers of workers")
-    parser.add_argument("--limits", nargs="*", default=["on", "off"], help="rate limits")
-    parser.add_argument("--loads", nargs="*", default=LOADS, help="reads, writes, sockets")
+    parser.add_argument(
+        "--workers", type=int, nargs="*", default=[1, 2], help="numbers of processes (1 2)"
+    )
+    parser.add_argument(
+        "--limits", nargs="*", default=["on", "off"], help="whether rate limits are on (on off)"
+    )
+    parser.add_argument(
+        "--loads", nargs="*", default=LOADS, help="the loads to measure (reads writes sockets)"
+    )
     args = parser.parse_args(arguments)
     columns = [f"{p} {turn}" for p in ("p50", "p99") for turn in (*TURNS, "here / elsewhere")]
     names = ["workers", "rate limits", "load", *columns, "answers to the greedy owner"]

@@ -60,8 +60,8 @@ def main() -> int:
                     kill_all(folder)
             (form, first), (_, second) = spans
             print(
-                f"round {number + 1}: form after {form:.1f} s, click to list {first:.1f} s, "
-                f"second person {second:.1f} s",
+                f"round {number + 1}: form after {form:.1f} s, list {first:.1f} s after the click, "
+                f"for the second person {second:.1f} s",
                 flush=True,
             )
     return 0

@@ -2,9 +2,9 @@
 
 `python -m benchmarks.live` opens thousands of sockets, two for each owner, as a person has with two
 devices. Each socket subscribes to the owner's changes. The script prints how long the handshakes
-took, the API's memory for each idle socket, and the time from the request of a write until each
-socket has received the change. Then it prints how much memory a socket takes if its client reads
-nothing. With `--servers 2`, the two sockets of an owner are connected to different processes.
+took, the API's memory for each subscribed socket, and the time from the request of a write until
+each socket has received the change. Then it prints how much memory a socket takes if its client
+reads nothing. With `--servers 2`, the two sockets of an owner are connected to different processes.
 """
 
 import argparse
@@ -228,7 +228,7 @@ async def measure(servers: Sequence[stack.Server], args: argparse.Namespace) -> 
     cpu = sum(server.cpu_seconds() for server in servers)
     await asyncio.sleep(args.idle)
     idle = (sum(server.cpu_seconds() for server in servers) - cpu) / args.idle
-    print(f"idle: {idle:.1%} of a core", flush=True)
+    print(f"while nothing is written: {idle:.1%} of a core", flush=True)
     load.received.clear()
     responses = await load.write_evenly(args.rate, args.seconds)
     await asyncio.sleep(LATEST)
@@ -288,11 +288,13 @@ def serving(number: int) -> Iterator[list[stack.Server]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the measurement."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
-    parser.add_argument("--sockets", type=int, default=10_000, help="number (%(default)s)")
+    parser.add_argument(
+        "--sockets", type=int, default=10_000, help="number of sockets (%(default)s)"
+    )
     parser.add_argument("--servers", type=int, default=1, help="API processes (%(default)s)")
     parser.add_argument("--rate", type=int, default=100, help="writes a second (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=30, help="of writing (%(default)s)")
-    parser.add_argument("--idle", type=int, default=10, help="seconds of rest (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=30, help="seconds of writing (%(default)s)")
+    parser.add_argument("--idle", type=int, default=10, help="seconds without writes (%(default)s)")
     args = parser.parse_args(arguments)
     with serving(args.servers) as servers:
         asyncio.run(measure(servers, args))

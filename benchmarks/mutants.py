@@ -90,7 +90,7 @@ def main() -> None:
         print(f"\n{name}: {why}\n- {changed['was']}\n+ {changed['now']}")
     if not sys.argv[1:]:
         for where, was, now in sorted(known.difference(excused)):
-            print(f"\n{where}: listed as equivalent, but killed or gone\n- {was}\n+ {now}")
+            print(f"\n{where}: listed as equivalent, but killed or not generated\n- {was}\n+ {now}")
     raise SystemExit(1 if lived else 0)
 
 

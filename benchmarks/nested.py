@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the servers, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nested", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=3, help="seconds for each (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of a round (%(default)s)")
     args = parser.parse_args(arguments)
     if subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode:
         sys.exit("wrk is required to generate load: apt install wrk")

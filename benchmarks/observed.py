@@ -51,8 +51,8 @@ def sender(server: stack.Server, token: str, query: str, **variables: object) ->
 
 def main() -> None:
     """Measure all forms, and print the medians of the rounds."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=15)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.observed", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="number of rounds (%(default)s)")
     parser.add_argument("--before", type=Path, help="the folder of another checkout")
     chosen = parser.parse_args()
     with ExitStack() as running:

@@ -518,7 +518,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="", help="run only workloads with this in their name")
     parser.add_argument("--peers", action="store_true", help="also measure the servers on Node")
     parser.add_argument(
-        "--against", help="measure only this server and the API, and compare their rounds in pairs"
+        "--against",
+        help="the name of a server in the tables: measure only it and this API, in pairs of rounds",
     )
     parser.add_argument(
         "--publish", action="store_true", help="write the tables to the documentation"

@@ -1,7 +1,8 @@
 """Measure pages in a database of ten million tasks and a hundred thousand owners: `make scale`.
 
-One owner has the most tasks that are allowed; the others have a hundred each. The embedded database
-stays in `.data/scale`. A second run uses the tasks that the first one loaded.
+One owner has the most tasks that are allowed; the others have a hundred each. Every fifty tasks of
+an owner have a project, but pages of projects are not measured. The embedded database stays in
+`.data/scale`. A second run uses the rows that the first one loaded.
 """
 
 import argparse
@@ -144,8 +145,12 @@ async def _run(url: str, args: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Load the tasks if necessary, then measure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--tasks", type=int, default=10_000_000, help="all tasks (%(default)s)")
-    parser.add_argument("--owners", type=int, default=100_000, help="all owners (%(default)s)")
+    parser.add_argument(
+        "--tasks", type=int, default=10_000_000, help="number of tasks (%(default)s)"
+    )
+    parser.add_argument(
+        "--owners", type=int, default=100_000, help="number of owners (%(default)s)"
+    )
     parser.add_argument(
         "--rounds", type=int, default=200, help="measurements of each page (%(default)s)"
     )

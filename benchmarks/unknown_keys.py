@@ -109,7 +109,7 @@ def main() -> None:
         token = Case(signer, int(time.time()), SITE).token()
         request = wire.request("/graphql", f"Authorization: Bearer {token}".encode())
         asyncio.run(good(api.url, request))  # warms up
-        print("before:", summary(asyncio.run(good(api.url, request))))
+        print("without the flood:", summary(asyncio.run(good(api.url, request))))
         before = len(served.asked)
         here, there = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(
@@ -122,8 +122,10 @@ def main() -> None:
         sent, statuses = here.recv()
         process.join()
         fetches = len(served.asked) - before
-        print("during:", summary(took))
-        print(f"unknown keys: {sent} in {SECONDS} s, responses {dict(sorted(statuses.items()))}")
+        print("during the flood:", summary(took))
+        print(
+            f"unknown keys: {sent} tokens in {SECONDS} s, statuses {dict(sorted(statuses.items()))}"
+        )
         print(f"fetches of the key set: {fetches}")
         api.stop()
         if fetches > SECONDS + 2:

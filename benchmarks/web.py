@@ -106,15 +106,13 @@ def main() -> int:
         show("move", measured(page, "alt", "ArrowDown", lambda _: first.focus()))
         frames = page.evaluate(SCROLL)
         middle, worst = statistics.median(frames), max(frames)
-        print(
-            f"scroll     frame {middle:6.1f} ({worst:.1f}), and {page.evaluate('scrollY')} px down"
-        )
+        print(f"scroll     frame {middle:6.1f} ({worst:.1f}), over {page.evaluate('scrollY')} px")
         requests: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
         page.evaluate("scrollTo(0, 0)")
         first.get_by_role("checkbox").click()
         page.locator("[aria-busy=true]").wait_for(state="detached")
-        print(f"a click on a box causes {len(requests)} requests: {' '.join(requests)}")
+        print(f"a click on a checkbox causes {len(requests)} requests: {' '.join(requests)}")
         print(f"/tasks     {scripts(page, site.url + '/tasks'):.0f} kB of script, compressed")
         lighthouse(f"{site.url}/tasks", port, Path(folder))
         page.evaluate("navigator.serviceWorker.ready.then(() => null)")

@@ -1,4 +1,4 @@
-"""Serve tasks over REST, for the same tokens: `python -m uvicorn examples.rest:app`."""
+"""Serve tasks over REST, with the same tokens: `python -m uvicorn examples.rest:app`."""
 
 from typing import Annotated, Any
 

@@ -83,6 +83,16 @@ def test_log_has_no_messages_of_errors_unless_that_is_chosen() -> None:
         assert {described[name]["environment"]["LOG_FORMAT"] for name in ("api", "web")} == {form}
 
 
+def test_trusted_documents_only_applies_to_the_api_and_to_the_web_app() -> None:
+    described = services(**GIVEN, TRUSTED_DOCUMENTS_ONLY="1")
+    for service in ("api", "web"):
+        assert described[service]["environment"]["TRUSTED_DOCUMENTS_ONLY"] == "1"
+    [volume] = described["api"]["volumes"]
+    source, target, _ = volume.split(":")
+    assert (ROOT / source).is_file()
+    assert described["api"]["environment"]["TRUSTED_DOCUMENTS"] == target
+
+
 def test_compose_builds_the_images_that_make_images_builds() -> None:
     built = {each["image"] for each in services(**GIVEN).values() if "build" in each}
     assert built == {image.name for image in IMAGES}

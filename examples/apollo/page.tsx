@@ -1,5 +1,5 @@
-// The open tasks of the signed-in person with Apollo Client, for a page at the web app's origin. Changes
-// from elsewhere appear as they happen.
+// Show the open tasks of the signed-in user with Apollo Client, on a page at the web app's origin. Changes
+// from other browsers appear as they happen.
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client";
 import { SetContextLink } from "@apollo/client/link/context";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
@@ -50,7 +50,7 @@ function connect(apiUrl: string): ApolloClient {
   return new ApolloClient({ link, cache: new InMemoryCache() });
 }
 
-/** Return the open tasks after a change of one task, whose latest state replaces the one before. */
+/** Return the open tasks after a change of one task. Its latest state replaces the previous one. */
 function changed(tasks: ShownFragment[], id: string, latest: ShownFragment | null): ShownFragment[] {
   const isOpen = latest !== null && !latest.completed && latest.trashedAt === null;
   if (!isOpen) return tasks.filter((task) => task.id !== id);
@@ -58,7 +58,7 @@ function changed(tasks: ShownFragment[], id: string, latest: ShownFragment | nul
   return tasks.map((task) => (task.id === id ? latest : task));
 }
 
-/** The list of tasks. It is read after the cursor `after`, so that no change between them is missed. */
+/** Show the tasks. The list is requested after the cursor `after` was read, so that no change is missed. */
 function Tasks({ after }: { after: string }) {
   const { data, error } = useQuery(OPEN_TASKS, { fetchPolicy: "network-only" });
   const [create] = useMutation(CREATE);
