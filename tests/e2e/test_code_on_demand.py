@@ -92,3 +92,16 @@ def test_page_whose_code_did_not_load_is_loaded_again(ada: Person, page: Page) -
     page.keyboard.press("Control+k")
     expect(page.get_by_placeholder("Find a task")).to_be_visible()
     ada.ignores_messages("ChunkLoadError", "Failed to load", "net::ERR_")
+
+
+def test_sign_out_whose_code_cannot_be_loaded_says_what_to_do(ada: Person, page: Page) -> None:
+    ada.page = page
+    page.route("**/chunks/**", lambda route: route.abort("internetdisconnected"))
+    ada.chooses_in_account_menu("Sign out")
+    told = page.get_by_role("region", name="Notifications").get_by_role("alert")
+    expect(told).to_contain_text("Not signed out. Check your connection and try again.")
+    ada.is_at("/tasks")
+    page.unroute("**/chunks/**")
+    told.get_by_role("button", name="Try again").click()
+    ada.is_at("/sign-in")
+    ada.ignores_messages("ERR_INTERNET_DISCONNECTED")

@@ -1,8 +1,8 @@
 """The server process: slow clients, kept connections and shutdown."""
 
 import asyncio
-import resource
 import re
+import resource
 import signal
 from contextlib import ExitStack
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_stopping_server_sends_sockets_away(
     asyncio.run(attempt())
     assert server.child.process.wait(PATIENCE) in {0, -signal.SIGINT}
     printed = "\n".join(server.lines)
-    # Starlette may log that the second Ctrl-C has interrupted the process and cancelled its lifespan.
+    # Starlette may log that the second Ctrl-C has ended the process and cancelled its lifespan.
     ends = r"^(asyncio\.exceptions\.CancelledError|KeyboardInterrupt)$"
     allowed = len(re.findall(ends, printed, re.MULTILINE)) if times == 2 else 0
     assert printed.count("Traceback") == allowed

@@ -28,7 +28,7 @@ export function useSignOut(): () => Promise<void> {
     void eraseOfflineCopy();
     toast({
       name: "sign-out",
-      message: "Not signed out.",
+      message: "Not signed out. Check your connection and try again.",
       isError: true,
       action: { label: "Try again", run: () => void signOut() },
     });
