@@ -160,7 +160,15 @@ test("a socket that opens does not end a pause that the server asked for", async
   const milk = task();
   api.publish("tasks", milk);
   await shows(store, milk);
+  // After a broken event, the feed is read before the tab connects again, but not in the pause.
+  const bread = task();
+  api.publish("tasks", bread, true);
+  await waitFor(() => expect(api.socketCount).toBe(0));
   expect(api.queries).toEqual([]);
+  api.retryAfter = null;
+  await store.tryNow();
+  await shows(store, bread);
+  await follows(3);
 });
 
 test("after an expired cursor all rows are read", async () => {

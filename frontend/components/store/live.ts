@@ -17,7 +17,8 @@ export type Connection = {
 
 type Target = {
   /**
-   * Return the subscriptions that continue the feeds; null if the feeds cannot be read now.
+   * Return the subscriptions that continue the feeds; null if the feeds cannot be read now, or if
+   * they must be read and the server asked to wait.
    *
    * @param isBehind whether the feeds must be read first, because changes were lost.
    */

@@ -269,6 +269,8 @@ export class Store<T extends Tables = Tables> {
     this.#live ??= new code.Live(connection, {
       subscriptions: async (isBehind) => {
         await this.#loading;
+        const mustRead = isBehind || this.#feeds.subscriptions() === null;
+        if (mustRead && this.#retry.isPausedByServer()) return null;
         if (isBehind) await this.refresh();
         if (this.#feeds.subscriptions() === null) await this.refresh();
         return this.#feeds.subscriptions();
@@ -295,7 +297,8 @@ export class Store<T extends Tables = Tables> {
       else after.push(part);
     }
     if (this.#state.revision !== revision) this.#change({});
-    if (after.length === 0) return;
+    // After a pause that the server asked for, all changes are read.
+    if (after.length === 0 || this.#retry.isPausedByServer()) return;
     // A read that began before these changes arrived may not have them.
     await this.#refreshing;
     if (await this.refresh()) for (const part of after) this.#feeds.continueAfter(part);
