@@ -19,7 +19,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "graphql.execution.collect_fields.collect_fields": (),
     "graphql.execution.collect_fields.FieldDetails": ("node",),
     "graphql.execution.collect_fields.GroupedFieldSet": (),
-    "graphql.execution.values.VariableValues": ("coerced",),
+    "graphql.execution.values.VariableValues": (),
     "graphql.utilities.coerce_input_value.coerce_default_value": (),
     "graphql.type.GraphQLInputObjectType": ("out_type",),
     "prometheus_client.metrics.Histogram": ("_buckets", "_sum"),
@@ -48,7 +48,7 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": (
         *("cycle", "expect_100_continue", "headers", "loop", "parser", "pipeline", "transport"),
         *("config", "handle_websocket_upgrade", "scope"),
-        *("on_response_complete", "send_400_response", "timeout_keep_alive_handler", "url"),
+        *("send_400_response", "timeout_keep_alive_handler", "url"),
     ),
     "uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol": (
         *("close_sent", "config", "conn", "handle_parser_exception", "handle_ping"),

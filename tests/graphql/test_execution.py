@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID, uuid4
 
@@ -54,8 +55,9 @@ from strawberry.types import ExecutionResult
 from api.context import Context
 from api.graphql import execution, results
 from api.graphql.documents import Documents, Execution
-from api.graphql.execution import selections
 from api.graphql.execution.compiled import Plan
+from api.graphql.execution.run import Run
+from api.graphql.execution.selections import Step
 from api.identity.tokens import Claims
 from api.postgres.database import Database
 from api.projects.rules import PROJECTS
@@ -66,6 +68,27 @@ from api.tasks.rules import TASKS
 from benchmarks.workloads import WORKLOADS, Workload
 from dev.postgres import ROOT
 
+WATCHERS: list[list[Plan]] = []
+"""The lists that collect the compiled operations that produced a result."""
+
+
+class RecordedPlan(Plan):
+    """A compiled operation that adds itself to each watcher when it has produced a result."""
+
+    made: ClassVar[int] = 0
+
+    def __init__(self, steps: list[Step], fields: int) -> None:
+        super().__init__(steps, fields)
+        RecordedPlan.made += 1
+
+    async def __call__(self, run: Run) -> dict[str, Any]:
+        data = await super().__call__(run)
+        for answered in WATCHERS:
+            answered.append(self)
+        return data
+
+
+compiled = partial(execution.Compiled, plan=RecordedPlan)
 log = logging.getLogger(__name__)
 EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
 SEARCHED = settings(max_examples=EXAMPLES, suppress_health_check=[*HealthCheck])
@@ -438,7 +461,7 @@ def same(query: str, *each: dict[str, Any]) -> bool:
 
     Return whether the compiled form produced one.
     """
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
+    document, fast = Document(query, parse(query)), compiled(SCHEMA, PASSTHROUGH)
     executions = 3  # the second execution compiles, the third runs the compiled form
     with asyncio.Runner() as runner, watched() as answered:
         for variables in each or [None]:
@@ -456,17 +479,12 @@ def same(query: str, *each: dict[str, Any]) -> bool:
 @contextmanager
 def watched() -> Iterator[list[Plan]]:
     """Collect the compiled operations that produced a result."""
-    answered = []
-    run = Plan.__call__
-
-    async def recorded(plan: Plan, of: Any) -> Any:
-        data = await run(plan, of)
-        answered.append(plan)
-        return data
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Plan, "__call__", recorded)
+    answered: list[Plan] = []
+    WATCHERS.append(answered)
+    try:
         yield answered
+    finally:
+        WATCHERS.pop()
 
 
 LEAVES = "text maybe number ratio flag key colour shade size at texts holes colours"
@@ -605,7 +623,7 @@ def test_variables_inside_literals_are_coerced(variables: dict[str, Any]) -> Non
 def test_skip_and_include_are_evaluated_at_each_execution(on: bool | None) -> None:  # noqa: FBT001 - a parameter of the test
     query = """query ($on: Boolean!) {
         all(first: 1) { leafy { text @skip(if: $on) flag @include(if: $on) } } }"""
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
+    document, fast = Document(query, parse(query)), compiled(SCHEMA, PASSTHROUGH)
     with watched() as answered:
         for chosen in (on, True, False, on, True):
             calls.clear()
@@ -618,7 +636,7 @@ def test_skip_and_include_are_evaluated_at_each_execution(on: bool | None) -> No
 
 def test_operation_of_a_document_is_selected_by_name() -> None:
     query = "query A { all { name } } query B { one { name } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
+    document, fast = Document(query, parse(query)), compiled(SCHEMA, PASSTHROUGH)
     for name in ("A", "B", "A", "B", "A"):
         expected = asyncio.run(SCHEMA.execute(query, operation_name=name))
         found = asyncio.run(fast.execute(document, operation_name=name))
@@ -627,7 +645,7 @@ def test_operation_of_a_document_is_selected_by_name() -> None:
 
 def test_name_that_selects_no_operation_is_left_to_graphql_core() -> None:
     query = "query A { all { name } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
+    document, fast = Document(query, parse(query)), compiled(SCHEMA, PASSTHROUGH)
     for _ in range(3):
         with pytest.raises(CannotGetOperationTypeError):
             asyncio.run(fast.execute(document, operation_name="B"))
@@ -645,7 +663,7 @@ def test_schema_extensions_still_run() -> None:
         Query, extensions=[Looking], execution_context_class=execution.Replaying, config=CONFIG
     )
     query = "{ one { name } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(schema)
+    document, fast = Document(query, parse(query)), compiled(schema)
     for _ in range(3):
         calls.clear()
         result = asyncio.run(fast.execute(document, None, "context"))
@@ -689,7 +707,7 @@ def test_rows_of_a_declared_type_are_read_by_index_not_by_attribute(*, other: bo
     schema = Quiet(Spots, execution_context_class=execution.Replaying, config=CONFIG)
     query = "query ($other: Boolean!) { spots(other: $other) { number name } }"
     document = Document(query, parse(query))
-    fast = execution.Compiled(schema, rows={"Spot": Place})
+    fast = compiled(schema, rows={"Spot": Place})
     expected = asyncio.run(schema.execute(query, {"other": other}))
     assert expected.errors is None
     asyncio.run(fast.execute(document, {"other": other}))
@@ -726,7 +744,7 @@ def test_scalar_of_another_kind_is_serialized_as_graphql_core_does(
     config = StrawberryConfig(scalar_map={Word: strawberry.scalar(name="Word", serialize=spelled)})
     schema = Quiet(Speech, execution_context_class=execution.Replaying, config=config)
     query = "query ($given: String!) { word(given: $given) }"
-    document, fast = Document(query, parse(query)), execution.Compiled(schema)
+    document, fast = Document(query, parse(query)), compiled(schema)
     expected = asyncio.run(schema.execute(query, {"given": given}))
     with watched() as answered:
         for _ in range(3):
@@ -764,7 +782,7 @@ def test_unexpected_exception_is_counted_and_logged_once_per_document(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     schema = Quiet(Lucks, execution_context_class=execution.Replaying)
-    fast = execution.Compiled(schema)
+    fast = compiled(schema)
     texts = ["query First { luck { good bad } }", "{ luck { bad } }"]
     kept = [Document(text, parse(text)) for text in texts]
     for document in kept:
@@ -792,7 +810,7 @@ def test_invalid_variables_are_not_counted_as_unexpected(variables: dict[str, An
     query = """query ($either: Either!, $colour: Colour!) {
         either(either: $either, one: null)
         takes(outer: {text: "a", key: null}, colour: $colour) }"""
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA, PASSTHROUGH)
+    document, fast = Document(query, parse(query)), compiled(SCHEMA, PASSTHROUGH)
     for _ in range(3):
         assert asyncio.run(fast.execute(document, variables, "context")).errors
     assert fast.fallbacks == 0
@@ -835,7 +853,7 @@ def test_value_is_passed_through_only_if_its_type_is_exact(
 
 def test_schema_without_a_replaying_context_is_rejected() -> None:
     with pytest.raises(TypeError, match="Replaying"):
-        execution.Compiled(Quiet(Query, config=CONFIG))
+        compiled(Quiet(Query, config=CONFIG))
 
 
 def documents(number: int, fields: int) -> Iterator[Document]:
@@ -850,7 +868,7 @@ async def twice(fast: execution.Compiled, document: Document) -> None:
 
 
 def test_cache_of_compiled_operations_is_bounded() -> None:
-    fast = execution.Compiled(SCHEMA, most_fields=100)
+    fast = compiled(SCHEMA, most_fields=100)
     kept = list(documents(20, 9))
     with watched() as answered:
         for document in kept:
@@ -863,7 +881,7 @@ def test_cache_of_compiled_operations_is_bounded() -> None:
 
 
 def test_operation_larger_than_the_cache_is_not_kept() -> None:
-    fast = execution.Compiled(SCHEMA, most_fields=5)
+    fast = compiled(SCHEMA, most_fields=5)
     once, large = documents(2, 9)
     asyncio.run(fast.execute(once, None, "context"))
     with watched() as answered:
@@ -873,25 +891,17 @@ def test_operation_larger_than_the_cache_is_not_kept() -> None:
 
 
 def test_evicted_operation_is_not_compiled_again_at_once() -> None:
-    fast, kept = execution.Compiled(SCHEMA, most_fields=100), list(documents(20, 9))
+    fast, kept = compiled(SCHEMA, most_fields=100), list(documents(20, 9))
     with watched() as answered:
         for _ in range(20):
             for document in kept:
                 asyncio.run(fast.execute(document, None, "context"))
         assert len(answered) > 100, "those that there is room for"
-    made = 0
-
-    def counted(source: str, *rest: Any) -> Any:
-        nonlocal made
-        made += 1
-        return compile(source, *rest)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(selections, "compile", counted, raising=False)
-        for _ in range(20):
-            for document in kept:
-                asyncio.run(fast.execute(document, None, "context"))
-    assert made < 40, "of 400 requests"
+    before = RecordedPlan.made
+    for _ in range(20):
+        for document in kept:
+            asyncio.run(fast.execute(document, None, "context"))
+    assert RecordedPlan.made - before < 40, "of 400 requests"
 
 
 def mark(value: Any) -> str:
@@ -937,7 +947,7 @@ class Marking:
 )
 def test_literal_that_a_resolver_changes_is_new_in_each_call(query: str) -> None:
     schema = Quiet(Marking, execution_context_class=execution.Replaying)
-    fast, document = execution.Compiled(schema), Document(query, parse(query))
+    fast, document = compiled(schema), Document(query, parse(query))
     expected = schema.execute_sync(query).data
     assert expected
     for _ in range(4):
@@ -959,7 +969,7 @@ def test_null_is_rejected_by_a_non_null_scalar_that_accepts_any_value(
     query: str, good: dict[str, Any], bad: dict[str, Any]
 ) -> None:
     schema = Quiet(Marking, execution_context_class=execution.Replaying)
-    fast, document = execution.Compiled(schema), Document(query, parse(query))
+    fast, document = compiled(schema), Document(query, parse(query))
     with watched() as answered:
         for _ in range(3):
             assert asyncio.run(fast.execute(document, good)).data
@@ -973,12 +983,12 @@ def test_null_is_rejected_by_a_non_null_scalar_that_accepts_any_value(
 def test_operation_with_too_many_fields_is_not_compiled() -> None:
     (document,) = documents(1, 600)
     with watched() as answered:
-        asyncio.run(twice(execution.Compiled(SCHEMA), document))
+        asyncio.run(twice(compiled(SCHEMA), document))
     assert not answered
 
 
 def test_compiled_operation_is_released_with_its_document() -> None:
-    fast = execution.Compiled(SCHEMA)
+    fast = compiled(SCHEMA)
     (document,) = documents(1, 9)
     with watched() as answered:
         asyncio.run(twice(fast, document))
@@ -990,7 +1000,7 @@ def test_compiled_operation_is_released_with_its_document() -> None:
 
 
 def test_values_of_variables_are_not_retained() -> None:
-    fast = execution.Compiled(SCHEMA)
+    fast = compiled(SCHEMA)
     document = Document(TAKES, parse(TAKES))
 
     class Secret(str):
@@ -1017,7 +1027,7 @@ def test_request_is_freed_without_a_garbage_collection(
         """The context of a request."""
 
     query = f"{{ all(first: 1) {{ {field} }} }}"
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA)
+    document, fast = Document(query, parse(query)), compiled(SCHEMA)
     gc.collect()
     gc.disable()
     try:
@@ -1046,7 +1056,7 @@ async def cancelled(fast: execution.Compiled, document: Document, patience: int)
 def test_cancellation_closes_pending_resolvers() -> None:
     """A client disconnects. Warnings are errors, and a coroutine that is never awaited is one."""
     query = "{ all(first: 1) { slow later { text } } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA)
+    document, fast = Document(query, parse(query)), compiled(SCHEMA)
     asyncio.run(twice(fast, document))
     ended = [asyncio.run(cancelled(fast, document, patience)) for patience in range(1, 9)]
     assert ended[:3] == [True] * 3
@@ -1059,7 +1069,7 @@ def test_cancellation_of_graphql_core_closes_resolvers_that_it_has_not_asked_for
     It drops the awaitables of the lists, as it does without compiled execution.
     """
     query = "{ all(first: 1) { slow fatal { text } } others: all(first: 1) { name } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(SCHEMA)
+    document, fast = Document(query, parse(query)), compiled(SCHEMA)
     for _ in range(2):
         asyncio.run(fast.execute(document, None, "context"))
     ended = [asyncio.run(cancelled(fast, document, patience)) for patience in range(1, 9)]
@@ -1135,7 +1145,7 @@ def ways(settings: dict[str, str]) -> Iterator[Callable[[str, Any], tuple[Any, A
     database = Database(settings["DATABASE_URL"])
     documents = Documents(house)
     reference = Execution(house, None)
-    fast = Execution(house, execution.Compiled(house, PASSTHROUGH, ROW_TYPES))
+    fast = Execution(house, compiled(house, PASSTHROUGH, ROW_TYPES))
 
     def context() -> Context:
         return Context(Claims(owner, None, None, "", math.inf), database)
@@ -1325,7 +1335,7 @@ def test_field_of_many_objects_is_resolved_by_one_call_with_the_same_result(
 
     If both fields of an object fail, it is random which of the two errors is reported.
     """
-    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    document, fast = Document(query, parse(query)), compiled(BATCHED)
 
     async def run() -> None:
         expected = seen(await settled(BATCHED.execute(query, None, load)))
@@ -1345,7 +1355,7 @@ def test_field_of_many_objects_is_resolved_by_one_call_with_the_same_result(
 
 def test_batched_field_with_an_argument_of_strawberry_is_resolved_for_each_object() -> None:
     query = "{ some { perhaps(plus: 1) } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    document, fast = Document(query, parse(query)), compiled(BATCHED)
     expected = [{"perhaps": number + 1} for number in range(50)]
     for is_compiled in (False, True):
         calls.clear()
@@ -1358,7 +1368,7 @@ def test_batched_field_with_an_argument_of_strawberry_is_resolved_for_each_objec
 
 def test_resolver_that_returns_too_few_results_fails_all_fields() -> None:
     query = "{ some { together } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    document, fast = Document(query, parse(query)), compiled(BATCHED)
 
     async def one(numbers: list[int]) -> list[Any]:
         return numbers[:1]
@@ -1387,7 +1397,7 @@ def endless(ended: list[bool]) -> Callable[[list[int]], Awaitable[list[Any]]]:
 
 def test_cancellation_ends_the_resolver_of_many_objects() -> None:
     query = "{ some { together } others: some { together } }"
-    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    document, fast = Document(query, parse(query)), compiled(BATCHED)
     ended: list[bool] = []
 
     async def run() -> None:
@@ -1410,7 +1420,7 @@ def test_resolver_of_many_objects_ends_with_a_request_that_graphql_core_complete
 ) -> None:
     """After an error, graphql-core awaits the result for each object, or drops these fields."""
     caplog.set_level(logging.CRITICAL, "strawberry.execution")
-    document, fast = Document(query, parse(query)), execution.Compiled(BATCHED)
+    document, fast = Document(query, parse(query)), compiled(BATCHED)
     ended: list[bool] = []
 
     async def run() -> None:

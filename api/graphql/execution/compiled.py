@@ -107,6 +107,8 @@ class Compiled:
     by index, which is faster than reading an attribute. If a resolver returns an object of another
     class for the type, graphql-core executes the operation.
 
+    `plan` is the class of the compiled operations. A test passes one that counts its calls.
+
     If an extension of the schema has hooks around execution, no operation is compiled, because
     Strawberry must call the hooks. Raises TypeError for a schema without
     `execution_context_class=Replaying`.
@@ -119,6 +121,7 @@ class Compiled:
         rows: Mapping[str, type[IndexedRow]] | None = None,
         *,
         most_fields: int = MAX_COMPILED_FIELDS,
+        plan: type[Plan] = Plan,
     ) -> None:
         if not issubclass(schema.execution_context_class, Replaying):
             raise TypeError("expected a schema with execution_context_class=Replaying")
@@ -128,6 +131,7 @@ class Compiled:
         self._passthrough = passthrough or {}
         self._rows = rows or {}
         self._most_fields = most_fields
+        self._plan_type = plan
         self._inputs = Inputs(schema)
         self._is_enabled = not any(_has_hooks(extension) for extension in schema.get_extensions())
         # By document and name: the operation, or how often it was requested so far.
@@ -267,7 +271,7 @@ class Compiled:
         steps = source.steps(root, serially=kind is OperationType.MUTATION)
         # The functions refer to the executor, which must not keep the variables of this request.
         executor.variable_values = VariableValues({}, {})
-        return Plan(steps, source.fields)
+        return self._plan_type(steps, source.fields)
 
     def _make_room(self) -> None:
         """Drop the operations of the oldest documents until the others have few enough fields."""
