@@ -143,3 +143,21 @@ def test_certificates_of_the_environment_take_precedence() -> None:
     named = {"REQUESTS_CA_BUNDLE": "/mine.pem", "PIP_USE_FEATURE": "fast-deps"}
     assert named.items() <= tools.trusting_the_system(named).items()
     assert "REQUESTS_CA_BUNDLE" not in tools.trusting_the_system({"CURL_CA_BUNDLE": "/mine.pem"})
+
+
+def test_edit_that_is_saved_during_a_build_of_the_web_app_is_built_next_time(
+    tmp_path: Path,
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for folder in (".tools", "frontend/.next", "frontend/node_modules"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("node_modules/.done", "page.tsx"):
+        (tmp_path / "frontend" / file).touch()
+    build = "cd frontend && echo built >> ../builds"
+    # The clock of a file system may advance only every few milliseconds.
+    newer = "test page.tsx -nt ../.tools/build-began"
+    edit = f"{build} && until {newer}; do touch page.tsx; done"
+    for command, count in ((edit, 1), (build, 2), (build, 2)):
+        make = ["make", "--silent", "-o", "check-web", "build-web", f"BUILD={command}"]
+        run(make, tmp_path, BARE)
+        assert (tmp_path / "builds").read_text().count("built") == count
