@@ -162,3 +162,14 @@ def test_palette_finds_completed_and_trashed_tasks(ada: Person) -> None:
     ada.page.keyboard.press("ArrowDown")
     ada.page.keyboard.press("Enter")
     expect(ada.page.get_by_label("Title")).to_have_value("Bank statement")
+
+
+def test_file_that_is_not_chosen_in_a_dialog_leaves_the_dialog_open(ada: Person) -> None:
+    """A file input sends the event `cancel` then, as a dialog does for Escape."""
+    ada.page.keyboard.press("Control+k")
+    field = ada.page.get_by_placeholder("Find a task")
+    expect(field).to_be_focused()
+    field.dispatch_event("cancel", {"bubbles": True})
+    expect(field).to_be_focused()
+    ada.page.keyboard.press("Escape")
+    expect(field).to_have_count(0)
