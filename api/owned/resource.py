@@ -116,8 +116,7 @@ class Resource:
         self.bulky = frozenset(bulky)
         self.bulky_fields = {column: to_camel(column) for column in bulky}
         """The bulky columns, and the GraphQL fields that show them."""
-        sizes = {n: max_octets(f.annotation, f.metadata) for n, f in fields.model_fields.items()}
-        self.octets = {name: size for name, size in sizes.items() if size is not None}
+        self.octets = _octets(fields)
         """The most bytes in JSON of each column that has texts."""
         shown = [each for each in statuses if each != TRASHED] if shown is None else shown
         self.shown_statuses = sorted(map(str, shown))
@@ -278,3 +277,16 @@ class Resource:
             f"{prefix}purged": f"purged_at IS NULL OR {count} = 0",
         }.items():
             owners.append_constraint(CheckConstraint(check, name=name))
+
+
+def _octets(fields: type[SQLModel]) -> dict[str, int]:
+    """Return the most bytes in JSON of each column that has texts. Raises TypeError."""
+    sizes = {}
+    for name, field in fields.model_fields.items():
+        try:
+            size = max_octets(field.annotation, field.metadata)
+        except TypeError as error:
+            raise TypeError(f"{fields.__name__}.{name}: {error}") from None
+        if size is not None:
+            sizes[name] = size
+    return sizes

@@ -171,6 +171,22 @@ test("a socket that opens does not end a pause that the server asked for", async
   await follows(3);
 });
 
+test("an edit in a pause that the server asked for is sent after it, also if the person left and returned", async () => {
+  const milk = task({ title: "Milk" });
+  api.publish("tasks", milk);
+  const { store, stop } = openTab();
+  await follows(1);
+  await shows(store, milk);
+  api.retryAfter = "1";
+  await store.tryNow();
+  api.retryAfter = null;
+  stop();
+  await waitFor(() => expect(api.open.size).toBe(0));
+  stops.push(store.start(ada.id));
+  await follows(2);
+  await waitFor(() => expect(store.state().syncProblem).toBeNull());
+});
+
 test("after an expired cursor all rows are read", async () => {
   const milk = task();
   api.publish("tasks", milk);

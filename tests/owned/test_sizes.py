@@ -10,13 +10,13 @@ from annotated_types import Len
 from graphql import GraphQLObjectType, GraphQLString, build_schema, get_named_type
 from pydantic import StringConstraints, ValidationError
 
-from api.owned.columns import MaxOctets, max_octets
+from api.owned.columns import ONE_LINE, MaxOctets, max_octets
 from api.owned.resource import RESOURCES, Resource
 from api.schema import SIZES, schema
 
 CHARACTERS = ("\U0001f600", "\U0001d518", '"', "\\", "\n", "ΐ", "a")
 """Characters that take much room in UTF-8 or in JSON, or grow when they are folded."""
-Short = Annotated[str, StringConstraints(max_length=10)]
+Short = Annotated[str, StringConstraints(max_length=10), ONE_LINE]
 
 
 SIZED: dict[str, tuple[Any, int | None]] = {
@@ -25,6 +25,7 @@ SIZED: dict[str, tuple[Any, int | None]] = {
     "optional text with a rule": (Annotated[Short | None, "a rule"], 42),
     "list": (Annotated[list[Short], Len(max_length=3)], 2 + 3 * 43),
     "optional list": (Annotated[list[Short] | None, Len(max_length=3)], 2 + 3 * 43),
+    "text with control characters": (Annotated[str, StringConstraints(max_length=10)], 62),
     "declared": (Annotated[str, MaxOctets(5)], 5),
     "number": (int, None),
     "optional number": (int | None, None),
@@ -35,6 +36,9 @@ UNLIMITED: dict[str, Any] = {
     "optional text": str | None,
     "list": list[Short],
     "text in a list": Annotated[list[str], Len(max_length=3)],
+    "text in a tuple": tuple[str, ...],
+    "limited text in a set": set[Short],
+    "text in a dict": dict[str, int],
 }
 
 
@@ -47,7 +51,7 @@ def test_most_bytes_of_a_column_follow_from_its_annotation(
 
 @pytest.mark.parametrize("annotation", UNLIMITED.values(), ids=UNLIMITED.keys())
 def test_text_without_a_limit_cannot_be_declared(annotation: Any) -> None:
-    with pytest.raises(TypeError, match="needs a max_length"):
+    with pytest.raises(TypeError, match="MaxOctets"):
         max_octets(annotation)
 
 

@@ -92,7 +92,8 @@ async function attempt<T>(
  * undo a sign-out.
  */
 export class OfflineCopy {
-  readonly #person: Person;
+  /** The person as the latest page has them: the e-mail address and the session can change. */
+  person: Person;
   /** `open` once this page has read or written the copy. */
   #state: "new" | "open" = "new";
   /**
@@ -101,7 +102,7 @@ export class OfflineCopy {
   #saving = Promise.resolve(true);
 
   constructor(person: Person) {
-    this.#person = person;
+    this.person = person;
   }
 
   /** Return the rows of a noun; null if there are none of this person with these fields. */
@@ -113,7 +114,7 @@ export class OfflineCopy {
         transaction.objectStore("feeds").get(noun),
         transaction.objectStore("rows").getAll(rowsOf(noun)),
       ]);
-      if (person?.id !== this.#person.id || feed?.shape !== shape) return null;
+      if (person?.id !== this.person.id || feed?.shape !== shape) return null;
       this.#state = "open";
       return { rows, cursor: feed.cursor };
     }, null);
@@ -133,14 +134,14 @@ export class OfflineCopy {
     const people = transaction.objectStore("people");
     const feeds = transaction.objectStore("feeds");
     const rows = transaction.objectStore("rows");
-    if ((await people.get("current"))?.id !== this.#person.id) {
+    if ((await people.get("current"))?.id !== this.person.id) {
       const erasedAt = (await transaction.objectStore("erasures").get("latest")) ?? 0;
       if (this.#state === "open" || erasedAt >= performance.timeOrigin) return false;
       void feeds.clear();
       void rows.clear();
     }
     this.#state = "open";
-    void people.put(this.#person, "current");
+    void people.put(this.person, "current");
     for (const change of changes) await this.#writeRows(change, feeds, rows);
     await transaction.done;
     return true;

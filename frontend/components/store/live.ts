@@ -193,11 +193,12 @@ export class Live {
   }
 
   async #pause(milliseconds: number, until: AbortSignal): Promise<void> {
+    if (until.aborted) return;
     const pause = new AbortController();
     const end = () => pause.abort();
     this.#endPause = end;
     until.addEventListener("abort", end);
-    if (!until.aborted) await wait(milliseconds, pause.signal);
+    await wait(milliseconds, pause.signal);
     until.removeEventListener("abort", end);
   }
 

@@ -38,6 +38,11 @@ export class RetryTimer {
       this.#pausedUntil = performance.now() + this.#backoff.after(retryAfter);
       this.#serverPausedUntil = retryAfter === null ? 0 : this.#pausedUntil;
     }
+    this.start();
+  }
+
+  /** Start the timer that ends the pause, also after `stop`. */
+  start(): void {
     this.stop();
     const wait = this.#pausedUntil - performance.now();
     this.#timer = setTimeout(this.#onElapsed, Math.max(wait, 0));

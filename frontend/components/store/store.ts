@@ -31,7 +31,7 @@ export class Store<T extends Tables = Tables> {
   readonly tables: T;
   readonly refusals = new Refusals();
   readonly #queue: EditQueue;
-  readonly #copy: OfflineCopy;
+  readonly copy: OfflineCopy;
   readonly #feeds: Feeds;
   /** Null if changes are only polled. */
   readonly #connection: Connection | null;
@@ -59,7 +59,7 @@ export class Store<T extends Tables = Tables> {
     { copy, connection }: { copy: OfflineCopy; connection: Connection | null },
   ) {
     this.tables = tables;
-    this.#copy = copy;
+    this.copy = copy;
     this.#feeds = new Feeds(tables, copy);
     this.#connection = connection;
     this.#queue = new EditQueue(client, owner, {
@@ -158,8 +158,10 @@ export class Store<T extends Tables = Tables> {
       this.#channel.onmessage = poll;
     }
     // The person has come back to the page. React also calls `start` twice in development.
-    if (this.#loading) void this.#loading.then(poll);
-    else this.#loading = this.#load();
+    if (this.#loading) {
+      if (this.#retry.isPaused()) this.#retry.start();
+      void this.#loading.then(poll);
+    } else this.#loading = this.#load();
     const stopped = new AbortController();
     const forget = beforeLeaving(() => stopped.abort());
     if (this.#connection) void this.#follow(this.#connection, stopped.signal);
@@ -185,7 +187,7 @@ export class Store<T extends Tables = Tables> {
   /** Show the rows that are stored in the browser, before the server has answered. */
   async #restore(): Promise<void> {
     const tables = Object.values(this.tables);
-    const restored = await Promise.all(tables.map((table) => table.restore(this.#copy)));
+    const restored = await Promise.all(tables.map((table) => table.restore(this.copy)));
     for (const [index, { noun }] of tables.entries())
       this.#showRows(noun.name, restored[index] ?? []);
     this.#isRestored = restored.every((ids) => ids !== null);

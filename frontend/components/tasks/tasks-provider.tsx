@@ -101,6 +101,10 @@ export function TasksProvider({
   }, [view, today]);
 
   useEffect(() => {
+    store.copy.person = person;
+  }, [store, person]);
+
+  useEffect(() => {
     stores.set(client, store);
     const stopListening = store.refusals.listen(({ message, retry }) =>
       toast({
